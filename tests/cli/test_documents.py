@@ -3,22 +3,27 @@ words.
 """
 
 import io
+import json
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
 from genai_tutorial.cli import chat as chat_module
-from genai_tutorial.cli import document_chat, main
-from genai_tutorial.cli.document_chat import AnswerModel, Library, abstention_threshold
+from genai_tutorial.cli import documents, main
 from genai_tutorial.cli.documents import (
     LARGEST_FILE,
     LARGEST_FOLDER,
     LONGEST_PASSAGE,
+    THRESHOLD,
+    AnswerModel,
+    Library,
     read_folder,
     split_text,
 )
+from genai_tutorial.pretrained import load_minilm
 from genai_tutorial.retrieval import (
     SentenceEncoder,
     SentenceEncoderConfig,
@@ -28,6 +33,7 @@ from genai_tutorial.retrieval import (
 from genai_tutorial.tokenization import SMOLLM2_CHAT, WordPieceTokenizer
 from tests.cli.test_chat import tiny
 
+QUESTIONS = Path(__file__).with_name("natural_questions.json")
 TEA = "Green tea needs 70 degrees.\n\nThe teapot is from Lisbon.\n"
 GARDEN = "The hose is in the shed."
 
@@ -68,7 +74,7 @@ def ask(monkeypatch, capsys):
     """
     WordCounts.known = {}
     monkeypatch.setattr(chat_module, "load", lambda precision: tiny(2048))
-    monkeypatch.setattr(document_chat, "load_minilm", word_counts)
+    monkeypatch.setattr(documents, "load_minilm", word_counts)
 
     def run(lines: str, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
@@ -111,6 +117,7 @@ def test_bad_files_are_named_and_the_others_are_read(folder):
     (folder / "large.txt").write_bytes(b"a " * LARGEST_FILE)
     (folder / "gone.txt").symlink_to(folder / "nowhere.txt")
     (folder / "picture.png").write_bytes(b"\x89PNG")
+    (folder / "wifi.pdf").write_bytes(b"%PDF")
     (folder / ".hidden.txt").write_text("secret", "utf8")
     places, left_out = read_folder(folder)
     assert {place.file for place in places} == {"tea.md", "sub/garden.txt"}
@@ -119,6 +126,7 @@ def test_bad_files_are_named_and_the_others_are_read(folder):
         "gone.txt is left out: it is not an ordinary file.",
         "large.txt is left out: it has more than 1 MB.",
         "latin.txt is left out: it is not UTF-8 text (byte 3 is not valid).",
+        "wifi.pdf is left out: only .txt and .md files are read.",
         "zero.txt is left out: it has null characters, so it is not text.",
     ]
 
@@ -136,12 +144,23 @@ def test_a_folder_that_is_too_large_is_read_in_part(tmp_path):
 def test_library_finds_the_passage_and_its_cosine(folder):
     WordCounts.known = {}
     places, _ = read_folder(folder)
-    library = Library(places, word_counts())
+    library = Library(places, word_counts(), show_progress=False)
     found, cosine = library.find("The hose is in the shed.")
     assert found == places[::-1]
     assert cosine == pytest.approx(1, abs=1e-5)
     assert library.find("bicycle")[1] == pytest.approx(0, abs=1e-5)
-    library.store.close()
+
+
+@pytest.mark.slow
+def test_threshold_answers_natural_questions_and_declines_others():
+    """Of 32 questions that four short texts answer in other words, and 16 others."""
+    encoder, answered, others = load_minilm(), [], []
+    for example in json.loads(QUESTIONS.read_text("utf8")):
+        library = Library(split_text(example["text"], "a.txt"), encoder, False)
+        answered += [library.find(question)[1] for question in example["answered"]]
+        others += [library.find(question)[1] for question in example["not answered"]]
+    assert sum(cosine >= THRESHOLD for cosine in answered) == 27
+    assert max(others) < THRESHOLD
 
 
 def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folder):
@@ -154,16 +173,17 @@ def test_near_questions_are_answered_with_a_source_and_others_are_not(ask, folde
     assert first
     assert second.startswith("Source: ") or second.startswith("No passage makes")
     assert third == "I do not know."
-    assert f"below {abstention_threshold():.2f}" in err
+    assert f"(--threshold {THRESHOLD:.2f}), is in tea.md, line" in err
+    assert "The teapot is from Lisbon." in err
     assert "Passages: 2, files: 2." in err
 
 
 def test_the_source_is_the_passage_that_the_answer_needs(monkeypatch, ask, folder):
     def answered(chat, question, passages, confidence, threshold):
         place = next(n for n, text in enumerate(passages) if "hose" in text)
-        return document_chat.GroundedAnswer("In the shed.", (place + 1,))
+        return documents.GroundedAnswer("In the shed.", (place + 1,))
 
-    monkeypatch.setattr(document_chat, "answer_or_abstain", answered)
+    monkeypatch.setattr(documents, "answer_or_abstain", answered)
     _, out, _ = ask("The hose is in the shed?\n", "--documents", str(folder))
     assert out == (
         "In the shed.\nSource: sub/garden.txt, line 1 (characters 0 to 24)\n"
@@ -203,11 +223,18 @@ def test_options_of_other_models_are_rejected(ask, folder, arguments, message):
 def test_folders_without_text_are_one_sentence(ask, tmp_path):
     code, _, err = ask("Why?\n", "--documents", str(tmp_path / "none"))
     assert code == 2
-    assert "is not a folder: --documents takes a folder" in err
+    assert "is not a folder: --documents takes one of .txt or .md files" in err
     (tmp_path / "empty.txt").touch()
     code, _, err = ask("Why?\n", "--documents", str(tmp_path))
     assert code == 2
     assert "no .txt or .md file with text in it. empty.txt is left out" in err
+
+
+def test_threshold_option_answers_more(ask, folder):
+    arguments = ("--documents", str(folder), "--max-tokens", "4", "--threshold")
+    declined = ask("The hose?\n", *arguments, "0.9")[1]
+    assert declined == "I do not know.\n"
+    assert ask("The hose?\n", *arguments, "0.1")[1] != declined
 
 
 def test_nothing_is_written(ask, folder):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.cli.server.text_stream import TextStream
+from genai_tutorial.cli.server.worker import TextStream
 from genai_tutorial.tokenization import StreamDecoder
 
 
