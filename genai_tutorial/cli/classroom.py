@@ -12,14 +12,24 @@ from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
 
 def grade_submissions(
-    chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool
+    chapter: str,
+    submissions: Sequence[Path],
+    folder: Path,
+    overwrite: bool,
+    unprotected: bool,
 ) -> None:
     """Grade, write the files, and print the points."""
     with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
         teaching.find_submissions(submissions, notebook.stem)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
-        reports = teaching.grade(notebook, submissions, folder, overwrite=overwrite)
+        reports = teaching.grade(
+            notebook,
+            submissions,
+            folder,
+            overwrite=overwrite,
+            unprotected=unprotected,
+        )
     table = Table(
         "Student",
         "Points",

@@ -57,6 +57,13 @@ def grade(
             help=("Grade all submissions again and replace existing grades."),
         ),
     ] = False,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Run students' code even where this system cannot keep it in.",
+        ),
+    ] = False,
 ) -> None:
     """Grade students' notebooks and write a table of points and a page of feedback for
     each student.
@@ -76,4 +83,4 @@ def grade(
     """
     from genai_tutorial.cli.classroom import grade_submissions
 
-    grade_submissions(chapter, submissions, to, overwrite)
+    grade_submissions(chapter, submissions, to, overwrite, unprotected)

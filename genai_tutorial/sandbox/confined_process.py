@@ -4,7 +4,6 @@ a limit.
 
 import contextlib
 import json
-import os
 import secrets
 import threading
 import time
@@ -12,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genai_tutorial.runtime import require
+from genai_tutorial.sandbox.folders import deleted_files, folder_size
 from genai_tutorial.sandbox.processes import ForkedProcess, SingleProcess
 
 _LONGEST_REPLY = 1 << 20
 _START_SECONDS = 120.0
+FORGED = "stopped: it answered in the grader's place"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class ConfinedProcess:
             )
         reply = _read_reply(answer[0], token)
         if reply is None:
-            raise self._stop("stopped: it answered in the grader's place")
+            raise self._stop(FORGED)
         return reply
 
     def _send(self, request: bytes, answer: list[bytes]) -> None:
@@ -111,7 +112,10 @@ class ConfinedProcess:
         deadline = time.monotonic() + seconds
         while True:
             self._channel.join(0.1)
-            if not self._channel.is_alive():
+            answered = not self._channel.is_alive()
+            if reason := self._excess():
+                raise self._stop(f"stopped: {reason}")
+            if answered:
                 return
             if time.monotonic() > deadline and seconds < self._limits.cell_seconds:
                 raise self._stop(
@@ -120,16 +124,17 @@ class ConfinedProcess:
                 )
             if time.monotonic() > deadline:
                 raise self._stop(f"stopped after {seconds:g} seconds")
-            if _resident(self._process.pid) > self._resident + self._limits.memory:
-                raise self._stop(
-                    f"stopped: it took more than {self._limits.memory / (1 << 30):g} "
-                    "GiB of memory"
-                )
-            if _size(self._scratch) > 4 * self._limits.file_size:
-                raise self._stop(
-                    f"stopped: it wrote more than {4 * self._limits.file_size >> 20} "
-                    "MiB of files"
-                )
+
+    def _excess(self) -> str:
+        """Say which limit the process exceeds, if any."""
+        limits = self._limits
+        if _resident(self._process.pid) > self._resident + limits.memory:
+            return f"it took more than {limits.memory / (1 << 30):g} GiB of memory"
+        most = 4 * limits.file_size
+        deleted = deleted_files(self._process.pid, self._scratch, limits.file_size)
+        if folder_size(self._scratch) + deleted > most:
+            return f"it wrote more than {most >> 20} MiB of files"
+        return ""
 
     def _stop(self, reason: str) -> Stopped:
         self._process.end()
@@ -143,7 +148,7 @@ def _read_reply(line: bytes, token: str) -> dict | None:
     """
     try:
         reply = json.loads(line)
-        error = reply.get("error")
+        error, value = reply.get("error"), reply.get("value")
         if reply.pop("id") != token or not isinstance(reply.get("output", ""), str):
             return None
         if error is not None:
@@ -158,7 +163,7 @@ def _read_reply(line: bytes, token: str) -> dict | None:
                 isinstance(n, int) for n in lines
             ):
                 return None
-        if not isinstance(reply.get("value"), int | float | None):
+        if value is not None and type(value) not in (int, float):
             return None
         if not all(isinstance(name, str) for name in reply.get("changed", [])):
             return None
@@ -173,15 +178,6 @@ def _resident(pid: int) -> int:
         return psutil.Process(pid).memory_info().rss
     except psutil.Error:
         return 0
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(where, name)).st_size
-    return total
 
 
 def _exit_words(code: int | None) -> str:

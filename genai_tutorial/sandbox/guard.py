@@ -23,7 +23,8 @@ PROGRAMS = frozenset({
 })  # fmt: skip
 CHANGES = frozenset({
     "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod",
-    "os.chown", "os.link", "os.symlink", "shutil.rmtree",
+    "os.chown", "os.link", "os.symlink", "os.utime", "os.setxattr", "os.removexattr",
+    "shutil.rmtree",
 })  # fmt: skip
 
 
@@ -103,7 +104,9 @@ def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
         "network": not _can_connect(),
         "processes": not _can_fork(),
         "others": not (
-            _can_signal(os.getppid()) or _can_read(f"/proc/{os.getppid()}/environ")
+            _can_signal(os.getppid())
+            or _can_signal_through_socket(os.getppid())
+            or _can_read(f"/proc/{os.getppid()}/environ")
         ),
         "memory": not _can_have(memory + (64 << 20)),
     }
@@ -158,6 +161,23 @@ def _can_signal(process: int) -> bool:
         os.kill(process, 0)
     except OSError:
         return False
+    return True
+
+
+def _can_signal_through_socket(process: int) -> bool:
+    """Return whether the kernel would announce input on a socket to another process by
+    SIGIO, which ends it. The socket gets no input, so nothing is sent.
+    """
+    if sys.platform != "linux":
+        return os.name == "posix"
+    import fcntl
+
+    one, other = socket.socketpair()
+    with one, other:
+        try:
+            fcntl.ioctl(one, 0x8901, process.to_bytes(4, sys.byteorder))  # FIOSETOWN
+        except OSError:
+            return False
     return True
 
 

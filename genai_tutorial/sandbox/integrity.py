@@ -3,21 +3,23 @@ code.
 
 A student's cell can replace `torch.allclose`, shadow `len`, or return an object that
 claims to equal everything. Before the tests run, the libraries are restored, the tests
-get their own namespace, and answers with custom comparison methods are rejected. This
-stops tricks but not a determined attacker, because code in the same process can do
+get their own namespace, and answers of a type with its own comparisons are rejected.
+This stops tricks but not a determined attacker, because code in the same process can do
 anything with enough effort. The grader therefore also lists cells that a person should
 read.
 """
 
-import ast
 import builtins
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from inspect import unwrap
+from itertools import islice
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
+import numpy
 import torch
 
 # Libraries that tests rely on; all their public and private attributes are restored.
@@ -39,13 +41,20 @@ _LEFT_ALONE = (
     "torch.fx",
 )
 _TORCH = Path(torch.__file__).parent
-# Special methods that an answer's class may define: they create and display an object
-# but do not compare it.
+# Special names that an answer's class may have: they create, show or call an object,
+# or say what it is, but don't decide how it compares or what it contains.
 _HARMLESS = frozenset({
-    "__init__", "__new__", "__post_init__", "__init_subclass__", "__repr__", "__str__",
-    "__format__", "__call__", "__len__", "__getitem__", "__iter__", "__next__",
-    "__enter__", "__exit__", "__hash__", "__del__", "__setattr__", "__set_name__",
+    "__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__",
+    "__del__", "__repr__", "__str__", "__format__", "__call__", "__hash__",
+    "__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__slots__",
+    "__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__",
+    "__static_attributes__", "__firstlineno__", "__orig_bases__", "__parameters__",
+    "__match_args__", "__getnewargs__", "__classdictcell__", "__type_params__",
+    "__abstractmethods__",
 })  # fmt: skip
+# libraries with objects that are equal to whatever they are compared with
+_MADE_TO_DECEIVE = frozenset({"unittest", "mock", "pytest", "_pytest", "hypothesis"})
+TESTS = "<tests>"  # the file name of the instructor's tests
 # a class defined in Python; attributes of other classes cannot be replaced
 _HEAP_TYPE = 1 << 9
 
@@ -154,57 +163,62 @@ def _callables(place: ModuleType | type) -> Iterator[tuple[str, object]]:
             yield name, value
 
 
-class _WrapCalls(ast.NodeTransformer):
-    """Pass the value of every call in a test through `__answer__`."""
+def existing_types() -> set[type]:
+    """Return all types that exist now, except those made to be equal to anything."""
+    found, waiting = set(), [object]
+    while waiting:
+        kind = waiting.pop()
+        if kind not in found:
+            found.add(kind)
+            waiting += type.__subclasses__(kind)
+    return {
+        kind
+        for kind in found
+        if str(kind.__module__).partition(".")[0] not in _MADE_TO_DECEIVE
+    }
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:
-        self.generic_visit(node)
-        wrapped = ast.Call(ast.Name("__answer__", ast.Load()), [node], [])
-        return ast.fix_missing_locations(ast.copy_location(wrapped, node))
 
+def answer_check(trusted: set[type]) -> Callable[[object], object]:
+    """Create the function `__answer__`, which rejects answers that compare themselves.
 
-def guarded_tree(source: str, filename: str) -> ast.Module:
-    """Parse a test cell, and add a check of every value that a call returns before it
-    is compared.
-    """
-    return _WrapCalls().visit(ast.parse(source, filename))
-
-
-def answer_check(
-    allowed: tuple, is_student_code: Callable[[str], bool]
-) -> Callable[[object], object]:
-    """Create the function `__answer__`.
-
-    Args:
-        allowed: Classes that the exercise asks for, which may define any method.
-        is_student_code: Returns whether a file name belongs to one of the student's
-            cells.
+    Objects of a type that is not trusted may not have any special method that decides
+    the outcome of a test.
     """
 
     def check(value: object, depth: int) -> None:
-        for kind in type(value).__mro__:
-            if kind in allowed:
-                continue
-            for name, method in vars(kind).items():
-                method = getattr(method, "__func__", getattr(method, "fget", method))
-                if (
-                    isinstance(method, FunctionType)
-                    and name.startswith("__")
-                    and name not in _HARMLESS
-                    and is_student_code(method.__code__.co_filename)
-                ):
-                    raise AssertionError(
-                        f"the answer is an object of the class {kind.__name__}, and "
-                        f"your code defines its {name}; "
-                        "return a plain number, list, array or tensor"
-                    )
-        if depth and type(value) in (list, tuple, set, dict):
-            items = list(value.values()) if type(value) is dict else list(value)
-            for item in items[:1000]:
-                check(item, depth - 1)
+        kinds = type(value).__mro__
+        for kind in kinds:
+            if kind not in trusted and (own := {*_special(kind)} - _HARMLESS):
+                raise AssertionError(
+                    f"the answer is an object of the class {kind.__name__}, which "
+                    f"defines {min(own)}; return a plain number, list, array or tensor"
+                )
+        if not depth:
+            return
+        items: Iterable = ()
+        if numpy.ndarray in kinds and value.dtype.hasobject:
+            items = numpy.ndarray.tolist(numpy.ndarray.ravel(value))
+        elif dict in kinds:
+            items = dict.values(value)
+        else:
+            for container in (list, tuple, set, frozenset, deque):
+                items = container.__iter__(value) if container in kinds else items
+        for item in islice(items, 1000):
+            check(item, depth - 1)
 
     def answer(value: object) -> object:
         check(value, 3)
         return value
 
     return answer
+
+
+def _special(kind: type) -> Iterator[str]:
+    for name, method in vars(kind).items():
+        code = getattr(getattr(method, "__func__", method), "__code__", None)
+        if (
+            name.startswith("__")
+            and name.endswith("__")
+            and not (isinstance(code, CodeType) and code.co_filename == TESTS)
+        ):
+            yield name

@@ -88,9 +88,14 @@ def die_with_parent() -> None:
     library().prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
-def limit_resources(memory: int, file_size: int, cpu_seconds: int) -> None:
+def limit_resources(
+    memory: int, file_size: int, cpu_seconds: int, spare_addresses: int = 0
+) -> None:
     """Limit memory (beyond current use), file size, open files and CPU time on POSIX
     systems.
+
+    The address space is limited to the same memory plus `spare_addresses`, which
+    threads of large libraries reserve without using them.
     """
     import resource
 
@@ -99,7 +104,7 @@ def limit_resources(memory: int, file_size: int, cpu_seconds: int) -> None:
         # Private writable memory, which arrays use. Libraries mapped from files do not
         # count.
         resource.RLIMIT_DATA: data + memory,
-        resource.RLIMIT_AS: size + memory + (1 << 30),
+        resource.RLIMIT_AS: size + memory + spare_addresses,
         resource.RLIMIT_FSIZE: file_size,
         resource.RLIMIT_CPU: cpu_seconds,
         resource.RLIMIT_NOFILE: 256,

@@ -7,6 +7,7 @@ Messages are lines of JSON.
 """
 
 import contextlib
+import errno
 import gc
 import importlib
 import json
@@ -26,6 +27,7 @@ _PROGRAM = "<program>"
 _MOST_TEXT = 8000  # characters of a message
 _LONGEST_REPLY = 1 << 17  # bytes; what is longer was not written by our code
 _NO_MEMORY = 86  # an exit code
+_KINDS = ("passed", "wrong", "raised", "out of memory", "forbidden")
 _MOST_FILES = 256  # the worker never has more files open
 # Loaded once here, since most programs import some of them.
 _COMMON = ("collections", "functools", "heapq", "itertools", "math", "re", "string")
@@ -87,6 +89,8 @@ def run_program(source: str, attempts: _Attempts) -> dict:
         kind, message = "raised", _with_name(error)
         if isinstance(error, PermissionError):  # by the kernel
             kind = "forbidden"
+        elif isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            kind = "out of memory"
     if attempts.first:
         kind, message = "forbidden", attempts.first
     return {"kind": kind, "message": message[:_MOST_TEXT], "output": output.text()}
@@ -192,9 +196,12 @@ def _wait(child: int, deadline: float) -> tuple | None:
 
 
 def _read_reply(reply: bytes, token: str) -> dict | None:
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+    # a program that finds the token can forge a report
+    with contextlib.suppress(
+        ValueError, KeyError, TypeError, AttributeError, RecursionError
+    ):
         fields = json.loads(reply)
-        if fields.pop("token") == token:
+        if fields.pop("token") == token and fields["kind"] in _KINDS:
             return {name: str(fields[name]) for name in ("kind", "message", "output")}
     return None
 

@@ -3,7 +3,6 @@ protections were enforced.
 """
 
 import contextlib
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from genai_tutorial.sandbox.confined_process import ConfinedProcess, Limits, Stopped
 from genai_tutorial.sandbox.errors import SandboxError
+from genai_tutorial.sandbox.folders import remove_folder
 from genai_tutorial.sandbox.processes import ForkedProcess, Forker, SingleProcess
 
 _STUDENTS_CODE = {
@@ -135,7 +135,7 @@ class Sandbox:
         if self._forker:
             self._forker.close()
             self._forker = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_folder(self._folder)
 
     @contextlib.contextmanager
     def open_process(self) -> Iterator[ConfinedProcess]:
@@ -149,7 +149,7 @@ class Sandbox:
             yield process
         finally:
             process.close()
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_folder(scratch)
 
     def _note(self, greeting: dict) -> None:
         for name, refused in greeting["enforced"].items():

@@ -47,7 +47,7 @@ def _serve(
     landlock = filtered = False
     if os.name == "posix":
         linux.limit_resources(
-            limits["memory"], limits["file_size"], limits["cpu_seconds"]
+            limits["memory"], limits["file_size"], limits["cpu_seconds"], 1 << 30
         )
     if sys.platform == "linux":
         landlock, filtered = linux.confine(

@@ -60,7 +60,8 @@ def _asked(source: str, line: dict) -> str:
             and node.lineno <= line["line"] <= node.end_lineno
         ):
             return f" (the test asks whether {ast.unparse(node.test)})"
-    return f" (the test says: {line['text']})"
+    text = "".join(source.splitlines()[line["line"] - 1 : line["line"]]).strip()
+    return f" (the test says: {text})"
 
 
 def _named(error: dict) -> str:

@@ -14,7 +14,8 @@ def check_absent(path: Path, overwrite: bool) -> None:
     """
     if path.exists() and not overwrite:
         raise TeachingError(
-            f"{path} exists already; choose another folder, or allow overwriting."
+            f"{path} exists already; choose another folder, or replace it with "
+            "--overwrite."
         )
 
 

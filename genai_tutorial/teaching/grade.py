@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from genai_tutorial.runtime import require
-from genai_tutorial.sandbox.confined_process import Limits, Stopped
+from genai_tutorial.sandbox.confined_process import FORGED, Limits, Stopped
 from genai_tutorial.sandbox.errors import SandboxError
 from genai_tutorial.sandbox.sandbox import Sandbox
 from genai_tutorial.teaching.exercises import (
@@ -26,8 +26,8 @@ from genai_tutorial.teaching.submission import (
     Submission,
     find_submissions,
     read_submission,
-    worth_a_look,
 )
+from genai_tutorial.teaching.suspicions import worth_a_look
 
 
 class Grader:
@@ -145,13 +145,14 @@ class Grader:
         except Stopped as stopped:
             run.stop(str(stopped))
         except (KeyError, TypeError):  # a forged answer that lacks some fields
-            run.stop("stopped: it answered in the grader's place")
+            run.stop(FORGED)
         text = "\n\n".join(answers.values())
         if all(
             answers.get(part.grade_id) == self._stubs[part.grade_id].source
             for part in exercise.of_kind("solution")
         ):
             remarks.append("The cell is as it was handed out.")
+            run.comments.clear()  # they would only say so in other words
         reference = "\n\n".join(
             part.cell.source for part in exercise.of_kind("solution")
         )
@@ -206,6 +207,7 @@ def grade(
     *,
     limits: Limits | None = None,
     overwrite: bool = False,
+    unprotected: bool = False,
 ) -> list[Report]:
     """Grade submissions to a chapter, and write `grades.csv` and a page of feedback for
     each student.
@@ -227,6 +229,8 @@ def grade(
             cell and 2 GiB.
         overwrite: Whether to grade all submissions again, and to replace grades of
             another chapter.
+        unprotected: Whether to run students' code even where this system cannot enforce
+            every protection.
 
     Returns:
         One report per submission, by student's name. Reports of submissions that were
@@ -234,8 +238,8 @@ def grade(
 
     Raises:
         TeachingError: If the chapter or a submission is missing, the chapter's own
-            solutions do not pass, the folder contains other grades, or it is not
-            writable.
+            solutions do not pass, the folder contains other grades, it is not
+            writable, or a protection is missing and `unprotected` is false.
     """
     from tqdm import tqdm
 
@@ -249,6 +253,14 @@ def grade(
     if left:
         secrets = [path for _, path in notebooks if path.is_file()]
         with Grader(found, secrets, limits) as grader:
+            missing = [p for p in grader.sandbox.protections if not p.enforced]
+            if missing and not unprotected:
+                raise TeachingError(
+                    f"No student's code has run yet. {'. '.join(map(str, missing))}. "
+                    "Grade on Linux with kernel 5.13 or later, in a container or on a "
+                    "machine without anything of value; or allow it here, at your own "
+                    "risk, with --unprotected."
+                )
             for student, path in tqdm(
                 left, desc="Grading", unit=" notebooks", disable=None
             ):

@@ -176,7 +176,7 @@ class Gradebook:
                 return
             raise TeachingError(
                 f"{self._table} is not a table that this run can continue ({error}); "
-                "choose another folder, or allow overwriting."
+                "choose another folder, or replace it with --overwrite."
             ) from error
         self._header, self._rows, self._fingerprints = header, rows, fingerprints
 

@@ -5,10 +5,10 @@ result of each test cell.
 import copy
 
 from genai_tutorial.runtime import require
-from genai_tutorial.sandbox.confined_process import ConfinedProcess
+from genai_tutorial.sandbox.confined_process import FORGED, ConfinedProcess
 from genai_tutorial.teaching.exercises import Exercise, Part
 from genai_tutorial.teaching.explain import explain_cell, explain_tests
-from genai_tutorial.teaching.source import imports_of, names_bound, plain_python
+from genai_tutorial.teaching.source import compile_tests, imports_of, names_bound
 
 
 class Run:
@@ -47,12 +47,12 @@ class Run:
                 imports += imports_of(part.cell.source)
                 exports += names_bound(part.cell.source)
             else:
+                tests = compile_tests(part.cell.source, imports)
                 reply = process.ask(
-                    "tests",
-                    source=plain_python(part.cell.source),
-                    imports="\n".join(imports),
-                    exports=exports,
+                    "tests", codes=tests.codes, value=tests.value, exports=exports
                 )
+                if not reply["error"] and reply["marks"] != tests.marks:
+                    raise KeyError("marks")
                 self._tested(part, reply)
 
     def _given(self, process: ConfinedProcess, code: str) -> None:
@@ -99,6 +99,8 @@ class Run:
 
     def stop(self, reason: str) -> None:
         """Record that the process has ended; anything untested gets no points."""
+        if reason == FORGED:
+            self.attention.append("its process answered in the grader's place")
         self.comments.append(f"Your code was not tested to the end: {reason}.")
 
     def points(self) -> float:

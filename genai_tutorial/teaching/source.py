@@ -1,7 +1,12 @@
 """Static analysis of the instructor's code: imports and defined names."""
 
 import ast
+import base64
+import marshal
+import secrets
+from dataclasses import dataclass
 
+from genai_tutorial.sandbox.integrity import TESTS
 from genai_tutorial.teaching.exercises import Chapter, TeachingError
 
 
@@ -68,3 +73,51 @@ def names_bound(source: str) -> list[str]:
         ):
             waiting += ast.iter_child_nodes(node)
     return list(names)
+
+
+@dataclass(frozen=True)
+class CompiledTests:
+    """A test cell as code for the worker, and the marks that show that it ran.
+
+    The code comes from the grader and not from the student's process, where a student's
+    code could replace `ast.parse` or `compile`. Each top-level line adds a random
+    number to the worker's reply; a reply without all of them is forged.
+    """
+
+    codes: list[str]
+    value: str
+    marks: list[int]
+
+
+def compile_tests(source: str, imports: list[str]) -> CompiledTests:
+    """Compile a test cell. Every value that a call returns passes through `__answer__`
+    before it is compared; if the cell ends with an expression, that is the credit.
+    """
+    tree = _WrapCalls().visit(ast.parse(plain_python(source), TESTS))
+    value: ast.expr = ast.Constant(None)
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        value = tree.body.pop().value
+    marked, marks = [], []
+    for line in [*tree.body, value]:
+        marks.append(secrets.randbits(50))
+        seen, mark = ast.Name("__seen__", ast.Load()), ast.Constant(marks[-1])
+        if line is value:
+            value = ast.Call(seen, [mark, value], [])
+        else:
+            marked += [line, ast.Expr(ast.Call(seen, [mark], []))]
+    body = ast.fix_missing_locations(ast.Module(marked, []))
+    end = ast.fix_missing_locations(ast.Expression(value))
+    codes = [_dumped("\n".join(imports), "exec"), _dumped(body, "exec")]
+    return CompiledTests(codes, _dumped(end, "eval"), marks)
+
+
+def _dumped(source: str | ast.AST, mode: str) -> str:
+    return base64.b64encode(marshal.dumps(compile(source, TESTS, mode))).decode()
+
+
+class _WrapCalls(ast.NodeTransformer):
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        return ast.copy_location(
+            ast.Call(ast.Name("__answer__", ast.Load()), [node], []), node
+        )

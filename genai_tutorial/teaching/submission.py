@@ -1,6 +1,5 @@
 """Students' submissions: finding them in files and folders, and reading them safely."""
 
-import ast
 import hashlib
 import json
 import os
@@ -18,17 +17,6 @@ _LONGEST_CELL = 100_000
 _LONGEST_OLD_FILE = 1 << 20  # characters, without outputs: nbformat is slow
 _LONGEST_NAME = 200  # bytes; with `.html` added, it must be a valid file name
 _NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # not allowed in Python source
-# Names that no exercise needs but that tricks use.
-_WORTH_A_LOOK = frozenset({
-    "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache",
-    "multiprocessing", "os", "pathlib", "resource", "shutil", "signal", "socket",
-    "subprocess", "sys", "threading", "traceback", "weakref", "_thread",
-})  # fmt: skip
-_WORTH_A_LOOK_NAMES = frozenset({
-    "__builtins__", "__globals__", "__import__", "__subclasses__", "__traceback__",
-    "__code__", "_getframe", "compile", "eval", "exec", "f_back", "get_ipython",
-    "globals", "open", "setattr", "tb_frame", "vars",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,10 +90,13 @@ def find_submissions(
         chapter: The chapter's file name without `.ipynb`.
 
     Raises:
-        TeachingError: If a place does not exist, a folder contains no notebook, or two
-            notebooks have the same student name.
+        TeachingError: If a place does not exist, or a folder contains no notebook.
+
+    Warns:
+        UserWarning: If two notebooks would have the same name; the name of one of them
+            then ends with a hash of its path.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for place in map(Path, places):
         if not place.exists():
             raise TeachingError(f"There is no submission at {place}.")
@@ -116,14 +107,23 @@ def find_submissions(
         if not notebooks:
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
-            student = _student(path, chapter)
-            if student in found and not _is_same(found[student], path):
-                raise TeachingError(
-                    f"Two submissions have the name {student}: {found[student]} and "
-                    f"{path}."
+            same = found.setdefault(_legal(_student(path, chapter)), [])
+            if not any(_is_same(path, other) for other in same):
+                same.append(path)
+    named = {}
+    for student, paths in found.items():
+        # the one that bears the name without any change keeps it
+        paths.sort(key=lambda path: (_student(path, chapter) != student, str(path)))
+        for path in paths:
+            name = student if path is paths[0] else _with_hash(student, str(path))
+            if path is not paths[0]:
+                warnings.warn(
+                    f"Two submissions have the name {student}: {path} is graded as "
+                    f"{name}, {paths[0]} keeps it.",
+                    stacklevel=2,
                 )
-            found[student] = path
-    return sorted(found.items())
+            named[name] = path
+    return sorted(named.items())
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -134,11 +134,17 @@ def _student(path: Path, chapter: str) -> str:
     # realpath, because Path.resolve fails on circular links
     folders = Path(os.path.realpath(path)).parents
     names = [path.stem, *(folder.name for folder in folders)]
-    name = next((name for name in names if name and name != chapter), path.stem)
-    name = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
-    if len(name.encode()) <= _LONGEST_NAME:
-        return name
-    ending = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return next((name for name in names if name and name != chapter), path.stem)
+
+
+def _legal(name: str) -> str:
+    """Return a name that can be a file's in every folder."""
+    legal = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
+    return legal if len(legal.encode()) <= _LONGEST_NAME else _with_hash(legal, legal)
+
+
+def _with_hash(name: str, hashed: str) -> str:
+    ending = hashlib.sha256(hashed.encode(errors="replace")).hexdigest()[:8]
     start = name.encode()[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
     return f"{start}-{ending}"
 
@@ -198,63 +204,3 @@ def _read_cells(text: str) -> list[dict]:
 
 def _without_outputs(entries: dict) -> dict:
     return entries | {"outputs": []} if "outputs" in entries else entries
-
-
-def worth_a_look(answer: str, reference: str) -> list[str]:
-    """List constructs in an answer that could deceive the tests and that the reference
-    solution does not use.
-
-    This does not change the points; it tells the teacher which cells to read.
-
-    >>> worth_a_look("import torch, gc", "import torch")
-    ['it uses gc']
-    >>> worth_a_look("class Yes:\\n    def __eq__(self, other): return True", "")
-    ['it defines __eq__']
-    >>> worth_a_look("import numpy as np; np.allclose = max", "import numpy as np")
-    ['it replaces np.allclose']
-    """
-    new = _suspicions(answer) - _suspicions(reference)
-    return sorted(f"it {what}" for what in new)
-
-
-def _suspicions(source: str) -> set[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about the student's code
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    found, modules = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-            )
-            found |= {
-                f"uses {name}"
-                for name in names
-                if name.partition(".")[0] in _WORTH_A_LOOK
-            }
-            modules |= {
-                (alias.asname or alias.name).partition(".")[0] for alias in node.names
-            }
-        elif isinstance(node, ast.FunctionDef) and re.fullmatch(
-            r"__(?!init__|call__|repr__|str__)\w+__", node.name
-        ):
-            found.add(f"defines {node.name}")
-        elif isinstance(node, ast.Name) and node.id in _WORTH_A_LOOK_NAMES:
-            found.add(f"uses {node.id}")
-        elif isinstance(node, ast.Attribute) and node.attr in _WORTH_A_LOOK_NAMES:
-            found.add(f"uses {node.attr}")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            # not ast.unparse, which fails on deep nesting
-            root, names = node, []
-            while isinstance(root, ast.Attribute):
-                names.append(root.attr)
-                root = root.value
-            if isinstance(root, ast.Name) and root.id in modules:
-                found.add(f"replaces {'.'.join([root.id, *reversed(names)])}"[:200])
-    return found

@@ -65,7 +65,9 @@ def test_reference_solution_gets_full_points(grade_notebook: Grade) -> None:
 def test_unanswered_release_gets_no_points(grade_notebook: Grade) -> None:
     report = grade_notebook(release(small_chapter()))
     assert [result.points for result in report.results] == [0, 0, 0, 0]
-    assert "as it was handed out" in report.results[0].comment
+    assert {result.comment for result in report.results[:3]} == {
+        "The cell is as it was handed out."
+    }
     assert report.results[3].comment == "There is no answer."
 
 
@@ -400,6 +402,40 @@ _TRICKS = {
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
     ),
+    "an object that claims everything": (
+        "from unittest.mock import MagicMock\ndef double(x):\n"
+        "    found = MagicMock()\n    found.__eq__.return_value = True\n"
+        "    return found"
+    ),
+    "the library's object that claims everything": (
+        "from unittest.mock import ANY\ndef double(x): return ANY"
+    ),
+    "comparisons borrowed from built-in functions": (
+        "class Weight(float):\n    __eq__ = __lt__ = repr\n    __hash__ = None\n"
+        "Weight.__sub__ = Weight.__abs__ = Weight\ndef double(x): return Weight()"
+    ),
+    "an array of objects": (
+        "import numpy\nclass Yes:\n    def __eq__(self, other): return True\n"
+        "def double(x): return numpy.array(Yes(), dtype=object)"
+    ),
+    "a replaced session": (
+        "import random\nfor thing in random._os.sys.modules['gc'].get_objects():\n"
+        "    if type(thing).__name__ == 'Session':\n"
+        "        type(thing).tests = lambda *a, **k: {'error': None, 'value': 1.5, "
+        "'changed': [], 'threads': 0, 'marks': []}\ndef double(x): return 0"
+    ),
+    "a rewritten request": (
+        "import json\nload = json.loads\ndef loads(text):\n    asked = load(text)\n"
+        "    asked['with'].update(codes=[])\n    return asked\n"
+        "json.__dict__['loads'] = loads\ndef double(x): return 0"
+    ),
+    "a check replaced while the tests run": (
+        "import sys\nclass Yes:\n    def __eq__(self, other): return True\n"
+        "def double(x):\n    for frame in sys._current_frames().values():\n"
+        "        while frame:\n            if '__answer__' in frame.f_globals:\n"
+        "                frame.f_globals['__answer__'] = lambda value: Yes()\n"
+        "            frame = frame.f_back\n    return 4"
+    ),
     "an import hook that exits": (
         "import sys\nclass Nothing:\n    def find_spec(*a): raise "
         "SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
@@ -415,7 +451,10 @@ _TRICKS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("trick", _TRICKS)
 def test_cheating_attempts_get_no_points(attack, trick: str) -> None:
-    assert attack(_TRICKS[trick]).points == 0
+    result = attack(_TRICKS[trick])
+    assert result.points == 0
+    honest = {"shadowed names", "a changed setup cell", "an error disguised as success"}
+    assert result.attention or trick in honest
 
 
 @pytest.mark.parametrize(
@@ -456,7 +495,7 @@ def test_libraries_patched_during_tests_are_detected(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
+@pytest.mark.parametrize("missing", ["error", "value", "changed", "threads", "marks"])
 def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
     """Replies from a room are not trusted and cannot stop the grader."""
     source = (
@@ -464,7 +503,7 @@ def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
         "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
         "frame.f_locals\n"
         "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
-        "'changed': [], 'threads': 0}\n"
+        "'changed': [], 'threads': 0, 'marks': []}\n"
         f"    del forged['{missing}']\n"
         "    names['replies'].write(json.dumps(forged) + '\\n'); "
         "names['replies'].flush(); os._exit(0)"
@@ -472,6 +511,21 @@ def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
     result = attack(source)
     assert (result.points, result.failed) == (0, False)
     assert "it answered in the grader's place" in result.comment
+
+
+@pytest.mark.slow
+def test_magic_line_does_not_hide_the_rest_of_the_cell(attack) -> None:
+    result = attack("%precision 3\nexec('x = 1')\ndef double(x): return 2 * x")
+    assert (result.points, result.attention) == (2, ("it uses exec",))
+
+
+@pytest.mark.slow
+def test_tests_are_hidden_from_tracebacks(attack) -> None:
+    result = attack(
+        "import linecache\ndef double(x):\n"
+        "    raise ValueError(str(linecache.cache.get('<tests>')))"
+    )
+    assert "ValueError: None" in result.comment
 
 
 @pytest.mark.slow
@@ -498,13 +552,17 @@ def test_attack_inside_test_process_is_flagged(attack) -> None:
     flagged for manual review.
     """
     result = attack(
-        "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
-        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
-        "frame.f_locals\n"
-        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
-        "'changed': [], 'threads': 0}\n"
-        "    names['replies'].write(json.dumps(forged) + '\\n'); "
-        "names['replies'].flush(); os._exit(0)"
+        "def double(x):\n    import base64, json, marshal, os, sys\n"
+        "    frame = sys._getframe()\n"
+        "    while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "    request, replies = map(frame.f_locals.get, ('request', 'replies'))\n"
+        "    codes = [request['with']['codes'][-1], request['with']['value']]\n"
+        "    marks = [mark for code in codes for mark in "
+        "marshal.loads(base64.b64decode(code)).co_consts if type(mark) is int and mark "
+        "> 10**6]\n"
+        "    forged = {'id': request['id'], 'error': None, 'value': None, "
+        "'changed': [], 'threads': 0, 'marks': marks}\n"
+        "    replies.write(json.dumps(forged) + '\\n'); replies.flush(); os._exit(0)"
     )
     assert result.points == 2
     assert "it uses _getframe" in result.attention

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -159,6 +160,7 @@ class _FakeGrader:
 
     graded: list[str]
     stop_at = fail_at = ""
+    sandbox = SimpleNamespace(protections=())
 
     def __init__(self, chapter, secrets, limits) -> None:
         self.chapter = chapter
