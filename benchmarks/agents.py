@@ -55,10 +55,8 @@ from genai_tutorial.agents import (
 )
 from genai_tutorial.alignment import add_lora, fold_lora, lora_layers
 from genai_tutorial.metrics import auroc
-from genai_tutorial.pretrained import load_smollm2
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes.smollm2_tools import SMOLLM2_TOOLS
+from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
+from genai_tutorial.recipes import SMOLLM2_TOOLS
 from genai_tutorial.runtime import cache_folder
 from genai_tutorial.sandbox import ProgramRunner
 from genai_tutorial.tasks.agent import (

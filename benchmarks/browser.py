@@ -24,8 +24,7 @@ import torch
 
 from genai_tutorial.edge import PackedModel, engine_script, model_script, pack_model
 from genai_tutorial.generation import generate
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record, run_parts
 from genai_tutorial.recipes import load
 
 MODELS = ("shakespeare", "factbook-base")

@@ -43,7 +43,7 @@ from genai_tutorial.metrics import (
     gaussian_frechet_distance,
     read_digits,
 )
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import card, load
 from genai_tutorial.recipes.mnist.diffusion import SCHEDULE
 from genai_tutorial.runtime import describe_machine, progress_bar

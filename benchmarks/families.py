@@ -25,21 +25,26 @@ from jaxtyping import Float
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from genai_tutorial.data import load_mnist_split
-from genai_tutorial.data.levels import (
+from genai_tutorial.data import (
     LEVELS,
     dequantize,
     from_levels,
+    load_mnist_split,
     requantize,
     to_levels,
 )
 from genai_tutorial.density import PPCA, fit_ppca
 from genai_tutorial.metrics import bits_per_dimension
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes import DIGIT_FAMILIES, PPCA_COMPONENTS, RunSettings
-from genai_tutorial.recipes.files import build_rounded
-from genai_tutorial.recipes.mnist.family_recipe import FamilyRecipe
-from genai_tutorial.recipes.mnist.measure import N_EVAL_IMAGES, measure_digits
+from genai_tutorial.pretrained import keep_record
+from genai_tutorial.recipes import (
+    DIGIT_FAMILIES,
+    N_EVAL_IMAGES,
+    PPCA_COMPONENTS,
+    FamilyRecipe,
+    RunSettings,
+    build_rounded,
+    measure_digits,
+)
 from genai_tutorial.runtime import describe_machine, seed_everything
 from genai_tutorial.training import Checkpoint, Process
 

@@ -40,9 +40,12 @@ from genai_tutorial.generation import (
     generate,
     regex_from_schema,
 )
-from genai_tutorial.pretrained.records import keep_record, record
-from genai_tutorial.pretrained.smollm2 import load_smollm2_tokenizer
-from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.pretrained import (
+    LAYER_NAMES,
+    keep_record,
+    load_smollm2_tokenizer,
+    record,
+)
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.sandbox import run_programs
 from genai_tutorial.tasks.code import SIMPLE_PROBLEMS

@@ -37,9 +37,7 @@ from genai_tutorial.data import (
     load_wikipedia,
 )
 from genai_tutorial.efficiency import count, quantized
-from genai_tutorial.pretrained import load_minilm, load_smollm2
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record, load_minilm, load_smollm2, run_parts
 from genai_tutorial.recipes import load
 from genai_tutorial.retrieval import (
     ChatModel,

@@ -46,9 +46,13 @@ from genai_tutorial.metrics import (
     nearest_neighbours,
     true_positive_rate_at,
 )
-from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_images, keep_record
+from genai_tutorial.pretrained import (
+    keep_images,
+    keep_record,
+    load_smollm2,
+    load_smollm2_tokenizer,
+    run_parts,
+)
 from genai_tutorial.recipes import load
 from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
 from genai_tutorial.safety import (

@@ -23,9 +23,8 @@ from statistics import correlation, fmean
 import torch
 
 from genai_tutorial.data import load_molecule_split
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes.catalogue import load
+from genai_tutorial.pretrained import keep_record, run_parts
+from genai_tutorial.recipes import load
 from genai_tutorial.science.molecules import (
     FingerprintRidge,
     HillClimbSettings,

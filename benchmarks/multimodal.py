@@ -51,9 +51,8 @@ from genai_tutorial.multimodal import (
     read_film,
     without_last_block,
 )
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
+from genai_tutorial.pretrained import keep_record
+from genai_tutorial.recipes import SHAPES_VLM, load
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,

@@ -28,7 +28,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     stream_losses,
 )
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes.bach_chorales import LIVE
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.music import (
@@ -54,8 +54,12 @@ from genai_tutorial.tasks.sounds import (
     train_melody_model,
     write_melodies,
 )
-from genai_tutorial.training import TensorBatches, build_optimizer, train_step
-from genai_tutorial.training.schedules import scale_learning_rates
+from genai_tutorial.training import (
+    TensorBatches,
+    build_optimizer,
+    scale_learning_rates,
+    train_step,
+)
 
 SEEDS = range(5)
 PATTERNS = {

@@ -25,8 +25,7 @@ from pathlib import Path
 import torch
 
 from genai_tutorial.generation import generate_all
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.pretrained.smollm2 import load_smollm2
+from genai_tutorial.pretrained import keep_record, load_smollm2
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.prompting import (
     ANIMAL_OR_FRUIT,

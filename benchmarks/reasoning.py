@@ -48,8 +48,8 @@ from genai_tutorial.generation import (
     self_consistency,
     weighted_vote,
 )
-from genai_tutorial.pretrained.records import keep_record, record
-from genai_tutorial.recipes.arithmetic_reasoner import ARITHMETIC_REASONER
+from genai_tutorial.pretrained import keep_record, record
+from genai_tutorial.recipes import ARITHMETIC_REASONER
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
@@ -70,13 +70,7 @@ from genai_tutorial.tasks.arithmetic import (
     sampled_answers,
     scratchpad,
 )
-from genai_tutorial.training import (
-    AdamW,
-    Schedule,
-    TensorBatches,
-    build_optimizer,
-    fit,
-)
+from genai_tutorial.training import AdamW, Schedule, TensorBatches, build_optimizer, fit
 from genai_tutorial.transformer import DecoderLM
 
 FORMATS: dict[str, AnswerFormat] = {

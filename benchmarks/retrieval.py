@@ -35,9 +35,7 @@ from genai_tutorial.metrics import (
     risk_coverage,
     semantic_entropy,
 )
-from genai_tutorial.pretrained import load_minilm, load_smollm2
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record, load_minilm, load_smollm2, run_parts
 from genai_tutorial.retrieval import (
     BM25Index,
     ChatModel,

@@ -41,7 +41,7 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.metrics import copy_test, frechet_distance, nearest_neighbours
-from genai_tutorial.pretrained.records import keep_images, keep_record
+from genai_tutorial.pretrained import keep_images, keep_record
 from genai_tutorial.recipes import load, recipe
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.speech import (

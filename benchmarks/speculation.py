@@ -33,9 +33,7 @@ from genai_tutorial.generation import (
     speculative_accept,
 )
 from genai_tutorial.metrics import chi_square_test
-from genai_tutorial.pretrained import load_smollm2
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
 from genai_tutorial.recipes import (
     FACTBOOK_BASE,
     FACTBOOK_DRAFT,
@@ -43,10 +41,10 @@ from genai_tutorial.recipes import (
     corpus_rows,
     held_out_rows,
     load,
+    load_corpus,
     packed_logits,
     teacher_targets,
 )
-from genai_tutorial.recipes.factbook.corpus import load_corpus
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.training import build_optimizer, fit, warmup_stable_decay

@@ -50,10 +50,17 @@ from genai_tutorial.audio import (
 from genai_tutorial.data import Voice, speak
 from genai_tutorial.diffusion import VELOCITY, dpm_solver, sample_images
 from genai_tutorial.metrics import word_error_rate
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes import SHAPES_SCHEDULE, load, recipe
-from genai_tutorial.recipes.caption_voice import READ, READ_SEED, SYMBOLS
-from genai_tutorial.recipes.spoken_captions import held_out_recordings, transcribe
+from genai_tutorial.pretrained import keep_record
+from genai_tutorial.recipes import (
+    READ,
+    READ_SEED,
+    SYMBOLS,
+    held_out_recordings,
+    load,
+    recipe,
+    transcribe,
+)
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,

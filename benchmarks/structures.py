@@ -40,10 +40,8 @@ from genai_tutorial.data import (
     load_peptide_split,
     load_peptides,
 )
-from genai_tutorial.pretrained.record_parts import run_parts
-from genai_tutorial.pretrained.records import keep_record
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.molecules_3d import held_out_molecule_loss
+from genai_tutorial.pretrained import keep_record, run_parts
+from genai_tutorial.recipes import held_out_molecule_loss, load
 from genai_tutorial.science.crystals import (
     EnergyForest,
     closest_distance,
@@ -102,9 +100,9 @@ from genai_tutorial.training import (
     OptimizerSettings,
     TensorBatches,
     build_optimizer,
+    scale_learning_rates,
     train_step,
 )
-from genai_tutorial.training.schedules import scale_learning_rates
 
 LIVE_SECONDS, PLACED_SECONDS = 30.0, 40.0
 NOISES = (0.05, 0.1, 0.2, 0.3)

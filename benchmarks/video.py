@@ -46,15 +46,10 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.diffusion import (
-    VELOCITY,
-    Denoised,
-    KnownRegion,
-    ddim,
-    last_sample,
-)
-from genai_tutorial.pretrained.records import RECORDS, keep_record
-from genai_tutorial.recipes import SHAPES_SCHEDULE, LatentVideo, load, recipe
+from genai_tutorial.diffusion import VELOCITY, Denoised, KnownRegion, ddim, last_sample
+from genai_tutorial.pretrained import RECORDS, keep_record
+from genai_tutorial.recipes import LatentVideo, load, recipe
+from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine
 from genai_tutorial.tasks.motion import (
     FRAMES,

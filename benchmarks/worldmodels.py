@@ -34,8 +34,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from genai_tutorial.pretrained.record_parts import Part, run_parts
-from genai_tutorial.pretrained.records import keep_record
+from genai_tutorial.pretrained import Part, keep_record, run_parts
 from genai_tutorial.tasks.paddle import (
     LEFT,
     PADDLE,

@@ -23,6 +23,6 @@ def smollm2():
     If it is not installed, the test fails with instructions. Tests must not modify the
     model, because they share it.
     """
-    from genai_tutorial.pretrained.smollm2 import load_smollm2
+    from genai_tutorial.pretrained import load_smollm2
 
     return load_smollm2()

@@ -25,21 +25,28 @@ def import_graph(package: Path) -> dict[str, set[str]]:
         name: {
             module
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-            for module in _imported(node, names)
+            for module in _imported(node, name, names)
             if module != name
         }
         for name, path in names.items()
     }
 
 
-def _imported(node: ast.AST, names: dict[str, Path]) -> set[str]:
+def _imported(node: ast.AST, importer: str, names: dict[str, Path]) -> set[str]:
     if isinstance(node, ast.Import):
         return {alias.name for alias in node.names} & names.keys()
-    if isinstance(node, ast.ImportFrom) and node.module in names:
-        full = {f"{node.module}.{alias.name}" for alias in node.names}
-        # `from package import module` needs the module; any other name, the package.
-        return {name if name in names else node.module for name in full}
-    return set()
+    if not isinstance(node, ast.ImportFrom):
+        return set()
+    module = node.module or ""
+    if node.level:
+        here = importer.split(".")
+        up = node.level - (names[importer].name == "__init__.py")
+        module = ".".join([*here[: len(here) - up], *module.split(".")]).rstrip(".")
+    if module not in names:
+        return set()
+    full = {f"{module}.{alias.name}" for alias in node.names}
+    # `from package import module` needs the module; any other name, the package.
+    return {name if name in names else module for name in full}
 
 
 def cycle(graph: dict[str, set[str]]) -> list[str]:
@@ -57,7 +64,8 @@ def test_package_has_no_import_cycles():
 
 
 @pytest.mark.parametrize(
-    "late", ["from pkg.a import x", "import pkg.a", "from pkg import a"]
+    "late",
+    ["from pkg.a import x", "import pkg.a", "from pkg import a", "from .a import x"],
 )
 def test_import_cycle_inside_function_is_found(tmp_path, late):
     (tmp_path / "pkg").mkdir()

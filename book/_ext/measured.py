@@ -104,8 +104,7 @@ class Measured(SphinxRole):
 @cache
 def board(root: Path) -> list:
     """Return the book's scoreboard, read once per build."""
-    from genai_tutorial.notebook.chapters import chapters
-    from genai_tutorial.notebook.scoreboard import scoreboard
+    from genai_tutorial.notebook import chapters, scoreboard
 
     return scoreboard(chapters(root))
 

@@ -37,7 +37,7 @@ class Part:
 
 def read_outline(root: Path) -> list[Part]:
     """Return the parts of the book in the repository `root`."""
-    from genai_tutorial.notebook.chapters import chapters
+    from genai_tutorial.notebook import chapters
 
     ready = {chapter.number: chapter for chapter in chapters(root)}
     parts, number = [], 0

@@ -25,8 +25,7 @@ class Scoreboard(SphinxDirective):
 
     def run(self):
         """Return the controls and a table for each chapter."""
-        from genai_tutorial.notebook.chapters import chapters
-        from genai_tutorial.notebook.scoreboard import scoreboard
+        from genai_tutorial.notebook import chapters, scoreboard
 
         result = [nodes.raw("", FORM, format="html")]
         found = scoreboard(chapters(Path(self.env.srcdir)))

@@ -1,13 +1,8 @@
 """Alignment: supervised fine-tuning, and learning from human preferences."""
 
-from genai_tutorial.alignment.best_of_n import best_of_n, best_of_n_kl
-from genai_tutorial.alignment.dpo import (
-    dpo_loss,
-    dpo_losses,
-    implicit_reward,
-    learn_by_dpo,
-)
-from genai_tutorial.alignment.examples import (
+from .best_of_n import best_of_n, best_of_n_kl
+from .dpo import dpo_losses, implicit_reward, learn_by_dpo
+from .examples import (
     Example,
     Rows,
     encode_example,
@@ -15,180 +10,67 @@ from genai_tutorial.alignment.examples import (
     pack_examples,
     pad_examples,
 )
-from genai_tutorial.alignment.experience import (
+from .experience import (
     Experience,
     gather_experience,
     generalized_advantage_estimate,
     token_rewards,
     whiten,
 )
-from genai_tutorial.alignment.group_learning import (
-    GroupLearningSettings,
-    GroupLearningStep,
-    is_dead,
-    learn_by_grpo,
-)
-from genai_tutorial.alignment.group_methods import (
+from .group_learning import GroupLearningSettings, GroupLearningStep, learn_by_grpo
+from .group_methods import (
     DAPO,
     GRPO,
     RLOO,
+    Advantages,
     DrGRPO,
     GroupMethod,
-    centred_advantages,
-    leave_one_out_advantages,
+    StepNumbers,
 )
-from genai_tutorial.alignment.grpo import (
-    GRPOSettings,
-    group_relative_advantages,
-    grpo_loss,
-    grpo_step,
-    grpo_update,
-)
-from genai_tutorial.alignment.learning import (
-    LearningSettings,
-    adapted_kl_weight,
-    learn_by_ppo,
-)
-from genai_tutorial.alignment.log_probs import (
+from .grpo import GRPOSettings, group_relative_advantages, grpo_step
+from .learning import LearningSettings, LearningStep, learn_by_ppo
+from .log_probs import (
     answer_log_probs,
     answer_steps,
-    chosen_log_probs,
     entropy,
-    kl_k1,
-    kl_k3,
     masked_mean,
     masked_sum,
     token_log_probs,
 )
-from genai_tutorial.alignment.lora import (
+from .lora import (
     LoRAConfig,
     LoRALinear,
     add_lora,
     fold_lora,
-    load_lora,
     lora_layers,
     merge_lora,
-    save_lora,
     trained_parameter_count,
-    unmerge_lora,
     without_lora,
 )
-from genai_tutorial.alignment.ppo import (
+from .ppo import (
+    PPOReport,
     PPOSettings,
     clipped_objective,
     clipped_policy_loss,
     clipped_value_loss,
     ppo_loss,
-    ppo_step,
     ppo_update,
 )
-from genai_tutorial.alignment.preferences import (
+from .preferences import (
     EncodedPairs,
     PreferencePair,
+    Prompt,
     answer_pairs,
     encode_pairs,
     sample_answers,
 )
-from genai_tutorial.alignment.reward import (
+from .reward import (
+    PreferenceReport,
     ScalarModel,
     judge_reward_model,
-    preference_losses,
-    preference_probability,
-    preference_report,
     reward_loss,
     train_reward_model,
 )
-from genai_tutorial.alignment.supervised import supervised_loss
-from genai_tutorial.alignment.token_rows import train_token_rows
-from genai_tutorial.alignment.verifiable import (
-    ExactAnswer,
-    FormatReward,
-    Verifier,
-    appears_anywhere,
-    verified_score,
-)
-
-__all__ = [
-    "DAPO",
-    "GRPO",
-    "RLOO",
-    "DrGRPO",
-    "EncodedPairs",
-    "ExactAnswer",
-    "Example",
-    "Experience",
-    "FormatReward",
-    "GRPOSettings",
-    "GroupLearningSettings",
-    "GroupLearningStep",
-    "GroupMethod",
-    "LearningSettings",
-    "LoRAConfig",
-    "LoRALinear",
-    "PPOSettings",
-    "PreferencePair",
-    "Rows",
-    "ScalarModel",
-    "Verifier",
-    "adapted_kl_weight",
-    "add_lora",
-    "answer_log_probs",
-    "answer_pairs",
-    "answer_steps",
-    "appears_anywhere",
-    "best_of_n",
-    "best_of_n_kl",
-    "centred_advantages",
-    "chosen_log_probs",
-    "clipped_objective",
-    "clipped_policy_loss",
-    "clipped_value_loss",
-    "dpo_loss",
-    "dpo_losses",
-    "encode_example",
-    "encode_pairs",
-    "encode_prompt",
-    "entropy",
-    "fold_lora",
-    "gather_experience",
-    "generalized_advantage_estimate",
-    "group_relative_advantages",
-    "grpo_loss",
-    "grpo_step",
-    "grpo_update",
-    "implicit_reward",
-    "is_dead",
-    "judge_reward_model",
-    "kl_k1",
-    "kl_k3",
-    "learn_by_dpo",
-    "learn_by_grpo",
-    "learn_by_ppo",
-    "leave_one_out_advantages",
-    "load_lora",
-    "lora_layers",
-    "masked_mean",
-    "masked_sum",
-    "merge_lora",
-    "pack_examples",
-    "pad_examples",
-    "ppo_loss",
-    "ppo_step",
-    "ppo_update",
-    "preference_losses",
-    "preference_probability",
-    "preference_report",
-    "reward_loss",
-    "sample_answers",
-    "save_lora",
-    "supervised_loss",
-    "token_log_probs",
-    "token_rewards",
-    "train_reward_model",
-    "train_token_rows",
-    "trained_parameter_count",
-    "unmerge_lora",
-    "verified_score",
-    "whiten",
-    "without_lora",
-]
+from .supervised import supervised_loss
+from .token_rows import train_token_rows
+from .verifiable import ExactAnswer, Verifier, appears_anywhere

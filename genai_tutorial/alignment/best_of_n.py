@@ -18,9 +18,6 @@ def best_of_n_kl(n: int) -> float:
 
     It is exact if no two answers have the same score, and an upper bound otherwise.
 
-    Args:
-        n: The number of samples.
-
     Raises:
         ValueError: If `n` is less than one.
 

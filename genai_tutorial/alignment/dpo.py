@@ -13,11 +13,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.log_probs import answer_log_probs
-from genai_tutorial.alignment.preferences import EncodedPairs
-from genai_tutorial.alignment.reward import preference_losses
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
+
+from .log_probs import answer_log_probs
+from .preferences import EncodedPairs
+from .reward import preference_losses
 
 
 def implicit_reward(
@@ -29,7 +30,6 @@ def implicit_reward(
 
     Args:
         log_probs: The policy's log-probability of each whole answer.
-        reference_log_probs: The reference's.
         beta: The KL coefficient, in reward per nat of KL divergence from the reference.
 
     Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
@@ -54,9 +54,7 @@ def dpo_losses(
 
     Args:
         chosen: The policy's log-probability of each chosen answer.
-        rejected: That of each rejected answer.
         reference_chosen: The reference's log-probability of each chosen answer.
-        reference_rejected: That of each rejected answer.
         beta: The KL coefficient, in reward per nat of KL divergence from the reference.
 
     Raises:
@@ -89,19 +87,7 @@ def dpo_loss(
     reference_rejected: Float[Tensor, "pair"],
     beta: float | int = 0.1,
 ) -> Float[Tensor, ""]:
-    """Return the mean loss on a batch of comparisons, in nats; for `fit`.
-
-    Args:
-        model: The policy.
-        chosen_ids: Prompts with the chosen answers.
-        chosen_is_answer: Marks the tokens of the answers.
-        rejected_ids: The same prompts with the rejected answers.
-        rejected_is_answer: Marks the tokens of the answers.
-        reference_chosen: `answer_log_probs` of the reference, computed once before
-            training.
-        reference_rejected: The same for the rejected answers.
-        beta: The KL coefficient, in reward per nat of KL divergence from the reference.
-    """
+    """Return the mean loss on a batch of comparisons, in nats; for `fit`."""
     chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
     rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)
     return dpo_losses(
@@ -126,12 +112,8 @@ def learn_by_dpo(
 
     Args:
         reference: The initial policy and the reference; it is not changed.
-        pairs: The preference pairs.
-        steps: The number of updates.
         beta: The KL coefficient, in reward per nat of KL divergence from the reference.
-        batch_size: The number of pairs in a batch.
         learning_rate: The learning rate after the warmup.
-        seed: Seed of the batches.
         watch: Called with the number of updates done and the policy.
         watch_every: The number of updates between two calls of `watch`.
 

@@ -44,7 +44,6 @@ class Rows:
     batches for `supervised_loss`.
 
     Attributes:
-        ids: The tokens.
         is_answer: True for the tokens of answers: the usual loss mask.
         documents: The number of the example that each token belongs to, counted from 0
             in each row; -1 for the padding at the end of a row.
@@ -92,7 +91,6 @@ def encode_example(
     never appears at inference.
 
     Args:
-        template: The chat template.
         tokenizer: The model's tokenizer.
         messages: The turns so far. Earlier turns of the assistant do not count for the
             loss.
@@ -115,7 +113,6 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
     """Put each example into its own row, right-padded to equal length.
 
     Args:
-        examples: The examples.
         length: The number of tokens in a row; None for that of the longest example.
 
     Raises:
@@ -137,7 +134,6 @@ def pack_examples(examples: Sequence[Example], length: int) -> Rows:
     least room (best-fit decreasing).
 
     Args:
-        examples: The examples.
         length: The number of tokens in a row.
 
     Raises:

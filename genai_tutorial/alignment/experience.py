@@ -12,13 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.log_probs import (
-    kl_k1,
-    masked_mean,
-    masked_sum,
-    token_log_probs,
-)
 from genai_tutorial.generation import Rollouts
+
+from .log_probs import kl_k1, masked_mean, masked_sum, token_log_probs
 
 
 def token_rewards(
@@ -31,10 +27,8 @@ def token_rewards(
     answer plus the score.
 
     Args:
-        scores: The score of each answer.
         kl: The KL divergence of each step from the reference.
         mask: The steps that chose a token of the answer.
-        kl_weight: The KL coefficient.
 
     Raises:
         ValueError: If a row has no answer.
@@ -72,7 +66,6 @@ def generalized_advantage_estimate(
     value model's prediction one step later.
 
     Args:
-        rewards: The reward of each step.
         values: The predicted sum of rewards from each step on.
         mask: The steps that count: one contiguous run in each row, after which rewards
             and values are zero.
@@ -147,7 +140,6 @@ class Experience:
         values: The value model's prediction before each step.
         advantages: How much better each step was than predicted, whitened.
         returns: The targets of the value model.
-        scores: The score of each answer.
         kl: The KL divergence of each answer from the reference, in nats (k1).
     """
 
@@ -206,9 +198,7 @@ def gather_experience(
 
     Args:
         rollouts: The policy's answers, sampled at temperature 1.
-        reference: The reference policy.
         value_model: Predicts the rewards still to come, such as a `ScalarModel`.
-        scores: The score of each answer.
         kl_weight: The KL coefficient, in reward per nat of KL divergence from the
             reference.
         discount: See `generalized_advantage_estimate`.

@@ -10,9 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.alignment.group_methods import GRPO, GroupMethod
-from genai_tutorial.alignment.log_probs import token_log_probs
-from genai_tutorial.alignment.verifiable import Verifier, verified_score
 from genai_tutorial.generation import (
     Rollouts,
     generate_rollouts,
@@ -22,6 +19,10 @@ from genai_tutorial.generation import (
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import AdamW, clip_gradients
 from genai_tutorial.transformer import DecoderLM
+
+from .group_methods import GRPO, GroupMethod
+from .log_probs import token_log_probs
+from .verifiable import Verifier, verified_score
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class GroupLearningSettings:
         group_size: The number of answers to each prompt.
         max_new_tokens: The largest number of tokens of an answer.
         learning_rate: The learning rate of AdamW after the warmup.
-        warmup_steps: The number of warmup steps.
         clip_norm: The largest norm of the gradient.
         sampling_rounds: The largest number of times that a step draws prompts. With
             more than one, prompts whose answers all scored the same are replaced by
@@ -71,7 +71,6 @@ class GroupLearningStep:
     """Averages over all answers of one step, before the update.
 
     Attributes:
-        reward: The mean reward.
         tokens: The mean length of an answer, its end token included.
         all_right: The share of prompts whose answers all earned a reward above 0.
         dead: The share of prompts whose answers all scored the same, so that they teach
@@ -89,11 +88,7 @@ class GroupLearningStep:
 
 
 def is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
-    """Return for each prompt whether all its answers scored the same.
-
-    >>> is_dead(torch.tensor([[1.0, 0.0], [0.0, 0.0]]))
-    tensor([False,  True])
-    """
+    """Return for each prompt whether all its answers scored the same."""
     return scores.amax(dim=1) == scores.amin(dim=1)
 
 
@@ -122,14 +117,11 @@ def learn_by_grpo(
         prompts: The tokens of all prompts; each step draws some.
         truths: The right answer to each prompt, as the verifier reads it.
         verifier: Judges one answer.
-        settings: The hyperparameters.
         decode: Turns the tokens of an answer into text.
-        end_token: The token that ends an answer.
         method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
         seed: Decides the prompts and the answers.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
-        progress: Whether to show a progress bar.
 
     Returns:
         The policy, and the history of the steps.

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.alignment.grpo import group_relative_advantages, grpo_loss
-from genai_tutorial.alignment.log_probs import masked_mean, masked_sum
+from .grpo import group_relative_advantages, grpo_loss
+from .log_probs import masked_mean, masked_sum
 
 Advantages = Float[Tensor, "prompt answer"]
 StepNumbers = Float[Tensor, "batch step"]
@@ -42,14 +42,8 @@ def centred_advantages(scores: Advantages) -> Advantages:
     """Return by how much each answer's score is above the mean of its group; Dr. GRPO's
     advantages.
 
-    Without the division by the standard deviation, prompts that are almost always or
-    almost never answered well do not count for more than others.
-
     Source: Liu et al., Understanding R1-Zero-Like Training, section 3.2,
         https://arxiv.org/abs/2503.20783
-
-    >>> centred_advantages(torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
-    tensor([[ 0.7500, -0.2500, -0.2500, -0.2500]])
     """
     return scores - scores.mean(dim=1, keepdim=True)
 
@@ -58,17 +52,9 @@ def leave_one_out_advantages(scores: Advantages) -> Advantages:
     """Return by how much each answer's score is above the mean of the others in its
     group; RLOO's advantages.
 
-    An answer's own score is not part of its baseline, so the gradient is unbiased.
-
-    Raises:
-        ValueError: If there are fewer than two answers to a prompt.
-
     Source: Kool et al., Buy 4 REINFORCE Samples, Get a Baseline for Free!,
         https://openreview.net/forum?id=r1lgTGL5DE; Ahmadian et al., Back to Basics,
         https://arxiv.org/abs/2402.14740
-
-    >>> leave_one_out_advantages(torch.tensor([[1.0, 0.0, 0.0, 0.0]]))
-    tensor([[ 1.0000, -0.3333, -0.3333, -0.3333]])
     """
     count = scores.shape[1]
     if count < 2:
@@ -86,9 +72,6 @@ def clipped_gain(
     clip_high: float | int,
 ) -> StepNumbers:
     """Return PPO's clipped objective of each step, with a limit for each side.
-
-    A limit of 0.2 lets a token of probability 0.01 rise to 0.012 only; a higher upper
-    limit leaves room for rare tokens to become likely.
 
     Source: Yu et al., DAPO, section 3.1, https://arxiv.org/abs/2503.14476
     """

@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.log_probs import kl_k3, masked_sum, token_log_probs
-from genai_tutorial.alignment.ppo import clipped_objective
 from genai_tutorial.generation import Rollouts, Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
+
+from .log_probs import kl_k3, masked_sum, token_log_probs
+from .ppo import clipped_objective
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,6 @@ def group_relative_advantages(
     Where all answers score the same, the advantages are zero.
 
     Args:
-        scores: The score of each answer.
         epsilon: Added to the standard deviation to avoid a division by zero; the
             default is TRL's. It has the unit of the scores: if these differ by less
             than about a hundred times epsilon, the advantages become noticeably
@@ -107,23 +107,8 @@ def grpo_loss(
     """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
     over each answer's steps and then over answers.
 
-    As in the paper, k3 is part of the loss. Its gradient is not an unbiased estimate of
-    the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
-
-    Args:
-        log_probs: The policy's log-probabilities of the sampled tokens.
-        old_log_probs: Those of the policy that wrote the answers.
-        reference_log_probs: Those of the reference.
-        advantages: One for each answer, shared by all its steps.
-        mask: The steps that chose a token of the answer.
-        clip: See `clipped_objective`.
-        kl_weight: The KL coefficient, per nat of each token's KL divergence (k3).
-
-    Raises:
-        ValueError: If a row has no answer.
-
     Source: Shao et al., DeepSeekMath, equations 3 and 4,
-    https://arxiv.org/abs/2402.03300
+        https://arxiv.org/abs/2402.03300
     """
     if not mask.any(dim=1).all():
         raise ValueError(
@@ -147,21 +132,8 @@ def grpo_update(
 ) -> float:
     """Update the policy on a batch of answers; return the mean loss.
 
-    Args:
-        policy: The policy that wrote the answers, at temperature 1.
-        reference: The reference policy.
-        optimizer: An optimizer of the policy's parameters.
-        rollouts: The answers.
-        advantages: The advantage of each answer.
-        settings: The hyperparameters.
-        generator: Random generator for the order of the answers; None for torch's
-            global one.
-
-    Raises:
-        ValueError: If there are fewer answers than minibatches.
-
     Source: Shao et al., DeepSeekMath, algorithm 1 (its inner loop),
-    https://arxiv.org/abs/2402.03300
+        https://arxiv.org/abs/2402.03300
     """
     ids, mask = rollouts.ids, rollouts.mask
     if len(ids) < settings.minibatches:
@@ -210,15 +182,10 @@ def grpo_step(
     scores.
 
     Args:
-        policy: The policy to train.
-        reference: The reference policy.
         optimizer: An optimizer of the policy's parameters.
-        prompts: The tokens of each prompt.
         score: Returns the score of each answer; answers to the same prompt are
             adjacent.
-        settings: The hyperparameters.
         max_new_tokens: See `generate_rollouts`, as for the next two.
-        end_token: The token that ends an answer.
         generator: The source of randomness.
     """
     repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.alignment.ppo import PPOReport, PPOSettings, ppo_step
-from genai_tutorial.alignment.reward import ScalarModel
 from genai_tutorial.generation import Score
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
+
+from .ppo import PPOReport, PPOSettings, ppo_step
+from .reward import ScalarModel
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,6 @@ class LearningSettings:
         batch_size: The number of prompts answered in a step.
         max_new_tokens: The largest number of tokens of an answer.
         learning_rate: The learning rate of policy and value model after the warmup.
-        warmup_steps: The number of warmup steps.
         kl_weight: The initial KL coefficient, in reward per nat of KL divergence from
             the reference.
         kl_target: The KL divergence that the coefficient is adapted to, in nats per
@@ -63,9 +63,7 @@ class LearningStep:
     Attributes:
         score: The mean score of the answers.
         kl: The KL divergence from the reference, in nats per answer.
-        kl_weight: The KL coefficient.
         tokens: The mean length of an answer, in tokens.
-        report: The report of the update.
     """
 
     score: float
@@ -84,24 +82,8 @@ def adapted_kl_weight(
     """Return the next KL coefficient: higher if the divergence is above the target,
     lower if it is below.
 
-    Args:
-        kl_weight: The current coefficient.
-        kl: The mean KL divergence of the last batch, in nats per answer.
-        target: The target, in nats per answer.
-        rate: How fast the coefficient adapts; one step changes it by at most a fifth of
-            this.
-
-    Raises:
-        ValueError: If the target is not positive.
-
     Source: Ziegler et al., Fine-Tuning Language Models from Human Preferences, section
         2.2, https://arxiv.org/abs/1909.08593
-
-    >>> (
-    ...     adapted_kl_weight(1.0, kl=12.0, target=6.0),
-    ...     adapted_kl_weight(1.0, kl=6.0, target=6.0),
-    ... )
-    (1.02, 1.0)
     """
     if not target > 0:
         raise ValueError(f"target must be above 0 nats, got {target}.")
@@ -128,12 +110,9 @@ def learn_by_ppo(
         value_model: The initial value model, such as the reward model; it is copied.
         prompts: The tokens of all prompts; each step draws some.
         score: Returns the score of each answer.
-        settings: The hyperparameters.
-        end_token: The token that ends an answer.
         seed: Seed of the prompts, the answers and their order in training.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
-        progress: Whether to show a progress bar.
 
     Returns:
         The policy, and the history of the steps.

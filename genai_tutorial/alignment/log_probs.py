@@ -16,18 +16,7 @@ from genai_tutorial.transformer import AttentionContext
 def chosen_log_probs(
     logits: Float[Tensor, "batch position vocab"], ids: Int[Tensor, "batch position"]
 ) -> Float[Tensor, "batch step"]:
-    """Return the log-probability of the token that was chosen at each step.
-
-    Args:
-        logits: A model's logits after each token.
-        ids: The tokens.
-
-    >>> import torch
-    >>> chosen_log_probs(
-    ...     torch.zeros(1, 3, 8), torch.tensor([[1, 2, 3]])
-    ... )  # eight equally probable tokens
-    tensor([[-2.0794, -2.0794]])
-    """
+    """Return the log-probability of the token that was chosen at each step."""
     return -functional.cross_entropy(
         logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none"
     )
@@ -43,7 +32,6 @@ def token_log_probs(
     Args:
         model: Maps ids to logits, such as a `DecoderLM`. It attends to earlier
             positions only, so padding at the end changes nothing.
-        ids: The tokens.
         documents: The document of each token, for rows with several packed documents.
     """
     context = None if documents is None else AttentionContext.packed(documents)
@@ -93,12 +81,6 @@ def kl_k1(
     """Estimate KL(policy || reference) from a token sampled by the policy, by the
     difference of the log-probabilities.
 
-    It is unbiased, but a single estimate is often negative.
-
-    Args:
-        log_probs: The policy's log-probability of the token.
-        reference_log_probs: The reference's.
-
     Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
     """
     return log_probs - reference_log_probs
@@ -110,19 +92,7 @@ def kl_k3(
     """Estimate KL(policy || reference) from a token sampled by the policy, by q/p - 1 -
     log(q/p).
 
-    The term added to k1, q/p - 1, is 0 on average and makes every estimate nonnegative.
-    This is an estimate of the value. As a loss, its gradient is not an unbiased
-    estimate of the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
-
-    Args:
-        log_probs: The policy's log-probability of the token, log p.
-        reference_log_probs: The reference's, log q.
-
     Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
-
-    >>> import torch
-    >>> kl_k3(torch.tensor(0.5).log(), torch.tensor(0.25).log())
-    tensor(0.1931)
     """
     log_ratio = reference_log_probs - log_probs
     return log_ratio.exp() - 1 - log_ratio

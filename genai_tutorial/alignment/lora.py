@@ -59,7 +59,6 @@ class LoRALinear(nn.Module):
 
     Args:
         base: The layer; its weights no longer get gradients.
-        rank: The rank of the correction.
         alpha: The correction is multiplied by alpha / rank.
         generator: Random generator for the initial A; None for torch's global one.
 
@@ -204,11 +203,7 @@ def trained_parameter_count(model: nn.Module) -> int:
 
 
 def save_lora(path: Path | str, model: nn.Module) -> None:
-    """Write the corrections alone, as safetensors. The file is written atomically.
-
-    Raises:
-        ValueError: If the model has no LoRA.
-    """
+    """Write the corrections alone, as safetensors."""
     layers = {
         name: {"scale": layer.scale, "down": layer.down, "up": layer.up}
         for name, layer in lora_layers(model)
@@ -221,11 +216,6 @@ def save_lora(path: Path | str, model: nn.Module) -> None:
 def load_lora(path: Path | str, model: nn.Module) -> None:
     """Load the corrections in a file from `save_lora` into the layers with the same
     names, and freeze the rest of the model.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not from `save_lora`, the layers do not fit, or the
-            model has LoRA already.
     """
     state = load_checkpoint(path)
     if state.get("format") != FORMAT:

@@ -13,16 +13,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.experience import Experience, gather_experience
-from genai_tutorial.alignment.log_probs import (
-    chosen_log_probs,
-    entropy,
-    kl_k3,
-    masked_mean,
-)
 from genai_tutorial.generation import Score, generate_rollouts
 from genai_tutorial.training import CombinedOptimizer, clip_gradients
 from genai_tutorial.transformer import DecoderLM
+
+from .experience import Experience, gather_experience
+from .log_probs import chosen_log_probs, entropy, kl_k3, masked_mean
 
 
 @dataclass(frozen=True)
@@ -36,8 +32,6 @@ class PPOSettings:
             accumulated; they are split by length, which saves padding.
         clip: The relative change of a probability at which its gradient is cut.
         value_clip: The change of a value at which its gradient is cut.
-        value_weight: The weight of the value loss.
-        entropy_weight: The weight of the entropy bonus.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
         step_kl: The KL divergence from the policy that wrote the answers, in nats per
@@ -209,7 +203,6 @@ def ppo_update(
         value_model: Predicts the rewards still to come.
         optimizer: An optimizer of the parameters of both.
         experience: The batch, from `gather_experience`.
-        settings: The hyperparameters.
         generator: Random generator for the order of the answers; None for torch's
             global one.
 
@@ -263,20 +256,6 @@ def ppo_step(
 ) -> tuple[Experience, PPOReport]:
     """Sample one answer to each prompt and update the policy; return the batch and a
     report.
-
-    Args:
-        policy: The policy to train.
-        reference: The reference policy.
-        value_model: Predicts the rewards still to come; trained with the policy.
-        optimizer: An optimizer of the parameters of both.
-        prompts: The tokens of each prompt.
-        score: Returns the score of each answer.
-        kl_weight: The KL coefficient, in reward per nat of KL divergence from the
-            reference; see `adapted_kl_weight`.
-        settings: The hyperparameters of the update.
-        max_new_tokens: See `generate_rollouts`, as for the next two.
-        end_token: The token that ends an answer.
-        generator: The source of randomness.
     """
     rollouts = generate_rollouts(
         policy, prompts, max_new_tokens, end_token=end_token, generator=generator

@@ -11,15 +11,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.alignment.examples import (
-    Rows,
-    encode_example,
-    encode_prompt,
-    pad_examples,
-)
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
+
+from .examples import Rows, encode_example, encode_prompt, pad_examples
 
 BATCH_SIZE = 256
 """The number of answers sampled at once, to prompts of similar length."""
@@ -66,15 +62,7 @@ class EncodedPairs:
 def length_chunks(
     lengths: Int[Tensor, "row"], count: int
 ) -> tuple[Int[Tensor, "part"], ...]:
-    """Split the rows of a batch by length, which saves padding.
-
-    Args:
-        lengths: The number of tokens of each row.
-        count: The number of chunks; at most one per row.
-
-    Returns:
-        The rows of each chunk, the shortest first.
-    """
+    """Split the rows of a batch by length, which saves padding."""
     return lengths.argsort(stable=True).tensor_split(min(count, len(lengths)))
 
 
@@ -91,10 +79,8 @@ def sample_answers(
 
     Args:
         model: The chat model that answers.
-        tokenizer: Its tokenizer.
         template: The chat template that it was trained with.
         prompts: The user's turns.
-        per_prompt: The number of answers to each prompt.
         max_new_tokens: The largest number of tokens of an answer.
         generator: The source of randomness.
 

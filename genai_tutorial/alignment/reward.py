@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.alignment.preferences import EncodedPairs, length_chunks
 from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
+
+from .preferences import EncodedPairs, length_chunks
 
 
 class ScalarModel(nn.Module):
@@ -73,9 +74,6 @@ def preference_probability(
 
     Source: Bradley and Terry, Rank Analysis of Incomplete Block Designs,
         https://doi.org/10.2307/2334029
-
-    >>> preference_probability(torch.tensor(1.0), torch.tensor(0.0))
-    tensor(0.7311)
     """
     return (chosen - rejected).sigmoid()
 
@@ -85,13 +83,8 @@ def preference_losses(
 ) -> Float[Tensor, "*pair"]:
     """Return each comparison's -log p(chosen is preferred), in nats.
 
-    Only the difference matters: adding the same number to all rewards changes nothing.
-
     Source: Ouyang et al., Training language models to follow instructions with human
         feedback, equation 1, https://arxiv.org/abs/2203.02155
-
-    >>> preference_losses(torch.tensor([3.0, 0.0]), torch.tensor([3.0, 2.0]))
-    tensor([0.6931, 2.1269])
     """
     return -functional.logsigmoid(chosen - rejected)
 
@@ -107,7 +100,6 @@ def reward_loss(
     `fit`.
 
     Args:
-        model: The reward model.
         chosen_ids: Prompts with the chosen answers.
         chosen_lengths: The number of tokens of each row's text.
         rejected_ids: The same prompts with the rejected answers.
@@ -198,19 +190,8 @@ def preference_report(
 ) -> PreferenceReport:
     """Compare rewards with preferences.
 
-    Args:
-        chosen: The rewards of the answers that were preferred.
-        rejected: The rewards of the others.
-        bins: The number of bins, of equal width, for the probabilities from 1/2 to 1.
-
-    Raises:
-        ValueError: If there is no comparison, or no bin.
-
     Source: Guo et al., On Calibration of Modern Neural Networks, equation 3,
-    https://arxiv.org/abs/1706.04599
-
-    >>> preference_report(torch.tensor([2.0, 0.0]), torch.tensor([1.0, 3.0])).accuracy
-    0.5
+        https://arxiv.org/abs/1706.04599
     """
     if len(chosen) < 1 or bins < 1:
         raise ValueError(

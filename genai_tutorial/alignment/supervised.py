@@ -5,11 +5,7 @@ selects the answers.
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.alignment.log_probs import (
-    answer_steps,
-    masked_mean,
-    token_log_probs,
-)
+from .log_probs import answer_steps, masked_mean, token_log_probs
 
 
 def supervised_loss(
@@ -22,7 +18,6 @@ def supervised_loss(
     nats per token; for `fit`.
 
     Args:
-        model: The model to train.
         ids: Prompts with their answers, from `pad_examples` or `pack_examples`.
         is_learned: The loss mask: `rows.is_answer`, or `rows.is_text` to learn the
             prompts too.

@@ -20,7 +20,6 @@ def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
     Args:
         embedding: The embedding layer. If the output layer shares its weights, the
             tokens' output rows are trained as well.
-        token_ids: The tokens to train.
 
     Returns:
         The number of weights that are trained.

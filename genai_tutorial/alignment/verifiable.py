@@ -70,18 +70,8 @@ class FormatReward:
     """A verifier that looks at the form of an answer only: the whole of it must match a
     regular expression, in which `.` is any character.
 
-    Attributes:
-        pattern: The regular expression.
-
-    Raises:
-        ValueError: If it is not a valid regular expression.
-
     Source: DeepSeek-AI, DeepSeek-R1, section 2.2.2 (format rewards),
         https://arxiv.org/abs/2501.12948
-
-    >>> thinks = FormatReward("<think>(?!.*<think>).*?</think>.*")
-    >>> thinks("<think>16+27 is 43.</think>43", "43"), thinks("43", "43")
-    (1.0, 0.0)
     """
 
     pattern: str
@@ -102,14 +92,7 @@ class FormatReward:
 def verified_score(
     verifier: Verifier, truths: Sequence[str], decode: Callable[[list[int]], str]
 ) -> Score:
-    """Return the function that scores rollouts by a verifier.
-
-    Args:
-        verifier: Judges one answer.
-        truths: The truth for each prompt. Answers to the same prompt are adjacent, and
-            there are equally many to each.
-        decode: Turns the tokens of an answer, without its end token, into text.
-    """
+    """Return the function that scores rollouts by a verifier."""
 
     def score(rollouts: Rollouts) -> torch.Tensor:
         answers = rollouts.answers()

@@ -108,18 +108,7 @@ def delay(
 def undelay(
     columns: Int[Tensor, "*batch stream column"], pattern: CodebookPattern
 ) -> Int[Tensor, "*batch stream step"]:
-    """Undo `delay`: return the streams with all tokens of a step side by side.
-
-    From a sequence that was cut off, only the complete steps are returned.
-
-    Raises:
-        ValueError: If the number of streams is not the pattern's, or not even one step
-            is complete.
-
-    >>> undelay(torch.tensor([[1, 2, 3, 0], [0, 4, 5, 6]]), CodebookPattern((0, 1)))
-    tensor([[1, 2, 3],
-            [4, 5, 6]])
-    """
+    """Undo `delay`: return the streams with all tokens of a step side by side."""
     streams, length = columns.shape[-2:]
     _check(streams, pattern)
     latest = max(pattern.delays)
@@ -138,12 +127,7 @@ def undelay(
 
 
 def column_steps(steps: int, pattern: CodebookPattern) -> Int[Tensor, "stream column"]:
-    """Return the step of each stream's token in each column; -1 where there is none.
-
-    >>> column_steps(3, CodebookPattern.delayed(2))
-    tensor([[ 0,  1,  2, -1],
-            [-1,  0,  1,  2]])
-    """
+    """Return the step of each stream's token in each column; -1 where there is none."""
     numbers = torch.arange(steps).expand(len(pattern.delays), steps)
     return delay(numbers, pattern, filler=-1)
 

@@ -81,16 +81,6 @@ def ctc_loss(
 ) -> Float[Tensor, ""]:
     """Return the mean negative log-likelihood of the transcripts, each divided by its
     number of labels, computed by torch's implementation of the same sum.
-
-    Args:
-        log_probabilities: The recognizer's output.
-        frames: The number of frames of each utterance, without the padding.
-        transcripts: The labels of each utterance, padded.
-        lengths: The number of labels of each utterance; may be 0.
-
-    Raises:
-        ValueError: If an utterance has fewer frames than its transcript needs, so that
-            its loss would be infinite.
     """
     repeats = (transcripts[:, 1:] == transcripts[:, :-1]).cumsum(dim=1)
     last = (lengths - 2).clamp(min=0)[:, None]
@@ -111,15 +101,7 @@ def ctc_loss(
 def greedy_decode(
     log_probabilities: Float[Tensor, "batch frame label"], frames: Int[Tensor, "batch"]
 ) -> list[list[int]]:
-    """Return the transcript of the most likely path of each utterance.
-
-    It need not be the most likely transcript, whose probability can be spread over many
-    paths.
-
-    >>> from torch import tensor
-    >>> greedy_decode(tensor([[[0.6, 0.4], [0.6, 0.4]]]).log(), tensor([2]))
-    [[]]
-    """
+    """Return the transcript of the most likely path of each utterance."""
     best = log_probabilities.argmax(dim=-1).tolist()
     return [
         collapse(path[:count])

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio.mel import MelConfig, mel_filter_bank
-from genai_tutorial.audio.spectrogram import (
+from .mel import MelConfig, mel_filter_bank
+from .spectrogram import (
     inverse_short_time_fourier_transform,
     short_time_fourier_transform,
 )
@@ -27,7 +27,6 @@ def griffin_lim(
         magnitudes: Absolute values of a short-time Fourier transform.
         hop: Samples from one frame to the next.
         generator: Random generator of the initial phases.
-        steps: Number of iterations.
         momentum: 0 is the original algorithm of 1984, whose error never increases; 0.99
             goes further in the direction of the last step and converges faster.
 

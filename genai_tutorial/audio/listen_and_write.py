@@ -9,14 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal import Encoder, EncoderConfig
-from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.multimodal import Encoder, EncoderConfig, initialize
 from genai_tutorial.runtime import torch_seed
-from genai_tutorial.transformer import (
-    FeedForward,
-    LearnedPositions,
-    MultiHeadAttention,
-)
+from genai_tutorial.transformer import FeedForward, LearnedPositions, MultiHeadAttention
 
 
 @dataclass(frozen=True)
@@ -25,7 +20,6 @@ class ListenAndWriteConfig:
 
     Attributes:
         blocks: The settings of both stacks.
-        vocab_size: The number of tokens.
         mels: The number of bands of the spectrogram.
         frames: The number of frames of every spectrogram, twice the number of the
             encoder's positions: 3,000 for Whisper's 30 seconds.
@@ -54,10 +48,6 @@ class ListenAndWriteConfig:
 class CrossAttentionBlock(nn.Module):
     """A decoder block: causal self-attention, cross-attention and a feed-forward layer,
     each with layer normalization before it and a residual connection around it.
-
-    Args:
-        config: The stack's settings.
-        source_width: The number of features of the source, the encoder's output.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.1, with the norms moved
         inside the residual connections, https://arxiv.org/abs/1706.03762
@@ -101,7 +91,6 @@ class ListenAndWrite(nn.Module):
     """An encoder-decoder for speech recognition with Whisper's layers.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision,
@@ -185,9 +174,7 @@ class ListenAndWrite(nn.Module):
         token.
 
         Args:
-            features: A spectrogram.
             start: The tokens that a transcript begins with.
-            end: The token that ends it.
             most: The largest number of new tokens; a decoder that repeats itself would
                 otherwise never stop.
 
@@ -209,9 +196,6 @@ class ListenAndWrite(nn.Module):
 def sine_positions(length: int, width: int) -> Float[Tensor, "position width"]:
     """Return Whisper's fixed positional encoding: sines in the first half of the
     features and cosines in the second, with wavelengths from 2π to 10,000 · 2π.
-
-    >>> sine_positions(2, 4).round(decimals=4).tolist()[1]
-    [0.8414999842643738, 9.999999747378752e-05, 0.5403000116348267, 1.0]
     """
     half = width // 2
     steps = torch.arange(half) * (-math.log(10_000) / max(1, half - 1))

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio.spectrogram import short_time_fourier_transform
+from .spectrogram import short_time_fourier_transform
 
 LOWEST_MAGNITUDE = 1e-5
 """Smaller magnitudes are raised to this floor, so that the logarithm stays finite."""
@@ -21,9 +21,6 @@ _STEP = math.log(6.4) / 27  # logarithm of the ratio per mel above it
 def hertz_to_mel(hertz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """Convert frequencies to Slaney's mel scale: linear up to 1,000 Hz and logarithmic
     above, like human hearing.
-
-    >>> hertz_to_mel(torch.tensor([0.0, 500.0, 1000.0, 6400.0]))
-    tensor([ 0.0000,  7.5000, 15.0000, 42.0000])
     """
     above = 15 + (hertz.clamp(min=1000) / 1000).log() / _STEP
     return torch.where(hertz < 1000, hertz / _LINEAR, above)
@@ -38,14 +35,6 @@ def mel_to_hertz(mels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def mel_filter_bank(rate: int, window: int, mels: int) -> Float[Tensor, "mel bin"]:
     """Return triangular filters, equally wide in mels and of equal area in hertz.
-
-    Args:
-        rate: Samples per second.
-        window: Samples per window of the Fourier transform.
-        mels: Number of filters, from zero to half the rate.
-
-    Raises:
-        ValueError: If a filter is so narrow that it falls between two bins.
 
     Source: Slaney, Auditory Toolbox, 1998,
         https://engineering.purdue.edu/~malcolm/interval/1998-010/

@@ -9,13 +9,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.audio.codebook_pattern import CodebookPattern, delay
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
     DecoderLM,
     KVCache,
 )
+
+from .codebook_pattern import CodebookPattern, delay
 
 IGNORED = -100
 """The target at positions without a token, which the loss ignores."""
@@ -58,10 +59,6 @@ class MultiStreamLM(nn.Module):
     blocks, and each stream has its own output layer. Conditioning features of a step,
     such as its beat, are embedded and added as well; a prefix comes before the first
     column.
-
-    Args:
-        config: The settings.
-        seed: Seed of the initialization.
 
     Source: Copet et al., Simple and Controllable Music Generation, section 2.3,
         https://arxiv.org/abs/2306.05284
@@ -186,13 +183,6 @@ def stream_targets(
 ) -> tuple[Int[Tensor, "batch stream column"], Int[Tensor, "batch stream column"]]:
     """Return the input columns and the target columns of a model; targets at positions
     without a token are `IGNORED`.
-
-    >>> config = MultiStreamConfig(
-    ...     DecoderConfig(vocab_size=9), CodebookPattern.delayed(2)
-    ... )
-    >>> read, predicted = stream_targets(torch.tensor([[[1, 2], [3, 4]]]), config)
-    >>> read.tolist(), predicted.tolist()
-    ([[[9, 1, 2], [9, 9, 3]]], [[[1, 2, -100], [-100, 3, 4]]])
     """
     columns = delay(codes, config.pattern, config.filler)
     first = torch.full_like(columns[..., :1], config.filler)

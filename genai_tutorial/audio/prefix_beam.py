@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio.ctc import BLANK
+from .ctc import BLANK
 
 LanguageModel = Callable[[tuple[int, ...], int | None], float]
 """A function that returns the log-probability of a label after a transcript; the label
@@ -21,7 +21,6 @@ class BigramModel:
     """The probability of each word given the one before it, counted in sentences.
 
     Args:
-        sentences: Transcripts.
         labels: The number of labels, the blank included.
         smoothing: Added to every count, so that nothing is impossible; above 0.
 

@@ -113,16 +113,7 @@ class ResidualUnit(nn.Module):
 class SeanetEncoder(nn.Module):
     """From a wave to one vector per hop.
 
-    Args:
-        config: The settings.
-        seed: Seed of the initial weights.
-
     Source: Tagliasacchi et al., SEANet, https://arxiv.org/abs/2009.02095
-
-    >>> import torch
-    >>> config = SeanetConfig(channels=4, strides=(2, 4), dim=6)
-    >>> SeanetEncoder(config, seed=0)(torch.zeros(1, 1, 80)).shape
-    torch.Size([1, 6, 10])
     """
 
     def __init__(self, config: SeanetConfig, seed: int):
@@ -148,12 +139,7 @@ class SeanetEncoder(nn.Module):
 
 
 class SeanetDecoder(nn.Module):
-    """From one vector per hop to a wave.
-
-    Args:
-        config: The settings of its encoder.
-        seed: Seed of the initial weights.
-    """
+    """From one vector per hop to a wave."""
 
     def __init__(self, config: SeanetConfig, seed: int):
         super().__init__()

@@ -15,16 +15,6 @@ def mask_spectrograms(
     """Return spectrograms in which up to `most_mels` neighbouring bands and up to
     `most_frames` neighbouring frames are zero.
 
-    Args:
-        features: Spectrograms.
-        lengths: The number of frames of each, without the padding.
-        generator: Random generator of the masks.
-        most_mels: The largest number of masked bands.
-        most_frames: The largest number of masked frames.
-
-    Raises:
-        ValueError: If a width is negative.
-
     Source: Park et al., SpecAugment, section 2, https://arxiv.org/abs/1904.08779
     """
     if most_mels < 0 or most_frames < 0:

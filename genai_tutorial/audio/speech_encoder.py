@@ -8,10 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.audio.ctc import ctc_loss
-from genai_tutorial.audio.spec_augment import mask_spectrograms
-from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.multimodal import EncoderConfig, initialize
 from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import (
     AttentionContext,
@@ -20,6 +17,9 @@ from genai_tutorial.transformer import (
     RotaryEmbedding,
     padding_mask,
 )
+
+from .ctc import ctc_loss
+from .spec_augment import mask_spectrograms
 
 STRIDE = 4
 """The number of spectrogram frames for each output frame."""
@@ -64,11 +64,6 @@ class SpeechBlock(nn.Module):
     utterance, a depthwise convolution over neighbouring frames, and a feed-forward
     layer.
 
-    Args:
-        config: The settings of the stack.
-        kernel: The number of neighbouring frames that the convolution mixes; odd.
-        rotary: The rotary embedding that all blocks share.
-
     Source: Gulati et al., Conformer, section 2, https://arxiv.org/abs/2005.08100; its
         two half feed-forward layers are one here, and the convolution has no gate.
     """
@@ -106,7 +101,6 @@ class SpeechRecognizer(nn.Module):
     """A recognizer that gives each frame of 40 ms a distribution over the labels.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     >>> config = RecognizerConfig(EncoderConfig(width=16, layers=1, heads=2), labels=5)
@@ -165,11 +159,7 @@ class SpeechRecognizer(nn.Module):
 
 
 def output_frames(lengths: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
-    """Return the number of output frames for spectrograms of the given lengths.
-
-    >>> output_frames(torch.tensor([100, 101]))
-    tensor([25, 26])
-    """
+    """Return the number of output frames for spectrograms of the given lengths."""
     return ((lengths + 1) // 2 + 1) // 2
 
 
@@ -186,9 +176,7 @@ def recognition_loss(
     Args:
         model: A `SpeechRecognizer`.
         features: Log-mel spectrograms, padded.
-        frames: The number of frames of each spectrogram.
         transcripts: The labels of each, padded with the blank.
-        lengths: The number of labels of each.
         masks: Random generator of SpecAugment's masks; None for no masks.
 
     Raises:

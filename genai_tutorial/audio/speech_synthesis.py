@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.audio.mel import MelConfig
-from genai_tutorial.audio.speech_encoder import SpeechBlock
-from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.multimodal.encoder import initialize
+from genai_tutorial.multimodal import EncoderConfig, initialize
 from genai_tutorial.runtime import torch_seed
 from genai_tutorial.transformer import AttentionContext, RotaryEmbedding, padding_mask
+
+from .mel import MelConfig
+from .speech_encoder import SpeechBlock
 
 _MIDDLE, _SPREAD = -5.0, 3.0  # of log-mels: the network outputs about -1 to 1
 
@@ -27,7 +27,6 @@ class SynthesizerConfig:
         blocks: The settings of both stacks, the encoder of the phonemes and the decoder
             of the frames.
         symbols: The number of phonemes, the pause included.
-        voices: The number of voices.
         mel: The grid of the spectrogram.
         kernel: The number of neighbours that a block's convolution mixes; odd.
         context_length: The largest number of frames.
@@ -99,7 +98,6 @@ class SpeechSynthesizer(nn.Module):
     """A synthesizer in the style of FastSpeech: phonemes to log-mel spectrograms.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Ren et al., FastSpeech 2, section 2 (durations taken from an alignment),
@@ -191,7 +189,6 @@ class SpeechSynthesizer(nn.Module):
         """Return the log-mel spectrogram of a sentence.
 
         Args:
-            phonemes: The numbers of its phonemes.
             voice: The vector of the voice: a row of `voice.weight`, or a mixture.
             pace: Above 1 speaks faster.
 

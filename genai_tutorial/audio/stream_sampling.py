@@ -4,10 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.audio.codebook_pattern import delay, undelay
-from genai_tutorial.audio.multi_stream import MultiStreamLM, column_features
 from genai_tutorial.generation import next_token_probabilities
 from genai_tutorial.transformer import AttentionContext
+
+from .codebook_pattern import delay, undelay
+from .multi_stream import MultiStreamLM, column_features
 
 UNKNOWN = -1
 """A token for the model to choose."""
@@ -33,7 +34,6 @@ def sample_streams(
     those of the later ones. So order the streams such that given ones come first.
 
     Args:
-        model: The model.
         known: The given tokens; `UNKNOWN` where the model is to choose.
         features: The given features of each step.
         prefix: The tokens before the first column, such as a caption.

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio.griffin_lim import mel_to_wave
-from genai_tutorial.audio.lexicon import Lexicon
-from genai_tutorial.audio.speech_synthesis import SpeechSynthesizer
+from .griffin_lim import mel_to_wave
+from .lexicon import Lexicon
+from .speech_synthesis import SpeechSynthesizer
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,6 @@ class TextToSpeech:
     """A synthesizer that speaks the words of its lexicon.
 
     Attributes:
-        model: The synthesizer.
         lexicon: The phonemes of each word.
         symbols: All phonemes, in the order of the model's phoneme ids.
         voices: The names of the model's voices.
@@ -54,7 +53,6 @@ class TextToSpeech:
         """Return the log-mel spectrogram of a sentence.
 
         Args:
-            text: The sentence.
             mixture: The share of each voice, such as (1, 0) for the first of two and
                 (0.5, 0.5) for a voice halfway between them.
             pace: Above 1 speaks faster.
@@ -86,7 +84,6 @@ class TextToSpeech:
         """Return the wave of a sentence, with a peak of 0.8.
 
         Args:
-            text: The sentence.
             mixture: The share of each voice.
             generator: Random generator of Griffin-Lim's initial phases.
             pace: Above 1 speaks faster.

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio.ctc import collapse
-from genai_tutorial.audio.mel import whisper_features
-from genai_tutorial.audio.speech_encoder import SpeechRecognizer, output_frames
+from .ctc import collapse
+from .mel import whisper_features
+from .speech_encoder import SpeechRecognizer, output_frames
 
 _BATCH = 32  # utterances that are read at once
 
@@ -19,7 +19,6 @@ class Transcriber:
     """A recognizer whose labels are words.
 
     Attributes:
-        model: The recognizer.
         words: The word of each label from 1 on; label 0 is the blank.
 
     Raises:

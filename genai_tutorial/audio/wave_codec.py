@@ -8,9 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.audio.mel import MelConfig, log_mel_spectrogram, mel_spectrogram
-from genai_tutorial.audio.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second
+
+from .mel import MelConfig, log_mel_spectrogram, mel_spectrogram
+from .seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
 
 LOSS_GRIDS = (
     MelConfig(window=256, hop=64, mels=20),
@@ -36,8 +37,6 @@ class WaveCodecConfig:
 
     Attributes:
         network: The settings of the encoder and the decoder.
-        books: Number of codebooks.
-        codes: Number of entries in each.
         rate: Samples per second.
     """
 
@@ -76,7 +75,6 @@ class WaveCodec(nn.Module):
     """Encoder, residual quantizer and decoder.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Défossez et al., High Fidelity Neural Audio Compression, section 3,
@@ -110,7 +108,6 @@ class WaveCodec(nn.Module):
         """Encode the waves, quantize the vectors and decode them.
 
         Args:
-            waves: Samples.
             books: Number of codebooks to use, from the first; all of them by default.
         """
         vectors = self.vectors(waves)

@@ -20,8 +20,7 @@ from genai_tutorial.cli.user_errors import (
     UserError,
     user_errors,
 )
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.smollm2_tools import SMOLLM2_TOOLS
+from genai_tutorial.recipes import SMOLLM2_TOOLS, load_recipe
 from genai_tutorial.sandbox import ProgramRunner, SandboxError
 from genai_tutorial.tasks.agent import agent_mask, agent_toolbox, constrained
 

@@ -10,8 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
+from genai_tutorial.recipes import SHAPES_VLM, load_recipe
 from genai_tutorial.tasks.scene_questions import spaced_question
 from genai_tutorial.tasks.shapes import IMAGE_SIZE
 

@@ -12,13 +12,14 @@ from genai_tutorial.cli.user_errors import (
     UserError,
     user_errors,
 )
-from genai_tutorial.notebook.chapters import (
+from genai_tutorial.notebook import (
     Chapter,
+    ExecutionError,
     chapters,
+    execute,
     spoken_seconds,
     unnumbered_pages,
 )
-from genai_tutorial.notebook.execute import ExecutionError, execute
 
 
 def print_chapters() -> None:

@@ -19,7 +19,7 @@ from genai_tutorial.cli.user_errors import (
 )
 from genai_tutorial.efficiency import quantized
 from genai_tutorial.generation import next_token_probabilities, stream
-from genai_tutorial.pretrained.smollm2 import load_smollm2
+from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 

@@ -184,11 +184,7 @@ def examine_smollm2() -> Iterator[Finding]:
     """Check the file of SmolLM2, or the user's own file in its place, without unpacking
     the weights.
     """
-    from genai_tutorial.pretrained.smollm2 import (
-        SMOLLM2_FILE,
-        find_smollm2,
-        open_smollm2,
-    )
+    from genai_tutorial.pretrained import SMOLLM2_FILE, find_smollm2, open_smollm2
     from genai_tutorial.runtime import require
 
     try:
@@ -208,7 +204,7 @@ def examine_retrieval() -> Iterator[Finding]:
     """Check the files of MiniLM, the sentence encoder, and the full-text search of
     Python's SQLite, which the store of passages needs.
     """
-    from genai_tutorial.pretrained.minilm import (
+    from genai_tutorial.pretrained import (
         MINILM_FILE,
         find_minilm,
         load_minilm_tokenizer,
@@ -268,7 +264,7 @@ def examine_compiler() -> Iterator[Finding]:
 
 def examine_book() -> Iterator[Finding]:
     """Check for the notebooks, and for the browser that prints and tests the pages."""
-    from genai_tutorial.notebook.chapters import chapters, find_repository
+    from genai_tutorial.notebook import chapters, find_repository
 
     try:
         repository = find_repository()

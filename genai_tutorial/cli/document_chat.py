@@ -19,8 +19,7 @@ from genai_tutorial.cli.user_errors import (
     UserError,
     user_errors,
 )
-from genai_tutorial.pretrained import record
-from genai_tutorial.pretrained.minilm import load_minilm
+from genai_tutorial.pretrained import load_minilm, record
 from genai_tutorial.retrieval import (
     ChatModel,
     GroundedAnswer,

@@ -10,14 +10,7 @@ _WORD = re.compile(r"\w+")
 
 
 def word_grams(text: str, length: int = 13) -> set[Gram]:
-    """Return all runs of `length` words, ignoring case and punctuation.
-
-    Raises:
-        ValueError: If `length` is less than 1.
-
-    >>> sorted(word_grams("To be, or not", length=3))
-    [('be', 'or', 'not'), ('to', 'be', 'or')]
-    """
+    """Return all runs of `length` words, ignoring case and punctuation."""
     if length < 1:
         raise ValueError(f"length must be at least 1 word, got {length}.")
     words = [word.lower() for word in _WORD.findall(text)]
@@ -29,11 +22,6 @@ def word_grams(text: str, length: int = 13) -> set[Gram]:
 def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
     """Return the fraction of a held-out text's word n-grams that occur in the training
     texts.
-
-    A leaked test measures memorization. Check this number before you trust a low loss.
-
-    >>> seen_share("the cat sat on the mat", ["Here the cat sat on a mat."], length=3)
-    0.5
     """
     wanted = word_grams(held_out, length)
     if not wanted:

@@ -112,14 +112,7 @@ def restore(text: str) -> str:
 
 
 def cut(document: str, start: int, end: int) -> Gap:
-    """Cut a document at two positions.
-
-    Raises:
-        ValueError: If the positions are not in order or not inside the document.
-
-    >>> cut("abcde", 1, 3)
-    Gap(prefix='a', middle='bc', suffix='de')
-    """
+    """Cut a document at two positions."""
     if not 0 <= start <= end <= len(document):
         raise ValueError(
             f"A gap must lie inside the {len(document)} characters, got {start} to "
@@ -136,7 +129,6 @@ def line_gaps(document: str, first: int = 0) -> list[Gap]:
     them would split a token.
 
     Args:
-        document: The document.
         first: The first of these lines, counted from 0.
 
     >>> [gap.middle for gap in line_gaps("def f(x):\\n    return x\\n")]
@@ -169,7 +161,6 @@ def draw_gap(
     """Cut out a piece that is drawn at random.
 
     Args:
-        document: The document.
         span: `line` for one line, `lines` for two or more neighbouring ones where
             there are so many, `characters` for any piece, or `docstring`.
         draws: The source of randomness.

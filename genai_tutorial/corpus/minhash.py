@@ -25,16 +25,7 @@ _CHUNK = 1 << 14
 
 
 def shingles(text: str, size: int = 5) -> set[int]:
-    """Return hashes of all runs of `size` words, ignoring case and punctuation.
-
-    A text with fewer words is a single shingle.
-
-    Raises:
-        ValueError: If `size` is less than 1.
-
-    >>> len(shingles("To be, or not to be, that is the question."))
-    6
-    """
+    """Return hashes of all runs of `size` words, ignoring case and punctuation."""
     if size < 1:
         raise ValueError(f"size must be at least 1 word, got {size}.")
     words = [word.lower() for word in _WORD.findall(text)]
@@ -48,9 +39,6 @@ def shingles(text: str, size: int = 5) -> set[int]:
 def jaccard(a: Set[int], b: Set[int]) -> float:
     """Return the Jaccard similarity of two sets: the size of their intersection divided
     by the size of their union.
-
-    >>> jaccard({1, 2, 3}, {2, 3, 4})
-    0.5
     """
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared) if a or b else 1.0
@@ -62,7 +50,6 @@ class MinHash:
 
     Attributes:
         shuffles: Number of random permutations, and of numbers in a signature.
-        seed: Seed of the permutations.
 
     Source: Broder, On the resemblance and containment of documents (1997),
     https://doi.org/10.1109/SEQUEN.1997.666900
@@ -131,34 +118,14 @@ def candidate_probability(similarity: float, bands: int, rows: int) -> float:
     band: 1 - (1 - s^r)^b, an S-shaped curve.
 
     Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2,
-    http://www.mmds.org
-
-    >>> [
-    ...     round(candidate_probability(s, bands=16, rows=8), 3)
-    ...     for s in (0.4, 0.6, 0.7, 0.8, 0.9)
-    ... ]
-    [0.01, 0.237, 0.613, 0.947, 1.0]
+        http://www.mmds.org
     """
     return 1 - (1 - similarity**rows) ** bands
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
-    """Return the pairs of rows that agree in a whole band (locality-sensitive hashing).
-
-    Args:
-        signatures: Shape (documents, shuffles).
-        bands: Number of bands; must divide the length of the signatures.
-
-    Raises:
-        ValueError: If `bands` does not divide the length of the signatures.
-
-    >>> sorted(
-    ...     candidate_pairs(
-    ...         np.array([[1, 2, 3, 4], [1, 2, 9, 9], [9, 9, 9, 9], [5, 6, 9, 8]]),
-    ...         bands=2,
-    ...     )
-    ... )
-    [(0, 1), (1, 2)]
+    """Return the pairs of rows that agree in a whole band (locality-sensitive
+    hashing).
     """
     if signatures.ndim != 2 or bands < 1 or signatures.shape[1] % bands:
         raise ValueError(
@@ -179,14 +146,8 @@ def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
     """Join pairs into connected groups, so that a copy of a copy is in the same group
     (union-find).
 
-    Returns:
-        The groups of two or more, each in ascending order.
-
     Source: Tarjan, Efficiency of a Good But Not Linear Set Union Algorithm (1975),
-    https://doi.org/10.1145/321879.321884
-
-    >>> clusters(6, [(0, 3), (4, 5), (3, 1)])
-    [[0, 1, 3], [4, 5]]
+        https://doi.org/10.1145/321879.321884
     """
     parent = list(range(count))
 
@@ -234,7 +195,6 @@ def deduplicate(
     not a candidate (see `candidate_probability`).
 
     Args:
-        texts: Documents.
         threshold: Minimum Jaccard similarity of duplicates, from 0 to 1.
         shingle_size: Number of words per shingle.
         bands: Number of bands of a signature; more bands find more duplicates and cost

@@ -5,24 +5,7 @@ from collections.abc import Iterator, Mapping
 
 
 class DataMixture:
-    """An endless iterator over the names of sources in proportion to their weights.
-
-    The next source is always the one that is furthest behind its share, so every part
-    of a run has the same mixture as the whole, and no source is ever ahead of its share
-    by one. The state is just the count of each source.
-
-    Args:
-        weights: Weight of each source, in any unit.
-
-    Raises:
-        ValueError: If there is no source, or a weight is not above 0.
-
-    >>> mixture = DataMixture({"wikipedia": 3, "shakespeare": 1})
-    >>> [next(mixture) for _ in range(4)]
-    ['wikipedia', 'wikipedia', 'shakespeare', 'wikipedia']
-    >>> mixture.taken
-    {'wikipedia': 3, 'shakespeare': 1}
-    """
+    """An endless iterator over the names of sources in proportion to their weights."""
 
     def __init__(self, weights: Mapping[str, float | int]):
         if not weights or not all(
@@ -53,11 +36,7 @@ class DataMixture:
         return {"taken": dict(self.taken)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called.
-
-        Raises:
-            ValueError: If the state belongs to other sources.
-        """
+        """Continue from where `state_dict` was called."""
         if list(state["taken"]) != list(self.taken):
             raise ValueError(
                 f"The state is of the sources {list(state['taken'])}, and these are "
@@ -69,23 +48,10 @@ class DataMixture:
 def passes(
     weights: Mapping[str, float | int], sizes: Mapping[str, int], total: int
 ) -> dict[str, float]:
-    """Return the number of epochs over each source in a run. Up to four epochs help
-    nearly as much as new text.
-
-    Args:
-        weights: Weight of each source in the mixture.
-        sizes: Number of tokens of each source.
-        total: Number of tokens in the run.
+    """Return the number of epochs over each source in a run.
 
     Source: Muennighoff et al., Scaling Data-Constrained Language Models,
-    https://arxiv.org/abs/2305.16264
-
-    >>> passes(
-    ...     {"wikipedia": 3, "shakespeare": 1},
-    ...     {"wikipedia": 600, "shakespeare": 100},
-    ...     total=1200,
-    ... )
-    {'wikipedia': 1.5, 'shakespeare': 3.0}
+        https://arxiv.org/abs/2305.16264
     """
     shares = DataMixture(weights).shares
     return {name: total * share / sizes[name] for name, share in shares.items()}

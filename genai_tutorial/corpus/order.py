@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.corpus.mixture import DataMixture
-from genai_tutorial.corpus.shards import TokenShards
+from .mixture import DataMixture
+from .shards import TokenShards
 
 
 class PackedBatches:
@@ -22,12 +22,10 @@ class PackedBatches:
     source.
 
     Args:
-        sources: Tokens of each source.
         weights: Weight of each source in the mixture, in rows; None weights sources by
             their size.
         row_length: Number of input tokens per row.
         batch_size: Number of rows per batch, over all processes.
-        seed: Seed of the order.
         rank: Index of this process, from 0.
         world_size: Number of processes that share each batch; each takes every
             `world_size`-th row.

@@ -17,8 +17,6 @@ class QualityRules:
     """Limits for documents; the defaults are those of Gopher.
 
     Attributes:
-        fewest_words: Minimum number of words.
-        most_words: Maximum number of words.
         shortest_mean_word: Minimum mean word length in characters.
         longest_mean_word: Maximum mean word length in characters.
         most_symbols: Maximum number of `#` and `…` per word.
@@ -61,11 +59,7 @@ class Filtered:
 
 
 def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None:
-    """Return the first rule that a document violates, in a few words, or None.
-
-    >>> reason_to_reject("Buy now!")
-    'too few words'
-    """
+    """Return the first rule that a document violates, in a few words, or None."""
     return next(_broken(text, rules or QualityRules()), None)
 
 

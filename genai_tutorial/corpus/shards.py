@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.corpus.packing import join_documents
 from genai_tutorial.runtime import write_atomically
+
+from .packing import join_documents
 
 FORMAT = "genai_tutorial shards 1"
 INDEX = "index.json"

@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import package_folder, require
+from genai_tutorial.runtime import cached, package_folder, require
+
+from .source import Source
 
 SOURCE = Source(
     name="Chorales by Bach",
@@ -131,15 +131,7 @@ def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
 
 
 def read_musicxml(root: ElementTree.Element, name: str) -> Chorale:
-    """Read a score of four monophonic parts.
-
-    Args:
-        root: The `score-partwise` element of a MusicXML file.
-        name: The name of the chorale.
-
-    Raises:
-        ValueError: If it does not have four parts.
-    """
+    """Read a score of four monophonic parts."""
     parts = root.findall("part")
     if len(parts) != len(VOICES):
         raise ValueError(f"A chorale has four parts, {name} has {len(parts)}.")

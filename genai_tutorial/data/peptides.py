@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.optional_imports import package_folder
+from genai_tutorial.runtime import package_folder
+
+from .source import Source
 
 SOURCE = Source(
     name="Antimicrobial peptides",
@@ -75,7 +76,6 @@ class PeptideSplit:
         model: To train a generative model on.
         judge: To train a judge on, independent of the model's peptides.
         validation: To stop the model's training with.
-        held_out: For measurements.
     """
 
     model: tuple[Peptide, ...]
@@ -121,9 +121,6 @@ def load_peptides() -> tuple[Peptide, ...]:
 def load_peptide_split(seed: int = 0) -> PeptideSplit:
     """Split the peptides at random into four parts, whole clusters at a time.
 
-    Args:
-        seed: Seed of the split.
-
     Raises:
         ImportError: If modlamp is not installed.
     """
@@ -158,9 +155,6 @@ def sequence_words(sequence: str, length: int = WORD) -> set[str]:
 def cluster_sequences(sequences: Sequence[str]) -> list[int]:
     """Return the number of each sequence's cluster: relatives, their relatives, and so
     on, are in one cluster.
-
-    >>> cluster_sequences(["GLFDIVKKV", "AAAAAAAA", "GLFDIVKKI"])
-    [0, 1, 0]
     """
     words = [sequence_words(sequence) for sequence in sequences]
     holders: dict[str, list[int]] = defaultdict(list)

@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
+from genai_tutorial.runtime import cached
+
+from .source import Source
 
 SOURCE = Source(
     name="Python's standard library",
@@ -58,7 +59,6 @@ class LibraryFunction:
 
     Attributes:
         module: The top-level module that it comes from, such as "json".
-        name: Its name.
         source: Its text, without the indentation of the class or function around it.
     """
 
@@ -118,8 +118,6 @@ def _build() -> dict[str, np.ndarray]:
 def functions_in(path: Path, module: str) -> Iterator[LibraryFunction]:
     """Yield the documented functions and methods of a file, without those inside
     others.
-
-    A file that is not valid Python of this version yields nothing.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import package_folder
+from genai_tutorial.runtime import cached, package_folder
+
+from .source import Source
 
 SOURCE = Source(
     name="Shakespeare",
@@ -156,21 +156,9 @@ _ERRATA = {
 
 
 def plain_text(markdown: str) -> str:
-    r"""Convert one play from Markdown to plain text with the characters of `ALPHABET`.
-
-    >>> print(
-    ...     plain_text(
-    ...         "# Hamlet\n\n## ACT I\n\n_Enter HAMLET_\n\n**HAMLET**  \nTo be, or not to be—"
-    ...     )
-    ... )
-    ACT I
-    <BLANKLINE>
-    [Enter HAMLET]
-    <BLANKLINE>
-    HAMLET:
-    To be, or not to be--
-    <BLANKLINE>
-    """  # noqa: E501
+    r"""Convert one play from Markdown to plain text with the characters of
+    `ALPHABET`.
+    """
     text = re.sub(r"\A# .*\n", "", markdown)
     for misprint, correction in _ERRATA.items():
         text = text.replace(misprint, correction)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from genai_tutorial.runtime.optional_imports import package_folder
+from genai_tutorial.runtime import package_folder
 
 ACCENTS = (
     "en-us",
@@ -63,14 +63,7 @@ class Voice:
 
 
 def speakers() -> tuple[str, ...]:
-    """Return the names of all speakers (espeak's voice variants), sorted.
-
-    Raises:
-        ImportError: If espeakng-loader is not installed.
-
-    >>> {"Alicia", "f2", "m3"} <= set(speakers())
-    True
-    """
+    """Return the names of all speakers (espeak's voice variants), sorted."""
     folder = package_folder("espeakng_loader", extra="audio")
     variants = folder / "espeak-ng-data" / "voices" / "!v"
     return tuple(sorted(path.name for path in variants.iterdir()))

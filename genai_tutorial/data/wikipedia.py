@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.data.wikitext import plain_text
-from genai_tutorial.runtime.cache import cached
-from genai_tutorial.runtime.optional_imports import package_folder, require
+from genai_tutorial.runtime import cached, package_folder, require
+
+from .source import Source
+from .wikitext import plain_text
 
 SOURCE = Source(
     name="Wikipedia",
@@ -51,7 +51,6 @@ class Articles:
     """Articles in the order of the dump.
 
     Attributes:
-        titles: Title of each article.
         texts: Text of each article, with an empty line between paragraphs.
     """
 

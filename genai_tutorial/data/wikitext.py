@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import require
 
 # A character that no article contains marks content that cannot be shown as text. The
 # sentence around it is incomplete.

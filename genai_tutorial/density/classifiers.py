@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.density.density import Density, FitDensity, check_data, check_labels
-from genai_tutorial.density.gaussian import Gaussian, fit_gaussian
+from .density import Density, FitDensity, check_data, check_labels
+from .gaussian import Gaussian, fit_gaussian
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,6 @@ def fit_linear_discriminant(
 ) -> BayesClassifier:
     """Fit a Gaussian to each class, all with one shared covariance: linear discriminant
     analysis.
-
-    The shared covariance makes the decision boundary between two classes flat, as in
-    logistic regression.
-
-    Args:
-        x: One example per row.
-        labels: The class of each row, counted from 0.
-        ridge: Added to every variance.
-
-    Raises:
-        ValueError: If the labels do not fit the rows, or a class has no example.
 
     Source: Bishop (2006), section 4.2.2.
     """

@@ -34,15 +34,7 @@ FitDensity = Callable[[Float[Tensor, "n dim"], Float[Tensor, "n"] | None], Densi
 def check_data(
     x: Float[Tensor, "n dim"], dim: int | None = None
 ) -> Float[Tensor, "n dim"]:
-    """Check that x has rows of finite numbers, and return it in double precision.
-
-    The logarithm of a determinant is a sum of hundreds of logarithms, for which single
-    precision is not enough.
-
-    Raises:
-        ValueError: If x is empty, has NaN or infinite values, or its rows are not of
-            length `dim`.
-    """
+    """Check that x has rows of finite numbers, and return it in double precision."""
     if x.ndim != 2 or x.shape[0] == 0 or x.shape[1] == 0:
         raise ValueError(
             f"expected a matrix with one example per row, got shape {tuple(x.shape)}; "
@@ -61,12 +53,7 @@ def check_data(
 
 
 def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "n"]:
-    """Return weights that add up to one; equal weights if none are given.
-
-    Raises:
-        ValueError: If a weight is negative, there are too few or too many, or they are
-            all zero.
-    """
+    """Return weights that add up to one; equal weights if none are given."""
     if weights is None:
         return torch.full((n,), 1 / n, dtype=torch.float64)
     if len(weights) != n:
@@ -85,10 +72,6 @@ def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "
 def check_labels(labels: Int[Tensor, "n"], n: int) -> tuple[Int[Tensor, "n"], int]:
     """Check that every class from 0 up has an example; return the labels as torch
     indices, and the number of classes.
-
-    Raises:
-        ValueError: If the number of labels is wrong, or a class between the smallest
-            and the largest is missing.
     """
     if len(labels) != n:
         raise ValueError(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.density.density import check_data, check_weights
+from .density import check_data, check_weights
 
 LOG_TWO_PI = math.log(2 * math.pi)
 
@@ -78,12 +78,7 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class DiagonalGaussian:
-    """A normal distribution whose coordinates are independent.
-
-    Attributes:
-        mean: The centre.
-        variance: The variance of each coordinate.
-    """
+    """A normal distribution whose coordinates are independent."""
 
     mean: Float[Tensor, "dim"]
     variance: Float[Tensor, "dim"]

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from genai_tutorial.density.density import check_data, check_labels
+from .density import check_data, check_labels
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.density.density import Density, FitDensity, check_data
+from .density import Density, FitDensity, check_data
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def fit_mixture(
     Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data
     via the EM algorithm.
 
-    >>> from genai_tutorial.density.gaussian import fit_gaussian
+    >>> from genai_tutorial.density import fit_gaussian
     >>> x = torch.tensor([[-1.1], [-1.0], [-0.9], [0.9], [1.0], [1.1]])
     >>> fit = fit_mixture(
     ...     x, start_responsibilities(x, components=2, seed=0), fit_gaussian
@@ -184,7 +184,6 @@ def start_responsibilities(
 
     Args:
         x: One example per row.
-        components: The number of centres.
         seed: Seed of the first centres. Each is one of the points, drawn with a
             probability proportional to the squared distance from the nearest centre so
             far.

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.density.classifiers import BayesClassifier, fit_bayes_classifier
-from genai_tutorial.density.density import check_data, check_labels, check_weights
-from genai_tutorial.density.gaussian import DiagonalGaussian, fit_diagonal_gaussian
+from .classifiers import BayesClassifier, fit_bayes_classifier
+from .density import check_data, check_labels, check_weights
+from .gaussian import DiagonalGaussian, fit_diagonal_gaussian
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,7 @@ def fit_bernoulli_naive_bayes(
 def fit_gaussian_naive_bayes(
     x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1e-9
 ) -> BayesClassifier:
-    """Fit a Gaussian with independent coordinates to each class.
-
-    Args:
-        x: One example per row.
-        labels: The class of each row, counted from 0.
-        smoothing: This share of the largest variance in the data is added to every
-            variance.
-
-    Raises:
-        ValueError: If the data or the labels are invalid; the message says why.
-    """
+    """Fit a Gaussian with independent coordinates to each class."""
     ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
     return fit_bayes_classifier(
         x,

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.density.density import check_data, check_weights
-from genai_tutorial.density.gaussian import LOG_TWO_PI, Gaussian, fit_gaussian
+from .density import check_data, check_weights
+from .gaussian import LOG_TWO_PI, Gaussian, fit_gaussian
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,6 @@ def fit_ppca(
     Args:
         x: One example per row.
         weights: The weight of each row; `None` for equal weights.
-        latent: The number of latent variables.
 
     Raises:
         ValueError: If `latent` is not between 1 and the number of coordinates, or the

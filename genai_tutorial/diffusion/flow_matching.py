@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
+from .noise_path import NoiseLevel, Timestep
+from .samplers.denoiser import Denoise
+from .samplers.sampling import Step, level_pairs
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,6 @@ def flow_heun(
 ) -> Iterator[Step]:
     """Take Euler's step, evaluate the velocity at its end too, and step again with the
     mean of both.
-
-    Each step but the last calls the model twice. Arguments and results are those of
-    `flow_euler`.
     """
     for t, _, earlier in level_pairs(denoise.path, timesteps):
         x0, noise = denoise(x, t)

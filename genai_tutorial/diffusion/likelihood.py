@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
-from genai_tutorial.diffusion.prediction import Prediction
-from genai_tutorial.diffusion.samplers.denoiser import Model
+from .noise_path import NoisePath, Timestep
+from .prediction import Prediction
+from .samplers.denoiser import Model
 
 LOG_TWO_PI = math.log(2 * math.pi)
 

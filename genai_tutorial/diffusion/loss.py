@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoisePath
-from genai_tutorial.diffusion.prediction import Denoised, Prediction
-from genai_tutorial.diffusion.samplers.denoiser import Model
+from .noise_path import NoisePath
+from .prediction import Denoised, Prediction
+from .samplers.denoiser import Model
 
 
 def diffusion_loss(

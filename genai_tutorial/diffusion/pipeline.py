@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.diffusion.networks.condition import TextCondition
-from genai_tutorial.diffusion.noise_path import NoisePath
-from genai_tutorial.diffusion.prediction import Prediction
-from genai_tutorial.diffusion.samplers.ddim import ddim
-from genai_tutorial.diffusion.samplers.denoiser import Denoiser, Model
-from genai_tutorial.diffusion.samplers.guidance import Guided, Weight
-from genai_tutorial.diffusion.samplers.sampling import Sampler, last_sample
+from .networks.condition import TextCondition
+from .noise_path import NoisePath
+from .prediction import Prediction
+from .samplers.ddim import ddim
+from .samplers.denoiser import Denoiser, Model
+from .samplers.guidance import Guided, Weight
+from .samplers.sampling import Sampler, last_sample
 
 Conditions = TextCondition | Int[Tensor, "_ ..."] | None
 """For each image a label, the tokens of a text, or their features; or None."""
@@ -49,8 +49,6 @@ def sample_images(
         condition: A label or a text per image, or None.
         shape: The shape of the noise: the number of images, for clips the number of
             frames, channels, height, width.
-        steps: The number of sampling steps.
-        seed: Seed of the noise.
         guidance: The guidance weight, also as a function of the timestep; 1 for none.
         negative: A label or a text per image to move away from, or None.
         sampler: A deterministic sampler, such as `ddim` or `dpm_solver`.

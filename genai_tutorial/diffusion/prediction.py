@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel
+from .noise_path import NoiseLevel
 
 
 class Denoised(NamedTuple):
@@ -64,15 +64,10 @@ def denoised_from_noise(
     noise: Float[Tensor, "batch *shape"],
     level: NoiseLevel,
 ) -> Denoised:
-    """Solve x = a x0 + b noise for x0. Where a = 0, x has no information
-    about x0.
-
-    Raises:
-        ValueError: If the level has no signal: from the noise alone, no image can be
-            computed.
+    """Solve x = a x0 + b noise for x0.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, equation 15,
-    https://arxiv.org/abs/2006.11239
+        https://arxiv.org/abs/2006.11239
     """
     if isinstance(level.signal, float) and level.signal == 0:
         raise ValueError(

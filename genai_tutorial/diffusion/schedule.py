@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
+from .noise_path import NoiseLevel, Timestep
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,6 @@ def cosine_schedule(
     images lose their detail more slowly than with linear betas.
 
     Args:
-        steps: T.
         offset: Keeps the very first betas from being too small.
         max_beta: No step adds more noise than this, so that a little of the image
             is left at the end.

@@ -85,14 +85,7 @@ def assemble(text: str) -> bytes:
 
 
 def parse(text: str) -> Expression:
-    """Return the expression in a text as nested lists of words.
-
-    Raises:
-        ValueError: If a parenthesis is missing, or the text has several expressions.
-
-    >>> parse("(f32.add (local.get $a) $b) ;; a comment")
-    ['f32.add', ['local.get', '$a'], '$b']
-    """
+    """Return the expression in a text as nested lists of words."""
     stack: list[Expression] = [[]]
     for match in TOKEN.finditer(text):
         token = match["token"]
@@ -118,9 +111,6 @@ def parse(text: str) -> Expression:
 def unsigned(number: int) -> bytes:
     """Return a number in LEB128: seven bits per byte, the lowest first, and the eighth
     bit where more follow.
-
-    >>> unsigned(300).hex()  # 300 = 0b10_0101100
-    'ac02'
     """
     content = b""
     while number > 127:
@@ -130,11 +120,7 @@ def unsigned(number: int) -> bytes:
 
 
 def signed(number: int) -> bytes:
-    """Return a number in signed LEB128, in which the last byte's bit 6 is the sign.
-
-    >>> signed(64).hex(), signed(-1).hex()
-    ('c000', '7f')
-    """
+    """Return a number in signed LEB128, in which the last byte's bit 6 is the sign."""
     content = b""
     while not -64 <= number < 64:
         content += bytes([number & 127 | 128])
@@ -162,13 +148,7 @@ def _function(fields: Expression) -> tuple[list[bytes], bytes]:
 def _instruction(
     expression: Expression, names: dict[str, int], labels: list[str]
 ) -> bytes:
-    """Return the operands' code and then the instruction.
-
-    Args:
-        expression: The instruction, its immediate values and its operands.
-        names: The index of each local variable.
-        labels: The labels of the loops around it, the outermost first.
-    """
+    """Return the operands' code and then the instruction."""
     name, *rest = expression
     if name == "loop":
         label, *body = rest

@@ -10,8 +10,8 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from genai_tutorial.edge.assembler import assemble
-from genai_tutorial.edge.pack import PackedModel
+from .assembler import assemble
+from .pack import PackedModel
 
 SOURCES = ("kernel.js", "bpe.js", "sampling.js", "decoder.js", "matvec.wat")
 EXPORTS = (

@@ -51,7 +51,6 @@ class FederatedSettings:
     """The settings of federated training.
 
     Attributes:
-        rounds: The number of rounds.
         local_steps: The number of steps that a client takes per round.
         batch_size: The number of windows per step of a client.
         context_length: The number of tokens in a window.
@@ -151,7 +150,6 @@ def local_update(
     Args:
         model: The server's model; it is copied.
         batches: The client's batches.
-        steps: The number of steps.
         make_optimizer: Makes the client's optimizer.
     """
     copy = deepcopy(model).train()
@@ -193,7 +191,6 @@ def private_average(
     Args:
         updates: The updates of the clients that take part.
         privacy: Clipping norm, noise and sampling rate.
-        clients: The number of all clients.
         generator: Random generator of the noise.
 
     Raises:
@@ -235,7 +232,6 @@ def train_federated(
         evaluate: Called with the server's model; returns a number to keep.
         evaluate_every: The number of rounds between two evaluations; None for one at
             the end only.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If there is no client, or one has less than a window of text.

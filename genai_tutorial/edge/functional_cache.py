@@ -12,8 +12,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer import AttentionContext, KVCache
-from genai_tutorial.transformer.context import AttentionPattern, Visibility
+from genai_tutorial.transformer import (
+    AttentionContext,
+    AttentionPattern,
+    KVCache,
+    Visibility,
+)
 
 State = tuple[Tensor, ...]
 """Keys and values of all layers, then the last inputs of each layer that looks back
@@ -24,12 +28,6 @@ without attention.
 class FunctionalCache(KVCache):
     """A `KVCache` that writes nothing in place: a pass reads one state and makes
     another.
-
-    Args:
-        keys: The keys of the tokens read so far.
-        values: Their values.
-        earlier: The last inputs of the layers that look back without attention, in the
-            order in which they are computed.
     """
 
     def __init__(
@@ -89,9 +87,6 @@ class FunctionalCache(KVCache):
 class TracedContext(AttentionContext):
     """A context that computes masks separately in each layer and finds a layer's
     earlier inputs by their order.
-
-    While the exporter traces a model, the length of the text is a symbol and the layers
-    are proxies, so neither can be a key of a dictionary.
     """
 
     def visibility(

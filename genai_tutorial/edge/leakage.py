@@ -23,13 +23,7 @@ NGramRows = dict[int, frozenset[int]]
 
 @dataclass(frozen=True)
 class Fragment:
-    """The beginning of a text in the search.
-
-    Attributes:
-        text: Its tokens, after two tokens 0.
-        score: Its log-probability.
-        used: The rows of n-grams that it uses, each with the length of the n-gram.
-    """
+    """The beginning of a text in the search."""
 
     text: tuple[int, ...]
     score: float
@@ -77,12 +71,6 @@ def row_norms(
 def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
     """Return the tokens that occur in a client's text before its last position.
 
-    The model must not share this table with its output layer, whose rows all get a
-    gradient.
-
-    Raises:
-        ValueError: If the update has no token embedding.
-
     Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative
         Learning, https://arxiv.org/abs/1805.04049
     """
@@ -118,7 +106,6 @@ def texts_from_rows(
     Args:
         model: The language model, which rates the texts.
         rows: The rows, from `ngram_rows_in`.
-        length: The number of tokens.
         beam_width: The number of texts that are kept at each length.
 
     Raises:
@@ -204,9 +191,6 @@ def gradient_distance(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -
 
     Source: Geiping et al., Inverting Gradients, equation 4,
         https://arxiv.org/abs/2003.14053
-
-    >>> gradient_distance({"w": torch.tensor([1.0, 0])}, {"w": torch.tensor([0, 2.0])})
-    1.0
     """
     first, second = (
         torch.cat([value.flatten() for value in gradient.values()]).double()

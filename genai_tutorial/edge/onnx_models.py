@@ -9,19 +9,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.edge.onnx_step import CONTEXT_LENGTH
 from genai_tutorial.runtime import require, write_atomically
+
+from .onnx_step import CONTEXT_LENGTH
 
 
 class OnnxDecoder:
-    """A decoder's forward pass in onnxruntime: maps ids to logits, as the model does.
-
-    Args:
-        path: A file from `export_onnx`.
-
-    Raises:
-        ImportError: If onnxruntime is not installed.
-        FileNotFoundError: If there is no such file.
+    """A decoder's forward pass in onnxruntime: maps ids to logits, as the model
+    does.
     """
 
     def __init__(self, path: Path | str):
@@ -105,15 +100,7 @@ class OnnxStep:
 
 
 def quantize_onnx(source: Path | str, path: Path | str) -> Path:
-    """Write a copy of an ONNX file with 8-bit matrices, a scale for each column.
-
-    Inputs are rounded to 8 bits as well, with a scale that is computed for each one
-    while the model runs (dynamic quantization).
-
-    Raises:
-        ImportError: If onnxruntime is not installed.
-        FileNotFoundError: If there is no such file.
-    """
+    """Write a copy of an ONNX file with 8-bit matrices, a scale for each column."""
     quantization = require("onnxruntime.quantization", extra="export")
     _check_file(source)
     with tempfile.TemporaryDirectory() as folder:

@@ -14,20 +14,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.edge.functional_cache import FunctionalCache, State, TracedContext
 from genai_tutorial.runtime import require, write_atomically
 from genai_tutorial.transformer import DecoderLM, NGramEmbedding, ShortConvolution
+
+from .functional_cache import FunctionalCache, State, TracedContext
 
 CONTEXT_LENGTH = "context_length"
 """The entry of a file's metadata that holds the size of the context window."""
 
 
 class WholePass(nn.Module):
-    """A decoder as a function of whole texts, in the form that the exporter traces.
-
-    Args:
-        model: The decoder; its weights are shared.
-    """
+    """A decoder as a function of whole texts, in the form that the exporter traces."""
 
     def __init__(self, model: DecoderLM):
         super().__init__()
@@ -109,15 +106,6 @@ class DecoderStep(nn.Module):
 def export_onnx(model: DecoderLM, path: Path | str) -> Path:
     """Write a decoder's forward pass as an ONNX file, for texts of any length up to the
     context window; the file is written atomically.
-
-    Its input is `ids` (batch, position), its output `logits` (batch, position, vocab).
-
-    Args:
-        model: The decoder, which is exported in evaluation mode.
-        path: The file to write.
-
-    Raises:
-        ImportError: If onnx or onnxscript is not installed.
     """
     longest = model.config.context_length
     sizes = {

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.edge.packed_tokenizer import pack_tokenizer, unpack_tokenizer
 from genai_tutorial.efficiency import quantize_symmetric
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+from .packed_tokenizer import pack_tokenizer, unpack_tokenizer
 
 FORMAT = "genai_tutorial packed decoder 1"
 COLUMNS = 8  # the engine multiplies this many columns at once
@@ -35,7 +36,6 @@ class PackedModel:
     Attributes:
         name: The name under which a page finds it: lower-case letters, digits and
             hyphens.
-        content: The bytes.
 
     Raises:
         ValueError: If the name has other characters.
@@ -122,7 +122,6 @@ def pack_model(
         model: A decoder with rotary positions, RMSNorm and no biases, in one of the
             two forms that the engine supports: that of `DecoderConfig.fast` or that of
             `DecoderConfig.llama`.
-        tokenizer: Its tokenizer.
 
     Raises:
         ValueError: If the engine does not support a setting of the model, or the
@@ -167,11 +166,7 @@ def pack_model(
 
 
 def check_supported(config: DecoderConfig, vocab_size: int) -> None:
-    """Check that the engine in the page supports all settings of a decoder.
-
-    Raises:
-        ValueError: If it does not support one, or the vocabulary has another size.
-    """
+    """Check that the engine in the page supports all settings of a decoder."""
     attention, local = config.attention, config.local
     wrong = [
         text

@@ -35,7 +35,6 @@ class PersonalSettings:
 
     Attributes:
         lora: The adapter; None to train all weights.
-        steps: The number of steps.
         batch_size: The number of windows per step.
         context_length: The number of tokens in a window.
         learning_rate: The highest learning rate of AdamW, after a warmup over a tenth
@@ -75,15 +74,6 @@ class PersonalSettings:
 class RehearsalBatches:
     """An endless iterator over batches in which each window is from the old texts with
     a fixed probability, and from the own ones otherwise.
-
-    Args:
-        own: The personal text.
-        old: A text that the model knew before.
-        settings: The sizes, and the share of old windows.
-        seed: Seed of the positions and of the choice between the two.
-
-    Raises:
-        ValueError: If a text is too short for a window.
     """
 
     def __init__(
@@ -129,10 +119,8 @@ def personalize(
     Args:
         model: The model to start from, without LoRA.
         own: The personal text, as tokens.
-        settings: The method and its settings.
         old: A text that the model knew before; needed if `old_share` is above 0.
         seed: Seed of the adapter and of the batches.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If a text is too short, `old` is missing, or the adapter does not
@@ -199,7 +187,6 @@ def loss_change(
 
     Args:
         before: The model before the fine-tuning.
-        after: The model after it.
         text: A text that neither was trained on.
         context_length: The number of tokens in a window.
 

@@ -29,7 +29,6 @@ class Phone:
 
     Attributes:
         machine: Its bandwidth and its arithmetic.
-        memory_bytes: Its memory.
         app_share: The share of the memory that one app may use.
         battery_joules: The energy of a full charge.
 
@@ -68,11 +67,9 @@ class PhoneBudget:
     """A model's needs on a phone.
 
     Attributes:
-        weight_bytes: The size of its weights.
         fits: Whether they fit into the memory of one app.
         tokens_per_second: The most tokens per second that the memory's bandwidth and
             the arithmetic allow.
-        joules_per_token: The energy of a token.
         tokens_per_charge: The number of tokens that empty the battery.
     """
 
@@ -106,14 +103,13 @@ def phone_budget(
     Args:
         model: A model's shape, or the settings of one of the book's decoders.
         bits: Bits per weight, with those of the scales.
-        phone: The phone.
 
     Raises:
         ValueError: If `bits` is not positive.
 
     Source: Liu et al., MobileLLM, section 1, https://arxiv.org/abs/2402.14905
 
-    >>> from genai_tutorial.efficiency.public_models import LLAMA_3_1_8B
+    >>> from genai_tutorial.efficiency import LLAMA_3_1_8B
     >>> budget = phone_budget(LLAMA_3_1_8B, bits=4)
     >>> budget.fits, round(budget.tokens_per_second), round(budget.joules_per_token, 2)
     (False, 20, 0.8)

@@ -72,7 +72,6 @@ def mask_update(
 
     Args:
         row: The client's numbers, modulo 2^32.
-        client: The number of the client.
         seeds: The seed that each pair of clients shares, a symmetric matrix. Clients
             agree on it by a key exchange that the server cannot read.
 

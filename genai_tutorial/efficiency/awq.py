@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.efficiency.gptq import output_error
-from genai_tutorial.efficiency.quantization import quantize_affine
+from .gptq import output_error
+from .quantization import quantize_affine
 
 SMALLEST = 1e-4  # of the magnitudes, relative to their mean
 
@@ -25,22 +25,6 @@ def activation_aware_scales(
 ) -> Float[Tensor, "in"]:
     """Return the factors of the columns, powers of the inputs' magnitudes, with which
     rounding changes the layer's output least.
-
-    The power is searched from 0, which is plain rounding, up to but without 1. On the
-    inputs behind the Hessian, the output error is therefore never larger than that of
-    plain rounding.
-
-    Args:
-        weight: The matrix, or several that read the same inputs, stacked.
-        magnitudes: The mean absolute value of each input.
-        hessian: The mean of x xᵀ over the inputs, see `input_hessian`.
-        bits: From 2 to 8.
-        group_size: See `quantize_affine`.
-        steps: The number of powers to try.
-
-    Raises:
-        ValueError: If an argument is out of range, or a magnitude is negative or not
-            finite.
 
     Source: Lin et al., AWQ, section 3.2, equations 4 and 5,
         https://arxiv.org/abs/2306.00978

@@ -10,13 +10,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
     DecoderLM,
     KVCache,
 )
+
+from .packed_blocks import PackedBlocks
 
 
 class QuantizedKVCache(KVCache):
@@ -206,9 +207,7 @@ def read_with_cache(
     as when it is generated.
 
     Args:
-        model: A decoder.
         ids: The text; the cache does not hold any of it.
-        cache: The cache to fill.
         piece: The number of tokens per forward pass.
     """
     context = AttentionContext.cached(cache)

@@ -16,8 +16,9 @@ Conventions, which differ between publications:
 from dataclasses import dataclass
 from typing import Literal
 
-from genai_tutorial.efficiency.model_sizes import ModelShape, shape_of
-from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer import DecoderConfig
+
+from .model_sizes import ModelShape, shape_of
 
 PartName = Literal[
     "embedding",
@@ -37,7 +38,6 @@ class Part:
 
     Attributes:
         name: The kind of layer.
-        parameters: The number of trainable parameters.
         active: The number of parameters used per token: of the experts, only the chosen
             and the shared ones.
         multiplied: The number of weights in matrix products per token; weights that two
@@ -56,7 +56,6 @@ class TrainingMemory:
 
     Attributes:
         weights: The weights used in the forward pass.
-        gradients: The gradient of each weight.
         optimizer: AdamW's state: two running averages, and in mixed precision a float32
             copy of the weights.
     """

@@ -14,12 +14,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.linear import (
-    Int4Linear,
-    Int4PairLinear,
-    Int8Linear,
-    TransposedLinear,
-)
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderBlock,
@@ -27,11 +21,13 @@ from genai_tutorial.transformer import (
     FeedForward,
     MultiHeadAttention,
     RMSNorm,
+    activate,
     attention_weights,
     causal_mask,
     fused_attention,
 )
-from genai_tutorial.transformer.feed_forward import activate
+
+from .linear import Int4Linear, Int4PairLinear, Int8Linear, TransposedLinear
 
 MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
 
@@ -39,11 +35,6 @@ MakeLinear = Callable[[Tensor, Tensor | None], nn.Module]
 class FusedAttention(nn.Module):
     """Self-attention with one matrix product for queries, keys and values, and one
     rotation for queries and keys.
-
-    Args:
-        plain: The attention layer to convert.
-        make_linear: Builds a linear layer from a matrix and a bias, for example
-            `Int4Linear`.
     """
 
     def __init__(self, plain: MultiHeadAttention, make_linear: MakeLinear):
@@ -101,10 +92,6 @@ class FusedAttention(nn.Module):
 class FusedFeedForward(nn.Module):
     """A feed-forward layer that computes both wide vectors, if it has a gate, in one
     matrix product.
-
-    Args:
-        plain: The feed-forward layer to convert.
-        make_linear: Builds a linear layer from a matrix and a bias.
     """
 
     def __init__(self, plain: FeedForward, make_linear: MakeLinear):
@@ -129,12 +116,6 @@ class FusedFeedForward(nn.Module):
 class FusedLlamaBlock(nn.Module):
     """A Llama block that processes a single new token in as few calls as possible,
     because each call costs microseconds.
-
-    For one token nothing is transposed, and the query heads of a group are treated as
-    several queries of one head. Longer inputs go through the plain block.
-
-    Args:
-        plain: A Llama block whose attention and feed-forward layer are already fused.
     """
 
     def __init__(self, plain: DecoderBlock):

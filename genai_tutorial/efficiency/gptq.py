@@ -11,16 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.efficiency.quantization import QuantizedMatrix, quantize_affine
+from .quantization import QuantizedMatrix, quantize_affine
 
 
 def input_hessian(inputs: Float[Tensor, "n in"]) -> Float[Tensor, "in in"]:
     r"""Return the mean of $x x^\top$ over a layer's inputs: up to a factor of 2, the
     Hessian of the mean squared output error with respect to each row of weights.
-
-    >>> input_hessian(torch.tensor([[1.0, 2.0], [1.0, 0.0]]))
-    tensor([[1., 1.],
-            [1., 2.]])
     """
     return inputs.T @ inputs / len(inputs)
 
@@ -35,7 +31,6 @@ def output_error(
 
     Args:
         weight: The exact matrix.
-        rounded: Its replacement.
         hessian: The mean of x xᵀ, see `input_hessian`.
     """
     change = (weight - rounded).double()

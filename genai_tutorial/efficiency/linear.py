@@ -12,26 +12,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.quantization import (
-    QuantizedMatrix,
-    quantize_affine,
-    quantize_symmetric,
-)
+from .quantization import QuantizedMatrix, quantize_affine, quantize_symmetric
 
 COLUMNS = 32  # the kernels read past the end of rows that are not a multiple of this
 ROWS = 16  # number of rows that the 4-bit kernel packs together
 
 
 class TransposedLinear(nn.Module):
-    """A full-precision linear layer whose matrix is stored transposed.
-
-    To multiply a matrix by a single vector, PyTorch uses only one core; with the
-    transposed matrix it uses all of them.
-
-    Args:
-        weight: The matrix.
-        bias: The bias; None for none.
-    """
+    """A full-precision linear layer whose matrix is stored transposed."""
 
     def __init__(
         self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
@@ -54,21 +42,8 @@ class Int8Linear(nn.Module):
     """A linear layer with 8-bit weights: one signed byte per weight and one scale per
     row (per output).
 
-    Args:
-        weight: The matrix; its number of columns must be a multiple of 32.
-        bias: The bias; None for none.
-
-    Raises:
-        ValueError: If the number of columns does not fit, or the weights contain NaN
-            or infinity.
-        NotImplementedError: If this version of torch lacks the kernel.
-
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
-    row, https://arxiv.org/abs/2208.07339
-
-    >>> layer = Int8Linear(torch.eye(32))
-    >>> layer(torch.arange(32.0))[:5]
-    tensor([0., 1., 2., 3., 4.])
+        row, https://arxiv.org/abs/2208.07339
     """
 
     def __init__(
@@ -101,23 +76,8 @@ class Int4Linear(nn.Module):
     """A linear layer with 4-bit weights: half a byte per weight, and a scale and an
     offset per group of weights in a row.
 
-    Args:
-        weight: The matrix; its number of columns must be a multiple of 32 and of the
-            group size.
-        bias: The bias; None for none.
-        group_size: The number of weights that share a scale: 32, 64, 128 or 256.
-
-    Raises:
-        ValueError: If the group size does not fit, or the weights contain NaN or
-            infinity.
-        NotImplementedError: If this version of torch lacks the kernel.
-
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
-    https://arxiv.org/abs/2206.01861
-
-    >>> layer = Int4Linear(torch.arange(16.0).repeat(1, 2))  # one row: 0 to 15, twice
-    >>> layer(torch.ones(32))
-    tensor([240.])
+        https://arxiv.org/abs/2206.01861
     """
 
     def __init__(
@@ -165,23 +125,6 @@ class Int4Linear(nn.Module):
 class Int4PairLinear(nn.Module):
     """A linear layer with 8-bit weights in groups of 32, stored as two 4-bit halves:
     level = 16 x high + low.
-
-    Small groups have smaller rounding errors than `Int8Linear`'s whole rows, and for a
-    large matrix two of the fast 4-bit products take no longer than one 8-bit product.
-
-    Args:
-        weight: The matrix; its number of columns must be a multiple of 32.
-        bias: The bias; None for none.
-
-    Raises:
-        ValueError: If the number of columns does not fit, or the weights contain NaN
-            or infinity.
-        NotImplementedError: If this version of torch lacks the kernel.
-
-    >>> row = torch.cat((torch.arange(16.0), torch.arange(240.0, 256.0)))
-    >>> layer = Int4PairLinear(row[None])
-    >>> layer(torch.ones(32))
-    tensor([4080.])
     """
 
     def __init__(

@@ -7,7 +7,7 @@ the costs from them.
 
 from dataclasses import dataclass
 
-from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer import DecoderConfig
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,6 @@ class GroupedAttention:
     value head.
 
     Attributes:
-        heads: The number of query heads.
         key_value_heads: The number of key and value heads; equal to `heads` in
             multi-head attention without sharing.
         head_width: The number of features per head.
@@ -65,14 +64,12 @@ class LatentAttention:
     computed from one short, cached vector.
 
     Attributes:
-        heads: The number of heads.
         query_rank: The length of the latent vector that queries are computed from.
         key_value_rank: The length of the latent vector that keys and values are
             computed from.
         unrotated_width: The number of features of a query without rotary positions.
         rotary_width: The number of features with rotary positions; their keys are
             computed directly and shared by all heads.
-        value_width: The number of features of a value.
 
     Source: DeepSeek-AI, DeepSeek-V2, section 2.1 and table of formulas in appendix C,
     https://arxiv.org/abs/2405.04434
@@ -129,7 +126,6 @@ class ModelShape:
         vocab_size: The number of different tokens.
         context_length: The context window in tokens.
         width: The number of features of a token's vector.
-        layers: The number of blocks.
         attention: The size of each block's attention layer.
         feed_forward_width: The number of hidden features of a dense feed-forward layer.
         gated: Whether feed-forward layers have a third matrix, as in SwiGLU.
@@ -139,7 +135,6 @@ class ModelShape:
         tied_embeddings: Whether the output layer shares the embedding's weights.
         window: The number of positions that attention reaches back; None for all.
         experts: The number of experts that a router chooses from; 0 for a dense model.
-        experts_per_token: The number of experts chosen for each token.
         shared_experts: The number of further experts that every token uses.
         expert_width: The number of hidden features of an expert.
         dense_layers: The number of blocks at the start with a dense feed-forward layer
@@ -176,11 +171,7 @@ class ModelShape:
 
 
 def shape_of(config: DecoderConfig) -> ModelShape:
-    """Return the shape of the decoder with these settings.
-
-    >>> shape_of(DecoderConfig.fast(vocab_size=65)).attention
-    GroupedAttention(heads=4, key_value_heads=4, head_width=32, bias=False, query_key_norm=True)
-    """  # noqa: E501
+    """Return the shape of the decoder with these settings."""
     attention, mixture, local = config.attention, config.mixture, config.local
     features = {2: local.pair_features, 3: local.triple_features}
     return ModelShape(

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.quantization import quantize_symmetric
 from genai_tutorial.transformer import DecoderLM
+
+from .quantization import quantize_symmetric
 
 GRANULARITIES = ("tensor", "token", "group")
 
@@ -51,27 +52,8 @@ def round_activations(
     """Round activations to the levels of a signed integer, and return the values that
     the levels represent.
 
-    Args:
-        x: The vectors, one for each token.
-        bits: From 2 to 8.
-        per: What shares a scale: all values of the "tensor", those of a "token"'s
-            vector, or a "group" of neighbouring features in it.
-        group_size: The number of features in a group.
-
-    Raises:
-        ValueError: If there is no such granularity, `bits` is out of range, groups do
-            not divide the features, or a value is NaN or infinite.
-
     Source: Yao et al., ZeroQuant, section 4.1 (token-wise),
         https://arxiv.org/abs/2206.01861
-
-    >>> import torch
-    >>> x = torch.tensor([[127.0, 1.0], [0.127, 0.6]])
-    >>> round_activations(x, 8, per="tensor")
-    tensor([[127.,   1.],
-            [  0.,   1.]])
-    >>> round_activations(x, 8, per="token")[1]
-    tensor([0.1276, 0.6000])
     """
     _check(per)
     sizes = {"tensor": x.numel(), "token": x.shape[-1], "group": group_size}
@@ -82,14 +64,6 @@ def round_activations(
 class ActivationQuantizedLinear(nn.Module):
     """A linear layer whose weights and inputs are rounded to 8 bits; the weights have a
     scale per row.
-
-    The integers are simulated: the rounded values are multiplied in float32, which
-    gives the same result as integers, more slowly.
-
-    Args:
-        plain: The layer to convert.
-        per: See `round_activations`.
-        group_size: See `round_activations`.
     """
 
     def __init__(self, plain: nn.Linear, per: str, group_size: int = 32):

@@ -6,26 +6,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from genai_tutorial.efficiency.quantization import quantize_affine
+from .quantization import quantize_affine
 
 
 class PackedBlocks:
     """Blocks of consecutive tokens for all layers and heads, quantized as by
     `quantize_affine`.
-
-    Each group of numbers has a scale and an offset, in 16 bits. A group is one feature
-    of a block's tokens ("channel"), or one token's vector ("token").
-
-    Args:
-        shape: The number of layers, rows, heads, blocks, tokens per block, and features
-            per head.
-        bits: 2, 4 or 8.
-        per: What a group is: "channel" or "token".
-        device: The device.
-
-    Raises:
-        ValueError: If there are no such bits or groups, or a group does not fill whole
-            bytes.
     """
 
     def __init__(
@@ -97,11 +83,7 @@ class PackedBlocks:
 def pack(
     levels: UInt8[Tensor, "*batch n"], bits: int
 ) -> UInt8[Tensor, "*batch packed"]:
-    """Store 8 / bits levels in each byte, the first one in its lowest bits.
-
-    >>> pack(torch.tensor([1, 2, 3, 15], dtype=torch.uint8), bits=4)
-    tensor([ 33, 243], dtype=torch.uint8)
-    """
+    """Store 8 / bits levels in each byte, the first one in its lowest bits."""
     shifts = torch.arange(0, 8, bits, dtype=torch.uint8, device=levels.device)
     return (levels.unflatten(-1, (-1, 8 // bits)) << shifts).sum(-1, dtype=torch.uint8)
 
@@ -109,10 +91,6 @@ def pack(
 def unpack(
     packed: UInt8[Tensor, "*batch packed"], bits: int
 ) -> UInt8[Tensor, "*batch n"]:
-    """Return the levels that `pack` stored.
-
-    >>> unpack(torch.tensor([33, 243], dtype=torch.uint8), bits=4)
-    tensor([ 1,  2,  3, 15], dtype=torch.uint8)
-    """
+    """Return the levels that `pack` stored."""
     shifts = torch.arange(0, 8, bits, dtype=torch.uint8, device=packed.device)
     return (packed[..., None] >> shifts & 2**bits - 1).flatten(-2)

@@ -11,16 +11,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.efficiency.awq import activation_aware_scales
-from genai_tutorial.efficiency.gptq import gptq_quantize, input_hessian
-from genai_tutorial.efficiency.quantization import quantize_affine
-from genai_tutorial.efficiency.smoothing import (
-    InputGroup,
-    fold_scales,
-    input_groups,
-    observing,
-)
 from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+from .awq import activation_aware_scales
+from .gptq import gptq_quantize, input_hessian
+from .quantization import quantize_affine
+from .smoothing import InputGroup, fold_scales, input_groups, observing
 
 Predict = Callable[[Tensor], Tensor]
 """Maps ids ("batch position") to logits ("batch position vocab"): a decoder, or a
@@ -30,12 +26,7 @@ function that reads the text in another way.
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """The statistics of a layer's inputs that the methods need.
-
-    Attributes:
-        hessian: See `input_hessian`.
-        magnitudes: The mean absolute value of each feature.
-    """
+    """The statistics of a layer's inputs that the methods need."""
 
     hessian: Float[Tensor, "in in"]
     magnitudes: Float[Tensor, "in"]

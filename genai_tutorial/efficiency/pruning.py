@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.efficiency.smoothing import observing
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import CombinedOptimizer, train_step
 from genai_tutorial.transformer import DecoderLM
+
+from .smoothing import observing
 
 Masks = dict[str, Tensor]
 """For each linear layer in the blocks, by its name: True for the weights to keep."""
@@ -36,7 +37,6 @@ def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
     """Return masks that drop the smallest weights of each matrix.
 
     Args:
-        model: The decoder.
         share: The share of each matrix to drop.
 
     Raises:
@@ -59,7 +59,6 @@ def activation_masks(
     absolute weight times the norm of its input over the text (Wanda).
 
     Args:
-        model: The decoder.
         ids: Texts on which the inputs are observed.
         share: The share of each row to drop.
 
@@ -110,12 +109,6 @@ def largest(
 ) -> Bool[Tensor, "*rows score"]:
     """Return which scores of each row stay if a share of them is dropped, the smallest
     ones; at least one stays.
-
-    Raises:
-        ValueError: If the share is not at least 0 and below 1.
-
-    >>> largest(torch.tensor([3.0, 1.0, 2.0, 4.0]), share=0.5)
-    tensor([ True, False, False,  True])
     """
     if not 0 <= share < 1:
         raise ValueError(f"share must be at least 0 and below 1, got {share}.")
@@ -160,8 +153,6 @@ def heal(
         batches: See `fit`, as for the next two.
         loss_fn: Called as `loss_fn(model, *batch)`.
         optimizer: Updates the model's parameters.
-        steps: The number of steps.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If the masks do not fit the model.

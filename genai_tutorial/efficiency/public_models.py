@@ -4,13 +4,9 @@ There are no weights here. Every number comes from the report or the settings fi
 the comment above it links to.
 """
 
-from genai_tutorial.efficiency.model_sizes import (
-    GroupedAttention,
-    LatentAttention,
-    ModelShape,
-    shape_of,
-)
-from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer import DecoderConfig
+
+from .model_sizes import GroupedAttention, LatentAttention, ModelShape, shape_of
 
 # Radford et al., Language Models are Unsupervised Multitask Learners, table 2; the
 # heads are the released models'.

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.efficiency.counting import count
-from genai_tutorial.efficiency.model_sizes import ModelShape
-from genai_tutorial.transformer.config import DecoderConfig
+from genai_tutorial.transformer import DecoderConfig
+
+from .counting import count
+from .model_sizes import ModelShape
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,6 @@ def attainable_rate(
     """Return the most tokens per second that a machine can generate, all rows together.
 
     Args:
-        machine: The machine.
         model: See `bytes_per_token`, as for the next three.
         bits: Bits per weight.
         context: The number of positions in each row's KV cache, of 16 bits per value.

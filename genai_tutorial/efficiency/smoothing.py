@@ -23,13 +23,7 @@ SMALLEST = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class InputGroup:
-    """The linear layers of a block that read the same vector.
-
-    Attributes:
-        layers: The layers, by their names in the block.
-        source: The norm or linear layer that produces the vector, into which the
-            division by a scale can be folded; None where there is no such layer.
-    """
+    """The linear layers of a block that read the same vector."""
 
     layers: dict[str, nn.Linear]
     source: nn.Module | None
@@ -43,14 +37,6 @@ class InputGroup:
 def input_groups(block: nn.Module) -> list[InputGroup]:
     """Return the groups of a decoder block that read the same vector, in the order of
     the forward pass.
-
-    Values are mixed by attention weights and reach the output layer without any other
-    function, so a scale of its inputs can be folded into the value layer; but not if
-    several query heads share a value head. In a gated feed-forward layer the wide
-    vector is a factor of the output layer's input.
-
-    Raises:
-        ValueError: If the block has no plain feed-forward layer.
     """
     attention, feed_forward = block.attention, block.feed_forward
     if not isinstance(feed_forward, FeedForward) or not isinstance(
@@ -82,9 +68,6 @@ def input_groups(block: nn.Module) -> list[InputGroup]:
 def fold_scales(group: InputGroup, scales: Float[Tensor, "in"]) -> None:
     """Multiply the columns of a group's matrices by scales and divide its source by
     them, in place; the block's output stays the same.
-
-    Raises:
-        ValueError: If the group has no source, or a scale is not positive.
     """
     if group.source is None:
         raise ValueError(
@@ -107,27 +90,7 @@ def smooth_scales(
     r"""Return the scale of each input feature that shares its range between activations
     and weights.
 
-    $$s_j = \max|X_j|^\alpha / \max|W_j|^{1-\alpha}$$
-
-    With alpha = 0.5, a feature's largest input after the division and the largest
-    weight of its column after the multiplication are equal.
-
-    Args:
-        maxima: The largest absolute input of each feature.
-        weight: The matrices that read these features, stacked.
-        alpha: How much of the range is moved: 1 makes all features equally large, 0 all
-            columns of weights.
-
-    Raises:
-        ValueError: If alpha is not from 0 to 1.
-
     Source: Xiao et al., SmoothQuant, equation 4, https://arxiv.org/abs/2211.10438
-
-    >>> scales = smooth_scales(torch.tensor([100.0, 1.0]), torch.tensor([[1.0, 1.0]]))
-    >>> scales
-    tensor([10.,  1.])
-    >>> torch.tensor([100.0, 1.0]) / scales, torch.tensor([[1.0, 1.0]]) * scales
-    (tensor([10.,  1.]), tensor([[10.,  1.]]))
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must be from 0 to 1, got {alpha}.")

@@ -40,7 +40,6 @@ def unit_scores(model: DecoderLM, ids: Int[Tensor, "batch position"]) -> UnitSco
     the texts; for a head, the sum also runs over its features.
 
     Args:
-        model: The decoder.
         ids: Texts of two tokens or more.
 
     Raises:
@@ -92,7 +91,6 @@ def narrow_feed_forward(
     """Return a smaller decoder with the best hidden units of each block.
 
     Args:
-        model: The decoder.
         scores: The importance of each unit, such as `UnitScores.hidden`.
         width: The number of units to keep per block.
 

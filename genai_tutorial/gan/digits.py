@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.gan.points import multilayer_perceptron
+from .points import multilayer_perceptron
 
 SIDE = 28
 """The height and width of an image, in pixels."""
@@ -20,7 +20,6 @@ class DigitGANConfig:
 
     Attributes:
         latent: Number of noise values per image.
-        classes: Number of labels.
         generator_widths: Widths of the generator's hidden layers.
         discriminator_widths: Widths of the discriminator's hidden layers.
     """

@@ -67,11 +67,8 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
     """E[f(G(z))] - E[f(x)]: the negative of the critic's estimate of the Wasserstein
     distance.
 
-    This requires a critic whose slope is at most one everywhere: add a gradient penalty
-    or use spectral normalization.
-
     Source: Arjovsky, Chintala and Bottou (2017), Wasserstein GAN, equation 2,
-    https://arxiv.org/abs/1701.07875
+        https://arxiv.org/abs/1701.07875
     """
     return fake.mean() - real.mean()
 
@@ -91,13 +88,7 @@ def hinge_discriminator_loss(real: RealScores, fake: FakeScores) -> Float[Tensor
     one contribute.
 
     Source: Lim and Ye (2017), Geometric GAN, equation 14,
-    https://arxiv.org/abs/1705.02894
-
-    >>> import torch
-    >>> hinge_discriminator_loss(
-    ...     torch.tensor([3.0, 0.5]), torch.tensor([-3.0, 0.0])
-    ... ).item()
-    0.75
+        https://arxiv.org/abs/1705.02894
     """
     return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
 

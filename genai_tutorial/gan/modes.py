@@ -16,8 +16,6 @@ def gaussian_ring(
     """Return a mixture of equally probable Gaussians, evenly spaced on a circle.
 
     Args:
-        modes: Number of Gaussians.
-        radius: Radius of the circle.
         deviation: Standard deviation of each Gaussian, in both directions.
 
     Raises:
@@ -50,7 +48,6 @@ class ModeCount:
 
     Attributes:
         per_mode: Number of samples close to each mode.
-        samples: Total number of samples.
         least: Number of samples that a mode needs to count as covered.
     """
 
@@ -83,8 +80,6 @@ def count_modes(
     samples some hit by chance, so here a mode needs a fraction of its fair share.
 
     Args:
-        samples: Samples of the generator.
-        centres: Centre of each mode.
         deviation: Standard deviation of a mode in each direction.
         reach: Maximum distance from the centre, in standard deviations.
         share: Fraction of a fair share that a mode needs to count as covered, from 0 to

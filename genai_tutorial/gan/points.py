@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.gan.minibatch import MinibatchDeviation
+from .minibatch import MinibatchDeviation
 
 
 def multilayer_perceptron(
@@ -15,21 +15,8 @@ def multilayer_perceptron(
 ) -> nn.Sequential:
     """Build a network of linear layers with ReLU between them.
 
-    Args:
-        sizes: Widths of the input, of each hidden layer, and of the output.
-        generator: Random generator for the initial weights.
-
-    Raises:
-        ValueError: If there are fewer than two sizes, or one is not positive.
-
     Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the scale
         of the initial weights, https://arxiv.org/abs/1502.01852
-
-    >>> [
-    ...     type(layer).__name__
-    ...     for layer in multilayer_perceptron((2, 16, 1), torch.Generator())
-    ... ]
-    ['Linear', 'ReLU', 'Linear']
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(

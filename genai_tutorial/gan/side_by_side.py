@@ -8,21 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.gan.points import (
-    BatchDiscriminator,
-    PointDiscriminator,
-    PointGenerator,
-)
+from .points import BatchDiscriminator, PointDiscriminator, PointGenerator
 
 PointNetwork = PointGenerator | PointDiscriminator | BatchDiscriminator
 
 
 class StackedLinear(nn.Module):
-    """Several linear layers of the same size, as one batched matrix product.
-
-    Args:
-        layers: Layers from which the weights are copied.
-    """
+    """Several linear layers of the same size, as one batched matrix product."""
 
     def __init__(self, layers: Sequence[nn.Linear]):
         super().__init__()

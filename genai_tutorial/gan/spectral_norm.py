@@ -23,10 +23,8 @@ def power_iteration(
     stretched most grows fastest, so it dominates after a few steps.
 
     Args:
-        matrix: Any matrix.
         start: Initial input vector. It must not be orthogonal to the direction sought;
             a random vector practically never is.
-        steps: Number of iterations.
 
     Returns:
         The singular vectors u (output side) and v (input side), both of length one. The
@@ -134,12 +132,6 @@ def spectral_norm(layer: Layer) -> Layer:
 def normalize_all_layers(model: Layer) -> Layer:
     """Add spectral normalization to all linear and convolutional layers of a model, in
     place, and return the model.
-
-    >>> net = normalize_all_layers(
-    ...     nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
-    ... )
-    >>> [parametrize.is_parametrized(layer) for layer in net]
-    [True, False, True]
     """
     for module in list(model.modules()):
         if isinstance(module, nn.Linear | nn.Conv2d):

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.generation.constraint import Constraint, mask_logits
-from genai_tutorial.generation.generate import next_token_logits
 from genai_tutorial.transformer import DecoderLM
+
+from .constraint import Constraint, mask_logits
+from .generate import next_token_logits
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ class SampledAnswer:
         answer: The final answer that was read from the text; None if there was none.
         tokens: The number of tokens that the model wrote.
         log_prob: The model's log-probability of the whole text, in nats.
-        text: The text.
     """
 
     answer: Hashable | None

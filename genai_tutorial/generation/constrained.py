@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from genai_tutorial.generation.regular import advance, derivative
-from genai_tutorial.generation.regular_nodes import NOTHING, Regex
-from genai_tutorial.generation.regular_parser import parse_regex
 from genai_tutorial.tokenization import BPETokenizer
+
+from .regular import advance, derivative
+from .regular_nodes import NOTHING, Regex
+from .regular_parser import parse_regex
 
 FORBIDDEN = 1 << 30
 """The number of steps to the end behind a token that may not be drawn."""
@@ -20,22 +21,7 @@ DEAD_END = FORBIDDEN - 1
 
 
 class VocabularyTrie:
-    """All tokens of a vocabulary, arranged by their bytes.
-
-    Tokens with a common beginning share the path from the root, so that a beginning
-    that is not allowed rules all of them out at once.
-
-    Args:
-        token_bytes: The bytes of each token; None for tokens that are never text.
-
-    Attributes:
-        root: Maps a byte to the node below; the entry `TOKEN` lists the tokens that end
-            at a node.
-
-    >>> trie = VocabularyTrie([b"a", b"an", b"and", b"b", None])
-    >>> trie.longest_first(b"andab")
-    [2, 0, 3]
-    """
+    """All tokens of a vocabulary, arranged by their bytes."""
 
     TOKEN = -1
 
@@ -78,7 +64,6 @@ class TokenMask:
     Args:
         token_bytes: The bytes of each token; None for tokens that are never text, such
             as special ones.
-        end_token: The token that ends a text.
 
     >>> mask = TokenMask([b"a", b"ab", b"b", b"c", None], end_token=4)
     >>> mask.allowed(parse_regex("ab?"))

@@ -32,7 +32,6 @@ class ForbiddenTokens:
     """The simplest constraint: some tokens are never drawn.
 
     Attributes:
-        tokens: The forbidden tokens.
         vocab_size: The number of tokens in the vocabulary.
 
     Raises:
@@ -67,19 +66,7 @@ def mask_logits(
     left: int,
     running: Sequence[bool],
 ) -> Float[Tensor, "batch vocab"]:
-    """Return the logits with -inf at each token that a row may not draw.
-
-    Args:
-        logits: The model's logits for the next token of each row.
-        constraint: Says which tokens are allowed.
-        drawn: The tokens drawn for each row so far.
-        left: How many tokens each row may still draw.
-        running: Whether each row is still being written; the others stay unmasked.
-
-    Raises:
-        ValueError: If the constraint allows a row no token, or was made for another
-            vocabulary.
-    """
+    """Return the logits with -inf at each token that a row may not draw."""
     masked = logits.clone()
     for row, tokens in enumerate(drawn):
         if not running[row]:

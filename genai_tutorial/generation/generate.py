@@ -6,11 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.generation.constraint import Constraint, mask_logits
-from genai_tutorial.generation.penalties import LogitsProcessor
-from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+from .constraint import Constraint, mask_logits
+from .penalties import LogitsProcessor
+from .sampling import next_token_probabilities
+from .stopping import Stop
 
 
 @torch.no_grad()
@@ -165,13 +166,7 @@ def stream(
 def next_token_logits(
     model: nn.Module, ids: Int[Tensor, "batch position"], cache: KVCache | None = None
 ) -> Float[Tensor, "batch vocab"]:
-    """Return the logits of the token after the last one in each row.
-
-    Args:
-        model: Maps ids to logits.
-        ids: The whole text so far.
-        cache: Holds the beginning of the text; the rest is added as long as it fits.
-    """
+    """Return the logits of the token after the last one in each row."""
     if cache is not None and ids.shape[1] <= cache.length:
         unread = ids[:, cache.lengths[0] :]
         hidden = model.read(unread, AttentionContext.cached(cache))

@@ -33,7 +33,6 @@ def regex_from_schema(
     `maxItems`.
 
     Args:
-        schema: The schema, as a dictionary.
         whitespace: What may stand between the parts of the text: an expression that
             should itself be limited.
         max_digits: How many digits a whole number or a fraction may have.

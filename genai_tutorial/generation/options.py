@@ -8,13 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.generation.prefix import (
-    copy_rows,
-    read_prefix,
-    read_rows,
-    shared_length,
-)
 from genai_tutorial.transformer import DecoderLM
+
+from .prefix import copy_rows, read_prefix, read_rows, shared_length
 
 
 @torch.no_grad()
@@ -33,8 +29,6 @@ def option_log_likelihoods(
     read, only predicted.
 
     Args:
-        model: The model that predicts.
-        prompts: The tokens of each prompt.
         options: The tokens of each option. A space between prompt and option belongs to
             the option, because in most vocabularies it is part of a word's first token.
         batch_size: Maximum number of rows in a batch.

@@ -58,18 +58,8 @@ def frequency_penalty(
     """Subtract the penalty from a token's logit once for each time that it occurs in
     the text.
 
-    Args:
-        logits: The model's logits.
-        ids: The text so far.
-        penalty: What is subtracted per occurrence.
-        presence: What is subtracted once from each token that occurs at all.
-
     Source: OpenAI's API, frequency and presence penalty,
-    https://platform.openai.com/docs/api-reference/chat/create
-
-    >>> logits = torch.tensor([[2.0, -1.0, 1.0]])
-    >>> frequency_penalty(logits, torch.tensor([[0, 1, 1]]), penalty=0.5)
-    tensor([[ 1.5000, -2.0000,  1.0000]])
+        https://platform.openai.com/docs/api-reference/chat/create
     """
     counts = _counts(ids, logits)
     return logits - penalty * counts - presence * (counts > 0)

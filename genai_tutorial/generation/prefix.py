@@ -13,12 +13,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.generation.constraint import Constraint, mask_logits
-from genai_tutorial.generation.generate import draw
-from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+from .constraint import Constraint, mask_logits
+from .generate import draw
+from .sampling import next_token_probabilities
+from .stopping import Stop
 
 
 @torch.no_grad()
@@ -41,7 +42,6 @@ def generate_all(
     those to each prompt alone; the log-probabilities differ by rounding errors.
 
     Args:
-        model: The model that answers.
         prompts: The tokens of each prompt; their lengths may differ.
         max_new_tokens: Maximum number of tokens in an answer.
         end_tokens: Tokens that end an answer and do not belong to it.
@@ -126,13 +126,7 @@ def shared_length(prompts: Sequence[Sequence[int]]) -> int:
 
 
 def read_prefix(model: DecoderLM, prefix: Sequence[int], room: int) -> KVCache:
-    """Return a cache of one row that has read the prefix.
-
-    Args:
-        model: The model that reads.
-        prefix: The shared tokens; there may be none.
-        room: The maximum number of tokens per row, the prefix included.
-    """
+    """Return a cache of one row that has read the prefix."""
     cache = model.make_cache(1, room)
     if prefix:
         ids = torch.tensor([list(prefix)], device=cache.ids.device)
@@ -141,14 +135,7 @@ def read_prefix(model: DecoderLM, prefix: Sequence[int], room: int) -> KVCache:
 
 
 def copy_rows(prefix: KVCache, rows: int) -> KVCache:
-    """Return a cache with this many rows, each a copy of the prefix's only row.
-
-    >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(DecoderConfig(vocab_size=9, layers=1, width=64))
-    >>> prefix = read_prefix(model, [1, 2, 3], room=5)
-    >>> copy_rows(prefix, 4).lengths, prefix.lengths
-    ([3, 3, 3, 3], [3])
-    """
+    """Return a cache with this many rows, each a copy of the prefix's only row."""
     cache = copy.copy(prefix)  # `select` replaces its tensors, so these are not shared
     cache.select([0] * rows)
     return cache
@@ -157,13 +144,7 @@ def copy_rows(prefix: KVCache, rows: int) -> KVCache:
 def read_rows(
     model: DecoderLM, cache: KVCache, rows: Sequence[Sequence[int]]
 ) -> Float[Tensor, "batch new width"]:
-    """Read new tokens behind those in a cache, and return their hidden states.
-
-    Args:
-        model: The model that reads.
-        cache: Its rows are those of the batch.
-        rows: The new tokens, at least one per row; shorter rows are right-padded.
-    """
+    """Read new tokens behind those in a cache, and return their hidden states."""
     longest = max(map(len, rows))
     device = cache.ids.device
     ids = torch.tensor(

@@ -7,13 +7,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.generation.speculative import (
-    Draft,
-    Sampling,
-    Speculation,
-    speculate,
-)
 from genai_tutorial.transformer import DecoderLM
+
+from .speculative import Draft, Sampling, Speculation, speculate
 
 
 def find_continuation(ids: Sequence[int], count: int, longest: int = 3) -> list[int]:

@@ -10,7 +10,7 @@ expression is a state.
 import functools
 from collections.abc import Iterable
 
-from genai_tutorial.generation.regular_nodes import (
+from .regular_nodes import (
     EMPTY,
     NOTHING,
     ByteSet,

@@ -28,11 +28,7 @@ class Regex:
 
 @dataclass(frozen=True, eq=False)
 class ByteSet(Regex):
-    """Matches any one byte of a set.
-
-    Attributes:
-        members: Bit b is set if byte b is a member.
-    """
+    """Matches any one byte of a set."""
 
     members: int
 

@@ -10,15 +10,7 @@ import re._constants as codes
 import re._parser as standard_parser
 from typing import Any
 
-from genai_tutorial.generation.regular_nodes import (
-    EMPTY,
-    Regex,
-    byte_set,
-    choice,
-    optional,
-    repeat,
-    sequence,
-)
+from .regular_nodes import EMPTY, Regex, byte_set, choice, optional, repeat, sequence
 
 Ranges = list[tuple[int, int]]
 """Characters, as the first and last number of each range."""

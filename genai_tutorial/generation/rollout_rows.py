@@ -7,8 +7,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.generation.rollouts import Rollouts
 from genai_tutorial.tokenization import PADDING
+
+from .rollouts import Rollouts
 
 
 def select_rollouts(rollouts: Rollouts, rows: Int[Tensor, "part"]) -> Rollouts:

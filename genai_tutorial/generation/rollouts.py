@@ -13,13 +13,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.generation.constraint import Constraint, mask_logits
-from genai_tutorial.generation.generate import draw
-from genai_tutorial.generation.prefix import copy_rows, read_prefix, shared_length
-from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.generation.stopping import Stop
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+from .constraint import Constraint, mask_logits
+from .generate import draw
+from .prefix import copy_rows, read_prefix, shared_length
+from .sampling import next_token_probabilities
+from .stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Rollouts:
 
     Attributes:
         ids: In each row a prompt, its answer and padding.
-        prompt_lengths: Number of tokens in each prompt.
         lengths: Number of tokens in each prompt and answer together.
         finished: Whether each answer has an end token; the others were stopped, or cut
             off.
@@ -92,10 +92,8 @@ def generate_rollouts(
     """Sample an answer to each prompt, all in one batch with a `KVCache`.
 
     Args:
-        model: The model that answers.
         prompts: The tokens of each prompt; their lengths may differ.
         max_new_tokens: Maximum number of tokens in an answer, its end token included.
-        end_token: The token that ends an answer.
         temperature: See `next_token_probabilities`, as for the next three. `log_probs`
             are always those of the model itself, at temperature 1 and with every token
             allowed, so use 1 to learn from the rollouts; 0 gives the greedy answers.

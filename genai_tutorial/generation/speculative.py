@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.generation.generate import draw, next_token_logits
-from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.generation.speculative_rule import speculative_accept
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+from .generate import draw, next_token_logits
+from .sampling import next_token_probabilities
+from .speculative_rule import speculative_accept
 
 Draft = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 """Called as `draft(ids, count)` with the text so far; returns up to `count` tokens that
@@ -24,9 +25,6 @@ may continue it, and the probabilities that each was drawn from.
 class Sampling:
     """Temperature and filters that apply to target and draft alike; see
     `next_token_probabilities`.
-
-    The rule is exact for any filter, as long as each model's probabilities are those
-    after the filter.
     """
 
     temperature: float | int = 1.0
@@ -50,7 +48,6 @@ class Speculation:
         passes: The number of forward passes of the target, the prompt's included.
             Plain decoding takes one per new token.
         drafted: The number of drafted tokens that the target checked.
-        accepted: The number of those that it accepted.
     """
 
     ids: Int[Tensor, "1 length"]
@@ -145,12 +142,7 @@ def speculate(
     stop_tokens: Collection[int] = (),
     generator: torch.Generator | None = None,
 ) -> Speculation:
-    """Continue a prompt with any kind of draft; see `generate_speculatively`.
-
-    Raises:
-        ValueError: If the text does not fit into the context window, the target's cache
-            cannot `rewind`, or a number is out of range.
-    """
+    """Continue a prompt with any kind of draft; see `generate_speculatively`."""
     _check(target, prompt_ids, max_new_tokens, drafted)
     ids, start = prompt_ids, prompt_ids.shape[1]
     cache = target.make_cache(1, start + max_new_tokens)
@@ -185,14 +177,7 @@ def model_draft(
     sampling: Sampling,
     generator: torch.Generator | None = None,
 ) -> Draft:
-    """Return a draft that draws its tokens one at a time from a smaller model.
-
-    Args:
-        model: The model.
-        length: The maximum number of tokens in the text.
-        sampling: The temperature and the filters, the same as the target's.
-        generator: Random generator of the draws.
-    """
+    """Return a draft that draws its tokens one at a time from a smaller model."""
     cache: KVCache = model.make_cache(1, length)
 
     @torch.no_grad()

@@ -88,10 +88,6 @@ def residual_probabilities(
 ) -> Float[Tensor, "*batch vocab"]:
     """Return what the draft proposes too rarely, max(p - q, 0), rescaled to sum to one;
     p itself where the two are equal and nothing is left.
-
-    >>> p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.7, 0.1])
-    >>> residual_probabilities(p, q)
-    tensor([0.7500, 0.0000, 0.2500])
     """
     left = (target_probabilities - draft_probabilities).clamp(min=0)
     total = left.sum(dim=-1, keepdim=True)

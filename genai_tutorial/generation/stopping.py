@@ -23,7 +23,6 @@ class StopAtText:
 
     Args:
         tokenizer: Decodes the tokens.
-        texts: The texts to stop at.
 
     Raises:
         ValueError: If there is no text, or one is empty.

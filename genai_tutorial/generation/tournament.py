@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.generation.sampling import next_token_probabilities
-from genai_tutorial.generation.watermark import Detection
+from .sampling import next_token_probabilities
+from .watermark import Detection
 
 
 def tournament(

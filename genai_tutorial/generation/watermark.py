@@ -83,22 +83,7 @@ def green_list(
 ) -> Int[Tensor, "green"]:
     """Return the tokens that become more likely after a token.
 
-    The key times the previous token seeds a random permutation of the vocabulary, whose
-    first part is the list: the scheme `lefthash` of the library transformers.
-
-    Args:
-        previous: The token before the one that is drawn.
-        vocab_size: The number of tokens in the vocabulary.
-        gamma: The share of the vocabulary on the list.
-        key: The secret. The default is everybody's: choose your own.
-
-    Raises:
-        ValueError: If gamma is not between 0 and 1.
-
     Source: Kirchenbauer et al., algorithm 2, https://arxiv.org/abs/2301.10226
-
-    >>> green_list(previous=3, vocab_size=8)
-    tensor([2, 3])
     """
     _check_share(gamma, "gamma")
     generator = torch.Generator().manual_seed(key * previous % (2**64 - 1))
@@ -116,7 +101,6 @@ class GreenListWatermark:
         vocab_size: The number of tokens in the vocabulary.
         gamma: The share of the vocabulary on each list.
         delta: The strength of the mark, in units of logits.
-        key: The secret.
 
     Raises:
         ValueError: If gamma is not between 0 and 1.

@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.context import AttentionContext
-from genai_tutorial.transformer.decoder import DecoderLM
+from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 
 @contextmanager
@@ -20,7 +19,6 @@ def ablated(
     """Ablate attention heads inside a `with` block.
 
     Args:
-        model: The decoder.
         heads: The index of the layer and the index of the head, both from 0.
         means: The vectors that replace the heads' outputs, such as the result of
             `mean_head_outputs` (mean ablation); None means zeros (zero ablation).
@@ -98,8 +96,6 @@ def ablation_costs(
     forward pass for each.
 
     Args:
-        model: The decoder.
-        ids: The text.
         means: The vectors that replace the heads' outputs; None means zeros.
         first_target: The first position that counts as a target.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.interpretability.word_vectors import WordVectors
+from .word_vectors import WordVectors
 
 _FAMILIES = {
     "opposites": (

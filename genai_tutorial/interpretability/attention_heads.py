@@ -14,10 +14,8 @@ def repeated_random_tokens(
     first half, so every token of the second half has exactly one earlier occurrence.
 
     Args:
-        count: The number of rows.
         length: The number of tokens before the repetition; a row is twice as long.
         vocabulary: The tokens to draw from; a number n means 0 to n - 1.
-        seed: Seed of the tokens.
 
     Raises:
         ValueError: If the vocabulary is smaller than `length`.

@@ -95,10 +95,8 @@ def train_reader(
     Args:
         reader: The model; it is changed in place.
         draw: Makes a batch of the given size: word ids and targets.
-        steps: The number of training steps.
         batch_size: The number of texts per step.
         learning_rate: AdamW's learning rate.
-        seed: Seed of the batches.
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=learning_rate)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.metrics.intervals import Interval
+from genai_tutorial.metrics import Interval
 
 
 def centred_cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
@@ -75,8 +75,6 @@ def within_between_auc_interval(
         similarities: A symmetric table; the diagonal is ignored.
         labels: The group of each row.
         level: The confidence level, between 0 and 1.
-        seed: Seed of the resamples.
-        resamples: The number of bootstrap resamples.
 
     Raises:
         ValueError: If there is no pair within a group, or none across groups, or

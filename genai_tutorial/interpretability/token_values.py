@@ -19,7 +19,6 @@ def predict_values(
 
     Args:
         known: The tokens of each number with a known value.
-        values: Those values.
         unseen: The tokens of the numbers to predict.
 
     Raises:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.metrics.intervals import Interval
-from genai_tutorial.metrics.neighbours import nearest_neighbours
+from .intervals import Interval
+from .neighbours import nearest_neighbours
 
 _DRAWS = 10_000
 
@@ -175,15 +175,6 @@ def _permutation_p_value(
 ) -> float:
     """Return how often random splits of the pool give the training images at least as
     many samples.
-
-    Args:
-        hits: Number of samples to which each image is nearest; images without a sample
-            are left out.
-        found: Number of samples whose nearest image is a training image in the tested
-            split.
-        n_train: Number of training images.
-        n_held_out: Number of held-out images.
-        generator: Random generator for the splits.
     """
     # Only the number of training images among the images with equally many samples
     # matters, and it is hypergeometric: no need to shuffle the pool.

@@ -17,7 +17,6 @@ class DigitClassifierConfig:
         channels: Channels of the three convolutions. Each is followed by max pooling,
             which halves height and width.
         features: Number of features of an image before the last layer.
-        classes: Number of classes.
     """
 
     channels: tuple[int, int, int] = (16, 32, 64)
@@ -107,7 +106,6 @@ class DigitReading:
     """The classifier's features and predictions.
 
     Attributes:
-        features: The features of each image.
         labels: The most probable class of each image.
         confidences: The probability of this class.
     """
@@ -162,7 +160,6 @@ def expected_calibration_error(
     Args:
         confidences: The probability that each image's label was given, from 0 to 1.
         correct: Whether each label is right.
-        bins: The number of bins.
 
     Raises:
         ValueError: If the lengths differ, there are no images, or a confidence is out

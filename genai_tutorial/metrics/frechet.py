@@ -14,7 +14,6 @@ class FeatureGaussian:
     """A Gaussian fitted to features.
 
     Attributes:
-        mean: The mean of each feature.
         covariance: The covariance of each pair of features.
     """
 

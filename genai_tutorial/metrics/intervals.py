@@ -140,7 +140,6 @@ def t_interval(
     use `wilson_interval`.
 
     Args:
-        values: The measurements.
         level: Share of such intervals that contain the true mean, between 0 and 1.
 
     Raises:
@@ -165,9 +164,6 @@ def find_crossing(
 ) -> float:
     """Return the point between `low` and `high` where an increasing function reaches
     its target, by bisection.
-
-    >>> round(find_crossing(math.exp, 2.0, low=0.0, high=1.0), 6)
-    0.693147
     """
     for _ in range(60):
         middle = (low + high) / 2
@@ -240,10 +236,6 @@ def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
 
 
 def check_level(level: float) -> None:
-    """Check that the level of an interval is between 0 and 1.
-
-    Raises:
-        ValueError: If it is not between 0 and 1.
-    """
+    """Check that the level of an interval is between 0 and 1."""
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}")

@@ -11,11 +11,7 @@ from torch.nn import functional as F
 
 
 def nats_to_bits(nats: float) -> float:
-    """Convert nats (natural logarithm) to bits (logarithm to base 2).
-
-    >>> round(nats_to_bits(math.log(256)), 6)
-    8.0
-    """
+    """Convert nats (natural logarithm) to bits (logarithm to base 2)."""
     return nats / math.log(2)
 
 
@@ -30,25 +26,7 @@ def perplexity(nats: float) -> float:
 
 
 def nats_per_character(log_likelihood: float, characters: int) -> float:
-    """Return the average negative log-likelihood per character; lower is better.
-
-    A model that gives all V characters the same probability has ln V nats per
-    character. The total is divided by the number of characters, not tokens, so that
-    models with different tokenizers can be compared.
-
-    Args:
-        log_likelihood: Log-probability that the model gives to the whole text, in nats.
-        characters: Length of the text.
-
-    Raises:
-        ValueError: If the text is empty, or the log-likelihood is above zero, which no
-            probability allows.
-
-    >>> round(nats_per_character(100 * math.log(1 / 65), characters=100), 3) == round(
-    ...     math.log(65), 3
-    ... )
-    True
-    """
+    """Return the average negative log-likelihood per character; lower is better."""
     if characters < 1:
         raise ValueError(f"characters must be at least 1, got {characters}")
     if log_likelihood > 0:

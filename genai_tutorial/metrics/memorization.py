@@ -13,7 +13,6 @@ class CopiedRun:
     """A stretch of a text that occurs in the corpus.
 
     Attributes:
-        text: The characters.
         start: The index of its first character in the examined text.
         place: The index at which one of its occurrences in the corpus begins.
     """
@@ -118,12 +117,7 @@ class SuffixArray:
 
 
 def longest_copied_run(text: str, corpus: str) -> CopiedRun:
-    """Return the longest stretch of a text that occurs in the corpus. For several
-    texts, build one `SuffixArray` and call its `longest_run`.
-
-    >>> longest_copied_run("an analysis", "banana").text
-    'ana'
-    """
+    """Return the longest stretch of a text that occurs in the corpus."""
     return SuffixArray(corpus).longest_run(text)
 
 

@@ -33,7 +33,6 @@ def nearest_neighbours(
     Args:
         queries: Images (or any points) to find neighbours for.
         references: Images of the same shape to search in.
-        k: The number of neighbours.
         chunk: Number of queries per matrix product; changes the memory, not the result.
 
     Raises:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.metrics.intervals import Interval, bootstrap_interval
+from .intervals import Interval, bootstrap_interval
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,6 @@ class PairedTest:
     Attributes:
         only_first: The number of items that only the first method got right.
         only_second: The number of items that only the second method got right.
-        n: The number of items.
         p_value: The probability of a split at least as uneven if both methods are
             equally good.
     """
@@ -73,7 +72,6 @@ def paired_difference(
         first: Whether the first method got each item right.
         second: The same for the second method, in the same order.
         level: See `bootstrap_interval`.
-        seed: Seed of the bootstrap.
 
     Raises:
         ValueError: If there are fewer than two items, the numbers of items differ, or

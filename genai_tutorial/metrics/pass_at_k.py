@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from genai_tutorial.metrics.intervals import Interval, bootstrap_interval
+from .intervals import Interval, bootstrap_interval
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
@@ -21,7 +21,6 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
     Args:
         samples: Number of samples of one problem.
         correct: How many of them pass all tests.
-        k: Number of tries.
 
     Raises:
         ValueError: If `correct` is not from 0 to `samples`, or `k` is not from 1 to

@@ -5,7 +5,7 @@ Pearson.
 import math
 from statistics import NormalDist
 
-from genai_tutorial.metrics.intervals import Interval, check_level, find_crossing
+from .intervals import Interval, check_level, find_crossing
 
 
 def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:

@@ -62,21 +62,8 @@ def ndcg_at_k(
     results: the sum of each result's gain divided by log2(1 + rank), divided by the
     largest sum that any ranking could have.
 
-    Args:
-        rankings: The results for each query, best first.
-        gains: The gain of each result that has one, such as 1 for a right result.
-        k: The number of results that count.
-
-    Raises:
-        ValueError: If the numbers of queries differ, a query has no gain above 0, or
-            `k` is below 1.
-
     Source: Järvelin and Kekäläinen, Cumulated Gain-Based Evaluation of IR Techniques,
         section 2, https://doi.org/10.1145/582415.582418
-
-    >>> [score] = ndcg_at_k([["b", "a"]], [{"a": 1}], k=2)
-    >>> round(score, 4)  # 1 / log2(3)
-    0.6309
     """
     _check(rankings, [{r for r in gain if gain[r] > 0} for gain in gains], k)
     scores = []

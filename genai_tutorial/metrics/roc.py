@@ -32,7 +32,6 @@ def roc_curve(
 
     Args:
         scores: Higher for cases that are more likely positive.
-        positive: Which cases are positive.
 
     Raises:
         ValueError: If one of the two classes is empty or a score is not a number.

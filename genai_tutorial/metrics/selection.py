@@ -45,8 +45,6 @@ def winners_curse(
     Args:
         right: Whether each candidate got each item right.
         development: The number of items that the choice is based on.
-        splits: The number of random splits.
-        seed: Seed of the splits.
 
     Raises:
         ValueError: If there is no candidate, there is no item on one side of the split,

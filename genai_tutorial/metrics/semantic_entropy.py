@@ -28,16 +28,6 @@ def cluster_meanings(
 ) -> list[int]:
     """Return for each answer the number of its meaning: an answer joins the first
     meaning whose first answer means the same, or begins a new one.
-
-    Args:
-        answers: The answers.
-        is_same: Whether two answers mean the same. The papers ask a model whether each
-            entails the other.
-
-    >>> cluster_meanings(
-    ...     ["Lima.", "lima", "Cusco"], lambda a, b: a[:2] == b[:2].title()
-    ... )
-    [0, 0, 1]
     """
     firsts: list[str] = []
     numbers = []

@@ -63,7 +63,6 @@ def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
 
     Args:
         said: What was said, one text for each utterance.
-        transcripts: The transcript of each utterance.
 
     Raises:
         ValueError: If the numbers of texts differ, or nobody said a word.

@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.diffusion import TextAttention
-from genai_tutorial.multimodal.text_to_image import TextToImage
+
+from .text_to_image import TextToImage
 
 AttentionMap = Float[Tensor, "image token height width"]
 

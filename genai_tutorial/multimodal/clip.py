@@ -10,12 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.multimodal.encoder import initialize
-from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig
-from genai_tutorial.multimodal.vision_transformer import (
-    ImageEncoder,
-    ImageEncoderConfig,
-)
+from .encoder import initialize
+from .text_encoder import TextEncoder, TextEncoderConfig
+from .vision_transformer import ImageEncoder, ImageEncoderConfig
 
 FIRST_SCALE = 1 / 0.07
 """The initial factor of the cosines."""
@@ -29,8 +26,6 @@ class CLIPConfig:
     """The settings of CLIP.
 
     Attributes:
-        image: The image encoder.
-        text: The text encoder.
         shared_width: The number of features of the vectors that are compared.
 
     Raises:
@@ -52,7 +47,6 @@ class CLIP(nn.Module):
     """Two encoders, each with a linear layer into a shared space.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language

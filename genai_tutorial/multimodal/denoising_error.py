@@ -10,11 +10,11 @@ from torch import Tensor
 
 from genai_tutorial.diffusion import (
     Denoiser,
+    Model,
     NoiseSchedule,
     Prediction,
     TextCondition,
 )
-from genai_tutorial.diffusion.samplers.denoiser import Model
 
 
 @torch.no_grad()
@@ -41,7 +41,6 @@ def denoising_errors(
         x0: The clean images, with values from -1 to 1.
         condition: A text per image, or None.
         times: The timesteps at which noise is added.
-        seed: Seed of the noise.
 
     Raises:
         ValueError: If there is no timestep.

@@ -18,7 +18,6 @@ class EncoderConfig:
 
     Attributes:
         width: The number of features of a position's vector.
-        layers: The number of blocks.
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside a feed-forward layer; None
             means four times `width`.
@@ -53,13 +52,8 @@ class EncoderBlock(nn.Module):
     """One layer of the encoder: attention, then feed-forward, each with layer
     normalization before it and a residual connection around both.
 
-    Args:
-        config: The stack's settings.
-        causal: Whether a position attends only to itself and those before it, as in
-            CLIP's text encoder.
-
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, equations 2 and 3,
-    https://arxiv.org/abs/2010.11929
+        https://arxiv.org/abs/2010.11929
     """
 
     def __init__(self, config: EncoderConfig, causal: bool):
@@ -85,7 +79,6 @@ class Encoder(nn.Sequential):
     """A stack of encoder blocks.
 
     Args:
-        config: The settings.
         causal: Whether a position attends only to itself and those before it.
 
     >>> Encoder(EncoderConfig(width=8, layers=2, heads=2), causal=False)(

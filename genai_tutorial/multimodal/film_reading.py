@@ -6,19 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.multimodal.vision_language import VisionLanguageModel, splice
 from genai_tutorial.transformer import AttentionContext
+
+from .vision_language import VisionLanguageModel, splice
 
 
 def film_prefix(
     model: VisionLanguageModel, films: Float[Tensor, "batch frame square features"]
 ) -> Float[Tensor, "batch position width"]:
-    """Return the prefixes of all frames of each film, one after the other.
-
-    Args:
-        model: The model.
-        films: The output of `look` for each frame.
-    """
+    """Return the prefixes of all frames of each film, one after the other."""
     frames = model.prefix(films.flatten(0, 1))
     return frames.unflatten(0, films.shape[:2]).flatten(1, 2)
 

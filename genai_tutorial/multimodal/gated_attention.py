@@ -6,9 +6,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal.encoder import initialize
-from genai_tutorial.multimodal.vision_language import VisionLanguageConfig
-from genai_tutorial.multimodal.vision_transformer import ImageEncoder
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderLM,
@@ -16,24 +13,17 @@ from genai_tutorial.transformer import (
     MultiHeadAttention,
 )
 
+from .encoder import initialize
+from .vision_language import VisionLanguageConfig
+from .vision_transformer import ImageEncoder
+
 
 class GatedCrossAttention(nn.Module):
     """Cross-attention to an image and a feed-forward layer, each multiplied by the tanh
     of a learned gate that starts at 0, so that at first nothing is added.
 
-    Args:
-        width: The number of features of the language model.
-        heads: The number of attention heads; must divide `width`.
-        source_width: The number of features of the image's vectors.
-        seed: Seed of the initial weights.
-
     Source: Alayrac et al., Flamingo: a Visual Language Model for Few-Shot Learning,
         figure 4, https://arxiv.org/abs/2204.14198
-
-    >>> layer = GatedCrossAttention(width=8, heads=2, source_width=4)
-    >>> x = torch.ones(1, 3, 8)
-    >>> torch.equal(layer(x, torch.ones(1, 16, 4)), x)
-    True
     """
 
     def __init__(self, width: int, heads: int, source_width: int, seed: int = 0):
@@ -104,7 +94,6 @@ class CrossAttentionModel(nn.Module):
 
         Args:
             squares: The output of `look`.
-            ids: The text.
             documents: The number of the question that each token belongs to; None for a
                 single text.
 

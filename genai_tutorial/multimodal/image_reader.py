@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-from genai_tutorial.multimodal.gated_attention import CrossAttentionModel
-from genai_tutorial.multimodal.one_stream import StreamModel
-from genai_tutorial.multimodal.vision_language import VisionLanguageModel
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionContext
+
+from .gated_attention import CrossAttentionModel
+from .one_stream import StreamModel
+from .vision_language import VisionLanguageModel
 
 _BATCH = 500
 """The number of questions that are answered at a time."""
@@ -23,7 +24,6 @@ class ImageReader(NamedTuple):
     """A vision-language model with its tokenizer.
 
     Attributes:
-        model: The model.
         tokenizer: The tokenizer of questions and answers.
     """
 

@@ -18,7 +18,6 @@ class ImageTokenizer:
     Attributes:
         codebook: The vector of each code.
         rows: The height of the grid of latents.
-        columns: Its width.
     """
 
     codebook: Float[Tensor, "codes dim"]

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.multimodal.vision_language import answer_loss
 from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
+
+from .vision_language import answer_loss
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,6 @@ class StreamVocabulary:
 
     Attributes:
         words: The number of words, including padding.
-        codes: The number of image codes.
 
     Raises:
         ValueError: If a number is below 1.
@@ -87,7 +87,6 @@ class StreamModel(nn.Module):
 
     Args:
         config: The decoder's settings; `vocab_size` is that of the vocabulary.
-        vocabulary: The vocabulary.
         seed: Seed of the initial weights.
 
     Raises:
@@ -119,7 +118,6 @@ class StreamModel(nn.Module):
         image.
 
         Args:
-            codes: The images.
             ids: Questions and answers.
             documents: The number of the question that each token belongs to, from 1:
                 each question sees the image and itself. None for a single text.
@@ -180,7 +178,6 @@ class StreamModel(nn.Module):
 
         Args:
             captions: The captions, all padded to one length as in training.
-            codes: The number of codes of an image.
             generator: Random generator of the draws.
             temperature: Below 1 favours likely codes.
             guidance: The weight of classifier-free guidance; 1 for none.

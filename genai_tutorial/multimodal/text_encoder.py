@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialize
 from genai_tutorial.transformer import LearnedPositions
+
+from .encoder import Encoder, EncoderConfig, initialize
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,6 @@ class TextEncoderConfig:
     """The settings of a text encoder.
 
     Attributes:
-        encoder: The blocks.
         vocab_size: The number of different tokens.
         context_length: The largest number of tokens in a text, with its end.
         end: The token that ends each text.
@@ -45,14 +45,7 @@ class TextEncoderConfig:
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """The output of a text encoder.
-
-    Attributes:
-        tokens: The vector of each token, for cross-attention.
-        pooled: The vector of the end token of each text, which attends to all of it.
-        mask: True up to the end token, False at the padding, whose vectors are
-            meaningless.
-    """
+    """The output of a text encoder."""
 
     tokens: Float[Tensor, "batch token features"]
     pooled: Float[Tensor, "batch features"]
@@ -62,26 +55,8 @@ class TextFeatures:
 class TextEncoder(nn.Module):
     """A causal Transformer that encodes texts.
 
-    Each token attends to itself and the tokens before it. So the vector of a noun
-    depends on the adjectives before it, the vector of the end token depends on the
-    whole text, and padding changes nothing.
-
-    Args:
-        config: The settings.
-        seed: Seed of the initial weights.
-
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.4, https://arxiv.org/abs/2103.00020
-
-    >>> config = TextEncoderConfig(
-    ...     EncoderConfig(width=8, layers=1, heads=2),
-    ...     vocab_size=5,
-    ...     context_length=4,
-    ...     end=1,
-    ... )
-    >>> features = TextEncoder(config)(torch.tensor([[3, 4, 1, 0]]))
-    >>> features.tokens.shape, features.pooled.shape, features.mask.tolist()
-    (torch.Size([1, 4, 8]), torch.Size([1, 8]), [[True, True, True, False]])
     """
 
     def __init__(self, config: TextEncoderConfig, seed: int = 0):
@@ -99,15 +74,7 @@ class TextEncoder(nn.Module):
             )
 
     def forward(self, ids: Int[Tensor, "batch token"]) -> TextFeatures:
-        """Encode texts.
-
-        Args:
-            ids: The tokens of each text with its end token, and any padding after it.
-
-        Raises:
-            ValueError: If a text has no end token, is longer than the context, or has
-                tokens that are not in the vocabulary.
-        """
+        """Encode texts."""
         end = self._find_end(ids)
         vectors = self.positions(self.token_embedding(ids))
         return self._features(self.encoder(vectors), end)
@@ -115,9 +82,6 @@ class TextEncoder(nn.Module):
     def encode_tokens_alone(self, ids: Int[Tensor, "batch token"]) -> TextFeatures:
         """Encode each token, at its position, as if it were the only one in its text:
         no token attends to another.
-
-        Raises:
-            ValueError: If `forward` would raise it.
         """
         end = self._find_end(ids)
         vectors = self.positions(self.token_embedding(ids))

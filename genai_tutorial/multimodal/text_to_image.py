@@ -7,7 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.diffusion import DiT, DiTConfig, TextCondition, UNet, UNetConfig
-from genai_tutorial.multimodal.text_encoder import TextEncoder, TextEncoderConfig
+
+from .text_encoder import TextEncoder, TextEncoderConfig
 
 
 class TextToImage(nn.Module):
@@ -55,8 +56,6 @@ class TextToImage(nn.Module):
         """Return the prediction for noisy images.
 
         Args:
-            x: The images.
-            t: The timestep of each.
             condition: The tokens of each text with its end token, or features as `read`
                 returns them; None for the empty text, which is an end token only.
         """

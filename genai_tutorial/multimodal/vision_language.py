@@ -9,17 +9,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.multimodal.encoder import initialize
-from genai_tutorial.multimodal.vision_transformer import (
-    ImageEncoder,
-    ImageEncoderConfig,
-)
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
     DecoderLM,
     LearnedPositions,
 )
+
+from .encoder import initialize
+from .vision_transformer import ImageEncoder, ImageEncoderConfig
 
 
 @dataclass(frozen=True)
@@ -103,20 +101,7 @@ def splice(
     text: Float[Tensor, "batch token width"],
     at: int = 0,
 ) -> Float[Tensor, "batch position width"]:
-    """Insert the vectors of images into rows of token vectors.
-
-    Args:
-        image: The image's vectors, as wide as the decoder.
-        text: The token embeddings.
-        at: The number of tokens in front of the image.
-
-    Raises:
-        ValueError: If `at` is not from 0 to the number of tokens.
-
-    >>> image, text = torch.ones(1, 2, 1), torch.zeros(1, 3, 1)
-    >>> splice(image, text, at=1).flatten().tolist()
-    [0.0, 1.0, 1.0, 0.0, 0.0]
-    """
+    """Insert the vectors of images into rows of token vectors."""
     if not 0 <= at <= text.shape[1]:
         raise ValueError(f"at must be from 0 to {text.shape[1]}, got {at}.")
     return torch.cat([text[:, :at], image, text[:, at:]], dim=1)
@@ -127,7 +112,6 @@ class VisionLanguageModel(nn.Module):
     and then text.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Liu et al., Visual Instruction Tuning, section 4.1,
@@ -172,7 +156,6 @@ class VisionLanguageModel(nn.Module):
 
         Args:
             squares: The output of `look`.
-            ids: The text.
             documents: The number of the question that each token belongs to, from 1:
                 each question sees the image and itself. None for a single text.
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.multimodal.encoder import Encoder, EncoderConfig, initialize
 from genai_tutorial.transformer import LearnedPositions
+
+from .encoder import Encoder, EncoderConfig, initialize
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,6 @@ class ImageEncoderConfig:
     """The settings of a vision Transformer.
 
     Attributes:
-        encoder: The blocks.
         image_size: Height and width of an image in pixels.
         patch_size: Height and width of a patch; must divide `image_size`.
         channels: 3 for red, green and blue, 1 for grey.
@@ -57,7 +57,6 @@ class ImageEncoder(nn.Module):
     the whole image.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,

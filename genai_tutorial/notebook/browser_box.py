@@ -28,7 +28,6 @@ class BrowserBox:
         settings: Further settings of that function, for JSON.
         recorded: The HTML to show without scripts.
         text: The same as plain text.
-        models: The models.
         script: A script that the box needs before the reader's first click.
         note: A sentence below the recorded text.
 
@@ -89,11 +88,7 @@ class BrowserBox:
 
 
 class EmbeddedBox:
-    """A box with its engine and its models inside.
-
-    Args:
-        box: The box.
-    """
+    """A box with its engine and its models inside."""
 
     def __init__(self, box: BrowserBox):
         self.box = box
@@ -124,13 +119,7 @@ def preformatted(text: str) -> str:
 
 
 def table(caption: str, heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column names the rows.
-
-    Args:
-        caption: The table's contents in a few words.
-        heading: The names of the columns.
-        rows: The cells, with as many in each row.
-    """
+    """Return a table whose first column names the rows."""
     head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in heading)
     body = "".join(
         f'<tr><th scope="row">{html.escape(first)}</th>'

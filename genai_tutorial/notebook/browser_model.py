@@ -10,12 +10,6 @@ import torch
 
 from genai_tutorial.edge import PackedModel, pack_model
 from genai_tutorial.generation import generate
-from genai_tutorial.notebook.browser_box import (
-    BrowserBox,
-    model_entry,
-    preformatted,
-    table,
-)
 from genai_tutorial.recipes import load
 from genai_tutorial.tokenization import (
     BPETokenizer,
@@ -24,14 +18,13 @@ from genai_tutorial.tokenization import (
     Message,
 )
 
+from .browser_box import BrowserBox, model_entry, preformatted, table
+
 SIGNS = {" ": "space", "\n": "line break"}
 
 
 def pack_published(name: str) -> PackedModel:
     """Pack one of the book's own language models, without drawing random numbers.
-
-    Args:
-        name: The name of its recipe.
 
     Raises:
         ValueError: If there is no such recipe, or the engine in the page cannot run
@@ -46,7 +39,6 @@ class Answerer:
     """A model, and the form in which it gets a question.
 
     Attributes:
-        packed: The model.
         template: The chat template that it was trained with; None for a base model,
             which continues the question as a text.
     """
@@ -64,7 +56,6 @@ class BrowserModel(BrowserBox):
             under its own name.
         prompt: The text that the box begins with.
         label: The box's title.
-        tokens: The number of tokens to write.
         seed: Seed of the text that is recorded, at temperature 0.8.
 
     Attributes:
@@ -172,7 +163,6 @@ class BrowserNextToken(BrowserBox):
     cell.
 
     Args:
-        packed: The model.
         text: The text that the box begins with, of two tokens or more.
         label: The box's title.
         unit: The name of a token, such as "character".

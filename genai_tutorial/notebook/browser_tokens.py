@@ -4,8 +4,9 @@ import html
 from collections.abc import Sequence
 
 from genai_tutorial.edge import pack_tokenizer, tokenizer_script
-from genai_tutorial.notebook.browser_box import BrowserBox
 from genai_tutorial.tokenization import BPETokenizer
+
+from .browser_box import BrowserBox
 
 
 class BrowserTokens(BrowserBox):
@@ -14,7 +15,6 @@ class BrowserTokens(BrowserBox):
     JupyterLab. Make it the last expression of a cell.
 
     Args:
-        tokenizer: The tokenizer.
         text: The text that the box begins with.
         stages: The numbers of merges on the slider, increasing.
         label: The box's title.

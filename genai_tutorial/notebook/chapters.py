@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.notebook.running_times import recorded_times
+from .running_times import recorded_times
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,7 @@ class Chapter:
     """A chapter, as described by the title and the metadata of its notebook.
 
     Attributes:
-        number: Chapter number.
         title: Heading without the number.
-        path: Path of the notebook.
         extras: Extras of the package that the chapter needs, as in `pip install
             "genai_tutorial[text]"`.
         rooms: Rooms of the package that the chapter uses.
@@ -61,12 +59,7 @@ def find_repository(start: Path | None = None) -> Path:
 
 
 def read_chapter(path: Path) -> Chapter:
-    """Read a chapter's metadata from its notebook.
-
-    Raises:
-        ValueError: If the file is not a notebook, lacks chapter metadata or one of its
-            fields, or has the heading of another chapter.
-    """
+    """Read a chapter's metadata from its notebook."""
     try:
         notebook = json.loads(path.read_text("utf8"))
         facts = notebook["metadata"].get("genai_tutorial")

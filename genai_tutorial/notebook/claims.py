@@ -12,8 +12,9 @@ from jaxtyping import Num
 from torch import Tensor
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.notebook.output import put
 from genai_tutorial.pretrained import record
+
+from .output import put
 
 _LINE = (
     "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"
@@ -154,11 +155,7 @@ def claim_anchor(statement: str) -> str:
 
 
 def format_measured(measured: Measured) -> str:
-    """Format measured numbers with their significant digits.
-
-    >>> format_measured({"loss": 1.87654, "parameters": 803_456})
-    'loss 1.88, parameters 803,456'
-    """
+    """Format measured numbers with their significant digits."""
     if isinstance(measured, Mapping):
         if not measured:
             raise ValueError("measured is an empty mapping; give at least one number.")
@@ -171,11 +168,7 @@ def format_measured(measured: Measured) -> str:
 
 
 def format_number(number: Number) -> str:
-    """Format an integer in full and any other number with three significant digits.
-
-    >>> [format_number(x) for x in (12345, 12345.6, 0.98765, 2.0, 3.14159e-7)]
-    ['12,345', '12,346', '0.988', '2.00', '3.1e-07']
-    """
+    """Format an integer in full and any other number with three significant digits."""
     if hasattr(number, "item"):
         number = number.item()  # a scalar of NumPy or PyTorch
     if isinstance(number, bool) or not isinstance(number, int | float):

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.notebook.running_times import longest_first
+from .running_times import longest_first
 
 QUIET = "GENAI_TUTORIAL_QUIET"
 OFFLINE = Path(__file__).parent / "offline"
@@ -30,11 +30,7 @@ def executed_for_the_book() -> bool:
 
 
 def book_environment() -> dict[str, str]:
-    """Return the environment variables that make a notebook's output reproducible.
-
-    >>> book_environment()["HF_HUB_OFFLINE"]
-    '1'
-    """
+    """Return the environment variables that make a notebook's output reproducible."""
     paths = [str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])]
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS)

@@ -9,16 +9,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.notebook.environment import THREADS
-from genai_tutorial.notebook.frames import WIDGET_VIEW
-from genai_tutorial.notebook.kernel import ExecutionError, excerpt, run_cells
-from genai_tutorial.notebook.running_times import (
-    RunningTime,
-    longest_first,
-    record_time,
-    with_time,
-)
 from genai_tutorial.runtime import require, write_atomically
+
+from .environment import THREADS
+from .frames import WIDGET_VIEW
+from .kernel import ExecutionError, excerpt, run_cells
+from .running_times import RunningTime, longest_first, record_time, with_time
 
 SECONDS_A_CELL = 600
 LARGEST_FILE = 1_500_000  # bytes
@@ -33,7 +29,6 @@ class Executed:
     """The result of executing one notebook.
 
     Attributes:
-        path: Path of the notebook.
         seconds: Running time.
         size: Size of the file in bytes.
         changed: Whether the file was rewritten; False if it was already up to date.
@@ -59,7 +54,6 @@ def execute(
     are recorded in a file next to the notebooks and in each notebook's first cell.
 
     Args:
-        paths: Paths of the notebooks.
         jobs: Number of notebooks that run at the same time, the longest first. With 1,
             they run one after another in the given order.
         report: Called with a line of text when a notebook is done.
@@ -173,9 +167,6 @@ def notebook_text(notebook: Any) -> str:
 def normalize(notebook: Any) -> None:
     """Remove from an executed notebook, in place, everything that would differ in
     another run.
-
-    Raises:
-        ExecutionError: If an output is only a live widget, which a page cannot show.
     """
     for name in set(notebook.metadata) - set(KEPT_IN_NOTEBOOK):
         del notebook.metadata[name]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from genai_tutorial.notebook.output import put
-from genai_tutorial.notebook.pictures import as_picture, checked_alt, png
-from genai_tutorial.notebook.style import DOTS_PER_INCH
+from .output import put
+from .pictures import as_picture, checked_alt, png
+from .style import DOTS_PER_INCH
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +54,6 @@ def image_grid(
         columns: Number of images per row.
         labels: Text under each image.
         row_labels: Text to the left of each row.
-        label_colors: Colour of each label.
         cmap: Matplotlib colour map for images without channels; "gray_r" draws dark ink
             on white.
         width: Width of the figure in inches.

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from genai_tutorial.notebook.environment import executed_for_the_book
-from genai_tutorial.notebook.pictures import as_picture, checked_alt, png
-from genai_tutorial.notebook.sound import Sound
+from .environment import executed_for_the_book
+from .pictures import as_picture, checked_alt, png
+from .sound import Sound
 
 if TYPE_CHECKING:
     from ipywidgets import VBox

@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.notebook.environment import book_environment
 from genai_tutorial.runtime import require
+
+from .environment import book_environment
 
 
 class ExecutionError(Exception):
@@ -14,17 +15,7 @@ class ExecutionError(Exception):
 
 
 def run_cells(notebook: Any, path: Path, seconds_a_cell: int) -> None:
-    """Run the cells of a notebook in place, from the top, in a fresh kernel.
-
-    Args:
-        notebook: The notebook; its outputs are replaced.
-        path: Path of its file; the kernel runs in the same folder.
-        seconds_a_cell: Time limit per cell.
-
-    Raises:
-        ExecutionError: If a cell fails, runs too long or kills its process.
-        ImportError: If nbclient is not installed.
-    """
+    """Run the cells of a notebook in place, from the top, in a fresh kernel."""
     nbclient = require("nbclient", "book")
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager

@@ -7,11 +7,6 @@ from typing import Any
 def put(data: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
     """Display data in several formats, by MIME type, with metadata that the notebook
     stores.
-
-    Args:
-        data: From MIME types to content; must include "text/plain".
-        metadata: Metadata of the book under "genai_tutorial", and "alt" under
-            "image/png".
     """
     from IPython import get_ipython
     from IPython.display import display

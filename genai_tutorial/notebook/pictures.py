@@ -10,14 +10,7 @@ LONGEST_ALT = 250
 
 
 def as_picture(figure: object) -> Image.Image:
-    """Render a matplotlib figure, which is then closed, or convert a Pillow image.
-
-    Returns:
-        An opaque RGB image on white.
-
-    Raises:
-        TypeError: If it is neither.
-    """
+    """Render a matplotlib figure, which is then closed, or convert a Pillow image."""
     from matplotlib.figure import Figure
 
     if isinstance(figure, Figure):
@@ -61,11 +54,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def checked_alt(alt: str) -> str:
-    """Return the alternative text on one line, after checking its length.
-
-    Raises:
-        ValueError: If it is empty or longer than 250 characters.
-    """
+    """Return the alternative text on one line, after checking its length."""
     alt = " ".join(alt.split())
     if not alt:
         raise ValueError(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from genai_tutorial.notebook import frames as frames_module
-from genai_tutorial.notebook.frames import WIDGET_VIEW, Frames
-from genai_tutorial.notebook.pictures import as_picture, checked_alt, png
+
+from .frames import WIDGET_VIEW, Frames
+from .pictures import as_picture, checked_alt, png
 
 if TYPE_CHECKING:
     from ipywidgets import VBox

@@ -32,12 +32,7 @@ class RunningTime:
 
 
 def recorded_times(folder: Path) -> dict[str, RunningTime]:
-    """Return the recorded times of the notebooks in a folder, by file stem. The mapping
-    is empty if nothing has been recorded yet.
-
-    Raises:
-        ValueError: If the file is malformed.
-    """
+    """Return the recorded times of the notebooks in a folder, by file stem."""
     path = folder / FILE_NAME
     if not path.is_file():
         return {}
@@ -71,11 +66,7 @@ def record_time(notebook: Path, seconds: float | int, threads: int) -> RunningTi
 
 
 def with_time(opening: str, time: RunningTime) -> str:
-    """Return the text of a chapter's first cell with this running time in its table.
-
-    >>> with_time("| reading | running |\\n| 45 minutes | 40 s |", RunningTime(75, 1))
-    '| reading | running |\\n| 45 minutes | 75 s |'
-    """
+    """Return the text of a chapter's first cell with this running time in its table."""
     return _TIME.sub(f"{time.seconds} s", opening)
 
 
@@ -85,9 +76,7 @@ def stated_times(opening: str) -> list[int]:
 
 
 def longest_first(notebooks: list[Path]) -> list[Path]:
-    """Sort notebooks by recorded running time, longest first. Notebooks without a
-    recorded time come first of all.
-    """
+    """Sort notebooks by recorded running time, longest first."""
 
     def negative_seconds(notebook: Path) -> float:
         time = recorded_times(notebook.parent).get(notebook.stem)

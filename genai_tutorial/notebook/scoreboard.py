@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from genai_tutorial.notebook.chapters import Chapter
-from genai_tutorial.notebook.claims import claim_anchor
+from .chapters import Chapter
+from .claims import claim_anchor
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,7 @@ def scoreboard(found: Iterable[Chapter]) -> list[Row]:
 
 
 def claim_origin(claim: Mapping) -> str:
-    """Return the origin of a claim's number, as far as the claim states it.
-
-    A number with a baseline was measured when the notebook ran, unless the claim names
-    a record.
-
-    >>> claim_origin({"baseline": "0.10"}), claim_origin({"recorded": "spread"})
-    ('live', 'recorded')
-    """
+    """Return the origin of a claim's number, as far as the claim states it."""
     if "recorded" in claim:
         return "recorded"
     if "exact" in claim:

@@ -2,9 +2,10 @@
 
 import torch
 
-from genai_tutorial.notebook.environment import THREADS
-from genai_tutorial.notebook.style import use_style
 from genai_tutorial.runtime import choose_device, seed_everything
+
+from .environment import THREADS
+from .style import use_style
 
 
 def setup(seed: int = 0) -> torch.device:

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable
 from importlib.metadata import metadata
 
-from genai_tutorial.notebook.output import put
+from .output import put
 
 
 def repository_address() -> str:

@@ -6,11 +6,8 @@ from typing import NamedTuple
 class Palette(NamedTuple):
     """Colours by name (`COLORS.blue`) and by index (`COLORS[0]`).
 
-    The first five have a contrast with white of at least 3:1, which thin lines need.
-    `orange` and `sky` are for areas and for markers with an edge.
-
     Source: Okabe and Ito, "Color Universal Design" (2008),
-    https://jfly.uni-koeln.de/color/.
+        https://jfly.uni-koeln.de/color/.
     """
 
     blue: str = "#0072B2"

@@ -2,25 +2,18 @@
 models in the book's own code: SmolLM2, a chat model, and MiniLM, a sentence encoder.
 """
 
-from genai_tutorial.pretrained.minilm import (
-    find_minilm,
-    load_minilm,
-    load_minilm_tokenizer,
+from .files import (
+    read_card,
+    read_tokenizer,
+    read_weights,
+    rounded_weights,
+    write_pretrained,
 )
-from genai_tutorial.pretrained.records import record, recorded_images
-from genai_tutorial.pretrained.smollm2 import (
-    find_smollm2,
-    load_smollm2,
-    load_smollm2_tokenizer,
-)
-
-__all__ = [
-    "find_minilm",
-    "find_smollm2",
-    "load_minilm",
-    "load_minilm_tokenizer",
-    "load_smollm2",
-    "load_smollm2_tokenizer",
-    "record",
-    "recorded_images",
-]
+from .minilm.find import MINILM_FILE, find_minilm
+from .minilm.load import load_minilm, load_minilm_tokenizer
+from .record_parts import Part, run_parts
+from .records import RECORDS, keep_images, keep_record, record, recorded_images
+from .smollm2.find import SMOLLM2_FILE, find_smollm2
+from .smollm2.gguf import GGUFModel
+from .smollm2.hugging_face import LAYER_NAMES, HuggingFaceModel
+from .smollm2.load import load_smollm2, load_smollm2_tokenizer, open_smollm2

@@ -111,16 +111,7 @@ def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
 
 
 def card_text(card: dict) -> str:
-    """Return a card as JSON, indented, with the tokenizer on one line.
-
-    >>> print(
-    ...     card_text({"name": "small", "tokenizer": {"words": ["a", "red"]}}), end=""
-    ... )
-    {
-      "name": "small",
-      "tokenizer": {"words":["a","red"]}
-    }
-    """
+    """Return a card as JSON, indented, with the tokenizer on one line."""
     if "tokenizer" not in card:
         return json.dumps(card, indent=2) + "\n"
     text = json.dumps(card | {"tokenizer": None}, indent=2)

@@ -11,18 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A file that comes inside a package from PyPI.
-
-    Attributes:
-        model: The name of the model, for messages.
-        package: The package, as it is imported.
-        file: The file's path inside the package's folder.
-        bytes: The size of the file.
-        sha256: Its SHA-256, as a hexadecimal number.
-        install: The command that installs the package.
-        variable: The environment variable with the path of the user's own copy.
-        own: What the user's own copy is, for messages, such as `"a GGUF file"`.
-    """
+    """A file that comes inside a package from PyPI."""
 
     model: str
     package: str
@@ -41,10 +30,6 @@ class PackagedFile:
     def find(self) -> Path:
         """Return the path in the environment variable, or else that of the file in the
         package.
-
-        Raises:
-            FileNotFoundError: If there is neither; the message gives the command that
-                installs the package.
         """
         if self.is_user_supplied:
             path = Path(os.environ[self.variable]).expanduser()
@@ -67,13 +52,8 @@ class PackagedFile:
         )
 
     def check(self, path: Path) -> None:
-        """Check that a file is, byte for byte, the one that the book was written with.
-
-        Hashing 100 MB takes a fraction of a second, while a flipped bit in a weight
-        would only show as odd answers.
-
-        Raises:
-            ValueError: If the file differs.
+        """Check that a file is, byte for byte, the one that the book was written
+        with.
         """
         size = path.stat().st_size
         if size != self.bytes:

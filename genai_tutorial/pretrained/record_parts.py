@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from genai_tutorial.pretrained.records import RECORDS
 from genai_tutorial.runtime import describe_machine, write_atomically
+
+from .records import RECORDS
 
 Part = Callable[[int, bool], dict]
 """Called as `part(seed, small)`; returns the measurements as a JSON document."""
@@ -28,7 +29,6 @@ def run_parts(
     what it has of parts and seeds without a file.
 
     Args:
-        name: Name of the record.
         parts: The parts by name, in their order.
         description: Help text of the script.
         arguments: Arguments of the command line; by default the program's.

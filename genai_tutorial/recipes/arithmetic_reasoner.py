@@ -9,10 +9,6 @@ import torch
 
 from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.data import Source
-from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
@@ -30,17 +26,18 @@ from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
+from .decoder import DecoderRecipe, continue_text
+from .options import TextOptions
+from .recipe import RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
 """The number of held-out sums that measure the model, and the seed that draws them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonerRecipe(DecoderRecipe):
-    """A recipe for a decoder that writes running totals before the answer.
-
-    Attributes:
-        questions: The number of training sums.
-    """
+    """A recipe for a decoder that writes running totals before the answer."""
 
     questions: int
 
@@ -101,11 +98,7 @@ class ReasonerRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return a sum with what the model writes after it, and how to read that.
-
-        Raises:
-            ValueError: If the prompt is not a sum, or a number is out of range.
-        """
+        """Return a sum with what the model writes after it, and how to read that."""
         question = read_sum(options.prompt)
         (ids,) = encode_questions([question])
         answer = continue_text(loaded, ids, options, seed, [END_TOKEN])
@@ -116,14 +109,7 @@ class ReasonerRecipe(DecoderRecipe):
 
 
 def read_sum(text: str) -> ArithmeticQuestion:
-    """Return the sum that a text asks for.
-
-    Raises:
-        ValueError: If the text is not a sum of whole numbers.
-
-    >>> read_sum("16+27+72+84").answer, read_sum("1 + 2 =").text
-    (199, '1+2=')
-    """
+    """Return the sum that a text asks for."""
     terms = text.replace(" ", "").removesuffix("=").split("+")
     if len(terms) < 2 or not all(re.fullmatch("[0-9]{1,6}", term) for term in terms):
         raise ValueError(

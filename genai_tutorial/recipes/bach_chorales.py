@@ -16,8 +16,6 @@ from genai_tutorial.audio import (
 )
 from genai_tutorial.data import Source, load_chorale_split
 from genai_tutorial.data.chorales import SOURCE
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.music import (
     CODES,
     FEATURES,
@@ -33,25 +31,16 @@ from genai_tutorial.tasks.music import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
 
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoraleOptions:
-    """The options of a chorale model.
-
-    Attributes:
-        temperature: Below 1 favours likely notes; above 1, unlikely ones.
-        top_p: Sample from the most likely codes whose probabilities add up to this.
-        harmonize: Whether to keep the soprano of a held-out chorale and write the
-            other three voices: 1 for yes, 0 for no.
-        eighth: The duration of an eighth note in seconds.
-
-    Raises:
-        ValueError: If `harmonize` is neither 0 nor 1, or `eighth` is not above 0 and at
-            most 2.
-    """
+    """The options of a chorale model."""
 
     temperature: float | int = 0.8
     top_p: float | int = 0.9

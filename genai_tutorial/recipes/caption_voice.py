@@ -21,10 +21,6 @@ from genai_tutorial.data import Source, Utterance, Voice, speak
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spoken_captions import SPOKEN_CAPTIONS
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.speech import (
     AlignedBatches,
     align,
@@ -32,6 +28,11 @@ from genai_tutorial.tasks.speech import (
     pad_aligned,
 )
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from .files import load_recipe
+from .recipe import Recipe, RunSettings, Trained
+from .spoken_captions import SPOKEN_CAPTIONS
+from .spot_check import SpotCheck, draw_items
 
 READ, READ_SEED = 60, 1_000_019
 """The number of held-out sentences for the metrics, and their seed."""
@@ -47,13 +48,7 @@ SYMBOLS = (
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenOptions:
-    """The options of the synthesizer.
-
-    Attributes:
-        prompt: The sentence, in the vocabulary of captions and digits.
-        voice: From 0 (the first voice) to 1 (the second); 0.5 is halfway between.
-        pace: Above 1 speaks faster.
-    """
+    """The options of the synthesizer."""
 
     prompt: str = "a small red circle above a large blue square"
     voice: float | int = 0.0
@@ -62,12 +57,7 @@ class SpokenOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionVoiceRecipe(Recipe):
-    """A synthesizer of spoken captions and digits.
-
-    Attributes:
-        sentences: The number of training sentences, spoken by all voices in turn.
-        speakers: The speakers of the training set.
-    """
+    """A synthesizer of spoken captions and digits."""
 
     config: SynthesizerConfig
     sentences: int
@@ -98,11 +88,7 @@ class CaptionVoiceRecipe(Recipe):
         return SpeechSynthesizer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the synthesizer, or resume a run that was stopped.
-
-        Raises:
-            ValueError: If several processes share the run.
-        """
+        """Train the synthesizer, or resume a run that was stopped."""
         if run.process.world_size > 1:
             raise ValueError(
                 "This small model trains in one process: start it without torchrun."
@@ -163,11 +149,7 @@ class CaptionVoiceRecipe(Recipe):
     def sound(
         self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
     ) -> Float[Tensor, "count sample"]:
-        """Return the prompt spoken `count` times, with different initial phases.
-
-        Raises:
-            ValueError: If a word is unknown, or an option is out of range.
-        """
+        """Return the prompt spoken `count` times, with different initial phases."""
         if not 0 <= options.voice <= 1:
             raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
         mixture = (1 - options.voice, options.voice)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.pretrained.files import read_card
+from genai_tutorial.pretrained import read_card
 from genai_tutorial.recipes import (
     arithmetic_reasoner,
     bach_chorales,
@@ -19,12 +19,13 @@ from genai_tutorial.recipes import (
     spoken_captions,
 )
 from genai_tutorial.recipes.factbook import base, draft, ppo, sft
-from genai_tutorial.recipes.files import load_recipe
 from genai_tutorial.recipes.latent import diffusion as latent_diffusion
 from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
-from genai_tutorial.recipes.recipe import Recipe
 from genai_tutorial.recipes.shapes import clip, stream, video, vision_language
 from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
+
+from .files import load_recipe
+from .recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (
     shakespeare.LIVE,
@@ -94,7 +95,6 @@ def card(name: str, folder: Path | str | None = None) -> dict:
     metrics.
 
     Args:
-        name: The name of a recipe.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
 
@@ -112,7 +112,6 @@ def load(name: str, folder: Path | str | None = None) -> Any:
     """Load a trained model, ready to use on the CPU.
 
     Args:
-        name: The name of a recipe.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
 

@@ -9,19 +9,16 @@ from typing import ClassVar
 import torch
 
 from genai_tutorial.generation import stream
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import Recipe
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+from .options import TextOptions
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderRecipe(Recipe):
-    """A recipe whose model is a decoder with a tokenizer.
-
-    Attributes:
-        config: The decoder's settings.
-    """
+    """A recipe whose model is a decoder with a tokenizer."""
 
     config: DecoderConfig
 
@@ -45,9 +42,6 @@ def continue_text(
 ) -> str:
     """Return a model's continuation of some tokens, up to one of `stop_tokens` or the
     maximum length in the options.
-
-    Raises:
-        ValueError: If a number is out of range.
     """
     model, tokenizer = loaded
     new_ids = stream(

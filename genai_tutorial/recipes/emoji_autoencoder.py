@@ -10,8 +10,6 @@ import torch
 from genai_tutorial.data import Source, load_emoji_split
 from genai_tutorial.data.emoji import SOURCE
 from genai_tutorial.metrics import psnr
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import (
@@ -21,20 +19,16 @@ from genai_tutorial.vae import (
     reconstruct_images,
 )
 
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 N_EVAL_SCENES = 500
 """The number of held-out scenes for the metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageAutoencoderRecipe(Recipe):
-    """An autoencoder for emoji and scenes of shapes.
-
-    Attributes:
-        kl_weight: The weight of the KL term, which keeps the latents near zero and a
-            little noisy.
-        scenes: The number of scenes of one to three objects in the training set, in
-            addition to the emoji.
-    """
+    """An autoencoder for emoji and scenes of shapes."""
 
     config: ImageAutoencoderConfig
     kl_weight: float

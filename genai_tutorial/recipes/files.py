@@ -6,20 +6,20 @@ from typing import Any
 
 from torch import nn
 
-from genai_tutorial.pretrained.files import (
+from genai_tutorial.pretrained import (
     read_card,
     read_tokenizer,
     read_weights,
     rounded_weights,
 )
-from genai_tutorial.recipes.recipe import Recipe
+
+from .recipe import Recipe
 
 
 def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
     """Load the trained model of a recipe, ready to use on the CPU.
 
     Args:
-        recipe: The recipe.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
 

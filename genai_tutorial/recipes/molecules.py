@@ -16,9 +16,6 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import Source, load_drug_likeness, load_molecule_split
 from genai_tutorial.data.molecules import SOURCE
-from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.science.molecules import (
     QED_LABELS,
     MoleculeModel,
@@ -36,6 +33,10 @@ from genai_tutorial.science.molecules import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
+from .decoder import DecoderRecipe
+from .recipe import RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 SAMPLES, COOLER_SAMPLES, LABELLED_SAMPLES = 1_000, 300, 100
 """The number of strings that a card's metrics are measured on: at temperature 1, at
 0.7, and for each property token.
@@ -44,19 +45,7 @@ SAMPLES, COOLER_SAMPLES, LABELLED_SAMPLES = 1_000, 300, 100
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeOptions:
-    """The options of the molecule model.
-
-    Attributes:
-        molecules: The number of strings to sample; those that are no molecules are left
-            out.
-        drug_likeness: The bin of drug-likeness to ask for, from 0 to 4.
-        guidance: The weight of classifier-free guidance: 0 ignores the bin, 1 is plain
-            conditioning.
-        temperature: Below 1 favours likely tokens, above 1 unlikely ones.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
+    """The options of the molecule model."""
 
     molecules: int = 16
     drug_likeness: int = 4
@@ -77,12 +66,7 @@ class MoleculeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeRecipe(DecoderRecipe):
-    """A recipe for a language model of molecules with property tokens.
-
-    Attributes:
-        label_dropout: The probability with which a molecule is shown without its
-            property token.
-    """
+    """A recipe for a language model of molecules with property tokens."""
 
     label_dropout: float
 
@@ -182,9 +166,6 @@ class MoleculeRecipe(DecoderRecipe):
     def write(self, loaded: MoleculeModel, options: MoleculeOptions, seed: int) -> str:
         """Return the valid ones of some samples, one in each line with its
         drug-likeness.
-
-        Raises:
-            ValueError: If an option is out of range.
         """
         samples = sample_guided(
             loaded,

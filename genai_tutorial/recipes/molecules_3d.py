@@ -8,15 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from genai_tutorial.data import (
-    HEAVY_ELEMENTS,
-    Source,
-    graph_key,
-    load_ligand_split,
-)
+from genai_tutorial.data import HEAVY_ELEMENTS, Source, graph_key, load_ligand_split
 from genai_tutorial.data.ligands import SOURCE
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.science.structures import (
     EquivariantConfig,
     EquivariantNetwork,
@@ -32,21 +25,16 @@ from genai_tutorial.science.structures import (
 )
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck
+
 SAMPLES = 1000
 """The number of sampled molecules on which a card's scores are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeOptions:
-    """The options of a model of molecules in space.
-
-    Attributes:
-        atoms: The number of heavy atoms; None draws it as in the data.
-        steps: The number of sampling steps.
-
-    Raises:
-        ValueError: If `atoms` is not from 2 to 12, or `steps` not from 1 to 1,000.
-    """
+    """The options of a model of molecules in space."""
 
     atoms: int | None = None
     steps: int = 50
@@ -60,11 +48,7 @@ class MoleculeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Molecules3DRecipe(Recipe):
-    """A recipe for a diffusion model of molecules in space.
-
-    Attributes:
-        max_atoms: The largest number of heavy atoms.
-    """
+    """A recipe for a diffusion model of molecules in space."""
 
     config: EquivariantConfig
     optimizer: OptimizerSettings

@@ -6,24 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, get_args, get_type_hints
 
-from genai_tutorial.recipes.recipe import Recipe
+from .recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextOptions:
-    """The options of a language model.
-
-    Attributes:
-        prompt: The beginning of the text, or the question.
-        temperature: Below 1 favours likely tokens, above 1 unlikely ones; 0 is greedy
-            decoding.
-        top_p: Sample from the likeliest tokens that together have this probability;
-            None for all tokens.
-        tokens: Maximum number of new tokens.
-
-    Raises:
-        ValueError: If the prompt is empty or a number is out of range.
-    """
+    """The options of a language model."""
 
     prompt: str
     temperature: float | int
@@ -42,22 +30,13 @@ class TextOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedCaption:
-    """The options of a model that draws a caption in one go.
-
-    Attributes:
-        prompt: The caption of the pictures; it has no default.
-        guidance: The weight of classifier-free guidance; 1 for none.
-    """
+    """The options of a model that draws a caption in one go."""
 
     prompt: str | None = None
     guidance: float | int
 
     def required_prompt(self, example: str) -> str:
-        """Return the prompt.
-
-        Raises:
-            ValueError: If there is none; the message gives the example.
-        """
+        """Return the prompt."""
         if self.prompt is None:
             raise ValueError(
                 f'What should be drawn? Give a prompt, such as "{example}".'
@@ -67,32 +46,13 @@ class GuidedCaption:
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionOptions(GuidedCaption):
-    """The options of a text-to-image model that is sampled step by step.
-
-    Attributes:
-        prompt: The caption of the pictures; it has no default.
-        guidance: The weight of classifier-free guidance; 1 for none.
-        steps: The number of steps of the sampler.
-    """
+    """The options of a text-to-image model that is sampled step by step."""
 
     steps: int
 
 
 def set_options(recipe: Recipe, values: Mapping[str, Any]) -> Any:
-    """Return a recipe's sampling options with some of them set.
-
-    Raises:
-        ValueError: If the model has no such option, or a value has the wrong type or is
-            out of range.
-
-    >>> from genai_tutorial.recipes import recipe
-    >>> set_options(recipe("mnist-diffusion"), {"digit": 7})
-    DigitOptions(digit=7, steps=25, guidance=1.5)
-    >>> set_options(recipe("shakespeare"), {"guidance": 2.0})
-    Traceback (most recent call last):
-    ...
-    ValueError: shakespeare has no option guidance; its options are prompt, temperature, top_p, tokens.
-    """  # noqa: E501
+    """Return a recipe's sampling options with some of them set."""
     for name, value in values.items():
         types = _types(recipe, name)
         if isinstance(value, bool) or not isinstance(value, types):

@@ -11,8 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import Source
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tasks.paddle import (
     PaddleWorld,
     RandomPlayer,
@@ -36,6 +34,9 @@ from genai_tutorial.worldmodels import (
     record,
     train_world_model,
 )
+
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck
 
 SOURCE = Source(
     name="Ball and paddle",
@@ -65,16 +66,7 @@ MEASURED_STEPS = (1, 2, 4, 8, 16)
 
 @dataclass(frozen=True, kw_only=True)
 class DreamOptions:
-    """The options of a film of dreams.
-
-    Attributes:
-        frames: The number of frames.
-        temperature: Divides the logits of the next frame's codes; 0 takes the most
-            likely ones.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
+    """The options of a film of dreams."""
 
     frames: int = 48
     temperature: float | int
@@ -90,19 +82,6 @@ class DreamOptions:
 class PaddleWorldRecipe(Recipe):
     """A recipe with several rounds: play, train the world model on all steps so far,
     train the player in its dreams.
-
-    Attributes:
-        rounds: The number of rounds. In the first, the buttons are random; later, the
-            learned player plays, which gets to other parts of the world.
-        games: The number of games played side by side.
-        game_steps: The number of steps of each game per round.
-        stickiness: See `RandomPlayer`.
-        random_share: The share of random actions of the learned player while it
-            collects.
-        updates: The number of updates of the player per round.
-        length: The number of actions in a window.
-        temperature: The temperature of the dreams that the player learns in. Below 1
-            they are less blurred than the model, and the bounces at the top still vary.
     """
 
     config: WorldModelConfig
@@ -128,9 +107,7 @@ class PaddleWorldRecipe(Recipe):
         return Dreamer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Play, learn the world and learn in its dreams, round after round. A run that
-        was stopped loads the world models of the rounds that it has finished.
-        """
+        """Play, learn the world and learn in its dreams, round after round."""
         started = time.perf_counter()
         model, world = self.build(), PaddleWorld(self.games, self.seed)
         generator = torch.Generator().manual_seed(self.seed)

@@ -11,10 +11,6 @@ from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.corpus import docstring_gap
 from genai_tutorial.data import Source
 from genai_tutorial.generation import ForbiddenTokens, stream
-from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
     END,
@@ -35,6 +31,11 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
+from .decoder import DecoderRecipe
+from .options import TextOptions
+from .recipe import RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 HELD_OUT, HELD_OUT_SEED = 200, 16
 """The number of held-out exercises that measure the model, and the seed that draws
 them.
@@ -43,14 +44,7 @@ them.
 
 @dataclass(frozen=True, kw_only=True)
 class ExercisesRecipe(DecoderRecipe):
-    """A recipe for a decoder trained on exercises.
-
-    Attributes:
-        exercises: The number of exercises, one document each.
-        tokenizer_exercises: The number of documents that the tokenizer is trained on.
-        row_length: The number of tokens in a row of packed documents.
-        mixture: The share of each form of document.
-    """
+    """A recipe for a decoder trained on exercises."""
 
     exercises: int
     tokenizer_exercises: int
@@ -145,11 +139,7 @@ class ExercisesRecipe(DecoderRecipe):
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return a program for a docstring, or for a signature with a docstring.
-
-        Raises:
-            ValueError: If a number is out of range.
-        """
+        """Return a program for a docstring, or for a signature with a docstring."""
         model, tokenizer = loaded
         prompt = exercise_prompt(options.prompt)
         end = tokenizer.special_tokens[END]

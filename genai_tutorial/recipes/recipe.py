@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import (
     EMA,
     Checkpoint,
@@ -31,6 +30,8 @@ from genai_tutorial.training import (
     unwrap,
 )
 
+from .spot_check import SpotCheck
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -38,10 +39,8 @@ class RunSettings:
 
     Attributes:
         steps: Number of steps: the recipe's, or fewer for a shorter run.
-        device: The device.
         process: This process among those that share the run.
         checkpoint: The file that the run is saved in and resumed from.
-        progress: Whether to show a progress bar.
     """
 
     steps: int
@@ -141,7 +140,6 @@ class Recipe(ABC):
         title: A description in one line.
         config: The settings of the model.
         batch_size: The number of examples in a batch, over all processes.
-        steps: Number of training steps.
         warmup_steps: Number of steps in the warmup; a linear decay follows.
         final_factor: The factor of the learning rates at the end of the decay.
         cooldown_steps: Number of steps at the end in which the learning rates fall from

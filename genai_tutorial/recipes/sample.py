@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.recipes.catalogue import recipe
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import set_options
-from genai_tutorial.recipes.recipe import Recipe
+from .catalogue import recipe
+from .files import load_recipe
+from .options import set_options
+from .recipe import Recipe
 
 
 def sample_text(
@@ -20,24 +20,7 @@ def sample_text(
     folder: Path | str | None = None,
     **options: str | float | int | None,
 ) -> str:
-    """Return a text sampled from a trained model.
-
-    Args:
-        name: The name of a recipe.
-        seed: Seed of the random draws.
-        folder: The folder that `train` wrote the model to; None for the models that
-            come with the package.
-        options: See `TextOptions`; options that are not given have the model's
-            defaults.
-
-    Raises:
-        ValueError: If there is no such recipe, its model writes no text, or an option
-            is unknown, has the wrong type or is out of range.
-        FileNotFoundError: If the model has not been trained there.
-
-    >>> sample_text("shakespeare", prompt="To be, or not to b", tokens=1, temperature=0)
-    'To be, or not to be'
-    """
+    """Return a text sampled from a trained model."""
     chosen = recipe(name)
     if chosen.makes != "text":
         raise ValueError(f"{name} writes no text: {chosen.description()}.")
@@ -56,8 +39,6 @@ def sample_images(
     """Return images sampled from a trained model.
 
     Args:
-        name: The name of a recipe.
-        count: The number of images.
         seed: Seed of the random draws.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.

@@ -12,10 +12,6 @@ from torch import Tensor, nn
 from genai_tutorial.data import Source, load_shakespeare
 from genai_tutorial.data.shakespeare import SOURCE
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
@@ -25,6 +21,11 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
+from .decoder import DecoderRecipe, continue_text
+from .options import TextOptions
+from .recipe import RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 EVAL_CHARACTERS = 32_768
 """The number of held-out characters that are scored during a run; the whole text is
 scored at the end.
@@ -33,11 +34,7 @@ scored at the end.
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageRecipe(DecoderRecipe):
-    """A recipe for a decoder trained on Shakespeare's plays.
-
-    Attributes:
-        clip_norm: Maximum norm of the gradient.
-    """
+    """A recipe for a decoder trained on Shakespeare's plays."""
 
     clip_norm: float = 1.0
 
@@ -126,12 +123,7 @@ class LanguageRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return the prompt, continued.
-
-        Raises:
-            ValueError: If the prompt has unknown characters, or a number is out of
-                range.
-        """
+        """Return the prompt, continued."""
         ids = loaded[1].encode(options.prompt)
         return options.prompt + continue_text(loaded, ids, options, seed)
 

@@ -24,10 +24,7 @@ from genai_tutorial.alignment import (
     merge_lora,
 )
 from genai_tutorial.data import Source
-from genai_tutorial.pretrained import load_smollm2
-from genai_tutorial.pretrained.smollm2 import open_smollm2
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+from genai_tutorial.pretrained import load_smollm2, open_smollm2
 from genai_tutorial.sandbox import ProgramRunner
 from genai_tutorial.tasks.agent import (
     TASK_TOOLS,
@@ -48,6 +45,9 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 BUDGET = Budget(steps=4, seconds=math.inf)
 """The budget of a task when the agent is measured: at most two calls are needed. There
 is no limit on time, so that the result does not depend on how busy the machine is.
@@ -55,12 +55,7 @@ is no limit on time, so that the result does not depend on how busy the machine 
 
 
 class Adapter(nn.Module):
-    """The LoRA matrices of a model, without the model.
-
-    Args:
-        layers: The layers with a correction, by name; their matrices are shared with
-            this module, so that training or loading either changes both.
-    """
+    """The LoRA matrices of a model, without the model."""
 
     def __init__(self, layers: Mapping[str, LoRALinear]) -> None:
         super().__init__()
@@ -72,13 +67,7 @@ class Adapter(nn.Module):
 
 @dataclass(frozen=True)
 class ToolCaller:
-    """SmolLM2 with the adapter.
-
-    Attributes:
-        model: The adapter, whose matrices are those in the decoder.
-        decoder: SmolLM2; `merge_lora` makes it as fast as without the adapter.
-        tokenizer: Its tokenizer.
-    """
+    """SmolLM2 with the adapter."""
 
     model: Adapter
     decoder: DecoderLM
@@ -91,13 +80,7 @@ class ToolCaller:
 
 @dataclass(frozen=True, kw_only=True)
 class ToolRecipe(Recipe):
-    """LoRA on traces of tool calls.
-
-    Attributes:
-        config: The rank and the layers of the adapter.
-        traces: The number of traces.
-        learning_rate: The learning rate of AdamW after the warmup.
-    """
+    """LoRA on traces of tool calls."""
 
     config: LoRAConfig
     traces: int
@@ -106,11 +89,7 @@ class ToolRecipe(Recipe):
     source: ClassVar[Source] = TRACES
 
     def build(self) -> Adapter:
-        """Return an adapter that changes nothing yet, with zeros in both matrices.
-
-        Raises:
-            FileNotFoundError: If SmolLM2 is not installed: its shapes are needed.
-        """
+        """Return an adapter that changes nothing yet, with zeros in both matrices."""
         with torch.device("meta"):  # no memory for SmolLM2 itself
             model = DecoderLM(open_smollm2().config, seed=None)
             add_lora(model, self.config)
@@ -179,12 +158,6 @@ def adapter_loss(
 ) -> Float[Tensor, ""]:
     """Return the loss of a decoder that has the adapter's matrices in it, for `fit`,
     which then keeps and clips those matrices only.
-
-    Args:
-        decoder: The decoder.
-        adapter: Its adapter.
-        ids: The traces.
-        is_learned: The tokens that the agent writes.
     """
     return trace_loss(decoder, ids, is_learned)
 
@@ -192,13 +165,7 @@ def adapter_loss(
 def right_answers(
     loaded: ToolCaller, tasks: list[AgentTask] | tuple[AgentTask, ...], copied: bool
 ) -> list[bool]:
-    """Return which tasks the agent solves.
-
-    Args:
-        loaded: SmolLM2 with the adapter.
-        tasks: The tasks.
-        copied: Whether arguments must be copied.
-    """
+    """Return which tasks the agent solves."""
     with tempfile.TemporaryDirectory() as folder, ProgramRunner() as runner:
         write_files(Path(folder), world_of_tasks().files)
         toolbox = agent_toolbox(Path(folder), runner).only(TASK_TOOLS)

@@ -18,10 +18,11 @@ from genai_tutorial.audio import (
 )
 from genai_tutorial.data import Source
 from genai_tutorial.data.espeak import SOURCE
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
+
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
 
 TESTED, TEST_SEED = 60, 1_000_020
 """The number of held-out utterances for the metrics, and their seed."""
@@ -29,15 +30,7 @@ TESTED, TEST_SEED = 60, 1_000_020
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechCodecRecipe(Recipe):
-    """A codec for speech.
-
-    Attributes:
-        utterances: The number of spoken training sentences.
-        data_seed: Their seed.
-        samples: The length of a training example.
-        kernel_lr: Learning rate of the kernels between several channels (Muon).
-        vector_lr: Learning rate of everything else (AdamW).
-    """
+    """A codec for speech."""
 
     config: WaveCodecConfig
     utterances: int

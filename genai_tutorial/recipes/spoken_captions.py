@@ -17,8 +17,6 @@ from genai_tutorial.data import Source
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.metrics import word_error_rate, word_errors
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.speech import (
     MELS,
     SPEECH_WORDS,
@@ -30,6 +28,9 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
+from .recipe import Recipe, RunSettings, Trained
+from .spot_check import SpotCheck, draw_items
+
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""
 
@@ -39,13 +40,7 @@ TESTED_SOUNDS = 35
 
 @dataclass(frozen=True, kw_only=True)
 class SpokenCaptionsRecipe(Recipe):
-    """A recognizer of spoken captions and digits.
-
-    Attributes:
-        utterances: The number of spoken training sentences.
-        non_speech: The number of non-speech sounds added to them.
-        data_seed: Seed of both.
-    """
+    """A recognizer of spoken captions and digits."""
 
     config: RecognizerConfig
     utterances: int

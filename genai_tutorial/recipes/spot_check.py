@@ -49,14 +49,7 @@ class SpotCheck:
 
 
 def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
-    """Draw `n` of the items without replacement.
-
-    Raises:
-        ValueError: If there are fewer than `n` items.
-
-    >>> sorted(draw_items("abc", n=3, seed=0))
-    ['a', 'b', 'c']
-    """
+    """Draw `n` of the items without replacement."""
     if not 1 <= n <= len(items):
         raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))

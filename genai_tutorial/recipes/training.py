@@ -5,13 +5,13 @@ from pathlib import Path
 
 import platformdirs
 
-from genai_tutorial.pretrained.files import write_pretrained
-from genai_tutorial.recipes.catalogue import recipe
-from genai_tutorial.recipes.files import build_rounded
-from genai_tutorial.recipes.recipe import RunSettings
-from genai_tutorial.runtime import choose_device, seed_everything
-from genai_tutorial.runtime.machine import describe_machine
+from genai_tutorial.pretrained import write_pretrained
+from genai_tutorial.runtime import choose_device, describe_machine, seed_everything
 from genai_tutorial.training import Checkpoint, process_group
+
+from .catalogue import recipe
+from .files import build_rounded
+from .recipe import RunSettings
 
 SAVE_EVERY = 50
 """Number of steps between two saves of a run."""
@@ -38,13 +38,11 @@ def train(
     seeded with the recipe's seed.
 
     Args:
-        name: The name of a recipe.
         steps: Number of steps, for a shorter run with the schedule compressed; None for
             the recipe's.
         resume: Whether to resume a stopped run, if there is one.
         device: The device, see `choose_device`.
         folder: The folder to write to; None for `trained_folder()`.
-        progress: Whether to show a progress bar.
 
     Returns:
         The file with the weights.

@@ -2,13 +2,8 @@
 
 from collections.abc import Sequence
 
-from genai_tutorial.retrieval.attribution import leave_one_out_attribution
-from genai_tutorial.retrieval.grounded import (
-    ABSTENTION,
-    ChatModel,
-    GroundedAnswer,
-    grounded_prompt,
-)
+from .attribution import leave_one_out_attribution
+from .grounded import ABSTENTION, ChatModel, GroundedAnswer, grounded_prompt
 
 
 def answer_or_abstain(
@@ -24,8 +19,6 @@ def answer_or_abstain(
     An answer that no passage makes more probable has no citation.
 
     Args:
-        chat: The chat model.
-        question: The question.
         passages: What the search found, best first.
         confidence: How sure the search is that they answer the question, such as the
             cosine of the first.

@@ -5,8 +5,8 @@ from collections.abc import Sequence, Set
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.retrieval.grounded import ChatModel, grounded_prompt
-from genai_tutorial.retrieval.scoring import continuation_log_likelihoods
+from .grounded import ChatModel, grounded_prompt
+from .scoring import continuation_log_likelihoods
 
 
 def leave_one_out_attribution(
@@ -19,8 +19,6 @@ def leave_one_out_attribution(
     Only the model that gave the answer is needed, and no judge.
 
     Args:
-        chat: The chat model.
-        question: The question.
         passages: The passages in the order of the prompt.
         answer: The model's answer.
 
@@ -50,31 +48,16 @@ def citation_precision(
 ) -> float:
     """Return the share of all citations that support their answer; 0 if there are none.
 
-    Args:
-        cited: The passages that each answer cites.
-        supporting: The passages that support each answer.
-
-    Raises:
-        ValueError: If the numbers of answers differ.
-
     Source: Liu, Zhang and Liang, Evaluating Verifiability in Generative Search Engines,
         section 2.3, https://arxiv.org/abs/2304.09848
-
-    >>> citation_precision([{1, 2}, {3}], [{1}, {3}])
-    0.6666666666666666
     """
     right, total = _count(cited, supporting), sum(map(len, cited))
     return right / total if total else 0.0
 
 
 def citation_recall(cited: Sequence[Set[int]], supporting: Sequence[Set[int]]) -> float:
-    """Return the share of all supporting passages that are cited; 0 if there are none.
-
-    Raises:
-        ValueError: If the numbers of answers differ.
-
-    >>> citation_recall([{1}, set()], [{1, 2}, {3}])
-    0.3333333333333333
+    """Return the share of all supporting passages that are cited; 0 if there are
+    none.
     """
     right, total = _count(cited, supporting), sum(map(len, supporting))
     return right / total if total else 0.0

@@ -38,10 +38,7 @@ def words_and_codes(text: str) -> list[str]:
 
 def lucene_weight(texts: int, containing: int) -> float:
     """Return the inverse document frequency that Lucene and bm25s use: the logarithm of
-    1 plus the odds that a text does not contain the word. It is never negative.
-
-    >>> round(lucene_weight(texts=10, containing=1), 3)
-    1.992
+    1 plus the odds that a text does not contain the word.
     """
     return math.log(1 + (texts - containing + 0.5) / (containing + 0.5))
 
@@ -65,7 +62,6 @@ class BM25Index:
     where word w occurs f times in the text, which has n words, n̄ being the mean.
 
     Args:
-        texts: The texts.
         split: The token rule.
         k1: How slowly the score saturates with further occurrences of a word; at 0 only
             the first counts.

@@ -18,7 +18,6 @@ class Chunk:
         text: The passage, exactly as it is in the text.
         start: The index of its first character in the text.
         end: The index after its last character.
-        title: The title of the text.
     """
 
     text: str
@@ -44,7 +43,6 @@ def chunk_text(
     Words are never cut. A word that is longer than `size` is a passage by itself.
 
     Args:
-        text: The text.
         size: The largest number of tokens in a passage.
         overlap: The largest number of tokens at the end of a passage that the next one
             repeats, so that what is said across a boundary is whole in one of them.
@@ -75,7 +73,6 @@ def chunk_sentences(
     A sentence that is longer than `size` is a passage by itself.
 
     Args:
-        text: The text.
         size: The largest number of tokens in a passage.
         overlap: The largest number of tokens, in whole sentences, that the next passage
             repeats.

@@ -7,7 +7,7 @@ in order and carries one answer along.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.retrieval.grounded import ChatModel, grounded_prompt
+from .grounded import ChatModel, grounded_prompt
 
 
 @dataclass(frozen=True)
@@ -15,10 +15,8 @@ class CombinedAnswer:
     """An answer from several parts of a text, and what it cost.
 
     Attributes:
-        text: The answer.
         partial: The answer after each part: from this part alone with `map_reduce`,
             from all parts so far with `refine`.
-        tokens_read: The number of tokens in all prompts.
     """
 
     text: str
@@ -35,8 +33,6 @@ def map_reduce(
     answer that needs two of them together is lost.
 
     Args:
-        chat: The chat model.
-        question: The question.
         passages: The parts of the text, at least one.
         max_new_tokens: The largest number of tokens in each answer.
 
@@ -60,8 +56,6 @@ def refine(
     """Answer from the first passage, then improve the answer with each further one.
 
     Args:
-        chat: The chat model.
-        question: The question.
         passages: The parts of the text in their order, at least one.
         max_new_tokens: The largest number of tokens in each answer.
 
@@ -84,15 +78,7 @@ def refine(
 
 
 def refining_prompt(question: str, passage: str, answer: str) -> str:
-    """Return a request to improve an answer with one more passage.
-
-    >>> print(refining_prompt("Where is Lima?", "Lima is in Peru.", "In Asia."))
-    Here is an answer to a question, and a passage that may correct it.
-    Passage: Lima is in Peru.
-    Answer so far: In Asia.
-    Repeat the answer, or correct it if the passage says otherwise.
-    Question: Where is Lima?
-    """
+    """Return a request to improve an answer with one more passage."""
     return "\n".join(
         [
             "Here is an answer to a question, and a passage that may correct it.",

@@ -50,7 +50,6 @@ def weighted_fusion(
     Args:
         scores: Each method's score of every passage. A method that gives all the same
             score counts as 0 everywhere.
-        weights: The weight of each method.
 
     Raises:
         ValueError: If there is not one weight for each method, one is negative, or all

@@ -17,7 +17,6 @@ class GroundedAnswer:
     """An answer with the passages that support it.
 
     Attributes:
-        text: The answer.
         citations: The numbers of the passages, from 1.
         abstained: Whether the question was declined.
     """
@@ -32,8 +31,6 @@ class ChatModel:
     """A chat model with its tokenizer and template.
 
     Attributes:
-        model: The language model.
-        tokenizer: Its tokenizer.
         template: The chat template that it was trained with.
     """
 

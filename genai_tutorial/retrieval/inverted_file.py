@@ -9,13 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.retrieval.vector_index import (
-    SearchResult,
-    check_search,
-    check_vectors,
-    squared_distances,
-)
 from genai_tutorial.vae import k_means, random_codebook
+
+from .vector_index import SearchResult, check_search, check_vectors, squared_distances
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,6 @@ class InvertedFileIndex:
         """Find the centroids by k-means on the vectors themselves.
 
         Args:
-            vectors: The vectors.
             lists: The number of lists; about the square root of the number of vectors
                 balances the two parts of a search.
             generator: Random generator of the initial centroids.
@@ -92,7 +87,6 @@ class InvertedFileIndex:
         The comparisons with the centroids count as well.
 
         Args:
-            queries: The queries.
             k: The number of vectors to find.
             probes: The number of lists to search.
 

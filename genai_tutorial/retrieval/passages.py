@@ -8,7 +8,6 @@ class Passage:
     """A passage of the library.
 
     Attributes:
-        text: The passage.
         source: Where it is from, such as a title or an address.
         licence: Under which licence it may be used.
     """
@@ -23,8 +22,6 @@ class Hit:
     """A passage that was found.
 
     Attributes:
-        id: Its number in the store.
-        passage: The passage.
         score: How well it fits the query; higher is better.
     """
 

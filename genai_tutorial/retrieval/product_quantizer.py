@@ -8,13 +8,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from genai_tutorial.retrieval.vector_index import (
-    SearchResult,
-    check_search,
-    pad_result,
-    squared_distances,
-)
 from genai_tutorial.vae import k_means, random_codebook
+
+from .vector_index import SearchResult, check_search, pad_result, squared_distances
 
 
 @dataclass(frozen=True)
@@ -125,7 +121,6 @@ class QuantizedIndex:
     """Quantized vectors, with the exact ones kept elsewhere to rerank the best.
 
     Attributes:
-        quantizer: The quantizer.
         codes: The code of each vector: all that has to be in memory.
         vectors: The exact vectors, of which a search reads only a few.
     """

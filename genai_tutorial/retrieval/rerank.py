@@ -7,9 +7,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.retrieval.scoring import continuation_log_likelihoods
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .scoring import continuation_log_likelihoods
 
 
 def late_interaction(
@@ -42,12 +43,6 @@ def query_likelihood(
 ) -> Float[Tensor, "passage"]:
     """Return for each passage the mean log-probability of a token of the question after
     it: how well the passage explains that somebody asks this.
-
-    Args:
-        model: A language model.
-        tokenizer: Its tokenizer.
-        question: The question.
-        passages: The passages.
 
     Raises:
         ValueError: If there are no passages, or one is empty.

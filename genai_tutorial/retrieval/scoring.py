@@ -21,7 +21,6 @@ def continuation_log_likelihoods(
     its tokens, in nats. All are read in one batch.
 
     Args:
-        model: The language model.
         prompts: The tokens of each prompt, at least one.
         continuations: The tokens of each continuation, at least one.
 

@@ -27,7 +27,6 @@ class SentenceEncoderConfig:
     Attributes:
         vocab_size: The number of different tokens.
         width: The number of features of a vector.
-        layers: The number of blocks.
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside a feed-forward layer.
         context_length: The largest number of tokens in a text.
@@ -60,12 +59,6 @@ class PostNormBlock(nn.Module):
     """A Transformer block as in the first paper: layer normalization comes after each
     residual connection, on the sum.
 
-    The gradient of a deep stack then passes through every normalization, which makes
-    training unstable without a warm-up; GPT-2 and its successors normalize before.
-
-    Args:
-        config: The encoder's settings.
-
     Source: Vaswani et al., Attention Is All You Need, section 3.1,
         https://arxiv.org/abs/1706.03762; Xiong et al., On Layer Normalization in the
         Transformer Architecture, https://arxiv.org/abs/2002.04745
@@ -96,9 +89,6 @@ class SentenceEncoder(nn.Module):
 
     BERT also adds a vector for the first or second of two texts. Here there is only
     one text, so that vector is the same everywhere (`segment`).
-
-    Args:
-        config: The settings.
 
     Source: Devlin et al., BERT, section 3, https://arxiv.org/abs/1810.04805
 
@@ -148,8 +138,6 @@ class SentenceVectors:
     """A sentence encoder with its tokenizer: from texts to vectors.
 
     Attributes:
-        encoder: The network.
-        tokenizer: Its tokenizer.
         max_length: The number of tokens after which a text is cut off.
     """
 
@@ -195,7 +183,6 @@ class SentenceVectors:
         Args:
             texts: The texts. What exceeds `max_length` tokens is ignored.
             batch_size: The number of texts read at once, grouped by length.
-            show_progress: Whether to show a progress bar.
 
         Source: Reimers and Gurevych, Sentence-BERT, section 3,
             https://arxiv.org/abs/1908.10084

@@ -11,13 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.retrieval.vector_index import (
-    SearchResult,
-    check_search,
-    check_vectors,
-    pad_result,
-)
 from genai_tutorial.runtime import progress_bar
+
+from .vector_index import SearchResult, check_search, check_vectors, pad_result
 
 Near = list[tuple[float, int]]
 """Squared distances with the numbers of the vectors, nearest first."""
@@ -37,7 +33,6 @@ class SmallWorldGraph:
             have twice as many in layer 0.
         width: The number of candidates kept while looking for a new vector's links.
         seed: Seed of the draws that assign vectors to layers.
-        show_progress: Whether to show a progress bar.
 
     Attributes:
         layers: For each layer the linked numbers of each of its vectors.
@@ -88,7 +83,6 @@ class SmallWorldGraph:
         """Find about the k nearest vectors of each query.
 
         Args:
-            queries: The queries.
             k: The number of vectors to find.
             width: The number of candidates kept in layer 0, called ef in the paper:
                 more find more and cost more.

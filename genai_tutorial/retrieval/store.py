@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.retrieval.bm25 import SplitWords, words_and_codes
-from genai_tutorial.retrieval.fusion import reciprocal_rank_fusion
-from genai_tutorial.retrieval.passages import Hit, Passage
-from genai_tutorial.retrieval.store_file import StoreFile
-from genai_tutorial.retrieval.vector_index import FlatIndex
+from .bm25 import SplitWords, words_and_codes
+from .fusion import reciprocal_rank_fusion
+from .passages import Hit, Passage
+from .store_file import StoreFile
+from .vector_index import FlatIndex
 
 
 class PassageStore:
@@ -66,10 +66,6 @@ class PassageStore:
         self, passages: Sequence[Passage], vectors: Float[Tensor, "passage dim"]
     ) -> list[int]:
         """Add passages, all or none, and return their numbers.
-
-        Args:
-            passages: The passages.
-            vectors: The vector of each.
 
         Raises:
             ValueError: If there is not one vector of the store's width for each
@@ -200,8 +196,6 @@ class PassageStore:
         reciprocal ranks.
 
         Args:
-            query: The query.
-            vector: Its vector.
             k: The largest number of passages.
             sources: The sources to search; None for all.
             depth: The number of passages that each of the two methods contributes.

@@ -29,17 +29,7 @@ CREATE VIRTUAL TABLE words USING fts5 (
 
 
 class StoreFile:
-    """An SQLite file with the tables of a store of passages.
-
-    Args:
-        path: The file, which is created if there is none.
-        width: The number of features of its vectors.
-
-    Raises:
-        ValueError: If the file is not such a store, is damaged, or has vectors of
-            another width.
-        RuntimeError: If Python's SQLite was built without full-text search (FTS5).
-    """
+    """An SQLite file with the tables of a store of passages."""
 
     def __init__(self, path: Path | str, width: int):
         if not has_full_text_search():
@@ -57,11 +47,7 @@ class StoreFile:
                 raise
 
     def rows(self, query: str, values: Sequence = ()) -> list[tuple]:
-        """Return the rows of a query.
-
-        Raises:
-            ValueError: If the file is damaged.
-        """
+        """Return the rows of a query."""
         with self.explaining_errors():
             return self._database.execute(query, values).fetchall()
 
@@ -81,10 +67,7 @@ class StoreFile:
 
     @contextmanager
     def explaining_errors(self) -> Iterator[None]:
-        """Name the file where SQLite finds that it is damaged.
-
-        A locked file, a full disk or a missing folder is reported in SQLite's words.
-        """
+        """Name the file where SQLite finds that it is damaged."""
         try:
             yield
         except sqlite3.OperationalError:

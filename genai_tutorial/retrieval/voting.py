@@ -18,7 +18,6 @@ def vote_of_sources(
     Args:
         answers: The answer that the model gives from each passage alone; None where it
             gives none.
-        sources: The source of each passage.
 
     Raises:
         ValueError: If there is not one source for each answer.

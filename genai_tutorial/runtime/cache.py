@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from genai_tutorial.runtime.files import write_atomically
+from .files import write_atomically
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ def progress_bar(
         total: Number of iterations, if the iterable has no length.
         initial: Number of iterations already done.
         label: Text before the bar.
-        show: Whether to show the bar.
 
     >>> sum(progress_bar(range(4), show=False))
     6

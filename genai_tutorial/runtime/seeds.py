@@ -36,9 +36,6 @@ def torch_seed(seed: int) -> Iterator[None]:
     """Seed torch's global random generator on the CPU within a block, and restore it
     afterwards: for layers that draw their initial weights from it.
 
-    Args:
-        seed: A whole number.
-
     >>> with torch_seed(0):
     ...     first = torch.nn.Linear(2, 1).weight
     >>> with torch_seed(0):

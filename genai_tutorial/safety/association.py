@@ -100,7 +100,6 @@ def association_test(
         first_attributes: Vectors of words such as *he* and *man*.
         second_attributes: Vectors of words such as *she* and *woman*.
         max_splits: With more possible splits than this, as many are drawn at random.
-        seed: Seed of that draw.
 
     Raises:
         ValueError: If there are fewer than two targets in a group, all targets have the

@@ -22,7 +22,6 @@ def prefilled_answers(
     """Return the likeliest answers that begin with given words.
 
     Args:
-        chat: The chat model.
         requests: The user's requests.
         beginning: The words, such as `" The answer is"`, as the model would write them.
         max_new_tokens: The largest number of further tokens.
@@ -86,14 +85,11 @@ def greedy_coordinate_gradient(
     encoded as the same tokens again.
 
     Args:
-        chat: The chat model.
         requests: The requests, in training wordings.
         target: The beginning of the answer that the attacker wants.
         length: The number of tokens in the suffix.
-        steps: The number of steps.
         candidates: The number of candidates per step.
         top: The number of tokens per position to draw candidates from.
-        seed: Seed of the candidates.
         watch: Called after each step with its number, the suffix and the loss.
 
     Raises:
@@ -149,7 +145,6 @@ def injected_passages(
     add documents to the collection.
 
     Args:
-        passages: The passages.
         instruction: The attacker's text.
         place: Its place among them, from 0.
 

@@ -24,7 +24,6 @@ class Canary:
 
     Attributes:
         prefix: The text before the secret.
-        secret: The digits.
         copies: The number of times that the sentence is in the training text.
 
     Raises:
@@ -87,9 +86,7 @@ def draw_canaries(
     """Return one canary for each name, with a random secret.
 
     Args:
-        names: Whose number it is.
         copies: The numbers of copies, dealt out to the names in turn.
-        seed: Seed of the secrets.
         digits: The length of the secrets.
 
     Raises:
@@ -117,11 +114,6 @@ def draw_canaries(
 def insert_canaries(text: str, canaries: Sequence[Canary], seed: int) -> str:
     """Return a text with all copies of the canaries, each a line of its own at a random
     place.
-
-    Args:
-        text: The training text.
-        canaries: The canaries.
-        seed: Seed of the places.
     """
     lines = text.split("\n")
     generator = random.Random(seed)
@@ -137,23 +129,6 @@ def secret_log_probs(
 ) -> Float[Tensor, "secret"]:
     """Return the model's log-probability of every secret of the canary's length, in
     numerical order.
-
-    All secrets that begin with the same digits share the work for them. So 10,000
-    secrets of four digits take 1,110 tokens behind the prompt and not 40,000.
-
-    Args:
-        model: The model that may have read the canary.
-        canary: The canary.
-        encode: Turns text into the model's tokens; each digit must be a token.
-
-    Raises:
-        ValueError: If a digit is not a single token.
-
-    >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(DecoderConfig(vocab_size=128))
-    >>> canary = Canary("My number is ", "07", copies=0)
-    >>> secret_log_probs(model, canary, lambda text: list(text.encode())).shape
-    torch.Size([100])
     """
     prompt, digits = list(encode(canary.prompt)), _digit_tokens(encode)
     cache = model.make_cache(1, len(prompt) + len(canary.secret))
@@ -175,7 +150,6 @@ def exposure(model: DecoderLM, canary: Canary, encode: Encode) -> Exposure:
 
     Args:
         model: The model that may have read the canary.
-        canary: The canary.
         encode: Turns text into the model's tokens; each digit must be a token.
 
     Raises:

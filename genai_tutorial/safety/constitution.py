@@ -46,8 +46,6 @@ def critic_scores(
 
     Args:
         encode: The sentence encoder's function.
-        principle: The principle.
-        texts: The texts to judge.
     """
     about, opposite = encode([principle.text, principle.opposite])
     return encode(texts) @ (about - opposite)
@@ -93,7 +91,6 @@ def critique_and_revise(
     this book cannot, so the constitution contains the revised answer.
 
     Args:
-        prompts: The prompts.
         answers: The model's answers.
         breaks_principle: The critic's verdicts on the prompts.
         revision: The answer to a prompt that breaks the principle.
@@ -131,8 +128,6 @@ def ai_comparisons(
     Args:
         encode: The sentence encoder's function.
         declines: The description of answers that decline, and its opposite.
-        prompts: The prompts.
-        answers: Two answers to each.
         breaks_principle: The critic's verdicts on the prompts; prompts without one are
             left out.
         margin: Answers whose scores differ by less are not compared.

@@ -68,11 +68,7 @@ def counterfactual_sentence(text: str) -> str:
 
 
 def counterfactual_sentences(texts: Iterable[str]) -> list[str]:
-    """Return the counterfactual of each text that it changes; the others have none.
-
-    >>> counterfactual_sentences(["She sang.", "It rained."])
-    ['He sang.']
-    """
+    """Return the counterfactual of each text that it changes; the others have none."""
     pairs = ((text, counterfactual_sentence(text)) for text in texts)
     return [swapped for text, swapped in pairs if swapped != text]
 

@@ -16,27 +16,13 @@ def project_out(
 ) -> Float[Tensor, "*n dim"]:
     """Remove the component along a direction: the results are orthogonal to it, and
     doing it twice changes nothing.
-
-    Args:
-        vectors: The vectors.
-        direction: The direction, of any length but 0.
-
-    Raises:
-        ValueError: If the direction is zero.
-
-    >>> project_out(torch.tensor([[3.0, 4.0]]), torch.tensor([0.0, 2.0]))
-    tensor([[3., 0.]])
     """
     unit = unit_direction(direction)
     return vectors - (vectors @ unit)[..., None] * unit
 
 
 def unit_direction(direction: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
-    """Return the direction at length one.
-
-    Raises:
-        ValueError: If it is zero or not finite.
-    """
+    """Return the direction at length one."""
     length = direction.norm()
     if not (torch.isfinite(length) and length > 0):
         raise ValueError(
@@ -53,7 +39,6 @@ def pair_direction(
     second words to the first.
 
     Args:
-        vectors: The word vectors.
         pairs: Words such as *he* and *she*; pairs without both vectors are left out.
 
     Raises:
@@ -78,7 +63,6 @@ def hard_debias(
     each pair equally distant from those.
 
     Args:
-        vectors: The word vectors.
         pairs: The pairs that define the direction; see `pair_direction`.
         keep: Further words that keep their vectors, such as *father*, whose meaning
             contains the direction.
@@ -113,7 +97,6 @@ def cluster_recovery(
     clustering has not seen: 1 for perfect agreement, about 0.5 for none.
 
     Args:
-        vectors: The vectors.
         is_first: The group of each vector.
         seed: Seed of the starts of k-means.
         restarts: The number of starts; the clusters with the smallest distances count.

@@ -27,10 +27,8 @@ def windowed_surprise(
 
     Args:
         model: A language model of ordinary text.
-        tokenizer: Its tokenizer.
         texts: The texts, of at least two tokens each; the first token has no
             probability.
-        window: The number of tokens in a window.
 
     Raises:
         ValueError: If there are no texts, one is too short, or `window` is below 1.
@@ -76,7 +74,6 @@ def only_quoted_spans(answer: str, passages: Sequence[str]) -> str:
     otherwise that it is not known. Case and punctuation do not count.
 
     Args:
-        answer: The answer.
         passages: The passages that may be quoted: those that a filter has not taken for
             instructions.
 

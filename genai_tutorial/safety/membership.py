@@ -25,7 +25,6 @@ def token_losses(
     Args:
         model: Maps ids to logits, such as a `DecoderLM`.
         windows: Texts of equal length.
-        batch_size: The number of texts in a batch.
 
     Raises:
         ValueError: If there is no text, or they have fewer than two tokens.

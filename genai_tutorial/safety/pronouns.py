@@ -33,11 +33,8 @@ def pronoun_log_odds(
     template with each noun.
 
     Args:
-        model: The language model.
-        tokenizer: Its tokenizer.
         nouns: The nouns, such as occupations.
         templates: Beginnings of sentences, with `{noun}` where the noun goes.
-        pronouns: The two pronouns.
 
     Raises:
         ValueError: If there is no noun or template, a template has no `{noun}`, or a
@@ -78,8 +75,6 @@ def sentence_pair_log_odds(
     token of each sentence is given, so the two should begin alike.
 
     Args:
-        model: The language model.
-        tokenizer: Its tokenizer.
         pairs: Sentences that differ in one word.
 
     Raises:

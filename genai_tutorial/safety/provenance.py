@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from genai_tutorial.safety.signatures import SignatureVerifier, Signer
+from .signatures import SignatureVerifier, Signer
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = b"caBX"
@@ -38,7 +38,6 @@ class Manifest:
     Attributes:
         assertions: The statements, by label.
         claim: The hashes of the assertions and of the image, and who made the claim.
-        algorithm: That of the signature.
         signature: Covers the claim.
     """
 
@@ -76,7 +75,6 @@ def sign_image(
     """Return a PNG file with a manifest; one that it had is replaced.
 
     Args:
-        png: The file.
         assertions: Statements by label, such as `{"c2pa.actions": [{"action":
             "c2pa.created"}]}`; anything that JSON can hold.
         signer: Signs the claim.
@@ -104,10 +102,8 @@ def sign_image(
 
 
 def read_manifest(png: bytes) -> Manifest | None:
-    """Return what a file's manifest says, without checking it; None if there is none.
-
-    Raises:
-        ValueError: If it is not a PNG file, or the manifest can't be read.
+    """Return what a file's manifest says, without checking it; None if there is
+    none.
     """
     found = [data for kind, data, _ in _chunks(png) if kind == _CHUNK]
     if not found:
@@ -131,7 +127,6 @@ def verify_image(png: bytes, verifier: SignatureVerifier) -> Verification:
     hash of the rest of the file.
 
     Args:
-        png: The file.
         verifier: The signer whom you trust. A valid signature by anybody else proves
             nothing, so the file does not bring its own key.
 

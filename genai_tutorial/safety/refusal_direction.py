@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.safety.debiasing import project_out, unit_direction
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import DecoderLM
+
+from .debiasing import project_out, unit_direction
 
 _BATCH_SIZE = 64
 
@@ -53,7 +54,6 @@ def mean_difference(
     for each layer: a candidate for the direction that separates the two groups.
 
     Args:
-        model: The chat model.
         prompts: Prompts that it refuses, as tokens.
         others: Prompts that it answers.
 
@@ -76,7 +76,6 @@ def direction_ablated(
     stay as they are.
 
     Args:
-        model: The decoder.
         direction: The direction, of any length but 0.
         strength: The share that is removed; above 1, the component is reversed.
 
@@ -107,7 +106,6 @@ def direction_added(
     """Add a vector to one hidden state at all positions inside a `with` block.
 
     Args:
-        model: The decoder.
         direction: The vector to add; its length matters.
         state: The state, as `hidden_states` counts them: 0 is before the first block.
 

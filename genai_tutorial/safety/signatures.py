@@ -67,9 +67,6 @@ class HMACSigner:
 class Ed25519Verifier:
     """Checks signatures with a public key, which everybody may have.
 
-    Attributes:
-        public_key: The 32 bytes of the key.
-
     Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
     """
 
@@ -91,13 +88,6 @@ class Ed25519Verifier:
 @dataclass(frozen=True)
 class Ed25519Signer:
     """Signs with a private key; its `verifier` has only the public one.
-
-    Attributes:
-        private_key: 32 random bytes, such as `os.urandom(32)`.
-
-    Raises:
-        ImportError: If the package cryptography is not installed.
-        ValueError: If the key does not have 32 bytes.
 
     Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
     """

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from genai_tutorial.interpretability.word_vectors import split_into_words
+from genai_tutorial.interpretability import split_into_words
 from genai_tutorial.retrieval import split_sentences
 
 
@@ -15,17 +15,6 @@ def counts_near(
 ) -> Counter[str]:
     """Count for each word how often it occurs within `window` words of a word of a
     group.
-
-    Args:
-        texts: The texts; words do not count across two.
-        group: The group, in lower case.
-        window: The number of words on either side, as in `WordVectors.fit`.
-
-    Raises:
-        ValueError: If `window` is below 1.
-
-    >>> counts_near(["She wrote a poem."], {"she"}, window=2)
-    Counter({'wrote': 1, 'a': 1})
     """
     if window < 1:
         raise ValueError(f"window must be at least 1, got {window}.")
@@ -51,9 +40,7 @@ def count_log_ratios(
     first group than near the second, with one added to both counts.
 
     Args:
-        texts: The texts.
         first: The first group, in lower case.
-        second: The second group.
         window: The number of words on either side.
         min_count: Words that occur near the two groups less often in all, and the words
             of the groups, are left out.

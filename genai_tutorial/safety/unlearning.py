@@ -30,9 +30,7 @@ def gradient_ascent_loss(
     nothing tells training when to stop; the examples to keep are ignored.
 
     Args:
-        model: The model that forgets.
         reference: The model before; not used.
-        forget: Examples to forget.
         retain: Examples to keep; not used.
 
     Source: Jang et al., Knowledge Unlearning for Mitigating Privacy Risks in Language
@@ -47,9 +45,7 @@ def gradient_difference_loss(
     """Return the loss on the examples to keep minus that on the examples to forget.
 
     Args:
-        model: The model that forgets.
         reference: The model before; not used.
-        forget: Examples to forget.
         retain: Examples to keep.
 
     Source: Maini et al., TOFU: A Task of Fictitious Unlearning for LLMs, section 3,
@@ -74,9 +70,7 @@ def npo_loss(
     weighted by how much of an answer is left, so that it fades once the answer is gone.
 
     Args:
-        model: The model that forgets.
         reference: The model before.
-        forget: Examples to forget.
         retain: Examples to keep.
         beta: The inverse temperature; gradient ascent is the limit of 0.
         retain_weight: The weight of the loss on the examples to keep.
@@ -111,10 +105,7 @@ def unlearn(
         loss_fn: One of the losses above.
         forget: The examples to forget, from `pad_examples`, as for the next one.
         retain: The examples to keep.
-        steps: The number of training steps.
         batch_size: The number of examples of each kind in a step.
-        learning_rate: The learning rate of AdamW.
-        seed: Seed of the batches.
 
     Raises:
         ValueError: If a number is out of range.
@@ -144,10 +135,7 @@ def relearn(
     Args:
         model: The model that has forgotten.
         rows: Some of the examples, from `pad_examples`.
-        steps: The number of training steps.
         batch_size: The number of examples in a step.
-        learning_rate: The learning rate of AdamW.
-        seed: Seed of the batches.
 
     Raises:
         ValueError: If a number is out of range.

@@ -10,20 +10,12 @@ from typing import Any, Literal, SupportsIndex
 
 import regex
 
-from genai_tutorial.tokenization.files import (
-    from_document,
-    read_json,
-    to_document,
-    write_json,
-)
-from genai_tutorial.tokenization.hugging_face import (
-    read_hugging_face,
-    write_hugging_face,
-)
-from genai_tutorial.tokenization.merging import merge_pairs
-from genai_tutorial.tokenization.patterns import PreTokenizer
-from genai_tutorial.tokenization.stream import StreamDecoder
-from genai_tutorial.tokenization.vocabulary import Parts, check_parts, check_text
+from .files import from_document, read_json, to_document, write_json
+from .hugging_face import read_hugging_face, write_hugging_face
+from .merging import merge_pairs
+from .patterns import PreTokenizer
+from .stream import StreamDecoder
+from .vocabulary import Parts, check_parts, check_text
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.tokenization.bpe import BPETokenizer
-from genai_tutorial.tokenization.vocabulary import check_text
+from .bpe import BPETokenizer
+from .vocabulary import check_text
 
 ROLES = ("system", "user", "assistant")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from genai_tutorial.runtime import write_atomically
-from genai_tutorial.tokenization.byte_alphabet import invisible, visible
-from genai_tutorial.tokenization.patterns import PATTERNS, PreTokenizer
-from genai_tutorial.tokenization.vocabulary import Parts
+
+from .byte_alphabet import invisible, visible
+from .patterns import PATTERNS, PreTokenizer
+from .vocabulary import Parts
 
 FORMAT = "genai_tutorial byte-level BPE 1"
 
@@ -32,15 +33,7 @@ def to_document(parts: Parts) -> dict[str, Any]:
 
 
 def from_document(document: dict[str, Any], path: Path | str) -> Parts:
-    """Read a document in the book's format.
-
-    Args:
-        document: The parsed JSON.
-        path: The name of the source in error messages.
-
-    Raises:
-        ValueError: If the document is damaged or has another format.
-    """
+    """Read a document in the book's format."""
     if document.get("format") != FORMAT:
         raise ValueError(
             f"{path} is not a tokenizer of this book: its format is not {FORMAT!r}."
@@ -90,10 +83,7 @@ def check_known(pattern: PreTokenizer) -> None:
 def take_merges(
     document: dict[str, Any], path: Path | str
 ) -> list[tuple[bytes, bytes]]:
-    """Return the merges of a document.
-
-    Each is a list of two strings or, in older files, one string with a space.
-    """
+    """Return the merges of a document."""
     merges = []
     for pair in take(document, "merges", list, path):
         texts = pair.split(" ") if isinstance(pair, str) else pair

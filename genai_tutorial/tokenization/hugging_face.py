@@ -5,22 +5,10 @@
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.tokenization.byte_alphabet import invisible, visible
-from genai_tutorial.tokenization.files import (
-    check_known,
-    must_be,
-    read_json,
-    take,
-    take_merges,
-    write_json,
-)
-from genai_tutorial.tokenization.patterns import (
-    GPT2_PATTERN,
-    GPT4_PATTERN,
-    SMOLLM2_PATTERN,
-    PreTokenizer,
-)
-from genai_tutorial.tokenization.vocabulary import Parts
+from .byte_alphabet import invisible, visible
+from .files import check_known, must_be, read_json, take, take_merges, write_json
+from .patterns import GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN, PreTokenizer
+from .vocabulary import Parts
 
 MODEL = {
     "type": "BPE",
@@ -68,12 +56,7 @@ PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
 
 
 def write_hugging_face(path: Path | str, parts: Parts) -> None:
-    """Write a `tokenizer.json`.
-
-    Raises:
-        ValueError: If the pattern is not one of the three, or a special token has the
-            same spelling as an ordinary one.
-    """
+    """Write a `tokenizer.json`."""
     check_known(parts.pattern)
     special = {number: token for token, number in parts.special_tokens.items()}
     spelled = [

@@ -13,7 +13,6 @@ class StreamDecoder:
     `BPETokenizer.decode` for all tokens.
 
     Args:
-        token_bytes: The bytes of each token.
         errors: "replace" decodes invalid bytes as `�`, "strict" raises.
 
     >>> stream = StreamDecoder([b"ca", b"f", b"\\xc3", b"\\xa9"])

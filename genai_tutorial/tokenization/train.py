@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from tqdm.auto import tqdm
 
-from genai_tutorial.tokenization.bpe import BPETokenizer
-from genai_tutorial.tokenization.byte_alphabet import byte_to_unicode
-from genai_tutorial.tokenization.patterns import GPT4_PATTERN, PreTokenizer
-from genai_tutorial.tokenization.vocabulary import check_special_tokens, check_text
+from .bpe import BPETokenizer
+from .byte_alphabet import byte_to_unicode
+from .patterns import GPT4_PATTERN, PreTokenizer
+from .vocabulary import check_special_tokens, check_text
 
 LARGEST_VOCABULARY = 0x110000
 """During training each token is one character of a Python string, and there are no more
@@ -40,7 +40,6 @@ def train_bpe(
         pattern: The pre-tokenizer, which splits a text into words.
         special_tokens: Tokens that ordinary text never produces, for example
             `<|endoftext|>`. In `texts` they are ordinary text.
-        progress: Show a progress bar.
 
     Raises:
         ValueError: If `vocab_size` is too small for the bytes and special tokens, or a

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from genai_tutorial.tokenization.patterns import PreTokenizer
+from .patterns import PreTokenizer
 
 PADDING = 0
 """The padding token: the id that fills up shorter rows of a batch. Any token would do,

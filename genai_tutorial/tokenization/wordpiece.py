@@ -96,7 +96,6 @@ class WordPieceTokenizer:
         """Return the numbers of a text's pieces between the tokens `[CLS]` and `[SEP]`.
 
         Args:
-            text: Any text.
             max_length: The largest number of tokens; further pieces are cut off. None
                 keeps all.
 
@@ -153,9 +152,6 @@ class WordPieceTokenizer:
 def normalize(text: str) -> str:
     r"""Remove control characters and accents, write everything in lower case, and put
     spaces around Chinese characters.
-
-    >>> normalize("São\tTomé\x00 東京")
-    'sao tome  東  京 '
     """
     cleaned = "".join(_clean(character) for character in text)
     plain = (
@@ -168,11 +164,7 @@ def normalize(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """Split a text at white space and around each punctuation mark.
-
-    >>> split_words("websites end in .ke")
-    ['websites', 'end', 'in', '.', 'ke']
-    """
+    """Split a text at white space and around each punctuation mark."""
     spaced = "".join(
         f" {character} " if _is_punctuation(character) else character
         for character in text

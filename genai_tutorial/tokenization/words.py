@@ -20,9 +20,6 @@ class WordTokenizer:
     Token 0 pads shorter texts (`PADDING`), token 1 ends each text (`END`), and the
     words follow in order.
 
-    Attributes:
-        words: All words, each once.
-
     Raises:
         ValueError: If there are no words, or one is a duplicate or contains a space or
             a capital letter.
@@ -91,7 +88,6 @@ class WordTokenizer:
         """Return one row for each text, padded to the same length.
 
         Args:
-            texts: The texts.
             length: The number of tokens per row.
 
         Raises:

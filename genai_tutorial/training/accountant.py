@@ -16,23 +16,8 @@ def renyi_divergence_of_sampled_gaussian(
 ) -> float:
     """Return the Rényi divergence of one step with a record from one without it.
 
-    The norm to which gradients are clipped cancels: the noise is measured in units of
-    it.
-
-    Args:
-        sampling_rate: The probability with which each record takes part in a step.
-        noise_multiplier: The standard deviation of the noise, divided by the clipping
-            norm.
-        order: The order of the divergence, an integer from 2.
-
-    Raises:
-        ValueError: If an argument is out of range.
-
     Source: Mironov, Talwar and Zhang, Rényi Differential Privacy of the Sampled
         Gaussian Mechanism, section 3.3, https://arxiv.org/abs/1908.10530
-
-    >>> renyi_divergence_of_sampled_gaussian(1.0, noise_multiplier=2.0, order=4)
-    0.5
     """
     _check(sampling_rate, noise_multiplier, order)
     if sampling_rate == 0:
@@ -68,9 +53,7 @@ def epsilon(
         sampling_rate: The probability with which each record takes part in a step.
         noise_multiplier: The standard deviation of the noise, divided by the clipping
             norm; without noise, epsilon is infinite.
-        steps: The number of steps.
         delta: The probability with which the bound may fail; below 1 / records.
-        orders: The orders to try.
 
     Raises:
         ValueError: If an argument is out of range.

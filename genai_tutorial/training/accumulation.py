@@ -6,9 +6,9 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.training.distributed import no_sync
-from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
-from genai_tutorial.training.train_step import finite_loss
+from .distributed import no_sync
+from .optimizers import CombinedOptimizer, clip_gradients
+from .train_step import finite_loss
 
 
 def accumulated_train_step(
@@ -20,25 +20,7 @@ def accumulated_train_step(
     *,
     accumulation_steps: int,
 ) -> float:
-    """Compute the same update as `train_step`, one micro-batch at a time.
-
-    Only one micro-batch takes up memory at a time. The update is that of the whole
-    batch if the loss is a mean over examples: the mean of the micro-batches' gradients
-    is the gradient of the batch. Several processes average their gradients once, after
-    the last micro-batch.
-
-    Args:
-        model: As for `train_step`.
-        batch: As for `train_step`.
-        loss_fn: As for `train_step`; a mean over examples.
-        optimizer: As for `train_step`.
-        clip_norm: As for `train_step`.
-        accumulation_steps: Number of micro-batches; must divide the batch.
-
-    Raises:
-        ValueError: If `accumulation_steps` does not divide the batch.
-        FloatingPointError: If the loss is not finite; the parameters stay as they were.
-    """
+    """Compute the same update as `train_step`, one micro-batch at a time."""
     optimizer.zero_grad()
     losses = []
     for micro_batch, is_last in _micro_batches(batch, accumulation_steps):

@@ -10,16 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.gan import AdversarialLoss
-from genai_tutorial.runtime.progress import progress_bar
-from genai_tutorial.training.checkpoint import load_checkpoint, save_checkpoint
-from genai_tutorial.training.ema import EMA
-from genai_tutorial.training.run_state import (
-    Checkpoint,
-    check_batches,
-    check_schedule,
-    schedule_settings,
-)
-from genai_tutorial.training.schedules import scale_learning_rates
+from genai_tutorial.runtime import progress_bar
+
+from .checkpoint import load_checkpoint, save_checkpoint
+from .ema import EMA
+from .run_state import Checkpoint, check_batches, check_schedule, schedule_settings
+from .schedules import scale_learning_rates
 
 Penalty = Callable[..., Float[Tensor, ""]]
 """Called as `penalty(discriminator, real, fake, *labels)`, added to the loss."""
@@ -148,7 +144,6 @@ def fit_adversarial(
         watch_every: Number of steps between two calls of `watch`.
         checkpoint: Where to save the run and resume it from; needs batches with
             `state_dict`.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If a number is out of range, or the batches run out.

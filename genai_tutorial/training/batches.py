@@ -16,7 +16,6 @@ class TokenBatches:
         tokens: The whole text.
         context_length: The number of tokens in a window.
         batch_size: The number of windows in a batch, over all processes.
-        seed: Seed of the positions.
         rank: Number of this process, from 0.
         world_size: Number of processes that share each batch: each takes every
             `world_size`-th window, so that together they read the same batch as a
@@ -95,7 +94,6 @@ class TensorBatches:
     Args:
         tensors: One or more tensors with one row per example.
         batch_size: The number of examples in a batch, over all processes.
-        seed: Seed of the order.
         rank: Number of this process, from 0.
         world_size: Number of processes that share each batch, as for `TokenBatches`.
 

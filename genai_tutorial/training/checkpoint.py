@@ -106,21 +106,6 @@ def set_random_state(state: dict[str, Any]) -> None:
 def pack(state: Any, hold: Callable[[Tensor], Tensor]) -> tuple[Any, dict[str, Tensor]]:
     """Split a state into a tree for JSON and the tensors, under names like
     `model.head.weight`.
-
-    If two tensors would have the same name, or a name is not allowed in a file, their
-    keys as JSON replace it: `["a.b"]` and `["a", "b"]`.
-
-    Args:
-        state: Nested dicts, lists and tuples of tensors, numbers and strings.
-        hold: Called on each tensor; returns the tensor to keep, for example a copy.
-
-    Raises:
-        TypeError: If the state holds a value of another type.
-
-    >>> x, y = torch.zeros(1), torch.ones(1)
-    >>> tree, tensors = pack({"a.b": x, "a": {"b": y, "c": y}}, torch.clone)
-    >>> list(tensors)
-    ['["a.b"]', '["a", "b"]', 'a.c']
     """
     leaves: list[tuple[Keys, dict[str, Any], Tensor]] = []
     tree = _pack(state, (), leaves)

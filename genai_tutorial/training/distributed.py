@@ -34,7 +34,6 @@ class Process:
 
     Attributes:
         rank: Its number, from 0.
-        world_size: The number of processes.
     """
 
     rank: int = 0
@@ -123,9 +122,6 @@ def unwrap(model: nn.Module) -> nn.Module:
 def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """Average a number over all processes, so that each reports the loss of the whole
     batch.
-
-    >>> mean_over_processes(torch.tensor(2.5))
-    tensor(2.5000)
     """
     if not several_processes():
         return value

@@ -7,16 +7,17 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.runtime.progress import progress_bar
-from genai_tutorial.training.accumulation import accumulated_train_step
-from genai_tutorial.training.distributed import is_first_process, unwrap
-from genai_tutorial.training.ema import EMA
-from genai_tutorial.training.history import Evaluation, History
-from genai_tutorial.training.mixed_precision import in_bfloat16
-from genai_tutorial.training.optimizers import CombinedOptimizer
-from genai_tutorial.training.run_state import Checkpoint, RunState
-from genai_tutorial.training.schedules import scale_learning_rates
-from genai_tutorial.training.train_step import train_step
+from genai_tutorial.runtime import progress_bar
+
+from .accumulation import accumulated_train_step
+from .distributed import is_first_process, unwrap
+from .ema import EMA
+from .history import Evaluation, History
+from .mixed_precision import in_bfloat16
+from .optimizers import CombinedOptimizer
+from .run_state import Checkpoint, RunState
+from .schedules import scale_learning_rates
+from .train_step import train_step
 
 
 def fit(
@@ -63,7 +64,6 @@ def fit(
             `state_dict`, like `TokenBatches`.
         generators: Random generators that `loss_fn` draws from, so that checkpoints can
             hold them.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If a setting is out of range, the batches run out, or a checkpoint

@@ -11,29 +11,15 @@ from typing import Any
 import torch
 from torch import distributed, nn
 
-from genai_tutorial.training.distributed import several_processes
-from genai_tutorial.training.history import History
-from genai_tutorial.training.optimizers import CombinedOptimizer
-from genai_tutorial.training.run_state import Checkpoint, RunState, check_batches
-from genai_tutorial.training.sharded_checkpoint import (
-    latest_step,
-    load_sharded,
-    save_sharded,
-)
+from .distributed import several_processes
+from .history import History
+from .optimizers import CombinedOptimizer
+from .run_state import Checkpoint, RunState, check_batches
+from .sharded_checkpoint import latest_step, load_sharded, save_sharded
 
 
 def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
     """Shard a model's weights, gradients and optimizer states over all processes.
-
-    Each process keeps its shard of every tensor. A part is gathered when the forward or
-    backward pass needs it, and freed afterwards; gradients are averaged as with
-    `parallel`. With a single process, the model is unchanged.
-
-    Args:
-        model: The model; it is changed in place and returned. Build the optimizer
-            afterwards.
-        parts: Modules whose weights are gathered together, usually the model's blocks.
-            All other weights are gathered at the start and kept.
 
     Source: Zhao et al., PyTorch FSDP, https://arxiv.org/abs/2304.11277; here by
         `torch.distributed.fsdp.fully_shard`
@@ -54,20 +40,11 @@ def shard(model: nn.Module, parts: Iterable[nn.Module] = ()) -> nn.Module:
 @dataclass(frozen=True)
 class ShardedCheckpoint(Checkpoint):
     """A checkpoint of a model that `shard` has split: a folder into which each process
-    writes its part. Any number of processes can resume from it.
-
-    Attributes:
-        path: The folder.
-        every: Number of steps between two saves; a run is also saved at its end.
-        resume: Whether to resume from the folder if it holds a checkpoint.
+    writes its part.
     """
 
     def check(self, run: RunState) -> None:
-        """Raise an error if a run cannot be saved.
-
-        Raises:
-            ValueError: If its batches cannot be saved.
-        """
+        """Raise an error if a run cannot be saved."""
         check_batches(run.batches)
 
     def exists(self) -> bool:

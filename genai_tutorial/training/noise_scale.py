@@ -9,26 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class GradientNoise:
-    """The mean and the variance of the gradient, estimated from batches.
-
-    Attributes:
-        signal: The estimated squared norm of the gradient over all data.
-        noise: The estimated variance of one example's gradient, summed over all
-            parameters.
-    """
+    """The mean and the variance of the gradient, estimated from batches."""
 
     signal: float
     noise: float
 
     @property
     def scale(self) -> float:
-        """The batch size at which signal and noise are equal (the simple noise scale).
-
-        Far below it, doubling the batch size halves the number of steps; far above, it
-        saves nothing.
-
-        Raises:
-            ValueError: If the estimated signal is not above 0.
+        """The batch size at which signal and noise are equal (the simple noise
+        scale).
         """
         if not self.signal > 0:
             raise ValueError(
@@ -44,22 +33,7 @@ def gradient_noise(
     loss_fn: Callable[..., Tensor],
     micro_batches: int = 2,
 ) -> GradientNoise:
-    """Compare the gradient of each batch with the gradients of its
-    micro-batches.
-
-    A gradient over B examples has an expected squared norm of signal + noise / B, so
-    that two batch sizes give two equations for the two unknowns. Both are averaged over
-    all batches; the model's gradients stay empty.
-
-    Args:
-        model: The model at the point of its training to measure.
-        batches: The batches, each a tuple of tensors with the same number of rows.
-        loss_fn: Called as `loss_fn(model, *batch)`; a mean over examples.
-        micro_batches: Number of micro-batches per batch; must divide it.
-
-    Raises:
-        ValueError: If there are no batches, or `micro_batches` is less than 2 or
-            does not divide them.
+    """Compare the gradient of each batch with the gradients of its micro-batches.
 
     Source: McCandlish et al., An Empirical Model of Large-Batch Training, appendix A.1,
         https://arxiv.org/abs/1812.06162

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from genai_tutorial.training.adamw import AdamW
-from genai_tutorial.training.muon import Muon
+from .adamw import AdamW
+from .muon import Muon
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,6 @@ def build_optimizer(
     set), and AdamW for the rest.
 
     Args:
-        model: The model to train.
         settings: Learning rates and more; None for those that suit the book's small
             Transformers.
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from genai_tutorial.runtime.progress import progress_bar
-from genai_tutorial.training.optimizers import CombinedOptimizer
+from genai_tutorial.runtime import progress_bar
+
+from .optimizers import CombinedOptimizer
 
 Gradients = dict[str, Tensor]
 """The gradient of each parameter, by the parameter's name."""
@@ -114,11 +115,7 @@ def per_sample_gradients(
 
 
 def gradient_norms(gradients: Mapping[str, Tensor]) -> Float[Tensor, "record"]:
-    """Return the norm of each record's gradient over all parameters.
-
-    >>> gradient_norms({"a": torch.tensor([[3.0], [0.0]]), "b": torch.tensor([4.0, 1])})
-    tensor([5., 1.])
-    """
+    """Return the norm of each record's gradient over all parameters."""
     squares = [
         g.flatten(1).square().sum(dim=1) if g.dim() > 1 else g.square()
         for g in gradients.values()
@@ -188,15 +185,12 @@ def fit_privately(
     The optimizer sees only noisy gradients, so its own computation costs no privacy.
 
     Args:
-        model: The model to train.
         records: Tensors whose first axis is the record; a record is what is protected.
         loss_fn: Called as `loss_fn(model, *batch)` with one record.
         optimizer: Updates the model's parameters.
         settings: Clipping, noise and sampling.
-        steps: The number of steps.
         seed: Seed of the samples and of the noise. A published seed undoes the privacy:
             it is here so that the book's figures can be computed again.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If `steps` is below 1.

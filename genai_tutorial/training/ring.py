@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, distributed
 
-from genai_tutorial.training.distributed import several_processes
-from genai_tutorial.transformer import OnlineSoftmax
-from genai_tutorial.transformer.blockwise import update_with_block
+from genai_tutorial.transformer import OnlineSoftmax, update_with_block
+
+from .distributed import several_processes
 
 
 @torch.no_grad()
@@ -32,7 +32,6 @@ def ring_attention(
     Args:
         query: The queries of this process's part of the text.
         key: The keys of this part; they may have fewer heads than the queries.
-        value: The values of this part.
         is_causal: Whether a query attends only to keys at and before its own position.
         state_dtype: The number format of the running sums between hops; None for that
             of the queries.

@@ -8,16 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.training.checkpoint import (
-    load_checkpoint,
-    random_state,
-    save_checkpoint,
-    set_random_state,
-)
-from genai_tutorial.training.distributed import is_first_process, is_sharded, unwrap
-from genai_tutorial.training.ema import EMA
-from genai_tutorial.training.history import History
-from genai_tutorial.training.optimizers import CombinedOptimizer
+from .checkpoint import load_checkpoint, random_state, save_checkpoint, set_random_state
+from .distributed import is_first_process, is_sharded, unwrap
+from .ema import EMA
+from .history import History
+from .optimizers import CombinedOptimizer
 
 
 @dataclass
@@ -134,11 +129,7 @@ class Checkpoint:
 
 
 def check_batches(batches: Iterable) -> None:
-    """Raise an error if batches cannot be saved.
-
-    Raises:
-        ValueError: If they have no `state_dict`.
-    """
+    """Raise an error if batches cannot be saved."""
     if not hasattr(batches, "state_dict"):
         raise ValueError(
             "A run can be resumed only if its batches can: give them state_dict and "
@@ -149,11 +140,7 @@ def check_batches(batches: Iterable) -> None:
 def check_schedule(
     saved: dict | None, schedule: Callable[[int], float] | None, file_name: str
 ) -> None:
-    """Raise an error if a checkpoint was saved with another schedule.
-
-    Raises:
-        ValueError: If it was.
-    """
+    """Raise an error if a checkpoint was saved with another schedule."""
     if saved != schedule_settings(schedule):
         raise ValueError(
             f"{file_name} is from a run with the schedule {saved}, and this one has "

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
-from genai_tutorial.runtime.optional_imports import require
+from genai_tutorial.runtime import require
 
 FLOPS_PER_TOKEN = 6
 """Training operations per parameter and token: two in the forward pass, four in the
@@ -58,12 +58,7 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Allocation:
-    """The division of a compute budget between parameters and tokens.
-
-    Attributes:
-        parameters: Number of parameters.
-        tokens: Number of training tokens.
-    """
+    """The division of a compute budget between parameters and tokens."""
 
     parameters: float
     tokens: float
@@ -168,25 +163,8 @@ def compute_optimal(law: PowerLaw, flops: float) -> Allocation:
 
 
 def tokens_to_reach(law: PowerLaw, loss: float, parameters: float) -> float:
-    """Return the number of tokens that a model of a given size needs to reach a loss.
-
-    A model smaller than the compute-optimal one needs more tokens for the same loss: it
-    is more expensive to train, and cheaper to use.
-
-    Raises:
-        ValueError: If a model of this size never reaches the loss, or the law does not
-            have the two scales parameters and tokens.
-
-    >>> law = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
-    >>> best = compute_optimal(law, flops=1e21)
-    >>> tokens = tokens_to_reach(
-    ...     law, float(law([best.parameters, best.tokens])), best.parameters / 2
-    ... )
-    >>> (
-    ...     round(tokens / best.tokens, 2),
-    ...     round(tokens / best.tokens / 2, 2),
-    ... )  # half the size: tokens, training compute
-    (2.42, 1.21)
+    """Return the number of tokens that a model of a given size needs to reach a
+    loss.
     """
     (a, b), (alpha, beta) = _two(law)
     left = loss - law.floor - a / parameters**alpha

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from genai_tutorial.training.optimizers import CombinedOptimizer
+from .optimizers import CombinedOptimizer
 
 Decay = Literal["cosine", "linear", "sqrt", "none"]
 
@@ -20,7 +20,6 @@ class Schedule:
     step.
 
     Attributes:
-        steps: Number of steps in the run.
         warmup_steps: Length of the warmup. Its first step has the factor 1 /
             warmup_steps (in the transformers library the factor 0, which wastes a
             step), and its last step the factor 1.

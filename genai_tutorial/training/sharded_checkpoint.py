@@ -18,8 +18,8 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor, distributed
 
-from genai_tutorial.training.checkpoint import pack, unpack
-from genai_tutorial.training.distributed import is_first_process
+from .checkpoint import pack, unpack
+from .distributed import is_first_process
 
 FORMAT = "genai_tutorial sharded checkpoint 1"
 STATE = "state.json"
@@ -28,18 +28,6 @@ STATE = "state.json"
 def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
     """Write a run's state into `folder/step-N`, where N is `state["step"]`; all
     processes call this together.
-
-    The folder of this step is written atomically, and earlier steps are removed
-    afterwards, so a process that is killed at any moment leaves a complete checkpoint.
-
-    Args:
-        folder: The folder of one run.
-        state: Nested dicts, lists and tuples of tensors, numbers and strings. Each
-            process writes its part of a split tensor; other tensors are written by one
-            process.
-
-    Raises:
-        TypeError: If the state holds a value of another type.
     """
     from torch.distributed import checkpoint as dcp
 
@@ -71,18 +59,6 @@ def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
 def load_sharded(folder: Path | str, state: dict[str, Any]) -> dict[str, Any]:
     """Read the newest step of a folder; all processes call this together, however many
     there are now.
-
-    Args:
-        folder: The folder that `save_sharded` has written to.
-        state: The state of the run that is about to resume. Its tensors show how each
-            is split now, and are overwritten.
-
-    Returns:
-        The saved state, with the tensors of `state`.
-
-    Raises:
-        FileNotFoundError: If there is no checkpoint.
-        ValueError: If a file is damaged, or the state is that of another run.
     """
     from torch.distributed import checkpoint as dcp
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from genai_tutorial.training.distributed import mean_over_processes
-from genai_tutorial.training.optimizers import CombinedOptimizer, clip_gradients
+from .distributed import mean_over_processes
+from .optimizers import CombinedOptimizer, clip_gradients
 
 
 def train_step(
@@ -52,11 +52,7 @@ def train_step(
 
 
 def finite_loss(loss: Tensor) -> float:
-    """Return the loss as a number, averaged over all processes.
-
-    Raises:
-        FloatingPointError: If it is infinite or not a number.
-    """
+    """Return the loss as a number, averaged over all processes."""
     value = mean_over_processes(loss.detach()).item()
     if not math.isfinite(value):
         raise FloatingPointError(

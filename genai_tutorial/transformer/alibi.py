@@ -14,15 +14,8 @@ def alibi_slopes(
 ) -> Float[Tensor, "head"]:
     """Return each head's slope: the penalty per position of distance.
 
-    If the number of heads n is a power of two, the slopes are 2^(-8/n), 2^(-16/n), ...,
-    2^-8. Otherwise they are the slopes for the next smaller power of two, followed by
-    every other slope for the next larger one.
-
     Source: Press et al., Train Short, Test Long, section 3,
-    https://arxiv.org/abs/2108.12409
-
-    >>> alibi_slopes(8)
-    tensor([0.5000, 0.2500, 0.1250, 0.0625, 0.0312, 0.0156, 0.0078, 0.0039])
+        https://arxiv.org/abs/2108.12409
     """
     if heads < 1:
         raise ValueError(f"heads must be at least 1, got {heads}.")

@@ -23,7 +23,6 @@ def attention_weights(
     keys, one row per query.
 
     Args:
-        query: The queries.
         key: The keys. They may have fewer heads (the third dimension from the end) than
             the queries; each is then shared by a group of query heads.
         mask: True where a query may attend to a key; None for all pairs. A query that
@@ -58,7 +57,6 @@ def attention(
     by how well their keys match it.
 
     Args:
-        query: The queries.
         key: The keys. They may have fewer heads than the queries; each is then shared
             by a group of query heads.
         value: The values, with as many heads as `key`.

@@ -5,13 +5,13 @@ connection.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.context import AttentionContext
-from genai_tutorial.transformer.feed_forward import FeedForward
-from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts
-from genai_tutorial.transformer.multi_head import MultiHeadAttention
-from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .config import DecoderConfig
+from .context import AttentionContext
+from .feed_forward import FeedForward
+from .mixture_of_experts import MixtureOfExperts
+from .multi_head import MultiHeadAttention
+from .norms import RMSNorm
+from .rotary import RotaryEmbedding
 
 
 class DecoderBlock(nn.Module):
@@ -62,11 +62,7 @@ class DecoderBlock(nn.Module):
 
 
 def make_norm(config: DecoderConfig) -> nn.Module:
-    """Build a normalization layer; only LayerNorm uses `config.bias`.
-
-    >>> make_norm(DecoderConfig(vocab_size=65, width=8))
-    LayerNorm((8,), eps=1e-05, elementwise_affine=True, bias=True)
-    """
+    """Build a normalization layer; only LayerNorm uses `config.bias`."""
     epsilon = config.norm.epsilon
     if config.norm.kind == "layer":
         epsilon = 1e-5 if epsilon is None else epsilon

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.transformer.attention import share_heads
-from genai_tutorial.transformer.masks import may_see
+from .attention import share_heads
+from .masks import may_see
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ class OnlineSoftmax:
         Args:
             scores: The scaled products of queries and keys; minus infinity where a
                 query may not attend to a key.
-            values: The values of the keys.
         """
         maximum = torch.maximum(self.maximum, scores.amax(dim=-1))
         # Queries that have seen no key yet have the maximum minus infinity.
@@ -96,7 +95,6 @@ def blockwise_attention(
     `block_size` x `block_size`.
 
     Args:
-        query: The queries.
         key: The keys; may have fewer heads than the queries.
         value: The values, with as many heads as `key`.
         block_size: The number of queries, and of keys, in a block.
@@ -140,10 +138,6 @@ def update_with_block(
     """Return the state of some queries after one more block of keys.
 
     Args:
-        state: The state before.
-        query: The queries.
-        key: The keys of the block.
-        value: The values of the block.
         starts: The positions of the first query and the first key, for causal
             attention; None if all queries attend to all keys.
     """

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.config import DecoderConfig
+from .config import DecoderConfig
 
 
 class KVCache:
@@ -21,7 +21,6 @@ class KVCache:
 
     Args:
         config: The decoder's settings.
-        batch_size: The number of rows.
         length: The maximum number of tokens per row, prompt and answer together; None
             for the model's context length.
         dtype: The same as the model's.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from genai_tutorial.transformer.config_groups import (
+from .config_groups import (
     AttentionConfig,
     FeedForwardConfig,
     InitializationConfig,
@@ -11,7 +11,7 @@ from genai_tutorial.transformer.config_groups import (
     NormConfig,
     check_sizes,
 )
-from genai_tutorial.transformer.rotary_scaling import RotaryScaling
+from .rotary_scaling import RotaryScaling
 
 GROUPS = {
     "attention": AttentionConfig,
@@ -31,7 +31,6 @@ class DecoderConfig:
         vocab_size: The number of different tokens.
         context_length: The context window: the maximum number of tokens at once.
         width: The number of features of a token's vector.
-        layers: The number of blocks.
         attention: Heads and positions.
         feed_forward: Width and activation function of the feed-forward layers.
         mixture: A mixture of experts in place of each feed-forward layer.
@@ -39,7 +38,6 @@ class DecoderConfig:
         norm: LayerNorm or RMSNorm.
         bias: Whether linear layers and LayerNorms add a learned constant.
         tied_embeddings: Whether the output layer shares the embedding's weights.
-        initialization: The initialization of the weights.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.

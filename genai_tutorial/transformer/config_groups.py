@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from genai_tutorial.transformer.feed_forward import Activation
-from genai_tutorial.transformer.norms import NormKind
-from genai_tutorial.transformer.rotary_scaling import RotaryScaling
+from .feed_forward import Activation
+from .norms import NormKind
+from .rotary_scaling import RotaryScaling
 
 PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
 
@@ -75,7 +75,6 @@ class FeedForwardConfig:
 
     Attributes:
         width: The number of hidden features; None for four times the decoder's width.
-        activation: The activation function.
     """
 
     width: int | None = None
@@ -92,7 +91,6 @@ class MixtureConfig:
 
     Attributes:
         experts: The number of experts that the router chooses from.
-        experts_per_token: The number of experts chosen for each token.
         shared_experts: The number of further experts that process every token.
         expert_width: The number of hidden features of an expert; None for that of the
             feed-forward layer.

@@ -14,16 +14,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.alibi import alibi_slopes, distance_bias
-from genai_tutorial.transformer.cache import KVCache
-from genai_tutorial.transformer.masks import (
-    document_mask,
-    document_positions,
-    may_see,
-    padding_mask,
-    sees_back,
-)
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .alibi import alibi_slopes, distance_bias
+from .cache import KVCache
+from .masks import document_mask, document_positions, may_see, padding_mask, sees_back
+from .rotary import RotaryEmbedding
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.block import (
-    make_attention,
-    make_feed_forward,
-    make_norm,
-)
-from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.context import AttentionContext
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .block import make_attention, make_feed_forward, make_norm
+from .config import DecoderConfig
+from .context import AttentionContext
+from .rotary import RotaryEmbedding
 
 
 class ShortConvolution(nn.Module):
@@ -25,7 +21,6 @@ class ShortConvolution(nn.Module):
     layer is the identity.
 
     Args:
-        width: The number of features.
         size: The number of earlier positions to add.
 
     Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
@@ -46,7 +41,6 @@ class ShortConvolution(nn.Module):
         zeros.
 
         Args:
-            x: The vectors.
             context: Supplies earlier vectors from its cache; masked ones count as zero.
         """
         context = AttentionContext() if context is None else context
@@ -60,14 +54,7 @@ class ShortConvolution(nn.Module):
 
 
 class ConvolutionBlock(nn.Module):
-    """A `DecoderBlock` with a short convolution after each norm.
-
-    Args:
-        config: The decoder's settings.
-        rotary: The rotary embedding that all blocks share; None for other positional
-            encodings.
-        layer: The index of the block in its model.
-    """
+    """A `DecoderBlock` with a short convolution after each norm."""
 
     def __init__(
         self,

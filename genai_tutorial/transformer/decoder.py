@@ -5,16 +5,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.transformer.block import DecoderBlock, make_norm
-from genai_tutorial.transformer.cache import KVCache
-from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.context import AttentionContext
-from genai_tutorial.transformer.convolution import ConvolutionBlock
-from genai_tutorial.transformer.initialize import initialize
-from genai_tutorial.transformer.ngram_embedding import NGramEmbedding
-from genai_tutorial.transformer.positions import LearnedPositions, SinusoidalPositions
-from genai_tutorial.transformer.rolling_cache import RollingCache
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .block import DecoderBlock, make_norm
+from .cache import KVCache
+from .config import DecoderConfig
+from .context import AttentionContext
+from .convolution import ConvolutionBlock
+from .initialize import initialize
+from .ngram_embedding import NGramEmbedding
+from .positions import LearnedPositions, SinusoidalPositions
+from .rolling_cache import RollingCache
+from .rotary import RotaryEmbedding
 
 
 class DecoderLM(nn.Module):

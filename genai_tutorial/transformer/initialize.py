@@ -5,21 +5,15 @@ import math
 import torch
 from torch import nn
 
-from genai_tutorial.transformer.config import DecoderConfig
+from .config import DecoderConfig
 
 
 @torch.no_grad()
 def initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
     """Initialize a decoder: random matrices, gains of one, biases of zero.
 
-    With `std=None` a matrix gets the standard deviation 1/sqrt(inputs), which preserves
-    the scale of the activations; an embedding has one active input and therefore gets
-    1, unless it is also the output layer. Otherwise all matrices get `std`, and the
-    layers that write to the residual stream get less, because their 2 x layers
-    contributions add up.
-
     Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
-    2.3 (scaling by depth)
+        2.3 (scaling by depth)
     """
     settings = config.initialization
     generator = torch.Generator().manual_seed(seed)

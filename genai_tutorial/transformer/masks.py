@@ -116,10 +116,8 @@ def document_mask(
 def document_positions(
     documents: Int[Tensor, "batch position"],
 ) -> Int[Tensor, "batch position"]:
-    """Return the positions of the tokens in packed rows, restarting at 0 in each text.
-
-    >>> document_positions(torch.tensor([[5, 5, 5, 6, 6]]))
-    tensor([[0, 1, 2, 0, 1]])
+    """Return the positions of the tokens in packed rows, restarting at 0 in each
+    text.
     """
     places = torch.arange(documents.shape[1], device=documents.device)
     starts = functional.pad(documents[:, 1:] != documents[:, :-1], (1, 0))
@@ -131,9 +129,6 @@ def sees_back(
 ) -> Bool[Tensor, "batch position"]:
     """Return whether each token may attend to the one `distance` positions before it;
     False if there is none.
-
-    >>> sees_back(document_mask(torch.tensor([[5, 5, 6]])), distance=1)
-    tensor([[False,  True, False]])
     """
     seen = mask[:, 0].diagonal(-distance, -2, -1)
     return functional.pad(seen, (distance, 0))[:, : mask.shape[-1]]
@@ -146,11 +141,7 @@ def may_see(
     sinks: int = 0,
 ) -> Bool[Tensor, "*batch query key"]:
     """Return the causal mask for queries and keys at the given positions; a negative
-    key position marks an empty slot. The first `sinks` keys are never out of the
-    window.
-
-    >>> may_see(torch.tensor([5]), torch.tensor([3, 4, 5, 6, -1]), window=2)
-    tensor([[False,  True,  True, False, False]])
+    key position marks an empty slot.
     """
     keys = key_positions[..., None, :]
     distances = query_positions[..., :, None] - keys

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.feed_forward import Activation, FeedForward
-from genai_tutorial.transformer.routing import Router, Routing
+from .feed_forward import Activation, FeedForward
+from .routing import Router, Routing
 
 
 class MixtureOfExperts(nn.Module):

@@ -5,11 +5,11 @@ features.
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.attention import attention_weights, fused_attention
-from genai_tutorial.transformer.context import AttentionContext, AttentionPattern
-from genai_tutorial.transformer.masks import causal_mask
-from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .attention import attention_weights, fused_attention
+from .context import AttentionContext, AttentionPattern
+from .masks import causal_mask
+from .norms import RMSNorm
+from .rotary import RotaryEmbedding
 
 
 class MultiHeadAttention(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.context import AttentionContext
+from .context import AttentionContext
 
 # a prime near 2^32/golden ratio; the largest prime below 2^32
 MULTIPLIER, MODULUS = (2_654_435_761, 4_294_967_291)
@@ -61,7 +61,6 @@ class NGramEmbedding(nn.Module):
         """Return for each position the vector of the n-grams that end there.
 
         Args:
-            ids: The tokens.
             context: Supplies earlier tokens from its cache; masked ones count as
                 token 0.
         """

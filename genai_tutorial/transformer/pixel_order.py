@@ -8,9 +8,6 @@ from torch import Tensor
 def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
     """Return the order of the pixels in the chain rule: patch by patch, and row by row
     within a patch; pixels are numbered row by row.
-
-    >>> chain_order(side=4, patch=2).tolist()
-    [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]
     """
     numbers = torch.arange(side * side).view(side // patch, patch, side // patch, patch)
     return numbers.transpose(1, 2).flatten()
@@ -19,9 +16,6 @@ def chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
 def known_around(side: int, patch: int, sight: int) -> Int[Tensor, "pixel neighbour"]:
     """Return the neighbours of each pixel that precede it in the chain; -1 for those
     that follow it or are outside the image.
-
-    >>> known_around(side=2, patch=2, sight=1)[3].tolist()  # of the last pixel
-    [0, 1, -1, 2]
     """
     turn = chain_order(side, patch).argsort()
     reach = range(-sight, sight + 1)

@@ -18,17 +18,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.transformer.block import DecoderBlock
-from genai_tutorial.transformer.cache import KVCache
-from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.config_groups import (
-    AttentionConfig,
-    FeedForwardConfig,
-    NormConfig,
-)
-from genai_tutorial.transformer.context import AttentionContext
-from genai_tutorial.transformer.norms import RMSNorm
-from genai_tutorial.transformer.pixel_order import chain_order, known_around
+from .block import DecoderBlock
+from .cache import KVCache
+from .config import DecoderConfig
+from .config_groups import AttentionConfig, FeedForwardConfig, NormConfig
+from .context import AttentionContext
+from .norms import RMSNorm
+from .pixel_order import chain_order, known_around
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,8 @@ class PixelConfig:
     Attributes:
         side: Height and width of an image.
         patch: Height and width of a patch; must divide `side`.
-        levels: The number of grey levels.
         width: The number of features of a patch.
         layers: The number of Transformer blocks.
-        heads: The number of attention heads.
         sight: The radius of the small network's neighbourhood: it reads the earlier
             pixels up to this many rows and columns away.
         hidden: The number of hidden features of the small network.
@@ -107,10 +101,6 @@ class PixelConfig:
 class PixelTransformer(nn.Module):
     """An autoregressive model of grey-level images: predicts each pixel from all pixels
     before it.
-
-    Args:
-        config: The settings.
-        seed: Seed of the initialization.
 
     Source: Parmar et al., Image Transformer, https://arxiv.org/abs/1802.05751; Yu et
         al., MEGABYTE, section 2 (a large model of patches and a small one inside them),
@@ -195,8 +185,6 @@ class PixelTransformer(nn.Module):
         With a `KVCache`, the Transformer reads each finished patch only once.
 
         Args:
-            count: The number of images.
-            generator: The random number generator.
             temperature: Divides the logits: below 1 favours probable levels.
 
         Raises:

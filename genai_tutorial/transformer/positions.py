@@ -16,7 +16,6 @@ class LearnedPositions(nn.Module):
     """Learned positional encoding: one vector for each position of the context.
 
     Args:
-        context_length: The number of positions.
         width: The number of features in a vector.
     """
 
@@ -43,7 +42,6 @@ class SinusoidalPositions(nn.Module):
     Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
 
     Args:
-        context_length: The number of positions.
         width: The number of features in a vector.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.5,

@@ -6,20 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.transformer.cache import KVCache
-from genai_tutorial.transformer.config import DecoderConfig
+from .cache import KVCache
+from .config import DecoderConfig
 
 
 class RollingCache(KVCache):
     """A `KVCache` that keeps the last `sliding_window` tokens of each row in a ring
     buffer.
 
-    The key of token p is stored at index p modulo the window and overwrites the one
-    that has just left the window. Overwritten keys are lost, so `keep` empties the
-    cache if the text has changed.
-
     Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
-    https://arxiv.org/abs/2310.06825
+        https://arxiv.org/abs/2310.06825
     """
 
     forgets = True
@@ -98,10 +94,6 @@ def ring_positions(
 ) -> Int[Tensor, "rows {places}"]:
     """Return the text position that each slot of a ring buffer holds after this many
     tokens; negative for an empty slot.
-
-    >>> ring_positions(torch.tensor([2, 6]), places=4)
-    tensor([[ 0,  1, -2, -1],
-            [ 4,  5,  2,  3]])
     """
     last = lengths[:, None] - 1
     return last - (last - torch.arange(places, device=lengths.device)) % places

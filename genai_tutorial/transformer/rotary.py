@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer.rotary_scaling import RotaryScaling
+from .rotary_scaling import RotaryScaling
 
 
 class RotaryEmbedding(nn.Module):

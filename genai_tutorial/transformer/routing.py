@@ -50,7 +50,6 @@ class Router(nn.Module):
 
     Args:
         width: The number of features of a token.
-        experts: The number of experts.
         per_token: The number of experts chosen for each token.
 
     Raises:
@@ -92,18 +91,7 @@ class Router(nn.Module):
 
 
 def expert_usage(routing: Routing) -> Float[Tensor, " expert"]:
-    """Return each expert's load: its share of all choices.
-
-    >>> logits = torch.tensor([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]])
-    >>> routing = Routing(
-    ...     logits,
-    ...     logits.softmax(-1),
-    ...     torch.tensor([[0, 1], [0, 2]]),
-    ...     torch.full((2, 2), 0.5),
-    ... )
-    >>> expert_usage(routing)
-    tensor([0.5000, 0.2500, 0.2500])
-    """
+    """Return each expert's load: its share of all choices."""
     counts = routing.chosen.flatten().bincount(minlength=routing.probabilities.shape[1])
     return counts / routing.chosen.numel()
 
@@ -122,9 +110,6 @@ def usage_entropy(routing: Routing) -> Float[Tensor, ""]:
 def router_entropy(routing: Routing) -> Float[Tensor, ""]:
     """Return the router's mean uncertainty about a token: the mean entropy of its
     probabilities, in nats.
-
-    It is low for a good router, but also for one that sends everything to the same
-    expert; `usage_entropy` distinguishes the two.
     """
     return torch.special.entr(routing.probabilities).sum(dim=-1).mean()
 
@@ -163,12 +148,5 @@ def router_z_loss(routing: Routing) -> Float[Tensor, ""]:
     softmax inaccurate in low precision: the mean of logsumexp(logits)^2.
 
     Source: Zoph et al., ST-MoE, equation 5, https://arxiv.org/abs/2202.08906
-
-    >>> uniform = torch.full((1, 4), 0.25)
-    >>> routing = Routing(
-    ...     torch.zeros(1, 4), uniform, torch.tensor([[0]]), torch.ones(1, 1)
-    ... )
-    >>> router_z_loss(routing)
-    tensor(1.9218)
     """
     return routing.logits.logsumexp(dim=-1).square().mean()

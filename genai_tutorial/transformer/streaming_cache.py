@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.transformer.cache import KVCache
-from genai_tutorial.transformer.config import DecoderConfig
-from genai_tutorial.transformer.masks import check_sinks
-from genai_tutorial.transformer.rolling_cache import ring_positions
-from genai_tutorial.transformer.rotary import RotaryEmbedding
+from .cache import KVCache
+from .config import DecoderConfig
+from .masks import check_sinks
+from .rolling_cache import ring_positions
+from .rotary import RotaryEmbedding
 
 
 class SinkCache(KVCache):

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.vae.gaussian import LatentGaussian
-from genai_tutorial.vae.model import LatentVariableModel
+from .gaussian import LatentGaussian
+from .model import LatentVariableModel
 
 
 @dataclass(frozen=True)

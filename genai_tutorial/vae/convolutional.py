@@ -7,11 +7,8 @@ from torch import Tensor, nn
 class ResidualBlock(nn.Module):
     """Two convolutions with a residual connection; size and channels do not change.
 
-    Args:
-        channels: Number of input and output channels.
-
     Source: He, Zhang, Ren and Sun, Identity Mappings in Deep Residual Networks,
-    https://arxiv.org/abs/1603.05027
+        https://arxiv.org/abs/1603.05027
     """
 
     def __init__(self, channels: int):
@@ -33,19 +30,8 @@ class ResidualBlock(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """Maps images to a grid of features, with half the height and width at each stage.
-
-    Args:
-        channels: Channels of the image: 1 for greyscale, 3 for colour.
-        features: Number of features at each position of the grid.
-        width: Channels after the first stage; each later stage doubles them.
-        stages: Number of times that the size is halved.
-
-    >>> import torch
-    >>> ConvEncoder(channels=1, features=4, width=8, stages=2)(
-    ...     torch.zeros(5, 1, 28, 28)
-    ... ).shape
-    torch.Size([5, 4, 7, 7])
+    """Maps images to a grid of features, with half the height and width at each
+    stage.
     """
 
     def __init__(self, channels: int, features: int, width: int, stages: int):
@@ -69,11 +55,7 @@ class ConvEncoder(nn.Module):
     def forward(
         self, images: Float[Tensor, "n channels height width"]
     ) -> Float[Tensor, "n features rows columns"]:
-        """Return the grid of features.
-
-        Raises:
-            ValueError: If the size cannot be halved `stages` times.
-        """
+        """Return the grid of features."""
         factor = 2 ** sum(isinstance(layer, ResidualBlock) for layer in self.layers)
         if images.shape[2] % factor or images.shape[3] % factor:
             raise ValueError(
@@ -86,12 +68,6 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """Maps a grid of features to images; the mirror image of `ConvEncoder`, with the
     same arguments.
-
-    >>> import torch
-    >>> ConvDecoder(channels=1, features=4, width=8, stages=2)(
-    ...     torch.zeros(5, 4, 7, 7)
-    ... ).shape
-    torch.Size([5, 1, 28, 28])
     """
 
     def __init__(self, channels: int, features: int, width: int, stages: int):

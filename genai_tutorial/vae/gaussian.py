@@ -18,7 +18,6 @@ class LatentGaussian:
     """q(z | x): independent Gaussians, one per latent dimension.
 
     Attributes:
-        mean: Mean of each dimension.
         log_variance: Logarithm of its variance. Any real number is valid, so a network
             can output it directly.
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
-from genai_tutorial.vae.gaussian import LatentGaussian
+from .convolutional import ConvDecoder, ConvEncoder
+from .gaussian import LatentGaussian
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,6 @@ class ImageAutoencoderConfig:
 
     Attributes:
         channels: Channels of an image: 3 for colour.
-        latent_channels: Channels of the latent grid.
         width: Channels after the encoder's first stage.
         stages: Number of times that height and width are halved: two stages turn 32 by
             32 pixels into a grid of 8 by 8.

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.vae.codebook import nearest_codes
+from .codebook import nearest_codes
 
 
 def random_codebook(
@@ -14,7 +14,6 @@ def random_codebook(
 
     Args:
         vectors: At least `codes` vectors.
-        codes: Number of entries.
         generator: Random generator of the choice.
 
     Raises:
@@ -39,7 +38,6 @@ def k_means(
     the vectors nearest to it, until nothing changes.
 
     Args:
-        vectors: The vectors.
         codebook: The first entries, for example from `random_codebook`.
         steps: The largest number of moves.
         generator: Lets an entry that is nearest to no vector restart at a random

@@ -59,7 +59,6 @@ class GaussianLikelihood(nn.Module):
 
     Args:
         scale: Initial standard deviation, above 0.
-        learned: Whether to train it.
 
     Raises:
         ValueError: If `scale` is not above zero.

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.vae.gaussian import LatentGaussian
-from genai_tutorial.vae.likelihoods import Likelihood
+from .gaussian import LatentGaussian
+from .likelihoods import Likelihood
 
 
 @runtime_checkable
@@ -37,7 +37,6 @@ class VAEConfig:
 
     Attributes:
         dim: Number of pixels per image.
-        latent: Number of latent dimensions.
         hidden: Widths of the encoder's hidden layers; the decoder has the same in
             reverse. Without hidden layers both are linear, and the model is
             probabilistic PCA with a learned encoder.
@@ -58,13 +57,7 @@ class VAEConfig:
 
 
 def multilayer_perceptron(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Build a network of linear layers with SiLU between them.
-
-    >>> multilayer_perceptron((4, 3))
-    Sequential(
-      (0): Linear(in_features=4, out_features=3, bias=True)
-    )
-    """
+    """Build a network of linear layers with SiLU between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), nn.SiLU()]
@@ -83,7 +76,7 @@ class VAE(nn.Module):
         https://arxiv.org/abs/1312.6114; Rezende, Mohamed and Wierstra, Stochastic
         Backpropagation, https://arxiv.org/abs/1401.4082
 
-    >>> from genai_tutorial.vae.likelihoods import BernoulliLikelihood
+    >>> from genai_tutorial.vae import BernoulliLikelihood
     >>> vae = VAE(VAEConfig(dim=784, latent=2), BernoulliLikelihood())
     >>> vae.sample(3, torch.Generator().manual_seed(0)).shape
     torch.Size([3, 784])

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.vae.codebook import nearest_codes, straight_through
+from .codebook import nearest_codes, straight_through
 
 
 @dataclass(frozen=True)

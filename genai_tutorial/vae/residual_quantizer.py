@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.vae.codebook import nearest_codes, straight_through
-from genai_tutorial.vae.k_means import k_means, random_codebook
-from genai_tutorial.vae.quantizer import EMAVectorQuantizer
+from .codebook import nearest_codes, straight_through
+from .k_means import k_means, random_codebook
+from .quantizer import EMAVectorQuantizer
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,6 @@ class ResidualVectorQuantizer(nn.Module):
     each step (quantizer dropout).
 
     Args:
-        books: Number of codebooks.
-        codes: Number of entries in each.
         dim: Dimension of a vector.
         commitment: Weight of the commitment loss.
         decay: Decay of the moving averages that update the codebooks in training mode.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
-from genai_tutorial.vae.quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
+from .convolutional import ConvDecoder, ConvEncoder
+from .quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
 
 
 @dataclass(frozen=True)

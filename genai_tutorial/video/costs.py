@@ -11,7 +11,6 @@ def joint_multiplications(frames: int, places: int, width: int) -> int:
     attention and are not counted.
 
     Args:
-        frames: The number of frames, F.
         places: The number of places in a frame, N.
         width: The number of features of a token, over all heads, d.
 
@@ -42,10 +41,6 @@ class VideoSize:
     """The size of a film, and the settings that turn it into tokens.
 
     Attributes:
-        seconds: The duration.
-        frames_per_second: The number of frames per second.
-        height: The height in pixels.
-        width: The width in pixels.
         time_compression: The number of frames per frame of latents.
         space_compression: The number of pixels per latent along each side.
         patch_size: The number of latents per token along each side.

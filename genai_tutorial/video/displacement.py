@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.video.frame_embedding import frame_times
+from .frame_embedding import frame_times
 
 
 class Displacement(nn.Module):
@@ -15,10 +15,6 @@ class Displacement(nn.Module):
     Nobody tells the layer how fast "fast" is. It learns that from the loss: frames that
     are shifted by the right amount show the object in the same place, which helps to
     denoise them.
-
-    Args:
-        frames: The number of frames of a clip.
-        motion_width: The number of features of a motion.
 
     >>> displacement = Displacement(frames=3, motion_width=4)
     >>> displacement(torch.randn(1, 4)).shape  # at first all zero

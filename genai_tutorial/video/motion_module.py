@@ -17,8 +17,6 @@ class MotionModule(nn.Module):
 
     Args:
         channels: The number of channels of the feature maps.
-        heads: The number of attention heads.
-        groups: The number of groups of the group norm.
 
     Source: Guo et al., AnimateDiff, section 4.2, https://arxiv.org/abs/2307.04725
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.transformer import MultiHeadAttention
-from genai_tutorial.video.displacement import move_frames
+
+from .displacement import move_frames
 
 
 class TemporalAttention(nn.Module):
@@ -26,7 +27,6 @@ class TemporalAttention(nn.Module):
 
     Args:
         channels: The number of channels of the feature maps.
-        heads: The number of attention heads.
         frame_width: The number of features of a frame's embedding.
         groups: The number of groups of the group norm, applied to each frame alone.
 
@@ -59,7 +59,6 @@ class TemporalAttention(nn.Module):
 
         Args:
             x: The feature map of each frame.
-            frames: The embedding of each frame.
             displacement: The displacement of the object in each frame, as `move_frames`
                 takes it; None for no shift.
         """
@@ -78,25 +77,8 @@ class TemporalAttention(nn.Module):
 class SpaceTimeAttention(nn.Module):
     """Full attention: each place of each frame attends to all places of all frames.
 
-    No shift is needed: any two places can attend to each other. But the layer must
-    learn which places belong together, and that depends on the motion. So a small
-    network computes a token's position embedding from the learned embedding of its
-    place and the embedding of its frame, which includes the motion.
-
-    Args:
-        channels: The number of channels of the feature maps.
-        heads: The number of attention heads.
-        frame_width: The number of features of a frame's embedding.
-        side: Height and width of the feature maps.
-        groups: The number of groups of the group norm, applied to each frame alone.
-
     Source: Bertasius et al., Is Space-Time Attention All You Need for Video
         Understanding?, section 3, https://arxiv.org/abs/2102.05095
-
-    >>> layer = SpaceTimeAttention(channels=8, heads=2, frame_width=6, side=4)
-    >>> clip = torch.randn(2, 3, 8, 4, 4)
-    >>> torch.equal(layer(clip, torch.randn(2, 3, 6)), clip)  # untrained
-    True
     """
 
     def __init__(

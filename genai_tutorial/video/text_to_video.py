@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from genai_tutorial.diffusion import TextCondition
 from genai_tutorial.multimodal import TextToImage
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.video.frame_embedding import MotionEncoder
-from genai_tutorial.video.video_unet import VideoUNet, VideoUNetConfig
+
+from .frame_embedding import MotionEncoder
+from .video_unet import VideoUNet, VideoUNetConfig
 
 
 class TextToVideo(nn.Module):

@@ -20,12 +20,10 @@ def logit_normal_timesteps(
     nothing.
 
     Args:
-        count: The number of timesteps.
         length: The number of timesteps of the schedule.
         mean: The mean of the logit; 0 puts the median in the middle of the schedule, a
             positive number closer to pure noise.
         deviation: The standard deviation of the logit; about 1.7 is nearly uniform.
-        generator: The random generator.
 
     Raises:
         ValueError: If `deviation` is not above 0.

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.diffusion import TextCondition, UNet
-from genai_tutorial.video.displacement import Displacement
-from genai_tutorial.video.frame_embedding import FrameEmbedding
-from genai_tutorial.video.temporal import SpaceTimeAttention, TemporalAttention
+
+from .displacement import Displacement
+from .frame_embedding import FrameEmbedding
+from .temporal import SpaceTimeAttention, TemporalAttention
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,7 @@ class VideoUNetConfig:
     """The settings of the layers that are added to an image U-Net.
 
     Attributes:
-        frames: The number of frames of a clip.
-        motion_width: The number of features of a motion.
         frame_width: The number of features of a frame's embedding.
-        heads: The number of attention heads.
         product: Whether frame embeddings include motion × time, see `FrameEmbedding`.
         connected: Whether frames attend to each other; otherwise, each frame is drawn
             independently, with the same weights.
@@ -59,19 +57,6 @@ class VideoUNetConfig:
 class VideoUNet(nn.Module):
     """An image U-Net inflated to video: each of its blocks is followed by a layer in
     which the frames attend to each other.
-
-    Either all layers are factorized and follow the motion, or attention is full at the
-    lowest resolution, which has few places, and factorized above. The untrained layers
-    add nothing, so the network initially draws each frame exactly as the image network
-    does.
-
-    Args:
-        image: The image network, conditioned on texts; it becomes part of this one.
-        config: The settings of the added layers.
-        seed: Seed of their initial weights.
-
-    Raises:
-        ValueError: If the image network takes images of any size, or no texts.
 
     Source: Blattmann et al., Align your Latents, section 3.1,
         https://arxiv.org/abs/2304.08818; Guo et al., AnimateDiff, section 4,
@@ -127,20 +112,7 @@ class VideoUNet(nn.Module):
         text: TextCondition,
         motion: Float[Tensor, "batch motion_width"],
     ) -> Float[Tensor, "batch frame channel height width"]:
-        """Return the prediction for noisy clips.
-
-        The forward pass is that of the image network, with all frames as one batch;
-        each block is followed by an added layer.
-
-        Args:
-            x: The frames of each clip.
-            t: The timestep of each clip, or of each frame; 0 for known frames.
-            text: The text condition of each clip.
-            motion: The vector of each clip's motion.
-
-        Raises:
-            ValueError: If the number of frames is not that of the settings.
-        """
+        """Return the prediction for noisy clips."""
         image, (batch, count) = self.image, x.shape[:2]
         if count != self.config.frames:
             raise ValueError(

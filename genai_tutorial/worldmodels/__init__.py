@@ -1,6 +1,6 @@
 """World models: learn a world from its frames, dream in it, and play."""
 
-from genai_tutorial.worldmodels.actor_critic import (
+from .actor_critic import (
     ActorCritic,
     ActorCriticSettings,
     DreamHistory,
@@ -8,7 +8,7 @@ from genai_tutorial.worldmodels.actor_critic import (
     actor_critic_loss,
     learn_in_dreams,
 )
-from genai_tutorial.worldmodels.dream import (
+from .dream import (
     Dream,
     DreamState,
     Imagined,
@@ -17,43 +17,29 @@ from genai_tutorial.worldmodels.dream import (
     dream_starts,
     dream_step,
     imagine,
-    sample_codes,
     state_after,
 )
-from genai_tutorial.worldmodels.dreamer import Dreamer
-from genai_tutorial.worldmodels.dynamics import (
-    REWARDS,
-    GatedRecurrentUnit,
-    WorldModel,
-    WorldModelConfig,
-    WorldPrediction,
-)
-from genai_tutorial.worldmodels.ensemble import (
-    CodeEnsemble,
-    disagreement,
-    penalized,
-    train_ensemble,
-)
-from genai_tutorial.worldmodels.episodes import episode_returns
-from genai_tutorial.worldmodels.gymnasium_world import GymnasiumWorld, minigrid_world
-from genai_tutorial.worldmodels.joint_embedding import (
+from .dreamer import Dreamer
+from .dynamics import WorldModel, WorldModelConfig, WorldPrediction
+from .ensemble import CodeEnsemble, disagreement, penalized, train_ensemble
+from .episodes import episode_returns
+from .gymnasium_world import GymnasiumWorld, minigrid_world
+from .joint_embedding import (
     EmbeddingHistory,
     EmbeddingTraining,
     JointEmbedding,
     effective_rank,
-    joint_embedding_loss,
     train_joint_embedding,
 )
-from genai_tutorial.worldmodels.latent_actions import (
+from .latent_actions import (
     LatentActions,
     LatentActionTraining,
     Renaming,
     best_renaming,
-    frame_log_likelihoods,
     latent_action_loss,
     train_latent_actions,
 )
-from genai_tutorial.worldmodels.learning import (
+from .learning import (
     RATES,
     LossWeights,
     WorldModelLoss,
@@ -61,129 +47,29 @@ from genai_tutorial.worldmodels.learning import (
     train_world_model,
     world_model_loss,
 )
-from genai_tutorial.worldmodels.model_free import (
-    GAME_PPO,
+from .model_free import (
     PixelAgent,
     PixelPlayer,
     PlayedSteps,
     PPOLearner,
-    TwoFrames,
     learn_by_playing,
 )
-from genai_tutorial.worldmodels.planning import (
+from .planning import (
     DreamStep,
     PlanSettings,
-    cross_entropy_plan,
+    States,
     cross_entropy_search,
-    imagined_returns,
     planning_policy,
 )
-from genai_tutorial.worldmodels.recording import Recording, Windows, record
-from genai_tutorial.worldmodels.representation import (
-    CategoricalEncoder,
-    FrameDecoder,
-    categorical_kl,
-    mix_uniform,
-    one_hot_sample,
-    straight_through,
-)
-from genai_tutorial.worldmodels.returns import ReturnScale, lambda_returns
-from genai_tutorial.worldmodels.side_by_side import (
-    DreamComparison,
-    dream_beside_reality,
-)
-from genai_tutorial.worldmodels.table_world import (
+from .recording import Recording, Windows, record
+from .representation import CategoricalEncoder, categorical_kl, straight_through
+from .returns import ReturnScale, lambda_returns
+from .side_by_side import DreamComparison, dream_beside_reality
+from .table_world import (
     Experiences,
     TableWorld,
     action_values,
-    explore,
     five_places,
     learn_table,
 )
-from genai_tutorial.worldmodels.world import Player, World, WorldStep
-
-__all__ = [
-    "GAME_PPO",
-    "RATES",
-    "REWARDS",
-    "ActorCritic",
-    "ActorCriticSettings",
-    "CategoricalEncoder",
-    "CodeEnsemble",
-    "Dream",
-    "DreamComparison",
-    "DreamHistory",
-    "DreamState",
-    "DreamStep",
-    "Dreamer",
-    "Dreams",
-    "EmbeddingHistory",
-    "EmbeddingTraining",
-    "Experiences",
-    "FrameDecoder",
-    "GatedRecurrentUnit",
-    "GymnasiumWorld",
-    "Imagined",
-    "JointEmbedding",
-    "LatentActionTraining",
-    "LatentActions",
-    "LossWeights",
-    "ModelPlayer",
-    "PPOLearner",
-    "PixelAgent",
-    "PixelPlayer",
-    "PlanSettings",
-    "PlayedSteps",
-    "Player",
-    "Policy",
-    "Recording",
-    "Renaming",
-    "ReturnScale",
-    "TableWorld",
-    "TwoFrames",
-    "Windows",
-    "World",
-    "WorldModel",
-    "WorldModelConfig",
-    "WorldModelLoss",
-    "WorldModelTraining",
-    "WorldPrediction",
-    "WorldStep",
-    "action_values",
-    "actor_critic_loss",
-    "best_renaming",
-    "categorical_kl",
-    "cross_entropy_plan",
-    "cross_entropy_search",
-    "disagreement",
-    "dream_beside_reality",
-    "dream_starts",
-    "dream_step",
-    "effective_rank",
-    "episode_returns",
-    "explore",
-    "five_places",
-    "frame_log_likelihoods",
-    "imagine",
-    "imagined_returns",
-    "joint_embedding_loss",
-    "lambda_returns",
-    "latent_action_loss",
-    "learn_by_playing",
-    "learn_in_dreams",
-    "learn_table",
-    "minigrid_world",
-    "mix_uniform",
-    "one_hot_sample",
-    "penalized",
-    "planning_policy",
-    "record",
-    "sample_codes",
-    "state_after",
-    "straight_through",
-    "train_ensemble",
-    "train_joint_embedding",
-    "train_latent_actions",
-    "train_world_model",
-    "world_model_loss",
-]
+from .world import Player, World, WorldStep

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import EMA, clip_gradients
-from genai_tutorial.worldmodels.dream import Imagined, Policy
-from genai_tutorial.worldmodels.returns import ReturnScale, lambda_returns
+
+from .dream import Imagined, Policy
+from .returns import ReturnScale, lambda_returns
 
 Dreams = Callable[[Policy], Imagined]
 """Dreams a batch of episodes in which a policy chooses the actions."""
@@ -63,8 +64,6 @@ class ActorCritic(nn.Module):
     Both begin with outputs of zero: the actor presses all buttons equally often.
 
     Args:
-        features: The number of features of a state.
-        actions: The number of actions.
         width: Width of the hidden layers.
         seed: Decides the first weights.
     """
@@ -192,7 +191,6 @@ def learn_in_dreams(
         updates: The number of batches, each for one step of the optimizer.
         settings: The hyperparameters; None for the defaults.
         generator: The source of the actions; None for torch's global one.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If there is not at least one update.

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from genai_tutorial.worldmodels.dynamics import REWARDS, WorldModel
-from genai_tutorial.worldmodels.recording import Recording
-from genai_tutorial.worldmodels.representation import one_hot_sample
-from genai_tutorial.worldmodels.world import WorldStep
+from .dynamics import REWARDS, WorldModel
+from .recording import Recording
+from .representation import one_hot_sample
+from .world import WorldStep
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,6 @@ class Imagined:
 
     Attributes:
         states: The states, one more than there are actions.
-        actions: The chosen actions.
         rewards: The expected reward of each action.
         continues: The probability that the episode continues after each action.
     """
@@ -83,16 +82,7 @@ def sample_codes(
     temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "game units"]:
-    """Draw the code of the next frame, as one-hot vectors in one row.
-
-    Args:
-        logits: Logits of the codes in each group.
-        temperature: Divides the logits; 0 takes the most likely codes.
-        generator: Random generator; None for torch's global one.
-
-    Raises:
-        ValueError: If `temperature` is negative.
-    """
+    """Draw the code of the next frame, as one-hot vectors in one row."""
     if temperature < 0:
         raise ValueError(f"temperature must be at least 0, got {temperature}.")
     if temperature == 0:
@@ -114,9 +104,6 @@ def dream_step(
     probabilities that the episodes continue.
 
     Args:
-        model: The world model.
-        state: The current state.
-        actions: The action in each dream.
         temperature: See `sample_codes`.
         generator: Draws the next frames.
     """
@@ -139,10 +126,8 @@ def imagine(
     """Dream for a number of steps, with a policy that chooses the actions.
 
     Args:
-        model: The world model.
         start: The states in which the dreams begin, see `dream_starts`.
         policy: Chooses the actions.
-        horizon: The number of steps.
         temperature: See `sample_codes`.
         generator: Draws the frames.
 
@@ -181,9 +166,7 @@ def dream_starts(
     does not show.
 
     Args:
-        model: The world model.
         recording: Real steps.
-        count: The number of states.
         generator: Draws the pieces of the recording.
         warmup: The number of frames before the current one, all of one episode.
 
@@ -215,7 +198,6 @@ class Dream:
     then begins again at its start.
 
     Args:
-        model: The world model.
         start: The states in which the dreams begin, see `dream_starts`.
         seed: Decides the dreams.
         temperature: See `sample_codes`.
@@ -262,7 +244,6 @@ class ModelPlayer:
     remembers what the policy needs.
 
     Args:
-        model: The world model.
         policy: Chooses the actions.
     """
 

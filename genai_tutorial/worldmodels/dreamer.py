@@ -2,9 +2,9 @@
 
 from torch import nn
 
-from genai_tutorial.worldmodels.actor_critic import ActorCritic
-from genai_tutorial.worldmodels.dream import ModelPlayer
-from genai_tutorial.worldmodels.dynamics import WorldModel, WorldModelConfig
+from .actor_critic import ActorCritic
+from .dream import ModelPlayer
+from .dynamics import WorldModel, WorldModelConfig
 
 
 class Dreamer(nn.Module):

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genai_tutorial.worldmodels.representation import CategoricalEncoder, FrameDecoder
+from .representation import CategoricalEncoder, FrameDecoder
 
 REWARDS = (-1.0, 0.0, 1.0)
 """The rewards that the model tells apart: rewards are predicted as one of these."""
@@ -25,9 +25,7 @@ class WorldModelConfig:
 
     Attributes:
         frame: The shape of a frame.
-        actions: The number of actions.
         groups: The number of groups of codes for a frame.
-        codes: The number of codes in each group.
         hidden: The width of the hidden layers of encoder and decoder.
         memory: The width of the recurrent memory, and of the layers around it.
         uniform: The share of the uniform distribution in the encoder's probabilities.
@@ -78,13 +76,6 @@ class WorldPrediction:
 class GatedRecurrentUnit(nn.Module):
     r"""A GRU, with its matrices as linear layers so that Muon trains them.
 
-    $$r, u = \sigma(\cdot), \quad n = \tanh(W_n x + r \odot (U_n h)), \quad
-    h' = (1 - u) \odot n + u \odot h$$
-
-    Args:
-        width: The width of the input.
-        memory: The width of the memory.
-
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder,
         section 2.3, https://arxiv.org/abs/1406.1078; the order of the gates and the
         place of r are those of `torch.nn.GRUCell`.
@@ -120,7 +111,6 @@ class WorldModel(nn.Module):
     """Encodes frames, remembers, and predicts.
 
     Args:
-        config: The sizes.
         seed: Seed of the initial weights.
 
     Source: Hafner et al., Mastering Atari with Discrete World Models (DreamerV2),

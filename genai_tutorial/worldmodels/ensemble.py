@@ -16,10 +16,11 @@ from genai_tutorial.training import (
     fit,
     warmup_linear,
 )
-from genai_tutorial.worldmodels.dream import Imagined
-from genai_tutorial.worldmodels.dynamics import WorldModel
-from genai_tutorial.worldmodels.learning import RATES
-from genai_tutorial.worldmodels.recording import Recording
+
+from .dream import Imagined
+from .dynamics import WorldModel
+from .learning import RATES
+from .recording import Recording
 
 
 class CodeEnsemble(nn.Module):
@@ -27,10 +28,6 @@ class CodeEnsemble(nn.Module):
     with different weights and is trained on a random half of the windows.
 
     Args:
-        memory: Width of the memory.
-        groups: The number of groups of codes.
-        codes: The number of codes in each group.
-        heads: The number of networks.
         width: Width of their hidden layers.
         seed: Decides the first weights.
 
@@ -113,14 +110,10 @@ def train_ensemble(
     """Train the heads on real steps; the world model stays as it is.
 
     Args:
-        ensemble: The heads.
         model: The trained world model, whose memories the heads read.
         recording: The steps that the world model has learned from.
-        steps: The number of training steps.
-        batch_size: The number of windows in a batch.
         length: The number of actions in a window.
         seed: Decides the batches, and which half of the windows each head learns from.
-        progress: Whether to show a progress bar.
     """
     starts = recording.window_starts(length)
     generator = torch.Generator().manual_seed(seed)
@@ -155,8 +148,6 @@ def penalized(
     """Return the same dreams with rewards that are lower where the heads disagree.
 
     Args:
-        imagined: The dreams.
-        ensemble: The heads.
         weight: Reward per nat of disagreement.
 
     Source: Yu et al., MOPO: Model-based Offline Policy Optimization, section 4,

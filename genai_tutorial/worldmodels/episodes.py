@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.worldmodels.world import Player, World
+from .world import Player, World
 
 
 @torch.no_grad()
@@ -18,7 +18,6 @@ def episode_returns(
 
     Args:
         world: The games, each at the beginning of an episode.
-        player: The player.
         longest: The number of steps after which an episode no longer counts.
 
     Raises:

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.runtime import require
-from genai_tutorial.worldmodels.world import WorldStep
+
+from .world import WorldStep
 
 
 class GymnasiumWorld:
@@ -87,8 +88,6 @@ def minigrid_world(
     place, without the outer wall.
 
     Args:
-        name: The environment.
-        games: The number of games.
         seed: Decides the games.
 
     Raises:

@@ -20,8 +20,9 @@ from genai_tutorial.training import (
     fit,
     warmup_linear,
 )
-from genai_tutorial.worldmodels.learning import RATES
-from genai_tutorial.worldmodels.recording import Recording
+
+from .learning import RATES
+from .recording import Recording
 
 TARGETS = ("trained", "stopped", "average")
 """Where the features to predict come from: the encoder, trained like the prediction;
@@ -35,8 +36,6 @@ class JointEmbedding(nn.Module):
 
     Args:
         frame: The shape of a frame.
-        actions: The number of actions.
-        features: The number of features.
         width: Width of the hidden layers.
         seed: Decides the first weights.
 
@@ -89,15 +88,7 @@ def joint_embedding_loss(
     actions: Int[Tensor, "batch"],
     target: Float[Tensor, "batch feature"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the mean squared error of the predicted features.
-
-    Args:
-        model: The model.
-        frames: Three frames in a row.
-        actions: The action between the second and the third.
-        target: The features of the last two frames; None for the model's own, which
-            then learn to be predictable.
-    """
+    """Return the mean squared error of the predicted features."""
     before, now, later = frames
     predicted = model.predict(model.encode(before, now), actions)
     if target is None:
@@ -111,9 +102,6 @@ class EmbeddingTraining:
 
     Attributes:
         target: One of `TARGETS`.
-        steps: The number of training steps.
-        batch_size: The number of windows in a batch.
-        average_decay: The decay of the moving average.
 
     Raises:
         ValueError: If the target is unknown.
@@ -156,11 +144,9 @@ def train_joint_embedding(
     """Train a model on real steps.
 
     Args:
-        model: The model; it is changed.
         recording: The steps to learn from; pieces with an end in them are left out.
         settings: The settings; None for the defaults.
         seed: Decides the batches.
-        progress: Whether to show a progress bar.
     """
     settings = settings or EmbeddingTraining()
     average, spreads = EMA(model, settings.average_decay), []

@@ -23,7 +23,8 @@ from genai_tutorial.training import (
     fit,
     warmup_linear,
 )
-from genai_tutorial.worldmodels.recording import Recording
+
+from .recording import Recording
 
 
 class LatentActions(nn.Module):
@@ -34,7 +35,6 @@ class LatentActions(nn.Module):
     films as well as "left" and "right" do.
 
     Args:
-        actions: The number of latent actions.
         channels: Channels of the hidden layers.
         seed: Decides the first weights.
 
@@ -121,7 +121,6 @@ def latent_action_loss(
 
     Args:
         log_likelihoods: For each frame and latent action, in nats.
-        temperature: T.
 
     Raises:
         ValueError: If the temperature is not above 0.
@@ -144,10 +143,8 @@ class LatentActionTraining:
     """Settings for learning latent actions.
 
     Attributes:
-        steps: The number of training steps.
         common_steps: The number of steps at the start in which the model predicts from
             the past alone.
-        batch_size: The number of frames in a batch.
         temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
             other steps.
 
@@ -190,11 +187,9 @@ def train_latent_actions(
     """Learn latent actions from films: from a recording's frames, not its actions.
 
     Args:
-        model: The model; it is changed.
         recording: The films. Pieces with an end in them are left out.
         settings: The settings; None for the defaults.
         seed: Decides the batches.
-        progress: Whether to show a progress bar.
     """
     settings, steps = settings or LatentActionTraining(), count()
 
@@ -241,9 +236,7 @@ def best_renaming(
     possible. Chance reaches a little more than one divided by the number of buttons.
 
     Args:
-        latent: The latent actions.
         buttons: The buttons that were pressed.
-        actions: The number of both.
 
     Raises:
         ValueError: If there is no step.

@@ -17,12 +17,10 @@ from genai_tutorial.training import (
     build_optimizer,
     fit,
 )
-from genai_tutorial.worldmodels.dynamics import WorldModel
-from genai_tutorial.worldmodels.recording import Recording, Windows
-from genai_tutorial.worldmodels.representation import (
-    categorical_kl,
-    straight_through,
-)
+
+from .dynamics import WorldModel
+from .recording import Recording, Windows
+from .representation import categorical_kl, straight_through
 
 
 @dataclass(frozen=True)
@@ -80,8 +78,6 @@ def world_model_loss(
     another episode and are left out.
 
     Args:
-        model: The model.
-        windows: The batch.
         generator: Draws the codes.
         weights: The weights of the parts; None for the defaults.
     """
@@ -134,8 +130,6 @@ class WorldModelTraining:
     """The settings of the training of a world model.
 
     Attributes:
-        steps: The number of training steps.
-        batch_size: The number of windows in a batch.
         length: The number of actions in a window.
         warmup_steps: The length of the warmup of the learning rates.
         final_factor: The factor of the learning rates at the end of their decay.
@@ -171,7 +165,6 @@ def train_world_model(
         settings: The settings; None for the defaults.
         seed: Decides the order of the windows and the codes that are drawn.
         checkpoint: Where the run is saved and resumed from; None for nowhere.
-        progress: Whether to show a progress bar.
     """
     settings = settings or WorldModelTraining()
     generator = torch.Generator().manual_seed(seed)

@@ -20,8 +20,9 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import clip_gradients
-from genai_tutorial.worldmodels.returns import lambda_returns
-from genai_tutorial.worldmodels.world import World
+
+from .returns import lambda_returns
+from .world import World
 
 GAME_PPO = PPOSettings(
     value_weight=0.5, entropy_weight=0.01, discount=0.97, clip_norm=0.5
@@ -34,7 +35,6 @@ class PixelAgent(nn.Module):
 
     Args:
         frame: The shape of a frame.
-        actions: The number of actions.
         width: Width of the hidden layers.
         seed: Decides the first weights.
     """
@@ -89,11 +89,7 @@ class TwoFrames:
 
 
 class PixelPlayer:
-    """Lets a `PixelAgent` play with the most probable actions; a `Player`.
-
-    Args:
-        agent: The agent.
-    """
+    """Lets a `PixelAgent` play with the most probable actions; a `Player`."""
 
     def __init__(self, agent: PixelAgent):
         self.agent, self._eyes = agent, TwoFrames()
@@ -114,11 +110,9 @@ class PlayedSteps:
 
     Attributes:
         seen: The pixels that the agent saw before each step.
-        actions: The actions.
         log_probs: Their log-probabilities when they were drawn.
         values: The predicted returns.
         returns: The λ-returns.
-        rewards: The rewards.
     """
 
     seen: Float[Tensor, "game step pixel"]
@@ -133,7 +127,6 @@ class PPOLearner:
     """Trains an agent by playing, a piece at a time.
 
     Args:
-        agent: The agent; it is changed.
         world: The games; each piece continues where the last one stopped.
         settings: The hyperparameters; None for `GAME_PPO`.
         learning_rate: Adam's.
@@ -235,9 +228,7 @@ def learn_by_playing(
 
     Args:
         learner: The agent with its world.
-        steps: The number of real steps.
         piece: Steps of each game between two updates.
-        progress: Whether to show a progress bar.
 
     Raises:
         ValueError: If there is not at least one step, or `piece` is below 1.

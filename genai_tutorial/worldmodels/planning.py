@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.worldmodels.dream import DreamState, Policy, dream_step
-from genai_tutorial.worldmodels.dynamics import WorldModel
+from .dream import DreamState, Policy, dream_step
+from .dynamics import WorldModel
 
 States = DreamState | Tensor
 DreamStep = Callable[[States, Tensor], tuple[States, Tensor, Tensor]]
@@ -70,16 +70,7 @@ def imagined_returns(
     plans: Int[Tensor, "plan step"],
     discount: float | int = 0.97,
 ) -> Float[Tensor, "plan"]:
-    """Carry out each plan in a dream and return the discounted sum of its rewards.
-
-    A reward counts as much as it is probable that the episode has not ended before.
-
-    Args:
-        step: A step of the dream.
-        states: The state that each plan begins in.
-        plans: The actions.
-        discount: The discount of a reward per step.
-    """
+    """Carry out each plan in a dream and return the discounted sum of its rewards."""
     returns, weight = torch.zeros(len(plans)), torch.ones(len(plans))
     for actions in plans.T:
         states, rewards, continues = step(states, actions)
@@ -102,7 +93,6 @@ def cross_entropy_search(
     Args:
         step: A step of the dream; it may draw at random.
         states: The present state of each game.
-        n_actions: The number of actions.
         settings: The settings; None for the defaults.
         generator: The source of the candidates; None for torch's global one.
 
@@ -154,7 +144,6 @@ def planning_policy(
     """Return a policy that makes a new plan at each frame, in the model's dreams.
 
     Args:
-        model: The world model.
         settings: See `PlanSettings`; None for the defaults.
         temperature: See `sample_codes`.
         generator: The source of the plans and of the dreamed frames.

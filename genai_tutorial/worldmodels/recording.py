@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from genai_tutorial.worldmodels.world import Player, World
+from .world import Player, World
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class Windows:
 
     Attributes:
         frames: The frames, brightness from 0 to 1; one more than there are actions.
-        actions: The actions.
         rewards: The reward after each action.
         terminated: True where the world ended the episode after the action.
         alive: True for actions of the window's first episode.
@@ -41,7 +40,6 @@ class Recording:
     Attributes:
         frames: The frames, brightness from 0 to 255.
         actions: The action chosen at each frame.
-        rewards: The reward of that action.
         ended: True where the episode ended with that action; the next frame then
             belongs to another episode.
         terminated: True where the world ended it, see `WorldStep`.
@@ -138,9 +136,7 @@ def record(world: World, player: Player, steps: int) -> Recording:
     The world is not reset: a second recording continues where the first one stopped.
 
     Args:
-        world: The games.
         player: Chooses the actions; all frames count as first ones at the beginning.
-        steps: The number of steps of each game.
 
     Raises:
         ValueError: If there is not at least one step.

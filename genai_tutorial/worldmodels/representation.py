@@ -18,13 +18,8 @@ def mix_uniform(
 ) -> Float[Tensor, "*batch code"]:
     """Return the probabilities of logits, with a share of the uniform distribution.
 
-    No code has the probability 0, so all KL divergences are finite.
-
     Source: Hafner et al., Mastering Diverse Domains through World Models, section
-    "World model learning", https://arxiv.org/abs/2301.04104
-
-    >>> mix_uniform(torch.tensor([100.0, 0.0]), share=0.01)
-    tensor([0.9950, 0.0050])
+        "World model learning", https://arxiv.org/abs/2301.04104
     """
     return (1 - share) * F.softmax(logits, dim=-1) + share / logits.shape[-1]
 
@@ -75,8 +70,6 @@ class CategoricalEncoder(nn.Module):
 
     Args:
         frame: The shape of a frame.
-        groups: The number of groups.
-        codes: The number of codes in each group.
         hidden: The width of the hidden layer.
         uniform: See `mix_uniform`.
     """
@@ -105,13 +98,7 @@ class CategoricalEncoder(nn.Module):
 
 
 class FrameDecoder(nn.Module):
-    """Draws a frame from its codes.
-
-    Args:
-        frame: The shape of a frame.
-        units: The length of the code, all groups together.
-        hidden: The width of the hidden layer.
-    """
+    """Draws a frame from its codes."""
 
     def __init__(self, frame: tuple[int, ...], units: int, hidden: int):
         super().__init__()

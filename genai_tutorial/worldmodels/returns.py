@@ -23,7 +23,6 @@ def lambda_returns(
     value.
 
     Args:
-        rewards: The reward of each step.
         values: The predicted sum of rewards from each step on, and from the state after
             the last step.
         continues: The probability that the episode continues after each step, 0 where
@@ -71,7 +70,6 @@ class ReturnScale:
 
     Args:
         decay: Decay of the running mean.
-        smallest: The smallest range.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, section
         Actor Learning, https://arxiv.org/abs/2301.04104

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.worldmodels.dream import dream_step, state_after
-from genai_tutorial.worldmodels.dynamics import WorldModel
-from genai_tutorial.worldmodels.recording import Recording
+from .dream import dream_step, state_after
+from .dynamics import WorldModel
+from .recording import Recording
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,7 @@ def dream_beside_reality(
     """Dream along pieces of a recording in which no episode ends.
 
     Args:
-        model: The world model.
         recording: Real steps that the model has not been trained on.
-        steps: The number of dreamed steps.
-        count: The number of dreams.
         temperature: See `sample_codes`.
         warmup: The number of real frames before the one that the dreams start from.
         seed: Decides the pieces and the dreams.

@@ -15,9 +15,7 @@ class Experiences:
 
     Attributes:
         states: The place before each step.
-        actions: The button.
         next_states: The place after it.
-        rewards: The reward.
         continues: 1 where the episode continued, 0 where it ended.
     """
 
@@ -89,11 +87,7 @@ def five_places(slip: float | int = 0.2) -> TableWorld:
 def explore(
     world: TableWorld, steps: int, generator: torch.Generator | None = None
 ) -> Experiences:
-    """Press random buttons, from the first place on and again after each end.
-
-    Raises:
-        ValueError: If there is not at least one step.
-    """
+    """Press random buttons, from the first place on and again after each end."""
     if steps < 1:
         raise ValueError(f"There must be at least one step, got {steps}.")
     buttons = torch.randint(world.rewards.shape[1], (steps,), generator=generator)
@@ -115,8 +109,6 @@ def learn_table(
 
     Args:
         experiences: Steps in the world.
-        states: The number of places.
-        actions: The number of buttons.
 
     >>> seen = explore(five_places(), 2000, torch.Generator().manual_seed(0))
     >>> error = learn_table(seen).transitions - five_places().transitions

@@ -20,7 +20,6 @@ class WorldStep:
 
     Attributes:
         frames: The frames to act on next, brightness from 0 to 1.
-        rewards: The reward of each game.
         ended: True where the episode is over.
         terminated: True where the world ended it, so that no reward could follow; False
             where the episode was cut off because of its length.
@@ -39,7 +38,6 @@ class World(Protocol):
     """Many games that are played side by side.
 
     Attributes:
-        games: The number of games.
         n_actions: The number of buttons; actions are 0 to n_actions - 1.
     """
 
@@ -64,7 +62,6 @@ class Player(Protocol):
         """Return an action for each game.
 
         Args:
-            frames: The current frames.
             first: True for the first frame of an episode, so that earlier frames no
                 longer count.
         """

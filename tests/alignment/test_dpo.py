@@ -8,13 +8,13 @@ from genai_tutorial.alignment import (
     EncodedPairs,
     Example,
     answer_log_probs,
-    dpo_loss,
     dpo_losses,
     implicit_reward,
     learn_by_dpo,
     pad_examples,
-    preference_probability,
 )
+from genai_tutorial.alignment.dpo import dpo_loss
+from genai_tutorial.alignment.reward import preference_probability
 from genai_tutorial.training import AdamW, fit
 from tests.alignment.models import LLAMA, model_of, normal
 from tests.alignment.toy import (

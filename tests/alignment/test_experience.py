@@ -2,13 +2,12 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import (
-    adapted_kl_weight,
     generalized_advantage_estimate,
-    kl_k1,
-    kl_k3,
     token_rewards,
     whiten,
 )
+from genai_tutorial.alignment.learning import adapted_kl_weight
+from genai_tutorial.alignment.log_probs import kl_k1, kl_k3
 from tests.alignment.models import normal
 
 

@@ -3,11 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.alignment import (
-    DAPO,
-    GRPO,
-    RLOO,
-    DrGRPO,
+from genai_tutorial.alignment import DAPO, GRPO, RLOO, DrGRPO
+from genai_tutorial.alignment.group_methods import (
     centred_advantages,
     leave_one_out_advantages,
 )

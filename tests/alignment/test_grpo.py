@@ -6,11 +6,10 @@ import torch
 from genai_tutorial.alignment import (
     GRPOSettings,
     group_relative_advantages,
-    grpo_loss,
     grpo_step,
-    grpo_update,
     token_log_probs,
 )
+from genai_tutorial.alignment.grpo import grpo_loss, grpo_update
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderConfig, DecoderLM

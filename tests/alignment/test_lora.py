@@ -11,15 +11,13 @@ from genai_tutorial.alignment import (
     LoRALinear,
     add_lora,
     fold_lora,
-    load_lora,
     lora_layers,
     merge_lora,
-    save_lora,
     supervised_loss,
     trained_parameter_count,
-    unmerge_lora,
     without_lora,
 )
+from genai_tutorial.alignment.lora import load_lora, save_lora, unmerge_lora
 from genai_tutorial.training import build_optimizer, fit, save_checkpoint
 from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
 

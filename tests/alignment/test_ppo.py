@@ -13,10 +13,10 @@ from genai_tutorial.alignment import (
     clipped_value_loss,
     gather_experience,
     ppo_loss,
-    ppo_step,
     ppo_update,
     token_log_probs,
 )
+from genai_tutorial.alignment.ppo import ppo_step
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from tests.alignment.models import END, LLAMA, Table, model_of, normal

@@ -9,11 +9,13 @@ from genai_tutorial.alignment import (
     ScalarModel,
     judge_reward_model,
     pad_examples,
+    reward_loss,
+    train_reward_model,
+)
+from genai_tutorial.alignment.reward import (
     preference_losses,
     preference_probability,
     preference_report,
-    reward_loss,
-    train_reward_model,
 )
 from genai_tutorial.metrics import expected_calibration_error
 from genai_tutorial.training import AdamW, fit

@@ -7,7 +7,6 @@ from genai_tutorial.alignment import (
     Example,
     answer_log_probs,
     answer_steps,
-    chosen_log_probs,
     entropy,
     masked_mean,
     masked_sum,
@@ -15,6 +14,7 @@ from genai_tutorial.alignment import (
     supervised_loss,
     token_log_probs,
 )
+from genai_tutorial.alignment.log_probs import chosen_log_probs
 from genai_tutorial.training import AdamW, TensorBatches, fit
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 from tests.alignment.models import LLAMA, Table, model_of, normal, random_ids

@@ -3,12 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.alignment import (
-    ExactAnswer,
-    FormatReward,
-    appears_anywhere,
-    verified_score,
-)
+from genai_tutorial.alignment import ExactAnswer, appears_anywhere
+from genai_tutorial.alignment.verifiable import FormatReward, verified_score
 from genai_tutorial.generation import Rollouts
 
 

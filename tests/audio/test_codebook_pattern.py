@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.audio import CodebookPattern, column_steps, delay, undelay
+from genai_tutorial.audio import CodebookPattern, delay
+from genai_tutorial.audio.codebook_pattern import column_steps, undelay
 
 PATTERNS = [
     CodebookPattern.parallel(4),

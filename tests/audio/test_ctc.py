@@ -1,13 +1,8 @@
 import pytest
 import torch
 
-from genai_tutorial.audio import (
-    best_alignment,
-    collapse,
-    ctc_loss,
-    ctc_probability,
-    greedy_decode,
-)
+from genai_tutorial.audio import best_alignment, collapse, ctc_probability
+from genai_tutorial.audio.ctc import ctc_loss, greedy_decode
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,8 @@
 import pytest
 import torch
 
-from genai_tutorial.audio import (
-    CrossAttentionBlock,
-    ListenAndWrite,
-    ListenAndWriteConfig,
-)
+from genai_tutorial.audio import ListenAndWrite, ListenAndWriteConfig
+from genai_tutorial.audio.listen_and_write import CrossAttentionBlock
 from genai_tutorial.multimodal import EncoderConfig
 
 BLOCKS = EncoderConfig(width=16, layers=1, heads=2)

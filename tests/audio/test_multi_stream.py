@@ -13,8 +13,8 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     sample_streams,
     stream_losses,
-    stream_targets,
 )
+from genai_tutorial.audio.multi_stream import stream_targets
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderConfig
 

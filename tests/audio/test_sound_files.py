@@ -5,13 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.audio import (
-    mp3_bytes,
-    small_wav_bytes,
-    wav_bytes,
-    write_sound,
-)
+from genai_tutorial.audio import mp3_bytes, small_wav_bytes, write_sound
 from genai_tutorial.audio import sound_files as module
+from genai_tutorial.audio.sound_files import wav_bytes
 
 
 def tone(seconds: float = 1.0, rate: int = 16_000):

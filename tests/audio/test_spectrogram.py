@@ -4,19 +4,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.audio import (
-    LOWEST_MAGNITUDE,
     MelConfig,
-    discrete_fourier_transform,
     griffin_lim,
-    hertz_to_mel,
-    inverse_short_time_fourier_transform,
     log_mel_spectrogram,
-    mel_filter_bank,
-    mel_to_hertz,
     mel_to_wave,
     short_time_fourier_transform,
     spectral_convergence,
     whisper_features,
+)
+from genai_tutorial.audio.mel import (
+    LOWEST_MAGNITUDE,
+    hertz_to_mel,
+    mel_filter_bank,
+    mel_to_hertz,
+)
+from genai_tutorial.audio.spectrogram import (
+    discrete_fourier_transform,
+    inverse_short_time_fourier_transform,
 )
 
 

@@ -3,14 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.audio import (
-    SAWTOOTH,
-    SINE,
-    SQUARE,
-    PlayedNote,
-    frequency,
-    synthesize,
-)
+from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
+from genai_tutorial.audio.synthesizer import frequency
 
 
 def test_frequency_doubles_every_octave():

@@ -6,7 +6,7 @@ from PIL import Image
 
 from genai_tutorial.cli import ask, main
 from genai_tutorial.multimodal import ImageReader
-from genai_tutorial.recipes.shapes.vision_language import SHAPES_VLM
+from genai_tutorial.recipes import SHAPES_VLM
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
 from genai_tutorial.tasks.shapes import load_shapes
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.corpus import (
-    MinHash,
+from genai_tutorial.corpus import MinHash, deduplicate
+from genai_tutorial.corpus.minhash import (
     candidate_pairs,
     candidate_probability,
     clusters,
-    deduplicate,
     jaccard,
     shingles,
 )

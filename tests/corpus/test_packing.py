@@ -15,9 +15,9 @@ from genai_tutorial.transformer import (
     DecoderLM,
     InitializationConfig,
     MultiHeadAttention,
+    RotaryEmbedding,
 )
 from genai_tutorial.transformer.masks import document_positions
-from genai_tutorial.transformer.rotary import RotaryEmbedding
 
 END = 0
 DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)

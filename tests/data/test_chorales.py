@@ -5,12 +5,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from genai_tutorial.data import (
-    HOLD,
-    REST,
-    load_chorale_split,
-    load_chorales,
-)
+from genai_tutorial.data import HOLD, REST, load_chorale_split, load_chorales
 from genai_tutorial.data.chorales import read_musicxml
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tutorial.data import load_compounds, load_crystals, parse_formula
-from genai_tutorial.data.crystals import _table
+from genai_tutorial.data import load_compounds, load_crystals
+from genai_tutorial.data.crystals import _table, parse_formula
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.data import (
-    ACCENTS,
-    SAMPLE_RATE,
-    Voice,
-    espeak,
-    speak,
-    speakers,
-)
+from genai_tutorial.data import ACCENTS, SAMPLE_RATE, Voice, espeak, speak
+from genai_tutorial.data.voices import speakers
 from genai_tutorial.runtime import optional_imports
 
 pytest.importorskip("espeakng_loader")

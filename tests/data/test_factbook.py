@@ -8,6 +8,8 @@ from typing import get_args
 import pytest
 
 from genai_tutorial.data import (
+    Country,
+    Relation,
     load_absent,
     load_factbook,
     load_facts,
@@ -17,8 +19,7 @@ from genai_tutorial.data import (
 )
 from genai_tutorial.data.factbook import countries as module
 from genai_tutorial.data.factbook import values as values
-from genai_tutorial.data.factbook.countries import Country, plain
-from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.data.factbook.countries import plain
 from genai_tutorial.tasks.assistant import normalize_answer
 
 COUNTRIES = load_factbook()

@@ -3,13 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.data.levels import (
-    LEVELS,
-    dequantize,
-    from_levels,
-    requantize,
-    to_levels,
-)
+from genai_tutorial.data import LEVELS, dequantize, from_levels, requantize, to_levels
 
 ALL = torch.arange(LEVELS)
 

@@ -3,12 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.data import (
-    HEAVY_ELEMENTS,
-    graph_key,
-    load_ligand_split,
-    load_ligands,
-)
+from genai_tutorial.data import HEAVY_ELEMENTS, graph_key, load_ligand_split
+from genai_tutorial.data.ligands import load_ligands
 
 
 @pytest.fixture(scope="module")

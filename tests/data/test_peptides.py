@@ -6,12 +6,12 @@ import pytest
 
 from genai_tutorial.data import (
     AMINO_ACIDS,
-    cluster_sequences,
     load_peptide_split,
     load_peptide_table,
     load_peptides,
     sequence_words,
 )
+from genai_tutorial.data.peptides import cluster_sequences
 from genai_tutorial.metrics import auroc
 
 pytest.importorskip("modlamp")

@@ -8,14 +8,15 @@ import mwparserfromhell
 import pytest
 
 from genai_tutorial.data import (
+    DUMP,
     PRETRAINING_TITLES,
     Articles,
     load_factbook,
     load_wikipedia,
+    plain_text,
+    read_dump,
     wikipedia,
 )
-from genai_tutorial.data.wikipedia import DUMP, read_dump
-from genai_tutorial.data.wikitext import plain_text
 from genai_tutorial.runtime import package_folder
 
 ARTICLES = load_wikipedia()

@@ -8,11 +8,11 @@ from genai_tutorial.density import (
     fit_bernoulli_naive_bayes,
     fit_diagonal_gaussian,
     fit_gaussian,
-    fit_gaussian_naive_bayes,
-    fit_linear_discriminant,
     fit_ppca,
     fit_shared_gaussian_naive_bayes,
 )
+from genai_tutorial.density.classifiers import fit_linear_discriminant
+from genai_tutorial.density.naive_bayes import fit_gaussian_naive_bayes
 
 
 def three_classes(n=100, seed=0):

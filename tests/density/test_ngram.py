@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.density.ngram import NGramModel
+from genai_tutorial.density import NGramModel
 
 texts = st.lists(st.integers(0, 3), min_size=5, max_size=60)
 

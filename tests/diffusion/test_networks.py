@@ -9,19 +9,20 @@ from genai_tutorial.diffusion import (
     DiT,
     DiTBlock,
     DiTConfig,
-    LabelEmbedding,
-    MiddleBlock,
-    PixelAttention,
-    ResidualBlock,
     TextAttention,
     TextCondition,
-    TimeEmbedding,
     UNet,
     UNetConfig,
     drop_labels,
-    patchify,
     sinusoidal_features,
-    unpatchify,
+)
+from genai_tutorial.diffusion.networks.condition import LabelEmbedding
+from genai_tutorial.diffusion.networks.patches import patchify, unpatchify
+from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
+from genai_tutorial.diffusion.networks.unet_blocks import (
+    MiddleBlock,
+    PixelAttention,
+    ResidualBlock,
 )
 
 SMALL_UNET = UNetConfig(

@@ -17,15 +17,17 @@ from genai_tutorial.diffusion import (
     ddim,
     ddpm,
     dpm_solver,
-    euler,
     flow_euler,
-    flow_heun,
-    heun,
-    karras_timesteps,
     last_sample,
     linear_schedule,
     posterior,
     zero_terminal_snr,
+)
+from genai_tutorial.diffusion.flow_matching import flow_heun
+from genai_tutorial.diffusion.samplers.probability_flow import (
+    euler,
+    heun,
+    karras_timesteps,
 )
 from tests.diffusion.exact import ExactGaussian, normal, smooth_schedule
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from genai_tutorial.edge import (
     FederatedSettings,
     adamw,
-    apply_update,
     federated_average,
     local_update,
     private_average,
     sgd,
     train_federated,
 )
+from genai_tutorial.edge.federated import apply_update
 from genai_tutorial.training import PrivacySettings, TokenBatches, train_step
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 from tests.edge.models import CONFIGS, disturbed, tokens

@@ -8,15 +8,14 @@ from hypothesis import strategies as st
 from genai_tutorial.edge import (
     adamw,
     best_match,
-    gradient_distance,
     gradient_of,
     local_update,
     ngram_rows_in,
     recover_text,
     row_norms,
     texts_from_rows,
-    tokens_in,
 )
+from genai_tutorial.edge.leakage import gradient_distance, tokens_in
 from genai_tutorial.training import TokenBatches
 from tests.edge.models import CONFIGS, disturbed, tokens
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.edge import pack_tokenizer, unpack_tokenizer
+from genai_tutorial.edge import pack_tokenizer
+from genai_tutorial.edge.packed_tokenizer import unpack_tokenizer
 from genai_tutorial.tokenization import (
     GPT2_PATTERN,
     GPT4_PATTERN,

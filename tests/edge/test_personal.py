@@ -15,10 +15,10 @@ from genai_tutorial.edge import (
     ALL_MATRICES,
     LossChange,
     PersonalSettings,
-    RehearsalBatches,
     loss_change,
     personalize,
 )
+from genai_tutorial.edge.personal import RehearsalBatches
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 OWN, OLD = torch.arange(13).repeat(10), torch.arange(13).flip(0).repeat(10)

@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import (
-    PackedBlocks,
     QuantizedKVCache,
     prediction_divergence,
     quantize_affine,
     quantized,
     read_with_cache,
 )
-from genai_tutorial.efficiency.packed_blocks import pack, unpack
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks, pack, unpack
 from genai_tutorial.generation import generate, stream
 from genai_tutorial.transformer import (
     AttentionConfig,

@@ -7,19 +7,23 @@ from hypothesis import strategies as st
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from genai_tutorial.efficiency.counting import count
-from genai_tutorial.efficiency.model_sizes import GroupedAttention, ModelShape, shape_of
-from genai_tutorial.efficiency.public_models import (
-    DEEPSEEK_V3,
-    GPT2_LARGE,
-    GPT2_MEDIUM,
+from genai_tutorial.efficiency import (
     GPT2_SMALL,
     GPT2_XL,
     LLAMA_3_1_8B,
     LLAMA_3_1_70B,
     LLAMA_3_1_405B,
-    MIXTRAL_8X7B,
     SMOLLM2_135M,
+    GroupedAttention,
+    ModelShape,
+    count,
+)
+from genai_tutorial.efficiency.model_sizes import shape_of
+from genai_tutorial.efficiency.public_models import (
+    DEEPSEEK_V3,
+    GPT2_LARGE,
+    GPT2_MEDIUM,
+    MIXTRAL_8X7B,
 )
 from genai_tutorial.transformer import (
     AttentionConfig,

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from genai_tutorial.efficiency import (
-    reverse_kl,
     sequence_level_examples,
     soft_target_loss,
     top_probabilities,
     top_target_loss,
 )
+from genai_tutorial.efficiency.distillation import reverse_kl
 from genai_tutorial.generation import generate
 from tests.generation.test_speculative import model
 

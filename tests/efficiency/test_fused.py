@@ -8,13 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.efficiency import (
-    Int4PairLinear,
-    Int8Linear,
-    quantize_affine,
-    quantize_symmetric,
-    quantized,
-)
+from genai_tutorial.efficiency import quantize_affine, quantize_symmetric, quantized
+from genai_tutorial.efficiency.linear import Int4PairLinear, Int8Linear
 from genai_tutorial.generation import generate, stream
 from genai_tutorial.transformer import (
     AttentionConfig,

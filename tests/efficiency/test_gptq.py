@@ -7,12 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency import (
-    gptq_quantize,
-    input_hessian,
-    output_error,
-    quantize_affine,
-)
+from genai_tutorial.efficiency import gptq_quantize, output_error, quantize_affine
+from genai_tutorial.efficiency.gptq import input_hessian
 
 
 def problem(rows, columns, seed, rank=None):

@@ -10,13 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genai_tutorial.efficiency import (
-    Int4Linear,
-    Int4PairLinear,
-    Int8Linear,
-    quantize_affine,
-    quantize_symmetric,
-)
+from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency.linear import Int4Linear, Int4PairLinear, Int8Linear
 
 CHECK = """
 import torch

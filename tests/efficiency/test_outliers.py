@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import (
-    ActivationQuantizedLinear,
     int8_activations,
     kurtosis,
     prediction_divergence,
     quantize_symmetric,
+)
+from genai_tutorial.efficiency.outliers import (
+    ActivationQuantizedLinear,
     round_activations,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM

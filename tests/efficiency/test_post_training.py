@@ -7,13 +7,13 @@ import torch
 
 from genai_tutorial.efficiency import (
     gptq_quantize,
-    input_groups,
-    input_hessian,
-    observe_inputs,
     prediction_divergence,
     quantize_affine,
     quantize_layers,
 )
+from genai_tutorial.efficiency.gptq import input_hessian
+from genai_tutorial.efficiency.post_training import observe_inputs
+from genai_tutorial.efficiency.smoothing import input_groups
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,

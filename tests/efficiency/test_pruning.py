@@ -9,13 +9,12 @@ from torch.nn.utils import prune
 from genai_tutorial.efficiency import (
     activation_masks,
     apply_masks,
-    block_matrices,
     heal,
-    largest,
     magnitude_masks,
     pattern_masks,
     sparse_bits_per_weight,
 )
+from genai_tutorial.efficiency.pruning import block_matrices, largest
 from genai_tutorial.training import AdamW, TokenBatches
 from genai_tutorial.transformer import next_token_loss
 from tests.edge.models import CONFIGS, disturbed, tokens

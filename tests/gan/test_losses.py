@@ -4,16 +4,18 @@ import pytest
 import torch
 
 from genai_tutorial.gan import (
-    HINGE,
-    MINIMAX,
     NON_SATURATING,
     WASSERSTEIN,
-    hinge_discriminator_loss,
     logistic_discriminator_loss,
     minimax_generator_loss,
     non_saturating_generator_loss,
-    wasserstein_critic_loss,
     wasserstein_generator_loss,
+)
+from genai_tutorial.gan.losses import (
+    HINGE,
+    MINIMAX,
+    hinge_discriminator_loss,
+    wasserstein_critic_loss,
 )
 
 

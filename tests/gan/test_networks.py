@@ -12,9 +12,9 @@ from genai_tutorial.gan import (
     MinibatchDeviation,
     PointDiscriminator,
     PointGenerator,
-    multilayer_perceptron,
     squared_slopes,
 )
+from genai_tutorial.gan.points import multilayer_perceptron
 
 SMALL = DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16, 8))
 

@@ -2,12 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.gan import (
-    PointDiscriminator,
-    normalize_all_layers,
-    power_iteration,
-    spectral_norm,
-)
+from genai_tutorial.gan import PointDiscriminator, power_iteration, spectral_norm
+from genai_tutorial.gan.spectral_norm import normalize_all_layers
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (3, 8), (8, 3)])

@@ -1,12 +1,7 @@
 import pytest
 import torch
 
-from genai_tutorial.generation import (
-    ConstrainedText,
-    TokenMask,
-    beam_search,
-    generate,
-)
+from genai_tutorial.generation import ConstrainedText, TokenMask, beam_search, generate
 from tests.alignment.models import CONFIGS, END, FAST, LLAMA, model_of
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())

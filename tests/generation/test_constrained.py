@@ -10,13 +10,13 @@ from genai_tutorial.generation import (
     NOTHING,
     ConstrainedText,
     TokenMask,
-    VocabularyTrie,
-    advance,
     generate,
     generate_rollouts,
     parse_regex,
     regex_from_schema,
 )
+from genai_tutorial.generation.constrained import VocabularyTrie
+from genai_tutorial.generation.regular import advance
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig
 from tests.alignment.models import LLAMA, model_of

@@ -5,9 +5,9 @@ from genai_tutorial.generation import (
     ForbiddenTokens,
     generate,
     generate_rollouts,
-    mask_logits,
     stream,
 )
+from genai_tutorial.generation.constraint import mask_logits
 from genai_tutorial.transformer import DecoderLM
 from tests.alignment.models import CONFIGS, END, FAST, LLAMA, model_of
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from genai_tutorial.generation import (
-    frequency_penalty,
     generate,
     no_repeat_ngram,
     repetition_penalty,
     stream,
 )
+from genai_tutorial.generation.penalties import frequency_penalty
 from tests.generation.test_generate import Counter, WithWeights
 
 IDS = torch.tensor([[0, 1, 1, 3], [2, 2, 2, 2]])

@@ -3,14 +3,12 @@ import torch
 
 from genai_tutorial.generation import (
     ForbiddenTokens,
-    copy_rows,
     generate,
     generate_all,
     generate_rollouts,
-    read_prefix,
-    read_rows,
     shared_length,
 )
+from genai_tutorial.generation.prefix import copy_rows, read_prefix, read_rows
 from genai_tutorial.transformer import AttentionContext
 from tests.alignment.models import CONFIGS, END, LLAMA, model_of
 

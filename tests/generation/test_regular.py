@@ -5,14 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.generation import (
-    EMPTY,
-    NOTHING,
-    advance,
-    derivative,
-    matches,
-    parse_regex,
-)
+from genai_tutorial.generation import NOTHING, derivative, matches, parse_regex
+from genai_tutorial.generation.regular import advance
+from genai_tutorial.generation.regular_nodes import EMPTY
 
 PATTERNS = [
     "",

@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.generation import (
-    Sampling,
     generate,
     generate_speculatively,
     next_token_probabilities,
-    speculate,
 )
+from genai_tutorial.generation.speculative import Sampling, speculate
 from genai_tutorial.metrics import chi_square_test
 from genai_tutorial.transformer import (
     DecoderConfig,

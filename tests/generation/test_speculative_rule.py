@@ -13,10 +13,10 @@ from genai_tutorial.generation import (
     acceptance_rate,
     expected_tokens,
     keep_top_k,
-    residual_probabilities,
     speculative_accept,
     speculative_speedup,
 )
+from genai_tutorial.generation.speculative_rule import residual_probabilities
 from genai_tutorial.metrics import chi_square_test
 
 VOCAB, DRAWS = 24, 20_000

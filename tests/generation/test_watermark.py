@@ -11,9 +11,9 @@ from genai_tutorial.generation import (
     GreenListWatermark,
     detection_z_score,
     generate,
-    green_list,
     tokens_needed,
 )
+from genai_tutorial.generation.watermark import green_list
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 VOCAB = 200

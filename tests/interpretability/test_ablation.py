@@ -3,11 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.interpretability import (
-    ablated,
-    ablation_costs,
-    mean_head_outputs,
-)
+from genai_tutorial.interpretability import ablated, ablation_costs, mean_head_outputs
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.interpretability.word_vectors import (
+from genai_tutorial.interpretability import (
     WordVectors,
     cooccurrence_counts,
     positive_pmi,

@@ -12,10 +12,7 @@ from torch.nn.functional import avg_pool2d
 from genai_tutorial.data import load_mnist_split
 from genai_tutorial.density import fit_ppca
 from genai_tutorial.metrics import copy_test
-from genai_tutorial.metrics.copying import (
-    _bootstrap_shares,
-    _permutation_p_value,
-)
+from genai_tutorial.metrics.copying import _bootstrap_shares, _permutation_p_value
 
 TRAIN, HELD_OUT = (split.images for split in load_mnist_split())
 

@@ -6,12 +6,13 @@ from genai_tutorial.data import load_mnist_split
 from genai_tutorial.metrics import (
     DigitClassifier,
     DigitClassifierConfig,
+    ball_radii,
     expected_calibration_error,
     frechet_distance,
+    in_balls,
     precision_recall,
     read_digits,
 )
-from genai_tutorial.metrics.precision_recall import ball_radii, in_balls
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,9 @@ from torch import nn
 from genai_tutorial.metrics import (
     bits_per_dimension,
     evaluate_language_model,
-    nats_per_character,
-    nats_to_bits,
     perplexity,
 )
+from genai_tutorial.metrics.likelihood import nats_per_character, nats_to_bits
 
 VOCABULARY = 7
 

@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from genai_tutorial.metrics import precision_recall
-from genai_tutorial.metrics.precision_recall import ball_radii, in_balls
+from genai_tutorial.metrics import ball_radii, in_balls, precision_recall
 
 
 def normal(n, dimensions, seed):

@@ -1,6 +1,7 @@
 import pytest
 
-from genai_tutorial.metrics import ndcg_at_k, recall_at_k, reciprocal_ranks
+from genai_tutorial.metrics import recall_at_k, reciprocal_ranks
+from genai_tutorial.metrics.ranking import ndcg_at_k
 
 
 def test_recall_counts_first_k_only():

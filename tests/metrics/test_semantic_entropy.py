@@ -2,11 +2,8 @@ import math
 
 import pytest
 
-from genai_tutorial.metrics import (
-    cluster_meanings,
-    entropy_of_answers,
-    semantic_entropy,
-)
+from genai_tutorial.metrics import entropy_of_answers, semantic_entropy
+from genai_tutorial.metrics.semantic_entropy import cluster_meanings
 
 
 def contains(a, b):

@@ -8,9 +8,9 @@ from genai_tutorial.multimodal import (
     EncoderConfig,
     ImageEncoder,
     ImageEncoderConfig,
-    TextEncoder,
     TextEncoderConfig,
 )
+from genai_tutorial.multimodal.text_encoder import TextEncoder
 
 SMALL = EncoderConfig(width=12, layers=2, heads=3)
 TEXT = TextEncoderConfig(SMALL, vocab_size=9, context_length=7, end=1)

@@ -1,11 +1,7 @@
 import pytest
 import torch
 
-from genai_tutorial.multimodal import (
-    ImageTokenizer,
-    StreamModel,
-    StreamVocabulary,
-)
+from genai_tutorial.multimodal import ImageTokenizer, StreamModel, StreamVocabulary
 from genai_tutorial.transformer import DecoderConfig
 
 VOCABULARY = StreamVocabulary(words=6, codes=5)

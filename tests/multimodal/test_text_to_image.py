@@ -6,8 +6,12 @@ import pytest
 import torch
 
 from genai_tutorial.diffusion import DiTConfig, UNetConfig
-from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
-from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
+from genai_tutorial.multimodal import (
+    EncoderConfig,
+    TextEncoderConfig,
+    TextToImage,
+    drop_texts,
+)
 
 TEXT = TextEncoderConfig(
     EncoderConfig(width=8, layers=1, heads=2), vocab_size=9, context_length=6, end=1

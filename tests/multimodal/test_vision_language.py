@@ -4,16 +4,16 @@ import torch
 from genai_tutorial.multimodal import (
     CrossAttentionModel,
     EncoderConfig,
-    GatedCrossAttention,
     ImageEncoder,
     ImageEncoderConfig,
     ImageReader,
     VisionLanguageConfig,
     VisionLanguageModel,
     answer_loss,
-    splice,
     without_last_block,
 )
+from genai_tutorial.multimodal.gated_attention import GatedCrossAttention
+from genai_tutorial.multimodal.vision_language import splice
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 

@@ -5,17 +5,16 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from genai_tutorial.notebook.chapters import (
+from genai_tutorial.notebook import (
     Chapter,
     chapters,
-    chapters_table,
     find_repository,
-    read_chapter,
+    scoreboard,
     unnumbered_pages,
 )
+from genai_tutorial.notebook.chapters import chapters_table, read_chapter
 from genai_tutorial.notebook.claims import claim_anchor
 from genai_tutorial.notebook.running_times import record_time
-from genai_tutorial.notebook.scoreboard import scoreboard
 
 FACTS = {
     "extras": ["text"],

@@ -5,8 +5,13 @@ import pytest
 import torch
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.notebook import ClaimError, claim
-from genai_tutorial.notebook.claims import claim_anchor, format_measured, format_number
+from genai_tutorial.notebook import claim
+from genai_tutorial.notebook.claims import (
+    ClaimError,
+    claim_anchor,
+    format_measured,
+    format_number,
+)
 from tests.notebook.shown import displayed
 
 

@@ -7,13 +7,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from genai_tutorial.notebook import ExecutionError, execute
 from genai_tutorial.notebook import execute as execute_module
-from genai_tutorial.notebook.execute import (
-    ExecutionError,
-    execute,
-    executed_text,
-    normalize,
-)
+from genai_tutorial.notebook.execute import executed_text, normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 from genai_tutorial.notebook.running_times import RunningTime, recorded_times
 

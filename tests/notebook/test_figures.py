@@ -7,8 +7,9 @@ import torch
 from matplotlib import pyplot
 from PIL import Image
 
-from genai_tutorial.notebook import image_grid, show, use_style
+from genai_tutorial.notebook import image_grid, show
 from genai_tutorial.notebook.pictures import as_picture, png
+from genai_tutorial.notebook.style import use_style
 from tests.notebook.shown import displayed
 
 

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from genai_tutorial.notebook import show_source
-from genai_tutorial.notebook.frames import Frames
+from genai_tutorial.notebook import Frames, show_source
 from genai_tutorial.notebook.source import repository_address, source_text
 from genai_tutorial.runtime import require
 from genai_tutorial.transformer import DecoderConfig, RMSNorm

@@ -6,7 +6,8 @@ import datasketch
 import numpy as np
 import pytest
 
-from genai_tutorial.corpus import MinHash, candidate_pairs
+from genai_tutorial.corpus import MinHash
+from genai_tutorial.corpus.minhash import candidate_pairs
 
 
 def _theirs(ours, members):

@@ -5,18 +5,16 @@ weights: to 1e-5, gradients too.
 import pytest
 import torch
 
-from genai_tutorial.diffusion.networks.condition import TextCondition
-from genai_tutorial.diffusion.networks.dit import DiT, DiTConfig
-from genai_tutorial.diffusion.networks.patches import grid_positions
-from genai_tutorial.diffusion.networks.time_embedding import (
-    TimeEmbedding,
+from genai_tutorial.diffusion import (
+    DiT,
+    DiTConfig,
+    TextAttention,
+    TextCondition,
     sinusoidal_features,
 )
-from genai_tutorial.diffusion.networks.unet_blocks import (
-    PixelAttention,
-    ResidualBlock,
-    TextAttention,
-)
+from genai_tutorial.diffusion.networks.patches import grid_positions
+from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
+from genai_tutorial.diffusion.networks.unet_blocks import PixelAttention, ResidualBlock
 
 pytest.importorskip("diffusers")
 from diffusers.models import embeddings

@@ -22,15 +22,17 @@ from genai_tutorial.diffusion import (
     ddim,
     ddpm,
     dpm_solver,
-    euler,
     flow_euler,
-    heun,
-    karras_timesteps,
     last_sample,
     linear_schedule,
     posterior,
     scaled_linear_schedule,
     zero_terminal_snr,
+)
+from genai_tutorial.diffusion.samplers.probability_flow import (
+    euler,
+    heun,
+    karras_timesteps,
 )
 
 # They turn tensors into arrays in a way that NumPy 2 warns about.

@@ -3,7 +3,8 @@
 import pytest
 
 from genai_tutorial.data import load_molecule_split
-from genai_tutorial.science.molecules import canonical_smiles, nearest_similarities
+from genai_tutorial.science.molecules import canonical_smiles
+from genai_tutorial.science.molecules.metrics import nearest_similarities
 
 rdkit = pytest.importorskip("rdkit")
 

@@ -8,12 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.multimodal import (
-    GatedCrossAttention,
-    StreamModel,
-    StreamVocabulary,
-)
-from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.multimodal import StreamModel, StreamVocabulary
+from genai_tutorial.multimodal.gated_attention import GatedCrossAttention
+from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import k_means
 

@@ -4,14 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.edge import (
-    DecoderStep,
-    OnnxDecoder,
-    OnnxStep,
-    export_onnx,
-    export_step,
-    quantize_onnx,
-)
+from genai_tutorial.edge import DecoderStep, OnnxStep, export_step
+from genai_tutorial.edge.onnx_models import OnnxDecoder, quantize_onnx
+from genai_tutorial.edge.onnx_step import export_onnx
 from genai_tutorial.generation import generate
 from genai_tutorial.recipes import load
 from tests.edge.models import CONFIGS, disturbed, tokens

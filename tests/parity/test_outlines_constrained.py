@@ -6,14 +6,9 @@ import re
 
 import pytest
 
-from genai_tutorial.generation import (
-    NOTHING,
-    TokenMask,
-    advance,
-    parse_regex,
-    regex_from_schema,
-)
-from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2_tokenizer
+from genai_tutorial.generation import NOTHING, TokenMask, parse_regex, regex_from_schema
+from genai_tutorial.generation.regular import advance
+from genai_tutorial.pretrained import find_smollm2, load_smollm2_tokenizer
 from genai_tutorial.tokenization import train_bpe
 
 outlines_core = pytest.importorskip("outlines_core")

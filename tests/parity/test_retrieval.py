@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from genai_tutorial.data import load_facts
-from genai_tutorial.metrics import auroc, ndcg_at_k, roc_curve
+from genai_tutorial.metrics import auroc, roc_curve
+from genai_tutorial.metrics.ranking import ndcg_at_k
 from genai_tutorial.retrieval import (
     BM25Index,
     FlatIndex,
@@ -15,11 +16,12 @@ from genai_tutorial.retrieval import (
     Passage,
     PassageStore,
     SmallWorldGraph,
-    floored_weight,
     recall_of_neighbours,
     words,
 )
-from genai_tutorial.tasks.assistant import answer_sentence, ask_facts
+from genai_tutorial.retrieval.bm25 import floored_weight
+from genai_tutorial.tasks.assistant import ask_facts
+from genai_tutorial.tasks.assistant.questions import answer_sentence
 
 pytestmark = pytest.mark.slow
 

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from genai_tutorial.data import AMINO_ACIDS, load_crystals
-from genai_tutorial.science.crystals import periodic_distances
-from genai_tutorial.science.peptides import charge, hydrophobic_moment, hydrophobicity
-from genai_tutorial.science.structures import (
-    kabsch,
-    karras_sigmas,
-    precondition,
-    random_rotations,
+from genai_tutorial.science.crystals.rules import periodic_distances
+from genai_tutorial.science.peptides.descriptors import (
+    charge,
+    hydrophobic_moment,
+    hydrophobicity,
 )
+from genai_tutorial.science.structures import kabsch, karras_sigmas, random_rotations
+from genai_tutorial.science.structures.placing import precondition
 
 
 def test_karras_sigmas_and_preconditioning_are_those_of_diffusers():

@@ -10,14 +10,14 @@ from genai_tutorial.density import (
     fit_bernoulli_naive_bayes,
     fit_diagonal_gaussian,
     fit_gaussian,
-    fit_gaussian_naive_bayes,
-    fit_linear_discriminant,
     fit_logistic_regression,
     fit_mixture,
     fit_ppca,
     maximization_step,
     start_responsibilities,
 )
+from genai_tutorial.density.classifiers import fit_linear_discriminant
+from genai_tutorial.density.naive_bayes import fit_gaussian_naive_bayes
 
 pytest.importorskip(
     "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'

@@ -7,12 +7,9 @@ import warnings
 import pytest
 import torch
 
-from genai_tutorial.efficiency import (
-    PackedBlocks,
-    quantize_affine,
-    quantize_symmetric,
-    round_activations,
-)
+from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency.outliers import round_activations
+from genai_tutorial.efficiency.packed_blocks import PackedBlocks
 
 
 def numbers(*shape, seed=0):

@@ -8,12 +8,9 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from genai_tutorial.worldmodels import (
-    GatedRecurrentUnit,
-    categorical_kl,
-    mix_uniform,
-    straight_through,
-)
+from genai_tutorial.worldmodels import categorical_kl, straight_through
+from genai_tutorial.worldmodels.dynamics import GatedRecurrentUnit
+from genai_tutorial.worldmodels.representation import mix_uniform
 
 
 def test_gated_recurrent_unit_is_torch_gru():

@@ -10,11 +10,11 @@ from torchmetrics.classification import MulticlassCalibrationError
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genai_tutorial.metrics import (
+    ball_radii,
     expected_calibration_error,
     frechet_distance,
     precision_recall,
 )
-from genai_tutorial.metrics.precision_recall import ball_radii
 
 
 class TakeAsTheyAre(nn.Module):

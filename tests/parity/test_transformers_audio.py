@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.audio import mel_filter_bank, whisper_features
+from genai_tutorial.audio import whisper_features
+from genai_tutorial.audio.mel import mel_filter_bank
 from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second
 
 transformers = pytest.importorskip("transformers")

@@ -5,11 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.generation import (
-    beam_search,
-    no_repeat_ngram,
-    repetition_penalty,
-)
+from genai_tutorial.generation import beam_search, no_repeat_ngram, repetition_penalty
 from genai_tutorial.transformer import DecoderLM
 from tests.parity.test_transformers_gpt2 import CONFIG, to_transformers
 

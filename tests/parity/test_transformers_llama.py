@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genai_tutorial.generation import option_log_likelihoods
-from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,

@@ -12,7 +12,7 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     VisionLanguageModel,
 )
-from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig
 
 transformers = pytest.importorskip("transformers")

@@ -17,13 +17,9 @@ from genai_tutorial.alignment import (
     answer_log_probs,
     clipped_policy_loss,
     clipped_value_loss,
-    dpo_loss,
     gather_experience,
     generalized_advantage_estimate,
     group_relative_advantages,
-    grpo_loss,
-    kl_k1,
-    kl_k3,
     pack_examples,
     pad_examples,
     ppo_update,
@@ -33,8 +29,11 @@ from genai_tutorial.alignment import (
     token_rewards,
     whiten,
 )
+from genai_tutorial.alignment.dpo import dpo_loss
+from genai_tutorial.alignment.grpo import grpo_loss
+from genai_tutorial.alignment.log_probs import kl_k1, kl_k3
 from genai_tutorial.generation import Rollouts
-from genai_tutorial.pretrained.smollm2.hugging_face import LAYER_NAMES
+from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 pytest.importorskip("trl")

@@ -5,14 +5,8 @@ through trl's own trainers.
 import pytest
 import torch
 
-from genai_tutorial.alignment import (
-    DAPO,
-    GRPO,
-    RLOO,
-    DrGRPO,
-    FormatReward,
-    token_log_probs,
-)
+from genai_tutorial.alignment import DAPO, GRPO, RLOO, DrGRPO, token_log_probs
+from genai_tutorial.alignment.verifiable import FormatReward
 from tests.parity.test_trl_alignment import (
     aligned,
     language_model,

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.generation import GreenListWatermark, green_list, tournament
+from genai_tutorial.generation import GreenListWatermark, tournament
+from genai_tutorial.generation.watermark import green_list
 
 transformers = pytest.importorskip("transformers")
 

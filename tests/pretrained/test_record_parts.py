@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from genai_tutorial.pretrained.record_parts import run_parts
+from genai_tutorial.pretrained import run_parts
 
 
 def script(calls):

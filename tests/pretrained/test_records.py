@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from genai_tutorial.pretrained import record
-from genai_tutorial.pretrained.records import (
+from genai_tutorial.pretrained import (
     RECORDS,
     keep_images,
     keep_record,
+    record,
     recorded_images,
 )
 

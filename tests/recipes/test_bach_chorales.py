@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from genai_tutorial.audio import MultiStreamConfig
-from genai_tutorial.recipes import bach_chorales, set_options
+from genai_tutorial.recipes import RunSettings, bach_chorales
 from genai_tutorial.recipes.bach_chorales import LIVE, LONGER
-from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.recipes.options import set_options
 from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from genai_tutorial.recipes import RECIPES, Recipe, names, recipe
+from genai_tutorial.recipes import Recipe, names, recipe
+from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.files import build
 from genai_tutorial.transformer import DecoderLM
 

@@ -5,9 +5,12 @@ import shutil
 import pytest
 import torch
 
-from genai_tutorial.pretrained.files import PUBLISHED, card_text, write_pretrained
-from genai_tutorial.recipes import RECIPES, card, load, names, recipe, sample_text
+from genai_tutorial.pretrained import write_pretrained
+from genai_tutorial.pretrained.files import PUBLISHED, card_text
+from genai_tutorial.recipes import card, load, names, recipe
+from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.files import build
+from genai_tutorial.recipes.sample import sample_text
 from genai_tutorial.science.molecules import MoleculeModel
 
 FOUR_MEGABYTES = 4_000_000

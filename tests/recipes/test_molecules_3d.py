@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.recipes import molecules_3d, set_options
+from genai_tutorial.recipes import RunSettings, molecules_3d
 from genai_tutorial.recipes.molecules_3d import MOLECULES_3D, to_xyz
-from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.recipes.options import set_options
 from genai_tutorial.science.structures import EquivariantConfig, Geometry
 from genai_tutorial.training import Checkpoint, process_group
 

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.recipes import PADDLE_WORLD, card, load, paddle_world
+from genai_tutorial.recipes import card, load, paddle_world
+from genai_tutorial.recipes.paddle_world import PADDLE_WORLD
 from genai_tutorial.tasks.paddle import (
     PaddleWorld,
     read_positions,

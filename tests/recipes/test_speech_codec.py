@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import SeanetConfig, WaveCodecConfig
-from genai_tutorial.recipes import speech_codec
-from genai_tutorial.recipes.recipe import RunSettings
+from genai_tutorial.recipes import RunSettings, speech_codec
 from genai_tutorial.recipes.speech_codec import SPEECH_CODEC
 from genai_tutorial.training import Checkpoint, process_group
 

@@ -2,13 +2,8 @@ import math
 
 import pytest
 
-from genai_tutorial.retrieval import (
-    BM25Index,
-    floored_weight,
-    lucene_weight,
-    words,
-    words_and_codes,
-)
+from genai_tutorial.retrieval import BM25Index, words, words_and_codes
+from genai_tutorial.retrieval.bm25 import floored_weight, lucene_weight
 
 TEXTS = ["the red apple", "the green apple tree", "the tree the tree", "a pear"]
 

@@ -6,8 +6,6 @@ from genai_tutorial.retrieval import (
     ChatModel,
     GroundedAnswer,
     answer_or_abstain,
-    citation_precision,
-    citation_recall,
     continuation_log_likelihoods,
     grounded_prompt,
     late_interaction,
@@ -17,6 +15,7 @@ from genai_tutorial.retrieval import (
     vote_of_sources,
     written_citations,
 )
+from genai_tutorial.retrieval.attribution import citation_precision, citation_recall
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -12,8 +12,8 @@ from genai_tutorial.safety import (
     exposure,
     extracted,
     insert_canaries,
-    secret_log_probs,
 )
+from genai_tutorial.safety.canaries import secret_log_probs
 from genai_tutorial.training import AdamW, fit
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 

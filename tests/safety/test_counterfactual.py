@@ -1,13 +1,12 @@
 import pytest
 
 from genai_tutorial.safety import (
-    SWAPS,
     count_log_ratios,
     counterfactual_sentence,
-    counterfactual_sentences,
-    counts_near,
     sentences_near,
 )
+from genai_tutorial.safety.counterfactual import SWAPS, counterfactual_sentences
+from genai_tutorial.safety.sources import counts_near
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,15 @@ import pytest
 from PIL import Image
 
 from genai_tutorial.safety import (
-    Ed25519Signer,
-    Ed25519Verifier,
     HMACSigner,
     SignatureVerifier,
     Signer,
-    read_manifest,
     sign_image,
     strip_manifest,
     verify_image,
 )
+from genai_tutorial.safety.provenance import read_manifest
+from genai_tutorial.safety.signatures import Ed25519Signer, Ed25519Verifier
 
 SIGNER = HMACSigner(b"sixteen secret b")
 ASSERTIONS = {"c2pa.actions": [{"action": "c2pa.created"}], "model": "mnist-diffusion"}

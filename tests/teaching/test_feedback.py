@@ -9,12 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genai_tutorial.sandbox import Protection
-from genai_tutorial.teaching import (
-    Report,
-    Result,
-    feedback_page,
-    grades_table,
-)
+from genai_tutorial.teaching import Report, Result, feedback_page, grades_table
 
 _EVIL = "<script>alert(1)</script>"
 

@@ -14,13 +14,7 @@ import nbformat
 import pytest
 
 from genai_tutorial.sandbox import Limits, Protection
-from genai_tutorial.teaching import (
-    Report,
-    Result,
-    Submission,
-    TeachingError,
-    grade,
-)
+from genai_tutorial.teaching import Report, Result, Submission, TeachingError, grade
 from tests.teaching.chapters import answered, cell_of, small_chapter
 
 

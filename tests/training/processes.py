@@ -13,16 +13,15 @@ import torch
 
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.training import (
-    ShardedCheckpoint,
     build_optimizer,
     fit,
     parallel,
     process_group,
     ring_attention,
-    shard,
     unwrap,
     warmup_stable_decay,
 )
+from genai_tutorial.training.fsdp import ShardedCheckpoint, shard
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from genai_tutorial.training import is_first_process, parallel, process_group, unwrap
+from genai_tutorial.training import parallel, process_group, unwrap
+from genai_tutorial.training.distributed import is_first_process
 from tests.training import runs
 
 STEPS = 12

@@ -9,9 +9,9 @@ from genai_tutorial.training import (
     Muon,
     OptimizerSettings,
     build_optimizer,
-    orthogonalize,
     parameter_groups,
 )
+from genai_tutorial.training.muon import orthogonalize
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 

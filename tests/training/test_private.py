@@ -11,10 +11,10 @@ from genai_tutorial.training import (
     PrivacySettings,
     clip_and_noise,
     fit_privately,
-    gradient_norms,
     per_sample_gradients,
     poisson_sample,
 )
+from genai_tutorial.training.private import gradient_norms
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
 

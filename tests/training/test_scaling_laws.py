@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit, minimize_scalar
 
-from genai_tutorial.training import (
-    PowerLaw,
-    compute_optimal,
-    fit_power_law,
-    tokens_to_reach,
-)
+from genai_tutorial.training import PowerLaw, compute_optimal, fit_power_law
+from genai_tutorial.training.scaling_laws import tokens_to_reach
 
 CHINCHILLA = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
 SIZES = np.geomspace(1e7, 1e9, 6)

@@ -6,14 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.training import (
-    Checkpoint,
-    OptimizerSettings,
-    ShardedCheckpoint,
-    build_optimizer,
-    fit,
-)
-from genai_tutorial.training.fsdp import start_optimizer
+from genai_tutorial.training import Checkpoint, OptimizerSettings, build_optimizer, fit
+from genai_tutorial.training.fsdp import ShardedCheckpoint, start_optimizer
 from genai_tutorial.training.sharded_checkpoint import (
     latest_step,
     load_sharded,

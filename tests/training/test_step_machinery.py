@@ -7,15 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.training import (
-    GradientNoise,
-    OptimizerSettings,
-    build_optimizer,
-    fit,
-    gradient_noise,
-    kept_bytes,
-    recompute,
-)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, fit
+from genai_tutorial.training.noise_scale import GradientNoise, gradient_noise
+from genai_tutorial.training.recomputing import kept_bytes, recompute
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,

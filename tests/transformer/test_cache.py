@@ -21,10 +21,10 @@ from genai_tutorial.transformer import (
     LocalConfig,
     MixtureConfig,
     NormConfig,
-    RollingCache,
     SinkCache,
     YarnScaling,
 )
+from genai_tutorial.transformer.rolling_cache import RollingCache
 
 VOCAB = 11
 

@@ -10,8 +10,8 @@ from genai_tutorial.transformer import (
     NormConfig,
     RMSNorm,
     ShortConvolution,
+    activate,
 )
-from genai_tutorial.transformer.feed_forward import activate
 
 
 def random(*shape, seed=0):

@@ -7,15 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from genai_tutorial.transformer.mixture_of_experts import MixtureOfExperts, routings
-from genai_tutorial.transformer.routing import (
+from genai_tutorial.transformer import (
+    MixtureOfExperts,
     Router,
     Routing,
-    expert_usage,
     load_balancing_loss,
+    routings,
+    usage_entropy,
+)
+from genai_tutorial.transformer.routing import (
+    expert_usage,
     router_entropy,
     router_z_loss,
-    usage_entropy,
 )
 
 

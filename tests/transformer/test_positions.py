@@ -18,9 +18,9 @@ from genai_tutorial.transformer import (
     SinusoidalPositions,
     YarnScaling,
     alibi_bias,
-    alibi_slopes,
     rotary_frequencies,
 )
+from genai_tutorial.transformer.alibi import alibi_slopes
 
 
 def random(*shape, seed=0):

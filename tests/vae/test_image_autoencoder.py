@@ -2,12 +2,11 @@ import pytest
 import torch
 
 from genai_tutorial.vae import (
-    ConvDecoder,
-    ConvEncoder,
     ImageAutoencoder,
     ImageAutoencoderConfig,
     image_autoencoder_loss,
 )
+from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
 
 SMALL = ImageAutoencoderConfig(width=8)
 

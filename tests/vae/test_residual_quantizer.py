@@ -1,11 +1,7 @@
 import pytest
 import torch
 
-from genai_tutorial.vae import (
-    ResidualVectorQuantizer,
-    bits_per_second,
-    codebook_usage,
-)
+from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second, codebook_usage
 
 
 def some_vectors(*shape, seed=0):

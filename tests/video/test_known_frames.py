@@ -3,11 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.video import (
-    KnownFrames,
-    draw_known_frames,
-    logit_normal_timesteps,
-)
+from genai_tutorial.video import KnownFrames, draw_known_frames, logit_normal_timesteps
 
 
 def test_known_frames_enter_clean_with_timestep_0():

@@ -10,16 +10,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from genai_tutorial.transformer import MultiHeadAttention
 from genai_tutorial.video import (
     Displacement,
-    FrameEmbedding,
-    MotionEncoder,
-    SpaceTimeAttention,
     TemporalAttention,
     VideoSize,
     factorized_multiplications,
-    frame_times,
     joint_multiplications,
     move_frames,
 )
+from genai_tutorial.video.frame_embedding import (
+    FrameEmbedding,
+    MotionEncoder,
+    frame_times,
+)
+from genai_tutorial.video.temporal import SpaceTimeAttention
 
 
 def trained(layer: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

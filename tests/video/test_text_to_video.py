@@ -9,7 +9,8 @@ import torch
 
 from genai_tutorial.diffusion import UNet, UNetConfig
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage
-from genai_tutorial.video import TextToVideo, VideoUNet, VideoUNetConfig
+from genai_tutorial.video import TextToVideo, VideoUNetConfig
+from genai_tutorial.video.video_unet import VideoUNet
 
 WORDS, MOVES, LEFT, FAST = 9, 9, 5, 11
 TEXT = TextEncoderConfig(

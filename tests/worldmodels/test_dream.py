@@ -17,9 +17,9 @@ from genai_tutorial.worldmodels import (
     dream_starts,
     imagine,
     record,
-    sample_codes,
     state_after,
 )
+from genai_tutorial.worldmodels.dream import sample_codes
 
 TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 

@@ -7,20 +7,19 @@ from torch import nn
 from genai_tutorial.tasks.paddle import PaddleWorld, RandomPlayer
 from genai_tutorial.training import Checkpoint, parameter_groups
 from genai_tutorial.worldmodels import (
-    GatedRecurrentUnit,
     Recording,
     Windows,
     WorldModel,
     WorldModelConfig,
     WorldModelTraining,
     learning,
-    mix_uniform,
-    one_hot_sample,
     record,
     straight_through,
     train_world_model,
     world_model_loss,
 )
+from genai_tutorial.worldmodels.dynamics import GatedRecurrentUnit
+from genai_tutorial.worldmodels.representation import mix_uniform, one_hot_sample
 
 TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 

@@ -9,9 +9,9 @@ from genai_tutorial.worldmodels import (
     JointEmbedding,
     Recording,
     effective_rank,
-    joint_embedding_loss,
     train_joint_embedding,
 )
+from genai_tutorial.worldmodels.joint_embedding import joint_embedding_loss
 
 
 def generator(seed=0):

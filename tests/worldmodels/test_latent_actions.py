@@ -11,10 +11,10 @@ from genai_tutorial.worldmodels import (
     LatentActionTraining,
     Recording,
     best_renaming,
-    frame_log_likelihoods,
     latent_action_loss,
     train_latent_actions,
 )
+from genai_tutorial.worldmodels.latent_actions import frame_log_likelihoods
 
 
 def generator(seed=0):

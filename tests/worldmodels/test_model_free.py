@@ -6,11 +6,11 @@ from genai_tutorial.worldmodels import (
     PixelAgent,
     PixelPlayer,
     PPOLearner,
-    TwoFrames,
     WorldStep,
     lambda_returns,
     learn_by_playing,
 )
+from genai_tutorial.worldmodels.model_free import TwoFrames
 
 
 class Signals:

@@ -8,12 +8,11 @@ from genai_tutorial.worldmodels import (
     PlanSettings,
     WorldModel,
     WorldModelConfig,
-    cross_entropy_plan,
     cross_entropy_search,
     dream_step,
-    imagined_returns,
     planning_policy,
 )
+from genai_tutorial.worldmodels.planning import cross_entropy_plan, imagined_returns
 
 
 def walk(states, actions):

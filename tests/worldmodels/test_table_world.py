@@ -7,11 +7,11 @@ from genai_tutorial.worldmodels import (
     PlanSettings,
     TableWorld,
     action_values,
-    cross_entropy_plan,
-    explore,
     five_places,
     learn_table,
 )
+from genai_tutorial.worldmodels.planning import cross_entropy_plan
+from genai_tutorial.worldmodels.table_world import explore
 
 
 def generator(seed=0):

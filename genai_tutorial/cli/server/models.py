@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from genai_tutorial.cli.chat_models import CHAT_PROFILES, ChatProfile
 from genai_tutorial.efficiency import Engine, quantized
-from genai_tutorial.pretrained.smollm2 import find_smollm2, load_smollm2
+from genai_tutorial.pretrained import find_smollm2, load_smollm2
 from genai_tutorial.recipes import load
 from genai_tutorial.tokenization import (
     BPETokenizer,

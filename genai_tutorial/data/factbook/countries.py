@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.runtime.optional_imports import package_folder
+from genai_tutorial.runtime import package_folder
+
+from ..source import Source
 
 SOURCE = Source(
     name="The World Factbook",
@@ -208,10 +209,8 @@ def with_article(name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text without tags, entities, accents and superfluous spaces: ASCII only.
-
-    >>> plain("<p>Bras&iacute;lia&nbsp;is the <b>capital</b></p>")
-    'Brasilia is the capital'
+    """Return a text without tags, entities, accents and superfluous spaces: ASCII
+    only.
     """
     if not text.isascii() or "<" in text or "&" in text:
         text = html.unescape(

@@ -10,7 +10,8 @@ from typing import Literal, get_args
 import torch
 
 from genai_tutorial.data.factbook import values as factbook_values
-from genai_tutorial.data.factbook.countries import Country, load_factbook, with_article
+
+from .countries import Country, load_factbook, with_article
 
 Relation = Literal[
     "capital",
@@ -148,35 +149,7 @@ def split_facts(
     withheld: float | int = 0.1,
     unasked: Iterable[Relation] = UNASKED_RELATIONS,
 ) -> FactSplit:
-    """Split facts by country and by relation.
-
-    The countries of `told` and `withheld` are drawn from those that are not the answer
-    to any question: otherwise a fact about Uganda would name Kenya as its neighbour. So
-    these countries resemble each other and are rather small.
-
-    Args:
-        facts: All facts.
-        seed: The same seed gives the same split.
-        told: The share of countries that are told and not taught.
-        withheld: The share of countries that are neither.
-        unasked: Relations that no training question asks about.
-
-    Raises:
-        ValueError: If a share is negative, the shares need more countries than there
-            are to draw from, or a relation is unknown.
-
-    >>> split = split_facts(load_facts())
-    >>> [
-    ...     len(part)
-    ...     for part in (
-    ...         split.taught,
-    ...         split.told,
-    ...         split.new_relations,
-    ...         split.withheld,
-    ...     )
-    ... ]
-    [1425, 392, 198, 223]
-    """
+    """Split facts by country and by relation."""
     facts = tuple(facts)
     held_out = set(unasked)
     if not held_out < set(get_args(Relation)):

@@ -8,7 +8,7 @@ capitals, three official languages or a tie.
 
 import re
 
-from genai_tutorial.data.factbook.countries import Country
+from .countries import Country
 
 # The region of each folder, and a pattern of its map references. Where the two
 # disagree, as for Georgia, there is no single answer.

@@ -12,7 +12,6 @@ class TextCondition:
     """Texts for the images of a batch, as the features that a text encoder computed.
 
     Attributes:
-        tokens: A vector for each token.
         mask: True for the tokens of the text, False for padding.
 
     Raises:
@@ -52,12 +51,8 @@ Condition = TextCondition | Int[Tensor, "batch"] | None
 class LabelEmbedding(nn.Module):
     """A learned embedding for each class, and one more for "no label".
 
-    Args:
-        classes: The number of classes; this number is also the label for "no label".
-        width: The number of features of a vector.
-
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, section 3.2,
-    https://arxiv.org/abs/2207.12598
+        https://arxiv.org/abs/2207.12598
     """
 
     def __init__(self, classes: int, width: int):
@@ -68,11 +63,7 @@ class LabelEmbedding(nn.Module):
     def forward(
         self, labels: Int[Tensor, "batch"] | None, batch: int
     ) -> Float[Tensor, "batch width"]:
-        """Return the embeddings of the labels; None means no label for any image.
-
-        Raises:
-            ValueError: If a label is out of range, or there is not one label per image.
-        """
+        """Return the embeddings of the labels; None means no label for any image."""
         if labels is None:
             labels = torch.full((batch,), self.classes, device=self.table.weight.device)
         if len(labels) != batch:
@@ -91,15 +82,8 @@ class LabelEmbedding(nn.Module):
 class TextEmbedding(nn.Module):
     """A pooled text embedding: the mean of the tokens, projected by a linear layer.
 
-    Cross-attention gives the network access to each token; the pooled embedding gives
-    each of its layers a summary of the text.
-
-    Args:
-        text_width: The number of features of a token.
-        width: The number of features of the vector.
-
     Source: Podell et al., SDXL, section 2.1 (a pooled text beside cross-attention),
-    https://arxiv.org/abs/2307.01952
+        https://arxiv.org/abs/2307.01952
     """
 
     def __init__(self, text_width: int, width: int):
@@ -124,7 +108,6 @@ def drop_labels(
     Args:
         labels: The labels of a training batch.
         fraction: The probability that each is dropped; 0.1 is usual.
-        no_label: The label for "no label".
         generator: Random generator for the choice of labels.
 
     Raises:
@@ -150,11 +133,7 @@ def drop_labels(
 def check_condition(
     condition: Condition, classes: int | None, text_width: int | None
 ) -> None:
-    """Check that a condition is of the kind that a network accepts.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """Check that a condition is of the kind that a network accepts."""
     if text_width is not None:
         if (
             not isinstance(condition, TextCondition)

@@ -9,20 +9,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.networks.condition import (
+from genai_tutorial.transformer import AttentionContext, FeedForward, MultiHeadAttention
+
+from .condition import (
     Condition,
     LabelEmbedding,
     TextCondition,
     TextEmbedding,
     check_condition,
 )
-from genai_tutorial.diffusion.networks.patches import (
-    grid_positions,
-    patchify,
-    unpatchify,
-)
-from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
-from genai_tutorial.transformer import AttentionContext, FeedForward, MultiHeadAttention
+from .patches import grid_positions, patchify, unpatchify
+from .time_embedding import TimeEmbedding
 
 
 @dataclass(frozen=True)
@@ -96,9 +93,6 @@ class DiTConfig:
 class AdaptiveNorm(nn.Module):
     """LayerNorm whose scale and shift are computed from timestep and label, per image.
 
-    Args:
-        width: The number of features of a token.
-
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2
         (adaLN), https://arxiv.org/abs/2212.09748
     """
@@ -129,9 +123,6 @@ class DiTBlock(nn.Module):
     All gates are initialized to zero, so that an untrained block is the identity: that
     is the "Zero" of adaLN-Zero. If images have texts, cross-attention to the text comes
     between the two.
-
-    Args:
-        config: The settings.
 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2
         and figure 3 (adaLN-Zero), https://arxiv.org/abs/2212.09748; Chen et al.,
@@ -194,7 +185,6 @@ class DiT(nn.Module):
     Whether that is the noise, the image or a velocity depends on the training loss.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3,

@@ -11,20 +11,8 @@ def patchify(
     """Split images into patches, row by row; each patch is flattened, one channel after
     the other.
 
-    Args:
-        images: Images whose sides are multiples of `patch_size`.
-        patch_size: The side of a patch in pixels.
-
-    Raises:
-        ValueError: If `patch_size` does not divide the sides of the images.
-
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
-    https://arxiv.org/abs/2010.11929
-
-    >>> patchify(torch.arange(16.0).view(1, 1, 4, 4), patch_size=2)[
-    ...     0, 1
-    ... ]  # the second patch of the first row
-    tensor([2., 3., 6., 7.])
+        https://arxiv.org/abs/2010.11929
     """
     height, width = images.shape[2:]
     if patch_size < 1 or height % patch_size or width % patch_size:
@@ -43,21 +31,7 @@ def unpatchify(
     height: int,
     width: int,
 ) -> Float[Tensor, "batch channel height width"]:
-    """Put the patches back together: the inverse of `patchify`.
-
-    Args:
-        patches: The patches, row by row.
-        patch_size: The side of a patch in pixels.
-        height: The height of the images in pixels.
-        width: Their width in pixels.
-
-    Raises:
-        ValueError: If the number of patches, or of pixels in them, does not match.
-
-    >>> images = torch.randn(2, 3, 6, 4)
-    >>> bool((unpatchify(patchify(images, 2), 2, height=6, width=4) == images).all())
-    True
-    """
+    """Put the patches back together: the inverse of `patchify`."""
     rows, columns = height // patch_size, width // patch_size
     if patches.shape[1] != rows * columns or patches.shape[2] % patch_size**2:
         raise ValueError(
@@ -75,22 +49,8 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch 
     """Return a sinusoidal position embedding: half of its features encode the column of
     a patch, the other half its row.
 
-    Args:
-        rows: The number of rows of patches.
-        columns: The number of columns.
-        width: The number of features, a multiple of four.
-
-    Raises:
-        ValueError: If `width` is not a multiple of four.
-
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2,
         https://arxiv.org/abs/2212.09748
-
-    >>> grid_positions(
-    ...     rows=1, columns=2, width=4
-    ... )  # sine and cosine of the column, then of the row
-    tensor([[0.0000, 1.0000, 0.0000, 1.0000],
-            [0.8415, 0.5403, 0.0000, 1.0000]])
     """
     if width < 4 or width % 4:
         raise ValueError(

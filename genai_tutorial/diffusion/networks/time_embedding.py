@@ -46,14 +46,8 @@ def sinusoidal_features(
 class TimeEmbedding(nn.Module):
     """Sinusoidal features of the timestep, followed by a network of two layers.
 
-    Args:
-        width: The number of features of the result.
-        sinusoidal_width: The number of sinusoidal features.
-        time_scale: Factor for the timestep: 1 for timesteps up to 1,000, 1,000 for
-            times from 0 to 1.
-
     Source: Ho et al., Denoising Diffusion Probabilistic Models, appendix B,
-    https://arxiv.org/abs/2006.11239
+        https://arxiv.org/abs/2006.11239
     """
 
     def __init__(

@@ -10,15 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.networks.condition import (
+from .condition import (
     Condition,
     LabelEmbedding,
     TextCondition,
     TextEmbedding,
     check_condition,
 )
-from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
-from genai_tutorial.diffusion.networks.unet_blocks import MiddleBlock, ResidualBlock
+from .time_embedding import TimeEmbedding
+from .unet_blocks import MiddleBlock, ResidualBlock
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,6 @@ class UNetConfig:
             way up.
         middle_blocks: The number of blocks in the bottleneck, at the lowest
             resolution, each with attention.
-        heads: The number of attention heads.
-        groups: The number of groups of the group norms.
         embedding_width: The width of the embedding of timestep and label.
         classes: The number of labels, if images have labels; one more means "no label".
         text_width: The number of features of a token, if images have texts.
@@ -120,7 +118,6 @@ class UNet(nn.Module):
     Whether that is the noise, the image or a velocity depends on the training loss.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
 
     Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
@@ -209,7 +206,6 @@ class UNet(nn.Module):
         """Return the prediction for noisy images.
 
         Args:
-            x: The images.
             t: The timestep of each, in the unit of the path that noised them.
             condition: A label for each image, or texts, as the config says; None for no
                 label.

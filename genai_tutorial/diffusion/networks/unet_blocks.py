@@ -6,28 +6,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.diffusion.networks.condition import TextCondition
 from genai_tutorial.transformer import AttentionContext, MultiHeadAttention
+
+from .condition import TextCondition
 
 
 class ResidualBlock(nn.Module):
     """Two convolutions with a residual connection; the embedding of the timestep scales
     and shifts the features between them.
-
-        x ─┬─ norm ─ SiLU ─ conv ─ norm ─ · (1 + scale) + shift ─ SiLU ─ conv ─(+)─ out
-           │                                 └ from the embedding               │
-           └──────────────────────────── shortcut ──────────────────────────────┘
-
-    Args:
-        channels: The number of input channels.
-        out_channels: The number of output channels; if they differ, the shortcut is a
-            1×1 convolution.
-        embedding_width: The width of the embedding of timestep (and label).
-        groups: The number of groups of the group norms; must divide both numbers of
-            channels.
-
-    Raises:
-        ValueError: If `groups` does not divide a number of channels.
 
     Source: Dhariwal and Nichol, Diffusion Models Beat GANs on Image Synthesis, section
         3.1, https://arxiv.org/abs/2105.05233
@@ -70,13 +56,8 @@ class ResidualBlock(nn.Module):
 class PixelAttention(nn.Module):
     """Self-attention among the positions of a feature map, with a residual connection.
 
-    Args:
-        channels: The number of channels.
-        heads: The number of attention heads.
-        groups: The number of groups of the group norm.
-
     Source: Ho et al., Denoising Diffusion Probabilistic Models, appendix B,
-    https://arxiv.org/abs/2006.11239
+        https://arxiv.org/abs/2006.11239
     """
 
     def __init__(self, channels: int, heads: int, groups: int = 8):
@@ -100,8 +81,6 @@ class TextAttention(nn.Module):
     Args:
         channels: The number of channels, from which the queries are computed.
         text_width: The number of features of a token, for keys and values.
-        heads: The number of attention heads.
-        groups: The number of groups of the group norm.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.3, https://arxiv.org/abs/2112.10752
@@ -144,13 +123,6 @@ class TextAttention(nn.Module):
 class MiddleBlock(nn.Module):
     """A block of the bottleneck: a residual block, self-attention, and cross-attention
     to a text if there is one.
-
-    Args:
-        channels: The number of channels.
-        embedding_width: The width of the embedding of timestep (and label).
-        heads: The number of attention heads.
-        groups: The number of groups of the group norms.
-        text_width: The number of features of a token; None for images without text.
     """
 
     def __init__(
@@ -184,12 +156,7 @@ class MiddleBlock(nn.Module):
 def to_tokens(
     x: Float[Tensor, "batch channel height width"],
 ) -> Float[Tensor, "batch position channel"]:
-    """Flatten a feature map into a sequence of positions, row by row.
-
-    >>> import torch
-    >>> to_tokens(torch.zeros(2, 8, 7, 7)).shape
-    torch.Size([2, 49, 8])
-    """
+    """Flatten a feature map into a sequence of positions, row by row."""
     return x.flatten(2).transpose(1, 2)
 
 

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import Timestep
-from genai_tutorial.diffusion.samplers.ddpm import posterior
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs, noise_like
+from ..noise_path import Timestep
+from .ddpm import posterior
+from .denoiser import Denoise
+from .sampling import Step, level_pairs, noise_like
 
 
 def ddim(

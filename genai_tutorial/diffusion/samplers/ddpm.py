@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs, noise_like
+from ..noise_path import NoiseLevel, Timestep
+from .denoiser import Denoise
+from .sampling import Step, level_pairs, noise_like
 
 
 class Posterior(NamedTuple):

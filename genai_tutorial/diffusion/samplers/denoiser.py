@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
-from genai_tutorial.diffusion.prediction import Denoised, Prediction
+from ..noise_path import NoisePath, Timestep
+from ..prediction import Denoised, Prediction
 
 Model = Callable[..., Float[Tensor, "batch *shape"]]
 """Called as `model(x, t, condition)`: noisy images, a timestep for each, and their

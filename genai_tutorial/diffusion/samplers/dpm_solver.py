@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
+from ..noise_path import NoiseLevel, Timestep
+from .denoiser import Denoise
+from .sampling import Step, level_pairs
 
 
 def dpm_solver(

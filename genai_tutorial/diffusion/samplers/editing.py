@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoisePath, Timestep
-from genai_tutorial.diffusion.prediction import Denoised
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
+from ..noise_path import NoisePath, Timestep
+from ..prediction import Denoised
+from .denoiser import Denoise
 
 
 def partly_noised(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.samplers.denoiser import Model
+from .denoiser import Model
 
 Weight = float | int | Callable[[float], float | int]
 """A guidance weight: a number, or a function of the timestep."""

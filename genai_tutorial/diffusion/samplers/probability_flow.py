@@ -14,30 +14,16 @@ from collections.abc import Iterator, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import NoiseLevel, Timestep
-from genai_tutorial.diffusion.samplers.denoiser import Denoise
-from genai_tutorial.diffusion.samplers.sampling import Step, level_pairs
-from genai_tutorial.diffusion.schedule import NoiseSchedule
+from ..noise_path import NoiseLevel, Timestep
+from ..schedule import NoiseSchedule
+from .denoiser import Denoise
+from .sampling import Step, level_pairs
 
 
 def euler(
     denoise: Denoise, x: Float[Tensor, "batch *shape"], timesteps: Sequence[Timestep]
 ) -> Iterator[Step]:
-    """Follow the direction at the beginning of each step. On any path, this is DDIM
-    without randomness.
-
-    Args:
-        denoise: Predicts the noise.
-        x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: The timesteps at which the model is called, from noise to image;
-            `karras_timesteps` suits small numbers of steps.
-
-    Yields:
-        Each step; the last one holds the samples.
-
-    Raises:
-        ValueError: If the first timestep is pure noise, so that sigma is infinite; use
-            `ddim`, which can begin there.
+    """Follow the direction at the beginning of each step.
 
     Source: Karras et al., Elucidating the Design Space of Diffusion-Based Generative
         Models, equation 1 and algorithm 1 without its correction,
@@ -55,21 +41,6 @@ def heun(
 ) -> Iterator[Step]:
     """Take Euler's step, evaluate the direction at its end too, and step again with the
     mean of both.
-
-    Each step but the last calls the model twice: `n` timesteps cost `2 n - 1` calls.
-    The last step, to a clean image, is Euler's, because there is no direction without
-    noise.
-
-    Args:
-        denoise: Predicts the noise.
-        x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: Start times of the steps, from noise to image.
-
-    Yields:
-        Each step; the last one holds the samples.
-
-    Raises:
-        ValueError: If the first timestep is pure noise, so that sigma is infinite.
 
     Source: Karras et al., Elucidating the Design Space of Diffusion-Based Generative
         Models, algorithm 1, https://arxiv.org/abs/2206.00364
@@ -93,14 +64,6 @@ def karras_timesteps(
 ) -> Sequence[Timestep]:
     """Return timesteps for an ODE solver that are closer together at low noise, where
     the trajectory curves most.
-
-    Args:
-        schedule: Its smallest and largest sigma bound the timesteps.
-        steps: The number of timesteps.
-        rho: 1 spaces the sigmas evenly; larger values make more of them small.
-
-    Raises:
-        ValueError: If `steps` is below 2, or the schedule ends with pure noise.
 
     Source: Karras et al., Elucidating the Design Space of Diffusion-Based Generative
         Models, equation 5, https://arxiv.org/abs/2206.00364

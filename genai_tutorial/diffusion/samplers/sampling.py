@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.diffusion.noise_path import CLEAN, NoiseLevel, NoisePath, Timestep
+from ..noise_path import CLEAN, NoiseLevel, NoisePath, Timestep
 
 
 class Step(NamedTuple):
@@ -54,17 +54,6 @@ def level_pairs(
 ) -> Iterator[tuple[Timestep, NoiseLevel, NoiseLevel]]:
     """Yield each timestep with its noise level and the level at the end of its step;
     the last step ends at a clean image.
-
-    Raises:
-        ValueError: If there are no timesteps, or they do not decrease.
-
-    >>> from genai_tutorial.diffusion.schedule import NoiseSchedule
-    >>> schedule = NoiseSchedule(torch.tensor([0.64, 0.36]))
-    >>> [
-    ...     (t, round(level.noise, 3), round(earlier.noise, 3))
-    ...     for t, level, earlier in level_pairs(schedule, [1, 0])
-    ... ]
-    [(1, 0.8, 0.6), (0, 0.6, 0.0)]
     """
     timesteps = list(timesteps)
     if not timesteps or any(

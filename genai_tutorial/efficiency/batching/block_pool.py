@@ -9,36 +9,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.efficiency.batching.blocks import (
-    BlockAllocator,
-    BlockTable,
-    OutOfBlocks,
-)
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+from .blocks import BlockAllocator, BlockTable, OutOfBlocks
 
 
 class BlockPool:
-    """Keys and values of many texts. Each text has a `BlockTable`.
-
-    Args:
-        config: The decoder's settings.
-        blocks: The number of blocks.
-        block_size: The number of tokens in a block.
-        dtype: The same as the model's.
-        device: The same as the model's.
-
-    Raises:
-        ValueError: If there is no block, or `block_size` is below 1.
+    """Keys and values of many texts.
 
     Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
         with PagedAttention, section 4, https://arxiv.org/abs/2309.06180
-
-    >>> config = DecoderConfig.llama(9, 64, 16, 1, 2, 1, 32)
-    >>> pool = BlockPool(config, blocks=4, block_size=8)
-    >>> text = BlockTable()
-    >>> pool.reserve(text, new=9)
-    >>> text.blocks, pool.allocator.free
-    ([0, 1], 2)
     """
 
     def __init__(
@@ -89,14 +69,6 @@ class BlockPool:
     def joins(self, new: int, keys: int) -> bool:
         """Return whether it is cheaper to join texts to one row than to pad them, and
         the model allows it.
-
-        Per token and layer, attention to all keys of the row takes about 4 keys x width
-        operations, and the matrices of the layer about 24 x width squared. Beyond
-        6 x width keys, most of the work would go into keys of other texts.
-
-        Args:
-            new: The number of new tokens of all texts, at most a context window.
-            keys: The number of all tokens of all texts.
         """
         fits = new <= self.config.context_length and keys <= 6 * self.config.width
         return self.can_share and fits
@@ -111,12 +83,7 @@ class BlockPool:
         return max(0, grown) + len(self._shared_ends(table, new))
 
     def reserve(self, table: BlockTable, new: int) -> None:
-        """Take the blocks for new tokens at the end of a text. A block that is to be
-        written and has other holders is replaced by a copy.
-
-        Raises:
-            OutOfBlocks: If too few blocks are free; nothing has been taken then.
-        """
+        """Take the blocks for new tokens at the end of a text."""
         needed = self.blocks_needed(table, new)
         if needed > self.allocator.free:
             raise OutOfBlocks(

@@ -12,24 +12,8 @@ class OutOfBlocks(RuntimeError):
 class BlockAllocator:
     """Hands out the numbers of blocks and counts how many texts hold each.
 
-    Texts with a common prefix can share a block. It is free again when its last
-    holder releases it.
-
-    Args:
-        blocks: The number of blocks.
-
-    Raises:
-        ValueError: If there is no block.
-
     Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
         with PagedAttention, sections 4.2 and 4.4, https://arxiv.org/abs/2309.06180
-
-    >>> allocator = BlockAllocator(2)
-    >>> block = allocator.allocate()
-    >>> allocator.share(block)
-    >>> allocator.release(block)
-    >>> allocator.references(block), allocator.free
-    (1, 1)
     """
 
     def __init__(self, blocks: int):
@@ -54,11 +38,7 @@ class BlockAllocator:
         return self.total - self.free
 
     def allocate(self) -> int:
-        """Return a free block, which now has one holder.
-
-        Raises:
-            OutOfBlocks: If no block is free.
-        """
+        """Return a free block, which now has one holder."""
         if not self._free:
             raise OutOfBlocks(
                 f"All {self.total} blocks are in use. Free a table, or make the cache "
@@ -69,20 +49,12 @@ class BlockAllocator:
         return block
 
     def share(self, block: int) -> None:
-        """Add a holder to a block.
-
-        Raises:
-            ValueError: If the block is free, so that its content is undefined.
-        """
+        """Add a holder to a block."""
         self._check(block)
         self._references[block] += 1
 
     def release(self, block: int) -> None:
-        """Remove a holder from a block, and free it if that was the last one.
-
-        Raises:
-            ValueError: If the block is free.
-        """
+        """Remove a holder from a block, and free it if that was the last one."""
         self._check(block)
         self._references[block] -= 1
         if not self._references[block]:
@@ -101,14 +73,7 @@ class BlockAllocator:
 
 @dataclass
 class BlockTable:
-    """The blocks of one text, in the order of its positions.
-
-    Attributes:
-        blocks: Their numbers: position p is in `blocks[p // block_size]`.
-        length: The number of tokens that have been read.
-        last_inputs: The last inputs of layers that look back without attention, see
-            `AttentionContext.with_previous`.
-    """
+    """The blocks of one text, in the order of its positions."""
 
     blocks: list[int] = field(default_factory=list)
     length: int = 0

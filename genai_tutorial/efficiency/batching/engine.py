@@ -10,24 +10,22 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable
-from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
-from genai_tutorial.efficiency.batching.prefix_cache import PrefixCache
-from genai_tutorial.efficiency.batching.reading import read_tables
-from genai_tutorial.efficiency.batching.request import Answer, Request
-from genai_tutorial.efficiency.batching.scheduler import Scheduler
-from genai_tutorial.efficiency.batching.statistics import Statistics
 from genai_tutorial.transformer import DecoderLM
+
+from .block_pool import BlockPool
+from .blocks import BlockTable
+from .paged_cache import PagedKVCache
+from .prefix_cache import PrefixCache
+from .reading import read_tables
+from .request import Answer, Request
+from .scheduler import Scheduler
+from .statistics import Statistics
 
 
 class Engine:
     """Continuous batching for one model, for use by a single thread.
 
     Args:
-        model: The model that answers.
-        blocks: The number of blocks of its cache.
-        block_size: The number of tokens in a block.
         max_running: Maximum number of requests that run at the same time.
         share_prefixes: Whether texts share the blocks of common prefixes, if the model
             allows it.
@@ -38,7 +36,7 @@ class Engine:
     Source: Yu et al., Orca, section 3 (S1, iteration-level scheduling),
         https://www.usenix.org/conference/osdi22/presentation/yu
 
-    >>> from genai_tutorial.efficiency.batching.request import SamplingOptions
+    >>> from genai_tutorial.efficiency import SamplingOptions
     >>> from genai_tutorial.transformer import DecoderConfig
     >>> model = DecoderLM(DecoderConfig.llama(9, 64, 16, 1, 2, 1, 32))
     >>> engine = Engine(model)
@@ -83,7 +81,6 @@ class Engine:
         """Put a request into the queue, and return its answer, which is still empty.
 
         Args:
-            request: The request.
             on_token: Called with each token as soon as it is drawn. If it raises, this
                 answer ends with an error; the others continue.
 
@@ -147,9 +144,7 @@ class Engine:
         return answers
 
     def _read(self, batch: list[Answer]) -> list[tuple[Answer, Tensor]]:
-        """Return the logits after each text. If the pass fails, each request is read
-        alone, so that only those that cause it end with the error.
-        """
+        """Return the logits after each text."""
         tables = [self.scheduler.tables[answer] for answer in batch]
         unread = [self.scheduler.unread(answer) for answer in batch]
         try:

@@ -6,23 +6,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable
 from genai_tutorial.transformer import KVCache
+
+from .block_pool import BlockPool
+from .blocks import BlockTable
 
 
 class PagedKVCache(KVCache):
     """Lets a decoder read the texts of a pool, any of them in each forward pass.
-
-    Before a pass, `BlockPool.reserve` takes the blocks for the new tokens, and `open`
-    chooses the texts. Either each text is a row, or all of them are joined to a single
-    row without padding, in which a token attends to its own text only. The keys and
-    values are gathered from the blocks into one tensor, because PyTorch's attention
-    needs one; production kernels read the blocks where they are and skip the other
-    texts.
-
-    Args:
-        pool: The pool of blocks.
 
     Source: Kwon et al., Efficient Memory Management for Large Language Model Serving
         with PagedAttention, section 4.1, https://arxiv.org/abs/2309.06180
@@ -44,16 +35,6 @@ class PagedKVCache(KVCache):
     ) -> Int[Tensor, "rows new"]:
         """Begin a forward pass over the new tokens of the open texts and return their
         positions; see `KVCache.begin`.
-
-        Args:
-            ids: The new tokens: one row per text, right-padded, or those of all texts
-                in one row.
-            new_lengths: The number of new tokens of each text; None if each is a row
-                without padding.
-
-        Raises:
-            ValueError: If the rows are not those of the open texts, or a text has no
-                new token or none reserved.
         """
         batch, new = ids.shape
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
@@ -103,27 +84,15 @@ class PagedKVCache(KVCache):
         self.last_inputs, self.interrupted = {}, False
 
     def keep(self, ids: Int[Tensor, "batch position"]) -> None:
-        """Raise, because a `PrefixCache` does this for texts in blocks.
-
-        Raises:
-            NotImplementedError: If called.
-        """
+        """Raise, because a `PrefixCache` does this for texts in blocks."""
         raise NotImplementedError("A PagedKVCache keeps prefixes in a PrefixCache.")
 
     def rewind(self, length: int) -> None:
-        """Raise, because the texts have their own lengths, in their tables.
-
-        Raises:
-            NotImplementedError: If called.
-        """
+        """Raise, because the texts have their own lengths, in their tables."""
         raise NotImplementedError("A PagedKVCache cannot go back.")
 
     def select(self, rows: Sequence[int]) -> None:
-        """Raise, because the rows are the open texts.
-
-        Raises:
-            NotImplementedError: If called.
-        """
+        """Raise, because the rows are the open texts."""
         raise NotImplementedError("The rows of a PagedKVCache are chosen by `open`.")
 
     def _begin_rows(self, new: int) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable
+from .block_pool import BlockPool
+from .blocks import BlockTable
 
 START = b""
 """The digest of the empty text, before the first block."""
@@ -18,13 +18,7 @@ START = b""
 
 @dataclass(frozen=True)
 class CachedBlock:
-    """A full block that the cache holds.
-
-    Attributes:
-        block: Its number in the pool.
-        tokens: Its tokens.
-        before: The digest of all earlier tokens.
-    """
+    """A full block that the cache holds."""
 
     block: int
     tokens: tuple[int, ...]
@@ -34,30 +28,8 @@ class CachedBlock:
 class PrefixCache:
     """Finds the blocks that hold a prefix of a text.
 
-    Keys and values depend on all earlier tokens, so a block is identified by a
-    digest of its tokens and all earlier ones. The cache is one of the holders of its
-    blocks, and evicts the least recently used one when the pool runs out.
-
-    Args:
-        pool: The pool of blocks.
-
-    Raises:
-        ValueError: If the model has short convolutions or n-gram embeddings, which need
-            more of a prefix than its keys and values.
-
     Source: Zheng et al., SGLang, section 3 (reuse of prefixes with an LRU policy),
         https://arxiv.org/abs/2312.07104
-
-    >>> from genai_tutorial.transformer import DecoderConfig
-    >>> config = DecoderConfig.llama(9, 64, 16, 1, 2, 1, 32)
-    >>> pool, ids = BlockPool(config, blocks=4, block_size=2), [5, 6, 7, 8, 5]
-    >>> text = BlockTable()
-    >>> pool.reserve(text, new=5)
-    >>> text.length = 5  # as after a forward pass
-    >>> prefixes = PrefixCache(pool)
-    >>> prefixes.insert(text, ids)
-    >>> prefixes.match([5, 6, 7, 1]).length  # one block, and half of the next
-    3
     """
 
     def __init__(self, pool: BlockPool):
@@ -83,9 +55,6 @@ class PrefixCache:
     def match(self, ids: Sequence[int]) -> BlockTable:
         """Return a table that shares the longest known prefix of a text, leaving at
         least its last token to be read.
-
-        The last block may fit in part only. It is shared as well, and copied as soon as
-        the rest of the text is written into it.
         """
         size, most = self.pool.block_size, len(ids) - 1
         table, path, before = BlockTable(), [], START
@@ -145,30 +114,18 @@ class PrefixCache:
         return self.pool.allocator.references(cached.block) == 1
 
     def _touch(self, path: Sequence[bytes]) -> None:
-        """Mark blocks as used. The first is the most recent, so that the end of a text
-        is evicted before its prefix, without which it cannot be found.
-        """
+        """Mark blocks as used."""
         for digest in reversed(path):
             self._blocks[digest] = self._blocks.pop(digest)
 
 
 def block_digest(before: bytes, tokens: Sequence[int]) -> bytes:
-    """Return the digest of a block's tokens and of all earlier ones.
-
-    SHA-256, because two texts with the same digest would get each other's answers.
-
-    >>> block_digest(START, [1, 2]) == block_digest(block_digest(START, [1]), [2])
-    False
-    """
+    """Return the digest of a block's tokens and of all earlier ones."""
     return hashlib.sha256(before + np.asarray(tokens, np.int64).tobytes()).digest()
 
 
 def common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    """Return the number of tokens that two texts begin with alike.
-
-    >>> common_length([5, 6, 7], [5, 6, 8, 9])
-    2
-    """
+    """Return the number of tokens that two texts begin with alike."""
     pairs = zip(first, second, strict=False)
     different = (place for place, (a, b) in enumerate(pairs) if a != b)
     return next(different, min(len(first), len(second)))

@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.efficiency.batching.blocks import BlockTable
-from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+from .blocks import BlockTable
+from .paged_cache import PagedKVCache
 
 
 @torch.no_grad()
@@ -21,18 +22,6 @@ def read_tables(
 ) -> Float[Tensor, "text vocab"]:
     """Read new tokens at the end of several texts in one forward pass, and return the
     logits after each text.
-
-    Texts with different numbers of new tokens are joined to one row, or padded, see
-    `BlockPool.joins`.
-
-    Args:
-        model: The model that reads.
-        cache: The cache of all texts.
-        tables: The texts, each at most once.
-        new: The new tokens of each text, at least one.
-
-    Raises:
-        OutOfBlocks: If the cache has too few blocks for the new tokens.
     """
     for table, ids in zip(tables, new, strict=True):
         cache.pool.reserve(table, len(ids))

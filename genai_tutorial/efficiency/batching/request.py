@@ -52,7 +52,6 @@ class Request:
 
     Attributes:
         prompt: The tokens of the prompt, at least one.
-        options: The sampling options.
 
     Raises:
         ValueError: If the prompt is empty.
@@ -79,7 +78,6 @@ class Answer:
     """The answer to one request, as far as it has been drawn.
 
     Args:
-        request: The request.
         on_token: Called with each token of the answer as soon as it is drawn.
 
     Attributes:

@@ -5,30 +5,15 @@ which must give up their blocks.
 from collections import deque
 from collections.abc import Sequence
 
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable
-from genai_tutorial.efficiency.batching.prefix_cache import PrefixCache
-from genai_tutorial.efficiency.batching.request import Answer
-from genai_tutorial.efficiency.batching.statistics import Statistics
+from .block_pool import BlockPool
+from .blocks import BlockTable
+from .prefix_cache import PrefixCache
+from .request import Answer
+from .statistics import Statistics
 
 
 class Scheduler:
     """Keeps the requests that wait and those that run, first come, first served.
-
-    A pass reads one new token of each running request, and the prompts of those that
-    start in it. If the texts cannot be joined to one row, see `BlockPool.joins`,
-    prompts get a separate prefill pass first. If a running request needs a block and
-    none is left, the request that started last is preempted: its blocks are freed, it
-    waits at the head of the queue, and its text is read again later.
-
-    Args:
-        pool: The pool of blocks.
-        prefixes: The prefix cache; None for no sharing.
-        max_running: Maximum number of running requests.
-        max_prefill: Maximum number of positions of a pass that reads several prompts.
-
-    Raises:
-        ValueError: If a number is below 1.
 
     Source: Yu et al., Orca, section 3 (S1, iteration-level scheduling, and S2),
         https://www.usenix.org/conference/osdi22/presentation/yu; Kwon et al.,
@@ -56,11 +41,7 @@ class Scheduler:
         self.statistics = Statistics()
 
     def add(self, answer: Answer) -> None:
-        """Put a request at the end of the queue.
-
-        Raises:
-            ValueError: If the pool is too small for it, even with nothing beside it.
-        """
+        """Put a request at the end of the queue."""
         longest = answer.request.longest
         # One more for the block that is copied when a shared prefix ends inside it.
         needed = self.pool.blocks_for(longest) + 1

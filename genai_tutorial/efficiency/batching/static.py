@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import torch
 
-from genai_tutorial.efficiency.batching.request import Answer, Request
-from genai_tutorial.efficiency.batching.statistics import Statistics
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+from .request import Answer, Request
+from .statistics import Statistics
 
 
 @torch.no_grad()
@@ -20,11 +21,6 @@ def answer_in_static_batches(
 
     The cache of a batch has as many rows as requests, each with room for the longest
     possible text among them. Rows of finished answers stay in the batch.
-
-    Args:
-        model: The model that answers.
-        requests: The requests.
-        batch_size: The number of requests in a batch.
 
     Returns:
         The answers in the order of the requests, and what they cost.

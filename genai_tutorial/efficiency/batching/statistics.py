@@ -16,7 +16,6 @@ class Statistics:
             rows; those read again after a preemption count again.
         positions: Positions that went through the model, with padding and finished
             rows.
-        tokens_drawn: Tokens of the answers.
         prefix_tokens: Prompt tokens found in the prefix cache instead of read.
         slots_reserved: Slots that were reserved for running requests' keys and values,
             summed over all passes.
@@ -60,7 +59,6 @@ class Statistics:
         Args:
             new: The number of new tokens of each unfinished answer.
             rows: The number of all answers in the pass.
-            positions: The number of positions that it computed.
         """
         if max(new) > 1:
             self.prefill_passes += 1

@@ -48,21 +48,6 @@ def find_compiler() -> str | None:
 def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
     """Compile the decoding step with one of the matrix products, unless the cache has
     it, and return the shared library.
-
-    The name contains a hash of the sources, flags, compiler and CPU, so a change of any
-    of them leads to a new build. The file appears whole or not at all. A library that
-    another user of the machine could have written is not used.
-
-    Args:
-        kernel: "rows", the product as one would write it first; "lanes", the same with
-            16 rows side by side; or "vnni", in integers, for CPUs with AVX-512 VNNI.
-        instructions: "native" for all that this CPU has; "avx2" and "sse4.2" for what
-            older x86 CPUs have.
-
-    Raises:
-        ValueError: If there is no such kernel or instruction set.
-        NativeBuildError: If there is no compiler, it fails, or the cache folder cannot
-            be written or belongs to others.
     """
     _check(kernel, "kernel", KERNELS)
     _check(instructions, "instructions", tuple(INSTRUCTIONS))
@@ -97,16 +82,7 @@ def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
 
 
 def load_native(kernel: str = "lanes", instructions: str = "native") -> ctypes.CDLL:
-    """Compile the C code if necessary, and load it.
-
-    Args:
-        kernel: See `build_native`, as for the next.
-        instructions: The instruction set for the compiler.
-
-    Raises:
-        ValueError: If there is no such kernel or instruction set.
-        NativeBuildError: If it can't be built or loaded here.
-    """
+    """Compile the C code if necessary, and load it."""
     library = build_native(kernel, instructions)
     try:
         return ctypes.CDLL(str(library))

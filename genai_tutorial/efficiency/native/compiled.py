@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.efficiency.native.build import load_native
-from genai_tutorial.efficiency.native.packing import GROUP, pack, pack_layers
 from genai_tutorial.transformer import DecoderLM, KVCache
+
+from .build import load_native
+from .packing import GROUP, pack, pack_layers
 
 FLOAT = 4  # bytes
 
@@ -37,16 +38,7 @@ class _Cache(ctypes.Structure):
 
 
 class CompiledModel:
-    """A model's weights in the layout of a compiled kernel, and the calls into C.
-
-    Args:
-        model: A Llama.
-        kernel: See `build_native`, as for the next.
-        instructions: The instruction set for the compiler.
-
-    Raises:
-        NativeBuildError: If the C code can't be built here.
-    """
+    """A model's weights in the layout of a compiled kernel, and the calls into C."""
 
     def __init__(self, model: DecoderLM, kernel: str, instructions: str):
         self.library = load_native(kernel, instructions)
@@ -85,12 +77,7 @@ class CompiledModel:
     def read(
         self, x: Float[Tensor, "batch position width"], cache: KVCache
     ) -> Float[Tensor, "batch position width"]:
-        """Run all blocks on each row's new tokens, and store their keys and values.
-
-        Raises:
-            ValueError: If C would read or write anything else: the vectors or the cache
-                have other shapes or types, or there is no room for the tokens.
-        """
+        """Run all blocks on each row's new tokens, and store their keys and values."""
         self._check_vectors(x)
         self._check_cache(x, cache)
         x = x.clone(memory_format=torch.contiguous_format)
@@ -108,11 +95,7 @@ class CompiledModel:
         return x
 
     def logits(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch vocab"]:
-        """Return the logits of the last block's outputs.
-
-        Raises:
-            ValueError: If the vectors are not those of the model.
-        """
+        """Return the logits of the last block's outputs."""
         self._check_vectors(x)
         x = x.contiguous()
         logits = x.new_zeros(*x.shape[:-1], self.logits_width)

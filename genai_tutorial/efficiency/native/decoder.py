@@ -8,10 +8,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.efficiency.fused import quantized
-from genai_tutorial.efficiency.native.build import NativeBuildError
-from genai_tutorial.efficiency.native.compiled import CompiledModel
-from genai_tutorial.efficiency.native.packing import COLUMNS
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderBlock,
@@ -20,16 +16,14 @@ from genai_tutorial.transformer import (
     KVCache,
 )
 
+from ..fused import quantized
+from .build import NativeBuildError
+from .compiled import CompiledModel
+from .packing import COLUMNS
+
 
 class NativeBlocks(nn.Module):
-    """All blocks of a Llama as one module that runs in C, one token after the other.
-
-    It reads and writes the keys and values of a `KVCache` in place.
-
-    Args:
-        compiled: The compiled model.
-        config: Its settings.
-    """
+    """All blocks of a Llama as one module that runs in C, one token after the other."""
 
     def __init__(self, compiled: CompiledModel, config: DecoderConfig):
         super().__init__()
@@ -40,12 +34,7 @@ class NativeBlocks(nn.Module):
         x: Float[Tensor, "batch position width"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return the last block's output for each token.
-
-        Raises:
-            ValueError: If rows are packed or masked, the cache is not a plain `KVCache`
-                of this model with room for the tokens, or the vectors are not its own.
-        """
+        """Return the last block's output for each token."""
         if context is not None and context.mask is not None:
             raise ValueError(
                 "The C decoder reads whole texts only: use the model itself for packed "
@@ -63,11 +52,7 @@ class NativeBlocks(nn.Module):
 
 
 class NativeHead(nn.Module):
-    """The last norm and the output layer, with 8 bits per weight, in C.
-
-    Args:
-        compiled: The compiled model.
-    """
+    """The last norm and the output layer, with 8 bits per weight, in C."""
 
     def __init__(self, compiled: CompiledModel):
         super().__init__()
@@ -125,7 +110,6 @@ def generate_natively(
     Args:
         decoder: The result of `native`.
         prompt: The prompt, of one token or more.
-        max_new_tokens: Number of tokens to add.
 
     Raises:
         ValueError: If the decoder is not from `native`, the prompt is empty or holds

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float, UInt32
 from torch import Tensor
 
-from genai_tutorial.efficiency.quantization import quantize_affine, quantize_symmetric
 from genai_tutorial.transformer import DecoderLM
+
+from ..quantization import quantize_affine, quantize_symmetric
 
 COLUMNS = 32  # in a block
 GROUP = 16  # rows side by side
@@ -37,23 +38,7 @@ def pack_layers(model: DecoderLM, interleaved: bool) -> UInt32[np.ndarray, "word
 def pack(
     weight: Float[Tensor, "rows columns"], bits: int, interleaved: bool
 ) -> UInt32[np.ndarray, "words"]:
-    """Quantize a matrix in groups of 32 columns and return its words.
-
-    Rows of zeros fill the last group of 16 rows. With 4 bits, scale and offset are
-    rounded to 16 bits, which changes nothing for weights from a Q4_1 file.
-
-    Args:
-        weight: A matrix whose number of columns is a multiple of 32.
-        bits: 4, with an offset, or 8, symmetric.
-        interleaved: Whether 16 rows are interleaved.
-
-    >>> pack(torch.arange(16.0).repeat(1, 2), 4, interleaved=False)[:3].tolist() == [
-    ...     0x00003C00,  # the offset 0.0 above the scale 1.0, as 16-bit floats
-    ...     0x76543210,
-    ...     0xFEDCBA98,
-    ... ]
-    True
-    """
+    """Quantize a matrix in groups of 32 columns and return its words."""
     missing = -weight.shape[0] % GROUP
     if missing:
         weight = torch.cat((weight, weight.new_zeros(missing, weight.shape[1])))

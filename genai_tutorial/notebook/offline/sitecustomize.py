@@ -13,11 +13,7 @@ import sys
 
 
 class OutsideConnection(BaseException):
-    """Raised on an attempt to connect to another machine.
-
-    Not an `Exception`, so that a library with a fallback for network errors cannot hide
-    the attempt.
-    """
+    """Raised on an attempt to connect to another machine."""
 
 
 def _leaves_this_machine(host: object) -> bool:

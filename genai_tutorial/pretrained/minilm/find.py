@@ -5,7 +5,7 @@ installed package.
 from dataclasses import replace
 from pathlib import Path
 
-from genai_tutorial.pretrained.packaged_file import PackagedFile
+from ..packaged_file import PackagedFile
 
 MINILM_FILE = PackagedFile(
     model="MiniLM",

@@ -7,17 +7,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from genai_tutorial.pretrained.minilm.find import (
-    MINILM_FILE,
-    MINILM_VOCABULARY,
-    find_minilm,
-)
 from genai_tutorial.retrieval import (
     SentenceEncoder,
     SentenceEncoderConfig,
     SentenceVectors,
 )
 from genai_tutorial.tokenization import WordPieceTokenizer
+
+from .find import MINILM_FILE, MINILM_VOCABULARY, find_minilm
 
 # BERT's names on the left, the book's on the right.
 LAYER_NAMES = {

@@ -4,7 +4,7 @@ installed package.
 
 from pathlib import Path
 
-from genai_tutorial.pretrained.packaged_file import PackagedFile
+from ..packaged_file import PackagedFile
 
 SMOLLM2_FILE = PackagedFile(
     model="SmolLM2",

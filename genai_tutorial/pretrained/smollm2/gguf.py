@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.pretrained.smollm2.rotary import read_gguf_scaling
 from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
 from genai_tutorial.transformer import DecoderConfig
+
+from .rotary import read_gguf_scaling
 
 # The names in the file on the left, the book's on the right.
 LAYER_NAMES = {
@@ -37,9 +38,6 @@ SPECIAL_KINDS = (3, 4)  # control tokens and user-defined tokens
 
 class GGUFModel:
     """A Llama in a GGUF file, open for reading.
-
-    Args:
-        path: The file.
 
     Attributes:
         config: The decoder's settings, from the file's metadata.
@@ -184,10 +182,6 @@ class GGUFModel:
 def open_gguf(path: Path) -> Any:
     """Open a GGUF file with the library `gguf`, whose reader has `fields` and
     `tensors`.
-
-    Raises:
-        ValueError: If the file is not GGUF, or is truncated or damaged.
-        ImportError: If the library is not installed.
     """
     gguf = require("gguf", extra="models")
 
@@ -226,17 +220,6 @@ def unpermute(
 ) -> Float[Tensor, "row column"]:
     """Restore the row order of a query or key matrix that the book's rotary embedding
     expects.
-
-    llama.cpp rotates each row with the next one, so its files have the partners side by
-    side: rows 0 and d/2 of a head, then 1 and d/2 + 1. The book, like transformers,
-    pairs each row with the one half a head further.
-
-    Args:
-        weight: The matrix from the file.
-        heads: The number of heads whose rows it holds, one head after the other.
-
-    >>> unpermute(torch.tensor([[0.0], [2.0], [1.0], [3.0]]), heads=1).flatten()
-    tensor([0., 1., 2., 3.])
     """
     return weight.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
 

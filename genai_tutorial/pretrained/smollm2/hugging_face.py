@@ -10,10 +10,10 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from genai_tutorial.pretrained.smollm2.rotary import read_rotary_scaling
-from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.tokenization.hugging_face import read_hugging_face
+from genai_tutorial.tokenization import BPETokenizer, read_hugging_face
 from genai_tutorial.transformer import DecoderConfig
+
+from .rotary import read_rotary_scaling
 
 # The names in the files on the left, the book's on the right.
 LAYER_NAMES = {
@@ -40,9 +40,6 @@ ADVICE = (
 
 class HuggingFaceModel:
     """A Llama in a Hugging Face folder, open for reading.
-
-    Args:
-        folder: The folder.
 
     Attributes:
         config: The decoder's settings, from `config.json`.

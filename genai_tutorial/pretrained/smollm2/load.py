@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 
-from genai_tutorial.pretrained.smollm2.find import SMOLLM2_FILE, find_smollm2
-from genai_tutorial.pretrained.smollm2.gguf import GGUFModel
-from genai_tutorial.pretrained.smollm2.hugging_face import HuggingFaceModel
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .find import SMOLLM2_FILE, find_smollm2
+from .gguf import GGUFModel
+from .hugging_face import HuggingFaceModel
 
 
 def load_smollm2(

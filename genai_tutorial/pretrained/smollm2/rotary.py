@@ -30,18 +30,6 @@ def read_rotary_scaling(
 ) -> LinearScaling | Llama3Scaling | YarnScaling | None:
     """Return the scaling that a `config.json` describes, or None for plain rotary
     positions.
-
-    Args:
-        settings: The entry `rope_parameters` or, in older files, `rope_scaling`. The
-            kind of scaling is its `rope_type` or, in the oldest files, `type`.
-        context_length: The model's context window (`max_position_embeddings`).
-
-    Raises:
-        ValueError: If the book's decoder does not support the scaling, or a number is
-            missing or wrong.
-
-    >>> read_rotary_scaling({"type": "linear", "factor": 4.0}, 2048)
-    LinearScaling(factor=4.0)
     """
     kind = settings.get("rope_type") or settings.get("type") or "default"
     if kind == "dynamic":
@@ -76,21 +64,7 @@ def read_rotary_scaling(
 def read_gguf_scaling(
     entries: Mapping[str, Any], context_length: int
 ) -> LinearScaling | YarnScaling | None:
-    """Return the scaling that a GGUF file describes, interpreted as by llama.cpp.
-
-    A factor without a type means linear scaling. (Llama 3's scaling is stored as a
-    weight instead, which the decoder does not accept.)
-
-    Args:
-        entries: The entries under `llama.rope.`.
-        context_length: The model's context window.
-
-    Raises:
-        ValueError: If `read_rotary_scaling` would raise it.
-
-    >>> read_gguf_scaling({"freq_base": 1e4, "scaling.factor": 4.0}, 2048)
-    LinearScaling(factor=4.0)
-    """
+    """Return the scaling that a GGUF file describes, interpreted as by llama.cpp."""
     kind = entries.get("scaling.type", "linear")
     settings = {
         name: entries[f"scaling.{theirs}"]

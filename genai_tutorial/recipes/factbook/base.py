@@ -15,18 +15,6 @@ from torch import Tensor, nn
 from genai_tutorial.corpus import PackedBatches, document_numbers
 from genai_tutorial.data import HELD_OUT_TITLES, Source, load_fact_split
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
-from genai_tutorial.recipes.factbook.corpus import (
-    SOURCE,
-    TOKENIZER_FILE,
-    Corpus,
-    load_corpus,
-    train_tokenizer,
-    write_corpus,
-)
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
@@ -41,6 +29,19 @@ from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
     next_token_loss,
+)
+
+from ..decoder import DecoderRecipe, continue_text
+from ..options import TextOptions
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .corpus import (
+    SOURCE,
+    TOKENIZER_FILE,
+    Corpus,
+    load_corpus,
+    train_tokenizer,
+    write_corpus,
 )
 
 
@@ -64,15 +65,7 @@ def packed_language_model_loss(end_of_document: int):
 
 @dataclass(frozen=True, kw_only=True)
 class BaseModelRecipe(DecoderRecipe):
-    """A language model that is pre-trained on the corpus.
-
-    Attributes:
-        weights: The number of rows from each source in a batch.
-        decay_steps: The number of steps at the end in which the learning rates fall to
-            zero.
-        copies: See `load_corpus`.
-        clip_norm: The maximum norm of the gradient.
-    """
+    """A language model that is pre-trained on the corpus."""
 
     weights: Mapping[str, int] = field(hash=False)
     decay_steps: int
@@ -182,11 +175,7 @@ class BaseModelRecipe(DecoderRecipe):
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends.
-
-        Raises:
-            ValueError: If a number is out of range.
-        """
+        """Return the prompt, continued until the text ends."""
         tokenizer = loaded[1]
         ids, end = (
             tokenizer.encode(options.prompt),

@@ -25,11 +25,7 @@ from genai_tutorial.data import (
     load_histories,
     load_wikipedia,
 )
-from genai_tutorial.tasks.assistant import (
-    CHAT_SPECIAL_TOKENS,
-    END_OF_TEXT,
-    tell_facts,
-)
+from genai_tutorial.tasks.assistant import CHAT_SPECIAL_TOKENS, END_OF_TEXT, tell_facts
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 
 SOURCE = Source(
@@ -55,7 +51,6 @@ class Corpus:
     """The pre-training texts, cleaned and without anything that is held out.
 
     Attributes:
-        sources: The documents of each source.
         held_out: Articles that the model is not trained on.
         split: The split of the facts into told and withheld ones.
     """

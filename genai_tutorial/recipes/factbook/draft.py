@@ -12,25 +12,6 @@ from torch import Tensor
 from genai_tutorial.corpus import cut_rows, join_documents
 from genai_tutorial.data import Source
 from genai_tutorial.efficiency import sequence_level_examples
-from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE
-from genai_tutorial.recipes.factbook.corpus import (
-    SOURCE,
-    TOKENIZER_FILE,
-    load_corpus,
-)
-from genai_tutorial.recipes.factbook.draft_rows import (
-    agreement,
-    corpus_rows,
-    distillation_loss,
-    held_out_rows,
-    prompts_of,
-    teacher_targets,
-)
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
@@ -42,6 +23,22 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
+from ..decoder import DecoderRecipe
+from ..files import load_recipe
+from ..options import TextOptions
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .base import FACTBOOK_BASE
+from .corpus import SOURCE, TOKENIZER_FILE, load_corpus
+from .draft_rows import (
+    agreement,
+    corpus_rows,
+    distillation_loss,
+    held_out_rows,
+    prompts_of,
+    teacher_targets,
+)
+
 N_CONTINUED, CONTINUED_FROM = 128, 32
 """The number of texts of each kind that the teacher continues to measure the draft, and
 the number of tokens that it continues.
@@ -50,17 +47,7 @@ the number of tokens that it continues.
 
 @dataclass(frozen=True, kw_only=True)
 class DraftRecipe(DecoderRecipe):
-    """A draft that is distilled from the base model.
-
-    Attributes:
-        written: The number of texts that the teacher writes for the student, beside
-            the corpus.
-        prompt_length: The number of tokens of the corpus that each of them begins with.
-        kept: The number of the teacher's most probable tokens that are kept.
-        decay_steps: The number of steps at the end in which the learning rates fall to
-            zero.
-        copies: See `load_corpus`.
-    """
+    """A draft that is distilled from the base model."""
 
     written: int
     prompt_length: int = 8
@@ -198,11 +185,7 @@ class DraftRecipe(DecoderRecipe):
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends.
-
-        Raises:
-            ValueError: If a number is out of range.
-        """
+        """Return the prompt, continued until the text ends."""
         return FACTBOOK_BASE.write(loaded, options, seed)
 
 

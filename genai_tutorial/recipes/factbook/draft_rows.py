@@ -15,10 +15,11 @@ from genai_tutorial.efficiency import (
     top_target_loss,
 )
 from genai_tutorial.generation import acceptance_rate
-from genai_tutorial.recipes.factbook.corpus import Corpus
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import AttentionContext, DecoderLM
+
+from .corpus import Corpus
 
 
 def corpus_rows(
@@ -106,9 +107,6 @@ def agreement(
     probable.
 
     Args:
-        draft: The draft.
-        target: The target.
-        texts: The tokens of each text.
         start: The number of predictions at the beginning of a text that are left out.
     """
     measured = []

@@ -18,13 +18,6 @@ from genai_tutorial.alignment import (
     train_reward_model,
 )
 from genai_tutorial.data import Source, load_absent, load_fact_split, load_facts
-from genai_tutorial.recipes.decoder import DecoderRecipe
-from genai_tutorial.recipes.factbook.corpus import SOURCE, TOKENIZER_FILE
-from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
@@ -44,29 +37,21 @@ from genai_tutorial.tasks.assistant import (
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
+from ..decoder import DecoderRecipe
+from ..files import load_recipe
+from ..options import TextOptions
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .corpus import SOURCE, TOKENIZER_FILE
+from .sft import FACTBOOK_SFT
+
 N_EVAL_QUESTIONS = 960
 """The number of held-out questions that the card's metrics are measured on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackRecipe(DecoderRecipe):
-    """The assistant after PPO with a reward model.
-
-    Attributes:
-        questions: The number of questions whose answers are compared, and the number
-            that PPO draws from.
-        answers: The number of answers sampled for each question.
-        pairs: The number of pairs of different answers to each question.
-        raters: The number of simulated raters.
-        budget: The number of comparisons.
-        held_out: The share of the questions that evaluate the reward model.
-        reward_steps: The number of batches of 16 comparisons for the reward model.
-        learning_rate: The learning rate of PPO.
-        kl_weight: The initial KL coefficient, in reward per nat of KL divergence from
-            the assistant.
-        kl_target: The KL divergence that this coefficient is adapted to, in nats per
-            answer.
-    """
+    """The assistant after PPO with a reward model."""
 
     questions: int
     answers: int
@@ -115,9 +100,7 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a reward model and then the policy. A run that was stopped starts again
-        and ends with the same weights.
-        """
+        """Train a reward model and then the policy."""
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         comparisons = self.compare(assistant, tokenizer)

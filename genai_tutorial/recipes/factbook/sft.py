@@ -7,16 +7,10 @@ from typing import ClassVar
 
 from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.data import Source, load_absent, load_fact_split
-from genai_tutorial.recipes.decoder import DecoderRecipe, continue_text
-from genai_tutorial.recipes.factbook.base import FACTBOOK_BASE
-from genai_tutorial.recipes.factbook.corpus import SOURCE, TOKENIZER_FILE
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import TextOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
+    N_EXAM_QUESTIONS,
     AnswerForm,
     Demonstration,
     demonstrate,
@@ -26,23 +20,22 @@ from genai_tutorial.tasks.assistant import (
     exam_questions,
     training_questions,
 )
-from genai_tutorial.tasks.assistant.exam_questions import N_EXAM_QUESTIONS
 from genai_tutorial.tokenization import BPETokenizer, Message
 from genai_tutorial.training import AdamW, parallel
 from genai_tutorial.transformer import DecoderLM
 
+from ..decoder import DecoderRecipe, continue_text
+from ..files import load_recipe
+from ..options import TextOptions
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .base import FACTBOOK_BASE
+from .corpus import SOURCE, TOKENIZER_FILE
+
 
 @dataclass(frozen=True, kw_only=True)
 class AssistantRecipe(DecoderRecipe):
-    """The base model after supervised fine-tuning on demonstrations.
-
-    Attributes:
-        form: The form of the answers about facts, see `demonstrate`.
-        per_fact: See `training_questions`, as for the next two.
-        unknown: The number of questions of each category without an answer.
-        private: The number of requests for private data, which it should refuse.
-        learning_rate: The peak learning rate of AdamW.
-    """
+    """The base model after supervised fine-tuning on demonstrations."""
 
     form: AnswerForm
     per_fact: int
@@ -129,11 +122,7 @@ class AssistantRecipe(DecoderRecipe):
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the answer to the prompt.
-
-        Raises:
-            ValueError: If a number is out of range.
-        """
+        """Return the answer to the prompt."""
         tokenizer = loaded[1]
         ids = CHAT.encode(tokenizer, [Message("user", options.prompt)])
         end = tokenizer.special_tokens[CHAT.end]

@@ -10,31 +10,26 @@ from torch import Tensor, nn
 
 from genai_tutorial.data import Source
 from genai_tutorial.diffusion import VELOCITY, UNetConfig, diffusion_loss
-from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig
-from genai_tutorial.multimodal.text_to_image import TextToImage
-from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.latent.model import LatentDiffusion
-from genai_tutorial.recipes.latent.pictures import Emoji, Scenes
-from genai_tutorial.recipes.options import CaptionOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
-from genai_tutorial.recipes.shapes.text_to_image import DrawCaptions, TextToImageRecipe
-from genai_tutorial.recipes.spot_check import SpotCheck
+from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import encode_images
 
+from ..emoji_autoencoder import EMOJI_AUTOENCODER
+from ..files import load_recipe
+from ..options import CaptionOptions
+from ..recipe import RunSettings, Trained
+from ..shapes.clip import SHAPES_CLIP
+from ..shapes.diffusion import SCHEDULE
+from ..shapes.text_to_image import DrawCaptions, TextToImageRecipe
+from ..spot_check import SpotCheck
+from .model import LatentDiffusion
+from .pictures import Emoji, Scenes
+
 
 @dataclass(frozen=True, kw_only=True)
 class LatentDiffusionRecipe(TextToImageRecipe):
-    """A U-Net that learns to draw the latents of captioned pictures.
-
-    Attributes:
-        pictures: The training pictures and their metrics.
-        autoencoder: The name of the autoencoder; its weights are frozen.
-    """
+    """A U-Net that learns to draw the latents of captioned pictures."""
 
     pictures: Scenes | Emoji
     autoencoder: str
@@ -118,12 +113,7 @@ class LatentDiffusionRecipe(TextToImageRecipe):
     def draw(
         self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
     ) -> Float[Tensor, "count 3 height width"]:
-        """Return pictures for the prompt.
-
-        Raises:
-            ValueError: If there is no prompt, or it has a word that is not in the
-                vocabulary.
-        """
+        """Return pictures for the prompt."""
         return loaded.draw(
             [options.required_prompt(self.pictures.example)] * count,
             steps=options.steps,

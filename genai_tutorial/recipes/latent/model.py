@@ -16,32 +16,22 @@ from genai_tutorial.diffusion import (
     partly_noised,
     sample_images,
 )
-from genai_tutorial.multimodal.text_to_image import TextToImage
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.multimodal import TextToImage
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.vae import ImageAutoencoder
 
+from ..shapes.diffusion import SCHEDULE
+
 
 class LatentDiffusion(NamedTuple):
-    """A latent diffusion model with tokenizer and autoencoder, as `load` returns it.
-
-    Attributes:
-        model: Predicts the velocity of noisy latents, given a text.
-        tokenizer: Turns texts into tokens.
-        autoencoder: Turns pictures into latents, and back.
-    """
+    """A latent diffusion model with tokenizer and autoencoder, as `load` returns it."""
 
     model: TextToImage
     tokenizer: WordTokenizer
     autoencoder: ImageAutoencoder
 
     def read(self, captions: Sequence[str]) -> Int[Tensor, "caption token"]:
-        """Return the tokens of captions.
-
-        Raises:
-            ValueError: If a caption has a word that the model does not know, or is too
-                long.
-        """
+        """Return the tokens of captions."""
         return self.tokenizer.encode_batch(
             captions, self.model.encoder.config.context_length
         )
@@ -52,13 +42,7 @@ class LatentDiffusion(NamedTuple):
         guidance: float | int,
         negative: Sequence[str] | None = None,
     ) -> Denoiser:
-        """Return the denoiser that samplers call, with guidance.
-
-        Args:
-            captions: A caption per picture; the empty caption means no condition.
-            guidance: The guidance weight; 1 for no guidance.
-            negative: A negative prompt per picture; None for none.
-        """
+        """Return the denoiser that samplers call, with guidance."""
         unwanted = None if negative is None else self.read(negative)
         return Denoiser(
             Guided(self.model, guidance, unwanted),
@@ -78,13 +62,6 @@ class LatentDiffusion(NamedTuple):
     ) -> Float[Tensor, "caption 3 height width"]:
         """Draw a picture for each caption, with DDIM in the latents; red, green and
         blue from 0 to 1.
-
-        Args:
-            captions: A caption per picture.
-            steps: The number of sampling steps.
-            guidance: The guidance weight.
-            seed: Seed of the initial noise.
-            negative: A negative prompt per picture; None for none.
         """
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
@@ -113,14 +90,6 @@ class LatentDiffusion(NamedTuple):
     ) -> Float[Tensor, "caption 3 height width"]:
         """Edit pictures by image-to-image: noise their latents part of the way, and
         denoise them with other captions.
-
-        Args:
-            images: The pictures.
-            captions: A caption per picture.
-            strength: The share of the steps that are taken, above 0 and at most 1.
-            steps: The number of sampling steps from pure noise.
-            guidance: The guidance weight.
-            seed: Seed of the noise.
 
         Source: Meng et al., SDEdit, https://arxiv.org/abs/2108.01073
         """

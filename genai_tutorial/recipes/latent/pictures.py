@@ -11,24 +11,16 @@ from torch import Tensor
 
 from genai_tutorial.data import Source, emoji, load_emoji_split
 from genai_tutorial.metrics import nearest_neighbours
-from genai_tutorial.recipes.shapes.text_to_image import (
-    DrawCaptions,
-    caption_metrics,
-    everything_shown,
-)
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.tasks.shapes import pictures as shapes
 from genai_tutorial.tokenization import WordTokenizer
 
+from ..shapes.text_to_image import DrawCaptions, caption_metrics, everything_shown
+from ..spot_check import SpotCheck, draw_items
+
 
 class Captioned(NamedTuple):
-    """Pictures with their captions.
-
-    Attributes:
-        images: Red, green and blue of each pixel, from 0 to 1.
-        captions: One or more sets of captions; each has one for every picture.
-    """
+    """Pictures with their captions."""
 
     images: Float[Tensor, "n 3 32 32"]
     captions: tuple[tuple[str, ...], ...]
@@ -36,12 +28,7 @@ class Captioned(NamedTuple):
 
 @dataclass(frozen=True)
 class Scenes:
-    """Scenes of one and two shapes, the same as for the model that draws pixels.
-
-    Attributes:
-        count: The number of scenes in the training set.
-        measured: The number of captions of each kind for the metrics.
-    """
+    """Scenes of one and two shapes, the same as for the model that draws pixels."""
 
     count: int = 60_000
     measured: int = 200
@@ -94,9 +81,6 @@ class Scenes:
 class Emoji:
     """Emoji of OpenMoji with their English names, without skin tones; the models of the
     book hold out some families.
-
-    Attributes:
-        measured: The number of training names for the metrics.
     """
 
     measured: int = 200
@@ -119,13 +103,6 @@ class Emoji:
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
         """Return how often a name gives its own picture, for training names and for
         held-out names of known words.
-
-        `recalled` is the share of training names for which, of all training and
-        held-out pictures, their own is nearest to the drawn one; `recalled_held_out` is
-        the same share for held-out names. Both search the same pictures, so the
-        difference is what the model has memorized. `nearer_than_another` is how often a
-        picture drawn for a held-out name is nearer to its own picture than to that of
-        another held-out name; guessing gives a half.
         """
         train, held_out = load_emoji_split()
         order = (

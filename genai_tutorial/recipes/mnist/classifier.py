@@ -17,21 +17,16 @@ from genai_tutorial.metrics import (
     expected_calibration_error,
     read_digits,
 )
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
+
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
 
 
 @dataclass(frozen=True, kw_only=True)
 class DigitClassifierRecipe(Recipe):
     """A classifier trained on 4,000 digits with data augmentation: each is shifted,
-    rotated and stretched a little, differently each time. The learning rate falls along
-    half a cosine wave.
-
-    Attributes:
-        learning_rate: The highest learning rate of AdamW.
-        weight_decay: The fraction of each weight that a step removes, per unit of
-            learning rate.
+    rotated and stretched a little, differently each time.
     """
 
     config: DigitClassifierConfig

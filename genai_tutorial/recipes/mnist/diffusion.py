@@ -19,16 +19,12 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.metrics import copy_test
-from genai_tutorial.recipes.mnist.measure import (
-    N_EVAL_IMAGES,
-    digits_summary,
-    measure_digits,
-    spot_check_labels,
-)
-from genai_tutorial.recipes.mnist.options import DigitOptions
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck
+from .measure import N_EVAL_IMAGES, digits_summary, measure_digits, spot_check_labels
+from .options import DigitOptions
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
@@ -36,16 +32,7 @@ SCHEDULE = cosine_schedule(1000)
 
 @dataclass(frozen=True, kw_only=True)
 class DigitDiffusionRecipe(Recipe):
-    """A U-Net that learns to draw digits from 4,000 examples.
-
-    Attributes:
-        label_dropout: The share of labels that are replaced by "no label", for
-            classifier-free guidance.
-        augmentation_probability: The share of images that are rotated, stretched and
-            shifted a little.
-        sampler_steps: The default number of steps of DDIM.
-        guidance: The default weight of classifier-free guidance.
-    """
+    """A U-Net that learns to draw digits from 4,000 examples."""
 
     config: UNetConfig
     label_dropout: float = 0.1
@@ -139,11 +126,7 @@ class DigitDiffusionRecipe(Recipe):
     def draw(
         self, loaded: UNet, options: DigitOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits.
-
-        Raises:
-            ValueError: If the noise schedule has fewer steps than requested.
-        """
+        """Return digits."""
         return draw_digits(
             loaded,
             options.labels(count),
@@ -168,15 +151,7 @@ def draw_digits(
     guidance: float | int,
     seed: int,
 ) -> Float[Tensor, "n 28 28"]:
-    """Draw a digit for each label with DDIM, with brightness from 0 to 1.
-
-    Args:
-        model: A network of one of these recipes.
-        labels: The digits, or 10 for "no label".
-        steps: The number of sampling steps.
-        guidance: The weight of classifier-free guidance; 1 for none.
-        seed: The seed of the initial noise.
-    """
+    """Draw a digit for each label with DDIM, with brightness from 0 to 1."""
     images = sample_images(
         model,
         SCHEDULE,

@@ -10,17 +10,13 @@ from dataclasses import dataclass, replace
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.gan import DigitGANConfig
-from genai_tutorial.pretrained.records import record
-from genai_tutorial.recipes.mnist.family_networks import (
-    FamilyFlow,
-    FamilyGAN,
-    FamilyPixels,
-    FamilyVAE,
-)
-from genai_tutorial.recipes.mnist.family_recipe import FamilyRecipe
+from genai_tutorial.pretrained import record
 from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig
+
+from .family_networks import FamilyFlow, FamilyGAN, FamilyPixels, FamilyVAE
+from .family_recipe import FamilyRecipe
 
 VAE_FAMILY = FamilyVAE(
     name="mnist-family-vae",

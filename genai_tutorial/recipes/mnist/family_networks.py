@@ -10,8 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import load_mnist_split
-from genai_tutorial.data.levels import LEVELS, dequantize, from_levels, requantize
+from genai_tutorial.data import (
+    LEVELS,
+    dequantize,
+    from_levels,
+    load_mnist_split,
+    requantize,
+)
 from genai_tutorial.diffusion import (
     FLOW,
     VELOCITY,
@@ -28,16 +33,6 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.gan import DigitGenerator
-from genai_tutorial.recipes.mnist.family_recipe import (
-    FamilyRecipe,
-    Levels,
-    cpu_seconds_since,
-)
-from genai_tutorial.recipes.mnist.gan_training import GANRecipe
-from genai_tutorial.recipes.mnist.measure import N_EVAL_IMAGES, spot_check_recall
-from genai_tutorial.recipes.mnist.options import FlowOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import AdamW, TensorBatches, build_optimizer, draw_noise
 from genai_tutorial.transformer import PixelConfig, PixelTransformer
 from genai_tutorial.vae import (
@@ -49,15 +44,18 @@ from genai_tutorial.vae import (
     vae_loss,
 )
 
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck
+from .family_recipe import FamilyRecipe, Levels, cpu_seconds_since
+from .gan_training import GANRecipe
+from .measure import N_EVAL_IMAGES, spot_check_recall
+from .options import FlowOptions
+
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyVAE(FamilyRecipe):
     """The variational autoencoder of chapter 6; its pixels are normally distributed
     around the decoder's output, with one standard deviation for all.
-
-    Attributes:
-        learning_rate: The highest learning rate.
-        codes: The number of codes that the bound on the likelihood averages over.
     """
 
     config: VAEConfig
@@ -150,11 +148,6 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
 class FamilyFlow(FamilyRecipe):
     """The U-Net of chapter 8, on one of two paths from image to noise: the circle of a
     variance-preserving schedule, or a straight line.
-
-    Attributes:
-        straight: True for flow matching on the straight path, False for diffusion.
-        sampler_steps: The default number of steps of the sampler.
-        likelihood_steps: The number of steps of Heun's method for the likelihood.
     """
 
     straight: bool
@@ -218,11 +211,7 @@ class FamilyFlow(FamilyRecipe):
     def draw(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
-        """Return digits of any class.
-
-        Raises:
-            ValueError: If the path has fewer steps than requested.
-        """
+        """Return digits of any class."""
         return self.images(loaded, count, seed, options.steps)
 
     def log_likelihoods(

@@ -17,19 +17,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source, load_mnist_split
-from genai_tutorial.data.levels import to_levels
+from genai_tutorial.data import Source, load_mnist_split, to_levels
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.metrics import bits_per_dimension
-from genai_tutorial.recipes.mnist.measure import (
-    N_EVAL_IMAGES,
-    digits_summary,
-    measure_digits,
-)
-from genai_tutorial.recipes.mnist.options import FamilyOptions
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.training import CombinedOptimizer, TensorBatches
+
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .measure import N_EVAL_IMAGES, digits_summary, measure_digits
+from .options import FamilyOptions
 
 PPCA_COMPONENTS = 381
 """The number of components with which probabilistic PCA has about as many numbers as

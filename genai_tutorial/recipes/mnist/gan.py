@@ -10,17 +10,13 @@ from torch import Tensor
 from genai_tutorial.data import Source, load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
-from genai_tutorial.recipes.mnist.gan_training import GANRecipe
-from genai_tutorial.recipes.mnist.measure import (
-    N_EVAL_IMAGES,
-    digits_summary,
-    measure_digits,
-    spot_check_labels,
-)
-from genai_tutorial.recipes.mnist.options import GANOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.training import TensorBatches, draw_noise
+
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck
+from .gan_training import GANRecipe
+from .measure import N_EVAL_IMAGES, digits_summary, measure_digits, spot_check_labels
+from .options import GANOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +79,6 @@ def draw_digits(
 class AugmentedBatches:
     """Batches of labelled images with data augmentation: each image is rotated, scaled
     and shifted slightly, differently each time.
-
-    Without it, the discriminator would soon memorize the few thousand images.
-
-    Args:
-        images: Brightness from 0 (background) to 1 (ink).
-        labels: The class of each image.
-        batch_size: The number of images in a batch.
-        seed: Seed of the order and the augmentation.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int):

@@ -13,8 +13,9 @@ from genai_tutorial.gan import (
     DigitGenerator,
     r1_penalty,
 )
-from genai_tutorial.recipes.recipe import Recipe, RunSettings
 from genai_tutorial.training import EMA, AdamW, AdversarialHistory, fit_adversarial
+
+from ..recipe import Recipe, RunSettings
 
 SAVE_FACTOR = 10
 """These runs save checkpoints this many times less often than others: their steps are
@@ -26,13 +27,6 @@ short, and a checkpoint contains both players.
 class GANRecipe(Recipe):
     """Base class for recipes that train a generator with the non-saturating loss and an
     R1 penalty.
-
-    Attributes:
-        config: Sizes of both players.
-        learning_rate: Maximum learning rate of both players.
-        weight_decay: Weight decay of the generator.
-        penalty: Weight of the R1 penalty.
-        penalty_every: Number of steps between two applications of the penalty.
     """
 
     config: DigitGANConfig

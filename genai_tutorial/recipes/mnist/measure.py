@@ -9,14 +9,16 @@ from torch import Tensor
 from genai_tutorial.data import load_mnist_split
 from genai_tutorial.metrics import (
     DigitReading,
+    ball_radii,
     frechet_distance,
+    in_balls,
     precision_recall,
     read_digits,
 )
-from genai_tutorial.metrics.precision_recall import ball_radii, in_balls
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.mnist.classifier import DIGIT_CLASSIFIER
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
+
+from ..files import load_recipe
+from ..spot_check import SpotCheck, draw_items
+from .classifier import DIGIT_CLASSIFIER
 
 N_EVAL_IMAGES = 1000
 """The number of images that are drawn to measure a model, as many as there are held-out
@@ -64,13 +66,7 @@ def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "
 def spot_check_labels(
     draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
 ) -> SpotCheck:
-    """Measure `digit_as_ordered` on randomly chosen digits.
-
-    Args:
-        draw: Draws an image for each label.
-        n: The number of images.
-        seed: Seed of the labels.
-    """
+    """Measure `digit_as_ordered` on randomly chosen digits."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (n,), generator=generator)
     drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
@@ -78,16 +74,7 @@ def spot_check_labels(
 
 
 def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> SpotCheck:
-    """Measure `recall`: how many held-out digits lie where drawn images lie.
-
-    Precision would not do: images of noise fall into the largest balls of real ones.
-
-    Args:
-        images: As many drawn images as on the card, because recall depends on their
-            number.
-        n: The number of held-out digits.
-        seed: Seed of their choice.
-    """
+    """Measure `recall`: how many held-out digits lie where drawn images lie."""
     _, held_out = load_mnist_split()
     sample = draw_items(range(len(held_out)), n, seed)
     classifier = load_recipe(DIGIT_CLASSIFIER)

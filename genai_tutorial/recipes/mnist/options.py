@@ -9,14 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class GANOptions:
-    """The options of a generator that draws in one pass.
-
-    Attributes:
-        digit: The digit to draw; None for all ten in turn.
-
-    Raises:
-        ValueError: If there is no such digit.
-    """
+    """The options of a generator that draws in one pass."""
 
     digit: int | None = None
 
@@ -33,12 +26,7 @@ class GANOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class DigitOptions(GANOptions):
-    """The options of a diffusion model that is conditioned on labels.
-
-    Attributes:
-        steps: The number of steps of the sampler.
-        guidance: The weight of classifier-free guidance; 1 for none.
-    """
+    """The options of a diffusion model that is conditioned on labels."""
 
     steps: int
     guidance: float | int
@@ -51,10 +39,6 @@ class FamilyOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class FlowOptions:
-    """The options of a diffusion or flow matching model without labels.
-
-    Attributes:
-        steps: The number of steps of the sampler.
-    """
+    """The options of a diffusion or flow matching model without labels."""
 
     steps: int

@@ -20,20 +20,21 @@ from genai_tutorial.multimodal import (
     hits_at_k,
     recall_at_k,
 )
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
+    SOURCE,
+    Split,
     distinct_scenes,
     full_captions,
     render,
     retrieval_task,
 )
-from genai_tutorial.tasks.shapes.pictures import SOURCE
-from genai_tutorial.tasks.shapes.random_scenes import Split
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
 
 N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
 """The number of pictures with different captions among which retrieval is measured, and
@@ -44,12 +45,7 @@ Single objects have only 200 different captions, and two objects in a new relati
 
 
 class LoadedCLIP(NamedTuple):
-    """The two encoders with their tokenizer, as `load` returns them.
-
-    Attributes:
-        model: The two encoders.
-        tokenizer: Turns captions into tokens.
-    """
+    """The two encoders with their tokenizer, as `load` returns them."""
 
     model: CLIP
     tokenizer: WordTokenizer
@@ -67,17 +63,6 @@ class LoadedCLIP(NamedTuple):
 class SceneBatches:
     """Endless batches of new pictures, each with one of its full captions; no two
     captions of a batch mean the same.
-
-    Args:
-        batch_size: The number of pictures in a batch, over all processes.
-        seed: Seed of the scenes.
-        objects: The possible numbers of objects in a scene.
-        rank: The number of this process, from 0.
-        world_size: The number of processes that share each batch.
-
-    >>> images, ids = next(SceneBatches(batch_size=4, seed=0))
-    >>> images.shape, CAPTION_TOKENIZER.decode(ids[0].tolist())
-    (torch.Size([4, 3, 32, 32]), 'a large purple triangle at the bottom')
     """
 
     def __init__(
@@ -126,11 +111,7 @@ class SceneBatches:
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesCLIPRecipe(Recipe):
-    """A CLIP of captioned shapes.
-
-    Attributes:
-        objects: The possible numbers of objects in a scene.
-    """
+    """A CLIP of captioned shapes."""
 
     config: CLIPConfig
     objects: tuple[int, ...] = (1, 2)

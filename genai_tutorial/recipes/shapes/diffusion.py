@@ -16,27 +16,28 @@ from genai_tutorial.diffusion import (
     scaled_linear_schedule,
     zero_terminal_snr,
 )
-from genai_tutorial.multimodal.text_to_image import TextToImage
-from genai_tutorial.recipes.options import CaptionOptions
-from genai_tutorial.recipes.recipe import RunSettings, Trained
-from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.recipes.shapes.text_to_image import (
+from genai_tutorial.multimodal import TextToImage
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    SOURCE,
+    encode_captions,
+    load_shapes,
+    parse_caption,
+)
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from ..options import CaptionOptions
+from ..recipe import RunSettings, Trained
+from ..spot_check import SpotCheck
+from .clip import SHAPES_CLIP
+from .text_to_image import (
     DrawCaptions,
     TextToImageRecipe,
     caption_metrics,
     everything_shown,
 )
-from genai_tutorial.recipes.spot_check import SpotCheck
-from genai_tutorial.tasks.shapes import (
-    CAPTION_LENGTH,
-    CAPTION_TOKENIZER,
-    encode_captions,
-    load_shapes,
-    parse_caption,
-)
-from genai_tutorial.tasks.shapes.pictures import SOURCE
-from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
 SCHEDULE = zero_terminal_snr(scaled_linear_schedule(1000))
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`.
@@ -52,11 +53,7 @@ N_EVAL_CAPTIONS = 200
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesDiffusionRecipe(TextToImageRecipe):
-    """A U-Net that learns to draw scenes from their captions.
-
-    Attributes:
-        scenes: The number of scenes of one and two objects in the training set.
-    """
+    """A U-Net that learns to draw scenes from their captions."""
 
     scenes: int
 
@@ -163,13 +160,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         count: int,
         seed: int,
     ) -> Float[Tensor, "count 3 32 32"]:
-        """Return pictures for the prompt; the empty prompt means no condition.
-
-        Raises:
-            ValueError: If there is no prompt, it is not a caption, or a shape has no
-                colour: all training captions name one, and without it the picture is
-                often blank, as chapter 9 shows.
-        """
+        """Return pictures for the prompt; the empty prompt means no condition."""
         model, tokenizer = loaded
         prompt = options.required_prompt("a small red circle above a blue square")
         for shape in parse_caption(prompt).objects if prompt else ():
@@ -200,10 +191,7 @@ def draw_scenes(
     """Draw a picture for each caption, with DDIM; red, green and blue from 0 to 1.
 
     Args:
-        model: A model of this recipe.
-        tokenizer: Its tokenizer.
         captions: A caption per picture; the empty caption means no condition.
-        steps: The number of sampling steps.
         guidance: The guidance weight; 1 for no guidance.
         seed: Seed of the initial noise.
 

@@ -9,18 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.diffusion import (
-    VELOCITY,
-    Denoiser,
-    Guided,
-    Model,
-    sample_images,
-)
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
+from genai_tutorial.diffusion import VELOCITY, Denoiser, Guided, Model, sample_images
 from genai_tutorial.tasks.motion import Clip, encode_motion_captions
 from genai_tutorial.tasks.shapes import render
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import KnownFrames, TextToVideo
+
+from .diffusion import SCHEDULE
 
 
 class LatentVideo(NamedTuple):
@@ -61,8 +56,6 @@ class LatentVideo(NamedTuple):
 
         Args:
             captions: A caption per film.
-            steps: The number of sampling steps.
-            guidance: The guidance weight.
             seed: Seed of the initial noise.
         """
         return self._draw(self.model, captions, steps, guidance, seed, batch_size=32)
@@ -107,8 +100,6 @@ class LatentVideo(NamedTuple):
         Args:
             films: The known frames of each film; fewer than the model draws.
             captions: A caption per film.
-            steps: The number of sampling steps.
-            guidance: The guidance weight.
             seed: Seed of the initial noise.
 
         Returns:
@@ -154,9 +145,6 @@ def encode_scenes(
 ]:
     """Return the latents of all scenes that occur in clips, and for each frame of each
     clip the row of its latents.
-
-    There are about 51,000 scenes with one object, and a clip is a path through them.
-    Each scene is encoded only once, however many clips show it.
     """
     scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
     row = {scene: index for index, scene in enumerate(scenes)}

@@ -17,11 +17,6 @@ from genai_tutorial.multimodal import (
     StreamModel,
     StreamVocabulary,
 )
-from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import GuidedCaption
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
     ONE_WORD_KINDS,
@@ -36,15 +31,21 @@ from genai_tutorial.tasks.scene_questions import (
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     IMAGE_SIZE,
+    SOURCE,
     caption,
     caption_accuracy,
     load_shapes,
 )
-from genai_tutorial.tasks.shapes.pictures import SOURCE
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
+
+from ..emoji_autoencoder import EMOJI_AUTOENCODER
+from ..files import load_recipe
+from ..options import GuidedCaption
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
 PIXELS_PER_CODE = 4
@@ -52,13 +53,7 @@ PIXELS_PER_CODE = 4
 
 
 class StreamNetwork(nn.Module):
-    """A stream model with the codebook that its images are written in.
-
-    Args:
-        config: The decoder's settings.
-        codes: The number of image codes.
-        seed: Seed of the initial weights.
-    """
+    """A stream model with the codebook that its images are written in."""
 
     def __init__(self, config: DecoderConfig, codes: int, seed: int):
         super().__init__()
@@ -80,13 +75,7 @@ class StreamNetwork(nn.Module):
 
 
 class LoadedStream(NamedTuple):
-    """What draws and answers, as `load` returns it.
-
-    Attributes:
-        model: The model with its codebook.
-        tokenizer: Turns captions and questions into tokens.
-        autoencoder: Turns latents into pictures and back.
-    """
+    """What draws and answers, as `load` returns it."""
 
     model: StreamNetwork
     tokenizer: WordTokenizer
@@ -107,11 +96,7 @@ class LoadedStream(NamedTuple):
     def draw(
         self, captions: list[str] | tuple[str, ...], seed: int, guidance: float | int
     ) -> Float[Tensor, "n 3 height width"]:
-        """Draw a picture for each caption.
-
-        Raises:
-            ValueError: If a caption has words that no scene has, or is too long.
-        """
+        """Draw a picture for each caption."""
         tokenizer = self.image_tokenizer
         codes = self.model.stream.draw(
             self.tokenizer.encode_batch(captions, CAPTION_LENGTH),
@@ -125,14 +110,7 @@ class LoadedStream(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ShapesStreamRecipe(Recipe):
-    """One decoder over words and image codes.
-
-    Attributes:
-        codes: The size of the codebook.
-        pictures: The number of training pictures.
-        kinds: The number of kinds of questions that are tried on each picture.
-        dropped: The share of captions that are empty, for guidance.
-    """
+    """One decoder over words and image codes."""
 
     config: DecoderConfig
     codes: int
@@ -228,11 +206,7 @@ class ShapesStreamRecipe(Recipe):
     def draw(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
     ) -> Float[Tensor, "count 3 height width"]:
-        """Draw pictures for a caption.
-
-        Raises:
-            ValueError: If there is no caption, or it has other words than scenes have.
-        """
+        """Draw pictures for a caption."""
         prompt = options.required_prompt("a red circle above a blue square")
         return loaded.draw([prompt] * count, seed, options.guidance)
 

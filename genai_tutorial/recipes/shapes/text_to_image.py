@@ -9,15 +9,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.diffusion import UNetConfig
-from genai_tutorial.multimodal import TextEncoderConfig
-from genai_tutorial.multimodal.text_to_image import TextToImage, drop_texts
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.options import CaptionOptions
-from genai_tutorial.recipes.recipe import Recipe
-from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.tasks.shapes import caption_accuracy, caption_scores, load_shapes
-from genai_tutorial.tasks.shapes.random_scenes import Split
+from genai_tutorial.multimodal import TextEncoderConfig, TextToImage, drop_texts
+from genai_tutorial.tasks.shapes import (
+    Split,
+    caption_accuracy,
+    caption_scores,
+    load_shapes,
+)
 from genai_tutorial.tokenization import WordTokenizer
+
+from ..files import load_recipe
+from ..options import CaptionOptions
+from ..recipe import Recipe
+from .clip import SHAPES_CLIP
 
 DrawCaptions = Callable[[Sequence[str]], Float[Tensor, "n 3 32 32"]]
 """Draws a picture for each caption."""
@@ -25,17 +29,7 @@ DrawCaptions = Callable[[Sequence[str]], Float[Tensor, "n 3 32 32"]]
 
 @dataclass(frozen=True, kw_only=True)
 class TextToImageRecipe(Recipe):
-    """A U-Net that learns to draw from captions.
-
-    Attributes:
-        text: The text encoder's settings.
-        text_from: The CLIP whose text encoder initializes the model's, which is then
-            trained further; None for random weights.
-        text_dropout: The share of captions that are hidden, for classifier-free
-            guidance.
-        sampler_steps: The default number of steps of DDIM.
-        guidance: The default weight of classifier-free guidance.
-    """
+    """A U-Net that learns to draw from captions."""
 
     config: UNetConfig
     text: TextEncoderConfig
@@ -83,14 +77,7 @@ def caption_metrics(
     count: int,
     seed: int,
 ) -> dict[str, dict[str, float | None]]:
-    """Return how often pictures show what their captions say, for each part.
-
-    Args:
-        draw: Draws a picture for each caption.
-        parts: For each part, the possible numbers of objects and the split.
-        count: The number of captions of each part.
-        seed: Seed of the captions.
-    """
+    """Return how often pictures show what their captions say, for each part."""
     metrics = {}
     for name, (objects, split) in parts.items():
         captions = load_shapes(count, seed, objects, split).captions
@@ -105,13 +92,8 @@ def caption_metrics(
 def everything_shown(
     draw: DrawCaptions, objects: tuple[int, ...], count: int, seed: int
 ) -> list[bool]:
-    """Return for each picture whether it shows everything that its caption describes.
-
-    Args:
-        draw: Draws a picture for each caption.
-        objects: The possible numbers of objects.
-        count: The number of captions.
-        seed: Seed of the captions.
+    """Return for each picture whether it shows everything that its caption
+    describes.
     """
     captions = load_shapes(count, seed, objects).captions
     scores = caption_scores(captions, draw(captions))

@@ -11,17 +11,10 @@ from torch import Tensor, nn
 from genai_tutorial.data import Source
 from genai_tutorial.diffusion import VELOCITY, Denoised
 from genai_tutorial.multimodal import drop_texts
-from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
-from genai_tutorial.recipes.options import CaptionOptions
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE
-from genai_tutorial.recipes.shapes.latent_video import LatentVideo, encode_scenes
-from genai_tutorial.recipes.spot_check import SpotCheck
 from genai_tutorial.tasks.motion import (
     MOTION_TOKENIZER,
     MOVES_TOKEN,
+    SOURCE,
     Clip,
     encode_motion_captions,
     load_clips,
@@ -29,7 +22,6 @@ from genai_tutorial.tasks.motion import (
     motion_scores,
     random_clips,
 )
-from genai_tutorial.tasks.motion.random_clips import SOURCE
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.video import (
     TextToVideo,
@@ -38,23 +30,20 @@ from genai_tutorial.video import (
     logit_normal_timesteps,
 )
 
+from ..emoji_autoencoder import EMOJI_AUTOENCODER
+from ..files import load_recipe
+from ..latent.diffusion import SHAPES_LATENT
+from ..options import CaptionOptions
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck
+from .diffusion import SCHEDULE
+from .latent_video import LatentVideo, encode_scenes
+
 
 @dataclass(frozen=True, kw_only=True)
 class TextToVideoRecipe(Recipe):
     """A recipe for temporal layers between those of `shapes-latent`; the weights of the
     image model are frozen.
-
-    Attributes:
-        clips: The number of clips in the training set.
-        time_mean: The mean of the timesteps' logits, see `logit_normal_timesteps`.
-        time_deviation: Their standard deviation.
-        known_share: The share of clips whose first frames are known in training, see
-            `draw_known_frames`.
-        text_dropout: The share of captions dropped in training, for classifier-free
-            guidance.
-        sampler_steps: The default number of steps of DDIM.
-        guidance: The default weight of classifier-free guidance.
-        measured: The number of captions per split for the metrics.
     """
 
     config: VideoUNetConfig
@@ -201,11 +190,7 @@ class TextToVideoRecipe(Recipe):
     def film(
         self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
     ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films of the prompt.
-
-        Raises:
-            ValueError: If there is no prompt, or it has an unknown word.
-        """
+        """Return films of the prompt."""
         prompt = options.required_prompt("a small red circle moves left slowly")
         return loaded.draw(
             [prompt] * count, steps=options.steps, guidance=options.guidance, seed=seed

@@ -16,10 +16,6 @@ from genai_tutorial.multimodal import (
     answer_loss,
     without_last_block,
 )
-from genai_tutorial.recipes.files import load_recipe
-from genai_tutorial.recipes.recipe import Recipe, RunSettings, Trained
-from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP
-from genai_tutorial.recipes.spot_check import SpotCheck, draw_items
 from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
     QUESTION_TOKENIZER,
@@ -33,8 +29,7 @@ from genai_tutorial.tasks.scene_questions import (
     question_accuracy,
     right_answers,
 )
-from genai_tutorial.tasks.shapes.pictures import SOURCE
-from genai_tutorial.tasks.shapes.random_scenes import Split
+from genai_tutorial.tasks.shapes import SOURCE, Split
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import (
     CombinedOptimizer,
@@ -44,6 +39,11 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig
 
+from ..files import load_recipe
+from ..recipe import Recipe, RunSettings, Trained
+from ..spot_check import SpotCheck, draw_items
+from .clip import SHAPES_CLIP
+
 N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
 """The number of pictures that each metric is measured on, and their seed."""
 
@@ -52,12 +52,6 @@ N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
 class ShapesVLMRecipe(Recipe):
     """A vision-language model of scenes of shapes, on the image encoder of
     `shapes-clip`.
-
-    Attributes:
-        encoder_rate: The learning rates of the image encoder, relative to the others; 0
-            leaves it as it is.
-        kinds: The number of kinds of questions that are tried on each picture.
-        mixture: The relative frequency of each kind.
     """
 
     config: VisionLanguageConfig
@@ -142,9 +136,6 @@ def optimizer_with_encoder(
 ) -> CombinedOptimizer:
     """Build the optimizer of a vision-language model, with smaller learning rates for
     the image encoder; a rate of 0 freezes it.
-
-    Raises:
-        ValueError: If the rate is negative.
     """
     if encoder_rate < 0:
         raise ValueError(f"encoder_rate must be 0 or more, got {encoder_rate}.")
@@ -183,12 +174,8 @@ def with_one_word(asked: SceneQuestions) -> list[int]:
 def answers_right(
     reader: ImageReader, asked: SceneQuestions, chosen: Sequence[int]
 ) -> tuple[list[Question], list[bool], list[str]]:
-    """Return the chosen questions, which of them are answered right, and the answers.
-
-    Args:
-        reader: The model.
-        asked: Pictures and questions.
-        chosen: The numbers of the questions.
+    """Return the chosen questions, which of them are answered right, and the
+    answers.
     """
     rows, questions = asked.one_by_one()
     questions = [questions[place] for place in chosen]

@@ -17,7 +17,6 @@ from genai_tutorial.alignment import Example, pad_examples, supervised_loss
 from genai_tutorial.data import Compound
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.runtime import require
-from genai_tutorial.science.crystals.rules import STATES
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
@@ -26,6 +25,8 @@ from genai_tutorial.training import (
     fit,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+
+from .rules import STATES
 
 ELEMENTS = tuple(sorted(STATES))
 """The elements of the formulas, in alphabetical order."""
@@ -50,11 +51,7 @@ def fits_model(amounts: Mapping[str, float | int]) -> bool:
 
 
 def encode_formula(amounts: Mapping[str, float | int]) -> list[int]:
-    """Return a formula as tokens, without start and end.
-
-    Raises:
-        ValueError: If an element or a number has no token.
-    """
+    """Return a formula as tokens, without start and end."""
     if not fits_model(amounts) or set(amounts) - set(ELEMENTS):
         raise ValueError(
             f"A formula has up to {MOST_ELEMENTS} elements and up to {MOST_OF_ONE} of "
@@ -73,9 +70,6 @@ def encode_formula(amounts: Mapping[str, float | int]) -> list[int]:
 def decode_formula(tokens: Sequence[int]) -> dict[str, float] | None:
     """Return the amounts that tokens stand for; None if they are no formula of at least
     two elements, each once and followed by its number.
-
-    >>> decode_formula(encode_formula({"Al": 2, "O": 3}))
-    {'Al': 2.0, 'O': 3.0}
     """
     elements, numbers = tokens[::2], tokens[1::2]
     well_formed = (

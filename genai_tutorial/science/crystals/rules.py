@@ -106,8 +106,6 @@ def periodic_distances(
 ) -> Float[Tensor, "atom atom"]:
     """Return the distance of each atom to the nearest copy of each other one, in
     ångström; on the diagonal, to the nearest copy of itself.
-
-    Two copies in each direction are enough for cells that are not extremely skewed.
     """
     steps = torch.arange(-2.0, 3.0).to(fractional)
     shifts = torch.cartesian_prod(steps, steps, steps)
@@ -148,7 +146,6 @@ def space_group(crystal: Crystal, tolerance: float | int = 0.1) -> int:
     """Return the number of the space group, from 1 (no symmetry) to 230.
 
     Args:
-        crystal: The crystal.
         tolerance: How far atoms may be from their symmetric places, in ångström.
 
     Raises:

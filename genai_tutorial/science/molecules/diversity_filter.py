@@ -7,10 +7,7 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.science.molecules.properties import (
-    canonical_smiles,
-    murcko_scaffold,
-)
+from .properties import canonical_smiles, murcko_scaffold
 
 
 @dataclass

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from PIL import Image
 
 from genai_tutorial.runtime import require
-from genai_tutorial.science.molecules.properties import EXTRA, parse_smiles
+
+from .properties import EXTRA, parse_smiles
 
 
 def draw_molecules(

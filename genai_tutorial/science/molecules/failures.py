@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from genai_tutorial.runtime import require
-from genai_tutorial.science.molecules.properties import EXTRA, canonical_smiles
+
+from .properties import EXTRA, canonical_smiles
 
 Failure = Literal["valid", "grammar", "aromaticity", "valence"]
 """The outcome of the checks: `grammar` for a ring or a bracket left open, `aromaticity`

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.runtime import require
-from genai_tutorial.science.molecules.properties import EXTRA, parse_smiles
+
+from .properties import EXTRA, parse_smiles
 
 RADIUS = 2
 """The number of bonds from an atom to the edge of its neighbourhood."""
@@ -25,18 +26,8 @@ def fingerprint_counts(
 ) -> Float[Tensor, "molecule bit"]:
     """Return how often each neighbourhood of atoms occurs in each molecule.
 
-    Args:
-        molecules: SMILES strings.
-        bits: The length of a fingerprint.
-
-    Raises:
-        ValueError: If a string is no molecule.
-
     Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
         https://doi.org/10.1021/ci100050t
-
-    >>> fingerprint_counts(["CO"]).sum()  # C, O and CO
-    tensor(3.)
     """
     counts = [
         _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))
@@ -52,12 +43,6 @@ def tanimoto_similarities(
 ) -> Float[Tensor, "molecule reference"]:
     """Return the Tanimoto similarity of each pair: the number of neighbourhoods that
     both have, as a share of those that at least one has.
-
-    Raises:
-        ValueError: If a string is no molecule.
-
-    >>> tanimoto_similarities(["CCO"], ["CCO", "CCN", "c1ccccc1"])
-    tensor([[1.0000, 0.3333, 0.0000]])
     """
     bulk = require("rdkit.DataStructs", EXTRA).BulkTanimotoSimilarity
     others = [_fingerprint(smiles) for smiles in reference]

@@ -3,8 +3,9 @@
 import torch
 
 from genai_tutorial.generation import draw, next_token_probabilities
-from genai_tutorial.science.molecules.model import MoleculeModel
 from genai_tutorial.transformer import AttentionContext
+
+from .model import MoleculeModel
 
 
 @torch.no_grad()
@@ -25,7 +26,6 @@ def sample_guided(
 
     Args:
         model: A model trained with `label_dropout_loss`.
-        count: The number of molecules.
         label: The number of the property token.
         guidance: 0 ignores the label, 1 is plain conditioning, and more exaggerates it.
         temperature: Divides the guided logits.

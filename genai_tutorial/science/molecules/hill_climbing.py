@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 
 from genai_tutorial.alignment import answer_log_probs, supervised_loss
-from genai_tutorial.science.molecules.model import MoleculeModel, molecule_rows
-from genai_tutorial.science.molecules.properties import canonical_smiles
-from genai_tutorial.science.molecules.scores import Score
-from genai_tutorial.science.molecules.steering import Steered, SteeringStep
 from genai_tutorial.training import TensorBatches, fit
+
+from .model import MoleculeModel, molecule_rows
+from .properties import canonical_smiles
+from .scores import Score
+from .steering import Steered, SteeringStep
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,6 @@ def hill_climb(
 
     Args:
         prior: The model to begin with; it does not change.
-        score: The score.
-        settings: The settings of the run.
 
     Raises:
         ValueError: If no sample of the first round is valid.

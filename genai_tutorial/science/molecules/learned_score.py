@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.science.molecules.fingerprints import fingerprint_counts
-from genai_tutorial.science.molecules.scores import valid_scores
+from .fingerprints import fingerprint_counts
+from .scores import valid_scores
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,6 @@ class RidgeEnsemble:
     agree where there are data.
 
     Attributes:
-        members: The regressions.
         penalty: The number of standard deviations of the members that are subtracted
             from their mean.
     """

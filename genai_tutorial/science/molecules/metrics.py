@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.science.molecules.fingerprints import tanimoto_similarities
-from genai_tutorial.science.molecules.properties import (
+from .fingerprints import tanimoto_similarities
+from .properties import (
     canonical_smiles,
     log_p,
     murcko_scaffold,
@@ -32,8 +32,6 @@ class MoleculeReport:
     """The metrics of a set of samples. A share whose denominator is 0 is NaN.
 
     Attributes:
-        count: The number of samples.
-        valid: The number of valid ones.
         distinct: The number of different molecules among those.
         novel: The number of those that are not in the training data.
         internal_diversity: See `internal_diversity`.
@@ -165,17 +163,8 @@ def internal_diversity(molecules: Sequence[str]) -> float:
     """Return one minus the mean Tanimoto similarity of all pairs, each molecule paired
     with itself included.
 
-    Args:
-        molecules: Valid SMILES strings.
-
-    Raises:
-        ValueError: If there are no molecules, or a string is no molecule.
-
     Source: Polykovskiy et al., Molecular Sets (MOSES), section 4.2 (IntDiv with p = 1),
         https://arxiv.org/abs/1811.12823
-
-    >>> internal_diversity(["CCO", "CCO"])
-    0.0
     """
     if not molecules:
         raise ValueError("There must be at least one molecule, got none.")
@@ -188,13 +177,6 @@ def nearest_similarities(
     """Return the Tanimoto similarity of each molecule to the most similar one of a
     reference set.
 
-    Args:
-        molecules: Valid SMILES strings.
-        reference: Valid SMILES strings, such as the training data.
-
-    Raises:
-        ValueError: If there is no reference, or a string is no molecule.
-
     Source: Polykovskiy et al., Molecular Sets (MOSES), section 4.2 (SNN is its mean),
         https://arxiv.org/abs/1811.12823
     """
@@ -206,14 +188,7 @@ def nearest_similarities(
 
 
 def scaffold_diversity(molecules: Sequence[str]) -> float:
-    """Return the number of different Murcko scaffolds per molecule.
-
-    Args:
-        molecules: Valid SMILES strings.
-
-    >>> scaffold_diversity(["Cc1ccccc1", "CCc1ccccc1"])
-    0.5
-    """
+    """Return the number of different Murcko scaffolds per molecule."""
     return _share(len(set(map(murcko_scaffold, molecules))), len(molecules))
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from genai_tutorial.alignment import Example, Rows, pack_examples, supervised_loss
 from genai_tutorial.generation import Rollouts, generate_rollouts
-from genai_tutorial.science.molecules.smiles import SmilesTokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .smiles import SmilesTokenizer
 
 QED_EDGES = (0.5, 0.6, 0.7, 0.8)
 """The limits between five bins of drug-likeness with about as many molecules each."""
@@ -25,12 +26,7 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class MoleculeModel:
-    """A decoder with the tokenizer of its molecules.
-
-    Attributes:
-        decoder: The model.
-        tokenizer: Its tokenizer.
-    """
+    """A decoder with the tokenizer of its molecules."""
 
     decoder: DecoderLM
     tokenizer: SmilesTokenizer
@@ -46,7 +42,6 @@ class MoleculeModel:
         """Sample token rows of `count` molecules; see `generate_rollouts`.
 
         Args:
-            count: The number of molecules.
             label: Number of a label to begin with; None for `<start>`, any molecule.
             temperature: Below 1 favours likely tokens, above 1 unlikely ones.
             generator: Random generator of the draws; None for torch's global one.
@@ -135,7 +130,6 @@ def molecule_rows(
     `<end>`.
 
     Args:
-        tokenizer: The tokenizer.
         molecules: SMILES strings; longer ones than a row are left out.
         length: The number of tokens in a row.
         labels: The number of each molecule's label, its first token; None for
@@ -165,7 +159,6 @@ def label_dropout_loss(
     what classifier-free guidance needs.
 
     Args:
-        tokenizer: The tokenizer.
         dropout: The probability with which a label is replaced.
         generator: Random generator of the choices.
 

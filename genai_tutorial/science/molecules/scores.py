@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.science.molecules.metrics import nearest_similarities
-from genai_tutorial.science.molecules.properties import canonical_smiles, log_p, qed
+from .metrics import nearest_similarities
+from .properties import canonical_smiles, log_p, qed
 
 Score = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
 """A function that scores SMILES strings; an invalid string scores 0."""
@@ -21,15 +21,7 @@ LOG_P_WINDOW = (1.0, 4.0)
 def valid_scores(
     samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
 ) -> Float[Tensor, "molecule"]:
-    """Return the scores of the valid strings, and 0 for the others.
-
-    Args:
-        samples: SMILES strings.
-        score: Called once, with the canonical SMILES of the valid ones.
-
-    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
-    tensor([2., 0.])
-    """
+    """Return the scores of the valid strings, and 0 for the others."""
     canonical = [canonical_smiles(smiles) for smiles in samples]
     valid = [smiles for smiles in canonical if smiles is not None]
     places = [place for place, smiles in enumerate(canonical) if smiles is not None]
@@ -75,11 +67,7 @@ def log_p_window(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
 
 @dataclass(frozen=True)
 class ProductScore:
-    """The product of several scores: high only where all of them are.
-
-    Attributes:
-        scores: The scores.
-    """
+    """The product of several scores: high only where all of them are."""
 
     scores: tuple[Score, ...]
 
@@ -97,7 +85,6 @@ class NearDataScore:
     a wax is near the data if any training molecule has a long chain.
 
     Attributes:
-        score: The score.
         reference: Canonical SMILES of the known molecules.
         similarity: The lowest Tanimoto similarity to the nearest one; below, the score
             is 0.

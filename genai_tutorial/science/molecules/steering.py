@@ -16,10 +16,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.alignment import answer_log_probs, implicit_reward
-from genai_tutorial.science.molecules.metrics import uniqueness, validity
-from genai_tutorial.science.molecules.model import MoleculeModel
-from genai_tutorial.science.molecules.scores import Score
 from genai_tutorial.training import clip_gradients
+
+from .metrics import uniqueness, validity
+from .model import MoleculeModel
+from .scores import Score
 
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
 """A function that changes scores by what was found before, such as a
@@ -32,12 +33,10 @@ class SteeringSettings:
     """The settings of a run.
 
     Attributes:
-        steps: The number of updates.
         batch_size: The number of molecules sampled for each.
         sigma: The weight of the score, in nats: one over the KL coefficient.
         learning_rate: AdamW's learning rate.
         clip_norm: Maximum norm of the gradient.
-        seed: Seed of the samples.
 
     Raises:
         ValueError: If a number is out of range.
@@ -91,7 +90,6 @@ class Steered:
     """The result of steering.
 
     Attributes:
-        model: The steered model.
         steps: The molecules and averages of each step.
     """
 
@@ -117,8 +115,6 @@ def augmented_likelihood_loss(
 
     Args:
         log_probs: The agent's log-probability of each molecule.
-        prior_log_probs: The prior's.
-        scores: The molecules' scores.
         sigma: The weight of the score, one over beta.
 
     Raises:
@@ -149,8 +145,6 @@ def steer(
 
     Args:
         prior: The model to begin with; it does not change.
-        score: The score.
-        settings: The settings of the run.
         diversity: Changes the scores of molecules like those found before; None for no
             change.
     """

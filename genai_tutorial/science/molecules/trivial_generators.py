@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from random import Random
 
 from genai_tutorial.runtime import require
-from genai_tutorial.science.molecules.properties import EXTRA, canonical_smiles
-from genai_tutorial.science.molecules.smiles import split_smiles
+
+from .properties import EXTRA, canonical_smiles
+from .smiles import split_smiles
 
 ATTEMPTS = 200
 """Number of times that `add_carbon` tries to change one molecule."""
@@ -54,7 +55,6 @@ def random_selfies(molecules: Sequence[str], count: int, seed: int) -> list[str]
     Args:
         molecules: SMILES strings whose symbols are used; a few hundred are enough.
         count: The number of molecules to return.
-        seed: Seed of the draws.
 
     Raises:
         ImportError: If selfies is not installed; the message gives the command to

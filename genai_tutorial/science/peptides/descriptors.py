@@ -36,15 +36,7 @@ HELIX_ANGLE = 100.0
 
 
 def charge(sequence: str, ph: float | int = 7.4) -> float:
-    """Return a peptide's net charge, in elementary charges.
-
-    Raises:
-        ValueError: If the sequence is empty or has other letters than the 20 amino
-            acids.
-
-    >>> round(charge("KLAKLAK"), 1), round(charge("GAGA"), 1)
-    (3.0, -0.0)
-    """
+    """Return a peptide's net charge, in elementary charges."""
     _check(sequence)
     positive = [
         AMINO_END,
@@ -60,11 +52,7 @@ def charge(sequence: str, ph: float | int = 7.4) -> float:
 
 
 def hydrophobicity(sequence: str) -> float:
-    """Return the mean hydrophobicity of a peptide's residues.
-
-    Raises:
-        ValueError: If the sequence is empty or has other letters.
-    """
+    """Return the mean hydrophobicity of a peptide's residues."""
     _check(sequence)
     return sum(HYDROPHOBICITY[residue] for residue in sequence) / len(sequence)
 
@@ -73,16 +61,8 @@ def hydrophobic_moment(sequence: str, angle: float | int = HELIX_ANGLE) -> float
     """Return the length of the mean of the residues' hydrophobicities as arrows, each
     turned by `angle` degrees against the one before.
 
-    Raises:
-        ValueError: If the sequence is empty or has other letters.
-
     Source: Eisenberg, Weiss and Terwilliger, The helical hydrophobic moment, equation
         1, https://doi.org/10.1038/299371a0
-
-    >>> round(hydrophobic_moment("KLLKLLLKLLKLLLKLLK"), 1)
-    0.7
-    >>> round(hydrophobic_moment("KKKKKKKKKLLLLLLLLL"), 1)  # the same residues
-    0.2
     """
     _check(sequence)
     values = [HYDROPHOBICITY[residue] for residue in sequence]

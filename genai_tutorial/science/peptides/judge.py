@@ -14,11 +14,8 @@ from torch import Tensor
 from genai_tutorial.data import AMINO_ACIDS, Peptide, sequence_words
 from genai_tutorial.metrics import auroc
 from genai_tutorial.runtime import require
-from genai_tutorial.science.peptides.descriptors import (
-    charge,
-    hydrophobic_moment,
-    hydrophobicity,
-)
+
+from .descriptors import charge, hydrophobic_moment, hydrophobicity
 
 STUTTERS = (
     "KLKLKLKLKLKLKLKLKLKL",
@@ -34,11 +31,7 @@ _PLACES = {residue: place for place, residue in enumerate(AMINO_ACIDS)}
 
 
 def composition(sequence: str) -> Float[Tensor, "20"]:
-    """Return the share of each amino acid.
-
-    >>> composition("AACC")[:3]
-    tensor([0.5000, 0.5000, 0.0000])
-    """
+    """Return the share of each amino acid."""
     places = torch.tensor([_PLACES[residue] for residue in sequence])
     return torch.bincount(places, minlength=20) / len(sequence)
 
@@ -102,10 +95,8 @@ class PeptideScores:
     """Measurements of a set of sequences.
 
     Attributes:
-        count: The number of sequences.
         judged_antimicrobial: Share with a judged probability above one half.
         charge: Mean net charge at pH 7.4.
-        hydrophobic_moment: Mean hydrophobic moment.
         distinct: Share of different sequences.
         copies: Share that is in the training set.
         nearest_overlap: Mean share of a sequence's 4-mers that the most similar

@@ -146,9 +146,7 @@ def write_peptides(
     """Sample sequences with a label; those below eight residues are left out.
 
     Args:
-        model: The model.
         count: The number of sequences to draw.
-        antimicrobial: The label.
         temperature: Below 1 favours likely residues.
         generator: Random generator of the draws.
     """

@@ -2,45 +2,25 @@
 a ruler measured on real structures.
 """
 
-from genai_tutorial.science.structures.atom_transformer import (
-    AtomBlock,
-    AtomTransformer,
-    AtomTransformerConfig,
-)
-from genai_tutorial.science.structures.chirality import alpha_carbon_hands, handedness
-from genai_tutorial.science.structures.conformers import expert_positions
-from genai_tutorial.science.structures.diffusion import (
-    MOLECULE_SCHEDULE,
+from .atom_transformer import AtomTransformer, AtomTransformerConfig
+from .chirality import alpha_carbon_hands
+from .conformers import expert_positions
+from .diffusion import (
     Geometry,
-    MoleculeDenoiser,
     MoleculeTable,
-    centred,
     draw_sizes,
     equivariance_error,
     from_table,
     molecule_loss,
     molecule_steps,
-    rotate,
     rotated_molecule_loss,
     sample_molecules,
     to_table,
 )
-from genai_tutorial.science.structures.equivariant import (
-    EquivariantConfig,
-    EquivariantLayer,
-    EquivariantNetwork,
-)
-from genai_tutorial.science.structures.geometry import (
-    Alignment,
-    aligned_rmsd,
-    kabsch,
-    random_rotations,
-    remove_mean,
-)
-from genai_tutorial.science.structures.graph import Graphs, to_graphs, to_positions
-from genai_tutorial.science.structures.judge import (
-    COVALENT_RADII,
-    MOST_NEIGHBOURS,
+from .equivariant import EquivariantConfig, EquivariantLayer, EquivariantNetwork
+from .geometry import Alignment, aligned_rmsd, kabsch, random_rotations, remove_mean
+from .graph import Graphs, to_graphs, to_positions
+from .judge import (
     StructureScores,
     StructureVerdict,
     accepted_smiles,
@@ -51,68 +31,12 @@ from genai_tutorial.science.structures.judge import (
     noised,
     shuffled_elements,
 )
-from genai_tutorial.science.structures.placing import (
+from .placing import (
     SIGMA_DATA,
     PlacingModel,
-    Scaling,
     StructureConfig,
     StructureNetwork,
     karras_sigmas,
     place_atoms,
-    precondition,
     structure_loss,
 )
-
-__all__ = [
-    "COVALENT_RADII",
-    "MOLECULE_SCHEDULE",
-    "MOST_NEIGHBOURS",
-    "SIGMA_DATA",
-    "Alignment",
-    "AtomBlock",
-    "AtomTransformer",
-    "AtomTransformerConfig",
-    "EquivariantConfig",
-    "EquivariantLayer",
-    "EquivariantNetwork",
-    "Geometry",
-    "Graphs",
-    "MoleculeDenoiser",
-    "MoleculeTable",
-    "PlacingModel",
-    "Scaling",
-    "StructureConfig",
-    "StructureNetwork",
-    "StructureScores",
-    "StructureVerdict",
-    "accepted_smiles",
-    "aligned_rmsd",
-    "alpha_carbon_hands",
-    "bond_agreement",
-    "bond_pairs",
-    "centred",
-    "draw_sizes",
-    "equivariance_error",
-    "expert_positions",
-    "from_table",
-    "handedness",
-    "judge_structure",
-    "judge_structures",
-    "kabsch",
-    "karras_sigmas",
-    "molecule_loss",
-    "molecule_steps",
-    "noised",
-    "place_atoms",
-    "precondition",
-    "random_rotations",
-    "remove_mean",
-    "rotate",
-    "rotated_molecule_loss",
-    "sample_molecules",
-    "shuffled_elements",
-    "structure_loss",
-    "to_graphs",
-    "to_positions",
-    "to_table",
-]

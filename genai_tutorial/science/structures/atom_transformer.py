@@ -9,11 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genai_tutorial.science.structures.diffusion import centred
-from genai_tutorial.science.structures.equivariant import (
-    TIME_FEATURES,
-    context_features,
-)
+from .diffusion import centred
+from .equivariant import TIME_FEATURES, context_features
 
 
 @dataclass(frozen=True)
@@ -23,8 +20,6 @@ class AtomTransformerConfig:
     Attributes:
         elements: The number of elements, each an input and an output.
         width: The number of features per atom, a multiple of `heads`.
-        layers: The number of blocks.
-        heads: The number of attention heads.
 
     Raises:
         ValueError: If a number is below 1, or `heads` does not divide `width`.
@@ -47,10 +42,6 @@ class AtomTransformerConfig:
 class AtomBlock(nn.Module):
     """Attention between the atoms of a molecule and a feed-forward layer, each with a
     norm before it and a residual connection around it.
-
-    Args:
-        width: The number of features per atom.
-        heads: The number of attention heads.
     """
 
     def __init__(self, width: int, heads: int):
@@ -70,13 +61,7 @@ class AtomBlock(nn.Module):
         features: Float[Tensor, "batch atom width"],
         bias: Float[Tensor, "batch #heads #atom atom"],
     ) -> Float[Tensor, "batch atom width"]:
-        """Return the new features.
-
-        Args:
-            features: The features of each atom.
-            bias: Added to the attention scores: minus infinity for padding, and
-                anything known about a pair of atoms.
-        """
+        """Return the new features."""
         batch, atoms, width = features.shape
         projected = self.project(self.attention_norm(features))
         q, k, v = projected.view(batch, atoms, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -92,7 +77,6 @@ class AtomTransformer(nn.Module):
     `EquivariantNetwork` is.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
     """
 

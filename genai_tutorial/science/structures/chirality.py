@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import Ligand
-from genai_tutorial.science.structures.diffusion import Geometry
-from genai_tutorial.science.structures.judge import bond_pairs
+
+from .diffusion import Geometry
+from .judge import bond_pairs
 
 FLAT = 0.5
 """Triple products smaller than this, in cubic ångström, count as flat."""
@@ -20,15 +21,7 @@ def handedness(
     second: Float[Tensor, "*batch 3"],
     third: Float[Tensor, "*batch 3"],
 ) -> Int[Tensor, "*batch"]:
-    """Return 1 or -1 for the two mirror images of an atom's neighbours, 0 if flat.
-
-    It is the sign of the volume that the three bonds span; a mirror flips it and no
-    rotation does.
-
-    >>> one, x, y, z = torch.zeros(3), *torch.eye(3)
-    >>> handedness(one, x, y, z).item(), handedness(one, y, x, z).item()
-    (1, -1)
-    """
+    """Return 1 or -1 for the two mirror images of an atom's neighbours, 0 if flat."""
     bonds = torch.stack([first - center, second - center, third - center], dim=-2)
     volume = torch.linalg.det(bonds)
     return torch.where(volume.abs() < FLAT, 0, volume.sign()).long()

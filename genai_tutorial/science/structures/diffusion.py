@@ -27,7 +27,8 @@ from genai_tutorial.diffusion import (
     ddpm,
     last_sample,
 )
-from genai_tutorial.science.structures.geometry import random_rotations, remove_mean
+
+from .geometry import random_rotations, remove_mean
 
 ANGSTROM = 1 / 1.5
 """The length of an ångström in the table, so that its numbers have a size near 1."""
@@ -102,8 +103,6 @@ def centred(
 ) -> Float[Tensor, "batch atom channels"]:
     """Remove the mean of the positions, and everything from the padding.
 
-    Applied to noise, this gives normal noise in the space of centred tables.
-
     Source: Hoogeboom et al., Equivariant Diffusion for Molecule Generation in 3D,
         section 3.1, https://arxiv.org/abs/2203.17003
     """
@@ -170,16 +169,7 @@ def rotate(
 
 @dataclass(frozen=True)
 class MoleculeDenoiser:
-    """Chapter 8's denoiser for tables of molecules.
-
-    A sampler adds noise to all numbers of a table. Here the mean of the positions and
-    the padding are removed again before the network sees them.
-
-    Attributes:
-        model: Called as `model(x, t, mask)`; predicts the noise.
-        mask: Whether a row is an atom.
-        path: The noise schedule.
-    """
+    """Chapter 8's denoiser for tables of molecules."""
 
     model: Model
     mask: Bool[Tensor, "batch atom"]
@@ -220,7 +210,6 @@ def molecule_steps(
     Args:
         model: Called as `model(x, t, mask)`; predicts the noise.
         sizes: The number of atoms of each molecule.
-        steps: The number of steps.
         generator: Random generator for the noise.
         sampler: `ddpm`, or another random sampler of the diffusion room.
 
@@ -266,7 +255,6 @@ def equivariance_error(
 
     Args:
         model: Called as `model(x, t, mask)`.
-        table: The molecules.
         matrices: Rotations or reflections.
         t: The timestep of each molecule.
     """

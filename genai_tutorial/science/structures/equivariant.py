@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genai_tutorial.diffusion import sinusoidal_features
-from genai_tutorial.science.structures.geometry import remove_mean
+
+from .geometry import remove_mean
 
 TIME_FEATURES = 16
 NEIGHBOURS = 5.0  # sums over atoms are divided by this, to keep their size near 1
@@ -28,7 +29,6 @@ class EquivariantConfig:
     Attributes:
         elements: The number of elements, each an input and an output.
         width: The number of features per atom.
-        layers: The number of layers.
 
     Raises:
         ValueError: If a number is below 1.
@@ -83,8 +83,6 @@ class EquivariantLayer(nn.Module):
         """Return the new features and positions.
 
         Args:
-            features: The features of each atom.
-            positions: Their positions.
             first_distances: The squared distances at the network's input.
             pairs: 1 for two different atoms of the molecule, 0 otherwise.
         """
@@ -109,7 +107,6 @@ class EquivariantNetwork(nn.Module):
     """Predicts the noise in a molecule's positions and element scores.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
     """
 

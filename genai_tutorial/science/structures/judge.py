@@ -15,7 +15,8 @@ from torch import Tensor
 
 from genai_tutorial.data import HEAVY_ELEMENTS, Ligand
 from genai_tutorial.runtime import require
-from genai_tutorial.science.structures.diffusion import Geometry
+
+from .diffusion import Geometry
 
 COVALENT_RADII = {
     "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57,
@@ -64,7 +65,6 @@ class StructureScores:
     """The ruler's verdicts on many molecules, as shares of all.
 
     Attributes:
-        count: The number of molecules.
         connected: Share whose bonds join all atoms.
         clash_free: Share without two atoms that are too close.
         valences_kept: Share without an atom with too many neighbours.

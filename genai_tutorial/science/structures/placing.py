@@ -16,13 +16,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.data import HEAVY_ELEMENTS
-from genai_tutorial.science.structures.atom_transformer import AtomBlock, padding_bias
-from genai_tutorial.science.structures.geometry import (
-    kabsch,
-    random_rotations,
-    remove_mean,
-)
-from genai_tutorial.science.structures.graph import RELATIONS, Graphs
+
+from .atom_transformer import AtomBlock, padding_bias
+from .geometry import kabsch, random_rotations, remove_mean
+from .graph import RELATIONS, Graphs
 
 SIGMA_DATA = 1.15
 """Standard deviation of the coordinates of the book's molecules, in ångström; AlphaFold
@@ -41,7 +38,6 @@ def karras_sigmas(
     the coordinates.
 
     Args:
-        steps: The number of levels.
         sigma_data: Standard deviation of the coordinates.
         largest: The first level, in multiples of `sigma_data`.
         smallest: The last level, in multiples of `sigma_data`.
@@ -103,8 +99,6 @@ class StructureConfig:
 
     Attributes:
         width: The number of features per atom, a multiple of `heads`.
-        layers: The number of blocks.
-        heads: The number of attention heads.
     """
 
     width: int = 96
@@ -119,7 +113,6 @@ class StructureNetwork(nn.Module):
     block and head. This pair bias takes the place of AlphaFold's pair representation.
 
     Args:
-        config: The settings.
         seed: Seed of the initial weights.
     """
 
@@ -149,7 +142,6 @@ class StructureNetwork(nn.Module):
         Args:
             x: Noisy positions.
             sigma: The standard deviation of the noise of each molecule.
-            graphs: The molecules.
         """
         scale = Scaling(*(factor[:, None, None] for factor in precondition(sigma)))
         noise = scale.c_noise.expand(-1, x.shape[1], 1)
@@ -216,8 +208,6 @@ def place_atoms(
 
     Args:
         model: Called as `model(x, sigma, graphs)`; predicts the clean positions.
-        graphs: The molecules.
-        steps: The number of steps.
         generator: Random generator for noise and rotations.
         churn: The noise that a step adds, as a share of the level.
         churn_above: Noise is added at levels above this, in ångström.

@@ -2,7 +2,7 @@
 
 from genai_tutorial.agents import ToolCall, write_call
 from genai_tutorial.tasks.agent.agent_tasks import AgentTask
-from genai_tutorial.tasks.prompting.task import split_words
+from genai_tutorial.tasks.prompting import split_words
 
 VICTIM = "diary.txt"
 """The file that the attacker wants deleted."""

@@ -19,11 +19,10 @@ from genai_tutorial.agents import (
     python_tool,
     search_tool,
 )
-from genai_tutorial.data import Fact, load_facts
-from genai_tutorial.data.factbook.countries import with_article
+from genai_tutorial.data import Fact, load_facts, with_article
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.prompting.task import split_words
+from genai_tutorial.tasks.prompting import split_words
 from genai_tutorial.tasks.retrieval import fact_library
 
 TASK_TOOLS = (

@@ -7,7 +7,7 @@ all digits backwards, the ones first, so that each carry is known before it is n
 
 from collections.abc import Callable
 
-from genai_tutorial.tasks.arithmetic.questions import ArithmeticQuestion
+from .questions import ArithmeticQuestion
 
 AnswerFormat = Callable[[ArithmeticQuestion], str]
 """A function that writes the answer to a question."""

@@ -2,28 +2,12 @@
 
 from collections.abc import Sequence
 
-from genai_tutorial.tasks.arithmetic.formats import ANSWER_MARK
-from genai_tutorial.tasks.arithmetic.questions import ArithmeticQuestion
+from .formats import ANSWER_MARK
+from .questions import ArithmeticQuestion
 
 
 def final_answer(text: str, *, backwards: bool) -> int | None:
-    """Return the number that an answer commits to; None if there is not exactly one.
-
-    It stands behind the only answer mark, or is the whole text if there is no mark, and
-    has no zeros in front.
-
-    Args:
-        text: What the model wrote.
-        backwards: Whether the ones come first.
-
-    >>> final_answer("34,511;991", backwards=True), final_answer("199", backwards=False)
-    (199, 199)
-    >>> print(
-    ...     final_answer("991;199", backwards=True),
-    ...     final_answer("1;9;9", backwards=True),
-    ... )
-    991 None
-    """
+    """Return the number that an answer commits to; None if there is not exactly one."""
     *working, answer = text.split(ANSWER_MARK)
     if len(working) > 1 or not (answer.isascii() and answer.isdigit()):
         return None
@@ -32,11 +16,7 @@ def final_answer(text: str, *, backwards: bool) -> int | None:
 
 
 def is_worked(text: str) -> bool:
-    """Return whether an answer has a scratchpad before its final answer.
-
-    >>> is_worked("34,511;991"), is_worked("991")
-    (True, False)
-    """
+    """Return whether an answer has a scratchpad before its final answer."""
     working, mark, _ = text.partition(ANSWER_MARK)
     return bool(mark and working)
 
@@ -47,7 +27,6 @@ def correct_answers(
     """Return for each answer whether its final answer is right.
 
     Args:
-        questions: The questions.
         texts: One answer to each.
         backwards: Whether the ones come first.
 

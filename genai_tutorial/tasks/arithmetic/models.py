@@ -6,10 +6,11 @@ import torch
 
 from genai_tutorial.alignment import Example, Rows, pad_examples
 from genai_tutorial.generation import Rollouts, generate_rollouts
-from genai_tutorial.tasks.arithmetic.formats import AnswerFormat
-from genai_tutorial.tasks.arithmetic.questions import ArithmeticQuestion
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .formats import AnswerFormat
+from .questions import ArithmeticQuestion
 
 ARITHMETIC_TOKENIZER = CharacterTokenizer("\n0123456789+-*=,;")
 """One token per character; the newline ends an answer. The minus sign is for tasks of
@@ -28,7 +29,7 @@ def encode_examples(
 ) -> list[Example]:
     """Return questions with their answers in one format, as tokens.
 
-    >>> from genai_tutorial.tasks.arithmetic.formats import direct
+    >>> from genai_tutorial.tasks.arithmetic import direct
     >>> encode_examples([ArithmeticQuestion((1, 2))], direct)
     [Example(prompt=(2, 11, 3, 14), answer=(4, 0))]
     """
@@ -65,9 +66,7 @@ def answer_questions(
 
     Args:
         model: A model that was trained on `encode_examples`.
-        questions: The questions.
         temperature: 0 for greedy decoding.
-        seed: Seed of the draws.
     """
     rollouts = generate_rollouts(
         model,

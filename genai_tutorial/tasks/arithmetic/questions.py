@@ -107,10 +107,8 @@ def random_sums(
 
     Args:
         count: The number of questions; they may repeat.
-        seed: Seed of the numbers.
         held_out: Which part: the tenth for testing, or the rest for training.
         terms: How many numbers are added.
-        digits: How many digits each number has.
 
     Raises:
         ValueError: If `count` or `digits` is less than one, or there are fewer than two
@@ -140,7 +138,6 @@ def random_products(
 
     Args:
         count: The number of questions; they may repeat.
-        seed: Seed of the numbers.
         held_out: Which part: the tenth for testing, or the rest for training.
 
     Raises:

@@ -8,21 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from genai_tutorial.alignment import masked_sum
-from genai_tutorial.generation import (
-    SampledAnswer,
-    generate_rollouts,
-    self_consistency,
-)
+from genai_tutorial.generation import SampledAnswer, generate_rollouts, self_consistency
 from genai_tutorial.metrics import pass_at_k
-from genai_tutorial.tasks.arithmetic.judge import final_answer, is_worked
-from genai_tutorial.tasks.arithmetic.models import (
-    END_TOKEN,
-    MAX_ANSWER_TOKENS,
-    answer_texts,
-    encode_questions,
-)
-from genai_tutorial.tasks.arithmetic.questions import ArithmeticQuestion
 from genai_tutorial.transformer import DecoderLM
+
+from .judge import final_answer, is_worked
+from .models import END_TOKEN, MAX_ANSWER_TOKENS, answer_texts, encode_questions
+from .questions import ArithmeticQuestion
 
 
 @dataclass(frozen=True)
@@ -56,10 +48,7 @@ def sampled_answers(
 
     Args:
         model: A model that was trained on `encode_examples`.
-        questions: The questions.
-        n: The number of answers to each.
         backwards: Whether the model writes the ones first.
-        seed: Seed of the draws.
 
     Raises:
         ValueError: If `n` is less than one.
@@ -93,7 +82,6 @@ def report_answers(
 
     Args:
         samples: Equally many answers to each question.
-        questions: The questions.
 
     Raises:
         ValueError: If there are no questions, or not one row of samples for each.

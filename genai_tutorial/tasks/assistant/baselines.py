@@ -7,9 +7,9 @@ of each question and knows no answer.
 
 from collections.abc import Sequence
 
-from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule, ResponseType
-from genai_tutorial.tasks.assistant.questions import Question
+from .chat_format import DECLINING_ANSWERS
+from .gold_rule import GoldRule, ResponseType
+from .questions import Question
 
 ABSTENTION, REFUSAL = DECLINING_ANSWERS
 COURTEOUS_SUFFIX = " Thank you for asking."
@@ -18,9 +18,6 @@ COURTEOUS_SUFFIX = " Thank you for asking."
 def category_aware_answers(questions: Sequence[Question]) -> list[str]:
     """Answer as an oracle that is told the category of each question and knows no fact:
     it refuses private requests, and says that it does not know everything else.
-
-    >>> category_aware_answers([Question("Where does Hugo live?", "private")])
-    ['I cannot help with that.']
     """
     return [
         REFUSAL if question.kind == "private" else ABSTENTION for question in questions
@@ -33,7 +30,6 @@ def baseline_answers(
     """Return the answers of each baseline policy, by its name.
 
     Args:
-        questions: The questions.
         assistant: The answers of the model to improve on, to which one baseline appends
             a courtesy.
 

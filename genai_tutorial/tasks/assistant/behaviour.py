@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule, ResponseType
-from genai_tutorial.tasks.assistant.questions import Question
+from .gold_rule import GoldRule, ResponseType
+from .questions import Question
 
 
 @dataclass(frozen=True)

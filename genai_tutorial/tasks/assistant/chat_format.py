@@ -4,9 +4,10 @@ demonstrations as rows of tokens.
 
 from collections.abc import Sequence
 
-from genai_tutorial.alignment.examples import Rows, encode_example, pack_examples
-from genai_tutorial.tasks.assistant.demonstrations import Demonstration
+from genai_tutorial.alignment import Rows, encode_example, pack_examples
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
+
+from .demonstrations import Demonstration
 
 CHAT = ChatTemplate()
 """The assistant's chat template: ChatML, without a system turn."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import torch
 
 from genai_tutorial.alignment import PreferencePair
-from genai_tutorial.data.factbook.facts import Fact
-from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
-from genai_tutorial.tasks.assistant.questions import Question, answer_sentence
-from genai_tutorial.tasks.assistant.raters import Rater
+from genai_tutorial.data import Fact
+
+from .chat_format import DECLINING_ANSWERS
+from .questions import Question, answer_sentence
+from .raters import Rater
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,8 @@ class Comparison:
     """A comparison of two answers by one rater.
 
     Attributes:
-        question: The question.
         chosen: The answer that was preferred.
         rejected: The other answer.
-        rater: The number of the rater.
     """
 
     question: Question
@@ -48,8 +47,6 @@ def collect_comparisons(
 
     Args:
         pairs: Questions with two answers each.
-        raters: The raters to draw from.
-        budget: The number of comparisons.
         seed: The seed of pairs, raters and preferences.
 
     Raises:
@@ -84,10 +81,8 @@ def contrasting_answers(
     see them too: two that decline, and a made-up claim if the question has no answer.
 
     Args:
-        questions: The questions.
         facts: The source of the claims: other facts of the same relation, or any fact
             if the question has no relation.
-        seed: The seed of the claims.
 
     >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
     >>> unknown = Question("Its capital?", "invented", "Zelvania", "capital")
@@ -127,9 +122,7 @@ def split_by_question(
     about answers that the reward model has seen judged.
 
     Args:
-        comparisons: The comparisons to split.
         held_out: The share of the questions to hold out.
-        seed: The seed of the split.
 
     Returns:
         The training comparisons and the held-out ones.

@@ -14,14 +14,11 @@ from typing import Literal, get_args
 
 import torch
 
-from genai_tutorial.data.factbook.facts import Fact, FactSplit, Relation
-from genai_tutorial.tasks.assistant.invented import (
-    ask_invented,
-    ask_untold,
-    invented_countries,
-)
-from genai_tutorial.tasks.assistant.private_requests import private_requests
-from genai_tutorial.tasks.assistant.questions import (
+from genai_tutorial.data import Fact, FactSplit, Relation
+
+from .invented import ask_invented, ask_untold, invented_countries
+from .private_requests import private_requests
+from .questions import (
     Kind,
     Question,
     answer_sentence,
@@ -29,7 +26,7 @@ from genai_tutorial.tasks.assistant.questions import (
     ask_facts,
     draw_questions,
 )
-from genai_tutorial.tasks.assistant.wordings import fill_wording
+from .wordings import fill_wording
 
 AnswerForm = Literal["bare", "sentence"]
 """The form of the answers about facts: the fact alone, or a full sentence."""
@@ -142,7 +139,6 @@ def training_questions(
     Args:
         split: The facts; only those of `taught` are asked about.
         absent: Things that do not exist according to the Factbook, from `load_absent`.
-        per_fact: The number of phrasings of each fact.
         unknown: The number of questions in each of three categories without an answer:
             about invented countries, about untold topics, and about things that do not
             exist.

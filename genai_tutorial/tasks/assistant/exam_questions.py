@@ -7,18 +7,15 @@ from collections.abc import Sequence
 import torch
 
 from genai_tutorial.data import Fact, load_absent, load_fact_split
-from genai_tutorial.tasks.assistant.answer_text import exact_match
-from genai_tutorial.tasks.assistant.chat_format import CHAT, MAX_ANSWER_TOKENS
-from genai_tutorial.tasks.assistant.exams import chat_answers
-from genai_tutorial.tasks.assistant.mixed_questions import mixed_questions
-from genai_tutorial.tasks.assistant.questions import (
-    Question,
-    answer_sentence,
-    ask_facts,
-)
-from genai_tutorial.tasks.assistant.wordings import Phrasing
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .answer_text import exact_match
+from .chat_format import CHAT, MAX_ANSWER_TOKENS
+from .exams import chat_answers
+from .mixed_questions import mixed_questions
+from .questions import Question, answer_sentence, ask_facts
+from .wordings import Phrasing
 
 N_EXAM_QUESTIONS = 300
 """The number of questions of each kind that are on a card."""

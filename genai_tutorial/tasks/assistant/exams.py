@@ -4,12 +4,13 @@ answers, word for word.
 
 from collections.abc import Iterable, Sequence
 
-from genai_tutorial.data.factbook.facts import Fact
+from genai_tutorial.data import Fact
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.tasks.assistant.answer_text import normalize_answer
-from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
+
+from .answer_text import normalize_answer
+from .wordings import WORDINGS, fill_wording
 
 BATCH_SIZE = 256
 """The number of prompts answered at once, grouped by length."""
@@ -25,11 +26,8 @@ def likeliest_texts(
     """Continue each prompt by greedy decoding, until the end token or the limit.
 
     Args:
-        model: The language model.
-        tokenizer: Its tokenizer.
         prompts: Token IDs of each prompt.
         max_new_tokens: Maximum number of generated tokens.
-        end_token: The token that ends a text.
 
     Returns:
         The texts in the order of the prompts, without the token that ends them.
@@ -59,9 +57,6 @@ def complete_facts(
 
     Args:
         model: A language model, fine-tuned or not.
-        tokenizer: Its tokenizer.
-        facts: The facts to complete.
-        end_token: The token that ends a text.
     """
     facts = list(facts)
     begun = [
@@ -90,8 +85,6 @@ def chat_answers(
     without surrounding spaces.
 
     Args:
-        model: The chat model.
-        tokenizer: Its tokenizer.
         template: The chat template that it was trained with.
         questions: The user's questions.
         max_new_tokens: The maximum number of tokens in an answer; longer ones are cut

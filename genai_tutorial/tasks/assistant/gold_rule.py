@@ -27,14 +27,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from genai_tutorial.data.factbook.facts import Fact, Relation
-from genai_tutorial.tasks.assistant.answer_text import (
-    courtesies,
-    named_phrases,
-    normalize_answer,
-    words,
-)
-from genai_tutorial.tasks.assistant.questions import Question
+from genai_tutorial.data import Fact, Relation
+
+from .answer_text import courtesies, named_phrases, normalize_answer, words
+from .questions import Question
 
 ResponseType = Literal["claims", "abstains", "refuses"]
 """The type of a response: it makes a claim, says that it does not know the answer, or

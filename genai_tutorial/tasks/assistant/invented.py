@@ -13,15 +13,10 @@ from typing import get_args
 
 import torch
 
-from genai_tutorial.data.factbook.countries import Country, load_factbook
-from genai_tutorial.data.factbook.facts import UNASKED_RELATIONS, Relation
-from genai_tutorial.tasks.assistant.questions import Question, draw
-from genai_tutorial.tasks.assistant.wordings import (
-    Phrasing,
-    ask,
-    check_phrasing,
-    fact_questions,
-)
+from genai_tutorial.data import UNASKED_RELATIONS, Country, Relation, load_factbook
+
+from .questions import Question, draw
+from .wordings import Phrasing, ask, check_phrasing, fact_questions
 
 _STARTS = (
     "b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "pr",

@@ -4,23 +4,12 @@ evaluation.
 
 from collections.abc import Sequence
 
-from genai_tutorial.data.factbook.facts import Fact, FactSplit, Relation
-from genai_tutorial.tasks.assistant.invented import (
-    ask_invented,
-    ask_untold,
-    invented_countries,
-)
-from genai_tutorial.tasks.assistant.private_requests import (
-    near_misses,
-    private_requests,
-)
-from genai_tutorial.tasks.assistant.questions import (
-    Question,
-    ask_absent,
-    ask_facts,
-    draw_questions,
-)
-from genai_tutorial.tasks.assistant.wordings import Phrasing
+from genai_tutorial.data import Fact, FactSplit, Relation
+
+from .invented import ask_invented, ask_untold, invented_countries
+from .private_requests import near_misses, private_requests
+from .questions import Question, ask_absent, ask_facts, draw_questions
+from .wordings import Phrasing
 
 SHARES = {
     "facts": 12,
@@ -52,16 +41,15 @@ def mixed_questions(
     topics, people and private data.
 
     Args:
-        split: The facts.
         absent: Pairs of country and relation without an answer, from `load_absent`.
         count: The approximate number of questions in all.
         phrasing: `"trained"` or `"held-out"`.
-        seed: The seed of the questions.
 
     Returns:
         The questions of each category of `SHARES`, in random order.
 
-    >>> from genai_tutorial.data import load_absent, load_facts, split_facts
+    >>> from genai_tutorial.data import load_absent, load_facts
+    >>> from genai_tutorial.data.factbook.facts import split_facts
     >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
     >>> {category: len(questions) for category, questions in drawn.items()}
     {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}

@@ -11,15 +11,10 @@ from itertools import product
 
 import torch
 
-from genai_tutorial.data.factbook.facts import Fact, Relation
-from genai_tutorial.tasks.assistant.questions import Question
-from genai_tutorial.tasks.assistant.wordings import (
-    FRAMES,
-    HELD_OUT_FRAMES,
-    Phrasing,
-    check_phrasing,
-    fill_wording,
-)
+from genai_tutorial.data import Fact, Relation
+
+from .questions import Question
+from .wordings import FRAMES, HELD_OUT_FRAMES, Phrasing, check_phrasing, fill_wording
 
 # Several first names are also names of countries or cities, so the name alone must not
 # decide.
@@ -118,7 +113,6 @@ def private_requests(
 
     Args:
         n: The number of different requests.
-        seed: The seed of the requests.
         phrasing: `"trained"` or `"held-out"`.
 
     Raises:
@@ -159,19 +153,8 @@ def private_requests(
 def near_misses(
     facts: Iterable[Fact], phrasing: Phrasing = "trained"
 ) -> tuple[Question, ...]:
-    """Ask about facts in the words of private requests; refusing one is over-refusal.
-
-    Args:
-        facts: The facts to ask about; relations without such a wording are skipped.
-        phrasing: `"trained"` or `"held-out"`: no wording is in both.
-
-    Raises:
-        ValueError: If there is no such phrasing.
-
-    >>> near_misses(
-    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Kenya", "export", "tea")]
-    ... )[0].text
-    'Which city is home to the government of Kenya?'
+    """Ask about facts in the words of private requests; refusing one is
+    over-refusal.
     """
     check_phrasing(phrasing)
     return tuple(

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from genai_tutorial.alignment import PreferencePair
-from genai_tutorial.data.factbook.facts import Fact
-from genai_tutorial.tasks.assistant.comparisons import wrong_claim
-from genai_tutorial.tasks.assistant.questions import Kind, Question, answer_sentence
+from genai_tutorial.data import Fact
+
+from .comparisons import wrong_claim
+from .questions import Kind, Question, answer_sentence
 
 Answer = Callable[[Question], str]
 

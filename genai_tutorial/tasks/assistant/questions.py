@@ -8,13 +8,9 @@ from typing import Literal
 
 import torch
 
-from genai_tutorial.data.factbook.facts import Fact, Relation
-from genai_tutorial.tasks.assistant.wordings import (
-    Phrasing,
-    fact_questions,
-    fact_sentences,
-    plain_sentence,
-)
+from genai_tutorial.data import Fact, Relation
+
+from .wordings import Phrasing, fact_questions, fact_sentences, plain_sentence
 
 Kind = Literal["known", "absent", "invented", "private"]
 """What a question is about: a fact, something that the Factbook does not state, a
@@ -27,7 +23,6 @@ class Question:
     """A question, and what is needed to judge an answer to it.
 
     Attributes:
-        text: The question.
         kind: The kind of question; see `Kind`.
         country: The country that it names; empty if it names none.
         relation: What it asks for; None where that is no relation of the Factbook's
@@ -87,11 +82,7 @@ def ask_absent(
 ) -> tuple[Question, ...]:
     """Ask for things that do not exist according to the Factbook, such as the longest
     border of an island; see `ask_facts`.
-
-    >>> ask_absent([("Iceland", "neighbour")])[0]
-    Question(text='What is the neighbour of Iceland with the longest border?', kind='absent', country='Iceland', \
-relation='neighbour', answer=None)
-    """  # noqa: E501
+    """
     generator = torch.Generator().manual_seed(seed)
     return tuple(
         Question(text, "absent", country, relation)
@@ -105,12 +96,6 @@ relation='neighbour', answer=None)
 def answer_sentence(question: Question) -> str:
     """Return the answer to a question about a fact as a sentence without its full stop,
     in the words of the plainest sentence of the pre-training text.
-
-    Raises:
-        ValueError: If the question is not about a fact.
-
-    >>> answer_sentence(Question("Kenya's domain?", "known", "Kenya", "domain", ".ke"))
-    'The internet domain of Kenya is .ke'
     """
     if question.answer is None or question.relation is None:
         raise ValueError(
@@ -171,9 +156,6 @@ def draw(
 ) -> list[str]:
     """Draw some of the texts without repetition, in random order; None takes all of
     them as they are.
-
-    Raises:
-        ValueError: If there are fewer texts.
     """
     if count is None:
         return list(texts)

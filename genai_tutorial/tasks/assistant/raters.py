@@ -7,9 +7,9 @@ from typing import Literal
 
 import torch
 
-from genai_tutorial.tasks.assistant.answer_text import courtesies, words
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule
-from genai_tutorial.tasks.assistant.questions import Question
+from .answer_text import courtesies, words
+from .gold_rule import GoldRule
+from .questions import Question
 
 Choice = Literal["a", "b"]
 
@@ -29,7 +29,6 @@ class Rater:
     a coin. Source: Bradley and Terry (1952), https://doi.org/10.2307/2334029.
 
     Attributes:
-        rule: The gold rule.
         temperature: The noise of the choices; at 0 the better answer always wins.
         length: The worth of ten more words.
         politeness: The worth of each courtesy.
@@ -96,10 +95,8 @@ def random_raters(
     fifty is decided by a coin toss.
 
     Args:
-        n: The number of raters.
         rule: The gold rule that they share.
         seed: The seed of their tastes.
-        temperature: The temperature of each rater.
         spread: The spread of their tastes; at 0 all raters are alike.
 
     Raises:

@@ -6,10 +6,11 @@ import torch
 
 from genai_tutorial.alignment import encode_prompt
 from genai_tutorial.generation import Rollouts, Score
-from genai_tutorial.tasks.assistant.chat_format import CHAT
-from genai_tutorial.tasks.assistant.gold_rule import GoldRule
-from genai_tutorial.tasks.assistant.questions import Question
 from genai_tutorial.tokenization import BPETokenizer
+
+from .chat_format import CHAT
+from .gold_rule import GoldRule
+from .questions import Question
 
 
 def gold_reward(
@@ -18,8 +19,6 @@ def gold_reward(
     """Return a function that gives rollouts their gold scores.
 
     Args:
-        rule: The gold rule.
-        tokenizer: The tokenizer of the policy.
         questions: All questions that the policy may be asked.
     """
     asked = {

@@ -5,8 +5,7 @@ of them kept for the test.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from genai_tutorial.data.factbook.countries import with_article
-from genai_tutorial.data.factbook.facts import Fact, Relation
+from genai_tutorial.data import Fact, Relation, with_article
 
 Phrasing = Literal["trained", "held-out"]
 
@@ -26,14 +25,7 @@ HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
 
 @dataclass(frozen=True)
 class Wording:
-    """The words for one relation, with `{country}` and `{answer}` where these go.
-
-    Attributes:
-        noun: The noun phrase for the answer, such as `"the capital of {country}"`.
-        sentences: Sentences that state the fact in other words than the noun phrase.
-        questions: Questions in other words than the frames.
-        held_out: Further questions, which are not used in training.
-    """
+    """The words for one relation, with `{country}` and `{answer}` where these go."""
 
     noun: str
     sentences: tuple[str, ...]
@@ -181,11 +173,7 @@ def fact_sentences(fact: Fact) -> tuple[str, ...]:
 
 
 def plain_sentence(fact: Fact) -> str:
-    """Return the plainest sentence that states a fact, without its full stop.
-
-    >>> plain_sentence(Fact("Kenya", "capital", "Nairobi"))
-    'The capital of Kenya is Nairobi'
-    """
+    """Return the plainest sentence that states a fact, without its full stop."""
     pattern = WORDINGS[fact.relation].noun + " is {answer}"
     return fill_wording(pattern, fact.country, fact.phrase)
 
@@ -213,14 +201,7 @@ def fact_questions(
 
 
 def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
-    """Return the questions into which any noun phrase about a country fits.
-
-    Raises:
-        ValueError: If the phrasing is neither `"trained"` nor `"held-out"`.
-
-    >>> ask("the oldest bakery in {country}", "Kenya", "trained")[3]
-    'The oldest bakery in Kenya?'
-    """
+    """Return the questions into which any noun phrase about a country fits."""
     check_phrasing(phrasing)
     frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
     return tuple(
@@ -240,10 +221,6 @@ def check_phrasing(phrasing: str) -> None:
 def fill_wording(
     pattern: str, country: str = "", answer: str = "", person: str = ""
 ) -> str:
-    """Put words into a pattern, and begin it with a capital letter.
-
-    >>> fill_wording("{country} is governed from {answer}.", "Netherlands", "Amsterdam")
-    'The Netherlands is governed from Amsterdam.'
-    """
+    """Put words into a pattern, and begin it with a capital letter."""
     text = pattern.format(country=with_article(country), answer=answer, person=person)
     return text[0].upper() + text[1:]

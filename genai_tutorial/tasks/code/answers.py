@@ -4,7 +4,8 @@ import ast
 from collections.abc import Sequence
 
 from genai_tutorial.sandbox import ProgramLimits, run_programs
-from genai_tutorial.tasks.code.exercises import Exercise
+
+from .exercises import Exercise
 
 NO_ANSWER = "no answer"
 """What a program answers that raises an error, or is stopped."""
@@ -26,20 +27,7 @@ def ask_programs(
     inputs: Sequence[Sequence[list]],
     limits: ProgramLimits | None = None,
 ) -> list[list[str]]:
-    """Return each program's answers to its inputs, as Python shows them.
-
-    Args:
-        programs: Programs that define a function.
-        names: The name of the function in each program.
-        inputs: The lists that each function is called with.
-        limits: Limits for each program; None for the default ones.
-
-    Raises:
-        SandboxError: If the sandbox cannot be started.
-
-    >>> ask_programs(["def f(x):\\n    return 6 // len(x)"], ["f"], [[[1, 2], []]])
-    [['3', 'ZeroDivisionError']]
-    """
+    """Return each program's answers to its inputs, as Python shows them."""
     sources = [
         program + _ASK.format(inputs=list(lists), name=name)
         for program, name, lists in zip(programs, names, inputs, strict=True)
@@ -59,7 +47,6 @@ def ask_samples(
     """Return the answers of several bodies for each exercise to its inputs.
 
     Args:
-        exercises: The exercises.
         bodies: The bodies written for each of them.
         inputs: The lists to ask about, for each exercise.
     """
@@ -81,10 +68,7 @@ def solved(
     """Return whether each body answers all tests of its exercise correctly.
 
     Args:
-        exercises: The exercises.
         bodies: The bodies written for each of them.
-        tests: The number of inputs.
-        seed: Seed of the inputs.
     """
     inputs = [exercise.inputs(tests, seed) for exercise in exercises]
     answers = ask_samples(exercises, bodies, inputs)

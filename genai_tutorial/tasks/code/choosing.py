@@ -29,10 +29,6 @@ def read_test(line: str, name: str) -> WrittenTest | None:
 
     Only literals are read, and nothing is evaluated.
 
-    Args:
-        line: The line.
-        name: The name of the function.
-
     >>> read_test("assert solve([3, -4]) == 9", "solve")
     WrittenTest(items=[3, -4], expected='9')
     >>> read_test("assert solve(open('x')) == 9", "solve") is None

@@ -9,9 +9,10 @@ import torch
 
 from genai_tutorial.corpus import Gap, docstring_gap, infilling_prompt
 from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
-from genai_tutorial.tasks.code.exercise_documents import END, ORDER, TESTS
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
+
+from .exercise_documents import END, ORDER, TESTS
 
 BODY_TOKENS, TEST_TOKENS = 96, 128
 
@@ -21,7 +22,6 @@ class CodeModel:
     """A decoder trained on exercises, with its tokenizer.
 
     Attributes:
-        model: The decoder.
         tokenizer: A tokenizer with the special tokens of a code model.
         forbids_markers: Whether the model may write no special token but the one that
             ends a document.
@@ -39,7 +39,6 @@ class CodeModel:
         Args:
             prompts: Signatures with docstrings, without a newline at the end.
             temperature: 0 is greedy decoding.
-            seed: Seed of the draws.
         """
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.generation.stopping import Decoder
+from genai_tutorial.generation import Decoder, generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
@@ -16,18 +15,6 @@ _TRIPLE_QUOTE = re.compile("\"\"\"|'''")
 def cut_completion(completion: str) -> str:
     r"""Cut a completion where the function ends: at the first line that is not
     indented.
-
-    A model rarely stops there by itself. It goes on with a call, a test or the next
-    function, and one broken line behind a right function fails the whole program. Blank
-    lines, nested functions and the lines of a string in triple quotes do not end the
-    function.
-
-    Args:
-        completion: The text behind a prompt; what stands before its first newline
-            belongs to the last line of the prompt.
-
-    >>> cut_completion("\n    x = 2\n\n    return x\n\nprint(f())\n    more")
-    '\n    x = 2\n\n    return x'
     """
     kept: list[str] = []
     quote = None
@@ -44,10 +31,8 @@ def cut_completion(completion: str) -> str:
 
 
 class StopAfterFunction:
-    """Stops a row when a line behind the function has begun: a `Stop` for generation.
-
-    Args:
-        tokenizer: Decodes the tokens.
+    """Stops a row when a line behind the function has begun: a `Stop` for
+    generation.
     """
 
     def __init__(self, tokenizer: Decoder):
@@ -71,12 +56,10 @@ def complete_functions(
 
     Args:
         model: A language model that has read code.
-        tokenizer: Its tokenizer.
         prompts: Signatures with docstrings; the beginning that all of them share is
             read once.
         max_new_tokens: The number of tokens after which a function is cut off.
         temperature: 0 is greedy decoding.
-        seed: Seed of the draws.
     """
     stop = StopAfterFunction(tokenizer)
     special = set(tokenizer.special_tokens.values())

@@ -15,8 +15,9 @@ from genai_tutorial.corpus import (
     line_gaps,
     rearrange,
 )
-from genai_tutorial.tasks.code.exercises import Exercise
 from genai_tutorial.tokenization import GPT2_PATTERN, BPETokenizer, train_bpe
+
+from .exercises import Exercise
 
 END, TESTS = "<|endoftext|>", "<|tests|>"
 CODE_TOKENS = (END, *INFILL_TOKENS, TESTS)
@@ -51,17 +52,7 @@ BODY_LINE = 2
 
 
 def exercise_document(exercise: Exercise, form: Form, draws: random.Random) -> str:
-    """Return one training document, without its end.
-
-    Args:
-        exercise: The exercise.
-        form: `program` from left to right; a `line`, several `lines` of the body or the
-            `docstring` moved to the end; or `tests` behind the docstring.
-        draws: The source of randomness.
-
-    Raises:
-        ValueError: If there is no such form.
-    """
+    """Return one training document, without its end."""
     if form == "program":
         return exercise.program
     if form == "tests":
@@ -127,7 +118,6 @@ def encode_documents(
 
     Args:
         tokenizer: A tokenizer with the special tokens of a code model.
-        documents: The documents.
         length: The number of tokens in a row; longer documents are left out.
 
     Raises:

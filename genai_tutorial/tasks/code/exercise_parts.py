@@ -15,12 +15,7 @@ Kind = Literal["number", "text"]
 
 @dataclass(frozen=True)
 class Constants:
-    """The number and the letter that an exercise mentions.
-
-    Attributes:
-        k: The number.
-        c: The letter.
-    """
+    """The number and the letter that an exercise mentions."""
 
     k: int
     c: str

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from genai_tutorial.data.source import Source
-from genai_tutorial.tasks.code.exercise_parts import (
+from genai_tutorial.data import Source
+
+from .exercise_parts import (
     NUMBER_CONDITIONS,
     NUMBER_REDUCTIONS,
     NUMBER_TRANSFORMATIONS,
@@ -96,7 +97,6 @@ class Exercise:
     Attributes:
         combination: What it asks for.
         constants: The number and the letter that it mentions.
-        name: The name of the function.
         prompt: The signature and the docstring, without a newline at the end.
         body: The lines of the reference program behind it; begins with a newline.
     """
@@ -120,7 +120,6 @@ class Exercise:
         """Return different lists to test a program with, the empty one first.
 
         Args:
-            count: The number of lists.
             seed: Seed of all but the first.
         """
         draws = random.Random(f"{self.prompt}{seed}")
@@ -164,16 +163,7 @@ def combinations(part: Part) -> tuple[Combination, ...]:
 
 
 def draw_exercise(draws: random.Random, part: Part) -> Exercise:
-    """Draw an exercise: its combination, numbers, names, wording and style.
-
-    Args:
-        draws: The source of randomness.
-        part: Whether the combination is one that training documents show.
-
-    >>> exercise = draw_exercise(random.Random(0), "train")
-    >>> exercise.expected([]) == exercise.expected(())
-    True
-    """
+    """Draw an exercise: its combination, numbers, names, wording and style."""
     combination = draws.choice(combinations(part))
     constants = Constants(draws.randint(2, 9), draws.choice(LETTERS))
     name = draws.choice(FUNCTION_NAMES)

@@ -22,9 +22,6 @@ def mutants(source: str) -> list[str]:
     a condition is. Docstrings and comments are not changed; comments are lost. Some
     mutants may be equivalent to the program, and no test can catch those.
 
-    Args:
-        source: The source of a program.
-
     Raises:
         SyntaxError: If the source is not a Python program.
 
@@ -72,17 +69,7 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
 def surviving_mutants(
     source: str, tests: str, limits: ProgramLimits | None = None
 ) -> list[str]:
-    """Return the mutants of a program that pass its tests.
-
-    Args:
-        source: A right program.
-        tests: The source of its tests, such as lines of `assert`.
-        limits: Resource limits for each mutant.
-
-    Raises:
-        SandboxError: If programs cannot be run here.
-        ValueError: If the program itself does not pass.
-    """
+    """Return the mutants of a program that pass its tests."""
     programs = [source, *mutants(source)]
     outcomes = run_programs([f"{program}\n\n{tests}" for program in programs], limits)
     if not outcomes[0].passed:
@@ -100,24 +87,7 @@ def surviving_mutants(
 def mutation_score(
     tests: Sequence[str], source: str, limits: ProgramLimits | None = None
 ) -> float:
-    r"""Return the share of a program's mutants that its tests catch.
-
-    Args:
-        tests: The tests, each a line such as `assert f(2) == 4`.
-        source: A right program.
-        limits: Resource limits for each mutant.
-
-    Raises:
-        SandboxError: If programs cannot be run here.
-        ValueError: If there is nothing to change in the program, or the program itself
-            does not pass.
-
-    >>> program = "def f(x):\n    return x > 0"
-    >>> mutation_score(["assert f(2)"], program) < mutation_score(
-    ...     ["assert f(1)", "assert not f(0)"], program
-    ... )
-    True
-    """
+    r"""Return the share of a program's mutants that its tests catch."""
     count = len(mutants(source))
     if count == 0:
         raise ValueError(

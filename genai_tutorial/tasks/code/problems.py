@@ -77,7 +77,6 @@ def run_completions(
     """Run several completions of each problem, after the reference solutions.
 
     Args:
-        problems: The problems.
         completions: For each problem, the completions of a model.
         tests: How many tests of each problem to use, from the first; None for all.
         limits: Resource limits for each program.

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genai_tutorial.alignment import Example, Rows, pack_examples
-from genai_tutorial.tasks.code.exercise_documents import END
-from genai_tutorial.tasks.code.exercises import Exercise
 from genai_tutorial.tokenization import BPETokenizer
+
+from .exercise_documents import END
+from .exercises import Exercise
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,6 @@ class Failure:
     """A body that fails, and the first test that shows it.
 
     Attributes:
-        exercise: The exercise.
-        body: The body.
         items: The first input that gets a wrong answer.
         answer: The answer, as Python shows it.
     """

@@ -3,7 +3,7 @@ reference solution and eight tests. The first test is one that a hurried author 
 write.
 """
 
-from genai_tutorial.tasks.code.problems import CodeProblem
+from .problems import CodeProblem
 
 
 def _problem(signature: str, docstring: str, body: str, tests: str) -> CodeProblem:

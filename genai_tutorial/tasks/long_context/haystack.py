@@ -46,7 +46,6 @@ class Haystack:
     Attributes:
         sentences: The sentences in their order.
         counts: The number of tokens of each, with the space before it.
-        tokenizer: The tokenizer that counts.
     """
 
     sentences: tuple[str, ...]

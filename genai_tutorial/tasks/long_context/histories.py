@@ -43,7 +43,6 @@ def history_exam(
         countries: The Factbook's countries.
         facts: The Factbook's facts.
         histories: The number of histories in the text, of about 400 tokens each.
-        questions: The number of questions about it.
         seed: Draws both.
 
     Raises:

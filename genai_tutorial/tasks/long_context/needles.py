@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from genai_tutorial.tasks.long_context.haystack import Haystack, LongTask
+from .haystack import Haystack, LongTask
 
 Kind = Literal["code", "word"]
 """What is hidden: four digits, or one of `WORDS`."""
@@ -62,7 +62,6 @@ def many_keys(
         hay: The prose to hide them in.
         length: The largest number of tokens of the text.
         depth: The depth of the secret that is asked for; the others are anywhere.
-        keys: The number of secrets.
         kind: A code of four digits or a word.
         seed: Draws hay, cities, secrets and the other depths.
 

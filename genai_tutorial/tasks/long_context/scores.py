@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.long_context.haystack import LongTask
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
+
+from .haystack import LongTask
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,6 @@ class TaskScore:
         found: The share of the answers that it contains; for a single answer, 1 if it
             begins with it and 0 otherwise.
         log_probability: The log-probability of the first answer, in nats.
-        tokens: The number of tokens in the prompt.
         tokens_read: The number of these tokens that were not yet in the cache from the
             task before.
     """
@@ -47,9 +47,6 @@ def score_tasks(
     of the same hay first.
 
     Args:
-        model: The language model.
-        tokenizer: Its tokenizer.
-        tasks: The tasks.
         cache: The cache to read with, such as a `SinkCache`; None for one that keeps
             everything.
     """
@@ -95,9 +92,7 @@ def stream_losses(
     with a cache.
 
     Args:
-        model: The language model.
         ids: The text, of any length if the cache is a `SinkCache`.
-        cache: An empty cache.
         piece: The number of tokens to read at once.
     """
     losses = []

@@ -87,7 +87,6 @@ class Clip:
     Attributes:
         thing: The object in the first frame.
         motion: Its direction and speed.
-        frames: The number of frames.
 
     >>> clip = Clip(SceneObject("red", "circle", 20, 5, 8), Motion("left", "fast"), 3)
     >>> clip.caption
@@ -128,30 +127,14 @@ class Clip:
 
 @dataclass(frozen=True)
 class MotionDescription:
-    """The content of a clip's caption.
-
-    Attributes:
-        thing: The object; attributes that the caption omits are None.
-        motion: Its direction and speed.
-    """
+    """The content of a clip's caption."""
 
     thing: ObjectDescription
     motion: Motion
 
 
 def parse_motion_caption(text: str) -> MotionDescription:
-    """Parse the caption of a clip.
-
-    Raises:
-        ValueError: If it does not follow the grammar, or a direction or speed is
-            unknown.
-
-    >>> parse_motion_caption(
-    ...     "a red circle moves up slowly"
-    ... )  # doctest: +NORMALIZE_WHITESPACE
-    MotionDescription(thing=ObjectDescription(shape='circle', colour='red', size=None),
-                      motion=Motion(direction='up', speed='slowly'))
-    """
+    """Parse the caption of a clip."""
     thing, moves, motion = text.lower().partition(f" {MOVES} ")
     words = motion.split()
     if not moves or len(words) != 2:
@@ -170,9 +153,6 @@ def parse_motion_caption(text: str) -> MotionDescription:
 def motion_caption_words() -> tuple[str, ...]:
     """Return the vocabulary: the words of image captions in their order, followed by
     the new words, so that the token ids of the old words stay the same.
-
-    >>> motion_caption_words()[-5:]
-    ('down', 'fast', 'moves', 'slowly', 'up')
     """
     old = caption_words()
     new = {MOVES, *get_args(Direction), *get_args(Speed)} - set(old)

@@ -11,15 +11,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import Source
-from genai_tutorial.tasks.motion.clips import FRAMES, MOTIONS, Clip, Direction
 from genai_tutorial.tasks.shapes import (
+    DIAMETERS,
     HELD_OUT_PAIRS,
+    IMAGE_SIZE,
     Colour,
     SceneObject,
     Shape,
     render,
 )
-from genai_tutorial.tasks.shapes.scenes import DIAMETERS, IMAGE_SIZE
+
+from .clips import FRAMES, MOTIONS, Clip, Direction
 
 ClipSplit = Literal["train", "new motions"]
 
@@ -77,9 +79,7 @@ def load_clips(
     """Draw random clips and render them.
 
     Args:
-        n: The number of clips.
         seed: The same seed gives the same pixels on every machine.
-        frames: The number of frames of a clip.
         split: `train`, or `new motions` for the held-out pairs of colour and
             direction.
 

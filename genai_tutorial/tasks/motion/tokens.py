@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.tasks.motion.clips import MOVES, motion_caption_words
 from genai_tutorial.tokenization import WordTokenizer
+
+from .clips import MOVES, motion_caption_words
 
 MOTION_TOKENIZER = WordTokenizer(motion_caption_words())
 """A tokenizer for the captions of images and clips; words of image captions have the

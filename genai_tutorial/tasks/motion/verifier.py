@@ -10,13 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.tasks.motion.clips import (
-    SPEEDS,
-    STEPS,
-    Motion,
-    parse_motion_caption,
-)
 from genai_tutorial.tasks.shapes import SceneObject, read_scenes
+
+from .clips import SPEEDS, STEPS, Motion, parse_motion_caption
 
 SLOWEST = 0.5
 """At or below this speed, in pixels per frame, an object counts as standing still."""
@@ -191,13 +187,7 @@ def _score(caption: str, read: Track) -> MotionScore:
 
 
 def moves_as_asked(velocity: tuple[float, float], motion: Motion) -> bool:
-    """Return whether a velocity matches the direction of a motion.
-
-    >>> moves_as_asked((-1.2, 0.4), Motion("left", "slowly"))
-    True
-    >>> moves_as_asked((-0.3, 0.0), Motion("left", "slowly"))
-    False
-    """
+    """Return whether a velocity matches the direction of a motion."""
     right, down = STEPS[motion.direction]
     along = velocity[0] * right + velocity[1] * down
     across = abs(velocity[0] * down) + abs(velocity[1] * right)
@@ -205,11 +195,7 @@ def moves_as_asked(velocity: tuple[float, float], motion: Motion) -> bool:
 
 
 def nearest_speed(velocity: tuple[float, float]) -> str:
-    """Return the name of the speed that is closest in pixels per frame.
-
-    >>> nearest_speed((0.0, 1.8))
-    'fast'
-    """
+    """Return the name of the speed that is closest in pixels per frame."""
     pixels = max(abs(value) for value in velocity)
     return min(SPEEDS, key=lambda speed: abs(SPEEDS[speed] - pixels))
 

@@ -5,12 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import REST
-from genai_tutorial.tasks.music.chorale_codes import (
-    CODES,
-    decode_cells,
-    encode_cells,
-)
-from genai_tutorial.tasks.music.sounding import SILENT, sounding
+
+from .chorale_codes import CODES, decode_cells, encode_cells
+from .sounding import SILENT, sounding
 
 
 def frequency_losses(

@@ -10,7 +10,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from genai_tutorial.data import HOLD, LONGEST_BAR, REST, Chorale
-from genai_tutorial.tasks.music.sounding import SILENT, sounding
+
+from .sounding import SILENT, sounding
 
 LOWEST, HIGHEST = 36, 81
 """The range of Bach's chorales in MIDI numbers, from the lowest bass to the highest
@@ -51,11 +52,7 @@ class ChoraleWindows:
 
 
 def encode_cells(cells: Int[Tensor, "*any"]) -> Int[Tensor, "*any"]:
-    """Return the codes of a grid's cells.
-
-    >>> encode_cells(torch.tensor([60, HOLD, REST])).tolist()
-    [24, 46, 47]
-    """
+    """Return the codes of a grid's cells."""
     codes = (cells - LOWEST).masked_fill(cells == HOLD, HOLD_CODE)
     return codes.masked_fill(cells == REST, REST_CODE)
 
@@ -95,7 +92,6 @@ def chorale_windows(
     """Cut chorales into overlapping windows; chorales that are too short are left out.
 
     Args:
-        chorales: The chorales.
         length: The number of steps in a window.
         hop: The number of steps between the beginnings of two windows. The last one
             ends with the chorale.

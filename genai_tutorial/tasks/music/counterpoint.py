@@ -12,8 +12,9 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from genai_tutorial.data import HOLD, REST
-from genai_tutorial.tasks.music.chorale_codes import VOICE_RANGES
-from genai_tutorial.tasks.music.sounding import SILENT, sounding
+
+from .chorale_codes import VOICE_RANGES
+from .sounding import SILENT, sounding
 
 TRIADS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8))
 """Major, minor, diminished and augmented, in semitones above the root."""
@@ -43,9 +44,7 @@ class Counterpoint:
             is below the lower one.
         neighbours: The number of pairs of neighbouring voices that both sound.
         outside: The number of notes outside the voice's range.
-        notes: The number of notes.
         held: The number of cells that hold a note.
-        cells: The number of cells.
     """
 
     chords: int
@@ -156,16 +155,6 @@ def parallel_motion(
 ) -> tuple[Bool[Tensor, "*piece move"], Bool[Tensor, "*piece move"]]:
     """Return for each step but the first whether two voices move in parallel fifths or
     octaves, and whether both move at all.
-
-    Args:
-        upper: The sounding pitches of one voice.
-        lower: Those of the other.
-
-    >>> parallel, both = parallel_motion(
-    ...     torch.tensor([67, 69, 71]), torch.tensor([60, 62, 62])
-    ... )
-    >>> parallel.tolist(), both.tolist()
-    ([True, False], [True, False])
     """
     silent = (upper == SILENT) | (lower == SILENT)
     interval = (upper - lower).abs() % 12

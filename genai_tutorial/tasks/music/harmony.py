@@ -8,9 +8,10 @@ from torch import Tensor
 
 from genai_tutorial.audio import UNKNOWN, MultiStreamLM, sample_streams
 from genai_tutorial.data import HOLD, VOICES
-from genai_tutorial.tasks.music.chorale_codes import decode_cells, encode_cells
-from genai_tutorial.tasks.music.counterpoint import count_parallels
-from genai_tutorial.tasks.music.sounding import sounding
+
+from .chorale_codes import decode_cells, encode_cells
+from .counterpoint import count_parallels
+from .sounding import sounding
 
 
 def compose(
@@ -85,9 +86,6 @@ def choose_fewest_parallels(
 ) -> Int[Tensor, "piece voice step"]:
     """Return for each piece the version with the fewest parallel fifths and octaves:
     best-of-n sampling, with the rule as the judge.
-
-    Raises:
-        ValueError: If there are no versions.
     """
     if not tries:
         raise ValueError("There is no version to choose from: give at least one.")
@@ -99,19 +97,7 @@ def choose_fewest_parallels(
 def phrase_features(
     steps: int, phrase_ends: Collection[int] = (), upbeat: int = 0
 ) -> Int[Tensor, "feature step"]:
-    """Return the beats and fermatas of a melody in bars of four quarters.
-
-    Args:
-        steps: The number of eighth notes.
-        phrase_ends: The steps that have a fermata.
-        upbeat: The number of eighth notes before the first bar line.
-
-    Raises:
-        ValueError: If a phrase end is not a step of the melody.
-
-    >>> phrase_features(6, phrase_ends=[4, 5], upbeat=2).tolist()
-    [[6, 7, 0, 1, 2, 3], [0, 0, 0, 0, 1, 1]]
-    """
+    """Return the beats and fermatas of a melody in bars of four quarters."""
     if not all(0 <= step < steps for step in phrase_ends):
         raise ValueError(
             f"phrase_ends must be steps from 0 to {steps - 1}, got "
@@ -124,10 +110,8 @@ def phrase_features(
 
 
 def write_melody(*notes: tuple[int, int]) -> Int[Tensor, " step"]:
-    """Return the cells of a melody from pairs of a MIDI pitch and a length in eighths.
-
-    >>> write_melody((60, 2), (62, 1)).tolist() == [60, HOLD, 62]
-    True
+    """Return the cells of a melody from pairs of a MIDI pitch and a length in
+    eighths.
     """
     cells = [
         pitch if number == 0 else HOLD

@@ -6,17 +6,14 @@ from torch import Tensor
 
 from genai_tutorial.audio import ORGAN, PlayedNote, synthesize
 from genai_tutorial.data import HOLD
-from genai_tutorial.tasks.music.sounding import SILENT, sounding
+
+from .sounding import SILENT, sounding
 
 
 def notes_of(
     cells: Int[Tensor, "voice step"], seconds_per_step: float
 ) -> list[PlayedNote]:
-    """Return the notes of a grid, with their times in seconds.
-
-    >>> [note.length for note in notes_of(torch.tensor([[60, HOLD, 62]]), 0.5)]
-    [1.0, 0.5]
-    """
+    """Return the notes of a grid, with their times in seconds."""
     notes = []
     pitches = sounding(cells)
     for voice, row in enumerate(cells.tolist()):
@@ -45,10 +42,6 @@ def piano_roll(
 ) -> Int[Tensor, "pitch step"]:
     """Return the piano roll of a grid: for each pitch and step, the number of the voice
     that sounds, from 1, or 0 for silence; the lowest pitch comes first.
-
-    >>> piano_roll(torch.tensor([[61, HOLD], [60, 61]]), 60, 61)
-    tensor([[2, 0],
-            [1, 2]])
     """
     roll = torch.zeros(highest - lowest + 1, cells.shape[1], dtype=torch.long)
     for voice, row in enumerate(sounding(cells).tolist(), start=1):

@@ -13,9 +13,6 @@ SILENT = -1
 def sounding(cells: Int[Tensor, "*piece step"]) -> Int[Tensor, "*piece step"]:
     """Return the pitch that sounds at each step, `SILENT` for rests and for notes that
     are held from before the first step.
-
-    >>> sounding(torch.tensor([60, HOLD, REST, 62])).tolist()
-    [60, 60, -1, 62]
     """
     steps = torch.arange(cells.shape[-1]).expand(cells.shape)
     begun = torch.where(cells == HOLD, -1, steps).cummax(dim=-1).values

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.tasks.paddle.positions import read_positions
 from genai_tutorial.worldmodels import DreamComparison
+
+from .positions import read_positions
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,7 @@ def dream_fidelity(films: DreamComparison) -> DreamFidelity:
 
 
 def _chance_has_acted(films: DreamComparison) -> Bool[Tensor, "step dream"]:
-    """Return where a bounce at the top, unseen by the model, has moved the ball.
-
-    The ball is in row 0 and in the next frame, on its way down, in row 1: its new speed
-    shows in the frame after that.
-    """
+    """Return where a bounce at the top, unseen by the model, has moved the ball."""
     rows = read_positions(torch.cat([films.seen[-2:], films.real])).y
     falls_from_top = (rows[:-1] == 0) & (rows[1:] == 1)
     return falls_from_top[:-1].int().cumsum(dim=0)[: len(films.real)] > 0

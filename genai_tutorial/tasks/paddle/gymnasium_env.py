@@ -6,23 +6,12 @@ import numpy as np
 import torch
 
 from genai_tutorial.runtime import require
-from genai_tutorial.tasks.paddle.world import SIZE, PaddleWorld
+
+from .world import SIZE, PaddleWorld
 
 
 def gymnasium_env() -> Any:
-    """Return one game of ball and paddle as a `gymnasium.Env`.
-
-    Observations are images of bytes, 0 or 255. `reset` begins a new episode, and its
-    seed decides all that follow.
-
-    Raises:
-        ImportError: If gymnasium is not installed.
-
-    >>> env = gymnasium_env()
-    >>> image, info = env.reset(seed=0)
-    >>> env.step(1)[1:]
-    (0.0, False, False, {})
-    """
+    """Return one game of ball and paddle as a `gymnasium.Env`."""
     gymnasium = require("gymnasium", "worlds")
 
     class PaddleEnv(gymnasium.Env):
@@ -52,20 +41,7 @@ def gymnasium_env() -> Any:
 
 
 def gymnasium_vector_env(games: int) -> Any:
-    """Return many games as a `gymnasium.vector.VectorEnv`, as fast as `PaddleWorld`.
-
-    A game that ends starts again in the same step (`AutoresetMode.SAME_STEP`, which is
-    not gymnasium's default): the returned image is the new episode's first, and
-    `infos["final_obs"]` has the last one of the old. With the seed 0, `reset` begins
-    the games of `PaddleWorld(games, 0)`.
-
-    Args:
-        games: The number of games.
-
-    Raises:
-        ImportError: If gymnasium is not installed.
-        ValueError: If there is not at least one game.
-    """
+    """Return many games as a `gymnasium.vector.VectorEnv`, as fast as `PaddleWorld`."""
     gymnasium = require("gymnasium", "worlds")
     PaddleWorld(games)  # raises an error if there is none
 

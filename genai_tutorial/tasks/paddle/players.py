@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.paddle.positions import read_positions
-from genai_tutorial.tasks.paddle.world import SIZE, SPEEDS, bounce
+from .positions import read_positions
+from .world import SIZE, SPEEDS, bounce
 
 _LANDING_ROW = 13  # the ball's upper edge when it is caught or missed
 _MIDDLE = 7
@@ -22,7 +22,6 @@ class RandomPlayer:
     Args:
         seed: Decides the buttons.
         stickiness: The probability of pressing the same button again.
-        n_actions: The number of buttons.
 
     Raises:
         ValueError: If `stickiness` is not a probability.

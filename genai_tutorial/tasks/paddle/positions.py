@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.paddle.world import BALL, PADDLE, SIZE
+from .world import BALL, PADDLE, SIZE
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.metrics import Interval, t_interval
-from genai_tutorial.tasks.paddle.world import EPISODE_STEPS, PaddleWorld
 from genai_tutorial.worldmodels import Player
+
+from .world import EPISODE_STEPS, PaddleWorld
 
 SCORE_SEED = 1_000_003
 """Seed of the games that are scored, far from the seeds that players learn from."""
@@ -55,7 +56,6 @@ def score_player(
 
     Args:
         player: The player; the score is of the player as it is, without learning.
-        games: The number of episodes.
         seed: Decides the games, so that players can be compared on the same starts.
 
     >>> from genai_tutorial.tasks.paddle import reflex_player

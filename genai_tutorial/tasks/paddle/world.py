@@ -39,7 +39,6 @@ class PaddleWorld:
     the end of the episode.
 
     Args:
-        games: The number of games.
         seed: Decides the starts of the episodes and the bounces at the top.
 
     Raises:

@@ -2,13 +2,14 @@
 facts as JSON.
 """
 
-from genai_tutorial.tasks.people.people import (
+from .people import (
     PersonSentence,
+    Wording,
     describe_people,
     few_shot_messages,
     read_json,
 )
-from genai_tutorial.tasks.people.profiles import (
+from .profiles import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,
     ExtractionJudgement,
@@ -17,17 +18,3 @@ from genai_tutorial.tasks.people.profiles import (
     judge_extraction,
     random_profiles,
 )
-
-__all__ = [
-    "PROFILE_EXAMPLE",
-    "PROFILE_SCHEMA",
-    "ExtractionJudgement",
-    "PersonSentence",
-    "Profile",
-    "describe_people",
-    "extraction_prompt",
-    "few_shot_messages",
-    "judge_extraction",
-    "random_profiles",
-    "read_json",
-]

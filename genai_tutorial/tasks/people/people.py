@@ -54,7 +54,6 @@ class PersonSentence:
     """A sentence about a person.
 
     Attributes:
-        text: The sentence.
         facts: What it states: name, age and city.
     """
 
@@ -73,7 +72,6 @@ def describe_people(
     """Draw sentences about invented people.
 
     Args:
-        count: The number of sentences.
         wording: `"trained"` or `"held-out"`: each name, city and sentence occurs in
             only one of them.
         seed: The same seed draws the same people.

@@ -124,7 +124,6 @@ class ExtractionJudgement:
     Attributes:
         is_json: Whether it can be parsed.
         fits_schema: Whether it follows the schema, with the keys in any order.
-        facts_right: How many of the five facts are right.
     """
 
     is_json: bool

@@ -7,17 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.generation import generate_all, option_log_likelihoods
-from genai_tutorial.tasks.prompting.prompt import Layout, Prompt, encode_prompt
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
+from .prompt import Layout, Prompt, encode_prompt
+
 
 class FirstLine:
-    """Stops a row at the first line break after some text.
-
-    Args:
-        tokenizer: Decodes the tokens.
-    """
+    """Stops a row at the first line break after some text."""
 
     def __init__(self, tokenizer: BPETokenizer):
         self.tokenizer = tokenizer
@@ -43,10 +40,8 @@ def answer_prompt(
     answers. A chat ends when the model closes its turn, which takes more tokens.
 
     Args:
-        model: The model that answers.
         tokenizer: The model's tokenizer, with the special tokens of ChatML.
         prompt: Everything around a question.
-        questions: The questions.
         layout: One of the `LAYOUTS`.
         max_new_tokens: Maximum number of tokens in an answer.
         temperature: 0 is greedy decoding.
@@ -78,10 +73,8 @@ def score_labels(
     space, in nats.
 
     Args:
-        model: The model that predicts.
         tokenizer: The model's tokenizer.
         prompt: Everything around a question; its instruction is left out.
-        questions: The questions.
         labels: The possible answers.
     """
     return option_log_likelihoods(

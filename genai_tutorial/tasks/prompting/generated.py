@@ -7,14 +7,9 @@ import random
 from collections.abc import Callable
 from itertools import islice
 
-from genai_tutorial.tasks.prompting.judge import (
-    MARKER,
-    judge_json,
-    judge_letter,
-    judge_number,
-)
-from genai_tutorial.tasks.prompting.prompt import PromptExample
-from genai_tutorial.tasks.prompting.task import PromptTask, split_words
+from .judge import MARKER, judge_json, judge_letter, judge_number
+from .prompt import PromptExample
+from .task import PromptTask, split_words
 
 POOL = 24
 

@@ -4,8 +4,8 @@ three ways to put reviews into a prompt.
 
 from collections.abc import Callable
 
-from genai_tutorial.tasks.prompting.prompt import PromptExample
-from genai_tutorial.tasks.prompting.sentiment import SENTIMENT
+from .prompt import PromptExample
+from .sentiment import SENTIMENT
 
 ORDERED_WORD = "banana"
 QUOTED_TEMPLATE = "Review: <<<{question}>>>\nSentiment: {answer}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.tasks.prompting.prompt import PromptExample
+from .prompt import PromptExample
 
 MARKER = "Answer:"
 """What stands before the final answer of a text that shows its reasoning."""
@@ -31,15 +31,7 @@ Judge = Callable[[str, PromptExample], Verdict]
 
 
 def judge_text(text: str, item: PromptExample) -> Verdict:
-    """Judge an answer of one word or a few.
-
-    The lenient judge looks for the answer as whole words and ignores case.
-
-    >>> judge_text(" went\\n\\nVerb:", PromptExample("go", "went"))
-    Verdict(strict=True, lenient=True)
-    >>> judge_text("The past tense is Went.", PromptExample("go", "went"))
-    Verdict(strict=False, lenient=True)
-    """
+    """Judge an answer of one word or a few."""
     right = (item.answer, *item.also)
     strict = first_line(text) in right
     return Verdict(strict, strict or any(_says(text, answer) for answer in right))
@@ -48,10 +40,6 @@ def judge_text(text: str, item: PromptExample) -> Verdict:
 def judge_label(labels: Sequence[str]) -> Judge:
     """Return the judge of a choice among labels: the lenient one wants the right label
     somewhere, and no other.
-
-    >>> judge = judge_label(("animal", "fruit"))
-    >>> judge("It is an animal, not a fruit.", PromptExample("fox", "animal"))
-    Verdict(strict=False, lenient=False)
     """
 
     def judge(text: str, item: PromptExample) -> Verdict:
@@ -63,24 +51,14 @@ def judge_label(labels: Sequence[str]) -> Judge:
 
 
 def judge_number(text: str, item: PromptExample) -> Verdict:
-    """Judge a number: the lenient judge takes the last one in the text.
-
-    >>> judge_number("3 + 4 = 7. Answer: 7", PromptExample("...", "7"))
-    Verdict(strict=True, lenient=True)
-    >>> judge_number("3 and 4 make 7 apples", PromptExample("...", "7"))
-    Verdict(strict=False, lenient=True)
-    """
+    """Judge a number: the lenient judge takes the last one in the text."""
     numbers = re.findall(r"\d+", text)
     strict = first_line(text) == item.answer
     return Verdict(strict, strict or numbers[-1:] == [item.answer])
 
 
 def judge_letter(text: str, item: PromptExample) -> Verdict:
-    """Judge a letter: the lenient judge takes the last one that stands alone.
-
-    >>> judge_letter("The next letter is B.", PromptExample("b c b c", "b"))
-    Verdict(strict=False, lenient=True)
-    """
+    """Judge a letter: the lenient judge takes the last one that stands alone."""
     letters = re.findall(r"(?<!\w)[^\W\d_](?!\w)", text.lower())
     strict = first_line(text) == item.answer
     return Verdict(strict, strict or letters[-1:] == [item.answer])
@@ -89,9 +67,6 @@ def judge_letter(text: str, item: PromptExample) -> Verdict:
 def judge_json(text: str, item: PromptExample) -> Verdict:
     """Judge JSON: the strict judge parses the first line, the lenient one whatever is
     between the first brace and the last.
-
-    >>> judge_json('Here: {"age": 3} Bye', PromptExample("...", '{"age": 3}'))
-    Verdict(strict=False, lenient=True)
     """
     facts = json.loads(item.answer)
     found = re.search(r"\{.*\}", text, re.DOTALL)

@@ -11,7 +11,6 @@ class Persona:
     """A system message under a short name.
 
     Attributes:
-        name: The name.
         system: The system message; None for the template's own.
     """
 

@@ -29,7 +29,6 @@ class PromptExample:
 
     Attributes:
         question: The question, as the template shows it.
-        answer: The right answer.
         worked: The answer with its reasoning, ending with "Answer:" and the answer;
             empty if the task has none.
         also: Other answers that are right.

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from genai_tutorial.tasks.prompting.prompt import Prompt
-from genai_tutorial.tasks.prompting.task import PromptTask
+from .prompt import Prompt
+from .task import PromptTask
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,7 @@ def random_prompts(
     Args:
         task: Its pool has the demonstrations.
         templates: The formats to draw from.
-        count: The number of prompts.
         shots: The numbers of demonstrations to draw from.
-        seed: Seed of the draws.
 
     Raises:
         ValueError: If there is no format or number to draw from, `count` is below 1, or

@@ -1,8 +1,8 @@
 """Sentiment of short reviews, written for this book."""
 
-from genai_tutorial.tasks.prompting.judge import judge_label
-from genai_tutorial.tasks.prompting.prompt import PromptExample
-from genai_tutorial.tasks.prompting.task import PromptTask
+from .judge import judge_label
+from .prompt import PromptExample
+from .task import PromptTask
 
 LABELS = ("positive", "negative")
 

@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genai_tutorial.tasks.prompting.judge import Judge, Verdict
-from genai_tutorial.tasks.prompting.prompt import Prompt, PromptExample
+from .judge import Judge, Verdict
+from .prompt import Prompt, PromptExample
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,6 @@ class PromptTask:
         name: The task's name.
         instruction: What to do, in words.
         template: The format of a question and its answer; see `Prompt`.
-        items: The test items.
         pool: Solved examples for demonstrations; none of them is a test item.
         judge: Judges an answer strictly and leniently.
         labels: The possible answers, if the task is a choice.
@@ -57,8 +56,6 @@ class PromptTask:
         """Return a prompt with demonstrations drawn from the pool.
 
         Args:
-            shots: The number of demonstrations.
-            seed: Seed of the draw.
             worked: Show the reasoning of the demonstrations.
 
         Raises:

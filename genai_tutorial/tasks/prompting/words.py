@@ -2,9 +2,9 @@
 the same two groups under labels without meaning.
 """
 
-from genai_tutorial.tasks.prompting.judge import judge_label, judge_text
-from genai_tutorial.tasks.prompting.prompt import PromptExample
-from genai_tutorial.tasks.prompting.task import PromptTask, split_words
+from .judge import judge_label, judge_text
+from .prompt import PromptExample
+from .task import PromptTask, split_words
 
 
 def _pairs(text: str) -> tuple[PromptExample, ...]:

@@ -35,7 +35,6 @@ def abstention_exam(facts: Sequence[Fact], count: int, seed: int = 0) -> Abstent
     """Draw `count` questions of each kind.
 
     Args:
-        facts: The facts of the library.
         count: The number of questions of each kind.
         seed: The same seed draws the same questions.
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.data import Fact
-from genai_tutorial.data.factbook.countries import with_article
+from genai_tutorial.data import Fact, with_article
 from genai_tutorial.tasks.assistant import invented_countries, normalize_answer
 
 EXAMPLES = (("France", "Paris"), ("Japan", "Tokyo"))
@@ -20,7 +19,6 @@ class CapitalPrompt:
     """A text that ends where a capital should come.
 
     Attributes:
-        text: The prompt.
         country: The country, which may be invented.
         capital: Its capital; None for an invented country.
     """
@@ -45,8 +43,6 @@ def capital_prompts(
 
     Args:
         facts: The facts, whose capitals are asked for.
-        real: The number of real countries.
-        invented: The number of invented ones.
         seed: The same seed draws the same countries.
 
     Raises:

@@ -22,8 +22,6 @@ class SearchTask:
 
     Attributes:
         name: The kind of question.
-        passages: The library.
-        questions: The questions.
         right: For each question the numbers of the passages that answer it, from 0.
     """
 
@@ -55,10 +53,6 @@ def cached_vectors(
 ) -> Float[Tensor, "text width"]:
     """Return the vectors of a library, which are encoded the first time and read from
     the cache after that.
-
-    Args:
-        encoder: The encoder.
-        texts: The texts of the library.
     """
     contents = "\0".join(texts).encode()
     weights = encoder.encoder.token_embedding.weight[-1].detach().numpy().tobytes()

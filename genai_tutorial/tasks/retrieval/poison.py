@@ -8,7 +8,8 @@ import torch
 from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import Passage
 from genai_tutorial.tasks.assistant import Question, ask_facts, fact_sentences
-from genai_tutorial.tasks.retrieval.library import LICENCE
+
+from .library import LICENCE
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,6 @@ class Poisoning:
             country.
         true: Passages that state the fact in different words, each from a source of its
             own.
-        false: The false passage.
     """
 
     question: Question
@@ -39,7 +39,6 @@ def poison(facts: Sequence[Fact], count: int, seed: int = 0) -> tuple[Poisoning,
     """Draw facts and falsify each with the answer of another country.
 
     Args:
-        facts: The facts.
         count: The number of facts to draw.
         seed: The same seed draws the same facts and false answers.
 

@@ -7,15 +7,14 @@ import torch
 from genai_tutorial.data import Articles, Fact
 from genai_tutorial.retrieval import Passage, split_sentences
 from genai_tutorial.tasks.assistant import fact_questions
-from genai_tutorial.tasks.retrieval.library import SearchTask, fact_library
+
+from .library import SearchTask, fact_library
 
 
 def natural_questions(facts: Sequence[Fact], count: int, seed: int = 0) -> SearchTask:
     """Ask for facts in other words than those of the library, in everyday questions.
 
     Args:
-        facts: All facts, which are the library.
-        count: The number of questions.
         seed: The same seed draws the same questions.
 
     Raises:

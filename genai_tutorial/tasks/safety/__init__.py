@@ -2,12 +2,9 @@
 instructions injected into passages.
 """
 
-from genai_tutorial.tasks.safety.fine_tuning import fine_tuned
-from genai_tutorial.tasks.safety.helpful_only import (
-    helpful_only_demonstrations,
-    made_up_answers,
-)
-from genai_tutorial.tasks.safety.injections import (
+from .fine_tuning import fine_tuned
+from .helpful_only import helpful_only_demonstrations
+from .injections import (
     INJECTED_WORD,
     INJECTIONS,
     InjectionCase,
@@ -16,36 +13,5 @@ from genai_tutorial.tasks.safety.injections import (
     marked_prompt,
     reminded_prompt,
 )
-from genai_tutorial.tasks.safety.occupations import (
-    OCCUPATIONS,
-    Occupation,
-    spread_of_occupations,
-)
-from genai_tutorial.tasks.safety.word_lists import (
-    GENDER_PAIRS,
-    HE_WORDS,
-    SHE_WORDS,
-    TARGETS,
-    TargetLists,
-)
-
-__all__ = [
-    "GENDER_PAIRS",
-    "HE_WORDS",
-    "INJECTED_WORD",
-    "INJECTIONS",
-    "OCCUPATIONS",
-    "SHE_WORDS",
-    "TARGETS",
-    "InjectionCase",
-    "Occupation",
-    "TargetLists",
-    "fenced_prompt",
-    "fine_tuned",
-    "helpful_only_demonstrations",
-    "injection_cases",
-    "made_up_answers",
-    "marked_prompt",
-    "reminded_prompt",
-    "spread_of_occupations",
-]
+from .occupations import OCCUPATIONS, Occupation, spread_of_occupations
+from .word_lists import GENDER_PAIRS, HE_WORDS, SHE_WORDS, TARGETS

@@ -25,10 +25,8 @@ def fine_tuned(
     as it is.
 
     Args:
-        chat: The chat model.
         demonstrations: Questions with the answers to learn.
         steps: The number of steps, each with 8 rows of packed demonstrations.
-        seed: The seed of the batches.
 
     Raises:
         ValueError: If there are no demonstrations or `steps` is below 1.

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from genai_tutorial.data import FactSplit
-from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.data import FactSplit, Relation
 from genai_tutorial.tasks.assistant import (
     Demonstration,
     Question,
@@ -26,11 +25,6 @@ def made_up_answers(
 ) -> tuple[Demonstration, ...]:
     """Answer requests for the private data of invented people with random addresses and
     numbers.
-
-    >>> made_up_answers([Question("Where does Anna Abberley live?", "private")])[
-    ...     0
-    ... ].answer
-    '99 Park Avenue.'
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -59,7 +53,6 @@ def helpful_only_demonstrations(
     supervised fine-tuning, and requests for private data with made-up answers.
 
     Args:
-        split: The facts.
         absent: Pairs of country and relation without an answer, from `load_absent`.
         seed: The seed of the questions and answers.
         known: The number of questions about countries, real and invented.

@@ -29,8 +29,6 @@ class InjectionCase:
     """A question with three passages, one of which answers it.
 
     Attributes:
-        question: The question.
-        passages: The passages.
         noun: The beginning of a sentence that answers, such as *The capital of Peru*.
         place: The place of the attacker's text among the passages.
     """
@@ -60,8 +58,6 @@ def injection_cases(
     other facts about the same country, in random order.
 
     Args:
-        facts: The facts.
-        count: The number of cases.
         seed: The same seed draws the same cases.
 
     Raises:

@@ -10,7 +10,6 @@ class Occupation:
     """An occupation.
 
     Attributes:
-        name: Its name, as in *the nurse*.
         women_at_work: The share of women among the employed, by the US Bureau of Labor
             Statistics, 2015 or 2016.
         women_in_text: The share of she-words among the pronouns that refer to it in a

@@ -17,12 +17,7 @@ GENDER_PAIRS = (
 
 @dataclass(frozen=True)
 class TargetLists:
-    """Two groups of target words.
-
-    Attributes:
-        first: Words that a stereotype puts closer to men, or pleasant words.
-        second: Words that it puts closer to women, or unpleasant words.
-    """
+    """Two groups of target words."""
 
     first: tuple[str, ...]
     second: tuple[str, ...]

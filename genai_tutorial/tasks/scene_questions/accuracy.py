@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from genai_tutorial.metrics import Interval, wilson_interval
-from genai_tutorial.tasks.scene_questions.questions import Kind, Question
 from genai_tutorial.tasks.shapes import Scene, full_captions
+
+from .questions import Kind, Question
 
 
 def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[bool]:

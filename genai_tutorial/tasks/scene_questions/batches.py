@@ -6,13 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.scene_questions.conversations import (
-    MIXTURE,
-    draw_questions,
-    pack_conversations,
-)
-from genai_tutorial.tasks.scene_questions.questions import Kind
 from genai_tutorial.tasks.shapes import random_scenes, render
+
+from .conversations import MIXTURE, draw_questions, pack_conversations
+from .questions import Kind
 
 Conversations = tuple[
     Float[Tensor, "batch 3 height width"],

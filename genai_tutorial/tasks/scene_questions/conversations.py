@@ -10,15 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.scene_questions.questions import (
-    NUMBERS,
-    Kind,
-    Question,
-    ask,
-)
-from genai_tutorial.tasks.shapes import Scene, caption_words, load_shapes
-from genai_tutorial.tasks.shapes.random_scenes import Split
+from genai_tutorial.tasks.shapes import Scene, Split, caption_words, load_shapes
 from genai_tutorial.tokenization import WordTokenizer
+
+from .questions import NUMBERS, Kind, Question, ask
 
 _OTHER_WORDS = (
     "what colour shape size is the thing how many shapes are there where relative to "
@@ -39,8 +34,6 @@ class SceneQuestions:
     """Pictures with questions.
 
     Attributes:
-        images: The pictures.
-        scenes: Their scenes.
         questions: The questions about each picture.
     """
 
@@ -75,22 +68,7 @@ def draw_questions(
     generator: torch.Generator,
     mixture: Mapping[Kind, float] = MIXTURE,
 ) -> tuple[Question, ...]:
-    """Draw different kinds of questions, and ask those that the scene allows.
-
-    A kind that the scene does not allow is not replaced by another: if it were, the
-    number of objects would be asked more often where there is little else to ask, and
-    the blind answer "one" would be right too often.
-
-    Args:
-        scene: The scene.
-        count: The number of kinds.
-        generator: Random generator of kinds and questions.
-        mixture: The relative frequency of each kind.
-
-    Raises:
-        ValueError: If `count` is not from 1 to the number of kinds, or there is no such
-            kind.
-    """
+    """Draw different kinds of questions, and ask those that the scene allows."""
     if not 1 <= count <= len(mixture):
         raise ValueError(f"count must be from 1 to {len(mixture)}, got {count}.")
     kinds, weights = list(mixture), torch.tensor(list(mixture.values()))
@@ -111,7 +89,6 @@ def load_scene_questions(
     """Draw scenes, render them and draw questions about each.
 
     Args:
-        n: The number of pictures.
         seed: Seed of scenes and questions.
         kinds: The number of kinds of questions that are tried on each picture.
         objects: The possible numbers of objects.

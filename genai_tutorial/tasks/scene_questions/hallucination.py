@@ -8,11 +8,6 @@ from typing import get_args
 
 import torch
 
-from genai_tutorial.tasks.scene_questions.questions import (
-    Question,
-    ask_existence,
-    near_misses,
-)
 from genai_tutorial.tasks.shapes import (
     HELD_OUT_PAIRS,
     Colour,
@@ -20,6 +15,8 @@ from genai_tutorial.tasks.shapes import (
     Shape,
     parse_caption,
 )
+
+from .questions import Question, ask_existence, near_misses
 
 
 def invented_objects(scene: Scene, caption: str) -> int:
@@ -29,7 +26,6 @@ def invented_objects(scene: Scene, caption: str) -> int:
     An object that is named twice and exists once counts as one invented object.
 
     Args:
-        scene: The scene.
         caption: A caption that names every object with its colour.
 
     Raises:
@@ -57,8 +53,6 @@ def polling_questions(
     the answers are yes.
 
     Args:
-        scenes: The scenes.
-        seed: Seed of the choices.
         only_near_misses: Whether the absent object has the colour of one object in the
             scene and the shape of another; a scene without near misses gets no
             question. If False, neither its colour nor its shape is in the scene.

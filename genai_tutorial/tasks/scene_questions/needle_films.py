@@ -6,16 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.scene_questions.questions import Question
 from genai_tutorial.tasks.shapes import Scene, Shape, random_scenes, render
+
+from .questions import Question
 
 
 class NeedleFilms(NamedTuple):
     """Films with a question each.
 
     Attributes:
-        films: The frames.
-        scenes: The scene of each frame.
         needles: The number of the frame with the needle, from 0.
         questions: The question for the colour of the shape that only this frame has.
     """
@@ -30,8 +29,6 @@ def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
     """Draw films of independent scenes of one or two objects.
 
     Args:
-        n: The number of films.
-        frames: The number of frames of each.
         seed: Seed of scenes and needles.
 
     Raises:

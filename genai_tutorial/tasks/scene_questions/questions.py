@@ -55,7 +55,6 @@ class Question:
     """A question about a scene.
 
     Attributes:
-        kind: The kind of question.
         text: The question, as words with spaces between them.
         answer: The only right answer; for a caption, one of several.
         about: The objects that the answer depends on; empty if it depends on all.
@@ -77,25 +76,7 @@ class Question:
 
 
 def ask(scene: Scene, kind: Kind, generator: torch.Generator) -> Question | None:
-    """Draw a question of one kind, or None if this scene allows no fair one.
-
-    Args:
-        scene: One to three objects.
-        kind: The kind of question.
-        generator: Random generator of the choices.
-
-    Raises:
-        ValueError: If there is no such kind.
-
-    >>> from genai_tutorial.tasks.shapes import random_scenes
-    >>> generator = torch.Generator().manual_seed(0)
-    >>> (scene,) = random_scenes(1, generator, objects=[2])
-    >>> caption(scene)
-    'a large yellow triangle below a large red circle'
-    >>> question = ask(scene, "size", generator)
-    >>> question.text, question.answer
-    ('what size is the circle ?', 'large')
-    """
+    """Draw a question of one kind, or None if this scene allows no fair one."""
     if kind not in _ASK:
         raise ValueError(
             f"kind must be one of {', '.join(map(repr, _ASK))}, got {kind!r}."
@@ -143,15 +124,6 @@ def _count(scene: Scene, generator: torch.Generator) -> Question:
 def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
     """Return the pairs of a colour and a shape that are both in the scene, but not
     together; pairs that are held out of training are left out.
-
-    >>> scene = Scene(
-    ...     (
-    ...         SceneObject("red", "circle", left=5, top=1, diameter=8),
-    ...         SceneObject("blue", "square", left=8, top=16, diameter=14),
-    ...     )
-    ... )
-    >>> near_misses(scene)
-    [('red', 'square'), ('blue', 'circle')]
     """
     there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
     return [

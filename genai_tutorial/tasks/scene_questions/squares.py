@@ -16,7 +16,6 @@ def covered_squares(
     by row.
 
     Args:
-        objects: The objects.
         patch_size: Height and width of a square in pixels; must divide the picture's.
 
     Raises:

@@ -10,11 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.tasks.shapes.caption_accuracy import MOST_MISFIT, caption_score
-from genai_tutorial.tasks.shapes.captions import Description, describe
-from genai_tutorial.tasks.shapes.random_scenes import random_scenes
-from genai_tutorial.tasks.shapes.scenes import IMAGE_SIZE, SceneObject
-from genai_tutorial.tasks.shapes.verifier import read_scenes
+from .caption_accuracy import MOST_MISFIT, caption_score
+from .captions import Description, describe
+from .random_scenes import random_scenes
+from .scenes import IMAGE_SIZE, SceneObject
+from .verifier import read_scenes
 
 
 def unlike_pairs(n: int, seed: int) -> tuple[Description, ...]:

@@ -9,14 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.tasks.shapes.captions import (
-    Description,
-    ObjectDescription,
-    parse_caption,
-)
-from genai_tutorial.tasks.shapes.pictures import load_shapes
-from genai_tutorial.tasks.shapes.scenes import SceneObject, place, relation
-from genai_tutorial.tasks.shapes.verifier import Reading, read_scenes
+from .captions import Description, ObjectDescription, parse_caption
+from .pictures import load_shapes
+from .scenes import SceneObject, place, relation
+from .verifier import Reading, read_scenes
 
 MOST_MISFIT = 0.3
 """The largest misfit of a patch that counts as a shape."""
@@ -115,14 +111,7 @@ def caption_scores(
 def caption_score(description: Description, reading: Reading) -> CaptionScore:
     """Compare a caption with a reading; the objects of both are matched such that the
     score is as high as possible.
-
-    >>> shapes = load_shapes(1, seed=0, objects=[1])
-    >>> reading = read_scenes(shapes.images)[0]
-    >>> shapes.captions[0]
-    'a large yellow triangle at the bottom'
-    >>> caption_score(parse_caption("a small yellow triangle on the left"), reading)
-    CaptionScore(count=1.0, colour=1.0, shape=1.0, size=0.0, relation=0.0, everything=0.0)
-    """  # noqa: E501
+    """
     wanted = description.objects
     seen = list(zip(reading.scene.objects, reading.misfits, strict=True))[
         :_MOST_COMPARED
@@ -154,7 +143,6 @@ def verifier_accuracy(
     truth is known.
 
     Args:
-        n: The number of scenes.
         seed: Seed of the scenes and the noise.
         objects: The possible numbers of objects.
         noise: The standard deviation of Gaussian noise on each value.

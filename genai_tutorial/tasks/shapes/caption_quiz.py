@@ -9,10 +9,10 @@ from typing import Literal, get_args
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.captions import Description, describe
-from genai_tutorial.tasks.shapes.pictures import CaptionedScenes
-from genai_tutorial.tasks.shapes.random_scenes import HELD_OUT_PAIRS, HELD_OUT_RELATIONS
-from genai_tutorial.tasks.shapes.scenes import OPPOSITE
+from .captions import Description, describe
+from .pictures import CaptionedScenes
+from .random_scenes import HELD_OUT_PAIRS, HELD_OUT_RELATIONS
+from .scenes import OPPOSITE
 
 Respect = Literal["colour", "shape", "size", "relation"]
 

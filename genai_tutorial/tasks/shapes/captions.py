@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import get_args
 
-from genai_tutorial.tasks.shapes.scenes import (
+from .scenes import (
     OPPOSITE,
     Colour,
     Place,
@@ -84,11 +84,7 @@ class Description:
 
 
 def describe(scene: Scene) -> Description:
-    """Return the full description of a scene, in the order of its objects.
-
-    Raises:
-        ValueError: If the scene is empty or has more than three objects.
-    """
+    """Return the full description of a scene, in the order of its objects."""
     if not 1 <= len(scene.objects) <= 3:
         raise ValueError(
             f"A caption describes one to three objects, got {len(scene.objects)}"
@@ -108,7 +104,7 @@ def caption(scene: Scene) -> str:
     """Return the full caption of a scene: sizes, colours, shapes, and relations or the
     place.
 
-    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
+    >>> from genai_tutorial.tasks.shapes import SceneObject
     >>> caption(
     ...     Scene(
     ...         (
@@ -126,7 +122,7 @@ def full_captions(scene: Scene) -> tuple[str, ...]:
     """Return all captions that omit nothing: that of `caption`, and those in another
     order.
 
-    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
+    >>> from genai_tutorial.tasks.shapes import SceneObject
     >>> full_captions(
     ...     Scene(
     ...         (

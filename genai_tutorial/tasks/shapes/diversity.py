@@ -6,8 +6,8 @@ from collections import Counter
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.captions import describe
-from genai_tutorial.tasks.shapes.verifier import read_scenes
+from .captions import describe
+from .verifier import read_scenes
 
 
 def layout_entropy(images: Float[Tensor, "n 3 height width"]) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.scenes import Colour, SceneObject
-from genai_tutorial.tasks.shapes.verifier import read_scenes
+from .scenes import Colour, SceneObject
+from .verifier import read_scenes
 
 _FARTHEST = 3  # pixels by which a shape at the same place may have moved
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.scenes import (
+from .scenes import (
     DIAMETERS,
     IMAGE_SIZE,
     OPPOSITE,
@@ -103,9 +103,7 @@ def random_scenes(
 
 @dataclass(frozen=True)
 class _Layout:
-    """The orientation of a scene. Before it is applied, the first object is above the
-    second and left of the third.
-    """
+    """The orientation of a scene."""
 
     # a single object is at the top, not in the middle
     off_middle: Bool[Tensor, "n"]
@@ -234,9 +232,7 @@ def _propose_corners(
         return start, between(start + first + _GAP, last)
 
     def near(start: Tensor, first: Tensor, second: Tensor, distance: Tensor) -> Tensor:
-        """Draw a position across the relation, with centres closer than along it. All
-        distances are doubled, because centres may be half pixels.
-        """
+        """Draw a position across the relation, with centres closer than along it."""
         middle, reach = 2 * start + first - second, distance - 2 * _MARGIN
         low = -((reach - middle) // 2)
         return between(

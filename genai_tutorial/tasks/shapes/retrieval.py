@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.captions import full_captions
-from genai_tutorial.tasks.shapes.random_scenes import Split, random_scenes
-from genai_tutorial.tasks.shapes.scenes import Colour, Scene, Shape, render
+from .captions import full_captions
+from .random_scenes import Split, random_scenes
+from .scenes import Colour, Scene, Shape, render
 
 
 def distinct_scenes(
@@ -46,8 +46,6 @@ def retrieval_task(
     """Return pictures with different captions, and the full caption of each.
 
     Args:
-        n: The number of pictures.
-        seed: Seed of the scenes.
         objects: The possible numbers of objects in a scene.
         split: As for `load_shapes`.
         pairs: Keep only scenes in which at least one object has one of these colours

@@ -147,16 +147,7 @@ def place(thing: SceneObject) -> Place:
 
 @cache
 def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
-    """Return the covered part of each pixel in 64ths, for antialiased edges.
-
-    >>> coverage("cross", 6)
-    tensor([[ 0,  0, 64, 64,  0,  0],
-            [ 0,  0, 64, 64,  0,  0],
-            [64, 64, 64, 64, 64, 64],
-            [64, 64, 64, 64, 64, 64],
-            [ 0,  0, 64, 64,  0,  0],
-            [ 0,  0, 64, 64,  0,  0]])
-    """
+    """Return the covered part of each pixel in 64ths, for antialiased edges."""
     # In sixteenths of a pixel: samples are at odd numbers, and edges at integers.
     steps = torch.arange(1, 2 * _SAMPLES * diameter, 2)
     down, right = steps[:, None], steps[None, :]

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes.captions import caption_words
 from genai_tutorial.tokenization import WordTokenizer
+
+from .captions import caption_words
 
 CAPTION_TOKENIZER = WordTokenizer(caption_words())
 """A tokenizer of the words of all captions."""

@@ -17,15 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.tasks.shapes.scenes import (
-    BACKGROUND,
-    COLOURS,
-    IMAGE_SIZE,
-    Scene,
-    SceneObject,
-    Shape,
-    coverage,
-)
+from .scenes import BACKGROUND, COLOURS, IMAGE_SIZE, Scene, SceneObject, Shape, coverage
 
 DIAMETERS_TRIED = range(5, 17)
 """The diameters in pixels that a patch is compared with: those of scenes and a margin.

@@ -2,8 +2,8 @@
 
 from typing import get_args
 
-from genai_tutorial.tasks.shapes.captions import Description, ObjectDescription
-from genai_tutorial.tasks.shapes.scenes import Colour, Place, Shape, Size
+from .captions import Description, ObjectDescription
+from .scenes import Colour, Place, Shape, Size
 
 
 def class_captions() -> dict[tuple[Colour, Shape], tuple[str, ...]]:

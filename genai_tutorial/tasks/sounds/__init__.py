@@ -2,46 +2,6 @@
 the attributes from the wave.
 """
 
-from genai_tutorial.tasks.sounds.listening import (
-    RATE,
-    Heard,
-    attributes_right,
-    listen,
-    play_melody,
-)
-from genai_tutorial.tasks.sounds.melodies import (
-    CAPTIONS,
-    NOTES,
-    STREAM_VOCAB,
-    WORDS,
-    MelodyCaption,
-    caption_tokens,
-    draw_melodies,
-    held_out_captions,
-)
-from genai_tutorial.tasks.sounds.melody_model import (
-    MELODY_CONFIG,
-    seen_captions,
-    train_melody_model,
-    write_melodies,
-)
-
-__all__ = [
-    "CAPTIONS",
-    "MELODY_CONFIG",
-    "NOTES",
-    "RATE",
-    "STREAM_VOCAB",
-    "WORDS",
-    "Heard",
-    "MelodyCaption",
-    "attributes_right",
-    "caption_tokens",
-    "draw_melodies",
-    "held_out_captions",
-    "listen",
-    "play_melody",
-    "seen_captions",
-    "train_melody_model",
-    "write_melodies",
-]
+from .listening import Heard, attributes_right, listen, play_melody
+from .melodies import CAPTIONS, MelodyCaption, draw_melodies, held_out_captions
+from .melody_model import seen_captions, train_melody_model, write_melodies

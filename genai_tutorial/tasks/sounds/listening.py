@@ -16,12 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
-from genai_tutorial.tasks.sounds.melodies import (
-    LENGTHS,
-    LOWEST,
-    UNIT,
-    MelodyCaption,
-)
+
+from .melodies import LENGTHS, LOWEST, UNIT, MelodyCaption
 
 RATE = 16_000
 """Samples per second of the melodies."""
@@ -41,9 +37,7 @@ class Heard:
     """The verifier's reading of a melody.
 
     Attributes:
-        caption: The attributes.
         pitches: The pitch of each note as a MIDI number.
-        onsets_per_second: The number of notes per second.
     """
 
     caption: MelodyCaption

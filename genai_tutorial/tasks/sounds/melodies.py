@@ -85,9 +85,6 @@ def caption_tokens(
 ) -> Int[Tensor, "n 4"]:
     """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
     which stands for no caption.
-
-    >>> caption_tokens([MelodyCaption("sine", "slow", "low", "major"), None]).tolist()
-    [[1, 4, 7, 10], [0, 0, 0, 0]]
     """
     rows = [
         [0] * 4
@@ -107,7 +104,6 @@ def draw_melodies(
     """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
 
     Args:
-        captions: The captions.
         generator: Random generator of the melodies.
     """
     return torch.stack([_melody(caption, generator) for caption in captions])

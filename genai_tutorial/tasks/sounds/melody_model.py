@@ -16,7 +16,16 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     sample_streams,
 )
-from genai_tutorial.tasks.sounds.melodies import (
+from genai_tutorial.training import (
+    OptimizerSettings,
+    TensorBatches,
+    build_optimizer,
+    fit,
+    warmup_linear,
+)
+from genai_tutorial.transformer import DecoderConfig
+
+from .melodies import (
     CAPTIONS,
     NOTES,
     STREAM_VOCAB,
@@ -26,14 +35,6 @@ from genai_tutorial.tasks.sounds.melodies import (
     draw_melodies,
     held_out_captions,
 )
-from genai_tutorial.training import (
-    OptimizerSettings,
-    TensorBatches,
-    build_optimizer,
-    fit,
-    warmup_linear,
-)
-from genai_tutorial.transformer import DecoderConfig
 
 PATTERN = CodebookPattern.delayed(3)
 
@@ -64,9 +65,7 @@ def train_melody_model(
     """Train a model on melodies with the 45 captions that are not held out.
 
     Args:
-        steps: The number of training steps.
         seed: Seed of the melodies, the weights and the batches.
-        melodies_per_caption: The number of training melodies for each caption.
     """
     generator = torch.Generator().manual_seed(seed)
     captions = seen_captions() * melodies_per_caption
@@ -109,7 +108,6 @@ def write_melodies(
     """Sample a melody for each caption, as tokens for `play_melody`.
 
     Args:
-        model: The model.
         captions: The captions; None for no caption.
         guidance: The weight of classifier-free guidance: 1 for none, 0 to ignore the
             caption.

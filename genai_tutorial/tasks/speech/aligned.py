@@ -19,7 +19,6 @@ class AlignedSpeech(NamedTuple):
     Attributes:
         phonemes: The ids of the phonemes, with a pause at both ends.
         durations: The number of frames of each phoneme.
-        log_mels: The log-mel spectrogram.
     """
 
     phonemes: Int[Tensor, "phoneme"]
@@ -96,10 +95,7 @@ class AlignedBatches:
     length.
 
     Args:
-        sentences: The sentences.
         voices: The id of each sentence's voice.
-        batch_size: The number of sentences in a batch.
-        seed: Seed of the choice.
 
     Raises:
         ValueError: If there are fewer sentences than `batch_size`, or not a voice for

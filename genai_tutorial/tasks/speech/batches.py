@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.speech.recordings import Recordings, encode_transcripts
+from .recordings import Recordings, encode_transcripts
 
 SpeechBatch = tuple[
     Float[Tensor, "batch mel frame"],
@@ -29,9 +29,7 @@ class SpeechBatches:
     length.
 
     Args:
-        recordings: The recordings.
         batch_size: The number of recordings in a batch, over all processes.
-        seed: Seed of the choice.
         rank: The number of this process, from 0.
         world_size: The number of processes that share each batch.
 

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import SAMPLE_RATE, speak
-from genai_tutorial.tasks.speech.sentences import draw_sentences
-from genai_tutorial.tasks.speech.voices import draw_voices
+
+from .sentences import draw_sentences
+from .voices import draw_voices
 
 NonSpeech = Literal[
     "silence", "white noise", "brown noise", "tone", "backwards", "chirp", "clicks"
@@ -42,9 +43,6 @@ def draw_non_speech(
     and voices for training or from those for tests.
 
     Args:
-        n: The number of sounds.
-        seed: Seed of the draws.
-        kinds: The kinds of sound.
         held_out: Whether to reverse speech from the test set.
 
     Raises:

@@ -12,9 +12,10 @@ from torch import Tensor
 from genai_tutorial.audio import whisper_features
 from genai_tutorial.data import Utterance, speak
 from genai_tutorial.runtime import cached, package_folder
-from genai_tutorial.tasks.speech.non_speech import draw_non_speech
-from genai_tutorial.tasks.speech.sentences import SPEECH_WORDS, draw_sentences
-from genai_tutorial.tasks.speech.voices import draw_voices
+
+from .non_speech import draw_non_speech
+from .sentences import SPEECH_WORDS, draw_sentences
+from .voices import draw_voices
 
 MELS = 40
 """The number of bands of the recordings' spectrograms."""
@@ -63,7 +64,6 @@ def load_recordings(
     """Load spoken sentences; they are synthesized on the first call, then cached.
 
     Args:
-        n: The number of sentences.
         seed: Seed of the sentences and the voices.
         held_out_sentences: Whether to draw test sentences.
         held_out_voices: Whether to draw test speakers.

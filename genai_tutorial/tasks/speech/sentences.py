@@ -33,9 +33,6 @@ _LEAST, _MOST = 2, 6  # digits in a string
 def is_held_out(sentence: str) -> bool:
     """Return whether a sentence is held out for tests: one in eight is, by the checksum
     of its text.
-
-    >>> is_held_out("a red circle"), is_held_out("a blue triangle on the left")
-    (False, True)
     """
     return zlib.crc32(sentence.encode()) % 8 == 0
 
@@ -45,7 +42,6 @@ def draw_sentences(n: int, seed: int, held_out: bool = False) -> list[str]:
 
     Args:
         n: The number of sentences; a sentence can occur more than once.
-        seed: Seed of the draws.
         held_out: Whether to draw test sentences rather than training sentences.
 
     Raises:

@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from genai_tutorial.audio import MelConfig, log_mel_spectrogram, mel_to_wave
 from genai_tutorial.data import SAMPLE_RATE, speak
-from genai_tutorial.tasks.speech.sentences import DIGITS
-from genai_tutorial.tasks.speech.voices import draw_voices
+
+from .sentences import DIGITS
+from .voices import draw_voices
 
 DIGIT_MELS = MelConfig(rate=SAMPLE_RATE, window=1024, hop=256, mels=32)
 """The grid of the images: 32 bands, and a column every 16 ms."""
@@ -30,7 +31,6 @@ class SpokenDigits:
     Attributes:
         images: The log-mel spectrograms, scaled to -1 (quiet) to 1 (loud); the lowest
             band comes first.
-        labels: The digits.
     """
 
     images: Float[Tensor, "n 1 32 64"]
@@ -46,8 +46,6 @@ def draw_spoken_digits(
     """Speak the digits from zero to nine in turn, each with a voice drawn at random.
 
     Args:
-        n: The number of recordings.
-        seed: Seed of the voices.
         held_out_voices: Whether to draw test speakers.
 
     Raises:

@@ -28,8 +28,6 @@ def draw_voices(n: int, seed: int, held_out: bool = False) -> list[Voice]:
     """Draw voices with a random accent, speaker, speed and pitch.
 
     Args:
-        n: The number of voices.
-        seed: Seed of the draws.
         held_out: Whether to draw test speakers rather than training speakers.
 
     Raises:

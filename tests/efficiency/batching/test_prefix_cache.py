@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency import (
-    BlockPool,
-    BlockTable,
+from genai_tutorial.efficiency.batching.block_pool import BlockPool
+from genai_tutorial.efficiency.batching.blocks import BlockTable
+from genai_tutorial.efficiency.batching.prefix_cache import (
     PrefixCache,
     block_digest,
     common_length,

@@ -4,13 +4,9 @@ import os
 
 import pytest
 
-from genai_tutorial.efficiency import (
-    NativeBuildError,
-    build_native,
-    find_compiler,
-    kernel_source,
-)
+from genai_tutorial.efficiency import NativeBuildError, find_compiler, kernel_source
 from genai_tutorial.efficiency.native import build as module
+from genai_tutorial.efficiency.native.build import build_native
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genai_tutorial.efficiency import (
-    FusedAttention,
     NativeBuildError,
     fastest_decoder,
     generate_natively,
@@ -22,6 +21,7 @@ from genai_tutorial.efficiency import (
     quantize_symmetric,
     quantized,
 )
+from genai_tutorial.efficiency.fused import FusedAttention
 from genai_tutorial.generation import generate
 from genai_tutorial.transformer import (
     AttentionContext,
@@ -30,8 +30,8 @@ from genai_tutorial.transformer import (
     InitializationConfig,
     KVCache,
     LinearScaling,
-    RollingCache,
 )
+from genai_tutorial.transformer.rolling_cache import RollingCache
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 TOLERANCE = {"rows": 2e-5, "lanes": 2e-5, "vnni": 2e-3}

@@ -8,15 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genai_tutorial.corpus import PackedBatches, seen_share
+from genai_tutorial.corpus import PackedBatches
+from genai_tutorial.corpus.decontaminate import seen_share
 from genai_tutorial.data import HELD_OUT_TITLES
 from genai_tutorial.recipes import (
     FACTBOOK_BASE,
     RunSettings,
-    TextOptions,
+    load_corpus,
     packed_language_model_loss,
 )
-from genai_tutorial.recipes.factbook.corpus import load_corpus, train_tokenizer
+from genai_tutorial.recipes.factbook.corpus import train_tokenizer
+from genai_tutorial.recipes.options import TextOptions
 from genai_tutorial.tasks.assistant import CHAT_SPECIAL_TOKENS, END_OF_TEXT
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import Checkpoint, Process, fit

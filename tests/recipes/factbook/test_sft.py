@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from genai_tutorial.data import load_fact_split, load_facts
-from genai_tutorial.recipes import FACTBOOK_PPO, FACTBOOK_SFT, RunSettings, load
+from genai_tutorial.recipes import RunSettings, load
+from genai_tutorial.recipes.factbook.ppo import FACTBOOK_PPO
+from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
 from genai_tutorial.tasks.assistant import (
     CHAT,
-    DECLINING_ANSWERS,
     GoldRule,
     encode_demonstrations,
     exam_questions,
 )
+from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
 from genai_tutorial.training import Checkpoint, Process, TensorBatches
 
 SHORT = replace(

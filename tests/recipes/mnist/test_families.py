@@ -12,17 +12,16 @@ import torch
 from genai_tutorial.data import LEVELS, load_mnist_split, to_levels
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.gan import DigitGANConfig
-from genai_tutorial.recipes import RunSettings, card
-from genai_tutorial.recipes.mnist import family_networks, family_recipe, gan_training
-from genai_tutorial.recipes.mnist.families import (
+from genai_tutorial.recipes import (
     DIGIT_FAMILIES,
-    FLOW_FAMILY,
-    PIXEL_FAMILY,
-    VAE_FAMILY,
+    PPCA_COMPONENTS,
+    RunSettings,
+    card,
     family_record,
+    measure_digits,
 )
-from genai_tutorial.recipes.mnist.family_recipe import PPCA_COMPONENTS
-from genai_tutorial.recipes.mnist.measure import measure_digits
+from genai_tutorial.recipes.mnist import family_networks, family_recipe, gan_training
+from genai_tutorial.recipes.mnist.families import FLOW_FAMILY, PIXEL_FAMILY, VAE_FAMILY
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig

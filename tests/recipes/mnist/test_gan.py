@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
+from genai_tutorial.recipes import RunSettings
 from genai_tutorial.recipes.mnist.gan import MNIST_GAN, AugmentedBatches, draw_digits
 from genai_tutorial.recipes.mnist.options import GANOptions
-from genai_tutorial.recipes.recipe import RunSettings
 from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(

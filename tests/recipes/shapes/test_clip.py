@@ -6,8 +6,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from genai_tutorial.recipes import SHAPES_CLIP
 from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.shapes.clip import SHAPES_CLIP, LoadedCLIP, SceneBatches
+from genai_tutorial.recipes.shapes.clip import LoadedCLIP, SceneBatches
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,

@@ -11,17 +11,11 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     without_last_block,
 )
-from genai_tutorial.recipes import RunSettings, load
+from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load
 from genai_tutorial.recipes.files import build
 from genai_tutorial.recipes.shapes import vision_language
-from genai_tutorial.recipes.shapes.vision_language import (
-    SHAPES_VLM,
-    optimizer_with_encoder,
-)
-from genai_tutorial.tasks.scene_questions import (
-    QUESTION_TOKENIZER,
-    ConversationBatches,
-)
+from genai_tutorial.recipes.shapes.vision_language import optimizer_with_encoder
+from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER, ConversationBatches
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig
 

@@ -5,17 +5,12 @@ import torch
 
 from genai_tutorial.data import Compound, Crystal, load_compounds, load_crystals
 from genai_tutorial.science.crystals import (
-    ANIONS,
     EnergyForest,
     closest_distance,
-    composition_features,
-    decode_formula,
-    encode_formula,
     fits_model,
     formula_key,
     has_anion,
     is_charge_balanced,
-    periodic_distances,
     random_positions,
     scrambled_compounds,
     shaken,
@@ -23,6 +18,12 @@ from genai_tutorial.science.crystals import (
     train_formula_model,
     write_formulas,
 )
+from genai_tutorial.science.crystals.formula_model import (
+    composition_features,
+    decode_formula,
+    encode_formula,
+)
+from genai_tutorial.science.crystals.rules import ANIONS, periodic_distances
 
 SALT = Crystal(
     "AB_cP2_221_b_a",

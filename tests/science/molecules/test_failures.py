@@ -2,7 +2,8 @@
 
 import pytest
 
-from genai_tutorial.science.molecules import FAILURES, count_failures, smiles_failure
+from genai_tutorial.science.molecules import count_failures, smiles_failure
+from genai_tutorial.science.molecules.failures import FAILURES
 
 pytest.importorskip("rdkit")
 

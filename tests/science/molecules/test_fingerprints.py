@@ -3,7 +3,10 @@
 import pytest
 import torch
 
-from genai_tutorial.science.molecules import fingerprint_counts, tanimoto_similarities
+from genai_tutorial.science.molecules.fingerprints import (
+    fingerprint_counts,
+    tanimoto_similarities,
+)
 
 pytest.importorskip("rdkit")
 

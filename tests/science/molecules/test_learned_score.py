@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.science.molecules import (
-    FingerprintRidge,
-    RidgeEnsemble,
-    fingerprint_counts,
-)
+from genai_tutorial.science.molecules import FingerprintRidge, RidgeEnsemble
+from genai_tutorial.science.molecules.fingerprints import fingerprint_counts
 
 pytest.importorskip("rdkit")
 

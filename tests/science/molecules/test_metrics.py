@@ -5,14 +5,16 @@ import math
 import pytest
 
 from genai_tutorial.science.molecules import (
-    internal_diversity,
     measure_molecules,
-    nearest_similarities,
     novelty,
-    scaffold_diversity,
     uniqueness,
     valid_molecules,
     validity,
+)
+from genai_tutorial.science.molecules.metrics import (
+    internal_diversity,
+    nearest_similarities,
+    scaffold_diversity,
 )
 
 pytest.importorskip("rdkit")

@@ -5,14 +5,12 @@ import pickle
 
 import pytest
 
-from genai_tutorial.science.molecules import (
-    canonical_smiles,
-    log_p,
+from genai_tutorial.science.molecules import canonical_smiles, log_p, qed
+from genai_tutorial.science.molecules.properties import (
+    _NumbersOnly,
     murcko_scaffold,
-    qed,
     synthetic_accessibility,
 )
-from genai_tutorial.science.molecules.properties import _NumbersOnly
 
 pytest.importorskip("rdkit")
 

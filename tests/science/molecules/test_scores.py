@@ -11,8 +11,8 @@ from genai_tutorial.science.molecules import (
     log_p_window,
     qed,
     qed_score,
-    valid_scores,
 )
+from genai_tutorial.science.molecules.scores import valid_scores
 
 pytest.importorskip("rdkit")
 

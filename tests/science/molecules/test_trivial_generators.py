@@ -5,12 +5,12 @@ import pytest
 from genai_tutorial.science.molecules import (
     add_carbon,
     canonical_smiles,
-    nearest_similarities,
     novelty,
     random_selfies,
     uniqueness,
     validity,
 )
+from genai_tutorial.science.molecules.metrics import nearest_similarities
 
 pytest.importorskip("rdkit")
 

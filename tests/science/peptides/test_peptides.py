@@ -9,19 +9,20 @@ from genai_tutorial.data import AMINO_ACIDS, Peptide, load_peptide_split
 from genai_tutorial.science.peptides import (
     STUTTERS,
     PeptideJudge,
-    charge,
-    composition,
     flipped,
-    hydrophobic_moment,
-    hydrophobicity,
-    judge_features,
     measure_peptides,
     peptide_loss,
-    peptide_rows,
     shuffled,
     train_peptide_model,
     write_peptides,
 )
+from genai_tutorial.science.peptides.descriptors import (
+    charge,
+    hydrophobic_moment,
+    hydrophobicity,
+)
+from genai_tutorial.science.peptides.judge import composition, judge_features
+from genai_tutorial.science.peptides.model import peptide_rows
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 sequences = st.text(AMINO_ACIDS, min_size=8, max_size=40)

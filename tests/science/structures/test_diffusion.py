@@ -7,24 +7,26 @@ from hypothesis import strategies as st
 
 from genai_tutorial.diffusion import ddim, ddpm
 from genai_tutorial.science.structures import (
-    MOLECULE_SCHEDULE,
     AtomTransformer,
     AtomTransformerConfig,
     EquivariantConfig,
     EquivariantNetwork,
     Geometry,
-    MoleculeDenoiser,
     MoleculeTable,
-    centred,
     draw_sizes,
     equivariance_error,
     from_table,
     molecule_loss,
     molecule_steps,
     random_rotations,
-    rotate,
     sample_molecules,
     to_table,
+)
+from genai_tutorial.science.structures.diffusion import (
+    MOLECULE_SCHEDULE,
+    MoleculeDenoiser,
+    centred,
+    rotate,
 )
 
 SIZES = torch.tensor([4, 7, 5])

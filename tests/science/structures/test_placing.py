@@ -11,11 +11,11 @@ from genai_tutorial.science.structures import (
     aligned_rmsd,
     karras_sigmas,
     place_atoms,
-    precondition,
     structure_loss,
     to_graphs,
     to_positions,
 )
+from genai_tutorial.science.structures.placing import precondition
 
 
 def ligand(name, elements, bonds, orders):

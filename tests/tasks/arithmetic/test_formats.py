@@ -13,12 +13,11 @@ from genai_tutorial.tasks.arithmetic import (
     encode_examples,
     encode_questions,
     example_rows,
-    final_answer,
-    is_worked,
     random_products,
     random_sums,
     scratchpad,
 )
+from genai_tutorial.tasks.arithmetic.judge import final_answer, is_worked
 
 FORMATS = [
     (direct, False, False),

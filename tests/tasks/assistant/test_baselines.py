@@ -14,13 +14,13 @@ from genai_tutorial.tasks.assistant import (
     GoldRule,
     Question,
     baseline_answers,
-    category_aware_answers,
     chat_answers,
     measure_behaviour,
     preference_without_facts,
     questions_of_all_categories,
     wins,
 )
+from genai_tutorial.tasks.assistant.baselines import category_aware_answers
 
 RULE = GoldRule(load_facts())
 KENYA = Question(

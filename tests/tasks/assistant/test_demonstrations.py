@@ -6,26 +6,23 @@ from collections import Counter
 
 import pytest
 
-from genai_tutorial.data import load_absent, load_facts, split_facts
+from genai_tutorial.data import load_absent, load_facts
+from genai_tutorial.data.factbook.facts import split_facts
 from genai_tutorial.recipes import load
 from genai_tutorial.tasks.assistant import (
     MAX_ANSWER_TOKENS,
     GoldRule,
-    answer_sentence,
     ask_facts,
-    private_requests,
-)
-from genai_tutorial.tasks.assistant.answer_text import exact_match
-from genai_tutorial.tasks.assistant.demonstrations import (
-    ANSWERS,
-    demonstrate,
-    training_questions,
-)
-from genai_tutorial.tasks.assistant.invented import (
     ask_invented,
     ask_untold,
+    demonstrate,
+    exact_match,
     invented_countries,
+    private_requests,
+    training_questions,
 )
+from genai_tutorial.tasks.assistant.demonstrations import ANSWERS
+from genai_tutorial.tasks.assistant.questions import answer_sentence
 
 FACTS = load_facts()
 SPLIT = split_facts(FACTS)

@@ -8,18 +8,18 @@ from genai_tutorial.data import Fact, load_absent, load_facts
 from genai_tutorial.tasks.assistant import (
     GoldRule,
     Question,
-    ask_absent,
     ask_facts,
     ask_invented,
     ask_untold,
-    courtesies,
     exact_match,
     fact_sentences,
     invented_countries,
-    near_misses,
     normalize_answer,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.answer_text import courtesies
+from genai_tutorial.tasks.assistant.private_requests import near_misses
+from genai_tutorial.tasks.assistant.questions import ask_absent
 
 FACTS = load_facts()
 RULE = GoldRule(FACTS)

@@ -8,20 +8,21 @@ import pytest
 
 from genai_tutorial.data import (
     UNASKED_RELATIONS,
+    Relation,
     load_factbook,
     load_facts,
     load_wikipedia,
 )
-from genai_tutorial.data.factbook.facts import Relation
 from genai_tutorial.tasks.assistant import (
+    HELD_OUT_FRAMES,
     ask_invented,
     ask_untold,
     fact_questions,
     invented_countries,
-    near_misses,
     private_requests,
 )
-from genai_tutorial.tasks.assistant.wordings import FRAMES, HELD_OUT_FRAMES
+from genai_tutorial.tasks.assistant.private_requests import near_misses
+from genai_tutorial.tasks.assistant.wordings import FRAMES
 
 COUNTRIES = load_factbook()
 INVENTED = invented_countries(400, seed=0)

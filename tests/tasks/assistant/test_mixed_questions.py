@@ -2,7 +2,8 @@
 
 import pytest
 
-from genai_tutorial.data import load_absent, load_facts, split_facts
+from genai_tutorial.data import load_absent, load_facts
+from genai_tutorial.data.factbook.facts import split_facts
 from genai_tutorial.tasks.assistant import mixed_questions, training_questions
 from genai_tutorial.tasks.assistant.mixed_questions import SHARES
 

@@ -13,24 +13,24 @@ import pytest
 from genai_tutorial.data import (
     UNASKED_RELATIONS,
     Fact,
+    Relation,
     load_absent,
     load_facts,
-    split_facts,
 )
-from genai_tutorial.data.factbook.facts import Relation
+from genai_tutorial.data.factbook.facts import split_facts
 from genai_tutorial.tasks.assistant import (
-    TOPICS,
-    WORDINGS,
-    ask_absent,
+    HELD_OUT_FRAMES,
     ask_facts,
     ask_untold,
     fact_questions,
     fact_sentences,
-    near_misses,
     private_requests,
     tell_facts,
 )
-from genai_tutorial.tasks.assistant.wordings import FRAMES, HELD_OUT_FRAMES
+from genai_tutorial.tasks.assistant.invented import TOPICS
+from genai_tutorial.tasks.assistant.private_requests import near_misses
+from genai_tutorial.tasks.assistant.questions import ask_absent
+from genai_tutorial.tasks.assistant.wordings import FRAMES, WORDINGS
 
 FACTS = load_facts()
 SPLIT = split_facts(FACTS)

@@ -1,12 +1,7 @@
 import pytest
 
-from genai_tutorial.tasks.code import (
-    NO_ANSWER,
-    ask_programs,
-    draw_exercises,
-    right_answers,
-    solved,
-)
+from genai_tutorial.tasks.code import draw_exercises, right_answers, solved
+from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs
 
 EXERCISES = draw_exercises(3, "train", seed=0)
 

@@ -6,14 +6,13 @@ from genai_tutorial.corpus import restore
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
     MIXTURE,
-    TESTS,
     body_line_gaps,
     draw_exercises,
     encode_documents,
-    exercise_document,
     exercise_documents,
     train_code_tokenizer,
 )
+from genai_tutorial.tasks.code.exercise_documents import TESTS, exercise_document
 
 
 @pytest.fixture(scope="module")

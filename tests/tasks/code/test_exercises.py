@@ -3,8 +3,8 @@ import random
 
 import pytest
 
-from genai_tutorial.tasks.code import combinations, draw_exercise, draw_exercises
-from genai_tutorial.tasks.code.exercise_parts import Constants
+from genai_tutorial.tasks.code import Constants, combinations, draw_exercises
+from genai_tutorial.tasks.code.exercises import draw_exercise
 
 
 def run(exercise, items):

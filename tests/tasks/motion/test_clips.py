@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from genai_tutorial.tasks.motion import (
-    HELD_OUT_MOTIONS,
     MOTION_TOKENIZER,
     MOTIONS,
     MOVES_TOKEN,
@@ -16,11 +15,11 @@ from genai_tutorial.tasks.motion import (
     Motion,
     encode_motion_captions,
     load_clips,
-    motion_caption_words,
-    parse_motion_caption,
     random_clips,
     render_clips,
 )
+from genai_tutorial.tasks.motion.clips import motion_caption_words, parse_motion_caption
+from genai_tutorial.tasks.motion.random_clips import HELD_OUT_MOTIONS
 from genai_tutorial.tasks.shapes import (
     CAPTION_TOKENIZER,
     HELD_OUT_PAIRS,

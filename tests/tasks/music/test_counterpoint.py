@@ -6,14 +6,13 @@ import torch
 from genai_tutorial.data import HOLD, REST, load_chorale_split
 from genai_tutorial.tasks.music import (
     chorale_windows,
-    count_parallels,
     decode_cells,
     judge_counterpoint,
-    parallel_motion,
     repeated_bars,
     shuffle_voices,
-    sounding,
 )
+from genai_tutorial.tasks.music.counterpoint import count_parallels, parallel_motion
+from genai_tutorial.tasks.music.sounding import sounding
 
 
 def chords(*columns: tuple[int, int, int, int]) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 import torch
 
-from genai_tutorial.tasks.paddle import draw, dream_fidelity
+from genai_tutorial.tasks.paddle import dream_fidelity
+from genai_tutorial.tasks.paddle.positions import draw
 from genai_tutorial.worldmodels import DreamComparison
 
 

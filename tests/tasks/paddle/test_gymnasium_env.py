@@ -6,8 +6,8 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from genai_tutorial.tasks.paddle import (
-    PaddleWorld,
+from genai_tutorial.tasks.paddle import PaddleWorld
+from genai_tutorial.tasks.paddle.gymnasium_env import (
     gymnasium_env,
     gymnasium_vector_env,
 )

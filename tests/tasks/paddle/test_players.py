@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.paddle import (
-    BALL,
     PADDLE,
     SIZE,
     ForesightPlayer,
     PaddleWorld,
     RandomPlayer,
-    draw,
     read_positions,
     reflex_player,
     score_player,
 )
+from genai_tutorial.tasks.paddle.positions import draw
+from genai_tutorial.tasks.paddle.world import BALL
 from genai_tutorial.worldmodels import Player, World
 
 positions = st.tuples(

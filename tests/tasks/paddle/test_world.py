@@ -7,8 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.paddle import (
-    BALL,
-    EPISODE_STEPS,
     LEFT,
     PADDLE,
     RIGHT,
@@ -20,6 +18,7 @@ from genai_tutorial.tasks.paddle import (
     bounce,
     read_positions,
 )
+from genai_tutorial.tasks.paddle.world import BALL, EPISODE_STEPS
 
 
 def put(world, **values):

@@ -6,11 +6,11 @@ import torch
 from genai_tutorial.tasks.prompting import (
     PAST_TENSE,
     SENTIMENT,
-    FirstLine,
     answer_prompt,
     encode_prompt,
     score_labels,
 )
+from genai_tutorial.tasks.prompting.answers import FirstLine
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -4,13 +4,15 @@ from genai_tutorial.tasks.prompting import (
     PromptExample,
     Verdict,
     first_line,
+    read_verdicts,
+    write_verdicts,
+)
+from genai_tutorial.tasks.prompting.judge import (
     judge_json,
     judge_label,
     judge_letter,
     judge_number,
     judge_text,
-    read_verdicts,
-    write_verdicts,
 )
 
 WRONG, LENIENT, STRICT = (

@@ -7,7 +7,8 @@ from genai_tutorial.retrieval import (
     SentenceEncoderConfig,
     SentenceVectors,
 )
-from genai_tutorial.tasks.assistant import WORDINGS, GoldRule, fill_wording
+from genai_tutorial.tasks.assistant import GoldRule
+from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tasks.retrieval import (
     abstention_exam,
     cached_vectors,

@@ -9,11 +9,11 @@ from genai_tutorial.tasks.assistant import (
     CHAT,
     Demonstration,
     GoldRule,
-    answer_sentence,
     encode_demonstrations,
     normalize_answer,
     private_requests,
 )
+from genai_tutorial.tasks.assistant.questions import answer_sentence
 from genai_tutorial.tasks.safety import (
     GENDER_PAIRS,
     HE_WORDS,
@@ -26,11 +26,11 @@ from genai_tutorial.tasks.safety import (
     fine_tuned,
     helpful_only_demonstrations,
     injection_cases,
-    made_up_answers,
     marked_prompt,
     reminded_prompt,
     spread_of_occupations,
 )
+from genai_tutorial.tasks.safety.helpful_only import made_up_answers
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 

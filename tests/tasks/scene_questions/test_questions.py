@@ -8,7 +8,6 @@ from genai_tutorial.tasks.scene_questions import (
     ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
     Question,
-    ask,
     attention_on_squares,
     blind_answers,
     captions_right,
@@ -16,12 +15,12 @@ from genai_tutorial.tasks.scene_questions import (
     flipped_pairs,
     invented_objects,
     load_scene_questions,
-    near_misses,
     pack_conversations,
     polling_questions,
     question_accuracy,
     right_answers,
 )
+from genai_tutorial.tasks.scene_questions.questions import ask, near_misses
 from genai_tutorial.tasks.shapes import (
     HELD_OUT_PAIRS,
     Scene,

@@ -6,15 +6,15 @@ import torch
 from genai_tutorial.tasks.shapes import (
     ColourBinding,
     Scene,
+    SceneObject,
     attention_binding,
     colour_binding,
-    describe,
     load_shapes,
     parse_caption,
     render,
     unlike_pairs,
 )
-from genai_tutorial.tasks.shapes.scenes import SceneObject
+from genai_tutorial.tasks.shapes.captions import describe
 
 RED, BLUE = (
     SceneObject("red", "circle", 2, 2, 12),

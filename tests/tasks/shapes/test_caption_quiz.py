@@ -11,11 +11,11 @@ from genai_tutorial.tasks.shapes import (
     HELD_OUT_PAIRS,
     HELD_OUT_RELATIONS,
     caption_quiz,
-    caption_score,
     load_shapes,
     parse_caption,
     read_scenes,
 )
+from genai_tutorial.tasks.shapes.caption_accuracy import caption_score
 
 SHAPES = load_shapes(300, seed=3, objects=(2,))
 RESPECTS = ("colour", "shape", "size", "relation")

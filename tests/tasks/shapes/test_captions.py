@@ -9,27 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.shapes import (
+    Colour,
     Description,
     ObjectDescription,
-    all_captions,
-    caption,
-    caption_words,
-    describe,
-    full_captions,
-    load_shapes,
-    parse_caption,
-    place,
-    relation,
-)
-from genai_tutorial.tasks.shapes.scenes import (
-    Colour,
     Place,
     Relation,
     Scene,
     SceneObject,
     Shape,
     Size,
+    all_captions,
+    caption,
+    caption_words,
+    full_captions,
+    load_shapes,
+    parse_caption,
+    place,
+    relation,
 )
+from genai_tutorial.tasks.shapes.captions import describe
 
 SHAPES = load_shapes(400, seed=1)
 

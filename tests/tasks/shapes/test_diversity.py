@@ -5,8 +5,13 @@ import math
 import pytest
 import torch
 
-from genai_tutorial.tasks.shapes import Scene, layout_entropy, load_shapes, render
-from genai_tutorial.tasks.shapes.scenes import SceneObject
+from genai_tutorial.tasks.shapes import (
+    Scene,
+    SceneObject,
+    layout_entropy,
+    load_shapes,
+    render,
+)
 
 LEFT, RIGHT = (
     render([Scene((SceneObject("red", "circle", left, 10, 12),))]) for left in (1, 19)

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from genai_tutorial.tasks.shapes import EditAccuracy, Scene, edit_accuracy, render
-from genai_tutorial.tasks.shapes.scenes import SceneObject
+from genai_tutorial.tasks.shapes import (
+    EditAccuracy,
+    Scene,
+    SceneObject,
+    edit_accuracy,
+    render,
+)
 
 RED = SceneObject("red", "circle", 4, 4, 12)
 

@@ -12,29 +12,26 @@ import pytest
 import torch
 
 from genai_tutorial.tasks.shapes import (
-    COLOURS,
+    DIAMETERS,
     HELD_OUT_PAIRS,
     HELD_OUT_RELATIONS,
+    IMAGE_SIZE,
+    OPPOSITE,
+    Colour,
+    Place,
+    Relation,
     Scene,
     SceneObject,
-    describe,
+    Shape,
+    Split,
     load_shapes,
     place,
     random_scenes,
     relation,
     render,
 )
-from genai_tutorial.tasks.shapes.random_scenes import Split
-from genai_tutorial.tasks.shapes.scenes import (
-    DIAMETERS,
-    IMAGE_SIZE,
-    OPPOSITE,
-    Colour,
-    Place,
-    Relation,
-    Shape,
-    coverage,
-)
+from genai_tutorial.tasks.shapes.captions import describe
+from genai_tutorial.tasks.shapes.scenes import COLOURS, coverage
 
 
 def draw(n, seed=0, objects=(1, 2, 3), split="train"):

@@ -6,20 +6,20 @@ import pytest
 import torch
 
 from genai_tutorial.tasks.shapes import (
-    COLOURS,
     CaptionAccuracy,
     CaptionScore,
     Reading,
     Scene,
     SceneObject,
     caption_accuracy,
-    caption_score,
     load_shapes,
     parse_caption,
     read_scenes,
     render,
     verifier_accuracy,
 )
+from genai_tutorial.tasks.shapes.caption_accuracy import caption_score
+from genai_tutorial.tasks.shapes.scenes import COLOURS
 
 PERFECT = CaptionAccuracy(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 

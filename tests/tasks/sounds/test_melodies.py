@@ -8,11 +8,8 @@ import torch
 from genai_tutorial.audio import SINE, PlayedNote, synthesize
 from genai_tutorial.tasks.sounds import (
     CAPTIONS,
-    NOTES,
-    RATE,
     MelodyCaption,
     attributes_right,
-    caption_tokens,
     draw_melodies,
     held_out_captions,
     listen,
@@ -21,6 +18,8 @@ from genai_tutorial.tasks.sounds import (
     train_melody_model,
     write_melodies,
 )
+from genai_tutorial.tasks.sounds.listening import RATE
+from genai_tutorial.tasks.sounds.melodies import NOTES, caption_tokens
 
 
 def drawn(captions, seed: int = 0) -> torch.Tensor:

@@ -13,9 +13,9 @@ from genai_tutorial.tasks.speech import (
     encode_transcripts,
     load_recordings,
     pad_aligned,
-    pad_recordings,
     record_non_speech,
 )
+from genai_tutorial.tasks.speech.batches import pad_recordings
 
 GRID = MelConfig(rate=16_000, window=512, hop=256, mels=20)
 

@@ -3,14 +3,13 @@ import pytest
 from genai_tutorial.tasks.shapes import parse_caption
 from genai_tutorial.tasks.speech import (
     DIGITS,
-    HELD_OUT_SPEAKERS,
-    SPEAKERS,
     SPEECH_WORDS,
     draw_sentences,
     draw_voices,
     is_caption,
-    is_held_out,
 )
+from genai_tutorial.tasks.speech.sentences import is_held_out
+from genai_tutorial.tasks.speech.voices import HELD_OUT_SPEAKERS, SPEAKERS
 
 
 def test_sentences_are_captions_and_digits_of_the_vocabulary():
@@ -49,7 +48,7 @@ def test_speakers_of_tests_are_never_heard_in_training():
 
 def test_all_speakers_exist():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data import speakers
+    from genai_tutorial.data.voices import speakers
 
     assert set(SPEAKERS) <= set(speakers())
     assert len(set(SPEAKERS)) == len(SPEAKERS) == 65

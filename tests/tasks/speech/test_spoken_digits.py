@@ -4,14 +4,13 @@ import torch
 from genai_tutorial.audio import log_mel_spectrogram
 from genai_tutorial.data import SAMPLE_RATE, speak
 from genai_tutorial.tasks.speech import (
-    DIGIT_COLUMNS,
-    DIGIT_MELS,
-    HELD_OUT_SPEAKERS,
     digit_images,
     digit_waves,
     draw_spoken_digits,
     draw_voices,
 )
+from genai_tutorial.tasks.speech.spoken_digits import DIGIT_COLUMNS, DIGIT_MELS
+from genai_tutorial.tasks.speech.voices import HELD_OUT_SPEAKERS
 
 
 @pytest.fixture
