@@ -1,10 +1,10 @@
-"""Protection on every system: Python's audit hook, and a probe of what is really
-enforced.
+"""What untrusted code must not do: the events of Python's audit hooks, and a probe of
+what is really enforced.
 
-The hook gives students a clear message where Linux would only report "Operation not
+An audit hook gives a clear message where Linux would only report "Operation not
 permitted". On macOS and Windows it is the only protection besides limits on time and
 memory. It cannot be removed, but C code can bypass it, so reports do not count it: they
-list only what the probe found to be blocked before the hook was installed.
+list only what the probe found to be blocked before a hook was installed.
 """
 
 import mmap
@@ -28,75 +28,9 @@ CHANGES = frozenset({
 })  # fmt: skip
 
 
-def install(secrets: list[str], scratch: str) -> None:
-    """Block, for the rest of the process, operations that no exercise needs.
-
-    Args:
-        secrets: Files of the instructor and of other students.
-        scratch: The only folder in which files may be created.
-    """
-    hidden = {os.path.realpath(path) for path in secrets}
-    home = os.path.realpath(scratch) + os.sep
-    null, own, real, windows = (
-        os.path.realpath(os.devnull),
-        os.getpid(),
-        os.path.realpath,
-        sys.platform == "win32",
-    )
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-
-    def inside(path: object) -> bool:
-        return not isinstance(path, str | bytes) or (
-            real(os.fsdecode(path)) + os.sep
-        ).startswith(home)
-
-    def hook(event: str, args: tuple) -> None:
-        if event == "open" and isinstance(args[0], str | bytes):
-            path = real(os.fsdecode(args[0]))
-            if path in hidden:
-                raise PermissionError(
-                    "This file is not for the code of an exercise to read."
-                )
-            if args[2] & writing and not inside(path) and path != null:
-                raise PermissionError(
-                    "While an exercise is graded it can write files only in its own "
-                    "folder."
-                )
-        elif event in NETWORK:
-            # On Windows an event loop communicates with itself over the loopback
-            # address.
-            if not (
-                windows
-                and event in ("socket.connect", "socket.bind")
-                and args[1][0] == "127.0.0.1"
-            ):
-                raise PermissionError("The network is off while an exercise is graded.")
-        elif event in PROGRAMS:
-            raise PermissionError(
-                "Other programs cannot be started while an exercise is graded."
-            )
-        elif event == "os.kill" and args[0] != own:
-            raise PermissionError(
-                "Other processes are out of reach while an exercise is graded."
-            )
-        elif event in CHANGES and not (
-            inside(args[0]) and (event != "os.rename" or inside(args[1]))
-        ):
-            raise PermissionError(
-                "While an exercise is graded it can change files only in its own "
-                "folder."
-            )
-
-    sys.addaudithook(hook)
-
-
 def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
-    """Try each forbidden operation, and report whether it was blocked.
-
-    Args:
-        secrets: Files that must not be readable.
-        outside: Folder in which no file may be created.
-        memory: Maximum number of bytes that may be allocated.
+    """Try each forbidden operation, and report whether it was blocked: to read the
+    `secrets`, to write to the folder `outside`, to allocate more than `memory` bytes.
     """
     return {
         "files": not any(_can_read(path) for path in secrets),
@@ -131,8 +65,7 @@ def _can_write(path: str) -> bool:
 
 
 def _can_connect() -> bool:
-    """Return whether a datagram socket can be connected to this machine. Nothing is
-    sent."""
+    # nothing is sent
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
             channel.connect(("127.0.0.1", 9))

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import gc
 import importlib
+import io
 import json
 import os
 import random
@@ -20,8 +21,7 @@ import sys
 import time
 import traceback
 
-from genai_tutorial.sandbox import guard, linux
-from genai_tutorial.sandbox.output import KeptOutput
+from . import guard, linux
 
 _PROGRAM = "<program>"
 _MOST_TEXT = 8000  # characters of a message
@@ -34,7 +34,33 @@ _COMMON = ("collections", "functools", "heapq", "itertools", "math", "re", "stri
 _COMMON += ("typing",)
 
 
-class Forbidden(PermissionError):
+class KeptOutput(io.TextIOBase):
+    """Captures printed output and keeps its beginning.
+
+    >>> output = KeptOutput(limit=5)
+    >>> print("12345678", file=output)
+    >>> output.text()
+    '12345\\n... and 4 more characters'
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._parts: list[str] = []
+        self._room, self._lost = limit, 0
+
+    def write(self, text: str) -> int:
+        text = str(text)
+        kept = text[: self._room]
+        self._parts += [kept] if kept else []
+        self._room -= len(kept)
+        self._lost += len(text) - len(kept)
+        return len(text)
+
+    def text(self) -> str:
+        more = f"\n... and {self._lost:,} more characters" if self._lost else ""
+        return "".join(self._parts) + more
+
+
+class _Forbidden(PermissionError):
     """Raised in a program that tries something it may not do."""
 
 
@@ -52,9 +78,8 @@ class _Attempts:
         if event == "open" and isinstance(args[0], str | bytes):
             path = os.path.realpath(os.fsdecode(args[0]))
             writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-            if (
-                path == os.devnull or args[0] == _PROGRAM
-            ):  # compile looks for the latter
+            # compile looks for the program
+            if path == os.devnull or args[0] == _PROGRAM:
                 return
             if args[2] & writing:
                 attempt = f"write to {os.fsdecode(args[0])}"
@@ -70,10 +95,10 @@ class _Attempts:
             attempt = "send a signal (os.kill)"
         if attempt:
             self.first = self.first or f"it tried to {attempt}"[:_MOST_TEXT]
-            raise Forbidden(self.first)
+            raise _Forbidden(self.first)
 
 
-def run_program(source: str, attempts: _Attempts) -> dict:
+def _run_program(source: str, attempts: _Attempts) -> dict:
     """Run a program in this process, and return what came of it as plain data."""
     output = KeptOutput(_MOST_TEXT)
     try:
@@ -109,11 +134,8 @@ def _with_name(error: BaseException) -> str:
 
 
 def _failing_line(error: BaseException, source: str) -> str:
-    lines = [
-        line
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == _PROGRAM
-    ]
+    walk = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in walk if frame.f_code.co_filename == _PROGRAM]
     return source.split("\n")[lines[-1] - 1].strip() if lines else ""
 
 
@@ -138,7 +160,7 @@ def _child(settings: dict, source: str, token: str, report: int) -> None:
     # The kernel ends the process when it has used this much CPU time. The whole seconds
     # of RLIMIT_CPU are the second line, in case the program stops the timer.
     signal.setitimer(signal.ITIMER_PROF, settings["cpu_seconds"])
-    reply = json.dumps({**run_program(source, attempts), "token": token})
+    reply = json.dumps({**_run_program(source, attempts), "token": token})
     os.write(report, reply.encode())
     os._exit(0)
 
@@ -175,10 +197,8 @@ def _run(settings: dict, source: str) -> dict:
     seconds = usage.ru_utime + usage.ru_stime
     outcome = _read_reply(reply, token) or _without_reply(status, seconds, settings)
     if waited and outcome["kind"] != "out of time":
-        outcome = {
-            "kind": "out of time",
-            "message": f"it was still waiting after {settings['wall_seconds']:g} s",
-        }
+        message = f"it was still waiting after {settings['wall_seconds']:g} s"
+        outcome = {"kind": "out of time", "message": message}
     if outcome["kind"] == "out of memory":
         megabytes = settings["memory"] >> 20
         outcome["message"] = f"it needed more than {megabytes} MiB of memory"
@@ -197,9 +217,8 @@ def _wait(child: int, deadline: float) -> tuple | None:
 
 def _read_reply(reply: bytes, token: str) -> dict | None:
     # a program that finds the token can forge a report
-    with contextlib.suppress(
-        ValueError, KeyError, TypeError, AttributeError, RecursionError
-    ):
+    wrong = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+    with contextlib.suppress(*wrong):
         fields = json.loads(reply)
         if fields.pop("token") == token and fields["kind"] in _KINDS:
             return {name: str(fields[name]) for name in ("kind", "message", "output")}
@@ -225,9 +244,8 @@ def _probe(settings: dict) -> dict:
     if child == 0:
         with contextlib.suppress(BaseException):
             landlock, filtered = _confine(settings)
-            found = guard.probe(
-                ["/etc/passwd"], settings["outside"], settings["memory"]
-            )
+            outside, memory = settings["outside"], settings["memory"]
+            found = guard.probe(["/etc/passwd"], outside, memory)
             how = {"landlock": landlock, "filter": filtered}
             os.write(report, json.dumps({"enforced": found, "how": how}).encode())
         os._exit(0)

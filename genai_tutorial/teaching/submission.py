@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genai_tutorial.runtime import require
-from genai_tutorial.teaching.exercises import TeachingError
+
+from .exercises import TeachingError
 
 _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
@@ -36,43 +37,33 @@ class Submission:
     problem: str = ""
 
     def answer(self, grade_id: str, cell_type: str) -> tuple[str | None, str]:
-        """Return the student's text for one cell, and a remark on how it was found.
-
-        If several cells have the same id, because a cell was copied, the last one
-        counts.
+        """Return the student's text for one cell, and a remark on how it was found. If
+        a cell was copied, so that several have the same id, the last one counts.
         """
-        found = [
-            text for kind, text in self.cells.get(grade_id, []) if kind == cell_type
-        ]
+        cells = self.cells.get(grade_id, [])
+        found = [text for kind, text in cells if kind == cell_type]
+        remark = ""
         if not found:
-            return (
-                None,
-                (
-                    f"The notebook has no {cell_type} cell with the id {grade_id}, so "
-                    "there was nothing to grade."
-                ),
+            remark = (
+                f"The notebook has no {cell_type} cell with the id {grade_id}, so "
+                "there was nothing to grade."
             )
-        if len(found[-1]) > _LONGEST_CELL:
-            return (
-                None,
-                (
-                    f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, "
-                    "so it was not run."
-                ),
+        elif len(found[-1]) > _LONGEST_CELL:
+            remark = (
+                f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, so "
+                "it was not run."
             )
-        if cell_type == "code" and (wrong := _NO_SOURCE.search(found[-1])):
-            return (
-                None,
-                (
-                    f"The cell {grade_id} has a character that Python cannot read "
-                    f"(U+{ord(wrong[0]):04X}), so it was not run."
-                ),
+        elif cell_type == "code" and (wrong := _NO_SOURCE.search(found[-1])):
+            remark = (
+                f"The cell {grade_id} has a character that Python cannot read "
+                f"(U+{ord(wrong[0]):04X}), so it was not run."
             )
-        remark = (
-            f"{len(found)} cells carry the id {grade_id}; the last one was graded."
-            if len(found) > 1
-            else ""
-        )
+        if remark:
+            return None, remark
+        if len(found) > 1:
+            remark = (
+                f"{len(found)} cells carry the id {grade_id}; the last one was graded."
+            )
         return found[-1], remark
 
 
@@ -101,33 +92,30 @@ def find_submissions(
         if not place.exists():
             raise TeachingError(f"There is no submission at {place}.")
         notebooks = [place] if place.is_file() else sorted(place.rglob("*.ipynb"))
-        notebooks = [
-            path for path in notebooks if ".ipynb_checkpoints" not in path.parts
-        ]
+        notebooks = [p for p in notebooks if ".ipynb_checkpoints" not in p.parts]
         if not notebooks:
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
             same = found.setdefault(_legal(_student(path, chapter)), [])
-            if not any(_is_same(path, other) for other in same):
+            real = os.path.realpath(path)
+            if real not in map(os.path.realpath, same):
                 same.append(path)
-    named = {}
+    named: dict[str, Path] = {}
     for student, paths in found.items():
         # the one that bears the name without any change keeps it
         paths.sort(key=lambda path: (_student(path, chapter) != student, str(path)))
-        for path in paths:
-            name = student if path is paths[0] else _with_hash(student, str(path))
-            if path is not paths[0]:
-                warnings.warn(
-                    f"Two submissions have the name {student}: {path} is graded as "
-                    f"{name}, {paths[0]} keeps it.",
-                    stacklevel=2,
-                )
+        named[student] = paths[0]
+        for path in paths[1:]:
+            name = _with_hash(student, str(path))
+            while name in found or name in named:
+                name = _with_hash(student, name)
             named[name] = path
+            warnings.warn(
+                f"Two submissions have the name {student}: {path} is graded as {name}, "
+                f"{paths[0]} keeps it.",
+                stacklevel=2,
+            )
     return sorted(named.items())
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _student(path: Path, chapter: str) -> str:
@@ -151,38 +139,33 @@ def _with_hash(name: str, hashed: str) -> str:
 
 def read_submission(student: str, path: Path) -> Submission:
     """Read a student's notebook. Any problem is reported as a sentence, not raised."""
+    problem, cells = "", {}
     try:
         if path.is_symlink():  # it may lead to the instructor's notebook
-            return Submission(student, path, problem="It is a link, not a file.")
-        if not path.is_file():  # a folder, or a pipe, on which reading would block
-            return Submission(student, path, problem="It is not a file.")
-        if path.stat().st_size > _LARGEST_FILE:
-            return Submission(
-                student,
-                path,
-                problem=f"The file has more than {_LARGEST_FILE >> 20} MiB.",
-            )
-        cells: dict[str, list[tuple[str, str]]] = {}
-        for cell in _read_cells(path.read_text(encoding="utf-8")):
-            metadata, text = cell.get("metadata"), cell.get("source")
-            marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-            if isinstance(text, list) and all(isinstance(line, str) for line in text):
-                text = "".join(text)
-            if (
-                isinstance(marks, dict)
-                and isinstance(marks.get("grade_id"), str)
-                and isinstance(text, str)
-            ):
-                cells.setdefault(marks["grade_id"], []).append(
-                    (str(cell.get("cell_type")), text)
-                )
+            problem = "It is a link, not a file."
+        elif not path.is_file():  # a folder, or a pipe, on which reading would block
+            problem = "It is not a file."
+        elif path.stat().st_size > _LARGEST_FILE:
+            problem = f"The file has more than {_LARGEST_FILE >> 20} MiB."
+        else:
+            cells = _graded_cells(path.read_text(encoding="utf-8"))
     except Exception as error:  # a file from a student can be malformed in any way
-        return Submission(
-            student,
-            path,
-            problem=f"The file cannot be read as a notebook ({type(error).__name__}).",
-        )
-    return Submission(student, path, cells)
+        problem = f"The file cannot be read as a notebook ({type(error).__name__})."
+    return Submission(student, path, cells, problem)
+
+
+def _graded_cells(text: str) -> dict[str, list[tuple[str, str]]]:
+    cells: dict[str, list[tuple[str, str]]] = {}
+    for cell in _read_cells(text):
+        metadata, source = cell.get("metadata"), cell.get("source")
+        marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+        grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
+        if isinstance(source, list) and all(isinstance(line, str) for line in source):
+            source = "".join(source)
+        if isinstance(grade_id, str) and isinstance(source, str):
+            found = (str(cell.get("cell_type")), source)
+            cells.setdefault(grade_id, []).append(found)
+    return cells
 
 
 def _read_cells(text: str) -> list[dict]:

@@ -266,7 +266,7 @@ def test_program_runner_rejects_wrong_arguments(runner) -> None:
 def test_program_worker_needs_only_the_standard_library() -> None:
     """The worker must stay small, or forking it becomes slow."""
     source = Path(programs.__file__).with_name("program_worker.py").read_text()
-    assert "from genai_tutorial.sandbox import guard, linux" in source
+    assert "from . import guard, linux" in source
     outcome = run_programs(
         ["import sys\nassert not {'torch', 'numpy', 'asyncio'} & set(sys.modules)"]
     )[0]

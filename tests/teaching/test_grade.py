@@ -1,22 +1,16 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import (
-    Grader,
-    Report,
-    Result,
-    TeachingError,
-    grade,
-    read_chapter,
-    release,
-)
-from genai_tutorial.teaching.explain import explain_tests
+from genai_tutorial.teaching import TeachingError, grade, grading
+from genai_tutorial.teaching.exercises import read_chapter, release
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.reports import Report, Result
+from genai_tutorial.teaching.source import explain_tests
 from tests.teaching.chapters import answered, cell_of, exercise, small_chapter
 
 Grade = Callable[[nbformat.NotebookNode], Report]
@@ -201,7 +195,7 @@ def test_cell_that_never_ends_is_not_parsed_by_the_grader(
     """Parsing has no time limit outside the sandbox."""
     parsed: list[str] = []
     monkeypatch.setattr(
-        import_module("genai_tutorial.teaching.grade"),
+        grading,
         "worth_a_look",
         lambda answer, _: parsed.append(answer) or [],
     )
@@ -394,8 +388,8 @@ _TRICKS = {
         "  return 0"
     ),
     "a disabled guard": (
-        "import genai_tutorial.sandbox.integrity as guard, "
-        "genai_tutorial.sandbox.session as session\n"
+        "import genai_tutorial.teaching.session as guard, "
+        "genai_tutorial.teaching.session as session\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
         "True\n"
         "session.describe = lambda error: None\nimport ast\nast.parse = lambda *a, "

@@ -3,7 +3,6 @@ interrupted run can be resumed.
 """
 
 import csv
-import importlib
 import json
 import os
 from collections.abc import Callable
@@ -13,8 +12,12 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from genai_tutorial.sandbox import Limits, Protection
-from genai_tutorial.teaching import Report, Result, Submission, TeachingError, grade
+from genai_tutorial.sandbox import Protection
+from genai_tutorial.teaching import TeachingError, grade, grading
+from genai_tutorial.teaching import reports as module
+from genai_tutorial.teaching.reports import Report, Result
+from genai_tutorial.teaching.sandbox import Limits
+from genai_tutorial.teaching.submission import Submission
 from tests.teaching.chapters import answered, cell_of, small_chapter
 
 
@@ -190,9 +193,7 @@ class _FakeGrader:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[_FakeGrader]:
     kind = type("Fake", (_FakeGrader,), {"graded": []})
-    # the room exports a function with the module's name
-    module = importlib.import_module("genai_tutorial.teaching.grade")
-    monkeypatch.setattr(module, "Grader", kind)
+    monkeypatch.setattr(grading, "Grader", kind)
     return kind
 
 
@@ -248,7 +249,6 @@ def test_grading_resumes_after_interrupt_at_each_file_write(
     """The run is stopped before each of its first writes; afterwards no student is
     missing and no rows are duplicated.
     """
-    module = importlib.import_module("genai_tutorial.teaching.gradebook")
     write, written = module.write_text, []
 
     def stop(path: Path, text: str) -> Path:

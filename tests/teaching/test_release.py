@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from genai_tutorial.teaching import TeachingError, assign, read_chapter, release
+from genai_tutorial.teaching import TeachingError, assign
+from genai_tutorial.teaching.exercises import read_chapter, release
 from tests.teaching.chapters import cell_of, exercise, small_chapter
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import TeachingError, find_submissions, read_submission
-from genai_tutorial.teaching.suspicions import worth_a_look
+from genai_tutorial.teaching import TeachingError, find_submissions
+from genai_tutorial.teaching.source import worth_a_look
+from genai_tutorial.teaching.submission import read_submission
 from tests.teaching.chapters import answered
 
 

@@ -16,17 +16,20 @@ import nbformat
 import psutil
 import pytest
 
-from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, processes
-from genai_tutorial.sandbox.confined_process import Stopped, _read_reply
-from genai_tutorial.sandbox.folders import remove_folder
-from genai_tutorial.sandbox.session import describe
-from genai_tutorial.teaching import (
-    Grader,
-    TeachingError,
-    grade,
-    read_chapter,
-    read_submission,
+from genai_tutorial.sandbox import SandboxError
+from genai_tutorial.teaching import TeachingError, grade, processes
+from genai_tutorial.teaching import sandbox as module
+from genai_tutorial.teaching.exercises import read_chapter
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.sandbox import (
+    Limits,
+    Sandbox,
+    Stopped,
+    _read_reply,
+    remove_folder,
 )
+from genai_tutorial.teaching.session import describe
+from genai_tutorial.teaching.submission import read_submission
 from tests.teaching.chapters import answered, small_chapter
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
@@ -225,7 +228,7 @@ def test_folder_that_cannot_be_listed_counts_as_too_large_and_is_removed(
     """As an ordinary user, whom the rights of a folder stop."""
     source = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from genai_tutorial.sandbox.folders import folder_size, remove_folder\n"
+        "from genai_tutorial.teaching.sandbox import folder_size, remove_folder\n"
         "if not os.getuid(): os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "room = Path(sys.argv[1], 'room'); room.mkdir()\n"
         "hidden = room / 'hidden'; hidden.mkdir(0o300)\n"
@@ -374,7 +377,10 @@ _WITHOUT = {
 
 def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     start = "; ".join(_WITHOUT[name] for name in missing)
-    imports = "from genai_tutorial.sandbox import linux, seccomp, worker"
+    imports = (
+        "from genai_tutorial.sandbox import linux, seccomp; "
+        "from genai_tutorial.teaching import worker"
+    )
     command = [sys.executable, "-P", "-c", f"{imports}; {start}; worker.main()"]
     monkeypatch.setattr(processes, "_command", lambda: command)
 
@@ -497,8 +503,6 @@ def test_audit_hook_works_without_kernel_support(
 def test_rooms_without_fork_are_separate_processes(
     monkeypatch: pytest.MonkeyPatch, chapter_path: Path, tmp_path: Path
 ) -> None:
-    from genai_tutorial.sandbox import sandbox as module
-
     monkeypatch.setattr(module.sys, "platform", "darwin")
     chapter = read_chapter(chapter_path)
     chapter = replace(chapter, exercises=chapter.exercises[:1])
