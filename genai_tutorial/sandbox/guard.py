@@ -11,6 +11,7 @@ import mmap
 import os
 import socket
 import sys
+from collections.abc import Callable
 
 NETWORK = frozenset({
     "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg",
@@ -28,97 +29,82 @@ CHANGES = frozenset({
 })  # fmt: skip
 
 
+def close_streams() -> None:
+    """Lead input and output of this process to nowhere."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        handle = os.open(os.devnull, mode)
+        os.dup2(handle, number)
+        os.close(handle)
+
+
 def probe(secrets: list[str], outside: str, memory: int) -> dict[str, bool]:
     """Try each forbidden operation, and report whether it was blocked: to read the
     `secrets`, to write to the folder `outside`, to allocate more than `memory` bytes.
     """
+    parent = os.getppid()
     return {
-        "files": not any(_can_read(path) for path in secrets),
-        "writing": not _can_write(os.path.join(outside, f"probe-{os.getpid()}")),
-        "network": not _can_connect(),
-        "processes": not _can_fork(),
+        "files": not any(_works(_read, path) for path in secrets),
+        "writing": not _works(_write, os.path.join(outside, f"probe-{os.getpid()}")),
+        "network": not _works(_connect),
+        "processes": not _works(_fork),
         "others": not (
-            _can_signal(os.getppid())
-            or _can_signal_through_socket(os.getppid())
-            or _can_read(f"/proc/{os.getppid()}/environ")
+            _works(_signal, parent)
+            or _works(_signal_by_socket, parent)
+            or _works(_read, f"/proc/{parent}/environ")
         ),
-        "memory": not _can_have(memory + (64 << 20)),
+        "memory": not _works(_allocate, memory + (64 << 20)),
     }
 
 
-def _can_read(path: str) -> bool:
+def _works(attempt: Callable, *arguments: object) -> bool:
     try:
-        with open(path, "rb") as file:
-            return bool(file.read(1))
-    except OSError:
-        return False
-
-
-def _can_write(path: str) -> bool:
-    try:
-        with open(path, "xb"):
-            pass
-    except OSError:
-        return False
-    os.unlink(path)
-    return True
-
-
-def _can_connect() -> bool:
-    # nothing is sent
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-            channel.connect(("127.0.0.1", 9))
-            return True
-    except OSError:
-        return False
-
-
-def _can_fork() -> bool:
-    if not hasattr(os, "fork"):
-        return True
-    try:
-        child = os.fork()
-    except OSError:
-        return False
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    return True
-
-
-def _can_signal(process: int) -> bool:
-    if os.name != "posix":  # on those systems this call would kill the process
-        return True
-    try:
-        os.kill(process, 0)
-    except OSError:
-        return False
-    return True
-
-
-def _can_signal_through_socket(process: int) -> bool:
-    """Return whether the kernel would announce input on a socket to another process by
-    SIGIO, which ends it. The socket gets no input, so nothing is sent.
-    """
-    if sys.platform != "linux":
-        return os.name == "posix"
-    import fcntl
-
-    one, other = socket.socketpair()
-    with one, other:
-        try:
-            fcntl.ioctl(one, 0x8901, process.to_bytes(4, sys.byteorder))  # FIOSETOWN
-        except OSError:
-            return False
-    return True
-
-
-def _can_have(size: int) -> bool:
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return True
-    try:
-        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        attempt(*arguments)
     except (OSError, ValueError, MemoryError):
         return False
     return True
+
+
+def _read(path: str) -> None:
+    with open(path, "rb") as file:
+        if not file.read(1):
+            raise OSError("hidden files appear empty")
+
+
+def _write(path: str) -> None:
+    open(path, "xb").close()
+    os.unlink(path)
+
+
+def _connect() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.connect(("127.0.0.1", 9))  # nothing is sent
+
+
+def _fork() -> None:
+    child = os.fork() if hasattr(os, "fork") else os.getpid()
+    if child == 0:
+        os._exit(0)
+    if child != os.getpid():
+        os.waitpid(child, 0)
+
+
+def _signal(process: int) -> None:
+    if os.name == "posix":  # on other systems this call would kill the process
+        os.kill(process, 0)
+
+
+def _signal_by_socket(process: int) -> None:
+    """Make the kernel announce input on a socket to another process by SIGIO, which
+    would end it. The socket gets no input.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        one, other = socket.socketpair()
+        with one, other:
+            fcntl.ioctl(one, 0x8901, process.to_bytes(4, sys.byteorder))  # FIOSETOWN
+
+
+def _allocate(size: int) -> None:
+    if hasattr(mmap, "MAP_PRIVATE"):
+        mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()

@@ -260,10 +260,7 @@ def main() -> None:
     """Answer requests until the input ends."""
     commands = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        handle = os.open(os.devnull, mode)
-        os.dup2(handle, number)
-        os.close(handle)
+    guard.close_streams()
     sys.dont_write_bytecode = True
     settings = json.loads(commands.readline())
     namespaces = sys.platform == "linux" and linux.enter_namespaces([])

@@ -37,7 +37,7 @@ class TeachingError(Exception):
 
 
 @dataclass(frozen=True)
-class Part:
+class ExerciseCell:
     """One cell of an exercise, with its role.
 
     `given` cells contain locked code, students write the `solution`, `tests` grade it,
@@ -51,12 +51,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Exercise:
+class GradedExercise:
     """One exercise, with the set-up code that runs before its cells."""
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[ExerciseCell, ...]
     setup: tuple[str, ...]
 
     @property
@@ -69,19 +69,19 @@ class Exercise:
         """Whether a person grades the exercise."""
         return any(part.kind == "open" for part in self.parts)
 
-    def of_kind(self, kind: str) -> tuple[Part, ...]:
+    def of_kind(self, kind: str) -> tuple[ExerciseCell, ...]:
         """Return the cells with one role."""
         return tuple(part for part in self.parts if part.kind == kind)
 
 
 @dataclass(frozen=True)
-class Chapter:
+class CourseChapter:
     """The instructor's notebook of a chapter, with its exercises."""
 
     path: Path
     notebook: dict
     title: str
-    exercises: tuple[Exercise, ...]
+    exercises: tuple[GradedExercise, ...]
 
 
 def find_chapter(chapter: str | int | Path) -> Path:
@@ -121,7 +121,7 @@ def find_chapter(chapter: str | int | Path) -> Path:
     )
 
 
-def read_chapter(chapter: str | int | Path) -> Chapter:
+def read_chapter(chapter: str | int | Path) -> CourseChapter:
     """Read a chapter's notebook and the exercises in it."""
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
@@ -136,7 +136,7 @@ def read_chapter(chapter: str | int | Path) -> Chapter:
         raise TeachingError(
             f"{path.name} has no exercises: no cell carries nbgrader's metadata."
         )
-    return Chapter(path.resolve(), notebook, title, exercises)
+    return CourseChapter(path.resolve(), notebook, title, exercises)
 
 
 def _headings(cells: list) -> list[str]:
@@ -145,9 +145,9 @@ def _headings(cells: list) -> list[str]:
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
-def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
+def _exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
     """Group the graded cells by the heading above them."""
-    groups: list[tuple[str, str, list[Part], tuple[str, ...]]] = []
+    groups: list[tuple[str, str, list[ExerciseCell], tuple[str, ...]]] = []
     setup: list[str] = []
     heading, seen = "", set()
     for cell in cells:
@@ -170,18 +170,18 @@ def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
     for text, first_id, parts, code in groups:
         match = _EXERCISE.match(text)
         name, title = (match["name"], match["title"]) if match else (first_id, text)
-        made.append(_checked(Exercise(name, title, tuple(parts), code), where))
+        made.append(_checked(GradedExercise(name, title, tuple(parts), code), where))
     return tuple(exercise for exercise in made if exercise.points)
 
 
-def _part(cell: dict, where: str) -> Part | None:
+def _part(cell: dict, where: str) -> ExerciseCell | None:
     """Read one cell's nbgrader metadata; return `None` for locked text."""
     marks = cell.metadata.nbgrader
     grade_id = str(marks.get("grade_id", ""))
     grade, solution = bool(marks.get("grade")), bool(marks.get("solution"))
     points = float(marks.get("points", 0)) if grade else 0.0
     if grade and solution:
-        return Part("open", grade_id, points, cell)
+        return ExerciseCell("open", grade_id, points, cell)
     if cell.cell_type != "code":
         if grade or solution:
             raise TeachingError(
@@ -190,10 +190,10 @@ def _part(cell: dict, where: str) -> Part | None:
             )
         return None
     kind = "tests" if grade else "solution" if solution else "given"
-    return Part(kind, grade_id, points, cell)
+    return ExerciseCell(kind, grade_id, points, cell)
 
 
-def _checked(exercise: Exercise, where: str) -> Exercise:
+def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
     tests, solutions, answers = (
         len(exercise.of_kind(kind)) for kind in ("tests", "solution", "open")
     )

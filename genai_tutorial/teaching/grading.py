@@ -9,7 +9,14 @@ from pathlib import Path
 from genai_tutorial.runtime import require
 from genai_tutorial.sandbox import SandboxError
 
-from .exercises import Chapter, Exercise, Part, TeachingError, read_chapter, release
+from .exercises import (
+    CourseChapter,
+    ExerciseCell,
+    GradedExercise,
+    TeachingError,
+    read_chapter,
+    release,
+)
 from .reports import Gradebook, Report, Result, legible
 from .sandbox import FORGED, ConfinedProcess, Limits, Sandbox, Stopped
 from .source import (
@@ -32,7 +39,10 @@ class Grader:
     """
 
     def __init__(
-        self, chapter: Chapter, hidden: Sequence[Path] = (), limits: Limits = _LIMITS
+        self,
+        chapter: CourseChapter,
+        hidden: Sequence[Path] = (),
+        limits: Limits = _LIMITS,
     ) -> None:
         self.chapter = chapter
         self._stubs = {
@@ -105,7 +115,7 @@ class Grader:
                     + (f" These could not be imported: {missing}." if missing else "")
                 )
 
-    def _result(self, exercise: Exercise, submission: Submission) -> Result:
+    def _result(self, exercise: GradedExercise, submission: Submission) -> Result:
         if submission.problem:
             return _result(exercise, 0.0, submission.problem)
         if exercise.is_open:
@@ -145,7 +155,7 @@ class Grader:
             output=run.output,
         )
 
-    def _open_result(self, exercise: Exercise, submission: Submission) -> Result:
+    def _open_result(self, exercise: GradedExercise, submission: Submission) -> Result:
         determine_grade = require("nbgrader.utils", "teach").determine_grade
         texts, points, remarks = [], 0.0, []
         for part in exercise.of_kind("open"):
@@ -165,7 +175,7 @@ class Grader:
 
 
 def _result(
-    exercise: Exercise, points: float | None, comment: str, **more: object
+    exercise: GradedExercise, points: float | None, comment: str, **more: object
 ) -> Result:
     return Result(
         exercise.name, exercise.title, points, exercise.points, comment, **more
@@ -177,7 +187,7 @@ class GradingRun:
     the comments.
     """
 
-    def __init__(self, exercise: Exercise, answers: dict[str, str]) -> None:
+    def __init__(self, exercise: GradedExercise, answers: dict[str, str]) -> None:
         self._exercise, self._answers = exercise, answers
         self._outputs: dict[str, list] = {}
         self.ran: list[str] = []  # answers that ran to their end, with or without error
@@ -221,7 +231,7 @@ class GradingRun:
             what = f"{error['name']}: {error['message']}"
             self.comments.append(f"The chapter's own set-up failed ({what}).")
 
-    def _tested(self, part: Part, reply: dict) -> None:
+    def _tested(self, part: ExerciseCell, reply: dict) -> None:
         output = require("nbformat.v4", "teach").new_output
         # read all fields first: an answer that lacks one is forged and must earn
         # nothing

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from genai_tutorial.sandbox import Protection
 
-from .exercises import Chapter, TeachingError, check_absent, write_text
+from .exercises import CourseChapter, TeachingError, check_absent, write_text
 from .sandbox import Limits
 
 COLUMNS = ("student", "exercise", "points", "max", "comment")
@@ -220,7 +220,7 @@ class Gradebook:
     def __init__(
         self,
         folder: Path,
-        chapter: Chapter,
+        chapter: CourseChapter,
         limits: Limits,
         students: Sequence[str],
         overwrite: bool,

@@ -152,11 +152,14 @@ class ConfinedProcess:
         self._resident = _resident(process.pid)
         self._channel: threading.Thread | None = None
         self._ended: Stopped | None = None
+        self._shown = False
         self._deadline = time.monotonic() + limits.exercise_seconds
 
     def greet(self) -> dict:
         """Wait until the process is confined, and return which protections it found."""
         greeting = self._exchange("hello", {}, _START_SECONDS)
+        # some systems show nobody what a process holds
+        self._shown = self._deleted() < math.inf
         self._deadline = time.monotonic() + self._limits.exercise_seconds
         return greeting
 
@@ -228,10 +231,33 @@ class ConfinedProcess:
         if _resident(self._process.pid) > self._resident + limits.memory:
             return f"it took more than {limits.memory / (1 << 30):g} GiB of memory"
         most = 4 * limits.file_size
-        deleted = _deleted_files(self._process.pid, self._scratch, limits.file_size)
+        deleted = self._deleted() if self._shown else 0
         if folder_size(self._scratch) + deleted > most:
             return f"it wrote more than {most >> 20} MiB of files"
         return ""
+
+    def _deleted(self) -> float:
+        """Return the bytes of files that the process has deleted and still holds.
+
+        A file that is mapped into memory counts as one of the largest size, because its
+        size cannot be seen.
+        """
+        own, sizes = Path("/proc", str(self._process.pid)), {}
+        name = f"/{self._scratch.parent.name}/{self._scratch.name}/"
+        try:
+            for handle in os.scandir(own / "fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    file = os.stat(handle.path)
+                    if stat.S_ISREG(file.st_mode) and not file.st_nlink:
+                        sizes[str(file.st_ino)] = file.st_size
+            for line in (own / "maps").read_text(errors="replace").splitlines():
+                if line.endswith(" (deleted)") and name in line:
+                    sizes.setdefault(line.split()[4], self._limits.file_size)
+        except (FileNotFoundError, ProcessLookupError):  # not Linux, or it has ended
+            return 0
+        except OSError:  # it hides them
+            return math.inf
+        return sum(sizes.values())
 
     def _stop(self, reason: str) -> Stopped:
         self._process.end()
@@ -291,30 +317,6 @@ def folder_size(folder: Path) -> float:
         except OSError:
             return math.inf
     return total
-
-
-def _deleted_files(process: int, folder: Path, largest: int) -> float:
-    """Return the bytes of files that a process of Linux has deleted and still holds.
-
-    A file that is mapped into memory counts as one of the `largest` size, because its
-    size cannot be seen.
-    """
-    own, sizes = Path("/proc", str(process)), {}
-    name = f"/{folder.parent.name}/{folder.name}/"
-    try:
-        for handle in os.scandir(own / "fd"):
-            with contextlib.suppress(FileNotFoundError):
-                file = os.stat(handle.path)
-                if stat.S_ISREG(file.st_mode) and not file.st_nlink:
-                    sizes[str(file.st_ino)] = file.st_size
-        for line in (own / "maps").read_text(errors="replace").splitlines():
-            if line.endswith(" (deleted)") and name in line:
-                sizes.setdefault(line.split()[4], largest)
-    except (FileNotFoundError, ProcessLookupError):  # not Linux, or it has ended
-        return 0
-    except OSError:  # it hides them
-        return math.inf
-    return sum(sizes.values())
 
 
 def remove_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .exercises import Chapter, TeachingError
+from .exercises import CourseChapter, TeachingError
 
 TESTS = "<tests>"  # the file name of the instructor's tests
 # Modules that no exercise needs but that tricks use; the first ones other modules also
@@ -38,7 +38,7 @@ _HARMLESS_MAGIC = re.compile(
 )
 
 
-def modules_needed(chapter: Chapter) -> list[str]:
+def modules_needed(chapter: CourseChapter) -> list[str]:
     """Return the modules that the instructor's exercise cells import."""
     code: list[str] = []
     for exercise in chapter.exercises:

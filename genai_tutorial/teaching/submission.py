@@ -113,7 +113,7 @@ def find_submissions(
             warnings.warn(
                 f"Two submissions have the name {student}: {path} is graded as {name}, "
                 f"{paths[0]} keeps it.",
-                stacklevel=2,
+                stacklevel=1,
             )
     return sorted(named.items())
 

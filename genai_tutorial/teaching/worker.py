@@ -40,10 +40,7 @@ def _serve(
     os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     tempfile.tempdir = None
     sys.dont_write_bytecode = True
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        handle = os.open(os.devnull, mode)
-        os.dup2(handle, number)
-        os.close(handle)
+    guard.close_streams()
     limits = settings["limits"]
     landlock = filtered = False
     if os.name == "posix":
@@ -115,19 +112,13 @@ def _libraries(hidden: list[str]) -> list[str]:
     """Return the folders that student code may read: the libraries of this Python, this
     package and its data cache, except those that contain a hidden file.
     """
-    candidates = [
-        Path(prefix) / name
-        for prefix in (sys.prefix, sys.base_prefix)
-        for name in ("lib", "lib64", "share")
-    ]
-    own = Path(__file__).parents[1]
-    candidates += [Path(site.getusersitepackages()), own, cache_folder()]
+    candidates = [Path(site.getusersitepackages()), cache_folder()]
+    candidates.append(Path(__file__).parents[1])
+    for name in ("lib", "lib64", "share"):
+        candidates += [Path(sys.prefix, name), Path(sys.base_prefix, name)]
     found = {path.resolve() for path in candidates if path.exists()}
-    return sorted(
-        str(path)
-        for path in found
-        if not any(Path(file).is_relative_to(path) for file in hidden)
-    )
+    private = {folder for file in hidden for folder in Path(file).parents}
+    return sorted(map(str, found - private))
 
 
 def _prepare(modules: list[str]) -> tuple[object, Snapshot, list[str]]:

@@ -129,8 +129,9 @@ def test_hostile_submission_does_not_affect_others(
     nbformat.write(chapter, tmp_path / "99_small.ipynb")
     expected = _write_class(tmp_path / "class")
     folder = tmp_path / "grades"
+    places, options = [tmp_path / "class"], {"unprotected": True}
     reports = grade(
-        tmp_path / "99_small.ipynb", [tmp_path / "class"], folder, limits=small_limits
+        tmp_path / "99_small.ipynb", places, folder, limits=small_limits, **options
     )
     assert not any(report.failed for report in reports)
     assert len(reports) == len(expected)
