@@ -24,6 +24,10 @@ _EXERCISE = re.compile(
 _STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests")
 _STEPS += ("ClearMarkScheme", "ComputeChecksums")
 _MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+_NOTE = (
+    "\n\n*Run All* stops at the first exercise that has no answer yet: answer it, or "
+    "go on with the cell below it."
+)
 _BADGE = re.compile(
     r"\[!\[[^\]]*\]\([^)]*\)\]\(https://colab\.research\.google\.com/[^)]*\)[ \t]*\n?"
 )
@@ -216,8 +220,10 @@ def release(notebook: dict) -> dict:
     """
     preprocessors = require("nbgrader.preprocessors", "teach")
     notebook = copy.deepcopy(notebook)
+    first = next((c for c in notebook.cells if c.cell_type == "markdown"), None)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
+            cell.source += _NOTE if cell is first else ""
             cell.source = _with_web_addresses(_BADGE.sub("", cell.source))
         if cell.metadata.get("nbgrader", {}).get("solution"):
             _unfold(cell)

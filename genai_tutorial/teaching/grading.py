@@ -90,7 +90,6 @@ class Grader:
                 results.append(result)
         return Report(
             submission.student,
-            submission.path,
             self.chapter.title,
             tuple(results),
             self.sandbox.protections,
@@ -102,7 +101,7 @@ class Grader:
             for exercise in self.chapter.exercises
             for part in exercise.of_kind("solution")
         }
-        reference = Submission("the chapter itself", self.chapter.path, cells)
+        reference = Submission("the chapter itself", cells)
         for exercise in self.chapter.exercises:
             if exercise.is_open:
                 continue

@@ -76,7 +76,6 @@ class Report:
     """A student's results, and the protections that the sandbox enforced meanwhile."""
 
     student: str
-    path: Path
     chapter: str
     results: tuple[Result, ...]
     protections: tuple[Protection, ...]
@@ -276,7 +275,7 @@ class Gradebook:
                 name, exercise.title, _number(points), exercise.points, comment, seen
             )
             results.append(result)
-        return Report(student, path, self._chapter.title, tuple(results), ())
+        return Report(student, self._chapter.title, tuple(results), ())
 
     def add(self, report: Report, fingerprint: str | None) -> None:
         """Write a report: first the page, then the rows, then the fingerprint."""

@@ -26,13 +26,11 @@ class Submission:
 
     Attributes:
         student: Student's name, from the name of the file or its folder.
-        path: Path of the notebook.
         cells: Type and text of the cells with an nbgrader id, in order.
         problem: Reason why the notebook could not be read, or an empty string.
     """
 
     student: str
-    path: Path
     cells: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     problem: str = ""
 
@@ -151,7 +149,7 @@ def read_submission(student: str, path: Path) -> Submission:
             cells = _graded_cells(path.read_text(encoding="utf-8"))
     except Exception as error:  # a file from a student can be malformed in any way
         problem = f"The file cannot be read as a notebook ({type(error).__name__})."
-    return Submission(student, path, cells, problem)
+    return Submission(student, cells, problem)
 
 
 def _graded_cells(text: str) -> dict[str, list[tuple[str, str]]]:

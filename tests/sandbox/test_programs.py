@@ -21,7 +21,10 @@ pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"
 )
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
-_LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+_LIBC = (
+    "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    "pair = (ctypes.c_int * 2)()\nlibc.socketpair(1, 1, 0, pair)\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def test_program_ends_with_its_reason(runner, source, kind, message) -> None:
         "libc.semget(0, 1, 0o1666)",
         "libc.inotify_init1(0)",
         "libc.utimensat(-100, b'/etc/passwd', None, 0)",
-        "libc.ioctl(0, 0x8901, ctypes.byref(ctypes.c_int(os.getppid())))",
+        "libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int(os.getppid())))",
     ],
 )
 def test_kernel_stops_programs_below_the_audit_hook(runner, attempt) -> None:

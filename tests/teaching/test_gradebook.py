@@ -186,9 +186,7 @@ class _FakeGrader:
             for exercise in self.chapter.exercises
         ]
         protections = (Protection("Students' code is kept in", True, "a fake"),)
-        return Report(
-            submission.student, submission.path, "99", tuple(results), protections
-        )
+        return Report(submission.student, "99", tuple(results), protections)
 
 
 @pytest.fixture
