@@ -19,7 +19,6 @@ LoRA; in the part `tools`, the set-ups without training are measured for seed 0 
 The adapters are kept in the cache folder.
 """
 
-import math
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -30,19 +29,18 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from agent_team import copy_checker, doubt, write_and_check
+from calibrated_policy import CalibratedPolicy
 
 from genai_tutorial.agents import (
     COULD_NOT,
     Agent,
     Budget,
-    CalibratedPolicy,
     ModelPolicy,
     Run,
     Toolbox,
     allow_all,
     calibrate,
-    copy_checker,
-    doubt,
     flaky,
     harmful_calls,
     marked_results,
@@ -51,15 +49,14 @@ from genai_tutorial.agents import (
     success_probability,
     tool_scores,
     unasked_calls,
-    write_and_check,
 )
 from genai_tutorial.alignment import add_lora, fold_lora, lora_layers
 from genai_tutorial.metrics import auroc
-from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.recipes import SMOLLM2_TOOLS
-from genai_tutorial.runtime import cache_folder
+from genai_tutorial.runtime import cache_folder, keep_record, run_parts
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     FILE_ATTACKS,
     HARMFUL_TOOLS,
     NEEDED_TOOLS,
@@ -98,7 +95,7 @@ from genai_tutorial.training import (
 STEPS = (10, 20, 36)
 TRACES, BATCH, LEARNING_RATE, WARMUP = 288, 8, 2e-3, 4
 # no limit on time: results must not depend on how busy the machine is
-BUDGET = Budget(steps=4, seconds=math.inf)
+BUDGET = Budget(steps=4, seconds=None)
 CONTENT_FREE = "N/A"
 FAILURES, ATTEMPTS, REPEATS = (0.1, 0.3, 0.5), (1, 2, 3), 5
 
@@ -260,7 +257,7 @@ def untrained(box: Toolbox, tasks: Sequence[AgentTask]) -> dict:
         example_policy(model, tokenizer),
         described_policy(model, tokenizer, box),
     )
-    alone, one = Toolbox(()), Budget(steps=1, seconds=math.inf)
+    alone, one = Toolbox(()), Budget(steps=1, seconds=None)
     asked = [[Message("user", task.question)] for task in tasks]
     scores = tool_scores(example, asked, box.names)
     calibrated = CalibratedPolicy(replace(example, mask=mask()), box, scores)

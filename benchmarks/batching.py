@@ -40,8 +40,9 @@ from genai_tutorial.efficiency import (
     answer_in_static_batches,
 )
 from genai_tutorial.generation import shared_length
-from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.recipes import load
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import CHAT, MAX_ANSWER_TOKENS, exam_questions
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import AttentionContext, DecoderLM

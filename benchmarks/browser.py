@@ -24,8 +24,8 @@ import torch
 
 from genai_tutorial.edge import PackedModel, engine_script, model_script, pack_model
 from genai_tutorial.generation import generate
-from genai_tutorial.pretrained import keep_record, run_parts
 from genai_tutorial.recipes import load
+from genai_tutorial.runtime import keep_record, run_parts
 
 MODELS = ("shakespeare", "factbook-base")
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from genai_tutorial.pretrained import keep_record, load_smollm2
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.pretrained import load_smollm2
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.sandbox import ProgramLimits
 from genai_tutorial.tasks.code import (
     SIMPLE_PROBLEMS,

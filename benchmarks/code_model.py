@@ -35,8 +35,7 @@ from genai_tutorial.alignment import Rows, supervised_loss
 from genai_tutorial.corpus import docstring_gap, join_documents
 from genai_tutorial.data import LibraryFunction, load_functions
 from genai_tutorial.metrics import pass_at_k
-from genai_tutorial.pretrained import keep_record, record
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, keep_record, record
 from genai_tutorial.tasks.code import (
     END,
     SHORT_MIXTURE,

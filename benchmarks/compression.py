@@ -37,8 +37,9 @@ from genai_tutorial.efficiency import (
     smoothed,
 )
 from genai_tutorial.metrics import bootstrap_interval, perplexity
-from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.recipes import load, load_corpus
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderLM, KVCache
 

@@ -29,8 +29,8 @@ from genai_tutorial.generation import (
     regex_from_schema,
 )
 from genai_tutorial.metrics import wilson_interval
-from genai_tutorial.pretrained import keep_record, load_smollm2
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.pretrained import load_smollm2
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.people import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,

@@ -42,9 +42,9 @@ from genai_tutorial.efficiency import (
     quantized,
 )
 from genai_tutorial.generation import generate_with_lookup
-from genai_tutorial.pretrained import find_smollm2, keep_record, load_smollm2
+from genai_tutorial.pretrained import find_smollm2, load_smollm2
 from genai_tutorial.recipes import load
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 

@@ -43,10 +43,9 @@ from genai_tutorial.metrics import (
     gaussian_frechet_distance,
     read_digits,
 )
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import card, load
 from genai_tutorial.recipes.mnist.diffusion import SCHEDULE
-from genai_tutorial.runtime import describe_machine, progress_bar
+from genai_tutorial.runtime import describe_machine, keep_record, progress_bar
 
 STEPS = {
     "ddim": (2, 3, 5, 10, 20, 50, 1000),

@@ -35,7 +35,6 @@ from genai_tutorial.data import (
 )
 from genai_tutorial.density import PPCA, fit_ppca
 from genai_tutorial.metrics import bits_per_dimension
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import (
     DIGIT_FAMILIES,
     N_EVAL_IMAGES,
@@ -45,7 +44,7 @@ from genai_tutorial.recipes import (
     build_rounded,
     measure_digits,
 )
-from genai_tutorial.runtime import describe_machine, seed_everything
+from genai_tutorial.runtime import describe_machine, keep_record, seed_everything
 from genai_tutorial.training import Checkpoint, Process
 
 SEEDS, TIMED, SCORED = (0, 1, 2), 100, 50

@@ -32,9 +32,8 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import load_absent, load_fact_split, load_facts
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.pretrained import RECORDS, keep_record, record
 from genai_tutorial.recipes import FACTBOOK_BASE, load, load_corpus
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import RECORDS, describe_machine, keep_record, record
 from genai_tutorial.tasks.assistant import (
     CHAT,
     END_OF_TEXT,

@@ -27,10 +27,15 @@ from genai_tutorial.data import load_emoji_split
 from genai_tutorial.diffusion import VELOCITY, UNetConfig, diffusion_loss, sample_images
 from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
-from genai_tutorial.pretrained import RECORDS, keep_images, keep_record, record
 from genai_tutorial.recipes import SHAPES_CLIP, load
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import (
+    RECORDS,
+    describe_machine,
+    keep_images,
+    keep_record,
+    record,
+)
 from genai_tutorial.tasks.shapes import caption_accuracy, encode_captions, load_shapes
 from genai_tutorial.training import (
     EMA,

@@ -40,13 +40,8 @@ from genai_tutorial.generation import (
     generate,
     regex_from_schema,
 )
-from genai_tutorial.pretrained import (
-    LAYER_NAMES,
-    keep_record,
-    load_smollm2_tokenizer,
-    record,
-)
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.pretrained import LAYER_NAMES, load_smollm2_tokenizer
+from genai_tutorial.runtime import describe_machine, keep_record, record
 from genai_tutorial.sandbox import run_programs
 from genai_tutorial.tasks.code import SIMPLE_PROBLEMS
 from genai_tutorial.tasks.people import PROFILE_SCHEMA

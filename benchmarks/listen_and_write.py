@@ -26,9 +26,8 @@ from torch.nn import functional
 from genai_tutorial.audio import ListenAndWrite, ListenAndWriteConfig, whisper_features
 from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import held_out_recordings, recipe
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.shapes import parse_caption
 from genai_tutorial.tasks.speech import (
     DIGITS,

@@ -37,7 +37,7 @@ from genai_tutorial.data import (
     load_wikipedia,
 )
 from genai_tutorial.efficiency import count, quantized
-from genai_tutorial.pretrained import keep_record, load_minilm, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_minilm, load_smollm2
 from genai_tutorial.recipes import load
 from genai_tutorial.retrieval import (
     ChatModel,
@@ -46,6 +46,7 @@ from genai_tutorial.retrieval import (
     map_reduce,
     refine,
 )
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import GoldRule, Question
 from genai_tutorial.tasks.long_context import (
     Haystack,

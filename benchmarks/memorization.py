@@ -46,15 +46,10 @@ from genai_tutorial.metrics import (
     nearest_neighbours,
     true_positive_rate_at,
 )
-from genai_tutorial.pretrained import (
-    keep_images,
-    keep_record,
-    load_smollm2,
-    load_smollm2_tokenizer,
-    run_parts,
-)
+from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.recipes import load
 from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
+from genai_tutorial.runtime import keep_images, keep_record, run_parts
 from genai_tutorial.safety import (
     Canary,
     draw_canaries,

@@ -23,8 +23,8 @@ from statistics import correlation, fmean
 import torch
 
 from genai_tutorial.data import load_molecule_split
-from genai_tutorial.pretrained import keep_record, run_parts
 from genai_tutorial.recipes import load
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.molecules import (
     FingerprintRidge,
     HillClimbSettings,

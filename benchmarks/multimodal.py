@@ -51,9 +51,8 @@ from genai_tutorial.multimodal import (
     read_film,
     without_last_block,
 )
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import SHAPES_VLM, load
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,
     Kind,

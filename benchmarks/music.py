@@ -28,9 +28,8 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     stream_losses,
 )
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes.bach_chorales import LIVE
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.music import (
     WINDOW,
     compose,

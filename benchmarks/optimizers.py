@@ -25,9 +25,8 @@ import torch
 from genai_tutorial import recipes
 from genai_tutorial.corpus import PackedBatches, TokenShards
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.pretrained import RECORDS, keep_record
 from genai_tutorial.recipes import load_corpus, packed_language_model_loss, write_corpus
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import RECORDS, describe_machine, keep_record
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.training import (
     AdamW,

@@ -49,8 +49,7 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import load_facts
 from genai_tutorial.generation import Score, generate_rollouts
-from genai_tutorial.pretrained import keep_record
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,

@@ -25,8 +25,8 @@ from pathlib import Path
 import torch
 
 from genai_tutorial.generation import generate_all
-from genai_tutorial.pretrained import keep_record, load_smollm2
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.pretrained import load_smollm2
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.prompting import (
     ANIMAL_OR_FRUIT,
     INVENTED_LABELS,

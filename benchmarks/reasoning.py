@@ -48,9 +48,8 @@ from genai_tutorial.generation import (
     self_consistency,
     weighted_vote,
 )
-from genai_tutorial.pretrained import keep_record, record
 from genai_tutorial.recipes import ARITHMETIC_REASONER
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, keep_record, record
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,

@@ -35,7 +35,7 @@ from genai_tutorial.metrics import (
     risk_coverage,
     semantic_entropy,
 )
-from genai_tutorial.pretrained import keep_record, load_minilm, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_minilm, load_smollm2
 from genai_tutorial.retrieval import (
     BM25Index,
     ChatModel,
@@ -62,6 +62,7 @@ from genai_tutorial.retrieval import (
     words_and_codes,
     written_citations,
 )
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
 from genai_tutorial.tasks.retrieval import (
     SearchTask,

@@ -28,9 +28,10 @@ from genai_tutorial.alignment import encode_pairs, learn_by_dpo
 from genai_tutorial.data import load_absent, load_fact_split, load_facts, load_wikipedia
 from genai_tutorial.interpretability import WordVectors, leave_one_out_centroid_hits
 from genai_tutorial.metrics import auroc, true_positive_rate_at
-from genai_tutorial.pretrained import keep_record, load_minilm, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_minilm, load_smollm2
 from genai_tutorial.recipes import load
 from genai_tutorial.retrieval import ChatModel, grounded_prompt
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.safety import (
     Principle,
     ai_comparisons,

@@ -30,9 +30,8 @@ from genai_tutorial.corpus import (
     write_shards,
 )
 from genai_tutorial.data import load_wikipedia
-from genai_tutorial.pretrained import RECORDS, keep_record
 from genai_tutorial.recipes import held_out_loss
-from genai_tutorial.runtime import choose_device, describe_machine
+from genai_tutorial.runtime import RECORDS, choose_device, describe_machine, keep_record
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     Checkpoint,

@@ -21,8 +21,7 @@ from torch.nn import functional
 from genai_tutorial import recipes
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.pretrained import keep_record
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import TokenBatches, build_optimizer, fit, warmup_linear
 from genai_tutorial.transformer import (

@@ -41,9 +41,13 @@ from genai_tutorial.diffusion import (
     sample_images,
 )
 from genai_tutorial.metrics import copy_test, frechet_distance, nearest_neighbours
-from genai_tutorial.pretrained import keep_images, keep_record
 from genai_tutorial.recipes import load, recipe
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import (
+    describe_machine,
+    keep_images,
+    keep_record,
+    write_atomically,
+)
 from genai_tutorial.tasks.speech import (
     DIGITS,
     SpokenDigits,

@@ -33,7 +33,7 @@ from genai_tutorial.generation import (
     speculative_accept,
 )
 from genai_tutorial.metrics import chi_square_test
-from genai_tutorial.pretrained import keep_record, load_smollm2, run_parts
+from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.recipes import (
     FACTBOOK_BASE,
     FACTBOOK_DRAFT,
@@ -45,6 +45,7 @@ from genai_tutorial.recipes import (
     packed_logits,
     teacher_targets,
 )
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.training import build_optimizer, fit, warmup_stable_decay

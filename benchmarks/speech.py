@@ -50,7 +50,6 @@ from genai_tutorial.audio import (
 from genai_tutorial.data import Voice, speak
 from genai_tutorial.diffusion import VELOCITY, dpm_solver, sample_images
 from genai_tutorial.metrics import word_error_rate
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import (
     READ,
     READ_SEED,
@@ -61,7 +60,7 @@ from genai_tutorial.recipes import (
     transcribe,
 )
 from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     caption_scores,

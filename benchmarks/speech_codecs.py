@@ -27,9 +27,8 @@ from genai_tutorial.audio import (
     mel_to_wave,
 )
 from genai_tutorial.metrics import word_error_rate
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import TEST_SEED, card, load
-from genai_tutorial.runtime import describe_machine
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.vae import ResidualVectorQuantizer, codebook_usage
 

@@ -42,9 +42,8 @@ from genai_tutorial.audio import (
 from genai_tutorial.data import speak
 from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.multimodal import ImageReader, Projector, answer_loss
-from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes import load
-from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     MIXTURE,
     ONE_WORD_KINDS,

@@ -40,8 +40,8 @@ from genai_tutorial.data import (
     load_peptide_split,
     load_peptides,
 )
-from genai_tutorial.pretrained import keep_record, run_parts
 from genai_tutorial.recipes import held_out_molecule_loss, load
+from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.crystals import (
     EnergyForest,
     closest_distance,

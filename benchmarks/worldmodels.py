@@ -34,7 +34,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from genai_tutorial.pretrained import Part, keep_record, run_parts
+from genai_tutorial.runtime import Part, keep_record, run_parts
 from genai_tutorial.tasks.paddle import (
     LEFT,
     PADDLE,

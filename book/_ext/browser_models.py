@@ -30,8 +30,8 @@ def write_models(folder: Path, models: dict[str, str]) -> None:
     Raises:
         ExtensionError: If a model is not the one that an output was made with.
     """
+    from genai_tutorial.browser import pack_published
     from genai_tutorial.edge import engine_script, model_script
-    from genai_tutorial.notebook import pack_published
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "engine.js").write_text(engine_script(), "utf8")

@@ -8,11 +8,12 @@ import operator
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from genai_tutorial.agents.jail import FileJail
-from genai_tutorial.agents.tools import Tool, ToolError
 from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import BM25Index, Passage
 from genai_tutorial.sandbox import OutcomeKind, ProgramRunner
+
+from .jail import FileJail
+from .tools import Tool, ToolError
 
 _OPERATORS = {
     ast.Add: operator.add,
@@ -66,13 +67,8 @@ def count_letters(word: str) -> str:
 
 
 def lookup_tool(facts: Iterable[Fact]) -> Tool:
-    """Return a tool that looks up facts about countries.
-
-    If there is no such country, the error names the nearest ones, so that the next call
-    can be right.
-
-    Args:
-        facts: The facts; of them, capitals, currencies and internet domains are found.
+    """Return a tool that looks up capitals, currencies and internet domains; its error
+    names the nearest countries, so that the next call can be right.
     """
     known = {(fact.country, fact.relation): fact.answer for fact in facts}
     countries = {country.lower(): country for country, _ in known}
@@ -175,11 +171,7 @@ def search_tool(passages: Sequence[Passage]) -> Tool:
 
 
 def python_tool(runner: ProgramRunner) -> Tool:
-    """Return a tool that runs Python in the sandbox.
-
-    Args:
-        runner: The sandbox, open.
-    """
+    """Return a tool that runs Python in an open sandbox."""
 
     def run_python(code: str) -> str:
         """Run Python code and return what it prints.
@@ -196,8 +188,7 @@ def python_tool(runner: ProgramRunner) -> Tool:
 
 
 def shown_value(code: str) -> str:
-    """Return code that prints its last line if that is an expression other than a call
-    of print, as an interactive session does.
+    """Return code that prints its last expression, as an interactive session does.
 
     >>> shown_value("2 + 3"), shown_value("print(2)"), shown_value("x = 1")
     ('print(2 + 3)', 'print(2)', 'x = 1')

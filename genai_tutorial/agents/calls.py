@@ -4,11 +4,13 @@ calls that a model may write.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from genai_tutorial.generation import regex_from_schema
+
+_MOST_WORDS, _MOST_NUMBERS = 200, 20  # that count as copied
 
 
 class CallError(ValueError):
@@ -17,20 +19,19 @@ class CallError(ValueError):
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call of a tool.
-
-    Attributes:
-        name: The tool's name.
-        arguments: The arguments by name.
-    """
+    """A call of a tool: its name, and the arguments by name."""
 
     name: str
     arguments: Mapping[str, Any]
 
     def __str__(self) -> str:
-        """Return the call as in Python, for reading."""
-        given = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
-        return f"{self.name}({given})"
+        """Return the call as in Python. A name with anything but letters, digits and
+        `_ . - /` is quoted and escaped, so that it cannot rewrite a question.
+        """
+        given = ", ".join(
+            f"{_readable(name)}={value!r}" for name, value in self.arguments.items()
+        )
+        return f"{_readable(self.name)}({given})"
 
 
 def write_call(call: ToolCall) -> str:
@@ -78,36 +79,28 @@ def parse_call(text: str) -> ToolCall | None:
 
 
 def call_pattern(schemas: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a regular expression for all valid calls, for `ConstrainedText`.
-
-    Args:
-        schemas: The schema of each tool's arguments, by the tool's name.
+    """Return a regular expression for all valid calls, for `ConstrainedText`, given the
+    schema of each tool's arguments by the tool's name.
 
     Raises:
         ValueError: If there is no tool, or a schema is not supported.
     """
-    return _any_call(
-        (name, regex_from_schema(_closed(schema), whitespace=""))
+    if not schemas:
+        raise ValueError("There must be at least one tool to call, got none.")
+    calls = [
+        rf'\{{"name":{re.escape(json.dumps(name))},"arguments":'
+        rf"{regex_from_schema(_closed(schema), whitespace='')}\}}"
         for name, schema in schemas.items()
-    )
+    ]
+    return f"({'|'.join(calls)})"
 
 
 def copying_pattern(
-    schemas: Mapping[str, Mapping[str, Any]],
-    sources: Sequence[str],
-    longest: int = 3,
+    schemas: Mapping[str, Mapping[str, Any]], sources: Sequence[str]
 ) -> str:
-    """Return a regular expression for the calls whose text arguments are copied: each
-    is a span of the sources.
-
-    A span is up to `longest` words in a row, the code behind a colon to the end of the
-    line, or two numbers of the sources with an operator between them.
-
-    Args:
-        schemas: The schema of each tool's arguments, by the tool's name. Arguments that
-            are no text, or are one of several given ones, are not copied.
-        sources: The texts to copy from: the task and the results so far.
-        longest: The largest number of words in a span.
+    """Return a regular expression for the calls whose text arguments are copied from
+    the sources, which are the task and the results so far: see `copied_spans`.
+    Arguments that are no text, or are one of several given ones, are not copied.
 
     Raises:
         ValueError: If there is no tool, or a schema is not supported.
@@ -115,18 +108,19 @@ def copying_pattern(
     Source: Gu et al., Incorporating Copying Mechanism in Sequence-to-Sequence
         Learning (the idea; there it is learned), https://arxiv.org/abs/1603.06393
     """
-    spans = copied_spans(sources, longest)
-    return _any_call(
-        (
-            name,
-            regex_from_schema(_closed(_with_choices(schema, spans)), whitespace=""),
-        )
-        for name, schema in schemas.items()
+    spans = copied_spans(sources)
+    return call_pattern(
+        {name: _with_choices(schema, spans) for name, schema in schemas.items()}
     )
 
 
-def copied_spans(sources: Sequence[str], longest: int = 3) -> list[str]:
-    """Return the texts that count as copied from the sources, without duplicates.
+def copied_spans(sources: Sequence[str]) -> list[str]:
+    """Return the texts that count as copied from the sources, without duplicates: up to
+    three words in a row, the code behind a colon to the end of the line, and two
+    numbers with an operator between them.
+
+    Of each source the first 200 words count, and of all the first 20 numbers, because
+    the number of pairs grows with the square.
 
     >>> spans = copied_spans(["What is 3 times 14?"])
     >>> "3 * 14" in spans, "14" in spans, "is 3 times" in spans, "3 times 14?" in spans
@@ -135,49 +129,41 @@ def copied_spans(sources: Sequence[str], longest: int = 3) -> list[str]:
     spans: list[str] = []
     numbers: list[str] = []
     for text in sources:
-        words = [word.strip("\"'?,;:!()").rstrip(".") for word in text.split()]
-        for length in range(1, longest + 1):
+        words = [
+            word.strip("\"'?,;:!()").rstrip(".") for word in text.split()[:_MOST_WORDS]
+        ]
+        for length in range(1, 4):
             spans += [
                 " ".join(words[start : start + length])
                 for start in range(len(words) - length + 1)
             ]
-        spans += [code.strip() for code in re.findall(r": *(.+)$", text, re.MULTILINE)]
+        codes = re.findall(r": *(.+)$", text, re.MULTILINE)[:_MOST_WORDS]
+        spans += [code.strip() for code in codes]
         numbers += re.findall(r"\d+(?:\.\d+)?", text)
+    numbers = numbers[:_MOST_NUMBERS]
     for place, first in enumerate(numbers):
         for second in numbers[:place] + numbers[place + 1 :]:
             spans += [f"{first} {operator} {second}" for operator in "+-*/"]
     return list(dict.fromkeys(span for span in spans if span))
 
 
-def _any_call(patterns: Iterable[tuple[str, str]]) -> str:
-    calls = [
-        rf'\{{"name":{_quoted(name)},"arguments":{arguments}\}}'
-        for name, arguments in patterns
-    ]
-    if not calls:
-        raise ValueError("There must be at least one tool to call, got none.")
-    return f"({'|'.join(calls)})"
-
-
-def _quoted(text: str) -> str:
-    return re.escape(json.dumps(text))
-
-
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema with the properties that are required, without defaults."""
+    """Return a schema with the properties that are required."""
     properties = {
-        name: {key: value for key, value in part.items() if key != "default"}
-        for name, part in schema["properties"].items()
+        name: part
+        for name, part in schema.get("properties", {}).items()
         if name in schema.get("required", [])
     }
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _with_choices(schema: Mapping[str, Any], choices: list[str]) -> dict[str, Any]:
-    properties = {
-        name: {"type": "string", "enum": choices}
-        if part["type"] == "string" and "enum" not in part
-        else part
-        for name, part in schema["properties"].items()
-    }
+    properties = dict(schema.get("properties", {}))
+    for name, part in properties.items():
+        if isinstance(part, dict) and part.get("type") == "string":
+            properties[name] = {"enum": choices, **part}  # its own choices are kept
     return {**schema, "properties": properties}
+
+
+def _readable(name: str) -> str:
+    return name if re.fullmatch(r"[\w./-]+", name) else repr(name)

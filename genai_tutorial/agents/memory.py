@@ -9,48 +9,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.agents.policy import (
-    Conversation,
-    Policy,
-    Reply,
-    last_results,
-    result_message,
-)
-from genai_tutorial.agents.tools import Tool, ToolError
 from genai_tutorial.retrieval import FlatIndex
 from genai_tutorial.tokenization import Message
 
-Encode = Callable[[Sequence[str]], Float[Tensor, "text width"]]
-"""A function that encodes texts as vectors, such as `SentenceVectors.encode`."""
+from .policy import Conversation, last_results, result_message
+from .tools import Tool, ToolError
 
 
 @dataclass
 class LongTermMemory:
-    """Notes that are found again by their meaning.
+    """Notes that are found again by their meaning."""
 
-    Attributes:
-        encode: Encodes notes and questions as vectors.
-        notes: The notes, oldest first.
-
-    >>> memory = LongTermMemory(lambda texts: torch.tensor([[len(t)] for t in texts]))
-    >>> memory.add("four"), memory.add("a longer note")
-    (None, None)
-    >>> memory.search("size", k=1)
-    ['four']
-    """
-
-    encode: Encode
+    encode: Callable[[Sequence[str]], Float[Tensor, "text width"]]
     notes: list[str] = field(default_factory=list)
     _vectors: list[Tensor] = field(default_factory=list, repr=False)
 
     def add(self, note: str) -> None:
-        """Keep a note.
-
-        Raises:
-            ValueError: If it is empty.
-        """
+        """Keep a note."""
         if not note.strip():
-            raise ValueError("A note must not be empty.")
+            raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())
         self.notes.append(note)
 
@@ -74,8 +51,6 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
         Args:
             note: The note.
         """
-        if not note.strip():
-            raise ToolError("a note must not be empty.")
         memory.add(note)
         return "It is kept."
 
@@ -93,32 +68,6 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
     return Tool.from_function(remember), Tool.from_function(recall)
 
 
-@dataclass(frozen=True)
-class ShortenedPolicy:
-    """A policy that sees a shortened conversation when the whole is too long.
-
-    Attributes:
-        policy: The policy.
-        count: Returns the length of a conversation, in tokens or characters.
-        room: The largest length.
-        summarize: Returns what to keep of the results that are left out.
-    """
-
-    policy: Policy
-    count: Callable[[Conversation], int]
-    room: int
-    summarize: Callable[[Sequence[str]], str]
-
-    def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
-        """Return the next message of each conversation."""
-        return self.policy.replies(
-            [
-                shortened(conversation, self.count, self.room, self.summarize)
-                for conversation in conversations
-            ]
-        )
-
-
 def shortened(
     conversation: Conversation,
     count: Callable[[Conversation], int],
@@ -126,16 +75,7 @@ def shortened(
     summarize: Callable[[Sequence[str]], str],
 ) -> list[Message]:
     """Return a conversation that fits: of its calls and results the oldest are left
-    out, as few as possible, and their results are summarized in one turn.
-
-    Args:
-        conversation: The task, and then in turn calls and results.
-        count: Returns the length of a conversation.
-        room: The largest length.
-        summarize: Returns what to keep of the results that are left out.
-
-    Raises:
-        ValueError: If even the task with a summary of everything is too long.
+    out, as few as possible, and one turn says what `summarize` keeps of their results.
     """
     task, *turns = conversation
     if count(conversation) <= room:

@@ -1,5 +1,8 @@
 """The short-time Fourier transform: which frequencies a sound contains, and when."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
@@ -89,3 +92,195 @@ def _check(window: int, hop: int) -> None:
             "window must be an even number of samples and hop at least 1, got "
             f"{window=}, {hop=}"
         )
+
+
+LOWEST_MAGNITUDE = 1e-5
+"""Smaller magnitudes are raised to this floor, so that the logarithm stays finite."""
+
+_LINEAR = 200 / 3  # hertz per mel below 1,000 Hz
+_STEP = math.log(6.4) / 27  # logarithm of the ratio per mel above it
+
+
+def hertz_to_mel(hertz: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Convert frequencies to Slaney's mel scale: linear up to 1,000 Hz and logarithmic
+    above, like human hearing.
+    """
+    above = 15 + (hertz.clamp(min=1000) / 1000).log() / _STEP
+    return torch.where(hertz < 1000, hertz / _LINEAR, above)
+
+
+def mel_to_hertz(mels: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Convert Slaney's mels back to frequencies."""
+    return torch.where(
+        mels < 15, mels * _LINEAR, 1000 * ((mels.clamp(min=15) - 15) * _STEP).exp()
+    )
+
+
+def mel_filter_bank(rate: int, window: int, mels: int) -> Float[Tensor, "mel bin"]:
+    """Return triangular filters, equally wide in mels and of equal area in hertz.
+
+    Source: Slaney, Auditory Toolbox, 1998,
+        https://engineering.purdue.edu/~malcolm/interval/1998-010/
+    """
+    highest = hertz_to_mel(torch.tensor(rate / 2, dtype=torch.float64)).item()
+    corners = mel_to_hertz(torch.linspace(0, highest, mels + 2, dtype=torch.float64))
+    bins = torch.linspace(0, rate / 2, window // 2 + 1, dtype=torch.float64)
+    low, centre, high = (corners[k : k + mels, None] for k in range(3))
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    filters = torch.minimum(rising, falling).clamp(min=0) * 2 / (high - low)
+    if (filters.amax(dim=1) == 0).any():
+        raise ValueError(
+            f"{mels} filters are too many for a window of {window} samples at {rate} "
+            "Hz: at least one falls between two bins; take fewer or a longer window"
+        )
+    return filters.float()
+
+
+@dataclass(frozen=True)
+class MelConfig:
+    """The time and frequency grid of a mel spectrogram.
+
+    Attributes:
+        rate: Samples per second of the wave.
+        window: Samples per window.
+        hop: Samples from one frame to the next.
+        mels: Number of frequency bands.
+    """
+
+    rate: int = 16_000
+    window: int = 512
+    hop: int = 128
+    mels: int = 64
+
+    @property
+    def frames_per_second(self) -> float:
+        """The number of columns per second of sound."""
+        return self.rate / self.hop
+
+
+def mel_spectrogram(
+    wave: Float[Tensor, "*batch sample"], config: MelConfig
+) -> Float[Tensor, "*batch mel frame"]:
+    """Return the magnitude in each mel band and frame."""
+    spectrum = short_time_fourier_transform(wave, config.window, config.hop)
+    return mel_filter_bank(config.rate, config.window, config.mels) @ spectrum.abs()
+
+
+def log_mel_spectrogram(
+    wave: Float[Tensor, "*batch sample"], config: MelConfig
+) -> Float[Tensor, "*batch mel frame"]:
+    """Return the natural logarithm of the magnitudes; silence is `log(1e-5)`.
+
+    `mel_to_wave` inverts it approximately: phases and detail within a band are lost.
+    """
+    return mel_spectrogram(wave, config).clamp(min=LOWEST_MAGNITUDE).log()
+
+
+def whisper_features(
+    wave: Float[Tensor, "*batch sample"], mels: int = 80
+) -> Float[Tensor, "*batch mel frame"]:
+    """Return the log-mel spectrogram that Whisper reads: 16,000 samples per second,
+    windows of 25 ms, 100 frames per second.
+
+    It is the base-10 logarithm of the power, clipped to at most 8 below the maximum and
+    scaled to about -1 to 1. A wave of n samples gives n // 160 frames.
+
+    Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision,
+        section 2.2, https://arxiv.org/abs/2212.04356
+    """
+    rate, window, hop = 16_000, 400, 160
+    spectrum = short_time_fourier_transform(wave, window, hop)[..., :-1]
+    powers = mel_filter_bank(rate, window, mels) @ spectrum.abs().square()
+    logs = powers.clamp(min=1e-10).log10()
+    loudest = logs.amax(dim=(-2, -1), keepdim=True)
+    return (torch.maximum(logs, loudest - 8) + 4) / 4
+
+
+def griffin_lim(
+    magnitudes: Float[Tensor, "*batch bin frame"],
+    hop: int,
+    generator: torch.Generator,
+    steps: int = 32,
+    momentum: float | int = 0.99,
+) -> Float[Tensor, "*batch sample"]:
+    """Find a wave with these magnitudes, starting from random phases.
+
+    Each step builds the wave for the current phases, transforms it again, and keeps the
+    phases of the result together with the given magnitudes.
+
+    Args:
+        magnitudes: Absolute values of a short-time Fourier transform.
+        hop: Samples from one frame to the next.
+        generator: Random generator of the initial phases.
+        momentum: 0 is the original algorithm of 1984, whose error never increases; 0.99
+            goes further in the direction of the last step and converges faster.
+
+    Returns:
+        A wave of `hop * (frames - 1)` samples.
+
+    Raises:
+        ValueError: If `steps` is negative or `momentum` is not in [0, 1).
+
+    Source: Perraudin, Balazs and Søndergaard, A fast Griffin-Lim algorithm, algorithm
+        2, https://doi.org/10.1109/WASPAA.2013.6701851
+    """
+    if steps < 0 or not 0 <= momentum < 1:
+        raise ValueError(
+            "steps must not be negative and momentum must be from 0 to below 1, got "
+            f"{steps=}, {momentum=}"
+        )
+    samples = hop * (magnitudes.shape[-1] - 1)
+    window = 2 * (magnitudes.shape[-2] - 1)
+    turns = torch.rand(magnitudes.shape, generator=generator)
+    phases = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
+    previous = torch.zeros_like(phases)
+    for _ in range(steps):
+        wave = inverse_short_time_fourier_transform(magnitudes * phases, hop, samples)
+        rebuilt = short_time_fourier_transform(wave, window, hop)
+        ahead = rebuilt + momentum * (rebuilt - previous)
+        phases = ahead / ahead.abs().clamp(min=1e-16)
+        previous = rebuilt
+    return inverse_short_time_fourier_transform(magnitudes * phases, hop, samples)
+
+
+def mel_to_wave(
+    log_mels: Float[Tensor, "*batch mel frame"],
+    config: MelConfig,
+    generator: torch.Generator,
+    steps: int = 32,
+) -> Float[Tensor, "*batch sample"]:
+    """Convert a log-mel spectrogram (see `log_mel_spectrogram`) to a wave.
+
+    The pseudo-inverse of the filter bank spreads each band over its frequencies, and
+    Griffin-Lim estimates the phases.
+
+    Args:
+        log_mels: Natural logarithms of the magnitudes per band.
+        config: The settings that they were computed with.
+        generator: Random generator of the initial phases.
+        steps: Number of iterations of Griffin-Lim.
+
+    Raises:
+        ValueError: If the number of bands differs from that of `config`.
+    """
+    if log_mels.shape[-2] != config.mels:
+        raise ValueError(
+            f"got {log_mels.shape[-2]} bands, but config has {config.mels}"
+        )
+    bank = mel_filter_bank(config.rate, config.window, config.mels)
+    magnitudes = (torch.linalg.pinv(bank) @ log_mels.exp()).clamp(min=0)
+    return griffin_lim(magnitudes, config.hop, generator, steps)
+
+
+def spectral_convergence(
+    wave: Float[Tensor, "*batch sample"],
+    magnitudes: Float[Tensor, "*batch bin frame"],
+    hop: int,
+) -> Float[Tensor, "*batch"]:
+    """Return the distance of a wave's magnitudes from the target magnitudes, relative
+    to the norm of the target: 0 for a perfect match, 1 for silence.
+    """
+    window = 2 * (magnitudes.shape[-2] - 1)
+    rebuilt = short_time_fourier_transform(wave, window, hop).abs()
+    distance = (rebuilt - magnitudes).square().sum(dim=(-2, -1)).sqrt()
+    return distance / magnitudes.square().sum(dim=(-2, -1)).sqrt()

@@ -1,16 +1,23 @@
 """The command `agent`: a task for SmolLM2 with tools, and the trace of what it did."""
 
+import itertools
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+
+import typer
 
 from genai_tutorial.agents import (
     Agent,
     AgentStep,
     Budget,
+    Ending,
+    FileJail,
     Policy,
-    Run,
     Toolbox,
     ToolCall,
+    ToolError,
 )
 from genai_tutorial.alignment import merge_lora
 from genai_tutorial.cli.chat import CONTROL, note
@@ -22,35 +29,36 @@ from genai_tutorial.cli.user_errors import (
 )
 from genai_tutorial.recipes import SMOLLM2_TOOLS, load_recipe
 from genai_tutorial.sandbox import ProgramRunner, SandboxError
-from genai_tutorial.tasks.agent import agent_mask, agent_toolbox, constrained
-
-LONGEST_TASK = 300
-"""The largest number of characters in a task."""
+from genai_tutorial.tasks.tool_use import agent_mask, agent_toolbox, constrained
 
 
 def work_on(task: str, folder: Path, steps: int) -> None:
-    """Let the agent work on a task, print its calls with their results, and then the
-    answer.
+    """Let the agent work on a task: print each call with its result as it happens, and
+    then the answer. Calls that change files are shown and asked about first.
 
-    Calls that change files are shown and asked about first.
+    Raises:
+        typer.Exit: If there is no answer.
     """
-    if not task.strip() or len(task) > LONGEST_TASK:
-        raise UserError(
-            f"A task has from 1 to {LONGEST_TASK} characters, got {len(task)}.",
-            WRONG_USE,
-        )
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: make it first.", WRONG_USE)
     try:
         with ProgramRunner() as runner:
             toolbox = agent_toolbox(folder, runner)
             agent = Agent(
-                load_policy(toolbox), toolbox, Budget(steps=steps), ask_on_terminal
+                load_policy(toolbox),
+                toolbox,
+                Budget(steps=steps),
+                partial(ask_on_terminal, FileJail(folder)),
+                watch=partial(_show_step, itertools.count(1)),
             )
             run = agent.run(" ".join(task.split()))
     except SandboxError as error:
         raise UserError(str(error), NOT_POSSIBLE) from error
-    show(run)
+    print(_clean(run.answer))
+    calls = len(run.calls)
+    note(f"{calls} call{'s' * (calls != 1)}, {run.tokens} tokens, {run.ending}")
+    if run.ending is not Ending.ANSWERED:
+        raise typer.Exit(NOT_POSSIBLE)
 
 
 def load_policy(toolbox: Toolbox) -> Policy:
@@ -61,10 +69,13 @@ def load_policy(toolbox: Toolbox) -> Policy:
     return constrained(loaded.policy(), toolbox, agent_mask(loaded.tokenizer))
 
 
-def ask_on_terminal(call: ToolCall) -> bool:
-    """Show a call on standard error and ask; anything but yes is no."""
+def ask_on_terminal(jail: FileJail, call: ToolCall) -> bool:
+    """Show a call on standard error, and the file that it would replace, and ask;
+    anything but yes is no.
+    """
     print(
-        f"The agent wants to call {_clean(str(call))}. Allow it? [y/N] ",
+        _clean(f"The agent wants to call {call}.{_replaced(jail, call)}"),
+        "Allow it? [y/N] ",
         end="",
         file=sys.stderr,
         flush=True,
@@ -72,21 +83,29 @@ def ask_on_terminal(call: ToolCall) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def show(run: Run) -> None:
-    """Print the calls with their results on standard error, and the answer on standard
-    output.
-    """
-    for number, step in enumerate(run.steps, start=1):
-        if step.result is not None:
-            note(_line(number, step))
-    print(_clean(run.answer))
-    note(f"{len(run.calls)} calls, {run.tokens} tokens, {run.ending}")
+def _replaced(jail: FileJail, call: ToolCall) -> str:
+    """Return a sentence about the file that a call replaces; empty if there is none."""
+    size, path = "", call.arguments.get("path", "")
+    try:
+        if call.name != "write_file" or not jail.resolve(path).exists():
+            return ""
+        lines = len(jail.read(path).splitlines())
+        size = f" ({lines} line{'s' * (lines != 1)})"
+    except ToolError:  # too long, or no text; a path that leads out is refused later
+        pass
+    return f" {path!r} exists{size} and would be replaced."
 
 
-def _line(number: int, step: AgentStep) -> str:
-    return _clean(f"{number}. {step.call or step.reply}  →  {step.result.text}")
+def _show_step(numbers: Iterator[int], step: AgentStep) -> None:
+    if step.result is not None:
+        called = f"{next(numbers)}. {step.call or step.reply}"
+        note(_clean(f"{called}  →  {step.result.text}"))
 
 
 def _clean(text: str) -> str:
-    """Return a text that cannot control the terminal."""
-    return CONTROL.sub("", text)
+    """Return a text that can neither control the terminal nor reverse its direction."""
+    return "".join(
+        character
+        for character in CONTROL.sub("", text)
+        if character.isprintable() or character.isspace()
+    )

@@ -19,7 +19,7 @@ from genai_tutorial.cli.user_errors import (
     UserError,
     user_errors,
 )
-from genai_tutorial.pretrained import load_minilm, record
+from genai_tutorial.pretrained import load_minilm
 from genai_tutorial.retrieval import (
     ChatModel,
     GroundedAnswer,
@@ -29,6 +29,7 @@ from genai_tutorial.retrieval import (
     answer_or_abstain,
     grounded_prompt,
 )
+from genai_tutorial.runtime import record
 from genai_tutorial.tokenization import SMOLLM2_CHAT
 
 PASSAGES, MAX_TOKENS = 3, 60

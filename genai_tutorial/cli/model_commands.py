@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+LONGEST_TASK = 300
+"""The largest number of characters in an agent's task."""
+
 
 def train(
     name: Annotated[
@@ -154,6 +157,10 @@ def agent(
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
     """
+    if not 0 < len(task.strip()) <= LONGEST_TASK:
+        raise typer.BadParameter(
+            f"A task has from 1 to {LONGEST_TASK} characters, got {len(task.strip())}."
+        )
     from genai_tutorial.cli.agent import work_on
 
     work_on(task, folder, steps)

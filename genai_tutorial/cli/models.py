@@ -7,12 +7,11 @@ from pathlib import Path
 import typer
 
 from genai_tutorial import recipes
-from genai_tutorial.audio import SOUND_FORMATS, mp3_is_available
 from genai_tutorial.cli.films import FILM_FORMATS, write_film
 from genai_tutorial.cli.pictures import write_grid
 from genai_tutorial.cli.sounds import write_clips
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
-from genai_tutorial.runtime import choose_device
+from genai_tutorial.runtime import SOUND_FORMATS, choose_device, mp3_is_available
 
 DEFAULT_COUNTS = {"images": 40, "films": 10, "sounds": 1}
 """The number of samples of each kind by default: four rows of images, ten clips side by

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.audio import write_sound
+from genai_tutorial.runtime import write_sound
 
 PAUSE_SECONDS = 0.5
 """The silence between two clips."""

@@ -2,7 +2,15 @@
 deduplicate, decontaminate, pack, shard and mix.
 """
 
-from .decontaminate import Decontaminator, Gram, held_out_grams
+from .cleaning import (
+    Decontaminator,
+    Filtered,
+    Gram,
+    QualityRules,
+    filter_documents,
+    held_out_grams,
+    normalize,
+)
 from .infilling import (
     INFILL_TOKENS,
     Gap,
@@ -16,8 +24,11 @@ from .infilling import (
     restore,
 )
 from .minhash import Duplicates, MinHash, deduplicate
-from .normalize import normalize
 from .order import PackedBatches
-from .packing import cut_rows, document_numbers, join_documents
-from .quality import Filtered, QualityRules, filter_documents
-from .shards import TokenShards, write_shards
+from .shards import (
+    TokenShards,
+    cut_rows,
+    document_numbers,
+    join_documents,
+    write_shards,
+)

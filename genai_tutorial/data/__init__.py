@@ -31,7 +31,7 @@ from .chorales import (
 )
 from .crystals import Compound, Crystal, load_compounds, load_crystals
 from .emoji import NamedImages, load_emoji_split
-from .espeak import SAMPLE_RATE, Phoneme, Segment, Utterance, speak
+from .espeak import ACCENTS, SAMPLE_RATE, Phoneme, Segment, Utterance, Voice, speak
 from .faces import load_faces
 from .factbook import countries
 from .factbook.countries import Country, load_factbook, load_histories, with_article
@@ -62,9 +62,14 @@ from .peptides import (
 from .python_code import LibraryFunction, load_functions
 from .shakespeare import Plays, load_shakespeare
 from .source import Source
-from .voices import ACCENTS, Voice
-from .wikipedia import DUMP, Articles, load_wikipedia, read_dump
-from .wikipedia_titles import HELD_OUT_TITLES, PRETRAINING_TITLES
+from .wikipedia import (
+    DUMP,
+    HELD_OUT_TITLES,
+    PRETRAINING_TITLES,
+    Articles,
+    load_wikipedia,
+    read_dump,
+)
 from .wikitext import plain_text
 
 SOURCES: tuple[Source, ...] = (

@@ -6,22 +6,30 @@ counterpart, which does not model the data itself. `ngram` holds the count model
 neural language model has to beat.
 """
 
-from .classifiers import BayesClassifier, fit_bayes_classifier
-from .density import Density, FitDensity
-from .gaussian import DiagonalGaussian, Gaussian, fit_diagonal_gaussian, fit_gaussian
-from .logistic_regression import LogisticRegression, fit_logistic_regression
+from .classifiers import (
+    BayesClassifier,
+    IndependentBernoulli,
+    LogisticRegression,
+    fit_bayes_classifier,
+    fit_bernoulli,
+    fit_bernoulli_naive_bayes,
+    fit_logistic_regression,
+    fit_shared_gaussian_naive_bayes,
+)
+from .gaussian import (
+    Density,
+    DiagonalGaussian,
+    FitDensity,
+    Gaussian,
+    fit_diagonal_gaussian,
+    fit_gaussian,
+)
 from .mixture import (
     Mixture,
     MixtureFit,
     fit_mixture,
     maximization_step,
     start_responsibilities,
-)
-from .naive_bayes import (
-    IndependentBernoulli,
-    fit_bernoulli,
-    fit_bernoulli_naive_bayes,
-    fit_shared_gaussian_naive_bayes,
 )
 from .ngram import CountTable, NGramModel
 from .ppca import PPCA, fit_ppca

@@ -5,14 +5,25 @@ Because it models p(x | class), such a classifier can also draw new examples of 
 which a discriminative classifier cannot.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from .density import Density, FitDensity, check_data, check_labels
-from .gaussian import Gaussian, fit_gaussian
+from .gaussian import (
+    Density,
+    DiagonalGaussian,
+    FitDensity,
+    Gaussian,
+    check_data,
+    check_labels,
+    check_weights,
+    fit_diagonal_gaussian,
+    fit_gaussian,
+)
 
 
 @dataclass(frozen=True)
@@ -124,3 +135,239 @@ def fit_linear_discriminant(
         tuple(Gaussian(mean, shared) for mean in means),
         shared=dim * (dim + 1) // 2,
     )
+
+
+@dataclass(frozen=True)
+class IndependentBernoulli:
+    """Independent Bernoulli variables: pixels that are ink (1) or paper (0).
+
+    Attributes:
+        probability: Probability of a 1 for each coordinate.
+    """
+
+    probability: Float[Tensor, "dim"]
+
+    def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
+        """Return the exact logarithm of the probability of each row, in nats; x
+        consists of 0 and 1.
+        """
+        x = _check_binary(x, dim=len(self.probability))
+        return x @ self.probability.log() + (1 - x) @ (-self.probability).log1p()
+
+    def sample(
+        self, count: int, generator: torch.Generator
+    ) -> Float[Tensor, "count dim"]:
+        """Draw `count` rows of 0 and 1."""
+        return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
+
+    def parameter_count(self) -> int:
+        """Count one probability for each coordinate."""
+        return len(self.probability)
+
+
+def fit_bernoulli(
+    x: Float[Tensor, "n dim"],
+    weights: Float[Tensor, "n"] | None = None,
+    *,
+    smoothing: float = 1.0,
+) -> IndependentBernoulli:
+    """Estimate how often each coordinate is 1.
+
+    Args:
+        x: One example per row, of 0 and 1.
+        weights: The weight of each row; `None` for equal weights of 1.
+        smoothing: Number of ones and of zeros added to the counts of each coordinate.
+            Without any, a pixel that was never ink gets probability zero, and a single
+            stray pixel makes a digit impossible.
+
+    Raises:
+        ValueError: If x holds anything but 0 and 1, or smoothing is not above zero.
+
+    Source: Murphy, Machine Learning: A Probabilistic Perspective (2012), section 3.5.1.
+
+    >>> fit_bernoulli(torch.tensor([[1.0, 0.0], [1.0, 1.0]])).probability.tolist()
+    [0.75, 0.5]
+    """
+    if not smoothing > 0:
+        raise ValueError(
+            f"smoothing must be above zero, got {smoothing}; 1 is Laplace's rule"
+        )
+    x = _check_binary(x)
+    total = len(x) if weights is None else weights.double().sum()
+    ones = check_weights(weights, n=len(x)) @ x * total
+    return IndependentBernoulli((ones + smoothing) / (total + 2 * smoothing))
+
+
+def fit_bernoulli_naive_bayes(
+    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1.0
+) -> BayesClassifier:
+    """Fit independent Bernoulli variables to each class; the arguments are those of
+    `fit_bernoulli`.
+
+    Raises:
+        ValueError: If the data or the labels are invalid; the message says why.
+    """
+    return fit_bayes_classifier(
+        x,
+        labels,
+        lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing),
+    )
+
+
+def fit_gaussian_naive_bayes(
+    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1e-9
+) -> BayesClassifier:
+    """Fit a Gaussian with independent coordinates to each class."""
+    ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
+    return fit_bayes_classifier(
+        x,
+        labels,
+        lambda rows, weights: fit_diagonal_gaussian(rows, weights, ridge=ridge),
+    )
+
+
+def fit_shared_gaussian_naive_bayes(
+    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
+) -> BayesClassifier:
+    """Fit a Gaussian with independent coordinates to each class; all classes share the
+    variances.
+
+    This is the naive Bayes that Ng and Jordan compare with logistic regression: both
+    have flat decision boundaries.
+
+    Args:
+        x: One example per row.
+        labels: The class of each row, counted from 0; some class needs two examples.
+
+    Raises:
+        ValueError: If the data or the labels are invalid, or a coordinate never
+            varies within a class.
+
+    Source: Ng and Jordan (2001), section 2, the case of continuous inputs.
+    """
+    x = check_data(x)
+    labels, classes = check_labels(labels, n=len(x))
+    means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
+    variance = fit_diagonal_gaussian(x - means[labels]).variance
+    prior = torch.bincount(labels, minlength=classes).double() / len(labels)
+    return BayesClassifier(
+        prior,
+        tuple(DiagonalGaussian(mean, variance) for mean in means),
+        shared=x.shape[1],
+    )
+
+
+def _check_binary(
+    x: Float[Tensor, "n dim"], dim: int | None = None
+) -> Float[Tensor, "n dim"]:
+    x = check_data(x, dim)
+    if not ((x == 0) | (x == 1)).all():
+        raise ValueError(
+            "expected only 0 and 1, got other numbers; turn grey pixels into ink or "
+            "paper: (x > 0.5).float()"
+        )
+    return x
+
+
+@dataclass(frozen=True)
+class LogisticRegression:
+    """A score for each class that is linear in x.
+
+    Attributes:
+        weights: Weight of each coordinate in the score of each class.
+        bias: The score of each class at x = 0.
+    """
+
+    weights: Float[Tensor, "dim classes"]
+    bias: Float[Tensor, "classes"]
+
+    def scores(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
+        """Return the scores, also called logits."""
+        return check_data(x, dim=len(self.weights)) @ self.weights + self.bias
+
+    def probabilities(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n classes"]:
+        """Return p(class | x), the softmax of the scores.
+
+        Source: Bishop (2006), equation 4.104.
+        """
+        return self.scores(x).softmax(dim=1)
+
+    def predict(self, x: Float[Tensor, "n dim"]) -> Int[Tensor, "n"]:
+        """Return the most probable class of each row."""
+        return self.scores(x).argmax(dim=1)
+
+    def parameter_count(self) -> int:
+        """Return the number of weights and biases. Adding the same to every class
+        changes nothing, so one class is not counted.
+        """
+        dim, classes = self.weights.shape
+        return (dim + 1) * (classes - 1)
+
+
+def fit_logistic_regression(
+    x: Float[Tensor, "n dim"],
+    labels: Int[Tensor, "n"],
+    *,
+    penalty: float = 1.0,
+    tolerance: float = 1e-6,
+) -> LogisticRegression:
+    """Find the weights that make the given labels most probable, by L-BFGS.
+
+    Args:
+        x: One example per row.
+        labels: The class of each row, counted from 0.
+        penalty: Half of this, times the sum of the squared weights, is added to the
+            negative log-likelihood. It is 1 / C in scikit-learn. Without it the weights
+            grow without limit if the classes can be separated.
+        tolerance: Stop when no entry of the gradient per example is larger than this.
+
+    Raises:
+        ValueError: If the labels do not fit the rows, a class has no example, or
+            penalty is not above zero.
+        RuntimeError: If the optimizer did not converge within 2,000 steps.
+
+    Source: Bishop (2006), equation 4.108, with the penalty of section 3.1.4.
+
+    >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
+    >>> model = fit_logistic_regression(x, torch.tensor([0, 0, 1, 1]))
+    >>> model.predict(torch.tensor([[0.5], [5.5]])).tolist()
+    [0, 1]
+    """
+    if not (math.isfinite(penalty) and penalty > 0):
+        raise ValueError(
+            f"penalty must be above zero, got {penalty}; 1 is the usual choice, 0.001 "
+            "is nearly none"
+        )
+    x = check_data(x)
+    n, dim = x.shape
+    labels, classes = check_labels(labels, n)
+    weights = torch.zeros(dim, classes, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weights, bias],
+        max_iter=2000,
+        tolerance_grad=tolerance,
+        tolerance_change=0.0,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        value = (
+            cross_entropy(x @ weights + bias, labels)
+            + 0.5 * penalty / n * weights.square().sum()
+        )
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    # L-BFGS reports no failure, so check the gradient once more.
+    loss()
+    steepest = max(weights.grad.abs().max().item(), bias.grad.abs().max().item())
+    if steepest > 10 * tolerance:
+        raise RuntimeError(
+            f"the optimizer stopped with a gradient of {steepest:.1e}, "
+            f"above tolerance {tolerance:.1e}; "
+            "bring the columns of x to a similar scale, or use a larger penalty"
+        )
+    return LogisticRegression(weights.detach(), bias.detach())

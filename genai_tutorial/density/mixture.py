@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .density import Density, FitDensity, check_data
+from .gaussian import Density, FitDensity, check_data
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .density import check_data, check_weights
-from .gaussian import LOG_TWO_PI, Gaussian, fit_gaussian
+from .gaussian import LOG_TWO_PI, Gaussian, check_data, check_weights, fit_gaussian
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,18 @@ or latent codes.
 for labels and texts.
 """
 
+from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
+from .dit import DiT, DiTBlock, DiTConfig
 from .flow_matching import StraightPath, flow_euler
+from .guidance import (
+    Guided,
+    KnownRegion,
+    Weight,
+    classifier_free_guidance,
+    partly_noised,
+)
 from .likelihood import ode_log_prob
 from .loss import diffusion_loss
-from .networks.condition import Condition, TextCondition, drop_labels
-from .networks.dit import DiT, DiTBlock, DiTConfig
-from .networks.time_embedding import sinusoidal_features
-from .networks.unet import UNet, UNetConfig
-from .networks.unet_blocks import TextAttention
-from .noise_path import NoiseLevel, NoisePath, Timestep
 from .pipeline import Conditions, Decode, sample_images
 from .prediction import (
     FLOW,
@@ -32,17 +35,28 @@ from .prediction import (
     ToDenoised,
     denoised_from_velocity,
 )
-from .samplers.ddim import ddim
-from .samplers.ddpm import Posterior, ddpm, posterior
-from .samplers.denoiser import Denoise, Denoiser, Model
-from .samplers.dpm_solver import dpm_solver
-from .samplers.editing import KnownRegion, partly_noised
-from .samplers.guidance import Guided, Weight, classifier_free_guidance
-from .samplers.sampling import Sampler, Step, last_sample
+from .samplers import (
+    Denoise,
+    Denoiser,
+    Model,
+    Posterior,
+    Sampler,
+    Step,
+    ddim,
+    ddpm,
+    dpm_solver,
+    last_sample,
+    posterior,
+)
 from .schedule import (
+    NoiseLevel,
+    NoisePath,
     NoiseSchedule,
+    Timestep,
     cosine_schedule,
     linear_schedule,
     scaled_linear_schedule,
     zero_terminal_snr,
 )
+from .unet import UNet, UNetConfig
+from .unet_blocks import TextAttention

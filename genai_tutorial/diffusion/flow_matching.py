@@ -14,9 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .noise_path import NoiseLevel, Timestep
-from .samplers.denoiser import Denoise
-from .samplers.sampling import Step, level_pairs
+from .samplers import Denoise, Step, level_pairs
+from .schedule import NoiseLevel, Timestep
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .noise_path import NoisePath, Timestep
 from .prediction import Prediction
-from .samplers.denoiser import Model
+from .samplers import Model
+from .schedule import NoisePath, Timestep
 
 LOG_TWO_PI = math.log(2 * math.pi)
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .noise_path import NoisePath
 from .prediction import Denoised, Prediction
-from .samplers.denoiser import Model
+from .samplers import Model
+from .schedule import NoisePath
 
 
 def diffusion_loss(

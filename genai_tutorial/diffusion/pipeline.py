@@ -6,13 +6,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .networks.condition import TextCondition
-from .noise_path import NoisePath
+from .condition import TextCondition
+from .guidance import Guided, Weight
 from .prediction import Prediction
-from .samplers.ddim import ddim
-from .samplers.denoiser import Denoiser, Model
-from .samplers.guidance import Guided, Weight
-from .samplers.sampling import Sampler, last_sample
+from .samplers import Denoiser, Model, Sampler, ddim, last_sample
+from .schedule import NoisePath
 
 Conditions = TextCondition | Int[Tensor, "_ ..."] | None
 """For each image a label, the tokens of a text, or their features; or None."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
-from .noise_path import NoiseLevel
+from .schedule import NoiseLevel
 
 
 class Denoised(NamedTuple):

@@ -3,13 +3,6 @@ engine that runs it in a web page; personal and federated training; export to ON
 """
 
 from .assembler import assemble
-from .engine import (
-    engine_script,
-    engine_source,
-    kernel_code,
-    model_script,
-    tokenizer_script,
-)
 from .federated import (
     FederatedHistory,
     FederatedSettings,
@@ -22,7 +15,6 @@ from .federated import (
     sgd,
     train_federated,
 )
-from .functional_cache import State
 from .leakage import (
     NGramRows,
     best_match,
@@ -33,16 +25,26 @@ from .leakage import (
     texts_from_rows,
 )
 from .onnx_models import OnnxStep
-from .onnx_step import DecoderStep, export_step
-from .own_texts import OwnText, book_prose, read_own_texts
-from .pack import PackedModel, pack_model
-from .packed_tokenizer import pack_tokenizer
+from .onnx_step import DecoderStep, State, export_step
+from .pack import (
+    PackedModel,
+    engine_script,
+    engine_source,
+    kernel_code,
+    model_script,
+    pack_model,
+    pack_tokenizer,
+    tokenizer_script,
+)
 from .personal import (
     ALL_MATRICES,
     LossChange,
+    OwnText,
     PersonalSettings,
+    book_prose,
     loss_change,
     personalize,
+    read_own_texts,
 )
 from .phone import PHONE, Phone, PhoneBudget, phone_budget
 from .secure_sum import decode_update, encode_update, mask_update, secure_sum

@@ -12,7 +12,8 @@ import hashlib
 import json
 import struct
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,16 @@ import torch
 from torch import Tensor, nn
 
 from genai_tutorial.efficiency import quantize_symmetric
-from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
+from genai_tutorial.tokenization import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    BPETokenizer,
+    CharacterTokenizer,
+)
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .packed_tokenizer import pack_tokenizer, unpack_tokenizer
+from .assembler import assemble
 
 FORMAT = "genai_tutorial packed decoder 1"
 COLUMNS = 8  # the engine multiplies this many columns at once
@@ -207,3 +214,151 @@ def check_supported(config: DecoderConfig, vocab_size: int) -> None:
             f"The model has {config.vocab_size} tokens and the tokenizer {vocab_size}: "
             "pack a model with its own tokenizer."
         )
+
+
+PATTERNS = {
+    pattern.name: pattern for pattern in (GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)
+}
+
+
+def pack_tokenizer(tokenizer: BPETokenizer | CharacterTokenizer) -> dict[str, Any]:
+    """Return a tokenizer as a dictionary for JSON: an alphabet as it is; of a
+    byte-level BPE, the numbers of the bytes and each merge as two 16-bit numbers.
+
+    Raises:
+        ValueError: If the vocabulary has over 65,536 tokens, a byte has no token, or
+            the tokens are not numbered in the order of their merges.
+
+    >>> pack_tokenizer(CharacterTokenizer("abc"))
+    {'characters': 'abc'}
+    """
+    if isinstance(tokenizer, CharacterTokenizer):
+        return tokenizer.to_dict()
+    special = set(tokenizer.special_tokens.values())
+    numbers = {
+        token: number
+        for number, token in enumerate(tokenizer.token_bytes)
+        if number not in special
+    }
+    byte_ids = [numbers.get(bytes([byte])) for byte in range(256)]
+    if None in byte_ids or tokenizer.vocab_size > 2**16:
+        raise ValueError(
+            "A packed vocabulary has a token for each byte and at most 65,536 tokens; "
+            f"got {tokenizer.vocab_size:,} tokens, and {byte_ids.count(None)} bytes "
+            "without one."
+        )
+    first = tokenizer.vocab_size - len(tokenizer.merges)
+    merged = [numbers[left + right] for left, right in tokenizer.merges]
+    if merged != list(range(first, tokenizer.vocab_size)) or tokenizer.ignore_merges:
+        raise ValueError(
+            "In a packed vocabulary the last tokens are those of the merges, in their "
+            "order, and merges are never ignored. Train the tokenizer with train_bpe."
+        )
+    pairs = np.array(
+        [[numbers[left], numbers[right]] for left, right in tokenizer.merges], "<u2"
+    )
+    return {
+        "pattern": tokenizer.pattern.name,
+        "special_tokens": dict(tokenizer.special_tokens),
+        "byte_ids": byte_ids,
+        "first_merge": first,
+        "merges": base64.b64encode(pairs.tobytes()).decode("ascii"),
+    }
+
+
+def unpack_tokenizer(packed: dict[str, Any]) -> BPETokenizer | CharacterTokenizer:
+    """Return the tokenizer of a dictionary that `pack_tokenizer` made."""
+    if set(packed) == {"characters"}:
+        return CharacterTokenizer.from_dict(packed)
+    try:
+        pairs = np.frombuffer(base64.b64decode(packed["merges"]), "<u2").reshape(-1, 2)
+        tokens = [b""] * int(packed["first_merge"])
+        for byte, number in enumerate(packed["byte_ids"]):
+            tokens[number] = bytes([byte])
+        for text, number in packed["special_tokens"].items():
+            tokens[number] = text.encode("utf-8")
+        merges = []
+        for left, right in pairs.tolist():
+            merges.append((tokens[left], tokens[right]))
+            tokens.append(tokens[left] + tokens[right])
+        pattern = PATTERNS[packed["pattern"]]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"This is not a packed tokenizer, or it is damaged: {error!r}."
+        ) from None
+    return BPETokenizer.from_parts(tokens, merges, packed["special_tokens"], pattern)
+
+
+SOURCES = ("kernel.js", "bpe.js", "sampling.js", "decoder.js", "matvec.wat")
+EXPORTS = (
+    "BPETokenizer",
+    "Decoder",
+    "chatPrompt",
+    "generate",
+    "nextTokenProbabilities",
+    "streamDecoder",
+)
+DEFINE = "const genaiEdge = (globalThis.genaiEdge ??= { models: {} });"
+
+
+def engine_source(name: str) -> str:
+    """Return one of the engine's files, to read it.
+
+    Args:
+        name: kernel.js, bpe.js, sampling.js, decoder.js or matvec.wat.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    if name not in SOURCES:
+        raise ValueError(
+            f"The engine has the files {', '.join(SOURCES)}, not {name!r}."
+        )
+    return (files("genai_tutorial.edge") / "web" / name).read_text("utf8")
+
+
+@cache
+def kernel_code() -> bytes:
+    """Return the WebAssembly module that `matvec.wat` assembles to."""
+    return assemble(engine_source("matvec.wat"))
+
+
+def engine_script() -> str:
+    """Return the whole engine as one script, which defines `genaiEdge` in a page: the
+    names in `EXPORTS`, and the kernel's bytes as `kernelCode`.
+    """
+    kernel = base64.b64encode(kernel_code()).decode("ascii")
+    sources = [engine_source(name) for name in SOURCES if name.endswith(".js")]
+    names = ", ".join((*EXPORTS, "fromBase64", "kernelCode"))
+    return _script(
+        *sources,
+        f'const kernelCode = fromBase64("{kernel}");',
+        DEFINE,
+        f"Object.assign(genaiEdge, {{ {names} }});",
+    )
+
+
+def tokenizer_script() -> str:
+    """Return the part of the engine that a tokenizer needs, as one script, which
+    defines `genaiEdge.BPETokenizer` and `genaiEdge.streamDecoder`.
+    """
+    return _script(
+        engine_source("bpe.js"),
+        DEFINE,
+        "Object.assign(genaiEdge, { BPETokenizer, streamDecoder });",
+    )
+
+
+def model_script(packed: PackedModel) -> str:
+    """Return a packed model as a script, which puts it into `genaiEdge.models` under
+    its name.
+    """
+    content = json.dumps({"digest": packed.digest, "content": packed.base64})
+    return _script(
+        DEFINE,
+        f"genaiEdge.models[{json.dumps(packed.name)}] = {content};",
+    )
+
+
+def _script(*parts: str) -> str:
+    return "\n".join(['(function () {\n"use strict";', *parts, "})();\n"])

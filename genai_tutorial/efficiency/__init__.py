@@ -3,11 +3,19 @@ fused versions for fast inference, and distillation into a smaller model.
 """
 
 from .batching.engine import Engine
-from .batching.request import Answer, Request, SamplingOptions
+from .batching.requests import Answer, Request, SamplingOptions, Statistics
 from .batching.static import answer_alone, answer_in_static_batches
-from .batching.statistics import Statistics
 from .cache_quantization import QuantizedKVCache, read_with_cache
-from .counting import Counts, Part, PartName, TrainingMemory, count
+from .calibration import activation_maxima, gptq_quantize, output_error, smoothed
+from .counting import (
+    Counts,
+    Part,
+    PartName,
+    TrainingMemory,
+    count,
+    dollars_per_million_tokens,
+    watt_hours_per_million_tokens,
+)
 from .distillation import (
     TopProbabilities,
     sequence_level_examples,
@@ -16,31 +24,41 @@ from .distillation import (
     top_target_loss,
 )
 from .fused import quantized
-from .gptq import gptq_quantize, output_error
-from .model_sizes import GroupedAttention, LatentAttention, ModelShape
-from .native.build import NativeBuildError, find_compiler, kernel_source
-from .native.decoder import fastest_decoder, generate_natively, native
-from .outliers import int8_activations, kurtosis
-from .post_training import Divergence, Predict, prediction_divergence, quantize_layers
-from .price import dollars_per_million_tokens, watt_hours_per_million_tokens
-from .pruning import (
-    Masks,
-    activation_masks,
-    apply_masks,
-    heal,
-    magnitude_masks,
-    pattern_masks,
-    sparse_bits_per_weight,
-)
-from .public_models import (
+from .model_sizes import (
     GPT2_SMALL,
     GPT2_XL,
     LLAMA_3_1_8B,
     LLAMA_3_1_70B,
     LLAMA_3_1_405B,
     SMOLLM2_135M,
+    GroupedAttention,
+    LatentAttention,
+    ModelShape,
 )
-from .quantization import QuantizedMatrix, quantize_affine, quantize_symmetric
+from .native.build import NativeBuildError, find_compiler, kernel_source
+from .native.decoder import fastest_decoder, generate_natively, native
+from .post_training import Divergence, Predict, prediction_divergence, quantize_layers
+from .pruning import (
+    Masks,
+    UnitScores,
+    activation_masks,
+    apply_masks,
+    block_influence,
+    heal,
+    keep_blocks,
+    magnitude_masks,
+    narrow_feed_forward,
+    pattern_masks,
+    sparse_bits_per_weight,
+    unit_scores,
+)
+from .quantization import (
+    QuantizedMatrix,
+    int8_activations,
+    kurtosis,
+    quantize_affine,
+    quantize_symmetric,
+)
 from .roofline import (
     MACHINES,
     Machine,
@@ -50,12 +68,4 @@ from .roofline import (
     flops_per_token,
     memory_bandwidth,
     peak_flops,
-)
-from .smoothing import activation_maxima, smoothed
-from .structured_pruning import (
-    UnitScores,
-    block_influence,
-    keep_blocks,
-    narrow_feed_forward,
-    unit_scores,
 )

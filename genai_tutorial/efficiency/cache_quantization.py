@@ -17,7 +17,7 @@ from genai_tutorial.transformer import (
     KVCache,
 )
 
-from .packed_blocks import PackedBlocks
+from .linear import PackedBlocks
 
 
 class QuantizedKVCache(KVCache):

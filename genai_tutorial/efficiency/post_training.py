@@ -13,10 +13,16 @@ from torch.nn import functional
 
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
-from .awq import activation_aware_scales
-from .gptq import gptq_quantize, input_hessian
+from .calibration import (
+    InputGroup,
+    activation_aware_scales,
+    fold_scales,
+    gptq_quantize,
+    input_groups,
+    input_hessian,
+    observing,
+)
 from .quantization import quantize_affine
-from .smoothing import InputGroup, fold_scales, input_groups, observing
 
 Predict = Callable[[Tensor], Tensor]
 """Maps ids ("batch position") to logits ("batch position vocab"): a decoder, or a

@@ -7,6 +7,8 @@ is what GPUs have instructions for.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,9 +16,14 @@ from torch import Tensor, nn
 
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import CombinedOptimizer, train_step
-from genai_tutorial.transformer import DecoderLM
+from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderLM,
+    FeedForward,
+    next_token_loss,
+)
 
-from .smoothing import observing
+from .calibration import observing
 
 Masks = dict[str, Tensor]
 """For each linear layer in the blocks, by its name: True for the weights to keep."""
@@ -182,3 +189,156 @@ def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
     if not 0 <= share <= 1:
         raise ValueError(f"share must be from 0 to 1, got {share}.")
     return float(1 + (1 - share) * bits)
+
+
+@dataclass(frozen=True, eq=False)
+class UnitScores:
+    """The importance of each hidden unit and of each attention head.
+
+    Attributes:
+        hidden: The scores of the feed-forward layers' units.
+        heads: The scores of the attention heads.
+    """
+
+    hidden: Float[Tensor, "layer unit"]
+    heads: Float[Tensor, "layer head"]
+
+
+def unit_scores(model: DecoderLM, ids: Int[Tensor, "batch position"]) -> UnitScores:
+    r"""Return how much the loss would change without each unit or head, to first order.
+
+    $$\left|\sum_t a_t \, \frac{\partial L}{\partial a_t}\right|$$
+
+    with the unit's activations $a_t$, summed over a text's positions and averaged over
+    the texts; for a head, the sum also runs over its features.
+
+    Args:
+        ids: Texts of two tokens or more.
+
+    Raises:
+        ValueError: If a block has no plain feed-forward layer.
+
+    Source: Molchanov et al., Pruning Convolutional Neural Networks for Resource
+        Efficient Inference, equation 7, https://arxiv.org/abs/1611.06440; Michel et
+        al., Are Sixteen Heads Really Better than One?, equation 2,
+        https://arxiv.org/abs/1905.10650
+    """
+    _check_blocks(model)
+    layers = [
+        layer
+        for block in model.blocks
+        for layer in (block.feed_forward.output, block.attention.output)
+    ]
+    inputs: dict[nn.Module, Tensor] = {}
+
+    def remember(layer: nn.Module, arguments: tuple[Tensor]) -> tuple[Tensor]:
+        inputs[layer] = arguments[0].detach().requires_grad_()
+        # The sum lets the gradient pass on and stops at the copy as well.
+        return (arguments[0] + inputs[layer] - inputs[layer].detach(),)
+
+    hooks = [layer.register_forward_pre_hook(remember) for layer in layers]
+    try:
+        loss = next_token_loss(model(ids[:, :-1]), ids[:, 1:])
+        gradients = torch.autograd.grad(loss, [inputs[layer] for layer in layers])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    effects = [
+        (inputs[layer].detach() * gradient).sum(dim=1) * len(ids)
+        for layer, gradient in zip(layers, gradients, strict=True)
+    ]
+    heads = [
+        effect.view(len(ids), -1, model.config.head_width).sum(dim=-1)
+        for effect in effects[1::2]
+    ]
+    return UnitScores(
+        torch.stack([effect.abs().mean(dim=0) for effect in effects[::2]]),
+        torch.stack([effect.abs().mean(dim=0) for effect in heads]),
+    )
+
+
+@torch.no_grad()
+def narrow_feed_forward(
+    model: DecoderLM, scores: Float[Tensor, "layer unit"], width: int
+) -> DecoderLM:
+    """Return a smaller decoder with the best hidden units of each block.
+
+    Args:
+        scores: The importance of each unit, such as `UnitScores.hidden`.
+        width: The number of units to keep per block.
+
+    Raises:
+        ValueError: If the width is out of range, the scores do not fit, or a block has
+            no plain feed-forward layer.
+    """
+    config = model.config
+    _check_blocks(model)
+    if scores.shape != (config.layers, config.hidden_width):
+        raise ValueError(
+            f"scores must have {config.layers} rows of {config.hidden_width}, got "
+            f"{tuple(scores.shape)}."
+        )
+    if not 1 <= width <= config.hidden_width:
+        raise ValueError(f"width must be from 1 to {config.hidden_width}, got {width}.")
+    narrow = DecoderLM(
+        replace(config, feed_forward=replace(config.feed_forward, width=width)), None
+    )
+    state = model.state_dict()
+    for layer, row in enumerate(scores):
+        kept = row.topk(width).indices.sort().values
+        name = f"blocks.{layer}.feed_forward"
+        for part in ("gate", "widen"):
+            for kind in ("weight", "bias"):
+                if f"{name}.{part}.{kind}" in state:
+                    state[f"{name}.{part}.{kind}"] = state[f"{name}.{part}.{kind}"][
+                        kept
+                    ]
+        state[f"{name}.output.weight"] = state[f"{name}.output.weight"][:, kept]
+    narrow.load_state_dict(state)
+    return narrow.train(model.training)
+
+
+@torch.no_grad()
+def block_influence(
+    model: DecoderLM, ids: Int[Tensor, "batch position"]
+) -> Float[Tensor, "layer"]:
+    """Return how much each block turns the residual stream: one minus the mean cosine
+    of its inputs and outputs.
+
+    Source: Men et al., ShortGPT, equation 1, https://arxiv.org/abs/2403.03853
+    """
+    states = [model.embed(ids, AttentionContext())]
+    for block in model.blocks:
+        states.append(block(states[-1]))
+    stacked = torch.stack(states)
+    cosines = nn.functional.cosine_similarity(stacked[:-1], stacked[1:], dim=-1)
+    return 1 - cosines.mean(dim=(1, 2))
+
+
+def keep_blocks(model: DecoderLM, kept: Sequence[int]) -> DecoderLM:
+    """Return a smaller decoder that has only some of the blocks, in their order.
+
+    Raises:
+        ValueError: If no block is kept, or one does not exist.
+    """
+    chosen = sorted(set(kept))
+    if not chosen or not 0 <= chosen[0] <= chosen[-1] < len(model.blocks):
+        raise ValueError(
+            f"kept must be numbers from 0 to {len(model.blocks) - 1}, at least one; "
+            f"got {list(kept)}."
+        )
+    copy = deepcopy(model)
+    copy.config = replace(copy.config, layers=len(chosen))
+    copy.blocks = nn.ModuleList(copy.blocks[index] for index in chosen)
+    for layer, block in enumerate(copy.blocks):
+        block.attention.layer = layer  # the place of its keys in a cache
+    return copy
+
+
+def _check_blocks(model: DecoderLM) -> None:
+    for block in model.blocks:
+        if not isinstance(block.feed_forward, FeedForward):
+            raise ValueError(
+                "Only plain feed-forward layers have units to prune, got "
+                f"{type(block.feed_forward).__name__}."
+            )

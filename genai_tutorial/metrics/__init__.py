@@ -3,8 +3,17 @@ recall, pass@k, rankings, ROC curves, abstention, goodness of fit, copies of tra
 images and text.
 """
 
-from .abstention import RiskCoverage, risk_coverage, threshold_at_risk
-from .copying import CopyTest, copy_test
+from .answers import (
+    WinnersCurse,
+    batch_calibration,
+    contextual_calibration,
+    entropy_of_answers,
+    pass_at_k,
+    pass_at_k_table,
+    semantic_entropy,
+    winners_curse,
+)
+from .copying import CopiedRun, CopyTest, SuffixArray, copy_test
 from .digit_features import (
     DigitClassifier,
     DigitClassifierConfig,
@@ -12,31 +21,49 @@ from .digit_features import (
     expected_calibration_error,
     read_digits,
 )
-from .frechet import FeatureGaussian, frechet_distance, gaussian_frechet_distance
-from .goodness_of_fit import ChiSquareTest, chi_square_test
+from .hypothesis_tests import (
+    ChiSquareTest,
+    PairedTest,
+    chi_square_test,
+    mcnemar_test,
+    paired_difference,
+)
+from .image_quality import (
+    FeatureGaussian,
+    Neighbours,
+    PrecisionRecall,
+    ball_radii,
+    frechet_distance,
+    gaussian_frechet_distance,
+    in_balls,
+    nearest_neighbours,
+    precision_recall,
+    psnr,
+)
 from .intervals import (
     Interval,
     bootstrap_interval,
+    clopper_pearson_interval,
     cluster_bootstrap_interval,
     t_interval,
+    wilson_interval,
 )
-from .label_calibration import batch_calibration, contextual_calibration
 from .likelihood import (
     TextScore,
     bits_per_dimension,
     evaluate_language_model,
     perplexity,
 )
-from .memorization import CopiedRun, SuffixArray
-from .neighbours import Neighbours, nearest_neighbours
-from .paired import PairedTest, mcnemar_test, paired_difference
-from .pass_at_k import pass_at_k, pass_at_k_table
-from .precision_recall import PrecisionRecall, ball_radii, in_balls, precision_recall
-from .proportions import clopper_pearson_interval, wilson_interval
-from .psnr import psnr
-from .ranking import Rankings, recall_at_k, reciprocal_ranks
-from .repetition import repeated_share
-from .roc import ROCCurve, auroc, roc_curve, true_positive_rate_at
-from .selection import WinnersCurse, winners_curse
-from .semantic_entropy import entropy_of_answers, semantic_entropy
-from .word_error_rate import WordErrors, word_error_rate, word_errors
+from .ranking import (
+    Rankings,
+    RiskCoverage,
+    ROCCurve,
+    auroc,
+    recall_at_k,
+    reciprocal_ranks,
+    risk_coverage,
+    roc_curve,
+    threshold_at_risk,
+    true_positive_rate_at,
+)
+from .texts import WordErrors, repeated_share, word_error_rate, word_errors

@@ -2,13 +2,27 @@
 trained together.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.diffusion import DiT, DiTConfig, TextCondition, UNet, UNetConfig
+from genai_tutorial.diffusion import (
+    Denoiser,
+    DiT,
+    DiTConfig,
+    Model,
+    NoiseSchedule,
+    Prediction,
+    TextAttention,
+    TextCondition,
+    UNet,
+    UNetConfig,
+)
 
-from .text_encoder import TextEncoder, TextEncoderConfig
+from .encoders import TextEncoder, TextEncoderConfig
 
 
 class TextToImage(nn.Module):
@@ -115,3 +129,84 @@ def drop_texts(
         raise ValueError(f"fraction must be from 0 to 1, got {fraction}.")
     dropped = torch.rand(len(ids), generator=generator).to(ids.device) < fraction
     return torch.where(dropped[:, None], empty.to(ids.device), ids)
+
+
+AttentionMap = Float[Tensor, "image token height width"]
+
+
+@contextmanager
+def record_attention_maps(
+    model: TextToImage, tokens: int
+) -> Iterator[list[AttentionMap]]:
+    """Collect the cross-attention maps of every forward pass within the block.
+
+    Each layer of each pass appends one map, the mean over its heads. Passes with a text
+    of another length are left out, because guidance also reads the empty text.
+
+    Args:
+        model: A text-to-image model whose network is a U-Net.
+        tokens: The number of tokens of the caption, with its end and without padding.
+
+    Source: Hertz et al., Prompt-to-Prompt Image Editing with Cross-Attention Control,
+        https://arxiv.org/abs/2208.01626
+    """
+    maps: list[AttentionMap] = []
+
+    def record(layer: TextAttention, inputs: tuple, output: Tensor) -> None:
+        x, text = inputs
+        if text.tokens.shape[1] == tokens:
+            maps.append(layer.weights(x, text).mean(dim=1).detach())
+
+    hooks = [
+        layer.register_forward_hook(record)
+        for layer in model.network.modules()
+        if isinstance(layer, TextAttention)
+    ]
+    try:
+        yield maps
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@torch.no_grad()
+def denoising_errors(
+    model: Model,
+    path: NoiseSchedule,
+    prediction: Prediction,
+    x0: Float[Tensor, "image channel height width"],
+    condition: Int[Tensor, "image token"] | TextCondition | None,
+    *,
+    times: Sequence[int],
+    seed: int,
+) -> Float[Tensor, "image"]:
+    """Return for each image the mean squared error of the predicted clean image, over
+    several noise levels.
+
+    The noise depends on the seed alone, so two calls with different captions compare
+    them on the same noisy images.
+
+    Args:
+        model: Called as `model(x, t, condition)`.
+        path: The noise schedule that it was trained on.
+        prediction: The quantity that it was trained to output.
+        x0: The clean images, with values from -1 to 1.
+        condition: A text per image, or None.
+        times: The timesteps at which noise is added.
+
+    Raises:
+        ValueError: If there is no timestep.
+
+    Source: Li et al., Your Diffusion Model is Secretly a Zero-Shot Classifier,
+        https://arxiv.org/abs/2303.16203
+    """
+    if not times:
+        raise ValueError("times must name at least one timestep, got none.")
+    generator = torch.Generator().manual_seed(seed)
+    denoise = Denoiser(model, path, prediction, condition)
+    errors = torch.zeros(len(x0))
+    for t in times:
+        noise = torch.randn(x0.shape, generator=generator)
+        predicted = denoise(path.add_noise(x0, noise, t), t).x0
+        errors += (predicted - x0).square().mean(dim=(1, 2, 3))
+    return errors / len(times)

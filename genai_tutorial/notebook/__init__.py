@@ -1,31 +1,20 @@
-"""Helpers for chapters: set-up, source listings, claims, figures, sliders, buttons, and
-models that run in the page.
+"""Helpers for chapters: set-up, source listings, claims, figures, sliders and
+buttons.
 """
 
-from .browser_box import BrowserBox, EmbeddedBox
-from .browser_model import (
-    Answerer,
-    BrowserChat,
-    BrowserModel,
-    BrowserNextToken,
-    pack_published,
-)
-from .browser_tokens import BrowserTokens
 from .chapters import (
     Chapter,
+    Row,
     chapters,
     find_repository,
+    scoreboard,
     spoken_seconds,
     unnumbered_pages,
 )
 from .claims import Measured, claim
-from .execute import Executed, execute
-from .figures import image_grid, show
-from .frames import Frames
-from .kernel import ExecutionError
-from .play import Play, Press
-from .scoreboard import Row, scoreboard
+from .execute import Executed, ExecutionError, execute
+from .figures import COLORS, image_grid, show
+from .frames import Frames, Play, Press
 from .setup import setup
 from .sound import Sound, Sounds
 from .source import show_source
-from .style import COLORS

@@ -12,9 +12,9 @@ from jaxtyping import Num
 from torch import Tensor
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.pretrained import record
+from genai_tutorial.runtime import record
 
-from .output import put
+from .figures import put
 
 _LINE = (
     "border-left: 3px solid {color}; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"

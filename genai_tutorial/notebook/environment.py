@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .running_times import longest_first
+from .chapters import longest_first
 
 QUIET = "GENAI_TUTORIAL_QUIET"
 OFFLINE = Path(__file__).parent / "offline"

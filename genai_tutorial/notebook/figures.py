@@ -1,16 +1,157 @@
-"""Figures with alternative text, and grids of small images."""
+"""Display something below a cell, or print its plain text outside a notebook."""
 
 import base64
+import io
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from .output import put
-from .pictures import as_picture, checked_alt, png
-from .style import DOTS_PER_INCH
+
+def put(data: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
+    """Display data in several formats, by MIME type, with metadata that the notebook
+    stores.
+    """
+    from IPython import get_ipython
+    from IPython.display import display
+
+    if get_ipython() is None:
+        print(data["text/plain"])
+    else:
+        display(dict(data), raw=True, metadata=dict(metadata))
+
+
+class Palette(NamedTuple):
+    """Colours by name (`COLORS.blue`) and by index (`COLORS[0]`).
+
+    Source: Okabe and Ito, "Color Universal Design" (2008),
+        https://jfly.uni-koeln.de/color/.
+    """
+
+    blue: str = "#0072B2"
+    vermillion: str = "#D55E00"
+    green: str = "#009E73"
+    purple: str = "#CC79A7"
+    black: str = "#333333"
+    orange: str = "#E69F00"
+    sky: str = "#56B4E9"
+
+
+COLORS = Palette()
+
+INK, FAINT = "#222222", "#E4E4E4"
+DOTS_PER_INCH = 100
+
+
+def use_style() -> None:
+    """Apply the book's style to all matplotlib figures drawn from now on: 640 by 360
+    pixels by default.
+    """
+    import matplotlib
+
+    matplotlib.rcParams.update(
+        {
+            "axes.axisbelow": True,
+            "axes.edgecolor": "#777777",
+            "axes.facecolor": "white",
+            "axes.grid": True,
+            "axes.labelcolor": INK,
+            "axes.prop_cycle": matplotlib.cycler(color=COLORS),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlelocation": "left",
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            # Dark mode shows figures unchanged, so the background must not be
+            # transparent.
+            "figure.facecolor": "white",
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": DOTS_PER_INCH,
+            "figure.constrained_layout.use": True,
+            "figure.titlesize": 12,
+            "figure.titleweight": "bold",
+            # The font that comes with matplotlib, so that text looks the same on every
+            # machine.
+            "font.family": "DejaVu Sans",
+            "font.size": 10,
+            "grid.color": FAINT,
+            "image.cmap": "viridis",
+            "legend.frameon": False,
+            "lines.linewidth": 2,
+            "savefig.dpi": DOTS_PER_INCH,
+            "savefig.facecolor": "white",
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+        }
+    )
+
+
+FEW_COLOURS = 64
+LONGEST_ALT = 250
+
+
+def as_picture(figure: object) -> Image.Image:
+    """Render a matplotlib figure, which is then closed, or convert a Pillow image."""
+    from matplotlib.figure import Figure
+
+    if isinstance(figure, Figure):
+        from matplotlib import pyplot
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba()).copy()
+        pyplot.close(
+            figure
+            # otherwise the notebook shows it again at the end of the cell, without its
+            # alternative text
+        )
+        figure = Image.fromarray(pixels)
+    if not isinstance(figure, Image.Image):
+        raise TypeError(
+            "Expected a matplotlib Figure or a Pillow image, got "
+            f"{type(figure).__name__}."
+        )
+    white = Image.new("RGBA", figure.size, "white")
+    return Image.alpha_composite(white, figure.convert("RGBA")).convert("RGB")
+
+
+def png(picture: Image.Image) -> bytes:
+    """Encode an RGB image as a PNG of at most 64 colours, 4 to 10 times smaller than in
+    full colour.
+    """
+    if picture.getcolors(FEW_COLOURS) is not None:
+        flat = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=FEW_COLOURS)
+    else:
+        flat = picture.quantize(
+            FEW_COLOURS,
+            method=Image.Quantize.MEDIANCUT,
+            kmeans=1,
+            dither=Image.Dither.NONE,
+        )
+    stream = io.BytesIO()
+    flat.save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def checked_alt(alt: str) -> str:
+    """Return the alternative text on one line, after checking its length."""
+    alt = " ".join(alt.split())
+    if not alt:
+        raise ValueError(
+            "alt is empty; describe the figure in a sentence for readers who cannot "
+            "see it."
+        )
+    if len(alt) > LONGEST_ALT:
+        raise ValueError(
+            f"alt may have {LONGEST_ALT} characters, got {len(alt)}; the text can say "
+            f"more: {alt[:50]}…"
+        )
+    return alt
+
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ import torch
 from genai_tutorial.runtime import choose_device, seed_everything
 
 from .environment import THREADS
-from .style import use_style
+from .figures import use_style
 
 
 def setup(seed: int = 0) -> torch.device:

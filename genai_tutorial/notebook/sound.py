@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from genai_tutorial.audio import mp3_bytes, mp3_is_available, small_wav_bytes
+from genai_tutorial.runtime import mp3_bytes, mp3_is_available, small_wav_bytes
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable
 from importlib.metadata import metadata
 
-from .output import put
+from .figures import put
 
 
 def repository_address() -> str:

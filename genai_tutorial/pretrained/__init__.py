@@ -1,4 +1,4 @@
-"""Pretrained models: weights, model cards, records of longer measurements, and two real
+"""Pretrained models: weights, model cards, and two real
 models in the book's own code: SmolLM2, a chat model, and MiniLM, a sentence encoder.
 """
 
@@ -11,8 +11,6 @@ from .files import (
 )
 from .minilm.find import MINILM_FILE, find_minilm
 from .minilm.load import load_minilm, load_minilm_tokenizer
-from .record_parts import Part, run_parts
-from .records import RECORDS, keep_images, keep_record, record, recorded_images
 from .smollm2.find import SMOLLM2_FILE, find_smollm2
 from .smollm2.gguf import GGUFModel
 from .smollm2.hugging_face import LAYER_NAMES, HuggingFaceModel

@@ -3,7 +3,6 @@
 The file holds the adapter alone, in 16 bits; SmolLM2 comes from its own package.
 """
 
-import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import Source
 from genai_tutorial.pretrained import load_smollm2, open_smollm2
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.agent import (
+from genai_tutorial.tasks.tool_use import (
     TASK_TOOLS,
     TRACES,
     AgentTask,
@@ -48,7 +47,7 @@ from genai_tutorial.transformer import DecoderLM
 from .recipe import Recipe, RunSettings, Trained
 from .spot_check import SpotCheck, draw_items
 
-BUDGET = Budget(steps=4, seconds=math.inf)
+BUDGET = Budget(steps=4, seconds=None)
 """The budget of a task when the agent is measured: at most two calls are needed. There
 is no limit on time, so that the result does not depend on how busy the machine is.
 """

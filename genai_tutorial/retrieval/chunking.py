@@ -1,10 +1,36 @@
-"""Chunking: split long texts into passages that fit into an encoder and a prompt, and
-keep where each begins and ends.
-"""
+"""Passages with their sources, and what a search returns."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A passage of the library.
+
+    Attributes:
+        source: Where it is from, such as a title or an address.
+        licence: Under which licence it may be used.
+    """
+
+    text: str
+    source: str
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found.
+
+    Attributes:
+        score: How well it fits the query; higher is better.
+    """
+
+    id: int
+    passage: Passage
+    score: float
+
 
 Count = Callable[[str], int]
 """A function that returns the number of tokens of a word or a sentence."""

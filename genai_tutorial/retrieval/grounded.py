@@ -1,12 +1,17 @@
 """Grounded answers: a chat model answers from numbered passages, or not at all."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
 
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
+
+from .bm25 import continuation_log_likelihoods
 
 ABSTENTION = "I do not know."
 """The text returned in place of an answer that no passage supports."""
@@ -102,3 +107,95 @@ def written_citations(answer: str, passages: int) -> tuple[int, ...]:
     """
     numbers = [int(number) for number in re.findall(r"\[(\d{1,4})\]", answer)]
     return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= passages))
+
+
+def answer_or_abstain(
+    chat: ChatModel,
+    question: str,
+    passages: Sequence[str],
+    confidence: float | int,
+    threshold: float | int,
+) -> GroundedAnswer:
+    """Answer from passages if the search was confident enough, and cite the passage
+    without which the answer would lose most of its probability.
+
+    An answer that no passage makes more probable has no citation.
+
+    Args:
+        passages: What the search found, best first.
+        confidence: How sure the search is that they answer the question, such as the
+            cosine of the first.
+        threshold: The confidence below which the question is declined; see
+            `threshold_at_risk`.
+    """
+    if not passages or confidence < threshold:
+        return GroundedAnswer(ABSTENTION, abstained=True)
+    [text] = chat.answers([grounded_prompt(question, passages)])
+    if not text:
+        return GroundedAnswer(ABSTENTION, abstained=True)
+    lost = leave_one_out_attribution(chat, question, passages, text)
+    place = int(lost.argmax())
+    return GroundedAnswer(text, (place + 1,) if lost[place] > 0 else ())
+
+
+def leave_one_out_attribution(
+    chat: ChatModel, question: str, passages: Sequence[str], answer: str
+) -> Float[Tensor, "passage"]:
+    """Return for each passage how much less probable the answer is without it, in nats:
+    the log-probability of the answer with all passages minus that with all but this
+    one.
+
+    Only the model that gave the answer is needed, and no judge.
+
+    Args:
+        passages: The passages in the order of the prompt.
+        answer: The model's answer.
+
+    Raises:
+        ValueError: If there are no passages, or the answer is empty.
+
+    Source: Cohen-Wang et al., ContextCite, section 2 (ablating parts of the context),
+        https://arxiv.org/abs/2409.00729
+    """
+    if not passages or not answer:
+        raise ValueError(
+            f"Attribution needs passages and an answer, got {len(passages)} passages "
+            f"and the answer {answer!r}."
+        )
+    contexts = [list(passages)] + [
+        [text for other, text in enumerate(passages) if other != place]
+        for place in range(len(passages))
+    ]
+    prompts = [chat.encode(grounded_prompt(question, context)) for context in contexts]
+    tokens = chat.tokenizer.encode(answer, special_as_text=True)
+    scores = continuation_log_likelihoods(chat.model, prompts, [tokens] * len(prompts))
+    return scores[0] - scores[1:]
+
+
+def citation_precision(
+    cited: Sequence[Set[int]], supporting: Sequence[Set[int]]
+) -> float:
+    """Return the share of all citations that support their answer; 0 if there are none.
+
+    Source: Liu, Zhang and Liang, Evaluating Verifiability in Generative Search Engines,
+        section 2.3, https://arxiv.org/abs/2304.09848
+    """
+    right, total = _count(cited, supporting), sum(map(len, cited))
+    return right / total if total else 0.0
+
+
+def citation_recall(cited: Sequence[Set[int]], supporting: Sequence[Set[int]]) -> float:
+    """Return the share of all supporting passages that are cited; 0 if there are
+    none.
+    """
+    right, total = _count(cited, supporting), sum(map(len, supporting))
+    return right / total if total else 0.0
+
+
+def _count(cited: Sequence[Set[int]], supporting: Sequence[Set[int]]) -> int:
+    if len(cited) != len(supporting):
+        raise ValueError(
+            "Each answer needs its citations and its supporting passages, got "
+            f"{len(cited)} and {len(supporting)}."
+        )
+    return sum(len(a & b) for a, b in zip(cited, supporting, strict=True))

@@ -1,10 +1,13 @@
 """Exact vector search: compare the query with every vector."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+
+from genai_tutorial.vae import k_means, random_codebook
 
 
 @dataclass(frozen=True)
@@ -115,3 +118,260 @@ def pad_result(
         torch.nn.functional.pad(distances, missing, value=float("inf")),
         compared,
     )
+
+
+@dataclass(frozen=True)
+class InvertedFileIndex:
+    """Vectors in lists, one for each centroid.
+
+    Attributes:
+        vectors: The vectors; a vector's number is its row.
+        centroids: The centre of each list.
+
+    Raises:
+        ValueError: If there are no vectors, or the centroids have another number of
+            features.
+
+    Source: Sivic and Zisserman, Video Google, section 4,
+        https://doi.org/10.1109/ICCV.2003.1238663; Jégou, Douze and Schmid, Product
+        Quantization for Nearest Neighbor Search, section 4,
+        https://doi.org/10.1109/TPAMI.2010.57
+
+    >>> points = torch.tensor([[0.0], [1.0], [9.0], [11.0]])
+    >>> index = InvertedFileIndex(points, centroids=torch.tensor([[0.5], [10.0]]))
+    >>> found = index.search(torch.tensor([[8.0]]), k=1, probes=1)
+    >>> found.ids.tolist(), found.compared.tolist()  # two centroids, two vectors
+    ([[2]], [4])
+    """
+
+    vectors: Float[Tensor, "n dim"]
+    centroids: Float[Tensor, "lists features"]
+
+    def __post_init__(self):
+        check_vectors(self.vectors)
+        check_vectors(self.centroids)
+        if self.centroids.shape[1] != self.vectors.shape[1]:
+            raise ValueError(
+                f"The vectors have {self.vectors.shape[1]} features and the centroids "
+                f"{self.centroids.shape[1]}: they must have equally many."
+            )
+
+    @classmethod
+    def fit(
+        cls,
+        vectors: Float[Tensor, "n dim"],
+        lists: int,
+        generator: torch.Generator,
+        steps: int = 10,
+    ) -> "InvertedFileIndex":
+        """Find the centroids by k-means on the vectors themselves.
+
+        Args:
+            lists: The number of lists; about the square root of the number of vectors
+                balances the two parts of a search.
+            generator: Random generator of the initial centroids.
+            steps: The number of iterations of k-means.
+
+        Raises:
+            ValueError: If there are fewer vectors than lists.
+        """
+        first = random_codebook(vectors, lists, generator)
+        return cls(vectors, k_means(vectors, first, steps, generator))
+
+    @cached_property
+    def lists(self) -> list[Int[Tensor, "members"]]:
+        """The numbers of the vectors in each list."""
+        nearest = squared_distances(self.vectors, self.centroids).argmin(dim=1)
+        sizes = torch.bincount(nearest, minlength=len(self.centroids))
+        return list(nearest.argsort(stable=True).split(sizes.tolist()))
+
+    def search(
+        self, queries: Float[Tensor, "query dim"], k: int, probes: int
+    ) -> SearchResult:
+        """Find the k nearest vectors among those in the nearest lists of each query.
+
+        The comparisons with the centroids count as well.
+
+        Args:
+            k: The number of vectors to find.
+            probes: The number of lists to search.
+
+        Raises:
+            ValueError: If the queries have another number of features, `k` is below 1,
+                or there are fewer lists than `probes`.
+        """
+        check_search(queries, self.vectors.shape[1], k)
+        if not 1 <= probes <= len(self.centroids):
+            raise ValueError(
+                f"probes must be from 1 to the number of lists, {len(self.centroids)}, "
+                f"got {probes}."
+            )
+        to_centroids = squared_distances(queries, self.centroids)
+        nearest_lists = to_centroids.topk(probes, largest=False).indices.tolist()
+        ids = torch.full((len(queries), k), -1)
+        distances = torch.full((len(queries), k), float("inf"))
+        compared = torch.full((len(queries),), len(self.centroids))
+        for row, probed in enumerate(nearest_lists):
+            members = torch.cat([self.lists[number] for number in probed])
+            squares = squared_distances(queries[row][None], self.vectors[members])[0]
+            nearest = squares.topk(min(k, len(members)), largest=False)
+            ids[row, : len(nearest.indices)] = members[nearest.indices]
+            distances[row, : len(nearest.values)] = nearest.values
+            compared[row] += len(members)
+        return SearchResult(ids, distances, compared)
+
+
+@dataclass(frozen=True)
+class ProductQuantizer:
+    """One codebook for each part of a vector.
+
+    Attributes:
+        codebooks: The entries of each codebook, at most 256, so that a code is a byte.
+
+    Raises:
+        ValueError: If a codebook has more than 256 entries.
+
+    Source: Jégou, Douze and Schmid, Product Quantization for Nearest Neighbor Search,
+        section 3, https://doi.org/10.1109/TPAMI.2010.57
+
+    >>> codebooks = torch.tensor([[[0.0], [1.0]], [[0.0], [10.0]]])
+    >>> quantizer = ProductQuantizer(codebooks)
+    >>> codes = quantizer.encode(torch.tensor([[0.9, 2.0]]))
+    >>> codes.tolist(), quantizer.decode(codes).tolist()
+    ([[1, 0]], [[1.0, 0.0]])
+    """
+
+    codebooks: Float[Tensor, "parts codes features"]
+
+    def __post_init__(self):
+        if self.codebooks.shape[1] > 256:
+            raise ValueError(
+                "A codebook has at most 256 entries, so that a code fits into a byte; "
+                f"got {self.codebooks.shape[1]}."
+            )
+
+    @classmethod
+    def fit(
+        cls,
+        vectors: Float[Tensor, "n dim"],
+        parts: int,
+        generator: torch.Generator,
+        codes: int = 256,
+        steps: int = 10,
+    ) -> "ProductQuantizer":
+        """Find each part's codebook by k-means.
+
+        Args:
+            vectors: Vectors like those to store; at least `codes`.
+            parts: The number of parts, and of bytes per stored vector; must divide the
+                number of features.
+            generator: Random generator of the initial entries.
+            codes: The number of entries of a codebook.
+            steps: The number of iterations of k-means.
+
+        Raises:
+            ValueError: If `parts` does not divide the number of features, or there are
+                fewer vectors than codes.
+        """
+        codebooks = []
+        for piece in _cut(vectors, parts):
+            first = random_codebook(piece, codes, generator)
+            codebooks.append(k_means(piece, first, steps, generator))
+        return cls(torch.stack(codebooks))
+
+    @property
+    def parts(self) -> int:
+        """The number of parts, and of bytes per vector."""
+        return len(self.codebooks)
+
+    @property
+    def dim(self) -> int:
+        """The number of features of a vector."""
+        return self.parts * self.codebooks.shape[2]
+
+    def encode(self, vectors: Float[Tensor, "n dim"]) -> UInt8[Tensor, "n parts"]:
+        """Return the number of the nearest entry for each part of each vector."""
+        codes = [
+            squared_distances(piece, codebook).argmin(dim=1)
+            for piece, codebook in zip(
+                _cut(vectors, self.parts), self.codebooks, strict=True
+            )
+        ]
+        return torch.stack(codes, dim=1).to(torch.uint8)
+
+    def decode(self, codes: UInt8[Tensor, "n parts"]) -> Float[Tensor, "n dim"]:
+        """Return the vectors that the codes stand for."""
+        parts = torch.arange(self.parts)
+        return self.codebooks[parts, codes.long()].flatten(1)
+
+    def distances(
+        self, queries: Float[Tensor, "query dim"], codes: UInt8[Tensor, "n parts"]
+    ) -> Float[Tensor, "query n"]:
+        """Return the squared distance of each query to each decoded vector, without
+        decoding: a table of the query's distances to all entries, looked up and added.
+        """
+        tables = torch.stack(
+            [
+                squared_distances(piece, codebook)
+                for piece, codebook in zip(
+                    _cut(queries, self.parts), self.codebooks, strict=True
+                )
+            ]
+        )  # (part, query, code)
+        total = torch.zeros(len(queries), len(codes))
+        for part, table in enumerate(tables):
+            total += table[:, codes[:, part].long()]
+        return total
+
+
+@dataclass(frozen=True)
+class QuantizedIndex:
+    """Quantized vectors, with the exact ones kept elsewhere to rerank the best.
+
+    Attributes:
+        codes: The code of each vector: all that has to be in memory.
+        vectors: The exact vectors, of which a search reads only a few.
+    """
+
+    quantizer: ProductQuantizer
+    codes: UInt8[Tensor, "n parts"]
+    vectors: Float[Tensor, "n dim"]
+
+    def search(
+        self, queries: Float[Tensor, "query dim"], k: int, reranked: int = 0
+    ) -> SearchResult:
+        """Find the k nearest vectors by the codes, or by exact distance among the
+        `reranked` nearest by the codes.
+
+        `compared` counts the exact distances only; a distance by the codes is a sum of
+        numbers from a table.
+
+        Raises:
+            ValueError: If the queries have another number of features, `k` is below 1,
+                or `reranked` is neither 0 nor at least `k`.
+        """
+        check_search(queries, self.quantizer.dim, k)
+        if reranked and reranked < k:
+            raise ValueError(
+                f"reranked must be 0 or at least k, got {reranked=} and {k=}."
+            )
+        n = len(self.codes)
+        rough = self.quantizer.distances(queries, self.codes)
+        nearest = rough.topk(min(max(k, reranked), n), largest=False)
+        ids, distances = nearest.indices, nearest.values
+        if reranked:
+            exact = (self.vectors[ids] - queries[:, None]).square().sum(dim=2)
+            order = exact.argsort(dim=1)[:, :k]
+            ids, distances = ids.gather(1, order), exact.gather(1, order)
+        compared = torch.full((len(queries),), min(reranked, n))
+        return pad_result(ids, distances, compared, k)
+
+
+def _cut(vectors: Tensor, parts: int) -> Float[Tensor, "parts n features"]:
+    """Return the parts of each vector."""
+    if parts < 1 or vectors.shape[1] % parts:
+        raise ValueError(
+            f"parts must divide the number of features, {vectors.shape[1]}; got "
+            f"{parts}."
+        )
+    return vectors.view(len(vectors), parts, -1).transpose(0, 1).contiguous()

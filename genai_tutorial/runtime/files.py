@@ -1,12 +1,20 @@
 """Write a file whole or not at all."""
 
 import contextlib
+import hashlib
+import inspect
+import logging
 import os
+import re
 import secrets
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+import numpy as np
+import platformdirs
 
 
 @contextlib.contextmanager
@@ -60,3 +68,117 @@ def write_atomically(
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=dir_fd)
+
+
+logger = logging.getLogger(__name__)
+
+# Every cache file has a label beside its data: its key and the names of its arrays. A
+# file from elsewhere has none, and a zip directory that lost an entry (it has no
+# checksum) does not match it.
+_LABEL = "__genai_tutorial_label__"
+
+
+def cache_folder() -> Path:
+    """Return the cache folder: `GENAI_TUTORIAL_CACHE` if it is set, else the system's
+    folder for the user's caches.
+    """
+    chosen = os.environ.get("GENAI_TUTORIAL_CACHE")
+    return (
+        Path(chosen).expanduser()
+        if chosen
+        else platformdirs.user_cache_path("genai_tutorial")
+    )
+
+
+def cached(
+    name: str, build: Callable[[], dict[str, np.ndarray]], version: str = ""
+) -> dict[str, np.ndarray]:
+    """Return the arrays that `build()` returns, from a file if they were built before.
+
+    The file is used only if it is complete and was written by the same builder: its
+    name and its contents carry a hash of `version` and of the source of the module that
+    defines `build`. If either changes, the arrays are built again. A truncated, altered
+    or foreign file is replaced. Two processes may call this at the same time. If the
+    folder cannot be written to, the arrays are built every time.
+
+    Args:
+        name: A short name for the file, such as `"mnist"`: letters, digits, `-` and
+            `_`.
+        build: A function without arguments, defined in a module (not in a notebook). It
+            returns arrays of numbers or strings by name.
+        version: Anything else that the arrays depend on, such as the version of the
+            package with the data.
+
+    Raises:
+        ValueError: If the name has other characters, or `build` is not defined in a
+            file.
+        TypeError: If `build()` returned an array of Python objects.
+    """
+    if not re.fullmatch("[A-Za-z0-9_-]+", name):
+        raise ValueError(
+            f"A cache name is made of letters, digits, '-' and '_', got {name!r}"
+        )
+    key = _fingerprint(name, build, version)
+    path = cache_folder() / f"{name}-{key[:16]}.npz"
+    arrays = _read(path, key)
+    if arrays is None:
+        arrays = {field: np.asarray(array) for field, array in build().items()}
+        if objects := [
+            field for field, array in arrays.items() if array.dtype.hasobject
+        ]:
+            raise TypeError(
+                "A cache holds numbers and strings, but build() returned Python "
+                f"objects in {', '.join(objects)}"
+            )
+        _write(path, key, arrays)
+    return arrays
+
+
+def _fingerprint(
+    name: str, build: Callable[[], dict[str, np.ndarray]], version: str
+) -> str:
+    try:
+        code = inspect.getsource(sys.modules[build.__module__])
+    except (KeyError, OSError, TypeError) as error:
+        raise ValueError(
+            f"build must be a function defined in a file, got {build!r}"
+        ) from error
+    return hashlib.sha256(
+        "\0".join([name, version, build.__qualname__, code]).encode()
+    ).hexdigest()
+
+
+def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
+    if not path.exists():
+        return None
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            # reading every byte also checks every checksum
+            arrays = {field: file[field] for field in file.files}
+        if arrays.pop(_LABEL).tolist() == [key, *arrays]:
+            return arrays
+        problem = "it was written by something else"
+    # A damaged zip file can raise nearly any exception, and the remedy is always the
+    # same: build again.
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    logger.warning(
+        "The cache file %s is not usable (%s). It is built again.", path, problem
+    )
+    return None
+
+
+def _write(path: Path, key: str, arrays: dict[str, np.ndarray]) -> None:
+    try:
+        with write_atomically(path) as file:
+            np.savez_compressed(file, **{_LABEL: np.array([key, *arrays])}, **arrays)
+    # a full disk or a read-only folder: the arrays are still in memory
+    except OSError as error:
+        logger.warning(
+            (
+                "The cache file %s could not be written (%s). The next call will "
+                "take as long as this one."
+            ),
+            path,
+            error,
+        )

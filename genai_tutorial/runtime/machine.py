@@ -1,11 +1,179 @@
-"""A description of the kind of machine that a number was measured on, without its
-name.
+"""Optional packages: imported when they are used, with a clear message if they are
+missing.
 """
 
+import importlib
+import importlib.util
+import os
 import platform
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import torch
+from tqdm.auto import tqdm
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import a package that belongs to one of this package's extras, and return it.
+
+    Args:
+        module: The module, for example `"sklearn.datasets"`.
+        extra: The extra that installs it, for example `"images"`.
+
+    Raises:
+        ImportError: If the package is not installed; the message gives the line that
+            installs it.
+
+    >>> require("json", extra="text").loads("[1, 2]")
+    [1, 2]
+    """
+    _find(module, extra)
+    return importlib.import_module(module)
+
+
+def package_folder(package: str, extra: str) -> Path:
+    """Return the folder where a package is installed, without running any of its
+    code.
+
+    Raises:
+        ImportError: If the package is not installed; the message gives the line that
+            installs it.
+    """
+    spec = _find(package, extra)
+    if not spec.submodule_search_locations:
+        raise ImportError(
+            f"{package} has no folder of data: run pip install "
+            f'"genai_tutorial[{extra}]" and try again'
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def _find(module: str, extra: str) -> ModuleSpec:
+    package = module.partition(".")[0]
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise ImportError(
+            (
+                f"{package} is not installed: run pip install "
+                f'"genai_tutorial[{extra}]" and try again'
+            ),
+            name=package,
+        )
+    return spec
+
+
+def choose_device(name: str | None = None) -> torch.device:
+    """Choose a device: the one you name, else a CUDA GPU, else the CPU.
+
+    Apple's MPS is used only when you name it, because the results of several of its
+    kernels differ from the CPU's.
+
+    Args:
+        name: `cpu`, `cuda`, `cuda:1` or `mps`; None to choose automatically.
+
+    Raises:
+        ValueError: If there is no such device on this machine; the message lists those
+            present.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    present = ["cpu"] + [
+        f"cuda:{number}" for number in range(torch.cuda.device_count())
+    ]
+    if torch.backends.mps.is_available():
+        present.append("mps")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    wanted = "cuda:0" if name == "cuda" else name
+    if device is None or wanted not in present:
+        raise ValueError(
+            f"There is no device {name!r} on this machine: choose one of "
+            f"{', '.join(present)}."
+        )
+    return device
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed Python, NumPy and torch, and return a new generator for code that takes one.
+
+    Args:
+        seed: A whole number from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: If the seed is outside that range.
+
+    >>> first = torch.randn(3, generator=seed_everything(7))
+    >>> torch.equal(first, torch.randn(3, generator=seed_everything(7)))
+    True
+    """
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise ValueError(
+            f"seed must be a whole number from 0 to 4294967295, got {seed!r}."
+        )
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (libraries that take no generator read this one)
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+@contextmanager
+def torch_seed(seed: int) -> Iterator[None]:
+    """Seed torch's global random generator on the CPU within a block, and restore it
+    afterwards: for layers that draw their initial weights from it.
+
+    >>> with torch_seed(0):
+    ...     first = torch.nn.Linear(2, 1).weight
+    >>> with torch_seed(0):
+    ...     print(torch.equal(first, torch.nn.Linear(2, 1).weight))
+    True
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+QUIET = "GENAI_TUTORIAL_QUIET"
+"""If this environment variable is set to anything but 0, no progress bar is shown."""
+
+
+def progress_bar(
+    iterable: Iterable | None = None,
+    *,
+    total: int | None = None,
+    initial: int = 0,
+    label: str | None = None,
+    show: bool = True,
+) -> tqdm:
+    """Wrap an iterable in tqdm's progress bar, which is hidden while the book is built.
+
+    Args:
+        iterable: The iterable; None to call `update()` yourself.
+        total: Number of iterations, if the iterable has no length.
+        initial: Number of iterations already done.
+        label: Text before the bar.
+
+    >>> sum(progress_bar(range(4), show=False))
+    6
+    """
+    quiet = not show or os.environ.get(QUIET, "0") not in ("", "0")
+    return tqdm(
+        iterable,
+        total=total,
+        initial=initial,
+        desc=label,
+        disable=quiet,
+        dynamic_ncols=True,
+    )
 
 
 def describe_machine(device: torch.device | None = None) -> dict[str, str | int]:

@@ -2,12 +2,23 @@
 secrets, unlearning, and the origin of images.
 """
 
-from .association import AssociationTest, association_test, associations, known_vectors
+from .association import (
+    AssociationTest,
+    association_test,
+    associations,
+    counterfactual_sentence,
+    known_vectors,
+    pronoun_log_odds,
+    sentence_pair_log_odds,
+)
 from .attacks import (
     AdversarialSuffix,
+    datamark,
     greedy_coordinate_gradient,
     injected_passages,
+    only_quoted_spans,
     prefilled_answers,
+    windowed_surprise,
 )
 from .canaries import (
     Canary,
@@ -16,6 +27,11 @@ from .canaries import (
     exposure,
     extracted,
     insert_canaries,
+    loss_attack,
+    min_k_attack,
+    reference_attack,
+    token_losses,
+    zlib_attack,
 )
 from .constitution import (
     Principle,
@@ -24,34 +40,29 @@ from .constitution import (
     critique_and_revise,
     unlabelled_verdicts,
 )
-from .counterfactual import counterfactual_sentence
-from .debiasing import cluster_recovery, hard_debias, pair_direction
-from .defences import datamark, only_quoted_spans, windowed_surprise
-from .membership import (
-    loss_attack,
-    min_k_attack,
-    reference_attack,
-    token_losses,
-    zlib_attack,
+from .directions import (
+    cluster_recovery,
+    direction_ablated,
+    direction_added,
+    hard_debias,
+    last_token_states,
+    mean_difference,
+    orthogonalized,
+    pair_direction,
 )
-from .pronouns import pronoun_log_odds, sentence_pair_log_odds
 from .provenance import (
+    HMACSigner,
     Manifest,
+    SignatureVerifier,
+    Signer,
     Status,
     Verification,
+    count_log_ratios,
+    sentences_near,
     sign_image,
     strip_manifest,
     verify_image,
 )
-from .refusal_direction import (
-    direction_ablated,
-    direction_added,
-    last_token_states,
-    mean_difference,
-    orthogonalized,
-)
-from .signatures import HMACSigner, SignatureVerifier, Signer
-from .sources import count_log_ratios, sentences_near
 from .unlearning import (
     Batch,
     UnlearningLoss,

@@ -2,7 +2,8 @@
 Association Test (WEAT).
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -13,6 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from genai_tutorial.interpretability import WordVectors
+from genai_tutorial.retrieval import continuation_log_likelihoods
+from genai_tutorial.tokenization import PADDING, BPETokenizer
+from genai_tutorial.transformer import DecoderLM
 
 _TOLERANCE = 1e-9
 """Statistics that differ by less are equal: the same sum in another order."""
@@ -142,4 +146,198 @@ def association_test(
         p_value=p_value,
         splits=len(rows),
         exact=exact,
+    )
+
+
+SWAPS = (
+    ("he", "she"), ("himself", "herself"), ("man", "woman"), ("men", "women"),
+    ("boy", "girl"), ("boys", "girls"), ("father", "mother"), ("fathers", "mothers"),
+    ("son", "daughter"), ("sons", "daughters"), ("brother", "sister"),
+    ("brothers", "sisters"), ("husband", "wife"), ("husbands", "wives"),
+    ("king", "queen"), ("kings", "queens"), ("male", "female"), ("males", "females"),
+)  # fmt: skip
+"""Pairs of words that are exchanged wherever they occur. *His*, *her*, *him* and *hers*
+do not form pairs, so rules decide about them.
+"""
+
+_SWAPPED = {a: b for pair in SWAPS for a, b in (pair, pair[::-1])}
+
+# After these words, or at the end of a clause, *her* and *his* have no noun to belong
+# to.
+_NO_NOUN_AFTER = frozenset(re.findall(r"\w+", """
+    a about after again against all along also always an and any are around as at
+    away back be because been before being but by can could did do does down during
+    each either even ever every for from had has have he her hers him his how i if
+    in into is it its just may me might more must my never no nor not now of off on
+    once only or our ours out over she should since so some soon still than that the
+    their them then there these they this those though through to together too under
+    until up upon us was we well were what when where whether which while who why
+    will with without would yet you your yours
+"""))  # fmt: skip
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def counterfactual_sentence(text: str) -> str:
+    """Return the text with he-words and she-words exchanged, in the case of each word.
+
+    *Her* stands for two words: it becomes *his* before a word that can belong to a noun
+    phrase and *him* elsewhere. *His* becomes *her* or *hers* by the same rule. Names
+    and titles are not exchanged.
+
+    Source: Lu et al., Gender Bias in Neural Natural Language Processing (counterfactual
+        data augmentation), https://arxiv.org/abs/1807.11714
+
+    >>> counterfactual_sentence("He gave her the crown of her father.")
+    'She gave him the crown of his mother.'
+    >>> counterfactual_sentence("The men thanked her, because the idea was his.")
+    'The women thanked him, because the idea was hers.'
+    """
+
+    def swap(match: re.Match[str]) -> str:
+        word = match[0].lower()
+        if word in ("her", "his"):
+            has_noun = _precedes_noun(text, match.end())
+            if word == "her":
+                other = "his" if has_noun else "him"
+            else:
+                other = "her" if has_noun else "hers"
+        elif word in ("him", "hers"):
+            other = {"him": "her", "hers": "his"}[word]
+        elif word in _SWAPPED:
+            other = _SWAPPED[word]
+        else:
+            return match[0]
+        return _in_case_of(match[0], other)
+
+    return _WORD.sub(swap, text)
+
+
+def counterfactual_sentences(texts: Iterable[str]) -> list[str]:
+    """Return the counterfactual of each text that it changes; the others have none."""
+    pairs = ((text, counterfactual_sentence(text)) for text in texts)
+    return [swapped for text, swapped in pairs if swapped != text]
+
+
+def _precedes_noun(text: str, end: int) -> bool:
+    following = re.match(r"\s+([^\W\d_]+)", text[end:])
+    return following is not None and following[1].lower() not in _NO_NOUN_AFTER
+
+
+def _in_case_of(model: str, word: str) -> str:
+    if model.isupper() and len(model) > 1:
+        return word.upper()
+    return word.capitalize() if model[0].isupper() else word
+
+
+PRONOUN_TEMPLATES = (
+    "The {noun} said that",
+    "The {noun} was tired because",
+    "I talked to the {noun} yesterday, and",
+)
+"""Beginnings of sentences whose next word may be a pronoun for the noun."""
+
+_BATCH_SIZE = 32
+
+
+def pronoun_log_odds(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    nouns: Sequence[str],
+    templates: Sequence[str] = PRONOUN_TEMPLATES,
+    pronouns: tuple[str, str] = ("he", "she"),
+) -> Float[Tensor, "noun template"]:
+    """Return ln p(first pronoun) - ln p(second pronoun) as the next word, after each
+    template with each noun.
+
+    Args:
+        nouns: The nouns, such as occupations.
+        templates: Beginnings of sentences, with `{noun}` where the noun goes.
+
+    Raises:
+        ValueError: If there is no noun or template, a template has no `{noun}`, or a
+            pronoun is several tokens.
+    """
+    if not nouns or not templates:
+        raise ValueError(
+            "There must be at least one noun and one template, got "
+            f"{len(nouns)} and {len(templates)}."
+        )
+    without = [template for template in templates if "{noun}" not in template]
+    if without:
+        raise ValueError(f"A template needs {{noun}}, got {without[0]!r}.")
+    prompts = [
+        tokenizer.encode(template.replace("{noun}", noun))
+        for noun in nouns
+        for template in templates
+    ]
+    tokens = [tokenizer.encode(f" {word}") for word in pronouns]
+    if any(len(ids) != 1 for ids in tokens):
+        raise ValueError(
+            f"Each pronoun must be one token, got {' and '.join(pronouns)}, which are "
+            f"{len(tokens[0])} and {len(tokens[1])}."
+        )
+    (first,), (second,) = tokens
+    odds = [
+        logits[:, first] - logits[:, second]
+        for start in range(0, len(prompts), _BATCH_SIZE)
+        for logits in [_next_token_logits(model, prompts[start : start + _BATCH_SIZE])]
+    ]
+    return torch.cat(odds).view(len(nouns), len(templates))
+
+
+def sentence_pair_log_odds(
+    model: DecoderLM, tokenizer: BPETokenizer, pairs: Sequence[tuple[str, str]]
+) -> Float[Tensor, "pair"]:
+    """Return ln p(first sentence) - ln p(second sentence) for each pair. The first
+    token of each sentence is given, so the two should begin alike.
+
+    Args:
+        pairs: Sentences that differ in one word.
+
+    Raises:
+        ValueError: If there are no pairs, or a sentence has fewer than two tokens.
+
+    Source: Nangia et al., CrowS-Pairs, https://arxiv.org/abs/2010.00133, whose masked
+        models score the shared words only; Blodgett et al., Stereotyping Norwegian
+        Salmon, https://aclanthology.org/2021.acl-long.81, for what such pairs get wrong
+    """
+    if not pairs:
+        raise ValueError("There must be at least one pair, got none.")
+    first, second = (
+        _in_batches(model, [row[:1] for row in rows], [row[1:] for row in rows])
+        for rows in (
+            [tokenizer.encode(sentence) for sentence in side]
+            for side in zip(*pairs, strict=True)
+        )
+    )
+    return first - second
+
+
+@torch.no_grad()
+def _next_token_logits(
+    model: DecoderLM, prompts: Sequence[Sequence[int]]
+) -> Float[Tensor, "prompt vocab"]:
+    ids = torch.full((len(prompts), max(map(len, prompts))), PADDING)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt)
+    last = torch.tensor([len(prompt) - 1 for prompt in prompts])
+    states = model.read(ids)[torch.arange(len(prompts)), last]
+    return model.logits(states[:, None])[:, 0]
+
+
+def _in_batches(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    continuations: Sequence[Sequence[int]],
+) -> Float[Tensor, "row"]:
+    return torch.cat(
+        [
+            continuation_log_likelihoods(
+                model,
+                prompts[start : start + _BATCH_SIZE],
+                continuations[start : start + _BATCH_SIZE],
+            )
+            for start in range(0, len(prompts), _BATCH_SIZE)
+        ]
     )

@@ -1,23 +1,206 @@
-"""Provenance: a signed statement about how an image was made, inside its PNG file.
-
-The structure is that of C2PA, in JSON instead of CBOR: *assertions* say what was done;
-a *claim* lists their hashes and that of the image; a *signature* covers the claim. It
-proves who signed what. An image without a manifest proves nothing: the chunk can be
-removed without a trace, and services that re-encode images often remove it.
-
-Source: Coalition for Content Provenance and Authenticity, Technical Specification,
-https://spec.c2pa.org/specifications/specifications/2.2/specs/C2PA_Specification.html
+"""The text behind an association: how often words occur near two groups of words, and
+in which sentences.
 """
 
 import hashlib
+import hmac
 import json
+import math
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
-from .signatures import SignatureVerifier, Signer
+from genai_tutorial.interpretability import split_into_words
+from genai_tutorial.retrieval import split_sentences
+from genai_tutorial.runtime import require
+
+
+def counts_near(
+    texts: Iterable[str], group: Collection[str], window: int = 5
+) -> Counter[str]:
+    """Count for each word how often it occurs within `window` words of a word of a
+    group.
+    """
+    if window < 1:
+        raise ValueError(f"window must be at least 1, got {window}.")
+    members, near = frozenset(group), Counter()
+    for text in texts:
+        words = split_into_words(text)
+        for place, word in enumerate(words):
+            if word in members:
+                near.update(words[max(0, place - window) : place])
+                near.update(words[place + 1 : place + 1 + window])
+    return near
+
+
+def count_log_ratios(
+    texts: Collection[str],
+    first: Collection[str],
+    second: Collection[str],
+    *,
+    window: int = 5,
+    min_count: int = 30,
+) -> dict[str, float]:
+    """Return for each word the log of how many times more often it occurs near the
+    first group than near the second, with one added to both counts.
+
+    Args:
+        first: The first group, in lower case.
+        window: The number of words on either side.
+        min_count: Words that occur near the two groups less often in all, and the words
+            of the groups, are left out.
+
+    >>> texts = ["he runs", "he runs", "she sings", "she runs"]
+    >>> ratios = count_log_ratios(texts, {"he"}, {"she"}, min_count=1)
+    >>> {word: round(ratio, 2) for word, ratio in ratios.items()}
+    {'runs': 0.41, 'sings': -0.69}
+    """
+    near_first, near_second = (
+        counts_near(texts, group, window) for group in (first, second)
+    )
+    groups = {*first, *second}
+    return {
+        word: math.log((near_first[word] + 1) / (near_second[word] + 1))
+        for word in sorted(near_first.keys() | near_second.keys())
+        if word not in groups and near_first[word] + near_second[word] >= min_count
+    }
+
+
+def sentences_near(
+    texts: Iterable[str], word: str, group: Collection[str], window: int = 5
+) -> list[str]:
+    """Return the sentences in which a word occurs within `window` words of a word of a
+    group.
+
+    >>> sentences_near(["She sang. The poem is hers. It rained."], "poem", {"hers"})
+    ['The poem is hers.']
+    """
+    sentences = (
+        text[start:end] for text in texts for start, end in split_sentences(text)
+    )
+    return [
+        sentence
+        for sentence in sentences
+        if word in sentence.lower() and word in counts_near([sentence], group, window)
+    ]
+
+
+_KEYS = "cryptography.hazmat.primitives"
+
+
+@runtime_checkable
+class SignatureVerifier(Protocol):
+    """The `SignatureVerifier` protocol: checks signatures of one signer."""
+
+    algorithm: str
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Return whether the signer has signed the message."""
+        ...
+
+
+@runtime_checkable
+class Signer(SignatureVerifier, Protocol):
+    """The `Signer` protocol: a verifier that can sign."""
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message."""
+        ...
+
+
+@dataclass(frozen=True)
+class HMACSigner:
+    """Signs with a secret that signer and verifier share, by HMAC with SHA-256.
+
+    It shows how a manifest works, but it can't replace a signature: everybody who can
+    verify can also sign, so it proves nothing to a third party.
+
+    Attributes:
+        key: The shared secret, of at least 16 bytes.
+
+    Raises:
+        ValueError: If the key is shorter.
+
+    Source: RFC 2104, https://www.rfc-editor.org/rfc/rfc2104
+    """
+
+    key: bytes
+    algorithm: str = "HMAC-SHA256"
+
+    def __post_init__(self):
+        if len(self.key) < 16:
+            raise ValueError(
+                f"The key has {len(self.key)} bytes: use at least 16 random ones."
+            )
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the code of a message."""
+        return hmac.digest(self.key, message, "sha256")
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Return whether somebody with the key has signed the message."""
+        return hmac.compare_digest(self.sign(message), signature)
+
+
+@dataclass(frozen=True)
+class Ed25519Verifier:
+    """Checks signatures with a public key, which everybody may have.
+
+    Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
+    """
+
+    public_key: bytes
+    algorithm: str = "Ed25519"
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Return whether the owner of the private key has signed the message."""
+        ed25519 = require(f"{_KEYS}.asymmetric.ed25519", "safety")
+        invalid = require("cryptography.exceptions", "safety").InvalidSignature
+        key = ed25519.Ed25519PublicKey.from_public_bytes(self.public_key)
+        try:
+            key.verify(signature, message)
+        except invalid:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Ed25519Signer:
+    """Signs with a private key; its `verifier` has only the public one.
+
+    Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
+    """
+
+    private_key: bytes
+    algorithm: str = "Ed25519"
+
+    def __post_init__(self):
+        if len(self.private_key) != 32:
+            raise ValueError(
+                f"A private key has 32 bytes, got {len(self.private_key)}."
+            )
+        self._key()
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature of a message, 64 bytes."""
+        return self._key().sign(message)
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Return whether the signature is this signer's."""
+        return self.verifier.verify(message, signature)
+
+    @property
+    def verifier(self) -> Ed25519Verifier:
+        """The verifier, which may be published."""
+        return Ed25519Verifier(self._key().public_key().public_bytes_raw())
+
+    def _key(self):
+        ed25519 = require(f"{_KEYS}.asymmetric.ed25519", "safety")
+        return ed25519.Ed25519PrivateKey.from_private_bytes(self.private_key)
+
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CHUNK = b"caBX"

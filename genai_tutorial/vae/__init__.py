@@ -15,23 +15,37 @@ from .bounds import (
     log_importance_weights,
     vae_loss,
 )
-from .codebook import CodebookUsage, codebook_usage, nearest_codes, straight_through
-from .collapse import active_units
-from .gaussian import LatentGaussian, gaussian_kl
+from .gaussian import (
+    BernoulliLikelihood,
+    GaussianLikelihood,
+    LatentGaussian,
+    Likelihood,
+    gaussian_kl,
+)
 from .image_autoencoder import (
+    VQVAE,
     ImageAutoencoder,
     ImageAutoencoderConfig,
+    VQVAEConfig,
     encode_images,
     image_autoencoder_loss,
     reconstruct_images,
+    vq_vae_loss,
 )
-from .k_means import k_means, random_codebook
-from .likelihoods import BernoulliLikelihood, GaussianLikelihood, Likelihood
-from .model import VAE, LatentVariableModel, VAEConfig
-from .quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
+from .model import VAE, LatentVariableModel, VAEConfig, active_units
+from .quantizer import (
+    CodebookUsage,
+    EMAVectorQuantizer,
+    Quantized,
+    VectorQuantizer,
+    codebook_usage,
+    k_means,
+    nearest_codes,
+    random_codebook,
+    straight_through,
+)
 from .residual_quantizer import (
     ResidualQuantized,
     ResidualVectorQuantizer,
     bits_per_second,
 )
-from .vq_vae import VQVAE, VQVAEConfig, vq_vae_loss

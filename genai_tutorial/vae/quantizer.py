@@ -1,6 +1,4 @@
-"""Vector quantization layers, whose codebooks learn by gradient descent or by
-exponential moving averages.
-"""
+"""k-means: a codebook for a fixed set of vectors."""
 
 from dataclasses import dataclass
 
@@ -8,7 +6,145 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .codebook import nearest_codes, straight_through
+
+def random_codebook(
+    vectors: Float[Tensor, "n dim"], codes: int, generator: torch.Generator
+) -> Float[Tensor, "codes dim"]:
+    """Return some of the vectors, each at most once, as the start of `k_means`.
+
+    Args:
+        vectors: At least `codes` vectors.
+        generator: Random generator of the choice.
+
+    Raises:
+        ValueError: If `codes` is below 1 or above the number of vectors.
+    """
+    if not 0 < codes <= len(vectors):
+        raise ValueError(
+            "A codebook needs at least one code and as many vectors as codes, got "
+            f"{codes=} and {len(vectors)} vectors."
+        )
+    return vectors[torch.randperm(len(vectors), generator=generator)[:codes]]
+
+
+@torch.no_grad()
+def k_means(
+    vectors: Float[Tensor, "n dim"],
+    codebook: Float[Tensor, "codes dim"],
+    steps: int = 20,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "codes dim"]:
+    """Return a codebook that fits the vectors better: each entry moves to the mean of
+    the vectors nearest to it, until nothing changes.
+
+    Args:
+        codebook: The first entries, for example from `random_codebook`.
+        steps: The largest number of moves.
+        generator: Lets an entry that is nearest to no vector restart at a random
+            vector; without it, the entry stays where it is.
+
+    Raises:
+        ValueError: If `steps` is negative.
+
+    Source: Lloyd, Least squares quantization in PCM,
+        https://doi.org/10.1109/TIT.1982.1056489
+
+    >>> points = torch.tensor([[0.0], [1.0], [8.0], [10.0]])
+    >>> k_means(points, torch.tensor([[0.0], [1.0]])).flatten()
+    tensor([0.5000, 9.0000])
+    """
+    if steps < 0:
+        raise ValueError(f"steps must be 0 or more, got {steps}.")
+    for _ in range(steps):
+        indices = nearest_codes(vectors, codebook)
+        counts = torch.bincount(indices, minlength=len(codebook))
+        sums = torch.zeros_like(codebook).index_add_(0, indices, vectors)
+        empty = counts == 0
+        moved = sums / counts.clamp(min=1)[:, None]
+        moved[empty] = codebook[empty]
+        if generator is not None:
+            rows = torch.randint(len(vectors), (int(empty.sum()),), generator=generator)
+            moved[empty] = vectors[rows]
+        if torch.equal(moved, codebook):
+            break
+        codebook = moved
+    return codebook
+
+
+def nearest_codes(
+    vectors: Float[Tensor, "n dim"], codebook: Float[Tensor, "codes dim"]
+) -> Int[Tensor, "n"]:
+    """Return the index of the nearest codebook entry for each vector, by Euclidean
+    distance.
+
+    >>> nearest_codes(
+    ...     torch.tensor([[0.9], [0.2]]), codebook=torch.tensor([[0.0], [1.0]])
+    ... ).tolist()
+    [1, 0]
+    """
+    return torch.cdist(vectors, codebook).argmin(dim=1)
+
+
+def straight_through(
+    vectors: Float[Tensor, "*shape"], replaced: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    """Return `replaced` with a straight-through gradient: the backward pass ignores the
+    replacement and passes the gradient on to `vectors`.
+
+    Source: Bengio, Léonard and Courville, Estimating or Propagating Gradients Through
+        Stochastic Neurons for Conditional Computation, https://arxiv.org/abs/1308.3432
+
+    >>> x = torch.tensor([0.4], requires_grad=True)
+    >>> y = straight_through(x, x.round())
+    >>> y.backward()
+    >>> (
+    ...     y.item(),
+    ...     x.grad.item(),
+    ... )  # value of the rounded number, derivative of the identity
+    (0.0, 1.0)
+    """
+    return vectors + (replaced - vectors).detach()
+
+
+@dataclass(frozen=True)
+class CodebookUsage:
+    """The usage of a codebook.
+
+    Attributes:
+        counts: Number of times that each entry was chosen.
+    """
+
+    counts: Int[Tensor, "codes"]
+
+    @property
+    def used(self) -> int:
+        """Number of entries that were chosen at least once; the others are dead."""
+        return int((self.counts > 0).sum())
+
+    @property
+    def perplexity(self) -> float:
+        """Exponential of the entropy: the number of equally frequent entries that would
+        have the same entropy.
+        """
+        shares = self.counts[self.counts > 0].double() / self.counts.sum()
+        return (-(shares * shares.log()).sum()).exp().item()
+
+
+def codebook_usage(indices: Int[Tensor, "*shape"], codes: int) -> CodebookUsage:
+    """Count how often each of `codes` entries occurs.
+
+    Raises:
+        ValueError: If an index is not from 0 to codes - 1, or there are no indices.
+
+    >>> usage = codebook_usage(torch.tensor([0, 0, 3, 3]), codes=8)
+    >>> usage.used, round(usage.perplexity, 3)
+    (2, 2.0)
+    """
+    if indices.numel() == 0 or indices.min() < 0 or indices.max() >= codes:
+        raise ValueError(
+            f"indices must be from 0 to {codes - 1}, and there must be at least one"
+        )
+    return CodebookUsage(torch.bincount(indices.flatten(), minlength=codes))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .codebook import nearest_codes, straight_through
-from .k_means import k_means, random_codebook
-from .quantizer import EMAVectorQuantizer
+from .quantizer import (
+    EMAVectorQuantizer,
+    k_means,
+    nearest_codes,
+    random_codebook,
+    straight_through,
+)
 
 
 @dataclass(frozen=True)

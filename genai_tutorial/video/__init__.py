@@ -3,10 +3,6 @@ the cost of attention over space and time.
 """
 
 from .costs import VideoSize, factorized_multiplications, joint_multiplications
-from .displacement import Displacement, move_frames
-from .known_frames import KnownFrames, draw_known_frames
-from .motion_module import MotionModule
-from .temporal import TemporalAttention
-from .text_to_video import TextToVideo
-from .timesteps import logit_normal_timesteps
-from .video_unet import VideoUNetConfig
+from .temporal import Displacement, MotionModule, TemporalAttention, move_frames
+from .text_to_video import KnownFrames, TextToVideo, draw_known_frames
+from .video_unet import VideoUNetConfig, logit_normal_timesteps

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.agents import (
-    CallError,
     ToolCall,
     call_pattern,
     copied_spans,
     copying_pattern,
     parse_call,
-    tool_schema,
     write_call,
 )
+from genai_tutorial.agents.calls import CallError
+from genai_tutorial.agents.tools import tool_schema
 from genai_tutorial.generation import matches, parse_regex
 
 
@@ -109,6 +109,37 @@ def test_copied_spans_have_code_and_sums():
     assert "print('a b c d')" in spans
     assert "30 * 7" in spans
     assert "7 - 7" not in spans
+
+
+def test_copied_spans_are_bounded():
+    """Numbers are paired, and an ordinary file may be full of them."""
+    few = copied_spans([" ".join(map(str, range(2_000)))])
+    many = copied_spans([" ".join(map(str, range(20_000)))] * 2)
+    assert few == many
+    assert len(few) < 2_200
+    assert len(copied_spans(["a: b\n" * 20_000])) < 2_200
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (ToolCall("read_file", {"path": "a\n"}), "read_file(path='a\\n')"),
+        (ToolCall("a/b.c-d", {}), "a/b.c-d()"),
+        (ToolCall("list_files\x1b[2K\r", {}), "'list_files\\x1b[2K\\r'()"),
+        (ToolCall("a", {"\u202eb": 1}), "a('\\u202eb'=1)"),
+        (ToolCall("a(). Allow it? y", {}), "'a(). Allow it? y'()"),
+        (ToolCall("", {}), "''()"),
+    ],
+)
+def test_tool_call_as_text_cannot_rewrite_a_question(call, text):
+    assert str(call) == text
+    assert str(call).isprintable()
+
+
+@pytest.mark.parametrize("schema", [{"type": "object"}, {"properties": {"n": True}}])
+def test_call_pattern_of_a_tool_without_required_arguments(schema):
+    for pattern in (call_pattern({"f": schema}), copying_pattern({"f": schema}, ["a"])):
+        assert matches(parse_regex(pattern), b'{"name":"f","arguments":{}}')
 
 
 def test_call_pattern_needs_a_tool():

@@ -1,5 +1,8 @@
 """The loop: calls are carried out, budgets end it, and consent is asked."""
 
+import math
+import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,12 +17,13 @@ from genai_tutorial.agents import (
     Tool,
     Toolbox,
     ToolCall,
+    ToolError,
     allow_all,
-    ask_person,
     refuse_all,
     show_run,
     write_call,
 )
+from genai_tutorial.agents.wrappers import limited
 
 
 def double(n: int) -> int:
@@ -150,20 +154,12 @@ def test_consent_is_asked_only_for_valid_calls():
     assert safe.opened == 0
 
 
-@pytest.mark.parametrize(
-    ("typed", "allowed"), [("y", True), ("YES ", True), ("", False), ("n", False)]
-)
-def test_ask_person_takes_only_yes(monkeypatch, typed, allowed):
-    monkeypatch.setattr("builtins.input", lambda prompt: typed)
-    assert ask_person(ToolCall("open_safe", {})) == allowed
-
-
-def test_ask_person_takes_the_end_of_the_input_for_no(monkeypatch):
-    def end(prompt):
-        raise EOFError
-
-    monkeypatch.setattr("builtins.input", end)
-    assert not ask_person(ToolCall("open_safe", {}))
+@pytest.mark.parametrize("answer", ["no", "yes", 1, object(), [True]])
+def test_consent_is_true_and_nothing_else(answer):
+    safe = Safe()
+    settings = {"tools": [safe.tool()], "consent": lambda one: answer}
+    agent(call("open_safe", code="1"), "done", **settings).run("Task")
+    assert safe.opened == 0
 
 
 def test_run_all_equals_runs_of_each_task():
@@ -178,9 +174,82 @@ def test_run_all_equals_runs_of_each_task():
 
 
 @pytest.mark.parametrize("field", ["steps", "tokens", "seconds"])
-def test_budget_must_be_positive(field):
-    with pytest.raises(ValueError, match="must be positive"):
-        replace(Budget(), **{field: 0})
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_budget_must_be_positive_and_finite(field, value):
+    with pytest.raises(ValueError, match="must be positive and finite"):
+        replace(Budget(), **{field: value})
+
+
+@pytest.fixture
+def hanging():
+    """A tool that does not return before the end of the test."""
+    over = threading.Event()
+
+    def wait(n: int) -> str:
+        """Wait."""
+        over.wait(60)
+        return "at last"
+
+    yield Tool.from_function(wait)
+    over.set()
+
+
+def test_budget_ends_a_call_that_hangs(hanging):
+    start = time.monotonic()
+    run = agent(call("wait", n=1), "done", tools=[hanging], budget=Budget(seconds=0.2))
+    run = run.run("Task")
+    assert time.monotonic() - start < 30
+    assert (run.ending, run.answer) == (Ending.OUT_OF_TIME, COULD_NOT)
+    assert "wait was given up after" in run.steps[0].result.text
+
+
+def test_budget_does_not_end_a_call_without_limit_or_a_question():
+    """A person may think for longer than the call may take."""
+    here = []
+
+    def where(n: int) -> int:
+        """Note the thread."""
+        here.append(threading.current_thread() is threading.main_thread())
+        return n
+
+    tool = Tool.from_function(where, needs_consent=True)
+    script, asked = (call("where", n=1), "done"), []
+
+    def consent(one):
+        asked.append(threading.current_thread() is threading.main_thread())
+        return True
+
+    for seconds in (None, 60):
+        budget = Budget(seconds=seconds)
+        run = agent(*script, tools=[tool], budget=budget, consent=consent).run("Task")
+        assert run.answer == "done"
+    assert (here, asked) == ([True, False], [True, True])
+
+
+def test_limited_call_raises_what_the_tool_raises():
+    def fail(n: int) -> int:
+        """Fail."""
+        raise ToolError(f"{n} is odd.")
+
+    box = limited(Toolbox((Tool.from_function(fail), Tool.from_function(double))), 60)
+    assert box.call(ToolCall("fail", {"n": 3})).text == "Error: 3 is odd."
+    assert box.call(ToolCall("double", {"n": 3})).text == "6"
+
+
+def test_agent_shows_each_turn_as_soon_as_it_is_over():
+    seen = []
+    script = [call("double", n=1), call("double", n=2), "4"]
+
+    class Watching(ScriptedPolicy):
+        def replies(self, conversations):
+            seen.append("asked")
+            return super().replies(conversations)
+
+    policy = Watching({"Task": script})
+    watched = Agent(policy, agent().toolbox, watch=lambda s: seen.append(s.result))
+    watched.run("Task")
+    texts = [one if isinstance(one, str) else one and one.text for one in seen]
+    assert texts == ["asked", "2", "asked", "4", "asked", None]
 
 
 def test_show_run_has_calls_results_and_answer():

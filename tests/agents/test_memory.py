@@ -3,15 +3,8 @@
 import pytest
 import torch
 
-from genai_tutorial.agents import (
-    LongTermMemory,
-    Reply,
-    ShortenedPolicy,
-    last_results,
-    memory_tools,
-    result_message,
-    shortened,
-)
+from genai_tutorial.agents import ToolError, last_results, result_message
+from genai_tutorial.agents.memory import LongTermMemory, memory_tools, shortened
 from genai_tutorial.tokenization import Message
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -30,7 +23,7 @@ def test_long_term_memory_finds_the_nearest_note():
         memory.add(note)
     assert memory.search("bread?", k=1) == ["Buy bread."]
     assert len(memory.search("bread?", k=9)) == 3
-    with pytest.raises(ValueError, match="must not be empty"):
+    with pytest.raises(ToolError, match="must not be empty"):
         memory.add(" ")
 
 
@@ -63,16 +56,3 @@ def test_shortened_leaves_out_the_oldest_results_and_no_more():
     assert last_results(shorter) == ["2 results", "c" * 20]
     with pytest.raises(ValueError, match="longer than 5"):
         shortened(whole, size, 5, "".join)
-
-
-def test_shortened_policy_passes_on_what_fits():
-    seen = []
-
-    class Watching:
-        def replies(self, conversations):
-            seen.extend(conversations)
-            return [Reply("done")] * len(conversations)
-
-    policy = ShortenedPolicy(Watching(), size, 60, lambda results: "short")
-    assert policy.replies([conversation(["a" * 20] * 3)]) == [Reply("done")]
-    assert size(seen[0]) <= 60

@@ -10,7 +10,6 @@ import torch
 from genai_tutorial.agents import (
     Agent,
     Budget,
-    CalibratedPolicy,
     ModelPolicy,
     ScriptedPolicy,
     Tool,
@@ -18,7 +17,6 @@ from genai_tutorial.agents import (
     calculator,
     calibrate,
     call_pattern,
-    check_arguments,
     copied_spans,
     copying_grammar,
     copying_pattern,
@@ -29,6 +27,7 @@ from genai_tutorial.agents import (
     result_message,
     tool_scores,
 )
+from genai_tutorial.agents.tools import check_arguments
 from genai_tutorial.generation import (
     TokenMask,
     generate_all,
@@ -74,6 +73,26 @@ def test_model_policy_encodes_results_as_text(policy):
     special = set(policy.tokenizer.special_tokens.values())
     count = sum(token in special for token in policy.encode(conversation))
     assert count == 2 * len(conversation) + 1
+
+
+def test_model_policy_cuts_results_that_do_not_fit(policy):
+    """The window has 512 tokens, of which 40 are for the message; a digit is one."""
+    task, short = ASKED[0][0], result_message("short")
+    conversation = [
+        task,
+        result_message("7 " * 2_000),
+        short,
+        result_message("8" * 600),
+    ]
+    (reply,) = policy.replies([conversation])
+    assert reply.tokens <= 40
+    fitted = policy._fitting(conversation)
+    assert len(policy.encode(fitted)) <= 472
+    assert (fitted[0], fitted[2]) == (task, short)
+    assert fitted[1].content.startswith("Result: 7 7")
+    assert policy._fitting(ASKED[0]) == ASKED[0]
+    with pytest.raises(ValueError, match="sees at most 512 tokens"):
+        policy.replies([[Message("user", "7 " * 2_000), short]])
 
 
 @pytest.mark.slow
@@ -136,8 +155,6 @@ def test_copying_grammar_answers_with_the_last_result_that_is_no_error():
 def test_grammar_needs_masks(policy):
     with pytest.raises(ValueError, match="A grammar needs masks"):
         replace(policy, grammar=free_grammar("a"))
-    with pytest.raises(ValueError, match="needs masks"):
-        CalibratedPolicy(policy, BOX, torch.zeros(1, 2))
 
 
 def test_tool_scores_are_log_likelihoods_of_names(policy):
@@ -162,21 +179,6 @@ def test_calibrate_removes_a_preference_for_one_tool():
     empty = liked[None] + 0.5
     assert calibrate(scores, empty).argmax(dim=1).tolist() == [0, 1, 2, 3]
     torch.testing.assert_close(calibrate(scores).mean(dim=0), torch.zeros(4))
-
-
-@pytest.mark.slow
-def test_calibrated_policy_calls_the_tool_that_it_chose(policy, mask):
-    scores = tool_scores(policy, ASKED, BOX.names)
-    # as if the model liked the first tool far less than the second, and then more
-    for lead, name in ((-50.0, "calculator"), (50.0, "count_letters")):
-        reference = scores + torch.tensor([lead, 0.0])
-        chosen = CalibratedPolicy(replace(policy, mask=mask), BOX, reference)
-        assert chosen.choose(ASKED) == [name, name]
-        for reply in chosen.replies(ASKED):
-            assert parse_call(reply.text).name == name
-    raw = CalibratedPolicy(replace(policy, mask=mask), BOX, torch.zeros(1, 2))
-    likeliest = scores.argmax(dim=1).tolist()
-    assert raw.choose(ASKED) == [BOX.names[place] for place in likeliest]
 
 
 def test_scripted_policy_repeats_its_last_message():

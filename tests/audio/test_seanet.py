@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import SeanetConfig
-from genai_tutorial.audio.seanet import SeanetDecoder, SeanetEncoder
+from genai_tutorial.audio.wave_codec import SeanetDecoder, SeanetEncoder
 
 CONFIG = SeanetConfig(channels=4, strides=(2, 3), dim=5)
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from genai_tutorial.audio.spec_augment import mask_spectrograms
+from genai_tutorial.audio.recognizer import mask_spectrograms
 
 
 def test_masks_hide_one_band_and_one_stretch_of_bounded_width():

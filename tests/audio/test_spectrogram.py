@@ -12,15 +12,13 @@ from genai_tutorial.audio import (
     spectral_convergence,
     whisper_features,
 )
-from genai_tutorial.audio.mel import (
+from genai_tutorial.audio.spectrogram import (
     LOWEST_MAGNITUDE,
+    discrete_fourier_transform,
     hertz_to_mel,
+    inverse_short_time_fourier_transform,
     mel_filter_bank,
     mel_to_hertz,
-)
-from genai_tutorial.audio.spectrogram import (
-    discrete_fourier_transform,
-    inverse_short_time_fourier_transform,
 )
 
 

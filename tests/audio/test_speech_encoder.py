@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import RecognizerConfig, SpeechRecognizer, recognition_loss
-from genai_tutorial.audio.speech_encoder import output_frames
+from genai_tutorial.audio.recognizer import output_frames
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.training import build_optimizer, train_step
 

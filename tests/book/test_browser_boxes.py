@@ -7,14 +7,14 @@ import json
 import pytest
 import torch
 
-from genai_tutorial.edge import engine_script, model_script, pack_model
-from genai_tutorial.notebook import (
+from genai_tutorial.browser import (
     Answerer,
     BrowserChat,
     BrowserModel,
     BrowserNextToken,
     BrowserTokens,
 )
+from genai_tutorial.edge import engine_script, model_script, pack_model
 from genai_tutorial.recipes import load
 from genai_tutorial.tasks.assistant import CHAT
 from tests.book.conftest import ROOT, SITE

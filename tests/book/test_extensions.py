@@ -213,7 +213,7 @@ def test_models_are_written_as_scripts_and_another_version_is_refused(tmp_path):
     from _ext.browser_models import write_models
     from sphinx.errors import ExtensionError
 
-    from genai_tutorial.notebook import pack_published
+    from genai_tutorial.browser import pack_published
 
     digest = pack_published("shakespeare").digest
     write_models(tmp_path / "models", {"shakespeare": digest})

@@ -1,6 +1,7 @@
 """`genai-tutorial agent`: a task, its trace, and a question before files change."""
 
 import io
+import os
 import sys
 
 import pytest
@@ -34,7 +35,7 @@ def test_agent_prints_calls_and_answer(run):
     code, output, errors = run("What is 12 times 12?", [call, "144"])
     assert (code, output) == (0, "144\n")
     assert "1. calculator(expression='12 * 12')  →  144" in errors
-    assert "1 calls, 0 tokens, answered" in errors
+    assert "1 call, 0 tokens, answered" in errors
 
 
 @pytest.mark.parametrize(
@@ -49,8 +50,8 @@ def test_agent_asks_before_it_writes(run, tmp_path, typed, written):
 
 
 def test_agent_output_cannot_control_the_terminal(run):
-    code, output, _errors = run("Say it.", ["\x1b[31mred"])
-    assert (code, output) == (0, "[31mred\n")
+    code, output, _errors = run("Say it.", ["\x1b[31mred \u202eder"])
+    assert (code, output) == (0, "[31mred der\n")
 
 
 def test_agent_ends_after_its_steps(run):
@@ -58,12 +59,80 @@ def test_agent_ends_after_its_steps(run):
         write_call(ToolCall("calculator", {"expression": f"{n} + 1"})) for n in range(9)
     ]
     code, output, errors = run("Count.", calls, "", "--steps", "3")
-    assert (code, output) == (0, "I could not find out.\n")
+    assert (code, output) == (1, "I could not find out.\n")
     assert "3 calls, 0 tokens, out of steps" in errors
 
 
-def test_agent_refuses_an_empty_task_and_a_missing_folder(run, tmp_path, capsys):
-    assert run(" ", ["x"])[0] == 2
+def test_agent_that_is_stuck_fails(run):
+    call = write_call(ToolCall("calculator", {"expression": "1 + 1"}))
+    code, output, errors = run("Count.", [call])
+    assert (code, output) == (1, "I could not find out.\n")
+    assert "3 calls, 0 tokens, stuck" in errors
+
+
+@pytest.mark.parametrize(
+    ("before", "note"),
+    [
+        ("milk\neggs\nbread\n", "'a.txt' exists (3 lines) and would be replaced."),
+        ("milk", "'a.txt' exists (1 line) and would be replaced."),
+        (b"\xff\xfe", "'a.txt' exists and would be replaced."),
+        (None, ""),
+    ],
+)
+def test_agent_says_that_a_file_would_be_replaced(run, tmp_path, before, note):
+    if before is not None:
+        raw = before if isinstance(before, bytes) else before.encode()
+        (tmp_path / "a.txt").write_bytes(raw)
+    _code, _output, errors = run("Write hello.", [WRITE, "done"])
+    assert f"text='hello'). {note}".strip() + " Allow it? [y/N]" in errors
+    assert ("would be replaced" in errors) == bool(note)
+
+
+def test_agent_prints_calls_as_they_happen(run, monkeypatch):
+    first = write_call(ToolCall("calculator", {"expression": "1 + 1"}))
+    shown = []
+
+    class Watching(ScriptedPolicy):
+        def replies(self, conversations):
+            shown.append(sys.stderr.getvalue())
+            return super().replies(conversations)
+
+    monkeypatch.setattr(agent, "note", lambda text: print(text, file=sys.stderr))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    policy = Watching({"Add.": [first, "2"]})
+    monkeypatch.setitem(globals(), "ScriptedPolicy", lambda scripts: policy)
+    run("Add.", [])
+    assert shown[0] == ""
+    assert "1. calculator(expression='1 + 1')  →  2" in shown[1]
+
+
+def test_agent_reads_files_longer_than_the_context(run, tmp_path):
+    (tmp_path / "big.txt").write_text("word " * 18_000)
+    read = write_call(ToolCall("read_file", {"path": "big.txt"}))
+    code, _output, errors = run("Read it.", [read, "done"])
+    assert code == 0
+    assert "of 90,000 characters)" in errors or "of 89,999 characters)" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes there")
+def test_agent_lists_files_whose_names_are_no_text(run, tmp_path):
+    os.close(os.open(os.fsencode(tmp_path) + b"/caf\xe9.txt", os.O_CREAT))
+    listing = write_call(ToolCall("list_files", {}))
+    code, _output, errors = run("List all files.", [listing, "done"])
+    assert code == 0
+    assert "caf?.txt" in errors
+
+
+def test_agent_refuses_a_wrong_task_before_it_loads_a_model(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "genai_tutorial.cli.agent", None)
+    for task in ("", " ", "x" * 301):
+        with pytest.raises(SystemExit) as caught:
+            main(["agent", task])
+        assert caught.value.code == 2
+        assert "A task has from 1 to 300 characters" in capsys.readouterr().err
+
+
+def test_agent_refuses_a_missing_folder(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["agent", "What?", "--folder", str(tmp_path / "none")])
     assert caught.value.code == 2

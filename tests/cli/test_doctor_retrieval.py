@@ -2,7 +2,7 @@ import importlib.util
 
 from genai_tutorial.cli.doctor import examine_retrieval
 from genai_tutorial.pretrained import find_minilm
-from genai_tutorial.retrieval import store_file
+from genai_tutorial.retrieval import store as store_module
 
 
 def test_doctor_reports_working_search(monkeypatch):
@@ -35,7 +35,7 @@ def test_doctor_reports_own_encoder(monkeypatch, tmp_path):
 
 
 def test_doctor_reports_sqlite_without_full_text_search(monkeypatch):
-    monkeypatch.setattr(store_file.sqlite3, "connect", Connection)
+    monkeypatch.setattr(store_module.sqlite3, "connect", Connection)
     _, search = examine_retrieval()
     assert not search.works
     assert "use the Python from" in search.remedy
@@ -48,7 +48,7 @@ class Connection:
         self.path = path
 
     def execute(self, statement):
-        raise store_file.sqlite3.OperationalError("no such module: fts5")
+        raise store_module.sqlite3.OperationalError("no such module: fts5")
 
     def close(self):
         pass

@@ -15,8 +15,7 @@ from genai_tutorial.corpus import (
     held_out_grams,
     normalize,
 )
-from genai_tutorial.corpus.decontaminate import seen_share, word_grams
-from genai_tutorial.corpus.quality import reason_to_reject
+from genai_tutorial.corpus.cleaning import reason_to_reject, seen_share, word_grams
 
 PROSE = (
     "The ship left the harbour at dawn and sailed along the coast for nine days. On "

@@ -17,7 +17,7 @@ from genai_tutorial.corpus import (
     normalize,
     write_shards,
 )
-from genai_tutorial.corpus.mixture import DataMixture, passes
+from genai_tutorial.corpus.order import DataMixture, passes
 from genai_tutorial.tokenization import train_bpe
 from tests.corpus.test_cleaning import BAD, PROSE
 

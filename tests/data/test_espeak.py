@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from genai_tutorial.data import ACCENTS, SAMPLE_RATE, Voice, espeak, speak
-from genai_tutorial.data.voices import speakers
-from genai_tutorial.runtime import optional_imports
+from genai_tutorial.data.espeak import speakers
+from genai_tutorial.runtime import machine
 
 pytest.importorskip("espeakng_loader")
 TEXT = "a small red circle in the middle"
@@ -114,7 +114,7 @@ def test_error_of_the_library_is_an_error_here():
 
 
 def test_missing_package_is_named_with_the_line_that_installs_it(monkeypatch):
-    monkeypatch.setattr(optional_imports.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "genai_tutorial\[audio\]"'):
         speak(["one"], [Voice()])
 

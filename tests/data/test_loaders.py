@@ -30,9 +30,9 @@ from genai_tutorial.data import (
 )
 from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import load_emoji
+from genai_tutorial.data.espeak import speakers
 from genai_tutorial.data.ligands import load_ligands
 from genai_tutorial.data.molecules import load_molecules
-from genai_tutorial.data.voices import speakers
 from genai_tutorial.runtime import package_folder, require
 
 LOADERS = {

@@ -11,8 +11,10 @@ from genai_tutorial.density import (
     fit_ppca,
     fit_shared_gaussian_naive_bayes,
 )
-from genai_tutorial.density.classifiers import fit_linear_discriminant
-from genai_tutorial.density.naive_bayes import fit_gaussian_naive_bayes
+from genai_tutorial.density.classifiers import (
+    fit_gaussian_naive_bayes,
+    fit_linear_discriminant,
+)
 
 
 def three_classes(n=100, seed=0):

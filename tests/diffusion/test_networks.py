@@ -16,10 +16,9 @@ from genai_tutorial.diffusion import (
     drop_labels,
     sinusoidal_features,
 )
-from genai_tutorial.diffusion.networks.condition import LabelEmbedding
-from genai_tutorial.diffusion.networks.patches import patchify, unpatchify
-from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
-from genai_tutorial.diffusion.networks.unet_blocks import (
+from genai_tutorial.diffusion.condition import LabelEmbedding, TimeEmbedding
+from genai_tutorial.diffusion.dit import patchify, unpatchify
+from genai_tutorial.diffusion.unet_blocks import (
     MiddleBlock,
     PixelAttention,
     ResidualBlock,

@@ -24,11 +24,7 @@ from genai_tutorial.diffusion import (
     zero_terminal_snr,
 )
 from genai_tutorial.diffusion.flow_matching import flow_heun
-from genai_tutorial.diffusion.samplers.probability_flow import (
-    euler,
-    heun,
-    karras_timesteps,
-)
+from genai_tutorial.diffusion.probability_flow import euler, heun, karras_timesteps
 from tests.diffusion.exact import ExactGaussian, normal, smooth_schedule
 
 LINEAR = linear_schedule(1000)

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.edge import DecoderStep
-from genai_tutorial.edge.functional_cache import FunctionalCache, TracedContext
-from genai_tutorial.edge.onnx_step import WholePass
+from genai_tutorial.edge.onnx_step import FunctionalCache, TracedContext, WholePass
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.edge.models import CONFIGS, disturbed, tokens
 

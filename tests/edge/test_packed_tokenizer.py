@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.edge import pack_tokenizer
-from genai_tutorial.edge.packed_tokenizer import unpack_tokenizer
+from genai_tutorial.edge.pack import unpack_tokenizer
 from genai_tutorial.tokenization import (
     GPT2_PATTERN,
     GPT4_PATTERN,

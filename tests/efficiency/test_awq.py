@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import output_error, quantize_affine
-from genai_tutorial.efficiency.awq import activation_aware_scales
-from genai_tutorial.efficiency.gptq import input_hessian
+from genai_tutorial.efficiency.calibration import activation_aware_scales, input_hessian
 
 
 def problem(rows, columns, seed):

@@ -14,7 +14,7 @@ from genai_tutorial.efficiency import (
     quantized,
     read_with_cache,
 )
-from genai_tutorial.efficiency.packed_blocks import PackedBlocks, pack, unpack
+from genai_tutorial.efficiency.linear import PackedBlocks, pack, unpack
 from genai_tutorial.generation import generate, stream
 from genai_tutorial.transformer import (
     AttentionConfig,

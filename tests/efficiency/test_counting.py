@@ -18,12 +18,12 @@ from genai_tutorial.efficiency import (
     ModelShape,
     count,
 )
-from genai_tutorial.efficiency.model_sizes import shape_of
-from genai_tutorial.efficiency.public_models import (
+from genai_tutorial.efficiency.model_sizes import (
     DEEPSEEK_V3,
     GPT2_LARGE,
     GPT2_MEDIUM,
     MIXTRAL_8X7B,
+    shape_of,
 )
 from genai_tutorial.transformer import (
     AttentionConfig,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import gptq_quantize, output_error, quantize_affine
-from genai_tutorial.efficiency.gptq import input_hessian
+from genai_tutorial.efficiency.calibration import input_hessian
 
 
 def problem(rows, columns, seed, rank=None):

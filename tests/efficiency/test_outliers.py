@@ -13,7 +13,7 @@ from genai_tutorial.efficiency import (
     prediction_divergence,
     quantize_symmetric,
 )
-from genai_tutorial.efficiency.outliers import (
+from genai_tutorial.efficiency.quantization import (
     ActivationQuantizedLinear,
     round_activations,
 )

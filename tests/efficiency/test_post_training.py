@@ -11,9 +11,8 @@ from genai_tutorial.efficiency import (
     quantize_affine,
     quantize_layers,
 )
-from genai_tutorial.efficiency.gptq import input_hessian
+from genai_tutorial.efficiency.calibration import input_groups, input_hessian
 from genai_tutorial.efficiency.post_training import observe_inputs
-from genai_tutorial.efficiency.smoothing import input_groups
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,

@@ -16,7 +16,7 @@ from genai_tutorial.efficiency import (
     memory_bandwidth,
     peak_flops,
 )
-from genai_tutorial.efficiency.public_models import MIXTRAL_8X7B
+from genai_tutorial.efficiency.model_sizes import MIXTRAL_8X7B
 from genai_tutorial.transformer import DecoderConfig
 
 SMALL = DecoderConfig.llama(

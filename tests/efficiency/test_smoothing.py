@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genai_tutorial.efficiency import activation_maxima, smoothed
-from genai_tutorial.efficiency.smoothing import fold_scales, input_groups, smooth_scales
+from genai_tutorial.efficiency.calibration import (
+    fold_scales,
+    input_groups,
+    smooth_scales,
+)
 from genai_tutorial.transformer import (
     AttentionConfig,
     DecoderConfig,

@@ -11,7 +11,7 @@ from genai_tutorial.interpretability import (
     train_reader,
     who_bites_batch,
 )
-from genai_tutorial.interpretability.position_reader import IGNORED
+from genai_tutorial.interpretability.probes import IGNORED
 
 IDS = torch.tensor([[3, 1, 4, 1, 5]])
 

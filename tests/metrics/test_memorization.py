@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.metrics import CopiedRun, SuffixArray
-from genai_tutorial.metrics.memorization import longest_copied_run
+from genai_tutorial.metrics.copying import longest_copied_run
 
 texts = st.text("ab\n", min_size=1, max_size=30)
 CORPUS = "the cat sat on the mat\nthe cat ran"

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from genai_tutorial.metrics import entropy_of_answers, semantic_entropy
-from genai_tutorial.metrics.semantic_entropy import cluster_meanings
+from genai_tutorial.metrics.answers import cluster_meanings
 
 
 def contains(a, b):

@@ -10,7 +10,7 @@ from genai_tutorial.multimodal import (
     ImageEncoderConfig,
     TextEncoderConfig,
 )
-from genai_tutorial.multimodal.text_encoder import TextEncoder
+from genai_tutorial.multimodal.encoders import TextEncoder
 
 SMALL = EncoderConfig(width=12, layers=2, heads=3)
 TEXT = TextEncoderConfig(SMALL, vocab_size=9, context_length=7, end=1)

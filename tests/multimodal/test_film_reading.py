@@ -9,7 +9,7 @@ from genai_tutorial.multimodal import (
     attention_to_frames,
     read_film,
 )
-from genai_tutorial.multimodal.film_reading import film_prefix
+from genai_tutorial.multimodal.vision_language import film_prefix
 from genai_tutorial.transformer import DecoderConfig
 
 IMAGE = ImageEncoderConfig(EncoderConfig(12, 1, 2), image_size=8, patch_size=4)

@@ -12,7 +12,7 @@ from genai_tutorial.multimodal import (
     answer_loss,
     without_last_block,
 )
-from genai_tutorial.multimodal.gated_attention import GatedCrossAttention
+from genai_tutorial.multimodal.image_reader import GatedCrossAttention
 from genai_tutorial.multimodal.vision_language import splice
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig

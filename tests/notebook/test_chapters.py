@@ -12,9 +12,8 @@ from genai_tutorial.notebook import (
     scoreboard,
     unnumbered_pages,
 )
-from genai_tutorial.notebook.chapters import chapters_table, read_chapter
+from genai_tutorial.notebook.chapters import chapters_table, read_chapter, record_time
 from genai_tutorial.notebook.claims import claim_anchor
-from genai_tutorial.notebook.running_times import record_time
 
 FACTS = {
     "extras": ["text"],

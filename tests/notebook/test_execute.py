@@ -1,6 +1,7 @@
 """Tests of `execute`. They start kernels, so they share runs where possible."""
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
@@ -8,11 +9,11 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from genai_tutorial.notebook import ExecutionError, execute
-from genai_tutorial.notebook import execute as execute_module
+from genai_tutorial.notebook.chapters import RunningTime, recorded_times
 from genai_tutorial.notebook.execute import executed_text, normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
-from genai_tutorial.notebook.running_times import RunningTime, recorded_times
 
+EXECUTE = sys.modules["genai_tutorial.notebook.execute"]
 EVERYTHING = """from matplotlib import pyplot
 from PIL import Image
 from genai_tutorial.notebook import Frames, claim, setup, show
@@ -170,10 +171,8 @@ def test_execute_writes_running_time_into_first_cell(
     notebook = nbformat.read(path, as_version=4)
     notebook.cells[0].source = "# 9. Title\n\n| reading | running |\n| 9 min | 40 s |"
     text = nbformat.writes(notebook)
-    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: text)
-    monkeypatch.setattr(
-        execute_module, "record_time", lambda *_: RunningTime(75, threads=1)
-    )
+    monkeypatch.setattr(EXECUTE, "executed_text", lambda *_, **__: text)
+    monkeypatch.setattr(EXECUTE, "record_time", lambda *_: RunningTime(75, threads=1))
     execute([path], report=lambda _: None)
     opening = nbformat.read(path, as_version=4).cells[0]
     assert opening.source.endswith("| 9 min | 75 s |")
@@ -231,7 +230,7 @@ def test_execute_warns_about_large_file(
 ):
     path = write(tmp_path / "09_large.ipynb", "print()")
     large = write(tmp_path / "text.ipynb", "#" * 1_600_000).read_text("utf8")
-    monkeypatch.setattr(execute_module, "executed_text", lambda *_, **__: large)
+    monkeypatch.setattr(EXECUTE, "executed_text", lambda *_, **__: large)
     said: list[str] = []
     execute([path], report=said.append)
     assert "larger than 1.5 MB" in said[-1]

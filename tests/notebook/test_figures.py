@@ -8,8 +8,7 @@ from matplotlib import pyplot
 from PIL import Image
 
 from genai_tutorial.notebook import image_grid, show
-from genai_tutorial.notebook.pictures import as_picture, png
-from genai_tutorial.notebook.style import use_style
+from genai_tutorial.notebook.figures import as_picture, png, use_style
 from tests.notebook.shown import displayed
 
 

@@ -3,8 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from genai_tutorial.notebook.environment import pytest_collection_modifyitems
-from genai_tutorial.notebook.running_times import (
+from genai_tutorial.notebook.chapters import (
     RunningTime,
     longest_first,
     record_time,
@@ -12,6 +11,7 @@ from genai_tutorial.notebook.running_times import (
     stated_times,
     with_time,
 )
+from genai_tutorial.notebook.environment import pytest_collection_modifyitems
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from genai_tutorial.notebook import COLORS
-from genai_tutorial.notebook.style import use_style
+from genai_tutorial.notebook.figures import use_style
 
 # Colour vision without red, green or blue cones, simulated as by Machado, Oliveira and
 # Fernandes (2009), severity 1.

@@ -7,8 +7,7 @@ the id of a cell, the statement of a claim, the name of a module.
 
 import re
 
-from genai_tutorial.notebook.running_times import recorded_times
-from genai_tutorial.notebook.scoreboard import recorded_claims
+from genai_tutorial.notebook.chapters import recorded_claims, recorded_times
 from tests.notebooks.chapter_file import ChapterFile
 
 COLUMNS = 88

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from markdown_it.token import Token
 
-from genai_tutorial.notebook.running_times import recorded_times, stated_times
+from genai_tutorial.notebook.chapters import recorded_times, stated_times
 from genai_tutorial.notebook.source import repository_address
 from tests.notebooks.chapter_file import ChapterFile, markdown_tokens
 

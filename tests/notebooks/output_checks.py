@@ -11,8 +11,8 @@ import nbformat
 from PIL import Image
 
 from genai_tutorial.notebook.execute import LARGEST_FILE, normalize
+from genai_tutorial.notebook.figures import FEW_COLOURS, LONGEST_ALT
 from genai_tutorial.notebook.frames import WIDGET_VIEW
-from genai_tutorial.notebook.pictures import FEW_COLOURS, LONGEST_ALT
 from genai_tutorial.notebook.source import source_text
 from tests.notebooks.chapter_file import ChapterFile, text_of
 

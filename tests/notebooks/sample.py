@@ -9,9 +9,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image, ImageDraw
 
 from genai_tutorial.notebook import Frames
+from genai_tutorial.notebook.chapters import record_time
 from genai_tutorial.notebook.execute import normalize
-from genai_tutorial.notebook.pictures import png
-from genai_tutorial.notebook.running_times import record_time
+from genai_tutorial.notebook.figures import png
 from genai_tutorial.notebook.source import repository_address, source_text
 from genai_tutorial.runtime import require
 from tests.notebooks.chapter_file import ChapterFile

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from genai_tutorial.notebook import chapters, unnumbered_pages
-from genai_tutorial.notebook.chapters import chapters_table
-from genai_tutorial.notebook.running_times import recorded_times
+from genai_tutorial.notebook.chapters import chapters_table, recorded_times
 from tests.notebooks import (
     code_checks,
     exercise_checks,

@@ -12,9 +12,9 @@ from genai_tutorial.diffusion import (
     TextCondition,
     sinusoidal_features,
 )
-from genai_tutorial.diffusion.networks.patches import grid_positions
-from genai_tutorial.diffusion.networks.time_embedding import TimeEmbedding
-from genai_tutorial.diffusion.networks.unet_blocks import PixelAttention, ResidualBlock
+from genai_tutorial.diffusion.condition import TimeEmbedding
+from genai_tutorial.diffusion.dit import grid_positions
+from genai_tutorial.diffusion.unet_blocks import PixelAttention, ResidualBlock
 
 pytest.importorskip("diffusers")
 from diffusers.models import embeddings

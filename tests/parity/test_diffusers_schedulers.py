@@ -29,11 +29,7 @@ from genai_tutorial.diffusion import (
     scaled_linear_schedule,
     zero_terminal_snr,
 )
-from genai_tutorial.diffusion.samplers.probability_flow import (
-    euler,
-    heun,
-    karras_timesteps,
-)
+from genai_tutorial.diffusion.probability_flow import euler, heun, karras_timesteps
 
 # They turn tensors into arrays in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from genai_tutorial.multimodal import StreamModel, StreamVocabulary
-from genai_tutorial.multimodal.gated_attention import GatedCrossAttention
+from genai_tutorial.multimodal.image_reader import GatedCrossAttention
 from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import k_means

@@ -6,7 +6,7 @@ import torch
 
 from genai_tutorial.data import AMINO_ACIDS, load_crystals
 from genai_tutorial.science.crystals.rules import periodic_distances
-from genai_tutorial.science.peptides.descriptors import (
+from genai_tutorial.science.peptides.judge import (
     charge,
     hydrophobic_moment,
     hydrophobicity,

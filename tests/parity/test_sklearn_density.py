@@ -16,8 +16,10 @@ from genai_tutorial.density import (
     maximization_step,
     start_responsibilities,
 )
-from genai_tutorial.density.classifiers import fit_linear_discriminant
-from genai_tutorial.density.naive_bayes import fit_gaussian_naive_bayes
+from genai_tutorial.density.classifiers import (
+    fit_gaussian_naive_bayes,
+    fit_linear_discriminant,
+)
 
 pytest.importorskip(
     "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'

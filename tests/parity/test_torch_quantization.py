@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
-from genai_tutorial.efficiency.outliers import round_activations
-from genai_tutorial.efficiency.packed_blocks import PackedBlocks
+from genai_tutorial.efficiency.linear import PackedBlocks
+from genai_tutorial.efficiency.quantization import round_activations
 
 
 def numbers(*shape, seed=0):

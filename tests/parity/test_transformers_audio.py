@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import whisper_features
-from genai_tutorial.audio.mel import mel_filter_bank
+from genai_tutorial.audio.spectrogram import mel_filter_bank
 from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second
 
 transformers = pytest.importorskip("transformers")

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.efficiency import count
-from genai_tutorial.efficiency import public_models as public
+from genai_tutorial.efficiency import model_sizes as public
 
 transformers = pytest.importorskip("transformers")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from genai_tutorial.retrieval import ChatModel, grounded_prompt, map_reduce, refine
-from genai_tutorial.retrieval.combine import refining_prompt
+from genai_tutorial.retrieval.fusion import refining_prompt
 
 PASSAGES = ["Lima is in Peru.", "Nairobi is in Kenya.", "It rains."]
 QUESTION = "Where is Lima?"

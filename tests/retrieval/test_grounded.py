@@ -15,7 +15,7 @@ from genai_tutorial.retrieval import (
     vote_of_sources,
     written_citations,
 )
-from genai_tutorial.retrieval.attribution import citation_precision, citation_recall
+from genai_tutorial.retrieval.grounded import citation_precision, citation_recall
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from genai_tutorial.retrieval import Passage, PassageStore, store_file
+from genai_tutorial.retrieval import Passage, PassageStore
 
 FACTS = [
     Passage("The capital of Peru is Lima.", "atlas", "public domain"),
@@ -207,6 +207,7 @@ def test_store_rejects_wrong_arguments(library, call, message):
 
 
 def test_store_needs_full_text_search(monkeypatch, path):
-    monkeypatch.setattr(store_file, "has_full_text_search", lambda: False)
+    search = "genai_tutorial.retrieval.store.has_full_text_search"
+    monkeypatch.setattr(search, lambda: False)
     with pytest.raises(RuntimeError, match="without full-text search"):
         PassageStore(path, width=3)

@@ -5,8 +5,8 @@ from genai_tutorial.safety import (
     counterfactual_sentence,
     sentences_near,
 )
-from genai_tutorial.safety.counterfactual import SWAPS, counterfactual_sentences
-from genai_tutorial.safety.sources import counts_near
+from genai_tutorial.safety.association import SWAPS, counterfactual_sentences
+from genai_tutorial.safety.provenance import counts_near
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import torch
 
 from genai_tutorial.interpretability import WordVectors
 from genai_tutorial.safety import cluster_recovery, hard_debias, pair_direction
-from genai_tutorial.safety.debiasing import project_out, unit_direction
+from genai_tutorial.safety.directions import project_out, unit_direction
 
 GENERATOR = torch.Generator().manual_seed(0)
 WORDS = ("he", "she", "king", "queen", "nurse", "army", "tree")

@@ -18,8 +18,11 @@ from genai_tutorial.safety import (
     strip_manifest,
     verify_image,
 )
-from genai_tutorial.safety.provenance import read_manifest
-from genai_tutorial.safety.signatures import Ed25519Signer, Ed25519Verifier
+from genai_tutorial.safety.provenance import (
+    Ed25519Signer,
+    Ed25519Verifier,
+    read_manifest,
+)
 
 SIGNER = HMACSigner(b"sixteen secret b")
 ASSERTIONS = {"c2pa.actions": [{"action": "c2pa.created"}], "model": "mnist-diffusion"}

@@ -6,7 +6,7 @@ from genai_tutorial.vae import (
     ImageAutoencoderConfig,
     image_autoencoder_loss,
 )
-from genai_tutorial.vae.convolutional import ConvDecoder, ConvEncoder
+from genai_tutorial.vae.model import ConvDecoder, ConvEncoder
 
 SMALL = ImageAutoencoderConfig(width=8)
 

@@ -16,12 +16,12 @@ from genai_tutorial.video import (
     joint_multiplications,
     move_frames,
 )
-from genai_tutorial.video.frame_embedding import (
+from genai_tutorial.video.temporal import (
     FrameEmbedding,
     MotionEncoder,
+    SpaceTimeAttention,
     frame_times,
 )
-from genai_tutorial.video.temporal import SpaceTimeAttention
 
 
 def trained(layer: torch.nn.Module, seed: int = 0) -> torch.nn.Module:

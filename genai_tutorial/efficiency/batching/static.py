@@ -9,8 +9,7 @@ import torch
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
-from .request import Answer, Request
-from .statistics import Statistics
+from .requests import Answer, Request, Statistics
 
 
 @torch.no_grad()

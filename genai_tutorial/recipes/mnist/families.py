@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.gan import DigitGANConfig
-from genai_tutorial.pretrained import record
+from genai_tutorial.runtime import record
 from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig

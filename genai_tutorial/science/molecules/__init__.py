@@ -3,15 +3,14 @@ steering what the model writes.
 """
 
 from .diversity_filter import ScaffoldFilter
-from .drawing import draw_molecules
-from .failures import Failure, count_failures, smiles_failure
-from .guided_sampling import sample_guided
 from .hill_climbing import HillClimbSettings, hill_climb
 from .learned_score import FingerprintRidge, RidgeEnsemble
 from .metrics import (
     MoleculeReport,
+    add_carbon,
     measure_molecules,
     novelty,
+    random_selfies,
     uniqueness,
     valid_molecules,
     validity,
@@ -22,6 +21,7 @@ from .model import (
     label_dropout_loss,
     molecule_rows,
     property_bins,
+    sample_guided,
 )
 from .properties import canonical_smiles, log_p, qed
 from .scores import (
@@ -32,7 +32,14 @@ from .scores import (
     log_p_window,
     qed_score,
 )
-from .smiles import SmilesTokenizer, split_smiles
+from .smiles import (
+    Failure,
+    SmilesTokenizer,
+    count_failures,
+    draw_molecules,
+    smiles_failure,
+    split_smiles,
+)
 from .steering import (
     Diversity,
     Steered,
@@ -41,4 +48,3 @@ from .steering import (
     augmented_likelihood_loss,
     steer,
 )
-from .trivial_generators import add_carbon, random_selfies

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .fingerprints import fingerprint_counts
+from .properties import fingerprint_counts
 from .scores import valid_scores
 
 

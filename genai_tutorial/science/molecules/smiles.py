@@ -1,11 +1,19 @@
 """SMILES strings as tokens: an atom, a bond, a bracket or a ring digit each."""
 
+import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
+from PIL import Image
+
+from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import PADDING
+
+from .properties import EXTRA, canonical_smiles, parse_smiles
 
 PATTERN = re.compile(r"\[[^\]]+\]|Br|Cl|%\d\d|.")
 """A token: an atom in brackets with its charge and hydrogens, an element with two
@@ -141,3 +149,89 @@ class SmilesTokenizer:
                 f"{sorted(saved)}."
             )
         return cls(tuple(saved["symbols"]), tuple(saved["labels"]))
+
+
+def draw_molecules(
+    molecules: Sequence[str],
+    *,
+    columns: int = 4,
+    captions: Sequence[str] = (),
+    side: int = 180,
+) -> Image.Image:
+    """Draw a grid of structural formulas, in black on white.
+
+    Args:
+        molecules: Valid SMILES strings.
+        columns: The number of molecules in a row.
+        captions: A text below each molecule; none if empty.
+        side: Width and height of each molecule, in pixels.
+
+    Raises:
+        ValueError: If there are no molecules, a string is no molecule, or the number of
+            captions is not that of the molecules.
+
+    >>> draw_molecules(["CCO", "CCN"], side=100).size
+    (200, 100)
+    """
+    if not molecules or columns < 1:
+        raise ValueError(
+            "There must be at least one molecule and one column, got "
+            f"{len(molecules)} and {columns}."
+        )
+    if captions and len(captions) != len(molecules):
+        raise ValueError(
+            f"There must be a caption for each of the {len(molecules)} molecules, or "
+            f"none; got {len(captions)}."
+        )
+    drawing = require("rdkit.Chem.Draw.rdMolDraw2D", EXTRA)
+    columns = min(columns, len(molecules))
+    rows = -(-len(molecules) // columns)
+    canvas = drawing.MolDraw2DCairo(columns * side, rows * side, side, side)
+    canvas.drawOptions().useBWAtomPalette()
+    canvas.drawOptions().drawMolsSameScale = False
+    canvas.drawOptions().minFontSize = 12
+    canvas.DrawMolecules(
+        [parse_smiles(smiles) for smiles in molecules], legends=list(captions) or None
+    )
+    canvas.FinishDrawing()
+    return Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")
+
+
+Failure = Literal["valid", "grammar", "aromaticity", "valence"]
+"""The outcome of the checks: `grammar` for a ring or a bracket left open, `aromaticity`
+for a ring of small letters without an arrangement of double bonds, `valence` for an
+atom with too many bonds.
+"""
+
+FAILURES: tuple[Failure, ...] = ("valid", "grammar", "aromaticity", "valence")
+"""All outcomes, in the order of the checks."""
+
+
+def smiles_failure(smiles: str) -> Failure:
+    """Return the first check that a string does not pass, or `valid`.
+
+    The grammar comes first, then the valence of each atom, then aromatic rings.
+
+    >>> [smiles_failure(s) for s in ("CCO", "C1CC", "C(C)(C)(C)(C)C", "c1cccc1")]
+    ['valid', 'grammar', 'valence', 'aromaticity']
+    """
+    if canonical_smiles(smiles) is not None:
+        return "valid"
+    chem = require("rdkit.Chem", EXTRA)
+    with require("rdkit.rdBase", EXTRA).BlockLogs():
+        molecule = chem.MolFromSmiles(smiles, sanitize=False) if smiles else None
+        if molecule is None:
+            return "grammar"
+        problems = chem.DetectChemistryProblems(molecule)
+    is_valence = any("Valence" in problem.GetType() for problem in problems)
+    return "valence" if is_valence else "aromaticity"
+
+
+def count_failures(samples: Iterable[str]) -> dict[Failure, int]:
+    """Return how many strings have each outcome.
+
+    >>> count_failures(["CCO", "C1CC", "CC"])
+    {'valid': 2, 'grammar': 1, 'aromaticity': 0, 'valence': 0}
+    """
+    counts = Counter(map(smiles_failure, samples))
+    return {failure: counts[failure] for failure in FAILURES}

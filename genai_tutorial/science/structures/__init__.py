@@ -2,9 +2,6 @@
 a ruler measured on real structures.
 """
 
-from .atom_transformer import AtomTransformer, AtomTransformerConfig
-from .chirality import alpha_carbon_hands
-from .conformers import expert_positions
 from .diffusion import (
     Geometry,
     MoleculeTable,
@@ -17,19 +14,26 @@ from .diffusion import (
     sample_molecules,
     to_table,
 )
-from .equivariant import EquivariantConfig, EquivariantLayer, EquivariantNetwork
 from .geometry import Alignment, aligned_rmsd, kabsch, random_rotations, remove_mean
-from .graph import Graphs, to_graphs, to_positions
+from .graph import Graphs, alpha_carbon_hands, to_graphs, to_positions
 from .judge import (
     StructureScores,
     StructureVerdict,
     accepted_smiles,
     bond_agreement,
     bond_pairs,
+    expert_positions,
     judge_structure,
     judge_structures,
     noised,
     shuffled_elements,
+)
+from .networks import (
+    AtomTransformer,
+    AtomTransformerConfig,
+    EquivariantConfig,
+    EquivariantLayer,
+    EquivariantNetwork,
 )
 from .placing import (
     SIGMA_DATA,

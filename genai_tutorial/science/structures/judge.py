@@ -1,8 +1,5 @@
-"""The ruler for molecules in space: bonds from distances, and tests of connection,
-clashes and valences.
-
-Test a ruler before you use it: apply it to real molecules, to real ones
-with noise, and to real positions with shuffled elements, and only then to samples.
+"""The expert to compare with: RDKit's placement of atoms by distance geometry and known
+torsion angles.
 """
 
 from collections import Counter
@@ -10,13 +7,66 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import HEAVY_ELEMENTS, Ligand
 from genai_tutorial.runtime import require
 
 from .diffusion import Geometry
+
+
+def expert_positions(
+    molecule: Ligand, count: int, seed: int = 0
+) -> Float[Tensor, "count atom 3"] | None:
+    """Return RDKit's positions of the heavy atoms, or None if it places fewer.
+
+    It is told the bonds with their orders and the charges, and no hand: the same graph
+    as our network.
+
+    Raises:
+        ImportError: If rdkit is not installed; the message gives the command to
+            install it.
+
+    Source: Riniker and Landrum, Better Informed Distance Geometry,
+        https://doi.org/10.1021/acs.jcim.5b00654
+    """
+    chem = require("rdkit.Chem", extra="science")
+    all_chem = require("rdkit.Chem.AllChem", extra="science")
+    kinds = {
+        1: chem.BondType.SINGLE,
+        2: chem.BondType.DOUBLE,
+        3: chem.BondType.TRIPLE,
+    }
+    drawn = chem.RWMol()
+    for symbol, charge in zip(molecule.symbols, molecule.charges.tolist(), strict=True):
+        atom = chem.Atom(symbol)
+        atom.SetFormalCharge(charge)
+        drawn.AddAtom(atom)
+    for (first, second), order in zip(
+        molecule.bonds.tolist(), molecule.orders.tolist(), strict=True
+    ):
+        drawn.AddBond(first, second, kinds[order])
+    with require("rdkit.rdBase", extra="science").BlockLogs():
+        if chem.SanitizeMol(drawn, catchErrors=True):
+            return None
+        with_hydrogens = chem.AddHs(drawn)
+        numbers = all_chem.EmbedMultipleConfs(
+            with_hydrogens,
+            numConfs=count,
+            randomSeed=seed + 1,  # with 0 they are all the same
+        )
+    if len(numbers) < count:
+        return None
+    return torch.stack(
+        [
+            torch.tensor(with_hydrogens.GetConformer(number).GetPositions()).float()[
+                : len(molecule)
+            ]
+            for number in numbers
+        ]
+    )
+
 
 COVALENT_RADII = {
     "C": 0.76, "N": 0.71, "O": 0.66, "F": 0.57,

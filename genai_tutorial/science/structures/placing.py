@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from genai_tutorial.data import HEAVY_ELEMENTS
 
-from .atom_transformer import AtomBlock, padding_bias
 from .geometry import kabsch, random_rotations, remove_mean
 from .graph import RELATIONS, Graphs
+from .networks import AtomBlock, padding_bias
 
 SIGMA_DATA = 1.15
 """Standard deviation of the coordinates of the book's molecules, in ångström; AlphaFold

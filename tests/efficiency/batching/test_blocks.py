@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency.batching.blocks import BlockAllocator, OutOfBlocks
+from genai_tutorial.efficiency.batching.cache import BlockAllocator, OutOfBlocks
 
 
 @settings(max_examples=200)

@@ -4,10 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import quantized
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable, OutOfBlocks
-from genai_tutorial.efficiency.batching.paged_cache import PagedKVCache
-from genai_tutorial.efficiency.batching.reading import read_tables
+from genai_tutorial.efficiency.batching.cache import (
+    BlockPool,
+    BlockTable,
+    OutOfBlocks,
+    PagedKVCache,
+)
+from genai_tutorial.efficiency.batching.engine import read_tables
 from genai_tutorial.transformer import AttentionContext
 from tests.alignment.models import CONFIGS, LLAMA, model_of
 from tests.efficiency.batching.requests import logits_after

@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.blocks import BlockTable
-from genai_tutorial.efficiency.batching.prefix_cache import (
+from genai_tutorial.efficiency.batching.cache import BlockPool, BlockTable
+from genai_tutorial.efficiency.batching.scheduler import (
     PrefixCache,
     block_digest,
     common_length,

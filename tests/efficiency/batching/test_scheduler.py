@@ -3,9 +3,8 @@
 import pytest
 
 from genai_tutorial.efficiency import Answer
-from genai_tutorial.efficiency.batching.block_pool import BlockPool
-from genai_tutorial.efficiency.batching.prefix_cache import PrefixCache
-from genai_tutorial.efficiency.batching.scheduler import Scheduler
+from genai_tutorial.efficiency.batching.cache import BlockPool
+from genai_tutorial.efficiency.batching.scheduler import PrefixCache, Scheduler
 from tests.alignment.models import FAST, LLAMA
 from tests.efficiency.batching.requests import request_of
 

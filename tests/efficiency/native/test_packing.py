@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
-from genai_tutorial.efficiency.native.packing import pack
+from genai_tutorial.efficiency.native.build import pack
 
 
 def random_matrix(rows, columns, seed=0):

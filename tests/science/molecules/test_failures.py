@@ -3,7 +3,7 @@
 import pytest
 
 from genai_tutorial.science.molecules import count_failures, smiles_failure
-from genai_tutorial.science.molecules.failures import FAILURES
+from genai_tutorial.science.molecules.smiles import FAILURES
 
 pytest.importorskip("rdkit")
 

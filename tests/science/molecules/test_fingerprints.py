@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.science.molecules.fingerprints import (
+from genai_tutorial.science.molecules.properties import (
     fingerprint_counts,
     tanimoto_similarities,
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from genai_tutorial.science.molecules import FingerprintRidge, RidgeEnsemble
-from genai_tutorial.science.molecules.fingerprints import fingerprint_counts
+from genai_tutorial.science.molecules.properties import fingerprint_counts
 
 pytest.importorskip("rdkit")
 

@@ -58,9 +58,9 @@ def test_synthetic_accessibility_is_the_score_of_rdkits_own_module(molecules):
 
 
 def test_missing_rdkit_is_one_sentence_with_the_line_to_install(monkeypatch):
-    from genai_tutorial.runtime import optional_imports
+    from genai_tutorial.runtime import machine
 
-    monkeypatch.setattr(optional_imports.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError) as error:
         canonical_smiles("CCCCCCCCCCCCCCCCCCC")
     assert str(error.value) == (

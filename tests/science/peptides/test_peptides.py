@@ -16,12 +16,13 @@ from genai_tutorial.science.peptides import (
     train_peptide_model,
     write_peptides,
 )
-from genai_tutorial.science.peptides.descriptors import (
+from genai_tutorial.science.peptides.judge import (
     charge,
+    composition,
     hydrophobic_moment,
     hydrophobicity,
+    judge_features,
 )
-from genai_tutorial.science.peptides.judge import composition, judge_features
 from genai_tutorial.science.peptides.model import peptide_rows
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -12,7 +12,7 @@ from genai_tutorial.science.structures import (
     random_rotations,
     remove_mean,
 )
-from genai_tutorial.science.structures.chirality import handedness
+from genai_tutorial.science.structures.graph import handedness
 
 
 def points(seed, count=7, batch=3):

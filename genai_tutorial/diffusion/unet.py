@@ -1,0 +1,295 @@
+"""The U-Net: downsampling, a bottleneck with attention, and upsampling with skip
+connections.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .condition import (
+    Condition,
+    LabelEmbedding,
+    TextCondition,
+    TextEmbedding,
+    TimeEmbedding,
+    check_condition,
+)
+from .unet_blocks import MiddleBlock, ResidualBlock
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """The settings of a U-Net.
+
+    Attributes:
+        image_channels: 1 for grey, 3 for colour.
+        patch_size: The side of the patches of pixels that the stem turns into one
+            position; 1 keeps every pixel, 2 makes the network four times cheaper.
+        channels: The number of channels at each level, from the highest resolution to
+            the lowest; each level has half the side of the one before.
+        blocks: The number of residual blocks per level on the way down, and again on the
+            way up.
+        middle_blocks: The number of blocks in the bottleneck, at the lowest
+            resolution, each with attention.
+        embedding_width: The width of the embedding of timestep and label.
+        classes: The number of labels, if images have labels; one more means "no label".
+        text_width: The number of features of a token, if images have texts.
+        time_scale: Factor for the timesteps: 1 for timesteps up to 1,000, 1,000 for
+            times from 0 to 1.
+        image_size: The side of the images, for a learned position embedding at the
+            lowest resolution; None takes images of any size.
+
+    Raises:
+        ValueError: If a number is out of range, or there are labels and texts at once.
+
+    >>> UNetConfig(channels=(32, 64), heads=5)
+    Traceback (most recent call last):
+    ...
+    ValueError: heads must divide the channels of the lowest resolution, got heads=5 and 64 channels.
+    """  # noqa: E501
+
+    image_channels: int = 1
+    patch_size: int = 2
+    channels: tuple[int, ...] = (32, 64)
+    blocks: int = 1
+    middle_blocks: int = 2
+    heads: int = 4
+    groups: int = 8
+    embedding_width: int = 128
+    classes: int | None = 10
+    text_width: int | None = None
+    time_scale: float | int = 1
+    image_size: int | None = None
+
+    def __post_init__(self):
+        # a card in JSON gives a list
+        object.__setattr__(self, "channels", tuple(self.channels))
+        for name in (
+            "image_channels",
+            "patch_size",
+            "blocks",
+            "middle_blocks",
+            "heads",
+            "groups",
+            "embedding_width",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        if self.patch_size > 1 and self.patch_size % 2:
+            raise ValueError(f"patch_size must be 1 or even, got {self.patch_size}.")
+        if not self.channels:
+            raise ValueError("channels must name at least one level, got none.")
+        if self.channels[-1] % self.heads:
+            raise ValueError(
+                "heads must divide the channels of the lowest resolution, got "
+                f"heads={self.heads} and {self.channels[-1]} channels."
+            )
+        if self.classes is not None and self.text_width is not None:
+            raise ValueError(
+                "A network takes labels or texts: leave out classes or text_width."
+            )
+        if self.image_size is not None and self.image_size % self.downsampling_factor:
+            raise ValueError(
+                f"image_size must be a multiple of {self.downsampling_factor}, the "
+                f"downsampling factor; got {self.image_size}."
+            )
+
+    @property
+    def downsampling_factor(self) -> int:
+        """The factor between the side of an image and that of the lowest resolution; it
+        must divide the sides of an image.
+
+        >>> UNetConfig(patch_size=2, channels=(32, 64)).downsampling_factor
+        4
+        """
+        return self.patch_size * 2 ** (len(self.channels) - 1)
+
+
+class UNet(nn.Module):
+    """A U-Net that maps a noisy image, its timestep and its condition to an output of
+    the image's shape.
+
+    Whether that is the noise, the image or a velocity depends on the training loss.
+
+    Args:
+        seed: Seed of the initial weights.
+
+    Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
+        al., Denoising Diffusion Probabilistic Models, appendix B,
+        https://arxiv.org/abs/2006.11239
+
+    >>> network = UNet(UNetConfig())
+    >>> network(
+    ...     torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])
+    ... ).shape
+    torch.Size([2, 1, 28, 28])
+    """
+
+    def __init__(self, config: UNetConfig, seed: int = 0):
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(config)
+
+    def _build(self, config: UNetConfig) -> None:
+        width, channels, patch = (
+            config.embedding_width,
+            config.channels,
+            config.patch_size,
+        )
+        self.time = TimeEmbedding(width, time_scale=config.time_scale)
+        self.label = (
+            None if config.classes is None else LabelEmbedding(config.classes, width)
+        )
+        self.text = (
+            None
+            if config.text_width is None
+            else TextEmbedding(config.text_width, width)
+        )
+        self.stem = _stem(config.image_channels, channels[0], patch)
+        self.down, self.downsample = nn.ModuleList(), nn.ModuleList()
+        for fine_channels, coarse_channels in pairwise(channels):
+            self.down.append(
+                nn.ModuleList(
+                    ResidualBlock(fine_channels, fine_channels, width, config.groups)
+                    for _ in range(config.blocks)
+                )
+            )
+            self.downsample.append(
+                nn.Conv2d(fine_channels, coarse_channels, 2, stride=2)
+            )
+        side = (
+            None
+            if config.image_size is None
+            else config.image_size // config.downsampling_factor
+        )
+        self.positions = (
+            None
+            if side is None
+            else nn.Parameter(torch.zeros(channels[-1], side, side))
+        )
+        self.middle = nn.ModuleList(
+            MiddleBlock(
+                channels[-1], width, config.heads, config.groups, config.text_width
+            )
+            for _ in range(config.middle_blocks)
+        )
+        self.upsample, self.up = nn.ModuleList(), nn.ModuleList()
+        for coarse_channels, fine_channels in pairwise(reversed(channels)):
+            self.upsample.append(
+                nn.ConvTranspose2d(coarse_channels, fine_channels, 2, stride=2)
+            )
+            self.up.append(
+                nn.ModuleList(
+                    ResidualBlock(
+                        2 * fine_channels, fine_channels, width, config.groups
+                    )
+                    for _ in range(config.blocks)
+                )
+            )
+        self.norm = nn.GroupNorm(config.groups, channels[0])
+        self.head = _head(channels[0], config.image_channels, patch)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition = None,
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Return the prediction for noisy images.
+
+        Args:
+            t: The timestep of each, in the unit of the path that noised them.
+            condition: A label for each image, or texts, as the config says; None for no
+                label.
+
+        Raises:
+            ValueError: If the image cannot be downsampled often enough, or the
+                condition is not of the config's kind.
+        """
+        embedding, text = self.embed(x, t, condition)
+        hidden, skips = self.stem(x), []
+        for blocks, downsample in zip(self.down, self.downsample, strict=True):
+            for block in blocks:
+                hidden = block(hidden, embedding)
+                skips.append(hidden)
+            hidden = downsample(hidden)
+        if self.positions is not None:
+            hidden = hidden + self.positions
+        for block in self.middle:
+            hidden = block(hidden, embedding, text)
+        for upsample, blocks in zip(self.upsample, self.up, strict=True):
+            hidden = upsample(hidden)
+            for block in blocks:
+                hidden = block(torch.cat((hidden, skips.pop()), dim=1), embedding)
+        return self.head(functional.silu(self.norm(hidden)))
+
+    def embed(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition,
+    ) -> tuple[Float[Tensor, "batch embedding"], TextCondition | None]:
+        """Return the embedding of timestep and condition that every residual block
+        gets, and the text for cross-attention.
+
+        Raises:
+            ValueError: If `forward` would raise it.
+        """
+        factor = self.config.downsampling_factor
+        if x.shape[2] % factor or x.shape[3] % factor:
+            raise ValueError(
+                f"The sides of an image must be multiples of {factor} for this "
+                f"network, got {tuple(x.shape[2:])}."
+            )
+        if self.config.image_size is not None and x.shape[2:] != (
+            self.config.image_size,
+            self.config.image_size,
+        ):
+            raise ValueError(
+                "This network takes images of "
+                f"{self.config.image_size}x{self.config.image_size} pixels, got "
+                f"{x.shape[2]}x{x.shape[3]}."
+            )
+        check_condition(condition, self.config.classes, self.config.text_width)
+        embedding = self.time(t.to(x.dtype))
+        if self.label is not None:
+            embedding = embedding + self.label(condition, len(x))
+        if self.text is None:
+            return embedding, None
+        return embedding + self.text(condition), condition
+
+    def parameter_count(self) -> int:
+        """Return the number of weights."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _stem(image_channels: int, channels: int, patch: int) -> nn.Module:
+    """Return the first convolution, from pixels to patches, which overlap by half so
+    that no seam shows.
+    """
+    if patch == 1:
+        return nn.Conv2d(image_channels, channels, 3, padding=1)
+    return nn.Conv2d(
+        image_channels, channels, 2 * patch, stride=patch, padding=patch // 2
+    )
+
+
+def _head(channels: int, image_channels: int, patch: int) -> nn.Module:
+    """Return the last convolution, from patches to pixels, initialized to zero."""
+    if patch == 1:
+        layer = nn.Conv2d(channels, image_channels, 3, padding=1)
+    else:
+        layer = nn.ConvTranspose2d(
+            channels, image_channels, 2 * patch, stride=patch, padding=patch // 2
+        )
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,308 @@
+"""Hard debiasing of word vectors, and a test of what it leaves."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.interpretability import WordVectors
+from genai_tutorial.tokenization import PADDING
+from genai_tutorial.transformer import DecoderLM
+from genai_tutorial.vae import k_means, nearest_codes, random_codebook
+
+
+def project_out(
+    vectors: Float[Tensor, "*n dim"], direction: Float[Tensor, "dim"]
+) -> Float[Tensor, "*n dim"]:
+    """Remove the component along a direction: the results are orthogonal to it, and
+    doing it twice changes nothing.
+    """
+    unit = unit_direction(direction)
+    return vectors - (vectors @ unit)[..., None] * unit
+
+
+def unit_direction(direction: Float[Tensor, "dim"]) -> Float[Tensor, "dim"]:
+    """Return the direction at length one."""
+    length = direction.norm()
+    if not (torch.isfinite(length) and length > 0):
+        raise ValueError(
+            f"A direction needs a finite length above 0, got {float(length)}."
+        )
+    return direction / length
+
+
+def pair_direction(
+    vectors: WordVectors, pairs: Sequence[tuple[str, str]]
+) -> Float[Tensor, "dim"]:
+    """Return the direction in which the two words of each pair differ most: the first
+    principal component of the pairs, each around its own mean. It points from the
+    second words to the first.
+
+    Args:
+        pairs: Words such as *he* and *she*; pairs without both vectors are left out.
+
+    Raises:
+        ValueError: If no pair has both vectors.
+
+    Source: Bolukbasi et al., Man is to Computer Programmer as Woman is to Homemaker?,
+        section 5.1, https://arxiv.org/abs/1607.06520
+    """
+    known = _known_pairs(vectors, pairs)
+    halves = torch.stack([(vectors[a] - vectors[b]) / 2 for a, b in known])
+    # Around its mean, a pair is its half difference with both signs.
+    direction = torch.linalg.svd(halves.double()).Vh[0].float()
+    return direction * torch.sign(direction @ halves.mean(dim=0))
+
+
+def hard_debias(
+    vectors: WordVectors,
+    pairs: Sequence[tuple[str, str]],
+    keep: Iterable[str] = (),
+) -> WordVectors:
+    """Remove the direction of the pairs from all other words, and make the two words of
+    each pair equally distant from those.
+
+    Args:
+        pairs: The pairs that define the direction; see `pair_direction`.
+        keep: Further words that keep their vectors, such as *father*, whose meaning
+            contains the direction.
+
+    Raises:
+        ValueError: If no pair has both vectors.
+
+    Source: Bolukbasi et al., Man is to Computer Programmer as Woman is to Homemaker?,
+        section 6 (neutralize and equalize), https://arxiv.org/abs/1607.06520
+    """
+    known = _known_pairs(vectors, pairs)
+    direction = pair_direction(vectors, known)
+    place = {word: row for row, word in enumerate(vectors.words)}
+    new = functional.normalize(project_out(vectors.vectors, direction), dim=1)
+    for word in keep:
+        if word in place:
+            new[place[word]] = vectors[word]
+    for a, b in known:
+        middle = project_out((vectors[a] + vectors[b]) / 2, direction)
+        side = (1 - middle.square().sum()).clamp(min=0).sqrt() * direction
+        new[place[a]], new[place[b]] = middle + side, middle - side
+    return WordVectors(vectors.words, new)
+
+
+def cluster_recovery(
+    vectors: Float[Tensor, "word dim"],
+    is_first: Bool[Tensor, "word"],
+    seed: int = 0,
+    restarts: int = 10,
+) -> float:
+    """Return how well two clusters of the vectors agree with two groups that the
+    clustering has not seen: 1 for perfect agreement, about 0.5 for none.
+
+    Args:
+        is_first: The group of each vector.
+        seed: Seed of the starts of k-means.
+        restarts: The number of starts; the clusters with the smallest distances count.
+
+    Raises:
+        ValueError: If a group is empty or `restarts` is below 1.
+
+    Source: Gonen and Goldberg, Lipstick on a Pig, section 4,
+        https://arxiv.org/abs/1903.03862
+    """
+    if is_first.all() or not is_first.any():
+        raise ValueError(
+            f"Both groups need members, got {int(is_first.sum())} of {len(is_first)}."
+        )
+    if restarts < 1:
+        raise ValueError(f"restarts must be at least 1, got {restarts}.")
+    generator = torch.Generator().manual_seed(seed)
+    best, clusters = torch.inf, is_first
+    for _ in range(restarts):
+        centres = k_means(vectors, random_codebook(vectors, 2, generator), steps=50)
+        nearest = nearest_codes(vectors, centres)
+        distance = float((vectors - centres[nearest]).square().sum())
+        if distance < best:
+            best, clusters = distance, nearest == 0
+    agreement = float((clusters == is_first).float().mean())
+    return max(agreement, 1 - agreement)
+
+
+def _known_pairs(
+    vectors: WordVectors, pairs: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    known = [(a, b) for a, b in pairs if a in vectors and b in vectors]
+    if not known:
+        raise ValueError(
+            "No pair has vectors for both words: give other pairs, or vectors of more "
+            "text."
+        )
+    return known
+
+
+_BATCH_SIZE = 64
+
+
+@torch.no_grad()
+def last_token_states(
+    model: DecoderLM, prompts: Sequence[Sequence[int]]
+) -> Float[Tensor, "prompt state width"]:
+    """Return the hidden states at each prompt's last token, before the first block and
+    after each block.
+
+    Raises:
+        ValueError: If there are no prompts or one is empty.
+    """
+    if not prompts or not all(prompts):
+        raise ValueError(
+            "There must be at least one prompt, of one token or more each; got "
+            f"{len(prompts)} prompts."
+        )
+    states = []
+    for start in range(0, len(prompts), _BATCH_SIZE):
+        batch = prompts[start : start + _BATCH_SIZE]
+        ids = torch.full((len(batch), max(map(len, batch))), PADDING)
+        for row, prompt in enumerate(batch):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+        last = torch.tensor([len(prompt) - 1 for prompt in batch])
+        read = model.hidden_states(ids)
+        states.append(read[:, torch.arange(len(batch)), last].transpose(0, 1))
+    return torch.cat(states)
+
+
+def mean_difference(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    others: Sequence[Sequence[int]],
+) -> Float[Tensor, "state width"]:
+    """Return the mean state of some prompts minus that of others, at the last token,
+    for each layer: a candidate for the direction that separates the two groups.
+
+    Args:
+        prompts: Prompts that it refuses, as tokens.
+        others: Prompts that it answers.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        section 2.3, https://arxiv.org/abs/2406.11717
+    """
+    return last_token_states(model, prompts).mean(dim=0) - last_token_states(
+        model, others
+    ).mean(dim=0)
+
+
+@contextmanager
+def direction_ablated(
+    model: DecoderLM, direction: Float[Tensor, "width"], strength: float | int = 1
+) -> Iterator[DecoderLM]:
+    """Keep a direction out of the residual stream inside a `with` block: it is removed
+    from the embedding and from what each attention and feed-forward layer adds.
+
+    The output layer reads the embedding's weights and not its output, so tied weights
+    stay as they are.
+
+    Args:
+        direction: The direction, of any length but 0.
+        strength: The share that is removed; above 1, the component is reversed.
+
+    Raises:
+        ValueError: If the direction is zero.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        equation 4, https://arxiv.org/abs/2406.11717
+    """
+    unit = unit_direction(direction)
+
+    def remove(_: nn.Module, __: tuple, output: Tensor) -> Tensor:
+        along = (output @ unit.to(output))[..., None]
+        return output - strength * along * unit.to(output)
+
+    hooks = [part.register_forward_hook(remove) for part in _writers(model)]
+    try:
+        yield model
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def direction_added(
+    model: DecoderLM, direction: Float[Tensor, "width"], state: int
+) -> Iterator[DecoderLM]:
+    """Add a vector to one hidden state at all positions inside a `with` block.
+
+    Args:
+        direction: The vector to add; its length matters.
+        state: The state, as `hidden_states` counts them: 0 is before the first block.
+
+    Raises:
+        ValueError: If there is no such state.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        equation 3, https://arxiv.org/abs/2406.11717
+    """
+    if not 0 <= state <= len(model.blocks):
+        raise ValueError(
+            f"The model has the states 0 to {len(model.blocks)}, got {state}."
+        )
+    if state == 0:
+        part: nn.Module = model.token_embedding
+    else:
+        part = model.blocks[state - 1]
+    hook = part.register_forward_hook(
+        lambda _, __, output: output + direction.to(output)
+    )
+    try:
+        yield model
+    finally:
+        hook.remove()
+
+
+@torch.no_grad()
+def orthogonalized(model: DecoderLM, direction: Float[Tensor, "width"]) -> DecoderLM:
+    """Return a copy of a decoder whose weights cannot write a direction into the
+    residual stream. It computes what the model does within `direction_ablated`, without
+    hooks.
+
+    The output layer of the copy keeps the weights of the embedding before the change,
+    so the two are no longer tied.
+
+    Raises:
+        ValueError: If the direction is zero, or the model has mixtures of experts.
+
+    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
+        section 4.1 and appendix E, https://arxiv.org/abs/2406.11717
+    """
+    if model.config.mixture is not None:
+        raise ValueError(
+            "A mixture of experts has many output layers; use direction_ablated."
+        )
+    copy = DecoderLM(replace(model.config, tied_embeddings=False), seed=None)
+    copy.load_state_dict(model.state_dict(), strict=False)
+    if model.head is None:
+        copy.head.weight.copy_(model.token_embedding.weight)
+    for table in (copy.token_embedding, copy.position_embedding):
+        if table is not None:
+            table.weight.copy_(project_out(table.weight, direction))
+    layers = [
+        layer
+        for block in copy.blocks
+        for layer in (block.attention.output, block.feed_forward.output)
+    ]
+    if copy.ngram_embedding is not None:
+        layers.append(copy.ngram_embedding.project)
+    for layer in layers:
+        layer.weight.copy_(project_out(layer.weight.T, direction).T)
+        if layer.bias is not None:
+            layer.bias.copy_(project_out(layer.bias, direction))
+    return copy.train(model.training)
+
+
+def _writers(model: DecoderLM) -> list[nn.Module]:
+    # A position embedding returns the sum with the tokens' vectors, so a hook on it
+    # covers both.
+    first = [model.token_embedding, model.ngram_embedding, model.position_embedding]
+    later = [
+        part for block in model.blocks for part in (block.attention, block.feed_forward)
+    ]
+    return [part for part in (*first, *later) if part is not None]

@@ -1,0 +1,29 @@
+"""Tasks for agents: sixty in six families with their judge, traces to learn from, files
+that attack, and thirty programs that try to leave the sandbox.
+"""
+
+from .policies import (
+    TRACES,
+    agent_mask,
+    constrained,
+    copying,
+    described_policy,
+    encode_traces,
+    example_policy,
+    plain_policy,
+    trace_loss,
+    tuned_policy,
+)
+from .tasks import (
+    FILE_ATTACKS,
+    HARMFUL_TOOLS,
+    NEEDED_TOOLS,
+    AgentTask,
+    agent_tasks,
+    attacked_files,
+    attacked_tasks,
+    right_policy,
+    split_task,
+    taught_tasks,
+)
+from .world import TASK_TOOLS, TaskWorld, agent_toolbox, world_of_tasks, write_files
