@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TextIO
 
 from genai_tutorial.runtime import cache_folder
-from genai_tutorial.sandbox import guard, integrity, linux
-from genai_tutorial.sandbox.session import Session
+from genai_tutorial.sandbox import guard, linux
+
+from .session import Session, Snapshot
 
 # what libraries such as matplotlib and psutil ask the system for
 _LIBRARIES_READ = (
@@ -39,28 +40,22 @@ def _serve(
     os.environ.update(HOME=scratch, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
     tempfile.tempdir = None
     sys.dont_write_bytecode = True
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        handle = os.open(os.devnull, mode)
-        os.dup2(handle, number)
-        os.close(handle)
+    guard.close_streams()
     limits = settings["limits"]
     landlock = filtered = False
     if os.name == "posix":
         linux.limit_resources(
-            limits["memory"], limits["file_size"], limits["cpu_seconds"]
+            limits["memory"], limits["file_size"], limits["cpu_seconds"], 1 << 30
         )
     if sys.platform == "linux":
         landlock, filtered = linux.confine(
             [*_LIBRARIES_READ, *_libraries(settings["secrets"])], [scratch]
         )
     found = guard.probe(settings["secrets"], os.path.dirname(scratch), limits["memory"])
-    guard.install(settings["secrets"], scratch)
+    _forbid(settings["secrets"], scratch)
     session = Session(shell, libraries, limits["characters"])
-    how = {
-        "landlock": landlock,
-        "filter": filtered,
-        "namespaces": settings["namespaces"],
-    }
+    how = {"landlock": landlock, "filter": filtered}
+    how["namespaces"] = settings["namespaces"]
     for line in commands:
         request = json.loads(line)
         reply = (
@@ -73,50 +68,74 @@ def _serve(
     os._exit(0)
 
 
+def _forbid(secrets: list[str], scratch: str) -> None:
+    """Give a clear message, for the rest of the process, where code does what no
+    exercise needs.
+    """
+    network, programs, changes = guard.NETWORK, guard.PROGRAMS, guard.CHANGES
+    real, windows, own = os.path.realpath, sys.platform == "win32", os.getpid()
+    hidden, home = {real(path) for path in secrets}, real(scratch) + os.sep
+    null, loopback = real(os.devnull), ("socket.connect", "socket.bind")
+    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+    def inside(path: object) -> bool:
+        named = isinstance(path, str | bytes)
+        return not named or (real(os.fsdecode(path)) + os.sep).startswith(home)
+
+    def hook(event: str, args: tuple) -> None:
+        reason = ""
+        if event == "open" and isinstance(args[0], str | bytes):
+            path = real(os.fsdecode(args[0]))
+            if path in hidden:
+                reason = "This file is not for the code of an exercise to read."
+            elif args[2] & writing and not inside(path) and path != null:
+                reason = "A graded exercise can write only in its own folder."
+        elif event in network:
+            # On Windows an event loop talks to itself over the loopback address.
+            if not (windows and event in loopback and args[1][0] == "127.0.0.1"):
+                reason = "The network is off while an exercise is graded."
+        elif event in programs:
+            reason = "Other programs cannot be started while an exercise is graded."
+        elif event == "os.kill" and args[0] != own:
+            reason = "Other processes are out of reach while an exercise is graded."
+        elif event in changes and not (
+            inside(args[0]) and (event != "os.rename" or inside(args[1]))
+        ):
+            reason = "A graded exercise can change files only in its own folder."
+        if reason:
+            raise PermissionError(reason)
+
+    sys.addaudithook(hook)
+
+
 def _libraries(hidden: list[str]) -> list[str]:
     """Return the folders that student code may read: the libraries of this Python, this
-    package and its data cache.
-
-    A folder that contains one of the hidden files is left out.
+    package and its data cache, except those that contain a hidden file.
     """
-    candidates = [
-        Path(prefix) / name
-        for prefix in (sys.prefix, sys.base_prefix)
-        for name in ("lib", "lib64", "share")
-    ]
-    candidates += [
-        Path(site.getusersitepackages()),
-        Path(__file__).parents[1],
-        cache_folder(),
-    ]
+    candidates = [Path(site.getusersitepackages()), cache_folder()]
+    candidates.append(Path(__file__).parents[1])
+    for name in ("lib", "lib64", "share"):
+        candidates += [Path(sys.prefix, name), Path(sys.base_prefix, name)]
     found = {path.resolve() for path in candidates if path.exists()}
-    return sorted(
-        str(path)
-        for path in found
-        if not any(Path(file).is_relative_to(path) for file in hidden)
-    )
+    private = {folder for file in hidden for folder in Path(file).parents}
+    return sorted(map(str, found - private))
 
 
-def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]:
-    """Import the modules that the exercises need and start IPython, before any student
-    code is received.
-    """
+def _prepare(modules: list[str]) -> tuple[object, Snapshot, list[str]]:
+    """Import the modules that the exercises need and start IPython."""
     missing = []
     for name in modules:
         try:
             importlib.import_module(name)
-        except (
-            Exception
-        ) as error:  # if this matters, the chapter's own solution will fail
+        except Exception as error:  # if it matters, the chapter's own solution fails
             missing.append(f"{name} ({error})")
     from IPython.core.interactiveshell import InteractiveShell
     from traitlets.config import Config
 
     # IPython's advice on sys.exit
     warnings.filterwarnings("ignore", message="To exit:", category=UserWarning)
-    shell = InteractiveShell.instance(
-        config=Config({"HistoryManager": {"enabled": False}})
-    )
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell = InteractiveShell.instance(config=config)
     for method in ("showtraceback", "showsyntaxerror", "showindentationerror"):
         setattr(shell, method, lambda *args, **kwargs: None)  # errors travel as data
     # "%matplotlib inline" has no front end here
@@ -127,7 +146,7 @@ def _prepare(modules: list[str]) -> tuple[object, integrity.Snapshot, list[str]]
         for name in [name for name in sys.modules if name.startswith(own)]:
             del sys.modules[name]
         vars(sys.modules["genai_tutorial"]).pop(room, None)
-    return shell, integrity.Snapshot(), missing
+    return shell, Snapshot(), missing
 
 
 def _fork_processes(control: socket.socket) -> None:
@@ -161,9 +180,7 @@ def _fork_processes(control: socket.socket) -> None:
 
 
 def _watch(child: int, control: socket.socket) -> int:
-    """Wait for a process to end, or kill it when the grader asks for it or has exited.
-    Return the exit code.
-    """
+    """Wait for a process to end, or kill it when the grader asks or has exited."""
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -179,10 +196,8 @@ def main() -> None:
     """Start as a forker if a socket number is given, otherwise as a single process."""
     if len(sys.argv) > 1:
         _fork_processes(socket.socket(fileno=int(sys.argv[1])))
-    commands, replies = (
-        os.fdopen(os.dup(0), encoding="utf-8"),
-        os.fdopen(os.dup(1), "w", encoding="utf-8"),
-    )
+    commands = os.fdopen(os.dup(0), encoding="utf-8")
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     settings = {**json.loads(commands.readline()), "namespaces": False}
     shell, libraries, _ = _prepare(settings["modules"])
     _serve(settings, settings["scratch"], commands, replies, shell, libraries)

@@ -10,9 +10,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from genai_tutorial.runtime import cache_folder
-from genai_tutorial.sandbox.errors import SandboxError
+from genai_tutorial.sandbox import SandboxError
 
 _LONGEST_WAIT = 120.0  # seconds, for libraries to load
+# What a process sees of the teacher's environment, which may contain API keys.
+_KEPT = (
+    "PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT",
+    "CONDA_PREFIX", "VIRTUAL_ENV",
+)  # fmt: skip
+_GIVEN = {
+    **dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+    ),
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "MPLBACKEND": "agg",
+    "CUDA_VISIBLE_DEVICES": "",
+    "GENAI_TUTORIAL_QUIET": "1",
+}
 
 
 class SingleProcess:
@@ -26,25 +41,15 @@ class SingleProcess:
             stderr=subprocess.DEVNULL,
             **_clean(scratch),
         )
-        self.pid, self.commands, self.replies = (
-            self._process.pid,
-            self._process.stdin,
-            self._process.stdout,
-        )
-        self.commands.write(
-            json.dumps({**settings, "scratch": str(scratch)}).encode() + b"\n"
-        )
+        self.pid = self._process.pid
+        self.commands, self.replies = self._process.stdin, self._process.stdout
+        start = json.dumps({**settings, "scratch": str(scratch)})
+        self.commands.write(start.encode() + b"\n")
 
     def end(self) -> int | None:
         """End the process and return its exit code."""
         self._process.kill()
         return self._process.wait(10)
-
-    def close(self) -> None:
-        """Close the pipes to the process."""
-        for pipe in (self.commands, self.replies):
-            with contextlib.suppress(OSError):
-                pipe.close()
 
 
 class Forker:
@@ -74,11 +79,10 @@ class Forker:
             hello = ours.recv(1 << 16)
         if not hello:
             self.close()
-            words = log.read_text(
-                encoding="utf-8", errors="replace"
-            ).strip().splitlines() or ["no message"]
+            words = log.read_text(encoding="utf-8", errors="replace").strip()
             raise SandboxError(
-                f"The process that runs students' code did not start ({words[-1]})."
+                "The process that runs students' code did not start "
+                f"({(words.splitlines() or ['no message'])[-1]})."
             )
         self.missing = json.loads(hello)["missing"]
 
@@ -97,11 +101,10 @@ class Forker:
         os.close(read_commands)
         os.close(write_replies)
         pid = int(self._control.recv(32) or 0)
-        commands, replies = (
-            os.fdopen(write_commands, "wb"),
-            os.fdopen(read_replies, "rb"),
+        commands = os.fdopen(write_commands, "wb")
+        return ForkedProcess(
+            pid, commands, os.fdopen(read_replies, "rb"), self._control
         )
-        return ForkedProcess(pid, commands, replies, self._control)
 
     def close(self) -> None:
         """End this process and the open confined process."""
@@ -119,12 +122,8 @@ class ForkedProcess:
     def __init__(
         self, pid: int, commands: BinaryIO, replies: BinaryIO, control: socket.socket
     ) -> None:
-        self.pid, self.commands, self.replies, self._control = (
-            pid,
-            commands,
-            replies,
-            control,
-        )
+        self.pid, self.commands, self.replies = pid, commands, replies
+        self._control = control
         self._code: int | None = None
         self._over = False
 
@@ -137,50 +136,16 @@ class ForkedProcess:
                 self._code = int(self._control.recv(32) or -1)
         return self._code
 
-    def close(self) -> None:
-        """Close the pipes to the process."""
-        for pipe in (self.commands, self.replies):
-            with contextlib.suppress(OSError):
-                pipe.close()
-
 
 def _command() -> list[str]:
     # -P: no imports from the current folder
-    return [sys.executable, "-P", "-m", "genai_tutorial.sandbox.worker"]
+    return [sys.executable, "-P", "-m", "genai_tutorial.teaching.worker"]
 
 
 def _clean(folder: Path) -> dict:
-    """Return an environment without the teacher's variables, which may contain API keys
-    and addresses.
-    """
-    kept = (
-        "PATH",
-        "PYTHONPATH",
-        "LD_LIBRARY_PATH",
-        "LANG",
-        "LC_ALL",
-        "SYSTEMROOT",
-        "CONDA_PREFIX",
-        "VIRTUAL_ENV",
+    environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    environment |= _GIVEN | dict.fromkeys(
+        ("HOME", "TMPDIR", "TEMP", "TMP"), str(folder)
     )
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    environment |= {
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "PYTHONHASHSEED": "0",
-    }
-    environment |= {
-        "MPLBACKEND": "agg",
-        "CUDA_VISIBLE_DEVICES": "",
-        "GENAI_TUTORIAL_QUIET": "1",
-        "PYTHONUTF8": "1",
-    }
-    environment |= {
-        "HOME": str(folder),
-        "TMPDIR": str(folder),
-        "TEMP": str(folder),
-        "TMP": str(folder),
-    }
-    environment |= {"GENAI_TUTORIAL_CACHE": str(cache_folder())}
+    environment["GENAI_TUTORIAL_CACHE"] = str(cache_folder())
     return {"env": environment, "cwd": folder}

@@ -5,7 +5,9 @@ malicious code would do it.
 import os
 import signal
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +16,27 @@ import nbformat
 import psutil
 import pytest
 
-from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, Stopped, processes
-from genai_tutorial.sandbox.session import describe
-from genai_tutorial.teaching import Grader, read_chapter, read_submission
+from genai_tutorial.sandbox import SandboxError
+from genai_tutorial.teaching import TeachingError, grade, processes
+from genai_tutorial.teaching import sandbox as module
+from genai_tutorial.teaching.exercises import read_chapter
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.sandbox import (
+    Limits,
+    Sandbox,
+    Stopped,
+    _read_reply,
+    remove_folder,
+)
+from genai_tutorial.teaching.session import describe
+from genai_tutorial.teaching.submission import read_submission
 from tests.teaching.chapters import answered, small_chapter
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
-_LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+_LIBC = (
+    "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    "pair = (ctypes.c_int * 2)()\nlibc.socketpair(1, 1, 0, pair)\n"
+)
 
 
 def test_error_without_a_line_is_described_without_a_place() -> None:
@@ -134,6 +150,18 @@ def test_sandbox_denies_reading_instructor_files(
         "libc.syscall(425, 8, ctypes.create_string_buffer(200))",
         "libc.setuid(0) if os.getuid() else libc.setuid(1)",
         "libc.prctl(24, 21, 0, 0, 0) or -1",
+        "libc.prctl(4, 0, 0, 0, 0)",
+        "libc.memfd_create(b'hidden', 0)",
+        "libc.semget(0, 1, 0o1666)",
+        "libc.semop(0, ctypes.create_string_buffer(6), 1)",
+        "libc.utimensat(-100, {secret!r}.encode(), None, 0)",
+        "libc.inotify_init1(0)",
+        # newer than the filter, which says so (ENOSYS)
+        "libc.syscall(463) if (libc.syscall(463), ctypes.get_errno())[1] == 38 else 0",
+        "libc.syscall(469) if (libc.syscall(469), ctypes.get_errno())[1] == 38 else 0",
+        "libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int(os.getppid())))",
+        "libc.ioctl(pair[0], 0x5452, ctypes.byref(ctypes.c_int(1)))",
+        "libc.fcntl(pair[0], 4, 0x2000)",
     ],
 )
 def test_kernel_denies_system_calls(
@@ -163,6 +191,83 @@ def test_kernel_limits_memory(run, sandbox: Sandbox) -> None:
         )
     )
     assert reply["output"].strip() == "None"
+
+
+_HIDDEN_FILES = {
+    "deleted": (
+        "import os\nopen_files = []\nfor i in range(8):\n"
+        "    open_files.append(open('a', 'wb')); os.unlink('a')\n"
+        "    open_files[-1].write(bytes(1 << 20)); open_files[-1].flush()"
+    ),
+    "deleted and mapped": (
+        "import mmap, os\nmaps = []\nfor i in range(8):\n"
+        "    with open('a', 'w+b') as file:\n"
+        "        file.write(bytes(1 << 20)); os.unlink('a'); file.flush()\n"
+        "        maps.append(mmap.mmap(file.fileno(), 1 << 12))"
+    ),
+    "too deep to count": (
+        "import os\nfor i in range(3_000): os.mkdir('d'); os.chdir('d')\n"
+    ),
+    "empty": "for i in range(2_000): open(str(i), 'w').close()",
+}
+
+
+@pytest.mark.parametrize("how", _HIDDEN_FILES)
+@linux
+def test_hidden_files_count(secret: Path, how: str) -> None:
+    limits = Limits(file_size=1 << 20)
+    with Sandbox([], [secret], limits) as sandbox:
+        folder = sandbox._folder
+        with (
+            sandbox.open_process() as process,
+            pytest.raises(Stopped, match="wrote more than 4 MiB of files"),
+        ):
+            process.ask("cell", source=_HIDDEN_FILES[how])
+    assert not folder.exists()
+
+
+def test_folder_that_cannot_be_listed_counts_as_too_large_and_is_removed(
+    tmp_path: Path,
+) -> None:
+    """As an ordinary user, whom the rights of a folder stop."""
+    source = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from genai_tutorial.teaching.sandbox import folder_size, remove_folder\n"
+        "if not os.getuid(): os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "room = Path(sys.argv[1], 'room'); room.mkdir()\n"
+        "hidden = room / 'hidden'; hidden.mkdir(0o300)\n"
+        "(hidden / 'below').mkdir(); (hidden / 'a').write_bytes(bytes(100))\n"
+        "print(folder_size(room)); remove_folder(room); print(room.exists())"
+    )
+    tmp_path.chmod(0o777)
+    for folder in (tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", source, str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["inf", "False"], done.stderr
+
+
+def test_folder_of_any_depth_is_removed(tmp_path: Path) -> None:
+    """`shutil.rmtree` is recursive in Python 3.11, and paths have a longest length."""
+    room, outside = tmp_path / "room", tmp_path / "outside"
+    outside.mkdir()
+    room.mkdir()
+    (room / "link").symlink_to(outside)
+    handle = os.open(room, os.O_RDONLY)
+    for _ in range(2_500):
+        os.mkdir("deep", dir_fd=handle)
+        below = os.open("deep", os.O_RDONLY, dir_fd=handle)
+        os.close(handle)
+        handle = below
+    os.close(handle)
+    remove_folder(room)
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]
+
+
+def test_partial_credit_of_true_is_a_forged_answer() -> None:
+    assert _read_reply(b'{"id": "a", "value": 1}', "a") == {"value": 1}
+    assert _read_reply(b'{"id": "a", "value": true}', "a") is None
 
 
 def test_sandbox_denies_network_even_to_localhost(run) -> None:
@@ -276,7 +381,10 @@ _WITHOUT = {
 
 def _without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
     start = "; ".join(_WITHOUT[name] for name in missing)
-    imports = "from genai_tutorial.sandbox import linux, seccomp, worker"
+    imports = (
+        "from genai_tutorial.sandbox import linux, seccomp; "
+        "from genai_tutorial.teaching import worker"
+    )
     command = [sys.executable, "-P", "-c", f"{imports}; {start}; worker.main()"]
     monkeypatch.setattr(processes, "_command", lambda: command)
 
@@ -323,6 +431,26 @@ def test_missing_kernel_feature_is_reported_where_it_matters(
         ) == len(found)
 
 
+@linux
+def test_input_on_a_socket_signals_nobody_without_landlock(
+    monkeypatch: pytest.MonkeyPatch, secret: Path
+) -> None:
+    """Landlock stops it since Linux 6.12, so the filter must do it before."""
+    _without(monkeypatch, "Landlock")
+    with subprocess.Popen(["sleep", "60"]) as victim:
+        source = _LIBC + (
+            f"libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int({victim.pid})))\n"
+            "libc.ioctl(pair[0], 0x5452, ctypes.byref(ctypes.c_int(1)))\n"
+            "libc.write(pair[1], b'x', 1)"
+        )
+        with Sandbox([], [secret], Limits()) as other, other.open_process() as process:
+            process.ask("cell", source=source)
+        time.sleep(0.2)
+        survived = victim.poll() is None
+        victim.kill()
+    assert survived
+
+
 @pytest.mark.slow
 def test_unenforced_limits_are_reported(
     no_kernel_help, chapter_path: Path, tmp_path: Path
@@ -336,6 +464,18 @@ def test_unenforced_limits_are_reported(
         "Students' code has no network",
         "Students' code cannot start other programs",
     }
+
+
+@pytest.mark.slow
+def test_nothing_is_graded_without_protection_unless_the_teacher_allows_it(
+    no_kernel_help, chapter_path: Path, tmp_path: Path
+) -> None:
+    touch = f"open({str(tmp_path / 'ran')!r}, 'w').close()"
+    nbformat.write(answered(ex_1=touch), tmp_path / "ada.ipynb")
+    with pytest.raises(TeachingError, match="No student's code has run yet") as caught:
+        grade(chapter_path, [tmp_path / "ada.ipynb"], tmp_path / "grades")
+    assert "Students' code has no network" in str(caught.value)
+    assert not (tmp_path / "grades").exists()
 
 
 @pytest.mark.slow
@@ -366,8 +506,6 @@ def test_audit_hook_works_without_kernel_support(
 def test_rooms_without_fork_are_separate_processes(
     monkeypatch: pytest.MonkeyPatch, chapter_path: Path, tmp_path: Path
 ) -> None:
-    from genai_tutorial.sandbox import sandbox as module
-
     monkeypatch.setattr(module.sys, "platform", "darwin")
     chapter = read_chapter(chapter_path)
     chapter = replace(chapter, exercises=chapter.exercises[:1])
