@@ -8,10 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class DataSources(SphinxDirective):
-    """The directive."""
-
     def run(self):
-        """Return a table for each data set."""
         from genai_tutorial.data import SOURCES
 
         lines = []
@@ -40,6 +37,5 @@ def _sentence(text: str) -> str:
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
     app.add_directive("data-sources", DataSources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
