@@ -26,6 +26,8 @@ def imported_things(code: ast.AST) -> Iterator[tuple[str, object]]:
         ):
             module = importlib.import_module(node.module)
             for alias in node.names:
+                if node.module == "genai_tutorial":
+                    importlib.import_module(f"genai_tutorial.{alias.name}")
                 thing = getattr(module, alias.name, None)
                 if inspect.ismodule(thing):
                     rooms[alias.asname or alias.name] = thing
