@@ -6,6 +6,7 @@ import base64
 import importlib
 import io
 import re
+from collections.abc import Iterable
 
 import nbformat
 from PIL import Image
@@ -20,6 +21,22 @@ TAGS = {"exercise-setup", "hide-input", "hide-output", "nbval-check-output"}
 FILE_NAME = re.compile(
     r"^\S+\.(png|jpe?g|svg)$|^(image|figure|plot|picture)s?\W*\d*$", re.IGNORECASE
 )
+FIGURE = re.compile(r"<figure\b[^>]*>(?:(?!</figure>).)*</figure>", re.DOTALL)
+# A drive letter alone is not a path: in the repr of a play, "HENRY V: " ends a line.
+OF_A_MACHINE = re.compile(
+    r"(?<![\w.])(?:/(?:home|root|tmp|Users|usr|opt|work)/\S*|[A-Z]:\\(?!n)\S+)"
+    r"|\b0x[0-9a-f]{8,}\b|\d+it/s"
+)
+FROM_ANOTHER_HOST = re.compile(
+    r"<(?:script|img|iframe|audio|video|source|link)\b[^>]*(?:src|href)="
+    r"""["'](?:https?:)?//|@import|url\(["']?https?:"""
+)
+
+
+def twice(names: Iterable[str]) -> list[str]:
+    """Return the names that occur more than once."""
+    names = list(names)
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def no_stored_error(chapter: ChapterFile) -> list[str]:
@@ -43,48 +60,36 @@ def no_widget_view(chapter: ChapterFile) -> list[str]:
 
 
 def small_enough(chapter: ChapterFile) -> list[str]:
-    size = len(chapter.text.encode())
-    return (
-        []
-        if size <= LARGEST_FILE
-        else [f"{size / 1e6:.2f} MB; a chapter may have {LARGEST_FILE / 1e6} MB"]
-    )
+    if (size := len(chapter.text.encode())) <= LARGEST_FILE:
+        return []
+    return [f"{size / 1e6:.2f} MB; a chapter may have {LARGEST_FILE / 1e6} MB"]
 
 
 def pictures_have_text(chapter: ChapterFile) -> list[str]:
     """Each displayed picture has its own alternative text."""
     problems, seen = [], {}
     for number, output in chapter.outputs:
+        frames = "frames" in output.get("metadata", {}).get("genai_tutorial", {})
         for kind in output.get("data", {}):
             if not kind.startswith("image/"):
                 continue
             alt = output["metadata"].get(kind, {}).get("alt", "")
+            fault = ""
             if len(alt) < 20 or FILE_NAME.match(alt):
-                problems.append(
-                    f"cell {number}: no real alternative text for a picture, got "
-                    f"{alt!r}"
-                )
-            elif len(alt) > LONGEST_ALT and "frames" not in output["metadata"].get(
-                "genai_tutorial", {}
-            ):
-                problems.append(
-                    f"cell {number}: alternative text of {len(alt)} characters; "
-                    f"{LONGEST_ALT} are allowed"
-                )
+                fault = f"no real alternative text for a picture, got {alt!r}"
+            elif len(alt) > LONGEST_ALT and not frames:
+                fault = f"alternative text of {len(alt)} characters; "
+                fault += f"{LONGEST_ALT} are allowed"
             elif alt in seen:
-                problems.append(
-                    f"cell {number}: the same alternative text as in cell {seen[alt]}"
-                )
+                fault = f"the same alternative text as in cell {seen[alt]}"
+            problems += [f"cell {number}: {fault}"] if fault else []
             seen[alt] = number
-        html = text_of(output.get("data", {}).get("text/html", ""))
-        if any(
-            not re.search(r'\balt="[^"]{20,}', image)
-            for image in re.findall(r"<img\b[^>]*>", html)
-        ):
-            problems.append(
-                f"cell {number}: a picture inside HTML needs alternative text"
-            )
-    return problems
+    return problems + [
+        f"cell {number}: a picture inside HTML needs alternative text"
+        for number, html in chapter.htmls
+        for image in re.findall(r"<img\b[^>]*>", html)
+        if not re.search(r'\balt="[^"]{20,}', image)
+    ]
 
 
 def pictures_are_sane(chapter: ChapterFile) -> list[str]:
@@ -102,15 +107,11 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
         if "image/png" not in data:
             continue
         picture = Image.open(io.BytesIO(base64.b64decode(text_of(data["image/png"]))))
-        if not (60 <= picture.width <= 1000 and 40 <= picture.height <= 1200):
-            problems.append(
-                f"cell {number}: a picture of {picture.width} by {picture.height} "
-                "pixels"
-            )
-        if (
-            picture.mode not in ("P", "1", "L")
-            or not 1 < len(picture.getcolors(256)) <= FEW_COLOURS
-        ):
+        width, height = picture.size
+        if not (60 <= width <= 1000 and 40 <= height <= 1200):
+            problems.append(f"cell {number}: a picture of {width} by {height} pixels")
+        few = picture.mode in ("P", "1", "L")
+        if not few or not 1 < len(picture.getcolors(256)) <= FEW_COLOURS:
             problems.append(
                 f"cell {number}: a picture must have from 2 to {FEW_COLOURS} colours; "
                 "use show or Frames"
@@ -120,31 +121,22 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
 
 def sounds_have_text(chapter: ChapterFile) -> list[str]:
     """Each clip has a name of its own and a transcript, and loads only when played."""
-    problems, seen = [], {}
-    for number, output in chapter.outputs:
-        html = text_of(output.get("data", {}).get("text/html", ""))
-        figures = re.findall(r"<figure\b[^>]*>(?:(?!</figure>).)*</figure>", html, re.S)
-        sounds = [figure for figure in figures if "<audio" in figure]
+    problems, names = [], []
+    for number, html in chapter.htmls:
+        sounds = [figure for figure in FIGURE.findall(html) if "<audio" in figure]
         if len(sounds) != html.count("<audio"):
             problems.append(f"cell {number}: use Sound, which has a transcript")
         for sound in sounds:
             name = re.search(
                 r'<audio controls preload="none" aria-label="([^"]+)"', sound
             )
-            words = re.search(r"<strong>[^<]+</strong><br>[^<]{3,}<", sound)
-            if not (name and words):
+            names += [name[1]] if name else []
+            if not (name and re.search(r"<strong>[^<]+</strong><br>[^<]{3,}<", sound)):
                 problems.append(
                     f"cell {number}: a sound without a name or a transcript, or one "
                     "that is loaded before it is played"
                 )
-            elif name[1] in seen:
-                problems.append(
-                    f"cell {number}: the same name as a sound in cell {seen[name[1]]}: "
-                    f"{name[1]!r}"
-                )
-            else:
-                seen[name[1]] = number
-    return problems
+    return problems + [f"two sounds have the name {name!r}" for name in twice(names)]
 
 
 def executed_in_order(chapter: ChapterFile) -> list[str]:
@@ -154,19 +146,16 @@ def executed_in_order(chapter: ChapterFile) -> list[str]:
         for _, cell, source in chapter.of_type("code")
         if source.strip()
     ]
-    problems = (
-        []
-        if counts == list(range(1, len(counts) + 1))
-        else [f"run the notebook from the top; the counts are {counts}"]
-    )
-    for number, cell, _ in chapter.of_type("code"):
-        for output in cell["outputs"]:
-            if (
-                output["output_type"] == "execute_result"
-                and output["execution_count"] != cell["execution_count"]
-            ):
-                problems.append(f"cell {number}: an output from another run")
-    return problems
+    problems = []
+    if counts != list(range(1, len(counts) + 1)):
+        problems.append(f"run the notebook from the top; the counts are {counts}")
+    return problems + [
+        f"cell {number}: an output from another run"
+        for number, cell, _ in chapter.of_type("code")
+        for output in cell["outputs"]
+        if output.get("execution_count", cell["execution_count"])
+        != cell["execution_count"]
+    ]
 
 
 def written_by_execute(chapter: ChapterFile) -> list[str]:
@@ -175,108 +164,74 @@ def written_by_execute(chapter: ChapterFile) -> list[str]:
     """
     notebook = nbformat.reads(chapter.text, as_version=4)
     normalize(notebook)
-    same = nbformat.writes(notebook).rstrip("\n") + "\n" == chapter.text
-    return (
-        []
-        if same
-        else [
-            "the file was written by an editor last: run `genai-tutorial execute` on it"
-        ]
-    )
+    if nbformat.writes(notebook).rstrip("\n") + "\n" == chapter.text:
+        return []
+    return ["an editor wrote the file last: run `genai-tutorial execute` on it"]
 
 
 def outputs_are_machine_independent(chapter: ChapterFile) -> list[str]:
     """Outputs contain no warning, path, memory address or progress bar."""
-    # A drive letter alone is not a path: in the repr of a play, "HENRY V: " ends a
-    # line.
-    pattern = re.compile(
-        r"(?<![\w.])(?:/(?:home|root|tmp|Users|usr|opt|work)/\S*|[A-Z]:\\(?!n)\S+)|\b0x[0-9a-f]{8,}\b|\d+it/s"
-    )
     problems = []
     for number, output in chapter.outputs:
         if output.get("name") == "stderr":
-            problems.append(
-                f"cell {number}: a warning or a log: {text_of(output['text'])[:80]!r}"
-            )
-        texts = [text_of(output.get("text", ""))]
-        texts += [
-            text_of(content)
+            text = text_of(output["text"])[:80]
+            problems.append(f"cell {number}: a warning or a log: {text!r}")
+        texts = [output.get("text", "")] + [
+            content
             for kind, content in output.get("data", {}).items()
             if kind.startswith("text/")
         ]
-        for text in texts:
+        for text in map(text_of, texts):
             # Pictures embedded in HTML are long base64 strings.
-            if found := pattern.search(re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)):
+            short = re.sub(r"[A-Za-z0-9+/=]{200,}", "", text)
+            if found := OF_A_MACHINE.search(short):
                 problems.append(f"cell {number}: {found[0]!r} depends on the machine")
     return problems
 
 
 def nothing_from_other_hosts(chapter: ChapterFile) -> list[str]:
     """HTML that a cell displays loads nothing."""
-    loading = r"""<(?:script|img|iframe|audio|video|source|link)\b[^>]*(?:src|href)=["'](?:https?:)?//"""  # noqa: E501
-    pattern = re.compile(loading + r"""|@import|url\(["']?https?:""")
-    htmls = [
-        (number, text_of(output.get("data", {}).get("text/html", "")))
-        for number, output in chapter.outputs
-    ]
     return [
         f"cell {number}: {found[0]!r}"
-        for number, html in htmls
-        if (found := pattern.search(html))
+        for number, html in chapter.htmls
+        if (found := FROM_ANOTHER_HOST.search(html))
     ]
 
 
 def sources_are_fresh(chapter: ChapterFile) -> list[str]:
     """The code that `show_source` displayed is the package's current code."""
-    problems, shown = [], 0
-    for number, output in chapter.outputs:
-        fact = output.get("metadata", {}).get("genai_tutorial", {}).get("source")
-        if fact is None:
-            continue
-        shown += 1
+    problems = []
+    shown = chapter.facts_in_outputs("source")
+    for number, output, fact in shown:
         thing = importlib.import_module(fact["module"])
         for name in fact["name"].split("."):
             thing = getattr(thing, name, None)
-        now = None if thing is None else source_text(thing, docstring=fact["docstring"])
+        now = thing and source_text(thing, docstring=fact["docstring"])
         if now != text_of(output["data"]["text/plain"]):
             problems.append(
                 f"cell {number}: {fact['module']}.{fact['name']} has changed since; "
                 "execute the notebook"
             )
-    return (
-        problems
-        if shown
-        else ["show at least one part of the package with show_source"]
-    )
+    if not shown:
+        problems.append("show at least one part of the package with show_source")
+    return problems
 
 
 def claims_are_kept(chapter: ChapterFile) -> list[str]:
     """There are at least three claims with distinct statements, because links are made
     from the statement.
     """
-    facts = [
-        output.get("metadata", {}).get("genai_tutorial", {})
-        for _, output in chapter.outputs
-    ]
-    statements = [fact["claim"]["statement"] for fact in facts if "claim" in fact]
-    twice = sorted(
-        {statement for statement in statements if statements.count(statement) > 1}
-    )
-    problems = [f"the claim {statement!r} occurs twice" for statement in twice]
-    return problems + (
-        []
-        if len(statements) >= 3
-        else [f"a chapter makes at least 3 claims, got {len(statements)}"]
-    )
+    claims = [claim["statement"] for _, _, claim in chapter.facts_in_outputs("claim")]
+    problems = [f"the claim {claim!r} occurs twice" for claim in twice(claims)]
+    if len(claims) < 3:
+        problems.append(f"a chapter makes at least 3 claims, got {len(claims)}")
+    return problems
 
 
 def has_an_interactive_figure(chapter: ChapterFile) -> list[str]:
-    found = [
-        1
-        for _, output in chapter.outputs
-        if "frames" in output.get("metadata", {}).get("genai_tutorial", {})
-    ]
-    return [] if found else ["a chapter has at least one interactive figure: Frames"]
+    if chapter.facts_in_outputs("frames"):
+        return []
+    return ["a chapter has at least one interactive figure: Frames"]
 
 
 def tags_are_known(chapter: ChapterFile) -> list[str]:
@@ -293,13 +248,12 @@ def tags_are_known(chapter: ChapterFile) -> list[str]:
         for number, tag in tags
         if tag not in TAGS
     ]
-    checked = [1 for _, tag in tags if tag == "nbval-check-output"]
-    return problems + (
-        [] if checked else ["no cell carries the tag nbval-check-output"]
-    )
+    if "nbval-check-output" not in {tag for _, tag in tags}:
+        problems.append("no cell carries the tag nbval-check-output")
+    return problems
 
 
-CHECKS = (
+RULES = (
     no_stored_error,
     no_widget_view,
     small_enough,

@@ -42,76 +42,53 @@ def candidates(text: str) -> list[str]:
     """
     word = plain(text)
     forms = [word]
-    if word.endswith("ies"):
-        forms.append(word[:-3] + "y")
-    if word.endswith("es"):
-        forms.append(word[:-2])
-    if word.endswith("s"):
-        forms.append(word[:-1])
+    for ending, singular in (("ies", "y"), ("es", ""), ("s", "")):
+        if word.endswith(ending):
+            forms.append(word.removesuffix(ending) + singular)
     return forms + [OTHER_FORMS[form] for form in forms if form in OTHER_FORMS]
 
 
-def entries(env) -> dict[str, tuple[str, str]]:
-    """Return the anchor and the definition of each glossary entry, by its name in lower
-    case.
-    """
-    found = {}
+def entries(env) -> list[tuple[str, str, str]]:
+    """Return the name, the anchor and the definition of each glossary entry."""
+    found = []
     for item in env.get_doctree(GLOSSARY).findall(nodes.definition_list_item):
-        definition = (
-            next(item.findall(nodes.definition))
-            .astext()
-            .split("\n\n")[0]
-            .replace("\n", " ")
-        )
+        text = next(item.findall(nodes.definition)).astext()
+        definition = text.split("\n\n")[0].replace("\n", " ")
         for term in item.findall(nodes.term):
+            words = [
+                child.astext()
+                for child in term.children
+                if not isinstance(child, addnodes.index)
+            ]
             if term["ids"]:
-                words = [
-                    child
-                    for child in term.children
-                    if not isinstance(child, addnodes.index)
-                ]
-                found[plain("".join(child.astext() for child in words))] = (
-                    term["ids"][0],
-                    definition,
-                )
+                found.append(("".join(words), term["ids"][0], definition))
     return found
 
 
-def lead_to_words(app, doctree, docname):
-    """Resolve the glossary links of a page."""
-    if GLOSSARY not in app.env.found_docs:
+def lead_to_entries(app, doctree, docname):
+    if GLOSSARY not in app.env.found_docs or docname == GLOSSARY:
         return
-    target = (
-        app.builder.get_relative_uri(docname, GLOSSARY) if docname != GLOSSARY else None
-    )
+    target = app.builder.get_relative_uri(docname, GLOSSARY)
     links = [
         link
         for link in doctree.findall(nodes.reference)
-        if target and link.get("refuri") == target
+        if link.get("refuri") == target and "glossary" not in link.astext().lower()
     ]
-    if not links:
-        return
-    words = entries(app.env)
+    found = {plain(name): rest for name, *rest in entries(app.env)} if links else {}
     for link in links:
-        if "glossary" in link.astext().lower():
-            continue
-        entry = next(
-            (words[form] for form in candidates(link.astext()) if form in words), None
-        )
-        if entry is None:
+        form = next((form for form in candidates(link.astext()) if form in found), None)
+        if form is None:
             logger.warning(
                 "the glossary has no entry for %r; add it to book/glossary.md",
                 link.astext(),
                 location=link,
             )
             continue
-        anchor, definition = entry
+        anchor, link["reftitle"] = found[form]
         link["refuri"] = f"{target}#{anchor}"
-        link["reftitle"] = definition
         link["classes"].append("glossary-word")
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
-    app.connect("doctree-resolved", lead_to_words)
+    app.connect("doctree-resolved", lead_to_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
