@@ -25,7 +25,7 @@ from .recipe import Recipe, RunSettings, Trained
 from .sample import draw_films, draw_images, make_sounds, sample_images
 from .shakespeare import held_out_loss, language_model_loss
 from .shapes.clip import SHAPES_CLIP
-from .shapes.diffusion import draw_scenes
+from .shapes.diffusion import SHAPES_SCHEDULE, draw_scenes
 from .shapes.latent_video import LatentVideo
 from .shapes.vision_language import SHAPES_VLM
 from .smollm2_tools import SMOLLM2_TOOLS

@@ -4,60 +4,69 @@ from pathlib import Path
 from typing import Any
 
 from genai_tutorial.pretrained import read_card
-from genai_tutorial.recipes import (
-    arithmetic_reasoner,
-    bach_chorales,
-    caption_voice,
-    emoji_autoencoder,
-    molecules,
-    molecules_3d,
-    paddle_world,
-    python_exercises,
-    shakespeare,
-    smollm2_tools,
-    speech_codec,
-    spoken_captions,
-)
-from genai_tutorial.recipes.factbook import base, draft, ppo, sft
-from genai_tutorial.recipes.latent import diffusion as latent_diffusion
-from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
-from genai_tutorial.recipes.shapes import clip, stream, video, vision_language
-from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
-
+from .arithmetic_reasoner import ARITHMETIC_REASONER
+from .bach_chorales import LIVE as CHORALES_LIVE
+from .bach_chorales import LONGER as CHORALES
+from .caption_voice import CAPTION_VOICE
+from .emoji_autoencoder import EMOJI_AUTOENCODER
+from .factbook.base import FACTBOOK_BASE
+from .factbook.draft import FACTBOOK_DRAFT
+from .factbook.ppo import FACTBOOK_PPO
+from .factbook.sft import FACTBOOK_SFT
+from .latent.diffusion import EMOJI_LATENT, SHAPES_LATENT
+from .mnist.classifier import DIGIT_CLASSIFIER
+from .mnist.diffusion import LIVE as DIGITS_LIVE
+from .mnist.diffusion import LONGER as DIGITS
+from .mnist.families import DIGIT_FAMILIES
+from .mnist.gan import MNIST_GAN
+from .molecules import MOLECULES
+from .molecules_3d import MOLECULES_3D
+from .paddle_world import PADDLE_WORLD
+from .python_exercises import PYTHON_EXERCISES
+from .shakespeare import LIVE as SHAKESPEARE_LIVE
+from .shakespeare import LONGER as SHAKESPEARE
+from .shapes.clip import SHAPES_CLIP
+from .shapes.diffusion import SHAPES_DIFFUSION
+from .shapes.stream import SHAPES_STREAM
+from .shapes.video import SHAPES_VIDEO
+from .shapes.vision_language import SHAPES_VLM
+from .smollm2_tools import SMOLLM2_TOOLS
+from .speech_codec import SPEECH_CODEC
+from .spoken_captions import SPOKEN_CAPTIONS
 from .files import load_recipe
 from .recipe import Recipe
 
 RECIPES: tuple[Recipe, ...] = (
-    shakespeare.LIVE,
-    shakespeare.LONGER,
-    classifier.DIGIT_CLASSIFIER,
-    diffusion.LIVE,
-    diffusion.LONGER,
-    gan.MNIST_GAN,
-    clip.SHAPES_CLIP,
-    shapes_diffusion.SHAPES_DIFFUSION,
-    vision_language.SHAPES_VLM,
-    stream.SHAPES_STREAM,
-    emoji_autoencoder.EMOJI_AUTOENCODER,
-    latent_diffusion.SHAPES_LATENT,
-    latent_diffusion.EMOJI_LATENT,
-    *families.DIGIT_FAMILIES,
-    base.FACTBOOK_BASE,
-    sft.FACTBOOK_SFT,
-    ppo.FACTBOOK_PPO,
-    draft.FACTBOOK_DRAFT,
-    arithmetic_reasoner.ARITHMETIC_REASONER,
-    python_exercises.PYTHON_EXERCISES,
-    video.SHAPES_VIDEO,
-    spoken_captions.SPOKEN_CAPTIONS,
-    caption_voice.CAPTION_VOICE,
-    speech_codec.SPEECH_CODEC,
-    bach_chorales.LIVE,
-    bach_chorales.LONGER,
-    smollm2_tools.SMOLLM2_TOOLS,
-    paddle_world.PADDLE_WORLD,
-    molecules_3d.MOLECULES_3D,
-    molecules.MOLECULES,
+    SHAKESPEARE_LIVE,
+    SHAKESPEARE,
+    DIGIT_CLASSIFIER,
+    DIGITS_LIVE,
+    DIGITS,
+    MNIST_GAN,
+    SHAPES_CLIP,
+    SHAPES_DIFFUSION,
+    SHAPES_VLM,
+    SHAPES_STREAM,
+    EMOJI_AUTOENCODER,
+    SHAPES_LATENT,
+    EMOJI_LATENT,
+    *DIGIT_FAMILIES,
+    FACTBOOK_BASE,
+    FACTBOOK_SFT,
+    FACTBOOK_PPO,
+    FACTBOOK_DRAFT,
+    ARITHMETIC_REASONER,
+    PYTHON_EXERCISES,
+    SHAPES_VIDEO,
+    SPOKEN_CAPTIONS,
+    CAPTION_VOICE,
+    SPEECH_CODEC,
+    CHORALES_LIVE,
+    CHORALES,
+    SMOLLM2_TOOLS,
+    PADDLE_WORLD,
+    MOLECULES_3D,
+    MOLECULES,
 )
 """All recipes of the book."""
 

@@ -15,7 +15,7 @@ from genai_tutorial.alignment import (
     supervised_loss,
 )
 from genai_tutorial.data import Source, load_drug_likeness, load_molecule_split
-from genai_tutorial.data.molecules import SOURCE
+from genai_tutorial.data import molecules
 from genai_tutorial.science.molecules import (
     QED_LABELS,
     MoleculeModel,
@@ -70,7 +70,7 @@ class MoleculeRecipe(DecoderRecipe):
 
     label_dropout: float
 
-    source: ClassVar[Source] = SOURCE
+    source: ClassVar[Source] = molecules.SOURCE
 
     @property
     def options(self) -> MoleculeOptions:

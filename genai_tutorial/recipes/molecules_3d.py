@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import HEAVY_ELEMENTS, Source, graph_key, load_ligand_split
-from genai_tutorial.data.ligands import SOURCE
+from genai_tutorial.data import ligands
 from genai_tutorial.science.structures import (
     EquivariantConfig,
     EquivariantNetwork,
@@ -28,12 +28,12 @@ from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from .recipe import Recipe, RunSettings, Trained
 from .spot_check import SpotCheck
 
-SAMPLES = 1000
+STRUCTURES = 1000
 """The number of sampled molecules on which a card's scores are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoleculeOptions:
+class StructureOptions:
     """The options of a model of molecules in space."""
 
     atoms: int | None = None
@@ -54,13 +54,13 @@ class Molecules3DRecipe(Recipe):
     optimizer: OptimizerSettings
     max_atoms: int = 9
 
-    source: ClassVar[Source] = SOURCE
+    source: ClassVar[Source] = ligands.SOURCE
     makes: ClassVar[str] = "text"
 
     @property
-    def options(self) -> MoleculeOptions:
+    def options(self) -> StructureOptions:
         """The default options: a molecule of any size, in 50 steps."""
-        return MoleculeOptions()
+        return StructureOptions()
 
     def build(self) -> EquivariantNetwork:
         """Return the untrained network."""
@@ -91,7 +91,7 @@ class Molecules3DRecipe(Recipe):
         those of held-out ones.
         """
         train, held_out = load_ligand_split(self.max_atoms)
-        sampled = self.draw_molecules(model, SAMPLES, MoleculeOptions(), seed=0)
+        sampled = self.draw_molecules(model, STRUCTURES, StructureOptions(), seed=0)
         known = {graph_key(ligand.symbols, ligand.bonds) for ligand in train}
         keys = [
             graph_key(molecule.symbols, bond_pairs(molecule))
@@ -102,7 +102,7 @@ class Molecules3DRecipe(Recipe):
             "held_out_loss": round(
                 held_out_molecule_loss(model, *to_table(held_out)), 4
             ),
-            "samples": SAMPLES,
+            "samples": STRUCTURES,
             "sampled": _scores(judge_structures(sampled)),
             "held_out": _scores(judge_structures(held_out)),
             "different_share_of_sound": round(len(set(keys)) / max(len(keys), 1), 4),
@@ -113,7 +113,7 @@ class Molecules3DRecipe(Recipe):
 
     def spot_check(self, loaded: EquivariantNetwork, n: int, seed: int) -> SpotCheck:
         """Measure the share of new samples that are sound."""
-        sampled = self.draw_molecules(loaded, n, MoleculeOptions(), seed)
+        sampled = self.draw_molecules(loaded, n, StructureOptions(), seed)
         values = [judge_structure(molecule).sound for molecule in sampled]
         return SpotCheck("sampled.sound", values)
 
@@ -128,7 +128,7 @@ class Molecules3DRecipe(Recipe):
         self,
         loaded: EquivariantNetwork,
         count: int,
-        options: MoleculeOptions,
+        options: StructureOptions,
         seed: int,
     ) -> list[Geometry]:
         """Return sampled molecules."""
@@ -141,7 +141,7 @@ class Molecules3DRecipe(Recipe):
         return sample_molecules(loaded, sizes, options.steps, generator)
 
     def write(
-        self, loaded: EquivariantNetwork, options: MoleculeOptions, seed: int
+        self, loaded: EquivariantNetwork, options: StructureOptions, seed: int
     ) -> str:
         """Return a molecule as the text of an XYZ file, which every viewer of molecules
         opens; the best of eight samples if one of them is sound.

@@ -44,7 +44,7 @@ def test_molecule_run_is_repeatable(trained, tmp_path):
 
 @pytest.mark.slow
 def test_molecule_metrics_hold_real_molecules_beside_samples(trained, monkeypatch):
-    monkeypatch.setattr(molecules_3d, "SAMPLES", 10)
+    monkeypatch.setattr(molecules_3d, "STRUCTURES", 10)
     metrics = TINY.measure(trained.model)
     assert 1.5 < metrics["held_out_loss"] < 2.5
     assert metrics["held_out"]["sound"] > 0.98 > metrics["sampled"]["sound"]

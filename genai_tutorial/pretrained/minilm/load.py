@@ -17,7 +17,7 @@ from genai_tutorial.tokenization import WordPieceTokenizer
 from .find import MINILM_FILE, MINILM_VOCABULARY, find_minilm
 
 # BERT's names on the left, the book's on the right.
-LAYER_NAMES = {
+BERT_LAYERS = {
     "attention.self.query": "attention.query",
     "attention.self.key": "attention.key",
     "attention.self.value": "attention.value",
@@ -27,7 +27,7 @@ LAYER_NAMES = {
     "output.dense": "feed_forward.output",
     "output.LayerNorm": "feed_forward_norm",
 }
-OTHER_NAMES = {
+BERT_OTHERS = {
     "embeddings.word_embeddings.weight": "token_embedding.weight",
     "embeddings.position_embeddings.weight": "positions.weight",
     "embeddings.LayerNorm.weight": "norm.weight",
@@ -93,12 +93,12 @@ def rename_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     for name, weight in weights.items():
         block, _, rest = name.removeprefix("encoder.layer.").partition(".")
         layer_name, _, kind = rest.rpartition(".")
-        if name in OTHER_NAMES:
-            renamed[OTHER_NAMES[name]] = weight
+        if name in BERT_OTHERS:
+            renamed[BERT_OTHERS[name]] = weight
         elif name == SEGMENTS:
             renamed["segment"] = weight[0].clone()
-        elif layer_name in LAYER_NAMES:
-            renamed[f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"] = weight
+        elif layer_name in BERT_LAYERS:
+            renamed[f"blocks.{block}.{BERT_LAYERS[layer_name]}.{kind}"] = weight
     return renamed
 
 

@@ -17,7 +17,7 @@ from genai_tutorial.transformer import DecoderConfig
 from .rotary import read_gguf_scaling
 
 # The names in the file on the left, the book's on the right.
-LAYER_NAMES = {
+GGUF_LAYERS = {
     "attn_norm": "attention_norm",
     "attn_q": "attention.query",
     "attn_k": "attention.key",
@@ -28,7 +28,7 @@ LAYER_NAMES = {
     "ffn_up": "feed_forward.widen",
     "ffn_down": "feed_forward.output",
 }
-OTHER_NAMES = {
+GGUF_OTHERS = {
     "token_embd.weight": "token_embedding.weight",
     "output_norm.weight": "final_norm.weight",
     "output.weight": "head.weight",
@@ -226,12 +226,12 @@ def unpermute(
 
 def _name(theirs: str) -> str:
     """Return the book's name for a weight, or the file's own name if there is none."""
-    if theirs in OTHER_NAMES:
-        return OTHER_NAMES[theirs]
+    if theirs in GGUF_OTHERS:
+        return GGUF_OTHERS[theirs]
     block, _, rest = theirs.removeprefix("blk.").partition(".")
     layer_name, _, kind = rest.rpartition(".")
     return (
-        f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"
-        if layer_name in LAYER_NAMES
+        f"blocks.{block}.{GGUF_LAYERS[layer_name]}.{kind}"
+        if layer_name in GGUF_LAYERS
         else theirs
     )

@@ -20,7 +20,7 @@ from ..files import load_recipe
 from ..options import CaptionOptions
 from ..recipe import RunSettings, Trained
 from ..shapes.clip import SHAPES_CLIP
-from ..shapes.diffusion import SCHEDULE
+from ..shapes.diffusion import SHAPES_SCHEDULE
 from ..shapes.text_to_image import DrawCaptions, TextToImageRecipe
 from ..spot_check import SpotCheck
 from .model import LatentDiffusion
@@ -78,7 +78,7 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
         shown = self.hide_texts(texts[torch.arange(len(texts)), kind], generator)
         return diffusion_loss(
-            model, SCHEDULE, VELOCITY, latents, shown, generator=generator
+            model, SHAPES_SCHEDULE, VELOCITY, latents, shown, generator=generator
         )
 
     def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:

@@ -20,7 +20,7 @@ from genai_tutorial.multimodal import TextToImage
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.vae import ImageAutoencoder
 
-from ..shapes.diffusion import SCHEDULE
+from ..shapes.diffusion import SHAPES_SCHEDULE
 
 
 class LatentDiffusion(NamedTuple):
@@ -46,7 +46,7 @@ class LatentDiffusion(NamedTuple):
         unwanted = None if negative is None else self.read(negative)
         return Denoiser(
             Guided(self.model, guidance, unwanted),
-            SCHEDULE,
+            SHAPES_SCHEDULE,
             VELOCITY,
             condition=self.read(captions),
         )
@@ -66,7 +66,7 @@ class LatentDiffusion(NamedTuple):
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
             self.model,
-            SCHEDULE,
+            SHAPES_SCHEDULE,
             VELOCITY,
             self.read(captions),
             (len(captions), config.image_channels, side, side),
@@ -96,6 +96,6 @@ class LatentDiffusion(NamedTuple):
         generator = torch.Generator().manual_seed(seed)
         latents = self.autoencoder.to_latents(images, generator)
         noise = torch.randn(latents.shape, generator=generator)
-        x, timesteps = partly_noised(SCHEDULE, latents, noise, strength, steps=steps)
+        x, timesteps = partly_noised(SHAPES_SCHEDULE, latents, noise, strength, steps=steps)
         denoise = self.denoiser(captions, guidance)
         return self.autoencoder.to_images(last_sample(ddim(denoise, x, timesteps)))

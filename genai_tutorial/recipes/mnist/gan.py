@@ -43,7 +43,7 @@ class DigitGANRecipe(GANRecipe):
     def measure(self, model: DigitGenerator) -> dict:
         """Compare generated images with the held-out digits and with their labels."""
         labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
-        images = draw_digits(model, labels, seed=self.seed)
+        images = generate_digits(model, labels, seed=self.seed)
         return measure_digits(images, labels) | {
             "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(load_mnist_split()[1]),
@@ -52,7 +52,7 @@ class DigitGANRecipe(GANRecipe):
     def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
         """Measure how many generated digits show their label."""
         return spot_check_labels(
-            lambda labels: draw_digits(loaded, labels, seed), n, seed
+            lambda labels: generate_digits(loaded, labels, seed), n, seed
         )
 
     def summary(self, metrics: dict) -> str:
@@ -63,11 +63,11 @@ class DigitGANRecipe(GANRecipe):
         self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
     ) -> Float[Tensor, "count 28 28"]:
         """Generate digits."""
-        return draw_digits(loaded, options.labels(count), seed)
+        return generate_digits(loaded, options.labels(count), seed)
 
 
 @torch.no_grad()
-def draw_digits(
+def generate_digits(
     model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
 ) -> Float[Tensor, "count 28 28"]:
     """Generate one digit per label, in one forward pass."""

@@ -39,7 +39,7 @@ from .text_to_image import (
     everything_shown,
 )
 
-SCHEDULE = zero_terminal_snr(scaled_linear_schedule(1000))
+SHAPES_SCHEDULE = zero_terminal_snr(scaled_linear_schedule(1000))
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`.
 
 A large flat shape remains visible under a lot of noise. With the cosine schedule,
@@ -101,7 +101,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         is_full = torch.rand(len(full), generator=generator).to(full.device) < 0.5
         texts = self.hide_texts(torch.where(is_full[:, None], full, shorter), generator)
         return diffusion_loss(
-            model, SCHEDULE, VELOCITY, images / 127.5 - 1, texts, generator=generator
+            model, SHAPES_SCHEDULE, VELOCITY, images / 127.5 - 1, texts, generator=generator
         )
 
     def wrap(self, model: TextToImage, card: dict) -> tuple[TextToImage, WordTokenizer]:
@@ -201,7 +201,7 @@ def draw_scenes(
     """
     return sample_images(
         model,
-        SCHEDULE,
+        SHAPES_SCHEDULE,
         VELOCITY,
         tokenizer.encode_batch(captions, CAPTION_LENGTH),
         (len(captions), 3, 32, 32),

@@ -15,7 +15,7 @@ from genai_tutorial.tasks.shapes import render
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import KnownFrames, TextToVideo
 
-from .diffusion import SCHEDULE
+from .diffusion import SHAPES_SCHEDULE
 
 
 class LatentVideo(NamedTuple):
@@ -38,7 +38,7 @@ class LatentVideo(NamedTuple):
         """
         return Denoiser(
             Guided(self.model, guidance),
-            SCHEDULE,
+            SHAPES_SCHEDULE,
             VELOCITY,
             condition=encode_motion_captions(captions),
         )
@@ -74,7 +74,7 @@ class LatentVideo(NamedTuple):
         side = config.image_size
         return sample_images(
             model,
-            SCHEDULE,
+            SHAPES_SCHEDULE,
             VELOCITY,
             encode_motion_captions(captions),
             (len(captions), network.config.frames, config.image_channels, side, side),

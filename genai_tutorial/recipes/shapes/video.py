@@ -36,7 +36,7 @@ from ..latent.diffusion import SHAPES_LATENT
 from ..options import CaptionOptions
 from ..recipe import Recipe, RunSettings, Trained
 from ..spot_check import SpotCheck
-from .diffusion import SCHEDULE
+from .diffusion import SHAPES_SCHEDULE
 from .latent_video import LatentVideo, encode_scenes
 
 
@@ -127,18 +127,18 @@ class TextToVideoRecipe(Recipe):
         texts = drop_texts(texts, self.text_dropout, empty, generator)
         batch, frames = latents.shape[:2]
         t = logit_normal_timesteps(
-            batch, len(SCHEDULE), self.time_mean, self.time_deviation, generator
+            batch, len(SHAPES_SCHEDULE), self.time_mean, self.time_deviation, generator
         )
         noise = torch.randn(latents.shape, generator=generator)
         known = draw_known_frames(batch, frames, self.known_share, generator)
         t, noise, known = (part.to(latents.device) for part in (t, noise, known))
-        noisy = SCHEDULE.add_noise(latents, noise, t)
+        noisy = SHAPES_SCHEDULE.add_noise(latents, noise, t)
         output = model(
             torch.where(known[..., None, None, None], latents, noisy),
             torch.where(known, 0, t[:, None]),
             texts,
         )
-        target = VELOCITY.target(Denoised(latents, noise), SCHEDULE.levels(t, latents))
+        target = VELOCITY.target(Denoised(latents, noise), SHAPES_SCHEDULE.levels(t, latents))
         return (output - target)[~known].square().mean()
 
     def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
