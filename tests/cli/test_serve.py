@@ -19,7 +19,7 @@ from genai_tutorial.cli.chat_models import CHAT_PROFILES
 from genai_tutorial.cli.server.models import MODELS, ServedModel, available_models
 from genai_tutorial.cli.server.running import load_all
 from genai_tutorial.efficiency import Request, SamplingOptions, answer_alone
-from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.assistant import MAX_ANSWER_TOKENS
 from genai_tutorial.tokenization import Message
 from tests.cli.server.tiny_models import running
