@@ -443,7 +443,7 @@ def tiny(monkeypatch, tmp_path):
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
     monkeypatch.setattr(
-        "genai_tutorial.recipes.training.trained_folder", lambda: tmp_path / "mine"
+        "genai_tutorial.recipes.catalogue.trained_folder", lambda: tmp_path / "mine"
     )
     return tmp_path / "mine"
 
