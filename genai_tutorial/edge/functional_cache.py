@@ -60,9 +60,7 @@ class FunctionalCache(KVCache):
         self.new_values.append(torch.cat((self.values[layer], value), dim=2))
         return self.new_keys[-1], self.new_values[-1]
 
-    def extend(
-        self, x: Float[Tensor, "batch new *rest"] | Int[Tensor, "batch new"], count: int
-    ) -> Tensor:
+    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
         """Prepend the next layer's last `count` inputs to its new ones."""
         text = torch.cat((self.earlier[len(self.new_earlier)], x), dim=1)
         self.new_earlier.append(text[:, -count:])
@@ -85,9 +83,7 @@ class FunctionalCache(KVCache):
 
 
 class TracedContext(AttentionContext):
-    """A context that computes masks separately in each layer and finds a layer's
-    earlier inputs by their order.
-    """
+    """A context that computes masks separately in each layer."""
 
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
@@ -96,9 +92,3 @@ class TracedContext(AttentionContext):
         if self.cache is None:
             return self._of_whole_texts(x, pattern)
         return self._of_new_tokens(x, pattern)
-
-    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
-        """Prepend a layer's last `count` inputs to its new ones."""
-        if self.cache is None:
-            return super().with_previous(layer, x, count)
-        return self.cache.extend(x, count)

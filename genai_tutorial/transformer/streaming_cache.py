@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .cache import KVCache
+from .cache import KVCache, ring_positions
 from .config import DecoderConfig
-from .masks import check_sinks
-from .rolling_cache import ring_positions
-from .rotary import RotaryEmbedding
+from .context import check_sinks
+from .positions import RotaryEmbedding
 
 
 class SinkCache(KVCache):
@@ -31,8 +30,6 @@ class SinkCache(KVCache):
         batch_size: The number of rows, which have equal lengths.
         sinks: The number of first tokens to keep.
         window: The number of last tokens that a token attends to, itself included.
-        dtype: The same as the model's.
-        device: The same as the model's.
 
     Raises:
         ValueError: If a size is out of range, or the model has another positional
@@ -56,8 +53,6 @@ class SinkCache(KVCache):
         batch_size: int = 1,
         sinks: int = 4,
         window: int = 252,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str | None = None,
     ):
         check_sinks(sinks, window)
         attention = config.attention
@@ -67,7 +62,7 @@ class SinkCache(KVCache):
                 f"window; got positions={attention.positions!r} and "
                 f"sliding_window={attention.sliding_window}."
             )
-        super().__init__(config, batch_size, sinks + window, dtype, device)
+        super().__init__(*config.cache_sizes(batch_size, sinks + window))
         self.sinks, self.window = sinks, window
         self.longest_place = config.context_length
         self.length = sys.maxsize  # of the text, which may be of any length
@@ -165,8 +160,3 @@ class SinkCache(KVCache):
         start = torch.tensor([length - self.sinks], device=self.ids.device)
         last = ring_positions(start, self.window)[0]
         return torch.cat((first, torch.where(last < 0, -1, last + self.sinks)))
-
-    def _rewind(self, length: int) -> None:
-        self.lengths = [0] * len(self.lengths)
-        self.interrupted = False
-        self.last_inputs.clear()

@@ -11,6 +11,7 @@ from genai_tutorial.transformer import (
     attention_weights,
     causal_mask,
     padding_mask,
+    rotary_frequencies,
     sliding_window_mask,
 )
 
@@ -62,7 +63,9 @@ def test_attention_scaling_keeps_scores_at_unit_variance():
     assert 0.9 < scores.std() < 1.1
 
 
-@pytest.mark.parametrize("rotary", [None, RotaryEmbedding(4, 10)])
+@pytest.mark.parametrize(
+    "rotary", [None, RotaryEmbedding(rotary_frequencies(4, 10_000), 10)]
+)
 @pytest.mark.parametrize("query_key_norm", [False, True])
 def test_fused_attention_equals_weights_times_values(rotary, query_key_norm):
     torch.manual_seed(0)
