@@ -188,7 +188,16 @@ class MultiHeadAttention(nn.Module):
     ):
         super().__init__()
         key_value_heads = heads if key_value_heads is None else key_value_heads
-        _check(width, heads, key_value_heads)
+        if width % heads:
+            raise ValueError(
+                "heads must divide width, so that all heads get the same number of "
+                f"features; got {heads=}, {width=}."
+            )
+        if key_value_heads < 1 or heads % key_value_heads:
+            raise ValueError(
+                "key_value_heads must divide heads, so that the groups are equally "
+                f"large; got {key_value_heads=}, {heads=}."
+            )
         self.is_cross = source_width is not None
         if self.is_cross and (rotary is not None or alibi or window is not None):
             raise ValueError(
@@ -262,12 +271,9 @@ class MultiHeadAttention(nn.Module):
         """
         if self.is_cross != (source is not None):
             raise ValueError(
-                "Cross-attention needs a source." if self.is_cross else
-                (
-                    "Self-attention takes no source: give the layer a source_width to "
-                    "let it attend to another sequence."
-                )
-            )  # fmt: skip
+                "Cross-attention needs a source, and self-attention takes no source: "
+                "give the layer a source_width to let it attend to another sequence."
+            )
         source = x if source is None else source
         query, key, value = (
             layer(vectors).view(*vectors.shape[:2], -1, self.head_width).transpose(1, 2)
@@ -283,16 +289,3 @@ class MultiHeadAttention(nn.Module):
             rotation = context.rotation(self.rotary)
             query, key = self.rotary(query, rotation), self.rotary(key, rotation)
         return query, key, value
-
-
-def _check(width: int, heads: int, key_value_heads: int) -> None:
-    if width % heads:
-        raise ValueError(
-            "heads must divide width, so that all heads get the same number of "
-            f"features; got {heads=}, {width=}."
-        )
-    if key_value_heads < 1 or heads % key_value_heads:
-        raise ValueError(
-            "key_value_heads must divide heads, so that the groups are equally large; "
-            f"got {key_value_heads=}, {heads=}."
-        )

@@ -78,9 +78,9 @@ class KVCache:
             ValueError: If the cache is too short or has another number of rows.
         """
         batch, new = ids.shape
-        self._check(batch, new, new_lengths)
-        self.interrupted = True
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
+        self._check(batch, new)
+        self.interrupted = True
         self.start, self.end = min(self.lengths), max(self.lengths) + new
         self.equal_rows = self.end - self.start == new  # all rows have one length
         starts = torch.tensor(
@@ -153,19 +153,15 @@ class KVCache:
                 convolutions or n-gram tables.
         """
         if self.forgets or self.last_inputs:
-            kind = (
-                f"A {type(self).__name__} has overwritten earlier keys"
-                if self.forgets
-                else "The last inputs of short convolutions and n-gram tables are gone"
-            )
             raise ValueError(
-                f"{kind}, so it cannot go back. Use `keep`, which reads the text "
-                "again, or a model with full attention and no such layers."
+                f"This {type(self).__name__} cannot go back: earlier keys are "
+                "overwritten, or the last inputs of short convolutions and n-gram "
+                "tables are gone. Use `keep`, which reads the text again."
             )
-        if not 0 <= length <= min(self.lengths):
+        read = min(self.lengths)
+        if not 0 <= length <= read:
             raise ValueError(
-                "length must be from 0 to the number of tokens that each row has read, "
-                f"{min(self.lengths)}; got {length}."
+                f"Each row has read {read} tokens, so it cannot go back to {length}."
             )
         self._rewind(length)
 
@@ -195,23 +191,21 @@ class KVCache:
         self.ids[self.rows, self.positions] = ids
 
     def _rewind(self, length: int) -> None:
-        # The inputs before the end of the shorter text are no longer known.
-        again = self.forgets or bool(self.last_inputs)
-        self.lengths = [0 if again else length] * len(self.lengths)
+        if self.forgets or self.last_inputs:  # what came before is no longer known
+            length = 0
+        self.lengths = [length] * len(self.lengths)
         self.last_inputs.clear()
         self.interrupted = False
 
-    def _check(self, batch: int, new: int, new_lengths: list[int] | None) -> None:
+    def _check(self, batch: int, new: int) -> None:
         if batch != len(self.lengths):
             raise ValueError(
                 f"The cache was made for {len(self.lengths)} rows, got {batch}."
             )
-        if new_lengths is not None and (
-            len(new_lengths) != batch
-            or not all(0 <= length <= new for length in new_lengths)
-        ):
+        lengths = self.new_lengths
+        if len(lengths) != batch or not all(0 <= length <= new for length in lengths):
             raise ValueError(
-                f"lengths must be {batch} numbers from 0 to {new}, got {new_lengths}."
+                f"lengths must be {batch} numbers from 0 to {new}, got {lengths}."
             )
         if max(self.lengths) + new > self.length:
             raise ValueError(

@@ -245,12 +245,9 @@ class DynamicNTKScaling(RotaryScaling):
     Attributes:
         length: The length of the text, in tokens.
         original_context_length: The trained context, in tokens.
-        factor: 1 scales by the ratio of `length` to the trained context; more, for
-            models trained with it, by `factor` times as much beyond the trained
-            context.
 
     Raises:
-        ValueError: If the factor is below 1, or a length below 1.
+        ValueError: If a length is below 1.
 
     Source: Peng et al., YaRN, section 3.3 (dynamic scaling),
         https://arxiv.org/abs/2309.00071; the formula is that of the transformers
@@ -262,10 +259,8 @@ class DynamicNTKScaling(RotaryScaling):
 
     length: int
     original_context_length: int = 4096
-    factor: float | int = 1
 
     def __post_init__(self):
-        _check_factor(self.factor)
         if self.length < 1 or self.original_context_length < 1:
             raise ValueError(
                 "length and original_context_length must be at least 1 token; got "
@@ -275,8 +270,7 @@ class DynamicNTKScaling(RotaryScaling):
     @property
     def ratio(self) -> float:
         """The factor by which the slowest pair turns slower."""
-        stretch = max(self.length / self.original_context_length, 1.0)
-        return self.factor * stretch - (self.factor - 1)
+        return max(self.length / self.original_context_length, 1.0)
 
     def scale(
         self, frequencies: Float[Tensor, "pair"], base: float | int

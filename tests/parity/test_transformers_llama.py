@@ -273,7 +273,7 @@ def test_rotary_frequencies_and_factors_are_equal(scaling, base, head_width):
         (NTKScaling(4), 4 * 4096, 1.0),
         (NTKScaling(2.5), 10_240, 1.0),
         (DynamicNTKScaling(100), 100, 1.0),
-        (DynamicNTKScaling(9000, factor=2), 9000, 2.0),
+        (DynamicNTKScaling(9000), 9000, 1.0),
     ],
     ids=str,
 )

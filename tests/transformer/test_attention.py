@@ -180,7 +180,7 @@ def test_multi_head_attention_rejects_invalid_inputs():
     x = random(1, 2, 8)
     with pytest.raises(ValueError, match="Cross-attention needs a source"):
         MultiHeadAttention(8, 2, source_width=4)(x)
-    with pytest.raises(ValueError, match="Self-attention takes no source"):
+    with pytest.raises(ValueError, match="self-attention takes no source"):
         MultiHeadAttention(8, 2)(x, source=x)
     with pytest.raises(
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"
