@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from genai_tutorial.transformer import (
     AttentionContext,
     AttentionPattern,
+    CachedContext,
     KVCache,
     Visibility,
 )
@@ -89,6 +90,10 @@ class TracedContext(AttentionContext):
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
     ) -> Visibility:
         """Return the mask and bias for each query."""
-        if self.cache is None:
-            return self._of_whole_texts(x, pattern)
-        return self._of_new_tokens(x, pattern)
+        return self.see(x, pattern)
+
+
+class TracedCacheContext(CachedContext):
+    """The same for tokens that continue the text in a cache."""
+
+    visibility = TracedContext.visibility

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from genai_tutorial.runtime import require, write_atomically
 from genai_tutorial.transformer import DecoderLM, NGramEmbedding, ShortConvolution
 
-from .functional_cache import FunctionalCache, State, TracedContext
+from .functional_cache import FunctionalCache, State, TracedCacheContext, TracedContext
 
 CONTEXT_LENGTH = "context_length"
 """The entry of a file's metadata that holds the size of the context window."""
@@ -70,7 +70,7 @@ class DecoderStep(nn.Module):
         """
         keys, values, *earlier = state
         cache = FunctionalCache(keys, values, earlier)
-        logits = self.model(ids, TracedContext(cache=cache))[:, -1]
+        logits = self.model(ids, TracedCacheContext(cache))[:, -1]
         return logits, *cache.state()
 
     def state_names(self) -> list[str]:

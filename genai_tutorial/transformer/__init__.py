@@ -13,7 +13,7 @@ from .attention import (
     share_heads,
 )
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
-from .cache import KVCache
+from .cache import CachedContext, KVCache
 from .config import (
     AttentionConfig,
     DecoderConfig,

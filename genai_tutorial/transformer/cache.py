@@ -5,11 +5,21 @@ over the whole text.
 A `RollingCache` keeps only the tokens inside a sliding window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from .context import (
+    AttentionContext,
+    AttentionPattern,
+    Visibility,
+    causal_tables,
+    may_see,
+)
+from .positions import RotaryEmbedding
 
 
 class KVCache:
@@ -62,6 +72,12 @@ class KVCache:
         self.interrupted = False  # whether the last pass began but did not finish
         # The last inputs of layers that look back without attention.
         self.last_inputs: dict[nn.Module, Tensor] = {}
+
+    def context(self, new_lengths: list[int] | None = None) -> "CachedContext":
+        """Return the context of tokens that continue the text in the cache; see
+        `AttentionContext.cached`.
+        """
+        return CachedContext(self, new_lengths)
 
     def begin(
         self, ids: Int[Tensor, "batch new"], new_lengths: list[int] | None = None
@@ -213,6 +229,67 @@ class KVCache:
                 f"holds {max(self.lengths)}, and got {new} more. Make it longer, or "
                 "start a new one with the end of the text."
             )
+
+
+class CachedContext(AttentionContext):
+    """The context of tokens that continue the text in a cache."""
+
+    def __init__(self, cache: KVCache, new_lengths: list[int] | None = None):
+        super().__init__()
+        self.cache, self.new_lengths = cache, new_lengths
+
+    @contextmanager
+    def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
+        """Open the cache for a forward pass. The tokens count as read once the pass has
+        finished; after an interrupted pass, call `KVCache.keep`.
+        """
+        self._computed.clear()
+        self.positions = self.cache.begin(ids, self.new_lengths)
+        with torch.no_grad():
+            yield
+        self.cache.finish()
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values, preceded by those of earlier tokens."""
+        return self.cache.append(layer, key, value)
+
+    def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of the tokens' angles, shared by all layers;
+        those of no angle if the cache rotates keys on reading.
+        """
+        if "rotation" not in self._computed:
+            self._computed["rotation"] = (
+                rotary.no_rotation()
+                if self.cache.rotates_on_reading
+                else rotary.rotation(self.positions)
+            )
+        return self._computed["rotation"]
+
+    def rotate_late(
+        self, rotary: RotaryEmbedding | None, query: Tensor, key: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate queries and all keys, if the cache stores keys before rotation."""
+        if rotary is None or not self.cache.rotates_on_reading:
+            return query, key
+        return self.cache.rotate(rotary, query, key)
+
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask and bias for each query."""
+        new, keys = x.shape[1], self.cache.key_positions()
+        if self.cache.window is not None:
+            window, sinks = self.cache.window, self.cache.sinks
+            return may_see(self.positions, keys, window, sinks)[:, None], None, False
+        in_window = pattern.window is None or keys.shape[1] <= pattern.window
+        in_window &= self.cache.same_text is None
+        if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
+            if new == 1:  # a single token attends to all keys
+                return None, None, False
+            if new == keys.shape[1]:  # the text begins here
+                return None, None, True
+        mask, bias = causal_tables(x, pattern, self.positions, keys)
+        if self.cache.same_text is not None:
+            mask = mask & self.cache.same_text
+        return mask[:, None], bias, False
 
 
 class RollingCache(KVCache):

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from .cache import KVCache
 from .positions import RotaryEmbedding
 
 
@@ -211,6 +211,15 @@ Visibility = tuple[Tensor | None, Tensor | None, bool]
 """A mask, a bias and `is_causal`, as `fused_attention` takes them."""
 
 
+@runtime_checkable
+class Cache(Protocol):
+    """A cache of earlier tokens, such as a `KVCache`."""
+
+    def context(self, new_lengths: list[int] | None) -> "AttentionContext":
+        """Return the context of tokens that continue the text in the cache."""
+        ...
+
+
 @dataclass
 class AttentionContext:
     """The input of a forward pass beyond its tokens; build it with one of the
@@ -220,13 +229,9 @@ class AttentionContext:
         mask: True where a query may attend to a key; combined with the layer's own
             causal or window mask.
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
-        cache: The keys and values of the earlier tokens.
-        new_lengths: The number of new tokens in each row, without the padding.
         after_prefix: Whether several texts continue one prefix, so that their positions
             do not follow from their places in the row.
-
-    Raises:
-        ValueError: If there are both a mask and a cache.
+        cache: The cache of earlier tokens, which a `CachedContext` has.
 
     >>> AttentionContext.packed(torch.tensor([[5, 5, 6]])).positions
     tensor([[0, 1, 0]])
@@ -234,16 +239,9 @@ class AttentionContext:
 
     mask: Bool[Tensor, "#batch #head #query #key"] | None = None
     positions: Int[Tensor, "rows query"] | None = None
-    cache: KVCache | None = None
-    new_lengths: list[int] | None = None
     after_prefix: bool = False
+    cache: Cache | None = field(default=None, init=False)
     _computed: dict = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self):
-        if self.mask is not None and self.cache is not None:
-            raise ValueError(
-                "A cache holds one text per row, so packed rows cannot use one."
-            )
 
     @classmethod
     def packed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
@@ -291,7 +289,7 @@ class AttentionContext:
 
     @classmethod
     def cached(
-        cls, cache: KVCache, lengths: Int[Tensor, "batch"] | None = None
+        cls, cache: Cache, lengths: Int[Tensor, "batch"] | None = None
     ) -> "AttentionContext":
         """Return the context of tokens that continue the text in a cache and are
         appended to it; gradients are not computed.
@@ -300,53 +298,36 @@ class AttentionContext:
             cache: The cache, from `DecoderLM.make_cache`.
             lengths: The number of new tokens in each row, if rows are right-padded.
         """
-        new_lengths = None if lengths is None else lengths.tolist()
-        return cls(cache=cache, new_lengths=new_lengths)
+        return cache.context(None if lengths is None else lengths.tolist())
 
     @contextmanager
     def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
-        """Open the cache, if there is one, for a forward pass. The tokens count as read
-        once the pass has finished; after an interrupted pass, call `KVCache.keep`.
-        """
+        """Begin a forward pass over these tokens, and finish it."""
         self._computed.clear()
-        if self.cache is None:
-            yield
-            return
-        self.positions = self.cache.begin(ids, self.new_lengths)
-        with torch.no_grad():
-            yield
-        self.cache.finish()
+        yield
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return a layer's keys and values, preceded by those of earlier tokens."""
-        if self.cache is None:
-            return key, value
-        return self.cache.append(layer, key, value)
+        return key, value
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
-        None for positions 0, 1, 2 and so on. A cache that rotates keys on reading gets
-        angles of zero.
+        None for positions 0, 1, 2 and so on.
 
         Packed rows use None as well, because only distances within a text matter; those
         with a shared prefix do not, because the distance to the prefix matters too.
         """
-        if self.cache is None and not self.after_prefix:
+        if not self.after_prefix:
             return None
         if "rotation" not in self._computed:
-            if self.cache is not None and self.cache.rotates_on_reading:
-                self._computed["rotation"] = rotary.no_rotation()
-            else:
-                self._computed["rotation"] = rotary.rotation(self.positions)
+            self._computed["rotation"] = rotary.rotation(self.positions)
         return self._computed["rotation"]
 
     def rotate_late(
         self, rotary: RotaryEmbedding | None, query: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rotate queries and all keys, if the cache stores keys before rotation."""
-        if rotary is None or self.cache is None or not self.cache.rotates_on_reading:
-            return query, key
-        return self.cache.rotate(rotary, query, key)
+        return query, key
 
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
@@ -354,44 +335,28 @@ class AttentionContext:
         """Return the mask and bias for each query, computed once for all layers with
         the same pattern.
         """
-        compute = self._of_whole_texts if self.cache is None else self._of_new_tokens
         key = pattern, x.shape[1]
         if key not in self._computed:
-            self._computed[key] = compute(x, pattern)
+            self._computed[key] = self.see(x, pattern)
         return self._computed[key]
 
-    def _of_whole_texts(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask and bias for each query."""
         if not pattern.causal:
             return self.mask, None, False
         if self.mask is None and pattern.window is None and not pattern.alibi_heads:
             return None, None, True
         positions = torch.arange(x.shape[1], device=x.device)
         positions = self.positions if self.after_prefix else positions
-        mask, bias = _causal_tables(x, pattern, positions, positions)
+        mask, bias = causal_tables(x, pattern, positions, positions)
         mask = mask[:, None] if self.after_prefix else mask
         return mask if self.mask is None else mask & self.mask, bias, False
 
-    def _of_new_tokens(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
-        new, keys = x.shape[1], self.cache.key_positions()
-        if self.cache.window is not None:
-            window, sinks = self.cache.window, self.cache.sinks
-            return may_see(self.positions, keys, window, sinks)[:, None], None, False
-        in_window = pattern.window is None or keys.shape[1] <= pattern.window
-        in_window &= self.cache.same_text is None
-        if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
-            if new == 1:  # a single token attends to all keys
-                return None, None, False
-            if new == keys.shape[1]:  # the text begins here
-                return None, None, True
-        mask, bias = _causal_tables(x, pattern, self.positions, keys)
-        if self.cache.same_text is not None:
-            mask = mask & self.cache.same_text
-        return mask[:, None], bias, False
 
-
-def _causal_tables(
+def causal_tables(
     x: Tensor, pattern: AttentionPattern, queries: Tensor, keys: Tensor
 ) -> tuple[Tensor, Tensor | None]:
+    """Return a layer's causal mask and ALiBi's bias for the given positions."""
     mask = may_see(queries, keys, pattern.window)
     if not pattern.alibi_heads:
         return mask, None

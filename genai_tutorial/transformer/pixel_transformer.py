@@ -228,7 +228,7 @@ class PixelTransformer(nn.Module):
         """Return the Transformer's features for the next patch; with a cache, `read`
         holds only the newest patch.
         """
-        context = AttentionContext(cache=cache)
+        context = AttentionContext() if cache is None else cache.context()
         no_ids = torch.zeros(read.shape[:2], dtype=torch.long, device=read.device)
         with context.reading(no_ids):  # patches have no token ids
             for block in self.blocks:
