@@ -1,5 +1,6 @@
 """Many prompts with one beginning: the shared prefix is read once, and its keys and
-values are copied to every row.
+values are copied to every row; then each prompt gets an answer, or given options get a
+score.
 
 Fifty questions with the same eight demonstrations differ in their last few tokens only.
 Read one by one, the demonstrations are most of the work; read once, they cost as much
@@ -60,7 +61,9 @@ def generate_all(
         with PagedAttention, section 4.4 (shared prefix),
         https://arxiv.org/abs/2309.06180
     """
-    room = _checked_room(model, prompts, max_new_tokens, batch_size)
+    room = room_for(model, prompts, max_new_tokens)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if constraints is not None and len(constraints) != len(prompts):
         raise ValueError(
             f"There are {len(prompts)} prompts and {len(constraints)} constraints: "
@@ -153,32 +156,6 @@ def read_rows(
     return model.read(ids, AttentionContext.cached(cache, new))
 
 
-def _checked_room(
-    model: DecoderLM,
-    prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
-    batch_size: int,
-) -> int:
-    if not prompts or not all(prompts):
-        raise ValueError(
-            "There must be at least one prompt, of one token or more each; got "
-            f"{len(prompts)} prompts."
-        )
-    if max_new_tokens < 1 or batch_size < 1:
-        raise ValueError(
-            "max_new_tokens and batch_size must be at least 1, got "
-            f"{max_new_tokens} and {batch_size}."
-        )
-    longest, window = max(map(len, prompts)), model.config.context_length
-    if longest + max_new_tokens > window:
-        raise ValueError(
-            f"The model sees at most {window} tokens at once; the longest prompt has "
-            f"{longest}, and an answer may have {max_new_tokens}. Use fewer "
-            "demonstrations, or ask for shorter answers."
-        )
-    return longest + max_new_tokens
-
-
 @torch.no_grad()
 def option_log_likelihoods(
     model: DecoderLM,
@@ -206,7 +183,12 @@ def option_log_likelihoods(
     Source: Brown et al., Language Models are Few-Shot Learners, section 2.4
         (completion likelihood), https://arxiv.org/abs/2005.14165
     """
-    _check(model, prompts, options, batch_size)
+    if not (options and all(options)) or batch_size < 1:
+        raise ValueError(
+            "There must be at least one option, of one token or more each, and "
+            f"batch_size at least 1; got {len(options)} options and {batch_size}."
+        )
+    room_for(model, prompts, max(map(len, options)))
     shared = shared_length(prompts)
     # for each text to read, the prompts and options that it serves
     served: dict[tuple[int, ...], list[tuple[int, int]]] = {}
@@ -234,23 +216,24 @@ def option_log_likelihoods(
     return scores
 
 
-def _check(
-    model: DecoderLM,
-    prompts: Sequence[Sequence[int]],
-    options: Sequence[Sequence[int]],
-    batch_size: int,
-) -> None:
-    if not (prompts and options and all(prompts) and all(options)):
+def room_for(
+    model: DecoderLM, prompts: Sequence[Sequence[int]], new_tokens: int
+) -> int:
+    """Return the number of tokens of the longest prompt and its answer, or raise a
+    ValueError if a prompt is empty or they don't fit into the context window.
+    """
+    if not prompts or not all(prompts):
         raise ValueError(
-            "There must be at least one prompt and one option, of one token or more "
-            f"each; got {len(prompts)} prompts and {len(options)} options."
+            "There must be at least one prompt, of one token or more each; got "
+            f"{len(prompts)} prompts."
         )
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-    longest = max(map(len, prompts)) + max(map(len, options))
-    if longest > model.config.context_length:
+    if new_tokens < 1:
+        raise ValueError(f"An answer has at least 1 token, got {new_tokens}.")
+    longest, window = max(map(len, prompts)), model.config.context_length
+    if longest + new_tokens > window:
         raise ValueError(
-            f"The model sees at most {model.config.context_length} tokens at once; the "
-            f"longest prompt with its longest option has {longest}. Use fewer "
-            "demonstrations."
+            f"The model sees at most {window} tokens at once; the longest prompt has "
+            f"{longest}, and an answer may have {new_tokens}. Use shorter prompts, "
+            "with fewer demonstrations, or ask for shorter answers."
         )
+    return longest + new_tokens

@@ -128,8 +128,8 @@ def test_read_prefix_may_be_empty():
     [
         ([], 1, 1, "at least one prompt"),
         ([[1], []], 1, 1, "at least one prompt"),
-        ([[1]], 0, 1, "at least 1, got 0 and 1"),
-        ([[1]], 1, 0, "at least 1, got 1 and 0"),
+        ([[1]], 0, 1, "at least 1 token, got 0"),
+        ([[1]], 1, 0, "batch_size must be at least 1, got 0"),
         ([[1] * 20], 5, 1, "longest prompt has 20"),
     ],
 )
@@ -203,11 +203,11 @@ def test_option_log_likelihoods_read_equal_texts_once(monkeypatch):
 @pytest.mark.parametrize(
     ("prompts", "options", "batch_size", "message"),
     [
-        ([], [[1]], 1, "at least one prompt and one option"),
-        ([[1]], [], 1, "at least one prompt and one option"),
-        ([[1]], [[1], []], 1, "at least one prompt and one option"),
-        ([[1]], [[1]], 0, "batch_size must be at least 1"),
-        ([[1] * 20], [[1] * 5], 1, "has 25"),
+        ([], [[1]], 1, "at least one prompt, of one token"),
+        ([[1]], [], 1, "at least one option"),
+        ([[1]], [[1], []], 1, "at least one option, of one token"),
+        ([[1]], [[1]], 0, "batch_size at least 1"),
+        ([[1] * 20], [[1] * 5], 1, "longest prompt has 20"),
     ],
 )
 def test_option_log_likelihoods_refuse(prompts, options, batch_size, message):

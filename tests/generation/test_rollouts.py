@@ -119,7 +119,7 @@ def test_rollouts_refuse_bad_arguments():
     for prompts, new, message in [
         ([], 3, "at least one prompt"),
         ([[2], []], 3, "at least one prompt, of one token or more"),
-        ([[2]], 0, "max_new_tokens must be at least 1"),
+        ([[2]], 0, "at least 1 token, got 0"),
         ([[2] * 20], 5, "sees at most 24 tokens"),
     ]:
         with pytest.raises(ValueError, match=message):
