@@ -93,9 +93,9 @@ def mask_logits(
     return masked
 
 
-FORBIDDEN = 1 << 30
+_FORBIDDEN = 1 << 30
 """The number of steps to the end behind a token that may not be drawn."""
-DEAD_END = FORBIDDEN - 1
+_DEAD_END = _FORBIDDEN - 1
 """The number of steps where no tokens spell the rest of the shortest text."""
 
 
@@ -177,17 +177,17 @@ class TokenMask:
         """Return which tokens may come next: those that keep a match possible, and the
         end token if the text matches as it is.
         """
-        return self.steps_to_end(state) < FORBIDDEN
+        return self.steps_to_end(state) < _FORBIDDEN
 
     def steps_to_end(self, state: Regex) -> Int[Tensor, "vocab"]:
         """Return how many steps suffice to end the text if a token is drawn now: this
-        one, those of the shortest rest, and the end token; `FORBIDDEN` for a token that
-        may not be drawn.
+        one, those of the shortest rest, and the end token; `_FORBIDDEN` for a token
+        that may not be drawn.
         """
         if state not in self._steps:
-            steps = torch.full((len(self.token_bytes),), FORBIDDEN, dtype=torch.int32)
+            steps = torch.full((len(self.token_bytes),), _FORBIDDEN, dtype=torch.int32)
             for token, after in self._continuations(state):
-                steps[token] = min(1 + self.tokens_to_end(after), DEAD_END)
+                steps[token] = min(1 + self.tokens_to_end(after), _DEAD_END)
             if state.nullable:
                 steps[self.end_token] = 1
             self._steps[state] = steps
@@ -195,7 +195,7 @@ class TokenMask:
 
     def tokens_to_end(self, state: Regex) -> int:
         """Return how many tokens end the text from here by the shortest way, the end
-        token included; `DEAD_END` if no tokens spell it.
+        token included; `_DEAD_END` if no tokens spell it.
 
         The rest of a shortest text is a shortest text again, and with alphabetical
         order among equals it is the one that is chosen, so each of its tokens brings
@@ -203,7 +203,7 @@ class TokenMask:
         """
         if state not in self._to_end:
             tokens = self.trie.longest_first(state.shortest)
-            self._to_end[state] = DEAD_END if tokens is None else len(tokens) + 1
+            self._to_end[state] = _DEAD_END if tokens is None else len(tokens) + 1
         return self._to_end[state]
 
     def _continuations(self, state: Regex) -> list[tuple[list[int], Regex]]:

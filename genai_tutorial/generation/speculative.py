@@ -17,13 +17,13 @@ from .generate import draw, next_token_logits
 from .sampling import next_token_probabilities
 from .speculative_rule import speculative_accept
 
-Draft = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+_Draft = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 """Called as `draft(ids, count)` with the text so far; returns up to `count` tokens that
 may continue it, and the probabilities that each was drawn from.
 """
 
 
-LONGEST_ENDING = 3  # of the text, which prompt lookup looks for
+_LONGEST_ENDING = 3  # of the text, which prompt lookup looks for
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def generate_speculatively(
         )
     sampling = Sampling(temperature, top_k, top_p)
     _check(draft, prompt_ids, max_new_tokens, drafted)
-    proposes = model_draft(
+    proposes = _model_draft(
         draft, prompt_ids.shape[1] + max_new_tokens, sampling, generator
     )
     return speculate(
@@ -138,7 +138,7 @@ def generate_speculatively(
 @torch.no_grad()
 def speculate(
     target: DecoderLM,
-    draft: Draft,
+    draft: _Draft,
     prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
@@ -176,12 +176,12 @@ def speculate(
     return Speculation(ids, ids.shape[1] - start, passes, checked, accepted)
 
 
-def model_draft(
+def _model_draft(
     model: DecoderLM,
     length: int,
     sampling: Sampling,
     generator: torch.Generator | None = None,
-) -> Draft:
+) -> _Draft:
     """Return a draft that draws its tokens one at a time from a smaller model."""
     cache: KVCache = model.make_cache(1, length)
 
@@ -225,7 +225,7 @@ def find_continuation(ids: Sequence[int], count: int) -> list[int]:
     if count < 0:
         raise ValueError(f"count must be 0 or more, got {count}.")
     ids = list(ids)
-    for size in range(min(LONGEST_ENDING, len(ids) - 1), 0, -1):
+    for size in range(min(_LONGEST_ENDING, len(ids) - 1), 0, -1):
         ending = ids[-size:]
         for start in range(len(ids) - size - 1, -1, -1):
             if ids[start : start + size] == ending:
@@ -273,7 +273,7 @@ def generate_with_lookup(
     )
 
 
-def _copying_draft(target: DecoderLM) -> Draft:
+def _copying_draft(target: DecoderLM) -> _Draft:
     """Return a draft that copies the tokens of `find_continuation`."""
 
     def propose(ids: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .bpe import BPETokenizer
 from .vocabulary import check_text
 
-ROLES = ("system", "user", "assistant")
+_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Message:
     content: str
 
     def __post_init__(self):
-        if self.role not in ROLES:
+        if self.role not in _ROLES:
             raise ValueError(
-                f"role must be one of {', '.join(ROLES)}, got {self.role!r}."
+                f"role must be one of {', '.join(_ROLES)}, got {self.role!r}."
             )
         check_text(self.content)
 

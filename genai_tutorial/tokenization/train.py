@@ -13,7 +13,7 @@ from .vocabulary import (
     check_text,
 )
 
-LARGEST_VOCABULARY = 0x110000
+_LARGEST_VOCABULARY = 0x110000
 """During training each token is one character of a Python string, and there are no more
 characters than these.
 """
@@ -55,11 +55,11 @@ def train_bpe(
     """
     check_special_tokens(special_tokens)
     smallest = 256 + len(special_tokens)
-    if not smallest <= vocab_size <= LARGEST_VOCABULARY:
+    if not smallest <= vocab_size <= _LARGEST_VOCABULARY:
         raise ValueError(
             f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} "
             "special tokens) to "
-            f"{LARGEST_VOCABULARY}, got {vocab_size}."
+            f"{_LARGEST_VOCABULARY}, got {vocab_size}."
         )
     tokens = [token.encode() for token in special_tokens] + [
         bytes([byte]) for byte in byte_to_unicode()

@@ -12,9 +12,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 _BEFORE_WORDS = 2  # tokens of a WordTokenizer: padding and end of text
-CONTINUED = "##"  # the beginning of a word piece that continues a word
-LONGEST_WORD = 100  # with more characters, a word becomes the unknown token
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # which word pieces must have
+_CONTINUED = "##"  # the beginning of a word piece that continues a word
+_LONGEST_WORD = 100  # with more characters, a word becomes the unknown token
+_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")  # which word pieces must have
 
 # Blocks of Chinese characters, which are words by themselves. The library tokenizers
 # begins the seventh at 2B920 where BERT's own code has 2B820; this follows the library.
@@ -258,7 +258,8 @@ class WordPieceTokenizer:
             word begin with `##`.
 
     Raises:
-        ValueError: If a piece occurs twice or one of `SPECIAL_TOKENS` is missing.
+        ValueError: If a piece occurs twice, or `[PAD]`, `[UNK]`, `[CLS]` or `[SEP]` is
+            missing.
 
     Source: Devlin et al., BERT, section 3 (input representations),
         https://arxiv.org/abs/1810.04805; the greedy longest match is that of Song et
@@ -281,9 +282,9 @@ class WordPieceTokenizer:
                 f"The pieces must all be different, but only {len(self._number)} of "
                 f"{len(self.vocabulary)} are."
             )
-        if missing := [token for token in SPECIAL_TOKENS if token not in self._number]:
+        if missing := [token for token in _SPECIAL_TOKENS if token not in self._number]:
             raise ValueError(
-                f"The vocabulary must have {', '.join(SPECIAL_TOKENS)}; it lacks "
+                f"The vocabulary must have {', '.join(_SPECIAL_TOKENS)}; it lacks "
                 f"{', '.join(missing)}."
             )
 
@@ -344,11 +345,11 @@ class WordPieceTokenizer:
         """Return the longest piece that the word begins with, the longest that
         continues it, and so on; the unknown token if that does not come to its end.
         """
-        if len(word) > LONGEST_WORD:
+        if len(word) > _LONGEST_WORD:
             return ["[UNK]"]
         pieces, start = [], 0
         while start < len(word):
-            prefix = CONTINUED if start else ""
+            prefix = _CONTINUED if start else ""
             for end in range(len(word), start, -1):
                 if prefix + word[start:end] in self._number:
                     pieces.append(prefix + word[start:end])

@@ -10,7 +10,7 @@ from .positions import RotaryScaling
 
 PositionKind = Literal["learned", "sinusoidal", "rotary", "alibi", "none"]
 
-LONGEST_CONTEXT = 2**20  # rotary angles take half a kilobyte per position
+_LONGEST_CONTEXT = 2**20  # rotary angles take half a kilobyte per position
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class InitializationConfig:
         _check_positive(self, "std")
 
 
-GROUPS = {
+_GROUPS = {
     "attention": AttentionConfig,
     "feed_forward": FeedForwardConfig,
     "mixture": MixtureConfig,
@@ -222,12 +222,12 @@ class DecoderConfig:
 
     def __post_init__(self):
         _check_whole(self, 1, "vocab_size", "context_length", "width", "layers")
-        if self.context_length > LONGEST_CONTEXT:
+        if self.context_length > _LONGEST_CONTEXT:
             raise ValueError(
-                f"context_length must be at most {LONGEST_CONTEXT:,} tokens, because "
+                f"context_length must be at most {_LONGEST_CONTEXT:,} tokens, because "
                 f"positions are computed in advance; got {self.context_length:,}."
             )
-        for name, group in GROUPS.items():
+        for name, group in _GROUPS.items():
             value = getattr(self, name)
             if not isinstance(value, group) and (name, value) != ("mixture", None):
                 raise ValueError(
@@ -293,7 +293,7 @@ class DecoderConfig:
         """
         built = {
             name: group(**settings[name])
-            for name, group in GROUPS.items()
+            for name, group in _GROUPS.items()
             if settings.get(name) is not None
         }
         return cls(**settings | built)

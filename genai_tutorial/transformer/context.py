@@ -178,10 +178,10 @@ def alibi_bias(
              [-2., -1.,  0.]]])
     """
     positions = torch.arange(length, device=device)
-    return distance_bias(alibi_slopes(heads, device), positions, positions)
+    return _distance_bias(alibi_slopes(heads, device), positions, positions)
 
 
-def distance_bias(
+def _distance_bias(
     slopes: Float[Tensor, "head"],
     query_positions: Int[Tensor, "*batch query"],
     key_positions: Int[Tensor, "*batch key"],
@@ -361,4 +361,4 @@ def causal_tables(
     if not pattern.alibi_heads:
         return mask, None
     slopes = alibi_slopes(pattern.alibi_heads, x.device)
-    return mask, distance_bias(slopes, queries, keys).to(x.dtype)
+    return mask, _distance_bias(slopes, queries, keys).to(x.dtype)

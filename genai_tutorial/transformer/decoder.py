@@ -48,7 +48,7 @@ class DecoderLM(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
         self.ngram_embedding = _ngram_embedding(config)
         self.position_embedding = _position_embedding(config)
-        block = ConvolutionBlock if config.local.convolution_size else DecoderBlock
+        block = _ConvolutionBlock if config.local.convolution_size else DecoderBlock
         self.blocks = nn.ModuleList(
             block(config, self.rotary, layer) for layer in range(config.layers)
         )
@@ -269,7 +269,7 @@ class DecoderBlock(nn.Module):
         return self.attention.weights(self.attention_norm(x))
 
 
-class ConvolutionBlock(nn.Module):
+class _ConvolutionBlock(nn.Module):
     """A `DecoderBlock` with a short convolution after each norm."""
 
     def __init__(

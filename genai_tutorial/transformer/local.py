@@ -14,7 +14,7 @@ from torch.nn import functional
 from .context import AttentionContext
 
 # a prime near 2^32/golden ratio; the largest prime below 2^32
-MULTIPLIER, MODULUS = (2_654_435_761, 4_294_967_291)
+_MULTIPLIER, _MODULUS = (2_654_435_761, 4_294_967_291)
 
 
 class ShortConvolution(nn.Module):
@@ -142,7 +142,7 @@ class NGramEmbedding(nn.Module):
         rows = self.tables[str(order)].num_embeddings
         if rows == self.vocab_size**order:
             return number
-        return number * MULTIPLIER % MODULUS % rows
+        return number * _MULTIPLIER % _MODULUS % rows
 
 
 def _with_previous(
