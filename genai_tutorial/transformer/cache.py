@@ -17,7 +17,6 @@ from .context import (
     AttentionPattern,
     Visibility,
     causal_tables,
-    may_see,
 )
 from .positions import RotaryEmbedding
 
@@ -45,9 +44,6 @@ class KVCache:
     torch.Size([30, 1, 3, 1000, 64])
     """
 
-    window: int | None = None  # how many last keys a query sees; None: see the model
-    sinks: int = 0  # how many first keys stay visible outside the window
-    rotates_on_reading: bool = False  # whether keys are stored before their rotation
     forgets: bool = False  # whether new keys overwrite the oldest
     # Whether each new token and each key belong to one text; None: a row is one text.
     same_text: Bool[Tensor, "row new key"] | None = None
@@ -246,31 +242,14 @@ class CachedContext(AttentionContext):
         return self.cache.append(layer, key, value)
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
-        """Return the cosines and sines of the tokens' angles, shared by all layers;
-        those of no angle if the cache rotates keys on reading.
-        """
+        """Return the cosines and sines of the tokens' angles, shared by all layers."""
         if "rotation" not in self._computed:
-            self._computed["rotation"] = (
-                rotary.no_rotation()
-                if self.cache.rotates_on_reading
-                else rotary.rotation(self.positions)
-            )
+            self._computed["rotation"] = rotary.rotation(self.positions)
         return self._computed["rotation"]
-
-    def rotate_late(
-        self, rotary: RotaryEmbedding | None, query: Tensor, key: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Rotate queries and all keys, if the cache stores keys before rotation."""
-        if rotary is None or not self.cache.rotates_on_reading:
-            return query, key
-        return self.cache.rotate(rotary, query, key)
 
     def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
         """Compute the mask and bias for each query."""
         new, keys = x.shape[1], self.cache.key_positions()
-        if self.cache.window is not None:
-            window, sinks = self.cache.window, self.cache.sinks
-            return may_see(self.positions, keys, window, sinks)[:, None], None, False
         in_window = pattern.window is None or keys.shape[1] <= pattern.window
         in_window &= self.cache.same_text is None
         if len(self.positions) == 1 and in_window and not pattern.alibi_heads:

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .cache import KVCache, ring_positions
+from .cache import CachedContext, KVCache, ring_positions
 from .config import DecoderConfig
-from .context import check_sinks
+from .context import AttentionPattern, Visibility, check_sinks, may_see
 from .positions import RotaryEmbedding
 
 
@@ -44,7 +44,6 @@ class SinkCache(KVCache):
     11796480
     """
 
-    rotates_on_reading = True
     forgets = True
 
     def __init__(
@@ -66,6 +65,10 @@ class SinkCache(KVCache):
         self.sinks, self.window = sinks, window
         self.longest_place = config.context_length
         self.length = sys.maxsize  # of the text, which may be of any length
+
+    def context(self, new_lengths: list[int] | None = None) -> CachedContext:
+        """Return the context of tokens that continue the text in the cache."""
+        return _SinkContext(self, new_lengths)
 
     def append(
         self,
@@ -160,3 +163,23 @@ class SinkCache(KVCache):
         start = torch.tensor([length - self.sinks], device=self.ids.device)
         last = ring_positions(start, self.window)[0]
         return torch.cat((first, torch.where(last < 0, -1, last + self.sinks)))
+
+
+class _SinkContext(CachedContext):
+    """Rotates queries and all keys when they are read, by their places in the cache."""
+
+    def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
+        """Return the cosine and sine of no angle: keys are stored before rotation."""
+        return rotary.no_rotation()
+
+    def rotate_late(
+        self, rotary: RotaryEmbedding, query: Tensor, key: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate queries and all keys."""
+        return self.cache.rotate(rotary, query, key)
+
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask of each query: the sinks and the window."""
+        keys, cache = self.cache.key_positions(), self.cache
+        mask = may_see(self.positions, keys, cache.window, cache.sinks)
+        return mask[:, None], None, False
