@@ -1,4 +1,9 @@
-"""Generation: sampling text from a language model's predictions."""
+"""Generation: sampling text from a language model's predictions.
+
+Read `sampling` and `generate` first. `rollouts` and `prefix` answer many prompts at
+once, `search` chooses among several answers, `constrained` keeps to a regular
+expression, `speculative` saves forward passes, and `watermark` marks the text.
+"""
 
 from .constrained import ConstrainedText, Constraint, ForbiddenTokens, TokenMask
 from .generate import Decoder, Stop, StopAtText, draw, generate, stream

@@ -1,4 +1,8 @@
-"""Tokenization: from text to the numbers that a language model reads, and back."""
+"""Tokenization: from text to the numbers that a language model reads, and back.
+
+Byte-level BPE is in `vocabulary`, `train` and `bpe`, its files are in `files`; `words`
+has tokenizers with a fixed vocabulary, and `chat` writes conversations.
+"""
 
 from .bpe import BPETokenizer, StreamDecoder, merge_pairs
 from .chat import SMOLLM2_CHAT, ChatTemplate, Message
