@@ -333,8 +333,7 @@ class WordPieceTokenizer:
                 f"max_length must be at least 2, for [CLS] and [SEP]; got {max_length}."
             )
         ids = [self._number[piece] for piece in self.pieces(text)]
-        if max_length is not None:
-            ids = ids[: max_length - 2]
+        ids = ids if max_length is None else ids[: max_length - 2]
         return [self._number["[CLS]"], *ids, self._number["[SEP]"]]
 
     @cached_property
@@ -384,11 +383,10 @@ def split_words(text: str) -> list[str]:
 
 
 def _clean(character: str) -> str:
-    if character.isspace() and unicodedata.category(character) != "Cc":
+    category = unicodedata.category(character)
+    if character in "\t\n\r" or (character.isspace() and category != "Cc"):
         return " "
-    if character in "\t\n\r":
-        return " "
-    if character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cf", "Co"):
+    if character == "\ufffd" or category in ("Cc", "Cf", "Co"):
         return ""
     code = ord(character)
     if any(first <= code <= last for first, last in _CHINESE):

@@ -406,28 +406,25 @@ def _check_whole(
 ) -> None:
     for name in names:
         value = getattr(config, name)
-        if optional and value is None:
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(
-                f"{type(config).__name__}.{name} must be a whole number of at least "
-                f"{least}, got {value!r}."
-            )
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        holds = (whole and value >= least) or (optional and value is None)
+        _require(config, name, holds, f"a whole number of at least {least}")
 
 
 def _check_positive(config: object, name: str) -> None:
     value = getattr(config, name)
-    if value is not None and not value > 0:
-        raise ValueError(
-            f"{type(config).__name__}.{name} must be above 0, or None for its default; "
-            f"got {value!r}."
-        )
+    holds = value is None or value > 0
+    _require(config, name, holds, "above 0, or None for its default")
 
 
 def _check_choice(config: object, name: str, choices: Any) -> None:
-    value = getattr(config, name)
-    if value not in get_args(choices):
+    known = get_args(choices)
+    _require(config, name, getattr(config, name) in known, f"one of {', '.join(known)}")
+
+
+def _require(config: object, name: str, holds: bool, what: str) -> None:
+    if not holds:
         raise ValueError(
-            f"{type(config).__name__}.{name} must be one of "
-            f"{', '.join(get_args(choices))}; got {value!r}."
+            f"{type(config).__name__}.{name} must be {what}, got "
+            f"{getattr(config, name)!r}."
         )

@@ -70,7 +70,6 @@ class DecoderLM(nn.Module):
 
         Args:
             ids: The tokens; with a cache, only those that it does not hold yet.
-            context: For packed or padded rows, and for a cache; None for whole texts.
 
         Raises:
             ValueError: If the sequence does not fit into the context window or the
@@ -232,7 +231,6 @@ class DecoderBlock(nn.Module):
     reach the first layer without passing through any norm or matrix.
 
     Args:
-        config: The decoder's settings.
         rotary: The rotary embedding that all blocks share; None for other positional
             encodings.
         layer: The index of the block in its model.
@@ -307,7 +305,6 @@ class _ConvolutionBlock(nn.Module):
 
 
 def _make_norm(config: DecoderConfig) -> nn.Module:
-    """Build a normalization layer; only LayerNorm uses `config.bias`."""
     epsilon = config.norm.epsilon
     if config.norm.kind == "layer":
         epsilon = 1e-5 if epsilon is None else epsilon
@@ -318,7 +315,6 @@ def _make_norm(config: DecoderConfig) -> nn.Module:
 def _make_attention(
     config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
 ) -> MultiHeadAttention:
-    """Build one block's attention layer."""
     settings = config.attention
     return MultiHeadAttention(
         config.width,
@@ -334,7 +330,6 @@ def _make_attention(
 
 
 def _make_feed_forward(config: DecoderConfig) -> nn.Module:
-    """Build one block's feed-forward layer, or its mixture of experts."""
     activation, mixture = config.feed_forward.activation, config.mixture
     if mixture is None:
         return FeedForward(config.width, config.hidden_width, activation, config.bias)
