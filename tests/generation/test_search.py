@@ -1,16 +1,110 @@
-"""Choosing among several answers, and what it costs."""
-
 import math
 
 import pytest
+import torch
 
 from genai_tutorial.generation import (
     SampledAnswer,
     accuracy_per_tokens,
+    beam_search,
     best_of_samples,
+    generate,
     self_consistency,
     weighted_vote,
 )
+from genai_tutorial.transformer import DecoderLM
+from tests.alignment.models import CONFIGS, END, FAST, LLAMA, model_of
+
+BEAM_ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+
+
+def log_prob_of(model, prompt, tokens):
+    ids = torch.tensor([[*prompt, *tokens]])
+    table = model(ids)[0, len(prompt) - 1 : -1].log_softmax(dim=-1).detach()
+    return float(table.gather(1, ids[0, len(prompt) :, None]).sum())
+
+
+@BEAM_ALL
+def test_beam_search_log_probs_equal_a_forward_pass(config):
+    model = model_of(config)
+    found = beam_search(model, [2, 3, 4], 6, beams=3, end_tokens=[END])
+    assert len({text.tokens for text in found}) == 3
+    for text in found:
+        expected = log_prob_of(model, [2, 3, 4], text.tokens)
+        assert text.log_prob == pytest.approx(expected, abs=1e-4)
+        assert text.score == pytest.approx(expected / len(text.tokens), abs=1e-4)
+        assert END not in text.tokens[:-1]
+
+
+def test_beam_search_with_one_beam_is_greedy_decoding():
+    model = model_of(FAST)
+    (found,) = beam_search(model, [5, 6], 9, beams=1)
+    greedy = generate(model, torch.tensor([[5, 6]]), 9, temperature=0)
+    assert list(found.tokens) == greedy[0, 2:].tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_beam_search_with_a_beam_per_token_finds_the_best_pair(seed):
+    model = model_of(LLAMA, seed)
+    pairs = torch.cartesian_prod(torch.tensor([5]), *[torch.arange(13)] * 2)
+    table = model(pairs)[:, :2].log_softmax(dim=-1).detach()
+    totals = table.gather(2, pairs[:, 1:, None]).sum(dim=(1, 2))
+    (found, *_) = beam_search(model, [5], 2, beams=13)
+    assert list(found.tokens) == pairs[totals.argmax(), 1:].tolist()
+
+
+@pytest.mark.slow
+def test_beam_search_length_penalty_favours_longer_texts():
+    lengths = []
+    for penalty in (-2.0, 0.0, 1.0, 4.0):
+        found = [
+            beam_search(
+                model_of(FAST, seed),
+                [2, 3],
+                12,
+                end_tokens=[END],
+                length_penalty=penalty,
+            )[0]
+            for seed in range(4)
+        ]
+        lengths.append(sum(len(text.tokens) for text in found))
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[-1]
+
+
+def test_beam_search_beyond_the_context_window():
+    model = model_of(LLAMA)
+    found = beam_search(model, list(range(2, 12)) * 2, 8, beams=2)
+    assert all(len(text.tokens) == 8 for text in found)
+
+
+class Chain(DecoderLM):
+    """A model whose next token depends on the last token only."""
+
+    def read(self, ids, context=None):
+        super().read(ids, context)
+        return torch.nn.functional.one_hot(ids, 13).float()
+
+    def logits(self, x):
+        table = torch.full((13, 13), 1e-9)
+        table[0, [1, 10, 11, 12, 2]] = torch.tensor([0.3, 0.25, 0.2, 0.15, 0.1])
+        table[1, 3:8] = 0.2
+        table[2, 12] = 0.99
+        return x @ table.log()
+
+
+def test_beam_search_keeps_its_beams_where_most_continuations_end():
+    """Three of the four best continuations end, yet both beams must go on."""
+    found = beam_search(Chain(FAST), [0], 3, beams=2, end_tokens=[10, 11, 12])
+    assert [text.tokens for text in found] == [(2, 12), (10,)]
+
+
+def test_beam_search_refuses_bad_arguments():
+    model = model_of(LLAMA)
+    with pytest.raises(ValueError, match="at least one token"):
+        beam_search(model, [], 3)
+    with pytest.raises(ValueError, match="at least 1, got 3 and 0"):
+        beam_search(model, [2], 3, beams=0)
 
 
 def samples_of(*answers, tokens=3):

@@ -1,4 +1,5 @@
-"""N-gram embeddings: a learned vector for each pair and triple of tokens.
+"""Local layers, which read the nearest earlier tokens without attention: short
+convolutions, and embeddings of pairs and triples of tokens.
 
 An n-gram model is a table of counts of what follows the last few tokens. Here the table
 holds learned vectors instead, which give the network direct access to the same
@@ -8,11 +9,53 @@ information. A lookup costs no multiplication, however large the table is.
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .context import AttentionContext
 
 # a prime near 2^32/golden ratio; the largest prime below 2^32
-MULTIPLIER, MODULUS = (2_654_435_761, 4_294_967_291)
+_MULTIPLIER, _MODULUS = (2_654_435_761, 4_294_967_291)
+
+
+class ShortConvolution(nn.Module):
+    """A causal depthwise convolution with a residual connection: adds the few vectors
+    before each one, with one weight per feature and distance.
+
+    Attention can read the previous token too, but has to learn how. The convolution has
+    only `size x width` weights; they are initialized to zero, so that an untrained
+    layer is the identity.
+
+    Args:
+        size: The number of earlier positions to add.
+
+    Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
+        Magic of Canon Layers, section 3 (the residual form),
+        https://arxiv.org/abs/2512.17351
+    """
+
+    def __init__(self, width: int, size: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size, width))
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Add to each vector its weighted predecessors; before the first there are
+        zeros.
+
+        Args:
+            context: Supplies earlier vectors from its cache; masked ones count as zero.
+        """
+        context = AttentionContext() if context is None else context
+        size, length = len(self.weight), x.shape[1]
+        text = _with_previous(self, x, size, context)
+        mixed = x
+        for distance, weight in enumerate(self.weight, start=1):
+            earlier = text[:, size - distance :][:, :length]
+            mixed = mixed + _hide(earlier, distance, context) * weight
+        return mixed
 
 
 class NGramEmbedding(nn.Module):
@@ -65,7 +108,7 @@ class NGramEmbedding(nn.Module):
                 token 0.
         """
         context = AttentionContext() if context is None else context
-        text = context.with_previous(self, ids, 2)
+        text = _with_previous(self, ids, 2, context)
         vectors = [
             table(self.row(text, int(order), context))
             for order, table in self.tables.items()
@@ -94,9 +137,30 @@ class NGramEmbedding(nn.Module):
         """
         number = text[:, 2:]
         for distance in range(1, order):
-            earlier = context.hide(text[:, 2 - distance : -distance], distance)
+            earlier = _hide(text[:, 2 - distance : -distance], distance, context)
             number = number + earlier * self.vocab_size**distance
         rows = self.tables[str(order)].num_embeddings
         if rows == self.vocab_size**order:
             return number
-        return number * MULTIPLIER % MODULUS % rows
+        return number * _MULTIPLIER % _MODULUS % rows
+
+
+def _with_previous(
+    layer: nn.Module, x: Tensor, count: int, context: AttentionContext
+) -> Tensor:
+    """Prepend a layer's last `count` inputs, or zeros at the start of a text."""
+    if context.cache is not None:
+        return context.cache.with_previous(layer, x, count)
+    return torch.cat((x.new_zeros(x.shape[0], count, *x.shape[2:]), x), dim=1)
+
+
+def _hide(earlier: Tensor, distance: int, context: AttentionContext) -> Tensor:
+    """Zero the inputs from `distance` positions before each token wherever the mask
+    hides them from it.
+    """
+    if context.mask is None:
+        return earlier
+    mask = context.mask.expand(-1, -1, context.mask.shape[-1], -1)
+    seen = mask[:, 0].diagonal(-distance, -2, -1)
+    seen = functional.pad(seen, (distance, 0))[:, : mask.shape[-1]]
+    return earlier * seen.view(*seen.shape, *[1] * (earlier.dim() - 2))
