@@ -15,7 +15,6 @@ from pathlib import Path
 
 import jaxtyping
 import torch
-    CachedContext,
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from genai_tutorial.runtime import require, write_atomically
 from genai_tutorial.transformer import (
     AttentionContext,
     AttentionPattern,
+    CachedContext,
     DecoderLM,
     KVCache,
     NGramEmbedding,
