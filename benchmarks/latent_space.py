@@ -28,7 +28,7 @@ from genai_tutorial.diffusion import VELOCITY, UNetConfig, diffusion_loss, sampl
 from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
 from genai_tutorial.recipes import SHAPES_CLIP, load
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import (
     RECORDS,
     describe_machine,

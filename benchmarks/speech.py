@@ -59,7 +59,7 @@ from genai_tutorial.recipes import (
     recipe,
     transcribe,
 )
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,

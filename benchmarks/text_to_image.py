@@ -46,7 +46,7 @@ from genai_tutorial.multimodal import (
     drop_texts,
 )
 from genai_tutorial.recipes import load
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import RECORDS, describe_machine, keep_record, record
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,

@@ -202,6 +202,13 @@ def grade(
         bool,
         typer.Option("--overwrite", help="Grade all again and replace the grades."),
     ] = False,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Run students' code even where this system cannot keep it in.",
+        ),
+    ] = False,
 ) -> None:
     """Grade students' notebooks and write a table of points and a page of feedback for
     each student.
@@ -221,7 +228,7 @@ def grade(
     """
     from .book import grade_submissions
 
-    grade_submissions(chapter, submissions, to, overwrite)
+    grade_submissions(chapter, submissions, to, overwrite, unprotected)
 
 
 COMMANDS = (doctor, models, chapters, train, sample, ask, chat, agent, serve, execute)

@@ -71,14 +71,24 @@ def _notebook(name: str) -> Path:
 
 
 def grade_submissions(
-    chapter: str, submissions: Sequence[Path], folder: Path, overwrite: bool
+    chapter: str,
+    submissions: Sequence[Path],
+    folder: Path,
+    overwrite: bool,
+    unprotected: bool,
 ) -> None:
     """Grade, write the files, and print the points."""
     with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
         teaching.find_submissions(submissions, notebook.stem)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
-        reports = teaching.grade(notebook, submissions, folder, overwrite=overwrite)
+        reports = teaching.grade(
+            notebook,
+            submissions,
+            folder,
+            overwrite=overwrite,
+            unprotected=unprotected,
+        )
     names = ("Student", "Points", "Waiting for you", "Please look at")
     table = Table(*names, box=None, pad_edge=False)
     for report in reports:

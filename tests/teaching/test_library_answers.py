@@ -6,7 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import Grader, read_chapter, read_submission
+from genai_tutorial.teaching.exercises import read_chapter
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.submission import read_submission
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
