@@ -101,8 +101,8 @@ def grade_submissions(
     enforced = [str(one) for one in protections if one.enforced]
     if enforced:
         print(f"While it ran: {'; '.join(enforced)}.")
-    unprotected = (line for report in reports for line in report.unprotected)
-    for line in dict.fromkeys(unprotected):
+    lines = (line for report in reports for line in report.unprotected)
+    for line in dict.fromkeys(lines):
         print(f"This system could not enforce: {line}", file=sys.stderr)
     if known := sum(not report.protections for report in reports):
         print(
