@@ -60,15 +60,18 @@ def check_data(
     return x.double()
 
 
-def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "n"]:
-    """Return weights that add up to one; equal weights if none are given.
+def check_weights(
+    weights: Float[Tensor, "n"] | None, x: Float[Tensor, "n dim"]
+) -> Float[Tensor, "n"]:
+    """Return weights of the rows that add up to one; equal weights if none are given.
 
     Raises:
         ValueError: If a weight is negative, there are too few or too many, or they are
             all zero.
     """
+    n = len(x)
     if weights is None:
-        return torch.full((n,), 1 / n, dtype=torch.float64)
+        return x.new_full((n,), 1 / n, dtype=torch.float64)
     if len(weights) != n:
         raise ValueError(
             f"weights must have one number for each of the {n} rows, got {len(weights)}"

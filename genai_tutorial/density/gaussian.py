@@ -65,7 +65,7 @@ class Gaussian:
         """Draw new rows: standard normal noise times `factor`, plus the mean."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
-        )
+        ).to(self.mean.device)
         return self.mean + noise @ self.factor.T
 
     def parameter_count(self) -> int:
@@ -104,7 +104,7 @@ class DiagonalGaussian:
         """Draw new rows, each coordinate independently."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
-        )
+        ).to(self.mean.device)
         return self.mean + noise * self.variance.sqrt()
 
     def parameter_count(self) -> int:
@@ -176,6 +176,6 @@ def _moments(
             "every variance"
         )
     x = check_data(x)
-    weights = check_weights(weights, n=len(x))
+    weights = check_weights(weights, x)
     mean = weights @ x
     return mean, x - mean, weights

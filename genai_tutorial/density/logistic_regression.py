@@ -85,8 +85,8 @@ def fit_logistic_regression(
     x = check_data(x)
     n, dim = x.shape
     labels, classes = check_labels(labels, n)
-    weights = torch.zeros(dim, classes, dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    weights = x.new_zeros(dim, classes, requires_grad=True)  # 64 bits, like x
+    bias = x.new_zeros(classes, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weights, bias],
         max_iter=2000,

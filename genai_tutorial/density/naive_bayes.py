@@ -38,7 +38,8 @@ class IndependentBernoulli:
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
         """Draw `count` rows of 0 and 1."""
-        return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
+        chances = self.probability.expand(count, -1).cpu()
+        return torch.bernoulli(chances, generator=generator).to(self.probability)
 
     def parameter_count(self) -> int:
         """Count one probability for each coordinate."""
@@ -74,7 +75,7 @@ def fit_bernoulli(
         )
     x = _check_binary(x)
     total = len(x) if weights is None else weights.double().sum()
-    ones = check_weights(weights, n=len(x)) @ x * total
+    ones = check_weights(weights, x) @ x * total
     return IndependentBernoulli((ones + smoothing) / (total + 2 * smoothing))
 
 
