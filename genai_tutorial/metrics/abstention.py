@@ -63,9 +63,9 @@ def risk_coverage(
         )
     order = confidence.argsort(descending=True, stable=True)
     sorted_confidence, errors = confidence[order].double(), wrong[order].double()
-    answered = torch.arange(1, len(order) + 1, dtype=torch.float64)
+    answered = torch.arange(1, len(order) + 1, dtype=torch.float64, device=order.device)
     # Equal confidences pass the threshold together.
-    last = torch.ones(len(order), dtype=torch.bool)
+    last = torch.ones_like(wrong)
     last[:-1] = sorted_confidence[1:] != sorted_confidence[:-1]
     return RiskCoverage(
         sorted_confidence[last],
