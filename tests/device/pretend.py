@@ -24,7 +24,12 @@ aten = torch.ops.aten
 # These copy between devices on a GPU too.
 COPIES = {"aten::copy_", "aten::_copy_from", "aten::_to_copy"}
 # Indexed by tensors of the CPU, a GPU's tensor brings them over by itself.
-INDEXED = {"aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_"}
+INDEXED = {
+    "aten::index",
+    "aten::index_put",
+    "aten::index_put_",
+    "aten::_index_put_impl_",
+}
 INDEXED |= {"aten::_unsafe_index", "aten::_unsafe_index_put"}
 # A number in a CPU tensor without dimensions may stand in these, and in every pointwise
 # operation, beside tensors of a GPU.

@@ -13,10 +13,11 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+sys.path.insert(0, str(ROOT))
 STEPS = 3
 
 
@@ -32,7 +33,7 @@ def uses_device(notebook: Path) -> bool:
 
 def prepare() -> None:
     """Make the pretend device the choice of `setup()`, and cut training short."""
-    import pretend
+    from tests.device import pretend
 
     device = pretend.register()
     # Each of these faces is imported before the rooms above take the function from it.
@@ -44,8 +45,17 @@ def prepare() -> None:
     fit = training.fit
 
     @functools.wraps(fit)
-    def short_fit(*args, steps, **kwargs):
-        return fit(*args, steps=min(steps, STEPS), **kwargs)
+    def short_fit(*args, steps, evaluate_every=None, **kwargs):
+        history = fit(
+            *args, steps=min(steps, STEPS), evaluate_every=evaluate_every, **kwargs
+        )
+        # Plots and tables expect as many numbers as steps and evaluations.
+        history.losses += history.losses[-1:] * (steps - len(history.losses))
+        if history.evaluations:
+            last = history.evaluations[-1]
+            due = range(evaluate_every or steps, steps + 1, evaluate_every or steps)
+            history.evaluations[:] = [replace(last, step=step) for step in due]
+        return history
 
     training.fit = short_fit
 
