@@ -36,6 +36,7 @@ class ScalarModel(nn.Module):
         self.head = nn.Linear(decoder.config.width, 1)
         nn.init.zeros_(self.head.weight)  # no preferences before training
         nn.init.zeros_(self.head.bias)
+        self.head.to(next(decoder.parameters()).device)
 
     def forward(
         self, ids: Int[Tensor, "batch position"]
