@@ -84,6 +84,7 @@ def within_between_auc_interval(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}.")
+    similarities, labels = similarities.cpu(), labels.cpu()  # where the draws are made
     first, second, same = _pairs(labels)
     values = similarities[first, second]
     within, between = values[same, None], values[None, ~same]
