@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from genai_tutorial import density, diffusion, gan, metrics, multimodal, vae, video
+from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import (
     EMA,
     discriminator_step,
@@ -16,7 +17,6 @@ from genai_tutorial.training import (
     fit_adversarial,
     generator_step,
 )
-from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import DecoderConfig
 from tests.device.both import check, ints, rand, seeded, step
 

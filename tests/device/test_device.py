@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLES = ["images"]
+TABLES = ["images", "language"]
 
 
 @pytest.mark.slow
