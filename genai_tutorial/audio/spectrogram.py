@@ -53,7 +53,9 @@ def short_time_fourier_transform(
     left = wave[..., 1 : half + 1].flip(-1)
     right = wave[..., -half - 1 : -1].flip(-1)
     padded = torch.cat([left, wave, right], dim=-1)
-    frames = padded.unfold(-1, window, hop) * torch.hann_window(window)
+    frames = padded.unfold(-1, window, hop) * torch.hann_window(
+        window, device=wave.device
+    )
     return torch.fft.rfft(frames).transpose(-1, -2)
 
 
@@ -88,7 +90,7 @@ def inverse_short_time_fourier_transform(
             f"samples: hop may be at most {window // 2} and samples at most "
             f"{padded - window // 2}"
         )
-    fade = torch.hann_window(window)
+    fade = torch.hann_window(window, device=spectrum.device)
     frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=window) * fade
     batch = frames.shape[:-2]
     columns = frames.reshape(-1, count, window).transpose(1, 2)
