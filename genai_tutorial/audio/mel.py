@@ -91,7 +91,8 @@ def mel_spectrogram(
 ) -> Float[Tensor, "*batch mel frame"]:
     """Return the magnitude in each mel band and frame."""
     spectrum = short_time_fourier_transform(wave, config.window, config.hop)
-    return mel_filter_bank(config.rate, config.window, config.mels) @ spectrum.abs()
+    bank = mel_filter_bank(config.rate, config.window, config.mels)
+    return bank.to(wave.device) @ spectrum.abs()
 
 
 def log_mel_spectrogram(
@@ -118,7 +119,8 @@ def whisper_features(
     """
     rate, window, hop = 16_000, 400, 160
     spectrum = short_time_fourier_transform(wave, window, hop)[..., :-1]
-    powers = mel_filter_bank(rate, window, mels) @ spectrum.abs().square()
+    bank = mel_filter_bank(rate, window, mels).to(wave.device)
+    powers = bank @ spectrum.abs().square()
     logs = powers.clamp(min=1e-10).log10()
     loudest = logs.amax(dim=(-2, -1), keepdim=True)
     return (torch.maximum(logs, loudest - 8) + 4) / 4
