@@ -6,7 +6,7 @@ from torch import Tensor
 
 from genai_tutorial.audio.codebook_pattern import delay, undelay
 from genai_tutorial.audio.multi_stream import MultiStreamLM, column_features
-from genai_tutorial.generation import next_token_probabilities
+from genai_tutorial.generation import draw, next_token_probabilities
 from genai_tutorial.transformer import AttentionContext
 
 UNKNOWN = -1
@@ -88,5 +88,5 @@ def _draw(
     generator: torch.Generator | None,
 ) -> Int[Tensor, "batch stream"]:
     probabilities = next_token_probabilities(logits, temperature, top_p=top_p)
-    drawn = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator)
-    return drawn.view(logits.shape[:2])
+    drawn = draw(probabilities.flatten(0, 1), generator)
+    return drawn.view(logits.shape[:2]).to(logits.device)
