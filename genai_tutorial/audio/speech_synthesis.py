@@ -200,7 +200,7 @@ class SpeechSynthesizer(nn.Module):
         """
         if not pace > 0:
             raise ValueError(f"pace must be above 0, got {pace}.")
-        counts = torch.tensor([len(phonemes)])
+        counts = torch.tensor([len(phonemes)], device=phonemes.device)
         vectors, log_durations = self.read(phonemes[None], counts, voice[None])
         durations = (log_durations.exp() / pace).round().long().clamp(min=1)
         return self.paint(vectors, durations)[0]
