@@ -71,9 +71,11 @@ class TextToSpeech:
         number = {symbol: place for place, symbol in enumerate(self.symbols)}
         phonemes = torch.tensor([number[one] for one in self.lexicon.phonemes(text)])
         shares = torch.tensor([float(share) for share in mixture])
-        self.model.eval()
+        voices = self.model.eval().voice.weight
         with torch.no_grad():
-            return self.model.speak(phonemes, shares @ self.model.voice.weight, pace)
+            return self.model.speak(
+                phonemes.to(voices.device), shares.to(voices.device) @ voices, pace
+            )
 
     def say(
         self,
