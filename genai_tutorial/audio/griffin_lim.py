@@ -47,7 +47,7 @@ def griffin_lim(
         )
     samples = hop * (magnitudes.shape[-1] - 1)
     window = 2 * (magnitudes.shape[-2] - 1)
-    turns = torch.rand(magnitudes.shape, generator=generator)
+    turns = torch.rand(magnitudes.shape, generator=generator).to(magnitudes.device)
     phases = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
     previous = torch.zeros_like(phases)
     for _ in range(steps):
@@ -84,7 +84,8 @@ def mel_to_wave(
             f"got {log_mels.shape[-2]} bands, but config has {config.mels}"
         )
     bank = mel_filter_bank(config.rate, config.window, config.mels)
-    magnitudes = (torch.linalg.pinv(bank) @ log_mels.exp()).clamp(min=0)
+    inverse = torch.linalg.pinv(bank).to(log_mels.device)
+    magnitudes = (inverse @ log_mels.exp()).clamp(min=0)
     return griffin_lim(magnitudes, config.hop, generator, steps)
 
 
