@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import EMA, clip_gradients
 from genai_tutorial.worldmodels.dream import Imagined, Policy
+from genai_tutorial.worldmodels.representation import draw
 from genai_tutorial.worldmodels.returns import ReturnScale, lambda_returns
 
 Dreams = Callable[[Policy], Imagined]
@@ -118,7 +119,7 @@ class ActorCritic(nn.Module):
             mixed = chances.lerp(
                 torch.full_like(chances, 1 / chances.shape[-1]), random_share
             )
-            return torch.multinomial(mixed, 1, generator=generator)[:, 0]
+            return draw(mixed, generator)[:, 0]
 
         return policy
 

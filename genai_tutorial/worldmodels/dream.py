@@ -200,7 +200,7 @@ def state_after(
     model: WorldModel, recording: Recording, starts: Int[Tensor, "game 2"], warmup: int
 ) -> DreamState:
     """Return the states after `warmup` real steps from these times and games."""
-    windows = recording.windows(starts, warmup)
+    windows = recording.windows(starts.to(next(model.parameters()).device), warmup)
     codes = model.codes(windows.frames.flatten(end_dim=1)).unflatten(
         0, windows.frames.shape[:2]
     )
@@ -248,6 +248,7 @@ class Dream:
         limit = torch.full_like(continues, 0.5)
         if self.temperature > 0:
             limit = torch.rand(continues.shape, generator=self._generator)
+            limit = limit.to(continues.device)
         ended = continues < limit
         keep = ~ended[:, None]
         self.state = DreamState(
