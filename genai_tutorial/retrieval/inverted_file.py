@@ -108,9 +108,11 @@ class InvertedFileIndex:
             )
         to_centroids = squared_distances(queries, self.centroids)
         nearest_lists = to_centroids.topk(probes, largest=False).indices.tolist()
-        ids = torch.full((len(queries), k), -1)
-        distances = torch.full((len(queries), k), float("inf"))
-        compared = torch.full((len(queries),), len(self.centroids))
+        ids = torch.full((len(queries), k), -1, device=queries.device)
+        distances = torch.full((len(queries), k), float("inf"), device=queries.device)
+        compared = torch.full(
+            (len(queries),), len(self.centroids), device=queries.device
+        )
         for row, probed in enumerate(nearest_lists):
             members = torch.cat([self.lists[number] for number in probed])
             squares = squared_distances(queries[row][None], self.vectors[members])[0]

@@ -114,7 +114,7 @@ class ProductQuantizer:
                 )
             ]
         )  # (part, query, code)
-        total = torch.zeros(len(queries), len(codes))
+        total = torch.zeros(len(queries), len(codes), device=queries.device)
         for part, table in enumerate(tables):
             total += table[:, codes[:, part].long()]
         return total

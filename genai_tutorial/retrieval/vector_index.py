@@ -58,7 +58,7 @@ class FlatIndex:
         return pad_result(
             nearest.indices,
             nearest.values,
-            torch.full((len(queries),), len(self.vectors)),
+            torch.full((len(queries),), len(self.vectors), device=queries.device),
             k,
         )
 
