@@ -31,7 +31,11 @@ STREAMS = audio.MultiStreamLM(
         DecoderConfig(vocab_size=6, width=8, layers=1), PATTERN, (3,), 5
     )
 )
-CODES, FEATURES, PREFIX = ints(2, 2, 5, below=6), ints(2, 1, 5, below=3), IDS[:2, :3] % 5
+CODES, FEATURES, PREFIX = (
+    ints(2, 2, 5, below=6),
+    ints(2, 1, 5, below=3),
+    IDS[:2, :3] % 5,
+)
 CODEC = audio.WaveCodec(
     audio.WaveCodecConfig(audio.SeanetConfig(4, (4, 8), dim=6), books=2, codes=4), 0
 )
@@ -181,7 +185,7 @@ CASES |= {
     "EquivariantNetwork": (molecule_step, EQUIVARIANT, TABLE, MASK, seeded()),
     "sample_molecules": (
         lambda m, sizes, g: structures.sample_molecules(m, sizes, 2, g),
-        ATOMS,
+        structures.AtomTransformer(structures.AtomTransformerConfig(8, 8, 1, 2)),
         torch.tensor([5, 3]),
         seeded(),
     ),
@@ -242,7 +246,9 @@ def dreamt(model, state, agent, generator):
     imagined = worldmodels.imagine(model, state, policy, 3, generator=generator)
     history = worldmodels.learn_in_dreams(
         agent,
-        lambda policy: worldmodels.imagine(model, state, policy, 3, generator=generator),
+        lambda policy: worldmodels.imagine(
+            model, state, policy, 3, generator=generator
+        ),
         2,
         generator=generator,
         progress=False,
@@ -314,7 +320,7 @@ CASES |= {
     "latent_action_loss": (worldmodels.latent_action_loss, rand(2, 3).log()),
     "read_positions": (paddle.read_positions, FRAMES),
     "reflex_player": (paddle.reflex_player, FRAMES, torch.ones(4).bool()),
-    "PaddleWorld": (lambda a: paddle.PaddleWorld(2).step(a).rewards, BUTTONS),
+    "PaddleWorld": (lambda a: paddle.PaddleWorld(2).step(a).rewards.tolist(), BUTTONS),
 }
 
 # --- retrieval and safety -------------------------------------------------------------
@@ -453,7 +459,10 @@ CASES |= {
     ),
     "read_scenes": (lambda x: [str(r) for r in shapes.read_scenes(x)], SHAPES.images),
     "motion_accuracy": (
-        lambda x: (str(motion.track(x)), vars(motion.motion_accuracy(CLIPS.captions, x))),
+        lambda x: (
+            str(motion.track(x)),
+            vars(motion.motion_accuracy(CLIPS.captions, x)),
+        ),
         CLIPS.films,
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),

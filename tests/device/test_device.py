@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLES = ["images", "language"]
+TABLES = ["images", "language", "fields"]
 
 
 @pytest.mark.slow
