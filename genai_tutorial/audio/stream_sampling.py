@@ -48,7 +48,11 @@ def sample_streams(
     """
     config = model.config
     pattern, filler = config.pattern, config.filler
-    batch = len(known)
+    batch, device = len(known), next(model.parameters()).device
+    known, features, prefix, no_prefix = (
+        None if part is None else part.to(device)
+        for part in (known, features, prefix, no_prefix)
+    )
     wanted = delay(known, pattern, filler)  # -1 where the model chooses
     guided = guidance != 1
     if guided:
