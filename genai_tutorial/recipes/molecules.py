@@ -119,9 +119,9 @@ class MoleculeRecipe(DecoderRecipe):
             evaluate=lambda model: float(
                 supervised_loss(
                     model,
-                    unseen.ids[:100],
-                    unseen.is_text[:100],
-                    unseen.documents[:100],
+                    unseen.ids[:100].to(run.device),
+                    unseen.is_text[:100].to(run.device),
+                    unseen.documents[:100].to(run.device),
                 )
             ),
             evaluate_every=400,
