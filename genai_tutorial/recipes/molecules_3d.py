@@ -154,7 +154,8 @@ class Molecules3DRecipe(Recipe):
             sizes = draw_sizes(train, count, generator)
         else:
             sizes = torch.full((count,), options.atoms)
-        return sample_molecules(loaded, sizes, options.steps, generator)
+        device = next(loaded.parameters()).device
+        return sample_molecules(loaded, sizes.to(device), options.steps, generator)
 
     def write(
         self, loaded: EquivariantNetwork, options: MoleculeOptions, seed: int
@@ -199,7 +200,9 @@ def held_out_molecule_loss(
     mask: Bool[Tensor, "batch atom"],
 ) -> float:
     """Return the loss with the same noise every time, and timesteps spread evenly."""
-    timesteps = torch.linspace(0, 999, len(x)).round().to(x.device)
+    device = next(model.parameters()).device
+    x, mask = x.to(device), mask.to(device)
+    timesteps = torch.linspace(0, 999, len(x)).round().to(device)
     generator = torch.Generator().manual_seed(0)
     return float(
         molecule_loss(model, x, mask, generator=generator, timesteps=timesteps)
