@@ -275,11 +275,13 @@ class ModelPlayer:
     def __call__(
         self, frames: Float[Tensor, "game *frame"], first: Bool[Tensor, "game"]
     ) -> Int[Tensor, "game"]:
-        """Return an action for each game."""
+        """Return an action for each game, on the device of the frames."""
+        device = next(self.model.parameters()).device
+        shown, first = frames.to(device), first.to(device)
         if self._memory is None or len(self._memory) != len(frames):
             self._memory = self.model.empty(len(frames))
         memory = torch.where(first[:, None], 0.0, self._memory)
-        state = DreamState(memory, self.model.codes(frames))
+        state = DreamState(memory, self.model.codes(shown))
         actions = self.policy(state.features)
         self._memory = self.model.remember(memory, state.codes, actions)
-        return actions
+        return actions.to(frames.device)
