@@ -17,7 +17,7 @@ def sounding(cells: Int[Tensor, "*piece step"]) -> Int[Tensor, "*piece step"]:
     >>> sounding(torch.tensor([60, HOLD, REST, 62])).tolist()
     [60, 60, -1, 62]
     """
-    steps = torch.arange(cells.shape[-1]).expand(cells.shape)
+    steps = torch.arange(cells.shape[-1], device=cells.device).expand(cells.shape)
     begun = torch.where(cells == HOLD, -1, steps).cummax(dim=-1).values
     pitches = cells.gather(-1, begun.clamp(min=0))
     return pitches.masked_fill((pitches == REST) | (begun < 0), SILENT)
