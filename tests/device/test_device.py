@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLES = ["images", "language", "fields"]
+TABLES = ["images", "language", "fields", "recipes"]
 
 
 @pytest.mark.slow
