@@ -8,8 +8,10 @@ import torch
 from genai_tutorial import audio, data, edge, retrieval, safety, worldmodels
 from genai_tutorial.alignment import LoRAConfig
 from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
 from genai_tutorial.tasks import motion, paddle, shapes
+from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.device.both import check, ints, rand, seeded, step
@@ -180,6 +182,19 @@ def placed(model, elements, relations, mask, generator):
     return list(structures.place_atoms(model, graphs, 2, generator))
 
 
+SMILES = molecules.SmilesTokenizer.from_smiles(["CCO", "c1ccccc1Cl"])
+MOLECULE_LM = DecoderLM(DecoderConfig.llama(SMILES.vocab_size, 16, 16, 1, 2, 1, 24))
+
+
+def steered_molecules(decoder):
+    found = molecules.steer(
+        molecules.MoleculeModel(decoder, SMILES),
+        lambda samples: torch.tensor([sample.count("C") / 9 for sample in samples]),
+        molecules.SteeringSettings(steps=2, batch_size=4),
+    )
+    return found.model.decoder
+
+
 CASES |= {
     "AtomTransformer": (molecule_step, ATOMS, TABLE, MASK, seeded()),
     "EquivariantNetwork": (molecule_step, EQUIVARIANT, TABLE, MASK, seeded()),
@@ -219,6 +234,7 @@ CASES |= {
         rand(2, 5, 3, seed=1),
         MASK,
     ),
+    "steer": (steered_molecules, MOLECULE_LM),
     "augmented_likelihood_loss": (
         partial(molecules.augmented_likelihood_loss, sigma=20),
         *rand(3, 4),
@@ -305,6 +321,26 @@ CASES |= {
     "planning_policy": (planned, WORLD, STATE, seeded()),
     "Players": (played_by_models, WORLD, AGENT, FRAMES, torch.ones(4).bool()),
     "LatentActions": (latent_actions, PLAYED.frames[:3].float()),
+    "TableWorld": (
+        lambda world, states, actions, g: (
+            world.step(states, actions, g),
+            worldmodels.action_values(world),
+        ),
+        worldmodels.five_places(),
+        torch.tensor([0, 3]),
+        torch.tensor([1, 0]),
+        seeded(),
+    ),
+    "ForesightPlayer": (
+        lambda a, b, first: (
+            player := paddle.ForesightPlayer(),
+            player(a, first),
+            player(b, ~first),
+        ),
+        FRAMES,
+        PLAYED.frames[1].float(),
+        torch.ones(4).bool(),
+    ),
     "lambda_returns": (worldmodels.lambda_returns, rand(4), rand(5), torch.ones(4)),
     "categorical_kl": (
         worldmodels.categorical_kl,
@@ -327,6 +363,10 @@ CASES |= {
 
 VECTORS, QUERIES = rand(40, 4), rand(3, 4, seed=1)
 LOSSES = rand(4, 6)
+
+
+BYTES = train_bpe(" he she nurse king" * 9, 275)
+BYTES_LM = DecoderLM(DecoderConfig.llama(BYTES.vocab_size, 96, 16, 1, 2, 1, 24))
 
 
 def inverted(vectors, queries, generator):
@@ -359,6 +399,14 @@ def steered(model, ids, direction):
 
 
 CASES |= {
+    "SentenceEncoder": (
+        lambda m, ids, lengths: m(ids, lengths),
+        retrieval.SentenceEncoder(
+            retrieval.SentenceEncoderConfig(13, 8, 1, 2, feed_forward_width=16)
+        ),
+        IDS,
+        torch.tensor([8, 3, 5]),
+    ),
     "InvertedFileIndex": (inverted, VECTORS, QUERIES, seeded()),
     "ProductQuantizer": (product, VECTORS, QUERIES, seeded()),
     "SmallWorldGraph": (small_world, VECTORS, QUERIES),
@@ -386,6 +434,14 @@ CASES |= {
             safety.mean_difference(m, [[2, 3], [4]], [[5, 6, 7], [8]]),
         ),
         LM,
+    ),
+    "readings of texts": (
+        lambda m: (
+            safety.pronoun_log_odds(m, BYTES, ["nurse", "king"]),
+            safety.windowed_surprise(m, BYTES, ["a king", "xq"]),
+            retrieval.query_likelihood(m, BYTES, "Who?", ["A king.", "Rain."]),
+        ),
+        BYTES_LM,
     ),
     "token_losses": (safety.token_losses, LM, IDS),
     "loss_attack": (safety.loss_attack, LOSSES),
@@ -440,6 +496,7 @@ CASES |= {
 # --- data and tasks -------------------------------------------------------------------
 
 SHAPES = shapes.load_shapes(2, seed=0, objects=(2,))
+DESCRIBED = [shapes.describe(scene) for scene in SHAPES.scenes]
 CLIPS = motion.load_clips(2, seed=0)
 
 CASES |= {
@@ -464,6 +521,25 @@ CASES |= {
             vars(motion.motion_accuracy(CLIPS.captions, x)),
         ),
         CLIPS.films,
+    ),
+    "judged pictures": (
+        lambda x, maps: (
+            [str(score) for score in shapes.caption_scores(SHAPES.captions, x)],
+            str(shapes.colour_binding(DESCRIBED, x)),
+            shapes.attention_binding(DESCRIBED[0], x[:1], maps),
+        ),
+        SHAPES.images,
+        rand(1, 17, 8, 8),
+    ),
+    "shown": (
+        lambda x: (
+            image_grid(x) is not None,
+            Sound(x.flatten() * 0.5, 8000, "name", "a hiss").to_text(),
+            str(
+                claim("It is small", measured=x.mean(), holds=x.max() <= 1, exact=True)
+            ),
+        ),
+        rand(2, 8, 8),
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),
 }

@@ -82,6 +82,22 @@ PIXELS = transformer.PixelTransformer(
 )
 
 
+SCALINGS = [
+    transformer.LinearScaling(2),
+    transformer.NTKScaling(2),
+    transformer.DynamicNTKScaling(8, original_context_length=4),
+    transformer.Llama3Scaling(2, original_context_length=4),
+    transformer.YarnScaling(2, original_context_length=4),
+]
+
+
+def rotated(x):
+    return [
+        transformer.RotaryEmbedding(6, 8, scaling=scaling).to(x.device)(x)
+        for scaling in SCALINGS
+    ]
+
+
 def continued_in_sinks(model, ids):
     device = ids.device
     cache = transformer.SinkCache(LLAMA, len(ids), sinks=1, window=4, device=device)
@@ -144,6 +160,13 @@ CASES |= {
         QUERY,
         rand(2, 4, 4),
         VALUE,
+    ),
+    "RotaryEmbedding": (rotated, QUERY),
+    "MultiHeadAttention": (
+        lambda m, x, source: (m(x, source=source), m.weights(x, source=source)),
+        transformer.MultiHeadAttention(6, 2, causal=False, source_width=5),
+        QUERY,
+        rand(2, 3, 5),
     ),
     "share_heads": (
         lambda k, q: transformer.share_heads(k, q),

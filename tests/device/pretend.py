@@ -1,7 +1,7 @@
 """A pretend GPU: a device of our own whose tensors refuse to mix with the CPU's.
 
 PyTorch keeps a dispatch key, `PrivateUse1`, for devices that it does not know. A tensor
-of the pretend device wraps an ordinary CPU tensor, so that every operation has the CPU's
+of the pretend device wraps an ordinary CPU tensor, so every operation has the CPU's
 result to the last digit. But a tensor of the CPU beside one of the pretend device, a
 generator of the CPU that draws on it, and `.numpy()` without `.cpu()` fail as they do
 on a GPU, and with the same messages.

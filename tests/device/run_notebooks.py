@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
-STEPS = 3
+STEPS = 8
 
 
 def code_cells(notebook: Path) -> list[str]:
