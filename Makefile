@@ -91,6 +91,11 @@ cards: $(VENV)/.test  ## measure every published model on all its data, and comp
 notebooks: $(VENV)/.test  ## run every notebook with nbval, on the CPU or the GPU
 	$(NBVAL) notebooks
 
+.PHONY: device
+device: $(VENV)/.test  ## call everything on a pretend GPU, and run there the notebooks that use the device
+	$(UNIT) tests/device
+	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python tests/device/run_notebooks.py
+
 .PHONY: browser
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
 	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10

@@ -69,6 +69,7 @@ def best_of_n(
     weights = torch.tensor(
         [math.comb(rank, n - 1) / math.comb(count, n) for rank in range(count)],
         dtype=torch.float64,
+        device=values.device,
     )
     by_rank = values.double().gather(1, scores.argsort(dim=1, stable=True))
     return (by_rank * weights).sum(dim=1).to(values)

@@ -230,6 +230,7 @@ def _update(
 ) -> float:
     advantages = method.advantages(scores).flatten()
     log_probs = token_log_probs(policy, rollouts.ids)
+    advantages = advantages.to(log_probs.device)
     loss = method.loss(log_probs, rollouts.log_probs, advantages, rollouts.mask)
     optimizer.zero_grad()
     loss.backward()

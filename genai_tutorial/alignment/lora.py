@@ -75,10 +75,14 @@ class LoRALinear(nn.Module):
         super().__init__()
         self.base, self.scale = base.requires_grad_(False), alpha / rank
         weight = base.weight
-        self.down = nn.Parameter(weight.new_empty(rank, base.in_features))
+        source = weight if generator is None else generator  # draws on its own device
+        down = torch.empty(
+            rank, base.in_features, dtype=weight.dtype, device=source.device
+        )
         self.up = nn.Parameter(weight.new_zeros(base.out_features, rank))
         bound = 1 / math.sqrt(base.in_features)  # the initialization of nn.Linear
-        nn.init.uniform_(self.down, -bound, bound, generator=generator)
+        nn.init.uniform_(down, -bound, bound, generator=generator)
+        self.down = nn.Parameter(down.to(weight.device))
         self.merged, self.on = False, True
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:

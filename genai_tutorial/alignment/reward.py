@@ -37,6 +37,7 @@ class ScalarModel(nn.Module):
         self.head = nn.Linear(decoder.config.width, 1)
         nn.init.zeros_(self.head.weight)  # no preferences before training
         nn.init.zeros_(self.head.bias)
+        self.head.to(next(decoder.parameters()).device)
 
     def forward(
         self, ids: Int[Tensor, "batch position"]
@@ -221,7 +222,10 @@ def judge_reward_model(model: ScalarModel, pairs: EncodedPairs) -> PreferenceRep
     """Report how well a reward model predicts preference pairs that it was not trained
     on.
     """
-    chosen_ids, chosen_lengths, rejected_ids, rejected_lengths = pairs.tensors
+    device = next(model.parameters()).device
+    chosen_ids, chosen_lengths, rejected_ids, rejected_lengths = (
+        part.to(device) for part in pairs.tensors
+    )
     return preference_report(
         model.score(chosen_ids, chosen_lengths),
         model.score(rejected_ids, rejected_lengths),

@@ -262,14 +262,16 @@ class Transcriber:
         self, features: Sequence[Float[Tensor, "mel _frame"]]
     ) -> list[Float[Tensor, "_frame label"]]:
         """Do the same as `listen` for log-mel spectrograms from `whisper_features`."""
-        self.model.eval()
+        device = next(self.model.eval().parameters()).device
         by_length = sorted(range(len(features)), key=lambda n: features[n].shape[1])
         outputs: list[Tensor] = [torch.empty(0)] * len(features)
         for start in range(0, len(features), _BATCH):
             places = by_length[start : start + _BATCH]
-            lengths = torch.tensor([features[n].shape[1] for n in places])
+            lengths = torch.tensor(
+                [features[n].shape[1] for n in places], device=device
+            )
             padded = torch.nn.utils.rnn.pad_sequence(
-                [features[n].T.float() for n in places], batch_first=True
+                [features[n].T.float().to(device) for n in places], batch_first=True
             )
             batch = self.model(padded.mT, lengths)
             counts = output_frames(lengths).tolist()

@@ -153,9 +153,16 @@ def local_update(
         make_optimizer: Makes the client's optimizer.
     """
     copy = deepcopy(model).train()
+    device = next(copy.parameters()).device
     optimizer = make_optimizer(copy)
     losses = [
-        train_step(copy, next(batches), _language_loss, optimizer, clip_norm=None)
+        train_step(
+            copy,
+            tuple(part.to(device) for part in next(batches)),
+            _language_loss,
+            optimizer,
+            clip_norm=None,
+        )
         for _ in range(steps)
     ]
     before = dict(model.named_parameters())

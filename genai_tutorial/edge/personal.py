@@ -163,6 +163,7 @@ class RehearsalBatches:
     ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
         """Return the windows, and the same windows one token later."""
         is_old = torch.rand(self.batch_size, 1, generator=self._generator) < self.share
+        is_old = is_old.to(self.own.tokens.device)
         pairs = zip(next(self.own), next(self.old), strict=True)
         inputs, targets = (torch.where(is_old, old, own) for own, old in pairs)
         return inputs, targets

@@ -282,7 +282,7 @@ def narrow_feed_forward(
         raise ValueError(f"width must be from 1 to {config.hidden_width}, got {width}.")
     narrow = DecoderLM(
         replace(config, feed_forward=replace(config.feed_forward, width=width)), None
-    )
+    ).to(scores.device)
     state = model.state_dict()
     for layer, row in enumerate(scores):
         kept = row.topk(width).indices.sort().values

@@ -160,7 +160,9 @@ class GreenListWatermark:
         before, after = tokens[..., :-1], tokens[..., 1:]
         green = torch.zeros_like(after, dtype=torch.bool)
         for previous in before.unique().tolist():
-            is_listed = torch.zeros(self.vocab_size, dtype=torch.bool)
+            is_listed = torch.zeros(
+                self.vocab_size, dtype=torch.bool, device=tokens.device
+            )
             is_listed[self.green_list(previous)] = True
             places = before == previous
             green[places] = is_listed[after[places]]

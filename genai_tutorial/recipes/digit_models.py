@@ -349,9 +349,8 @@ def generate_digits(
     model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
 ) -> Float[Tensor, "count 28 28"]:
     """Generate one digit per label, in one forward pass."""
-    return model(
-        draw_noise(model, len(labels), torch.Generator().manual_seed(seed)), labels
-    )
+    noise = draw_noise(model, len(labels), torch.Generator().manual_seed(seed))
+    return model(noise, labels.to(noise.device))
 
 
 class AugmentedBatches:

@@ -59,7 +59,8 @@ class ImageAutoencoderRecipe(Recipe):
             generators=[generator],
         )
         average.set_scaling_factor(
-            images[:: len(images) // 2000 + 1], torch.Generator().manual_seed(self.seed)
+            images[:: len(images) // 2000 + 1].to(run.device),
+            torch.Generator().manual_seed(self.seed),
         )
         return Trained(average, history.seconds)
 

@@ -108,7 +108,8 @@ class PaddleWorldRecipe(Recipe):
     def fit(self, run: RunSettings) -> Trained:
         """Play, learn the world and learn in its dreams, round after round."""
         started = time.perf_counter()
-        model, world = self.build(), PaddleWorld(self.games, self.seed)
+        model = self.build().to(run.device)
+        world = PaddleWorld(self.games, self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         recording, notes = None, []
         for number in range(self.rounds):

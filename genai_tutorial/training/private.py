@@ -154,7 +154,9 @@ def clip_and_noise(
     for name, gradient in gradients.items():
         total = torch.einsum("r,r...->...", scales, gradient)
         if settings.noise_multiplier:
-            noise = torch.randn(total.shape, generator=generator, dtype=total.dtype)
+            noise = torch.randn(total.shape, generator=generator, dtype=total.dtype).to(
+                total.device
+            )
             total = total + settings.noise_multiplier * settings.clip_norm * noise
         private[name] = total / expected_batch_size
     return private

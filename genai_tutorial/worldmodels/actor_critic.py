@@ -16,6 +16,7 @@ from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import EMA, clip_gradients
 
 from .dream import Imagined, Policy
+from .representation import draw
 from .returns import ReturnScale, lambda_returns
 
 Dreams = Callable[[Policy], Imagined]
@@ -117,7 +118,7 @@ class ActorCritic(nn.Module):
             mixed = chances.lerp(
                 torch.full_like(chances, 1 / chances.shape[-1]), random_share
             )
-            return torch.multinomial(mixed, 1, generator=generator)[:, 0]
+            return draw(mixed, generator)[:, 0]
 
         return policy
 
