@@ -127,13 +127,3 @@ def spectral_norm(layer: Layer) -> Layer:
         )
     parametrize.register_parametrization(layer, "weight", SpectralNorm(weight))
     return layer
-
-
-def normalize_all_layers(model: Layer) -> Layer:
-    """Add spectral normalization to all linear and convolutional layers of a model, in
-    place, and return the model.
-    """
-    for module in list(model.modules()):
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            spectral_norm(module)
-    return model

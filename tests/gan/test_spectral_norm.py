@@ -3,7 +3,6 @@ import torch
 from torch import nn
 
 from genai_tutorial.gan import PointDiscriminator, power_iteration, spectral_norm
-from genai_tutorial.gan.spectral_norm import normalize_all_layers
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 5), (3, 8), (8, 3)])
@@ -40,7 +39,9 @@ def test_spectral_norm_of_a_layer_becomes_one():
 
 
 def test_normalized_network_has_no_slope_above_one():
-    discriminator = normalize_all_layers(PointDiscriminator(width=32, seed=1))
+    discriminator = PointDiscriminator(width=32, seed=1)
+    for layer in discriminator.net[::2]:
+        spectral_norm(layer)
     for _ in range(100):
         discriminator(torch.zeros(1, 2))
     discriminator.eval()
