@@ -27,7 +27,7 @@ from .group_methods import (
     GroupMethod,
     StepNumbers,
 )
-from .grpo import GRPOSettings, group_relative_advantages, grpo_step
+from .grpo import group_relative_advantages, grpo_loss
 from .learning import LearningSettings, LearningStep, learn_by_ppo
 from .log_probs import (
     answer_log_probs,

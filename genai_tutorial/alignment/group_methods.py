@@ -18,6 +18,12 @@ from .log_probs import masked_mean, masked_sum
 Advantages = Float[Tensor, "prompt answer"]
 StepNumbers = Float[Tensor, "batch step"]
 
+CLIP = 0.2
+"""The relative change of a probability at which its gradient is cut."""
+
+CLIP_HIGH = 0.28
+"""The same for a rise, in DAPO."""
+
 
 @runtime_checkable
 class GroupMethod(Protocol):
@@ -84,12 +90,7 @@ def clipped_gain(
 class GRPO:
     """Group-relative policy optimization without a KL penalty: scores in standard
     deviations, the mean over each answer's tokens, then the mean over answers.
-
-    Attributes:
-        clip: See `grpo_loss`.
     """
-
-    clip: float | int = 0.2
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `group_relative_advantages`."""
@@ -104,7 +105,7 @@ class GRPO:
     ) -> Float[Tensor, ""]:
         """Return `grpo_loss` with a KL coefficient of 0."""
         return grpo_loss(
-            log_probs, old_log_probs, log_probs, advantages, mask, self.clip, 0.0
+            log_probs, old_log_probs, log_probs, advantages, mask, CLIP, 0.0
         )
 
 
@@ -118,14 +119,12 @@ class DrGRPO:
 
     Attributes:
         max_tokens: The divisor: the number of tokens that an answer may have.
-        clip: The relative change of a token's probability at which its gradient is cut.
 
     Source: Liu et al., Understanding R1-Zero-Like Training, section 3.2,
         https://arxiv.org/abs/2503.20783
     """
 
     max_tokens: int
-    clip: float | int = 0.2
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `centred_advantages`."""
@@ -141,7 +140,7 @@ class DrGRPO:
         """Return minus the sum of the clipped objective per answer, divided by
         `max_tokens`.
         """
-        gain = clipped_gain(log_probs, old_log_probs, advantages, self.clip, self.clip)
+        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP)
         return -masked_sum(gain, mask).mean() / self.max_tokens
 
 
@@ -150,15 +149,8 @@ class DAPO:
     """The loss of DAPO: the mean over all tokens of the batch, and a higher limit for
     probabilities that rise. Its dynamic sampling is a setting of `learn_by_grpo`.
 
-    Attributes:
-        clip: The relative fall of a token's probability at which its gradient is cut.
-        clip_high: The same for a rise.
-
     Source: Yu et al., DAPO, equation 8, https://arxiv.org/abs/2503.14476
     """
-
-    clip: float | int = 0.2
-    clip_high: float | int = 0.28
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `group_relative_advantages`."""
@@ -172,9 +164,7 @@ class DAPO:
         mask: Bool[Tensor, "batch step"],
     ) -> Float[Tensor, ""]:
         """Return minus the mean of the clipped objective over all tokens."""
-        gain = clipped_gain(
-            log_probs, old_log_probs, advantages, self.clip, self.clip_high
-        )
+        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP_high)
         return -masked_mean(gain, mask)
 
 
@@ -183,14 +173,8 @@ class RLOO:
     """REINFORCE with a leave-one-out baseline: a whole answer is one action, with one
     probability ratio.
 
-    Attributes:
-        clip: The relative change of an answer's probability at which its gradient is
-            cut.
-
     Source: Ahmadian et al., Back to Basics, https://arxiv.org/abs/2402.14740
     """
-
-    clip: float | int = 0.2
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `leave_one_out_advantages`."""
@@ -207,4 +191,4 @@ class RLOO:
         whole, old = (
             masked_sum(numbers, mask)[:, None] for numbers in (log_probs, old_log_probs)
         )
-        return -clipped_gain(whole, old, advantages, self.clip, self.clip).mean()
+        return -clipped_gain(whole, old, advantages, CLIP, CLIP).mean()

@@ -11,16 +11,11 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-
-from genai_tutorial.training import load_checkpoint, save_checkpoint
-
-FORMAT = "genai_tutorial LoRA 1"
 
 
 @dataclass(frozen=True)
@@ -145,23 +140,12 @@ def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
 @torch.no_grad()
 def merge_lora(model: nn.Module) -> None:
     """Add the corrections to the frozen weights, so that the model is as fast as
-    without LoRA; `unmerge_lora` reverts it.
+    without LoRA.
     """
     for _, layer in lora_layers(model):
         if not layer.merged:
             layer.base.weight += layer.difference()
             layer.merged = True
-
-
-@torch.no_grad()
-def unmerge_lora(model: nn.Module) -> None:
-    """Subtract the corrections from the frozen weights again, so that training can
-    continue; the weights are the same up to rounding.
-    """
-    for _, layer in lora_layers(model):
-        if layer.merged:
-            layer.base.weight -= layer.difference()
-            layer.merged = False
 
 
 def fold_lora(model: nn.Module) -> None:
@@ -184,7 +168,8 @@ def without_lora(model: nn.Module) -> Iterator[None]:
     layers = [layer for _, layer in lora_layers(model)]
     if any(layer.merged for layer in layers):
         raise ValueError(
-            "A merged model cannot be switched off: call unmerge_lora first."
+            "LoRA cannot be switched off in a merged model: its corrections are part "
+            "of the weights."
         )
     for layer in layers:
         layer.on = False
@@ -200,48 +185,3 @@ def trained_parameter_count(model: nn.Module) -> int:
     return sum(
         parameter.numel() for parameter in model.parameters() if parameter.requires_grad
     )
-
-
-def save_lora(path: Path | str, model: nn.Module) -> None:
-    """Write the corrections alone, as safetensors."""
-    layers = {
-        name: {"scale": layer.scale, "down": layer.down, "up": layer.up}
-        for name, layer in lora_layers(model)
-    }
-    if not layers:
-        raise ValueError("The model has no LoRA to save: call add_lora first.")
-    save_checkpoint(path, {"format": FORMAT, "layers": layers})
-
-
-def load_lora(path: Path | str, model: nn.Module) -> None:
-    """Load the corrections in a file from `save_lora` into the layers with the same
-    names, and freeze the rest of the model.
-    """
-    state = load_checkpoint(path)
-    if state.get("format") != FORMAT:
-        raise ValueError(f"{Path(path).name} is not from save_lora.")
-    if any(lora_layers(model)):
-        raise ValueError("The model has LoRA already: load into a plain one.")
-    linears = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-    }
-    for name, saved in state["layers"].items():  # check all before changing one
-        needed = (saved["up"].shape[0], saved["down"].shape[1])
-        shape = tuple(linears[name].weight.shape) if name in linears else None
-        if shape != needed:
-            raise ValueError(
-                f"{Path(path).name} is from another model: it needs a linear layer "
-                f"{name!r} of {needed[1]} inputs and "
-                f"{needed[0]} outputs, and here "
-                + ("there is none." if shape is None else f"it is {shape[::-1]}.")
-            )
-    model.requires_grad_(False)
-    for name, saved in state["layers"].items():
-        rank = len(saved["down"])
-        layer = LoRALinear(linears[name], rank, saved["scale"] * rank)
-        with torch.no_grad():
-            layer.down.copy_(saved["down"])
-            layer.up.copy_(saved["up"])
-        model.set_submodule(name, layer)

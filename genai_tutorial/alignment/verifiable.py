@@ -5,7 +5,6 @@ A verifier cannot be flattered, but it can be wrong about what it accepts: train
 finds every text that passes it.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -29,29 +28,17 @@ class Verifier(Protocol):
 class ExactAnswer:
     """A verifier that accepts an answer if its one final answer is exactly the truth.
 
-    Attributes:
-        mark: What stands before the final answer; without one, the whole text is the
-            final answer. Text with more than one mark is rejected.
+    The final answer stands after a semicolon; without one, the whole text is the final
+    answer. Text with more than one semicolon is rejected.
 
-    Raises:
-        ValueError: If the mark is empty.
-
-    >>> verifier = ExactAnswer(mark=";")
+    >>> verifier = ExactAnswer()
     >>> [verifier(text, "991") for text in ("34,511;991", "991", "9;9;991", "99")]
     [1.0, 1.0, 0.0, 0.0]
     """
 
-    mark: str = ";"
-
-    def __post_init__(self):
-        if not self.mark:
-            raise ValueError(
-                "mark must hold at least one character, got an empty text."
-            )
-
     def __call__(self, answer: str, truth: str) -> float:
         """Return 1 if the final answer is the truth, else 0."""
-        *working, final = answer.split(self.mark)
+        *working, final = answer.split(";")
         return float(len(working) <= 1 and final == truth)
 
 
@@ -63,30 +50,6 @@ def appears_anywhere(answer: str, truth: str) -> float:
     (1.0, 1.0)
     """
     return float(truth in answer)
-
-
-@dataclass(frozen=True)
-class FormatReward:
-    """A verifier that looks at the form of an answer only: the whole of it must match a
-    regular expression, in which `.` is any character.
-
-    Source: DeepSeek-AI, DeepSeek-R1, section 2.2.2 (format rewards),
-        https://arxiv.org/abs/2501.12948
-    """
-
-    pattern: str
-
-    def __post_init__(self):
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(
-                f"pattern must be a regular expression, got {self.pattern!r}: {error}."
-            ) from None
-
-    def __call__(self, answer: str, truth: str) -> float:
-        """Return 1 if the answer has the form, else 0."""
-        return float(re.fullmatch(self.pattern, answer, re.DOTALL) is not None)
 
 
 def verified_score(

@@ -43,6 +43,7 @@ from .schedules import (
     Decay,
     Schedule,
     scale_learning_rates,
+    warmup_constant,
     warmup_cosine,
     warmup_linear,
     warmup_stable_decay,

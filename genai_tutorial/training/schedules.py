@@ -146,6 +146,15 @@ def scale_learning_rates(
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
+def warmup_constant(warmup_steps: int) -> Schedule:
+    """Return a schedule that stays at 1 after a linear warmup.
+
+    >>> [warmup_constant(warmup_steps=2)(step) for step in range(4)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
+    return Schedule(max(1, warmup_steps), warmup_steps, "none")
+
+
 def warmup_cosine(steps: int, warmup_steps: int, final_factor: float = 0.0) -> Schedule:
     """Return a schedule with linear warmup and cosine decay to `final_factor`.
 

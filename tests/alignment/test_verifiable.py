@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import ExactAnswer, appears_anywhere
-from genai_tutorial.alignment.verifiable import FormatReward, verified_score
+from genai_tutorial.alignment.verifiable import verified_score
 from genai_tutorial.generation import Rollouts
 
 
@@ -24,25 +24,10 @@ def test_exact_answer_reads_one_final_answer(answer, reward):
     assert ExactAnswer()(answer, "991") == reward
 
 
-def test_exact_answer_needs_a_mark():
-    with pytest.raises(ValueError, match="mark must hold"):
-        ExactAnswer("")
-
-
 def test_appears_anywhere_passes_a_list_of_guesses():
     guesses = ",".join(map(str, range(1000)))
     assert appears_anywhere(guesses, "991") == 1.0
     assert ExactAnswer()(guesses, "991") == 0.0
-
-
-def test_format_reward_must_match_the_whole_answer():
-    form = FormatReward(r"[\d,]+;\d+")
-    assert [form(text, "") for text in ("1,2;3", "1,2;3;", "3")] == [1.0, 0.0, 0.0]
-
-
-def test_format_reward_rejects_a_broken_expression():
-    with pytest.raises(ValueError, match="must be a regular expression"):
-        FormatReward("(")
 
 
 def rollouts_of(*answers):
