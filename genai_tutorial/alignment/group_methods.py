@@ -1,5 +1,5 @@
-"""GRPO and three variants: how a group of answers becomes advantages, and how these
-become a loss.
+"""GRPO and three variants: PPO without a value model. The baseline of an answer comes
+from several answers to the same prompt.
 
 All four compare the answers to one prompt with each other. They differ in the baseline,
 in what divides the sum over tokens, and in where the ratio is clipped.
@@ -12,8 +12,76 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .grpo import group_relative_advantages, grpo_loss
-from .log_probs import masked_mean, masked_sum
+from .experience import kl_k3
+from .ppo import clipped_objective
+from .supervised import masked_mean, masked_sum
+
+EPSILON = 1e-4
+"""TRL's default. It avoids a division by zero where all answers score the same."""
+
+
+def group_relative_advantages(
+    scores: Float[Tensor, "prompt answer"],
+) -> Float[Tensor, "prompt answer"]:
+    """Return how many standard deviations each answer's score lies above the mean of
+    its prompt's group.
+
+    Where all answers score the same, the advantages are zero.
+
+    `EPSILON` has the unit of the scores: if these differ by less than about a hundred
+    times it, the advantages become noticeably smaller.
+
+    Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
+
+    >>> group_relative_advantages(
+    ...     torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    ... )
+    tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
+            [ 0.0000,  0.0000,  0.0000,  0.0000]])
+    """
+    centred = scores - scores.mean(dim=1, keepdim=True)
+    return centred / (scores.std(dim=1, keepdim=True) + EPSILON)
+
+
+def grpo_loss(
+    log_probs: Float[Tensor, "batch step"],
+    old_log_probs: Float[Tensor, "batch step"],
+    reference_log_probs: Float[Tensor, "batch step"],
+    advantages: Float[Tensor, "batch"],
+    mask: Bool[Tensor, "batch step"],
+    clip: float | int,
+    kl_weight: float | int,
+) -> Float[Tensor, ""]:
+    """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
+    over each answer's steps and then over answers.
+
+    As in the paper, k3 is part of the loss. Its gradient is not an unbiased estimate of
+    the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
+
+    Args:
+        log_probs: The policy's log-probabilities of the sampled tokens.
+        old_log_probs: Those of the policy that wrote the answers.
+        advantages: One for each answer, shared by all its steps.
+        mask: The steps that chose a token of the answer.
+        clip: See `clipped_objective`.
+        kl_weight: The KL coefficient, per nat of each token's KL divergence (k3).
+
+    Raises:
+        ValueError: If a row has no answer.
+
+    Source: Shao et al., DeepSeekMath, equations 3 and 4,
+    https://arxiv.org/abs/2402.03300
+    """
+    if not mask.any(dim=1).all():
+        raise ValueError(
+            "Each row needs an answer of at least one step; a row of the mask is all "
+            "False."
+        )
+    ratio = (log_probs - old_log_probs).exp()
+    gain = clipped_objective(ratio, advantages[:, None], clip)
+    gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
+    return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
+
 
 Advantages = Float[Tensor, "prompt answer"]
 StepNumbers = Float[Tensor, "batch step"]
@@ -164,7 +232,7 @@ class DAPO:
         mask: Bool[Tensor, "batch step"],
     ) -> Float[Tensor, ""]:
         """Return minus the mean of the clipped objective over all tokens."""
-        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP_high)
+        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP_HIGH)
         return -masked_mean(gain, mask)
 
 

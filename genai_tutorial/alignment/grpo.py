@@ -1,64 +1,303 @@
-"""Group-relative policy optimization: PPO without a value model. The baseline of an
-answer is the mean score of several answers to the same prompt.
+"""A training run of GRPO or a variant on verifiable rewards: programs that decide
+whether an answer is right.
 
-It suits verifiable rewards, such as whether an answer is right, which a program checks
-once, at the end.
+A verifier cannot be flattered, but it can be wrong about what it accepts: training
+finds every text that passes it.
 """
 
-from jaxtyping import Bool, Float
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from .log_probs import kl_k3, masked_sum
-from .ppo import clipped_objective
+from genai_tutorial.generation import (
+    Rollouts,
+    Score,
+    generate_rollouts,
+    join_rollouts,
+    select_rollouts,
+)
+from genai_tutorial.runtime import progress_bar
+from genai_tutorial.training import AdamW, clip_gradients
+from genai_tutorial.transformer import DecoderLM
 
-EPSILON = 1e-4
-"""TRL's default. It avoids a division by zero where all answers score the same."""
+from .group_methods import GRPO, GroupMethod
+from .supervised import token_log_probs
 
 
-def group_relative_advantages(
-    scores: Float[Tensor, "prompt answer"],
-) -> Float[Tensor, "prompt answer"]:
-    """Return how many standard deviations each answer's score lies above the mean of
-    its prompt's group.
-
-    Where all answers score the same, the advantages are zero.
-
-    `EPSILON` has the unit of the scores: if these differ by less than about a hundred
-    times it, the advantages become noticeably smaller.
-
-    Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
-
-    >>> group_relative_advantages(
-    ...     torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    ... )
-    tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
-            [ 0.0000,  0.0000,  0.0000,  0.0000]])
+@runtime_checkable
+class Verifier(Protocol):
+    """A program that judges an answer; called as `verifier(answer, truth)`, it returns
+    a reward, usually 0 or 1.
     """
-    centred = scores - scores.mean(dim=1, keepdim=True)
-    return centred / (scores.std(dim=1, keepdim=True) + EPSILON)
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return the reward of an answer."""
 
 
-def grpo_loss(
-    log_probs: Float[Tensor, "batch step"],
-    old_log_probs: Float[Tensor, "batch step"],
-    reference_log_probs: Float[Tensor, "batch step"],
-    advantages: Float[Tensor, "batch"],
-    mask: Bool[Tensor, "batch step"],
-    clip: float | int,
-    kl_weight: float | int,
-) -> Float[Tensor, ""]:
-    """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
-    over each answer's steps and then over answers.
+@dataclass(frozen=True)
+class ExactAnswer:
+    """A verifier that accepts an answer if its one final answer is exactly the truth.
 
-    Source: Shao et al., DeepSeekMath, equations 3 and 4,
-        https://arxiv.org/abs/2402.03300
+    The final answer stands after a semicolon; without one, the whole text is the final
+    answer. Text with more than one semicolon is rejected.
+
+    >>> verifier = ExactAnswer()
+    >>> [verifier(text, "991") for text in ("34,511;991", "991", "9;9;991", "99")]
+    [1.0, 1.0, 0.0, 0.0]
     """
-    if not mask.any(dim=1).all():
-        raise ValueError(
-            "Each row needs an answer of at least one step; a row of the mask is all "
-            "False."
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return 1 if the final answer is the truth, else 0."""
+        *working, final = answer.split(";")
+        return float(len(working) <= 1 and final == truth)
+
+
+def appears_anywhere(answer: str, truth: str) -> float:
+    """Return 1 if the truth appears anywhere in the answer: a weak verifier, because a
+    long list of guesses passes it.
+
+    >>> appears_anywhere("34,511;991", "991"), appears_anywhere("990,991,992", "991")
+    (1.0, 1.0)
+    """
+    return float(truth in answer)
+
+
+def verified_score(
+    verifier: Verifier, truths: Sequence[str], decode: Callable[[list[int]], str]
+) -> Score:
+    """Return the function that scores rollouts by a verifier."""
+
+    def score(rollouts: Rollouts) -> torch.Tensor:
+        answers = rollouts.answers()
+        group_size, rest = divmod(len(answers), len(truths))
+        if rest:
+            raise ValueError(
+                "There must be equally many answers to each prompt; got "
+                f"{len(answers)} answers to {len(truths)} prompts."
+            )
+        return torch.tensor(
+            [
+                verifier(decode(answer), truths[place // group_size])
+                for place, answer in enumerate(answers)
+            ]
         )
-    ratio = (log_probs - old_log_probs).exp()
-    gain = clipped_objective(ratio, advantages[:, None], clip)
-    gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
-    return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
+
+    return score
+
+
+@dataclass(frozen=True)
+class GRPOSettings:
+    """Hyperparameters of a training run on groups of answers.
+
+    Attributes:
+        steps: The number of steps, each with new answers and one update.
+        batch_size: The number of prompts answered in a step.
+        group_size: The number of answers to each prompt.
+        max_new_tokens: The largest number of tokens of an answer.
+        learning_rate: The learning rate of AdamW after the warmup.
+        clip_norm: The largest norm of the gradient.
+        sampling_rounds: The largest number of times that a step draws prompts. With
+            more than one, prompts whose answers all scored the same are replaced by
+            others: DAPO's dynamic sampling.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int
+    batch_size: int = 16
+    group_size: int = 8
+    max_new_tokens: int = 20
+    learning_rate: float | int = 2e-4
+    warmup_steps: int = 1
+    clip_norm: float | int = 1.0
+    sampling_rounds: int = 1
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "max_new_tokens", "sampling_rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        if self.group_size < 2:
+            raise ValueError(
+                "group_size must be at least 2, so that an answer can be compared; "
+                f"got {self.group_size}."
+            )
+
+
+@dataclass(frozen=True)
+class GRPOStep:
+    """Averages over all answers of one step, before the update.
+
+    Attributes:
+        tokens: The mean length of an answer, its end token included.
+        all_right: The share of prompts whose answers all earned a reward above 0.
+        dead: The share of prompts whose answers all scored the same, so that they teach
+            nothing.
+        answers: The number of answers that were sampled.
+        loss: The loss of the update; 0 if there was nothing to learn.
+    """
+
+    reward: float
+    tokens: float
+    all_right: float
+    dead: float
+    answers: int
+    loss: float
+
+
+def is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
+    """Return for each prompt whether all its answers scored the same."""
+    return scores.amax(dim=1) == scores.amin(dim=1)
+
+
+def learn_by_grpo(
+    reference: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    truths: Sequence[str],
+    verifier: Verifier,
+    settings: GRPOSettings,
+    *,
+    decode: Callable[[list[int]], str],
+    end_token: int,
+    method: GroupMethod = GRPO(),  # noqa: B008 - frozen
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    progress: bool = True,
+) -> tuple[DecoderLM, list[GRPOStep]]:
+    """Train a copy of a model on verifiable rewards with GRPO or a variant.
+
+    Each step draws prompts, samples a group of answers to each, lets the verifier judge
+    them, and updates the policy once. There is no KL penalty: the reward cannot be
+    flattered as a learned one can.
+
+    Args:
+        reference: The initial policy; it is not changed.
+        prompts: The tokens of all prompts; each step draws some.
+        truths: The right answer to each prompt, as the verifier reads it.
+        verifier: Judges one answer.
+        decode: Turns the tokens of an answer into text.
+        method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
+        seed: Decides the prompts and the answers.
+        watch: Called with the number of finished steps and the policy, before the first
+            step and after each.
+
+    Returns:
+        The policy, and the history of the steps.
+
+    Raises:
+        ValueError: If there is no prompt, or not one truth for each.
+
+    Source: Shao et al., DeepSeekMath, algorithm 1, https://arxiv.org/abs/2402.03300;
+        DeepSeek-AI, DeepSeek-R1, section 2.2, https://arxiv.org/abs/2501.12948
+    """
+    if not prompts or len(prompts) != len(truths):
+        raise ValueError(
+            "There must be at least one prompt, and a truth for each; got "
+            f"{len(prompts)} prompts and {len(truths)} truths."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    policy = deepcopy(reference).train()
+    optimizer = AdamW(policy.parameters(), lr=settings.learning_rate)
+    history = []
+    if watch is not None:
+        watch(0, policy)
+    for step in progress_bar(range(settings.steps), label="learning", show=progress):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * min(
+                1.0, (step + 1) / max(1, settings.warmup_steps)
+            )
+        rollouts, scores = _sample(policy, prompts, truths, verifier, settings, decode,
+                                   end_token, generator)  # fmt: skip
+        answers, loss = _live_groups(rollouts, scores, settings), 0.0
+        if answers is not None:
+            loss = _update(policy, optimizer, *answers, method, settings.clip_norm)
+        history.append(
+            GRPOStep(
+                reward=float(scores.mean()),
+                tokens=float(rollouts.mask.sum(dim=1).float().mean()),
+                all_right=float((scores.amin(dim=1) > 0).float().mean()),
+                dead=float(is_dead(scores).float().mean()),
+                answers=scores.numel(),
+                loss=loss,
+            )
+        )
+        if watch is not None:
+            watch(step + 1, policy)
+    return policy.eval(), history
+
+
+def _sample(
+    policy: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    truths: Sequence[str],
+    verifier: Verifier,
+    settings: GRPOSettings,
+    decode: Callable[[list[int]], str],
+    end_token: int,
+    generator: torch.Generator,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]]:
+    """Draw prompts and answer them, in one round or until enough groups can teach."""
+    rounds: list[Rollouts] = []
+    judged: list[Tensor] = []
+    for _ in range(settings.sampling_rounds):
+        drawn = torch.randint(
+            len(prompts), (settings.batch_size,), generator=generator
+        ).tolist()
+        rollouts = generate_rollouts(
+            policy,
+            [prompts[place] for place in drawn for _ in range(settings.group_size)],
+            settings.max_new_tokens,
+            end_token=end_token,
+            generator=generator,
+        )
+        score = verified_score(verifier, [truths[place] for place in drawn], decode)
+        rounds.append(rollouts)
+        judged.append(score(rollouts).view(-1, settings.group_size))
+        if int((~is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
+            break
+    return join_rollouts(rounds), torch.cat(judged)
+
+
+def _live_groups(
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    settings: GRPOSettings,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]] | None:
+    """Return the groups to learn from: all of a single round, else those that are not
+    dead, at most a batch of them; None if all are dead.
+    """
+    live = ~is_dead(scores)
+    if not live.any():
+        return None
+    if settings.sampling_rounds == 1:
+        return rollouts, scores
+    kept = live.nonzero()[: settings.batch_size, 0]
+    rows = (
+        kept[:, None] * settings.group_size + torch.arange(settings.group_size)
+    ).flatten()
+    return select_rollouts(rollouts, rows), scores[kept]
+
+
+def _update(
+    policy: DecoderLM,
+    optimizer: AdamW,
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    method: GroupMethod,
+    clip_norm: float,
+) -> float:
+    advantages = method.advantages(scores).flatten()
+    log_probs = token_log_probs(policy, rollouts.ids)
+    loss = method.loss(log_probs, rollouts.log_probs, advantages, rollouts.mask)
+    optimizer.zero_grad()
+    loss.backward()
+    clip_gradients(policy.parameters(), clip_norm)
+    optimizer.step()
+    return loss.item()

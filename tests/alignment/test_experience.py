@@ -6,8 +6,8 @@ from genai_tutorial.alignment import (
     token_rewards,
     whiten,
 )
-from genai_tutorial.alignment.learning import adapted_kl_weight
-from genai_tutorial.alignment.log_probs import kl_k1, kl_k3
+from genai_tutorial.alignment.experience import kl_k1, kl_k3
+from genai_tutorial.alignment.ppo import adapted_kl_weight
 from tests.alignment.models import normal
 
 
