@@ -65,7 +65,7 @@ from genai_tutorial.efficiency import (
     unit_scores,
 )
 from genai_tutorial.pretrained import keep_record, run_parts
-from genai_tutorial.recipes import held_out_loss, language_model_loss, load, load_corpus
+from genai_tutorial.recipes import held_out_loss, load, load_corpus
 from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import CharacterTokenizer

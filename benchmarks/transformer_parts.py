@@ -26,7 +26,7 @@ from torch import Tensor
 
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.pretrained import RECORDS, keep_record
-from genai_tutorial.recipes import held_out_loss, language_model_loss, recipe
+from genai_tutorial.recipes import held_out_loss, recipe
 from genai_tutorial.runtime import describe_machine, write_atomically
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (

@@ -21,12 +21,19 @@ from genai_tutorial.generation import (
     join_rollouts,
     select_rollouts,
 )
-from genai_tutorial.runtime import progress_bar
-from genai_tutorial.training import AdamW, clip_gradients
+from genai_tutorial.training import (
+    AdamW,
+    clip_gradients,
+    training_loop,
+    warmup_constant,
+)
 from genai_tutorial.transformer import DecoderLM
 
 from .group_methods import GRPO, GroupMethod
 from .supervised import token_log_probs
+
+CLIP_NORM = 1.0
+"""The largest norm of the gradient."""
 
 
 @runtime_checkable
@@ -100,7 +107,6 @@ class GRPOSettings:
         group_size: The number of answers to each prompt.
         max_new_tokens: The largest number of tokens of an answer.
         learning_rate: The learning rate of AdamW after the warmup.
-        clip_norm: The largest norm of the gradient.
         sampling_rounds: The largest number of times that a step draws prompts. With
             more than one, prompts whose answers all scored the same are replaced by
             others: DAPO's dynamic sampling.
@@ -115,7 +121,6 @@ class GRPOSettings:
     max_new_tokens: int = 20
     learning_rate: float | int = 2e-4
     warmup_steps: int = 1
-    clip_norm: float | int = 1.0
     sampling_rounds: int = 1
 
     def __post_init__(self):
@@ -206,18 +211,19 @@ def learn_by_grpo(
     policy = deepcopy(reference).train()
     optimizer = AdamW(policy.parameters(), lr=settings.learning_rate)
     history = []
-    if watch is not None:
-        watch(0, policy)
-    for step in progress_bar(range(settings.steps), label="learning", show=progress):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(
-                1.0, (step + 1) / max(1, settings.warmup_steps)
-            )
+    for _ in training_loop(
+        settings.steps,
+        optimizer,
+        warmup_constant(settings.warmup_steps),
+        watch=None if watch is None else lambda done: watch(done, policy),
+        label="learning",
+        progress=progress,
+    ):
         rollouts, scores = _sample(policy, prompts, truths, verifier, settings, decode,
                                    end_token, generator)  # fmt: skip
         answers, loss = _live_groups(rollouts, scores, settings), 0.0
         if answers is not None:
-            loss = _update(policy, optimizer, *answers, method, settings.clip_norm)
+            loss = _update(policy, optimizer, *answers, method)
         history.append(
             GRPOStep(
                 reward=float(scores.mean()),
@@ -228,8 +234,6 @@ def learn_by_grpo(
                 loss=loss,
             )
         )
-        if watch is not None:
-            watch(step + 1, policy)
     return policy.eval(), history
 
 
@@ -291,13 +295,12 @@ def _update(
     rollouts: Rollouts,
     scores: Float[Tensor, "prompt answer"],
     method: GroupMethod,
-    clip_norm: float,
 ) -> float:
     advantages = method.advantages(scores).flatten()
     log_probs = token_log_probs(policy, rollouts.ids)
     loss = method.loss(log_probs, rollouts.log_probs, advantages, rollouts.mask)
     optimizer.zero_grad()
     loss.backward()
-    clip_gradients(policy.parameters(), clip_norm)
+    clip_gradients(policy.parameters(), CLIP_NORM)
     optimizer.step()
     return loss.item()

@@ -16,8 +16,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genai_tutorial.generation import Score, generate_rollouts
-from genai_tutorial.runtime import progress_bar
-from genai_tutorial.training import AdamW, CombinedOptimizer, clip_gradients
+from genai_tutorial.training import (
+    AdamW,
+    CombinedOptimizer,
+    clip_gradients,
+    training_loop,
+    warmup_constant,
+)
 from genai_tutorial.transformer import DecoderLM
 
 from .experience import Experience, entropy, gather_experience, kl_k3
@@ -396,13 +401,14 @@ def learn_by_ppo(
         [*policy.parameters(), *values.parameters()], lr=settings.learning_rate
     )
     kl_weight, history = settings.kl_weight, []
-    if watch is not None:
-        watch(0, policy)
-    for step in progress_bar(range(settings.steps), label="learning", show=progress):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * min(
-                1.0, (step + 1) / max(1, settings.warmup_steps)
-            )
+    for _ in training_loop(
+        settings.steps,
+        optimizer,
+        warmup_constant(settings.warmup_steps),
+        watch=None if watch is None else lambda done: watch(done, policy),
+        label="learning",
+        progress=progress,
+    ):
         drawn = torch.randint(
             len(prompts), (settings.batch_size,), generator=generator
         ).tolist()
@@ -426,6 +432,4 @@ def learn_by_ppo(
         )
         if settings.kl_target is not None:
             kl_weight = adapted_kl_weight(kl_weight, kl, settings.kl_target)
-        if watch is not None:
-            watch(step + 1, policy)
     return policy.eval(), history

@@ -23,7 +23,7 @@ from .molecules_3d import held_out_molecule_loss
 from .options import parse_options
 from .recipe import Recipe, RunSettings, Trained
 from .sample import draw_films, draw_images, make_sounds, sample_images
-from .shakespeare import held_out_loss, language_model_loss
+from .shakespeare import held_out_loss
 from .shapes.clip import SHAPES_CLIP
 from .shapes.diffusion import draw_scenes
 from .shapes.latent_video import LatentVideo

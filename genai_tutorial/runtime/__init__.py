@@ -4,7 +4,7 @@ seeds, progress bars, and a description of the machine.
 
 from .cache import cache_folder, cached
 from .device import choose_device
-from .files import write_atomically
+from .files import remove_unfinished, write_atomically
 from .machine import describe_machine
 from .optional_imports import package_folder, require
 from .progress import progress_bar

@@ -19,7 +19,7 @@ from .config_groups import (
 )
 from .context import AttentionContext, AttentionPattern, Visibility
 from .convolution import ShortConvolution
-from .decoder import DecoderLM, next_token_loss
+from .decoder import DecoderLM, language_model_loss, next_token_loss
 from .feed_forward import Activation, FeedForward, activate
 from .masks import (
     causal_mask,

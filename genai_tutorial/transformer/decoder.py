@@ -241,3 +241,12 @@ def next_token_loss(
     tensor(2.0794)
     """
     return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+def language_model_loss(
+    model: nn.Module,
+    inputs: Int[Tensor, "batch position"],
+    targets: Int[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the `next_token_loss` of a model on a batch of windows; for `fit`."""
+    return next_token_loss(model(inputs), targets)

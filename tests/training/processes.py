@@ -21,7 +21,7 @@ from genai_tutorial.training import (
     unwrap,
     warmup_stable_decay,
 )
-from genai_tutorial.training.fsdp import ShardedCheckpoint, shard
+from genai_tutorial.training.memory import ShardedCheckpoint, shard
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 

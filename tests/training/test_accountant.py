@@ -5,7 +5,7 @@ import math
 import pytest
 
 from genai_tutorial.training import epsilon
-from genai_tutorial.training.accountant import renyi_divergence_of_sampled_gaussian
+from genai_tutorial.training.private import renyi_divergence_of_sampled_gaussian
 
 
 def test_divergence_without_sampling_is_that_of_two_gaussians():

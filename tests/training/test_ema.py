@@ -163,13 +163,11 @@ def test_ema_of_a_resumed_run_is_the_same(tmp_path):
 def test_ema_with_another_decay_is_not_resumed(tmp_path):
     run(2, tmp_path / "with.safetensors")
     run(2, tmp_path / "without.safetensors", decay=None)
-    with pytest.raises(
-        ValueError, match="has a moving average of the weights and this run needs none"
-    ):
+    with pytest.raises(ValueError, match="has an average, and this run needs none"):
         run(4, tmp_path / "with.safetensors", decay=None)
     with pytest.raises(
         ValueError,
-        match="has no moving average of the weights and this run needs one",
+        match="has no average, and this run needs one",
     ):
         run(4, tmp_path / "without.safetensors")
     with pytest.raises(ValueError, match=r"has the decay 0\.5, and the saved one 0\.8"):

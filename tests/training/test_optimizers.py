@@ -11,7 +11,7 @@ from genai_tutorial.training import (
     build_optimizer,
     parameter_groups,
 )
-from genai_tutorial.training.muon import orthogonalize
+from genai_tutorial.training.optimizers import orthogonalize
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 

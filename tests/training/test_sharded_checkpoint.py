@@ -2,16 +2,19 @@
 folders are refused.
 """
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
+from torch.distributed import checkpoint
 
 from genai_tutorial.training import Checkpoint, OptimizerSettings, build_optimizer, fit
-from genai_tutorial.training.fsdp import ShardedCheckpoint, start_optimizer
-from genai_tutorial.training.sharded_checkpoint import (
-    latest_step,
+from genai_tutorial.training.memory import (
+    ShardedCheckpoint,
     load_sharded,
     save_sharded,
+    start_optimizer,
 )
 from tests.training import runs
 
@@ -77,10 +80,8 @@ def test_sharded_checkpoint_keeps_clashing_tensor_names_apart(tmp_path, first, s
 
 
 def test_sharded_checkpoint_keeps_only_the_latest_step(tmp_path):
-    assert latest_step(tmp_path) is None
     for step in (3, 20, 100):
         save_sharded(tmp_path, _state(step))
-    assert latest_step(tmp_path) == 100
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000100"]
 
 
@@ -95,6 +96,69 @@ def test_sharded_checkpoint_survives_a_kill_while_saving(tmp_path):
     save_sharded(tmp_path, _state(6))
     assert load_sharded(tmp_path, _empty())["step"] == 6
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000006"]
+
+
+def test_sharded_checkpoint_of_the_same_step_survives_a_kill(tmp_path, monkeypatch):
+    """At no moment is there no complete checkpoint, whatever call is the last one."""
+    save_sharded(tmp_path, _state(7))
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    for function in ("os.replace", "shutil.rmtree"):
+        monkeypatch.setattr(function, die)
+        with pytest.raises(KeyboardInterrupt):
+            save_sharded(tmp_path, _state(7) | {"rate": 0.3})
+        monkeypatch.undo()
+        assert load_sharded(tmp_path, _empty())["step"] == 7
+    real = shutil.rmtree
+
+    def die_at_the_earlier_one(path, **options):
+        if "tmp" not in path.name:
+            raise KeyboardInterrupt
+        real(path, **options)
+
+    monkeypatch.setattr("shutil.rmtree", die_at_the_earlier_one)
+    with pytest.raises(KeyboardInterrupt):
+        save_sharded(tmp_path, _state(7) | {"rate": 0.3})
+    monkeypatch.undo()
+    # the second one was complete before the first was to be removed
+    assert load_sharded(tmp_path, _empty())["rate"] == 0.3
+    save_sharded(tmp_path, _state(7) | {"rate": 0.4})
+    assert load_sharded(tmp_path, _empty())["rate"] == 0.4
+    save_sharded(tmp_path, _state(8))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000008"]
+
+
+def test_sharded_checkpoint_on_a_full_disk_raises_an_os_error(tmp_path, monkeypatch):
+    save_sharded(tmp_path, _state(3))
+
+    def full(*_, **__):
+        raise checkpoint.CheckpointException("write", {0: (OSError(28, "full"), None)})
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    with pytest.raises(OSError, match=r"Cannot write .*step-000000004"):
+        save_sharded(tmp_path, _state(4))
+    assert load_sharded(tmp_path, _empty())["step"] == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[" * 100_000,
+        "\x00",
+        '{"format": "genai_tutorial sharded checkpoint 1"}',
+        '{"format": "genai_tutorial sharded checkpoint 1", "tree": {"kind": "list"}}',
+        '{"format": "genai_tutorial sharded checkpoint 1", "tree": {"kind": "tensor", '
+        '"name": "no"}}',
+    ],
+)
+def test_sharded_checkpoint_refuses_any_other_state_file(tmp_path, text):
+    save_sharded(tmp_path, _state())
+    (tmp_path / "step-000000003" / "state.json").write_text(text)
+    with pytest.raises(ValueError, match="step-000000003 is damaged"):
+        load_sharded(tmp_path, _empty())
 
 
 def test_sharded_checkpoint_refuses_damaged_and_foreign_files(tmp_path):

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from genai_tutorial.training import OptimizerSettings, build_optimizer, fit
-from genai_tutorial.training.noise_scale import GradientNoise, gradient_noise
-from genai_tutorial.training.recomputing import kept_bytes, recompute
+from genai_tutorial.training.memory import kept_bytes, recompute
+from genai_tutorial.training.scaling_laws import GradientNoise, gradient_noise
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,

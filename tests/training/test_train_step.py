@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from genai_tutorial.training import build_optimizer, train_step
-from genai_tutorial.training.accumulation import accumulated_train_step
+from genai_tutorial.training.fit import accumulated_train_step
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 
