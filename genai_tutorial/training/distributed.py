@@ -100,22 +100,6 @@ def is_sharded(model: nn.Module) -> bool:
     return hasattr(model, "set_requires_gradient_sync")  # what `fully_shard` adds
 
 
-@contextmanager
-def no_sync(model: nn.Module) -> Iterator[None]:
-    """Accumulate gradients in each process without averaging over all processes."""
-    if isinstance(model, DistributedDataParallel):
-        with model.no_sync():
-            yield
-    elif is_sharded(model):
-        model.set_requires_gradient_sync(False)
-        try:
-            yield
-        finally:
-            model.set_requires_gradient_sync(True)
-    else:
-        yield
-
-
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside what `parallel` returned."""
     return model.module if isinstance(model, DistributedDataParallel) else model
@@ -152,7 +136,6 @@ def ring_attention(
     key: Float[Tensor, "*shared position dim"],
     value: Float[Tensor, "*shared position value_dim"],
     is_causal: bool = False,
-    state_dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "*batch position value_dim"]:
     """Return the output of attention for this process's queries, over the keys of all
     processes of the group; without a group, plain attention. Gradients are not
@@ -165,8 +148,6 @@ def ring_attention(
         query: The queries of this process's part of the text.
         key: The keys of this part; they may have fewer heads than the queries.
         is_causal: Whether a query attends only to keys at and before its own position.
-        state_dtype: The number format of the running sums between hops; None for that
-            of the queries.
 
     Raises:
         ValueError: If the parts have different lengths.
@@ -189,8 +170,6 @@ def ring_attention(
         if not is_causal or owner <= rank:
             starts = (rank * length, owner * length) if is_causal else None
             state = update_with_block(state, query, key, value, starts)
-            if state_dtype is not None:
-                state = state.to(state_dtype).to(query.dtype)
         if hop < world_size - 1:
             key, value = (
                 _pass_on(key, rank, world_size),

@@ -5,9 +5,7 @@ model in the book.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +13,7 @@ from torch import Tensor, nn
 from genai_tutorial.runtime import progress_bar
 
 from .checkpoint import Checkpoint, RunState
-from .distributed import is_first_process, mean_over_processes, no_sync, unwrap
-from .memory import in_bfloat16
+from .distributed import is_first_process, mean_over_processes, unwrap
 from .optimizers import CombinedOptimizer, clip_gradients
 from .schedules import EMA, scale_learning_rates
 
@@ -72,44 +69,6 @@ def finite_loss(loss: Tensor) -> float:
             "the loss."
         )
     return value
-
-
-def accumulated_train_step(
-    model: nn.Module,
-    batch: Sequence[Tensor],
-    loss_fn: Callable[..., Tensor],
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    clip_norm: float | None = 1.0,
-    *,
-    accumulation_steps: int,
-) -> float:
-    """Compute the same update as `train_step`, one micro-batch at a time."""
-    optimizer.zero_grad()
-    losses = []
-    for micro_batch, is_last in _micro_batches(batch, accumulation_steps):
-        with nullcontext() if is_last else no_sync(model):
-            loss = loss_fn(model, *micro_batch) / accumulation_steps
-            loss.backward()  # adds to the gradients of the previous micro-batches
-        losses.append(loss.detach())
-    value = finite_loss(torch.stack(losses).sum())
-    if clip_norm is not None:
-        clip_gradients(model.parameters(), clip_norm)
-    optimizer.step()
-    return value
-
-
-def _micro_batches(
-    batch: Sequence[Tensor], accumulation_steps: int
-) -> Iterator[tuple[Sequence[Tensor], bool]]:
-    """Yield each micro-batch of a batch, and whether it is the last."""
-    if any(len(tensor) % accumulation_steps for tensor in batch):
-        raise ValueError(
-            f"accumulation_steps must divide the batch; got {accumulation_steps=}, a "
-            f"batch of {[len(tensor) for tensor in batch]}."
-        )
-    chunks = (tensor.chunk(accumulation_steps) for tensor in batch)
-    for number, micro_batch in enumerate(zip(*chunks, strict=True), start=1):
-        yield micro_batch, number == accumulation_steps
 
 
 @dataclass(frozen=True)
@@ -241,8 +200,6 @@ def fit(
     steps: int,
     schedule: Callable[[int], float] | None = None,
     clip_norm: float | None = 1.0,
-    accumulation_steps: int = 1,
-    bfloat16: bool = False,
     evaluate: Callable[[nn.Module], float] | None = None,
     evaluate_every: int | None = None,
     ema: EMA | None = None,
@@ -262,10 +219,6 @@ def fit(
         steps: Number of training steps, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
         clip_norm: Maximum norm of the gradient; None for no limit.
-        accumulation_steps: Number of micro-batches that each batch is split into, so
-            that only one of them takes up memory at a time; must divide the batch. See
-            `accumulated_train_step`.
-        bfloat16: Whether to compute matrix products in bfloat16, see `in_bfloat16`.
         evaluate: Called with the model in evaluation mode, or with `ema`'s model if
             there is one; returns a number to keep.
         evaluate_every: Number of steps between two evaluations; None for one at the
@@ -296,19 +249,9 @@ def fit(
     >>> history.losses[-1] < 1e-6
     True
     """
-    for name, number in (
-        ("steps", steps),
-        ("evaluate_every", evaluate_every),
-        ("accumulation_steps", accumulation_steps),
-    ):
+    for name, number in (("steps", steps), ("evaluate_every", evaluate_every)):
         if number is not None and number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    loss_fn = in_bfloat16(loss_fn) if bfloat16 else loss_fn
-    take_step = (
-        train_step
-        if accumulation_steps == 1
-        else partial(accumulated_train_step, accumulation_steps=accumulation_steps)
-    )
     run = RunState(
         {
             "model": unwrap(model),
@@ -336,7 +279,7 @@ def fit(
         started, done = time.perf_counter(), step + 1
         batch = next_batch(source, device, step, steps)
         try:
-            loss = take_step(model, batch, loss_fn, optimizer, clip_norm)
+            loss = train_step(model, batch, loss_fn, optimizer, clip_norm)
         except FloatingPointError as error:
             raise FloatingPointError(f"Step {done} of {steps}: {error}") from error
         if ema is not None:

@@ -116,8 +116,17 @@ def orthogonalize(
     """Bring all singular values of each matrix near 1 and keep its singular vectors,
     without computing a singular value decomposition.
 
+    Each iteration applies the odd polynomial a s + b s^3 + c s^5 to every singular
+    value s, with matrix products only: if X = U S V', then X X' X = U S^3 V'. Five
+    iterations bring values from 0.01 to 1 into about 0.7 to 1.2.
+
     Source: Jordan, Muon: An optimizer for hidden layers in neural networks,
-        https://kellerjordan.github.io/posts/muon/
+    https://kellerjordan.github.io/posts/muon/
+
+    >>> diagonal = torch.diag(torch.tensor([9.0, 4.0, 1.0]))
+    >>> values = torch.linalg.svdvals(orthogonalize(diagonal))
+    >>> bool(values.min() > 0.65 and values.max() < 1.25)
+    True
     """
     a, b, c = NEWTON_SCHULZ
     tall = matrices.shape[-2] > matrices.shape[-1]

@@ -157,24 +157,21 @@ def warmup_constant(warmup_steps: int) -> Schedule:
     return Schedule(max(1, warmup_steps), warmup_steps, "none")
 
 
-def warmup_cosine(steps: int, warmup_steps: int, final_factor: float = 0.0) -> Schedule:
-    """Return a schedule with linear warmup and cosine decay to `final_factor`.
+def warmup_cosine(steps: int, warmup_steps: int) -> Schedule:
+    """Return a schedule with linear warmup and cosine decay to zero.
 
     Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
 
-    >>> warmup_cosine(steps=110, warmup_steps=10, final_factor=0.1)(
-    ...     60
-    ... )  # half-way down from 1 to 0.1
-    0.55
+    >>> round(warmup_cosine(steps=110, warmup_steps=10)(60), 3)  # half-way down
+    0.5
     """
-    return Schedule(steps, warmup_steps, "cosine", None, final_factor)
+    return Schedule(steps, warmup_steps)
 
 
 def warmup_linear(
     steps: int,
     warmup_steps: int,
     decay_steps: int | None = None,
-    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a schedule with linear warmup, a plateau, and a linear decay over the last
     `decay_steps` (None: no plateau).
@@ -185,7 +182,7 @@ def warmup_linear(
     >>> warmup_linear(steps=100, warmup_steps=0)(25)
     0.75
     """
-    return Schedule(steps, warmup_steps, "linear", decay_steps, final_factor)
+    return Schedule(steps, warmup_steps, "linear", decay_steps)
 
 
 def warmup_stable_decay(
@@ -193,7 +190,6 @@ def warmup_stable_decay(
     warmup_steps: int,
     decay_steps: int,
     decay: Decay = "sqrt",
-    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a schedule with linear warmup, a long plateau, and a short decay (WSD).
 
@@ -208,7 +204,7 @@ def warmup_stable_decay(
     >>> [schedule(step) for step in (10, 80, 85, 100)]
     [1.0, 1.0, 0.5, 0.0]
     """
-    return Schedule(steps, warmup_steps, decay, decay_steps, final_factor)
+    return Schedule(steps, warmup_steps, decay, decay_steps)
 
 
 class EMA:

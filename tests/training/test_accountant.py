@@ -49,7 +49,6 @@ def test_epsilon_moves_the_right_way():
     assert epsilon(**run | {"sampling_rate": 0.04}) > base
     assert epsilon(**run | {"noise_multiplier": 2.0}) < base
     assert epsilon(**run | {"delta": 1e-3}) < base
-    assert epsilon(**run, orders=[2, 3]) > base
 
 
 def test_epsilon_without_noise_is_infinite_and_without_steps_small():
@@ -65,8 +64,6 @@ def test_epsilon_without_noise_is_infinite_and_without_steps_small():
         ((0.1, -1.0, 10, 1e-5), "noise_multiplier must be above 0"),
         ((0.1, 1.0, -1, 1e-5), "steps must be 0 or more"),
         ((0.1, 1.0, 10, 1.0), "delta between 0 and 1"),
-        ((0.1, 1.0, 10, 1e-5, []), "at least one order"),
-        ((0.1, 1.0, 10, 1e-5, [1]), "order must be an integer from 2"),
     ],
 )
 def test_epsilon_rejects_wrong_arguments(arguments, message):

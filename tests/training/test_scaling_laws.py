@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit, minimize_scalar
 
-from genai_tutorial.training import PowerLaw, compute_optimal, fit_power_law
-from genai_tutorial.training.scaling_laws import tokens_to_reach
+from genai_tutorial.training import (
+    PowerLaw,
+    compute_optimal,
+    fit_power_law,
+    scaling_laws,
+    tokens_to_reach,
+)
 
 CHINCHILLA = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
 SIZES = np.geomspace(1e7, 1e9, 6)
@@ -53,23 +58,25 @@ def test_fit_power_law_predicts_a_large_run_from_noisy_ones(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [0, 11, 23])
-def test_fit_power_law_is_robust_to_an_outlier(spoilt):
+def test_fit_power_law_is_robust_to_an_outlier(spoilt, monkeypatch):
     losses = CHINCHILLA(RUNS)
     losses[spoilt] *= 1.3
     assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(
         _constants(CHINCHILLA), rel=0.03
     )
-    least_squares = fit_power_law(RUNS, losses, delta=10.0)
+    monkeypatch.setattr(scaling_laws, "DELTA", 10.0)
+    least_squares = fit_power_law(RUNS, losses)
     assert _constants(least_squares) != pytest.approx(_constants(CHINCHILLA), rel=0.5)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_fit_power_law_with_a_large_delta_is_least_squares(seed):
+def test_fit_power_law_with_a_large_delta_is_least_squares(seed, monkeypatch):
     points = SIZES[:, None]
     losses = BY_SIZE(points) * np.exp(
         np.random.default_rng(seed).normal(0, 0.003, len(SIZES))
     )
-    ours = fit_power_law(points, losses, delta=10.0)
+    monkeypatch.setattr(scaling_laws, "DELTA", 10.0)
+    ours = fit_power_law(points, losses)
 
     def log_loss(size, floor, at_middle, exponent):
         return np.log(floor + at_middle * (size / 1e8) ** -exponent)

@@ -1,4 +1,4 @@
-"""Accumulation, bfloat16 and recomputation change memory and speed, not the step."""
+"""bfloat16 and recomputation change memory and speed, not the step."""
 
 import copy
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.training import OptimizerSettings, build_optimizer, fit
+from genai_tutorial.training import build_optimizer, fit, in_bfloat16
 from genai_tutorial.training.memory import kept_bytes, recompute
 from genai_tutorial.training.scaling_laws import GradientNoise, gradient_noise
 from genai_tutorial.transformer import (
@@ -37,53 +37,6 @@ def _trained(steps=6, **settings):
     return model, history
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("accumulation_steps", [2, 4, 8])
-@pytest.mark.parametrize("clip_norm", [0.05, None])
-def test_gradient_accumulation_equals_the_whole_batch(accumulation_steps, clip_norm):
-    whole, expected = _trained(clip_norm=clip_norm)
-    model, history = _trained(
-        clip_norm=clip_norm, accumulation_steps=accumulation_steps
-    )
-    assert history.losses == pytest.approx(expected.losses, abs=1e-6)
-    for ours, theirs in zip(model.parameters(), whole.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
-
-
-def test_gradient_accumulation_holds_one_micro_batch_in_memory():
-    sizes = []
-
-    def loss_fn(model, inputs, targets):
-        sizes.append(len(inputs))
-        return _loss(model, inputs, targets)
-
-    model, batches, _ = runs.make(dropout=False)
-    fit(
-        model,
-        batches,
-        loss_fn,
-        build_optimizer(model),
-        steps=2,
-        accumulation_steps=4,
-        progress=False,
-    )
-    assert sizes == [2] * 8
-
-
-@pytest.mark.parametrize(
-    ("accumulation_steps", "message"),
-    [
-        (0, "accumulation_steps must be at least 1, got 0"),
-        (3, r"accumulation_steps=3, a batch of \[8"),
-    ],
-)
-def test_gradient_accumulation_refuses_steps_that_do_not_divide_the_batch(
-    accumulation_steps, message
-):
-    with pytest.raises(ValueError, match=message):
-        _trained(accumulation_steps=accumulation_steps)
-
-
 def test_bfloat16_multiplies_in_16_bits_and_stores_in_32():
     seen = []
 
@@ -95,7 +48,7 @@ def test_bfloat16_multiplies_in_16_bits_and_stores_in_32():
     model, batches, _ = runs.make(dropout=False)
     optimizer = build_optimizer(model)
     history = fit(
-        model, batches, loss_fn, optimizer, steps=6, bfloat16=True, progress=False
+        model, batches, in_bfloat16(loss_fn), optimizer, steps=6, progress=False
     )
     exact = _trained()[1]
     assert set(seen) == {torch.bfloat16}
@@ -260,22 +213,3 @@ def test_gradient_noise_of_equal_examples_is_zero():
 def test_gradient_noise_refuses_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-
-
-@pytest.mark.slow
-def test_fit_combines_recompute_bfloat16_and_accumulation():
-    model, batches, _ = runs.make(dropout=False)
-    recompute(model.blocks)
-    optimizer = build_optimizer(model, OptimizerSettings())
-    history = fit(
-        model,
-        batches,
-        _loss,
-        optimizer,
-        steps=30,
-        accumulation_steps=2,
-        bfloat16=True,
-        progress=False,
-    )
-    plain = _trained(steps=30)[1]
-    assert history.losses[-1] == pytest.approx(plain.losses[-1], abs=0.02)

@@ -89,7 +89,7 @@ def test_tensor_batches_refuse_bad_arguments():
     "whole",
     [
         warmup_linear(1000, 10),
-        warmup_linear(1000, 100, decay_steps=300, final_factor=0.1),
+        Schedule(1000, 100, "linear", decay_steps=300, final_factor=0.1),
         Schedule(
             1000, warmup_steps=100, decay="linear", final_factor=0.6, cooldown_steps=800
         ),

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from genai_tutorial.training import build_optimizer, train_step
-from genai_tutorial.training.fit import accumulated_train_step
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 
@@ -49,35 +48,16 @@ def test_train_step_clears_the_previous_gradients():
     assert prints[0] == prints[1]
 
 
-def test_accumulated_train_step_with_one_micro_batch_equals_train_step():
-    prints = []
-    for settings in ({}, {"accumulation_steps": 1}):
-        model, batches, _ = runs.make(dropout=False)
-        optimizer = build_optimizer(model)
-        step = accumulated_train_step if settings else train_step
-        losses = [
-            step(model, next(batches), _loss, optimizer, 0.05, **settings)
-            for _ in range(3)
-        ]
-        prints.append((losses, runs.fingerprint(model)))
-    assert prints[0] == prints[1]
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize("settings", [{}, {"accumulation_steps": 2}])
-def test_train_step_with_a_loss_that_is_not_finite_leaves_the_parameters(
-    value, settings
-):
+def test_train_step_with_a_loss_that_is_not_finite_leaves_the_parameters(value):
     model, batches, _ = runs.make(dropout=False)
     before = runs.fingerprint(model)
-    step = accumulated_train_step if settings else train_step
     with pytest.raises(FloatingPointError, match=f"The loss is {value}: the run has"):
-        step(
+        train_step(
             model,
             next(batches),
             lambda model, x, y: _loss(model, x, y) * value,
             build_optimizer(model),
-            **settings,
         )
     assert runs.fingerprint(model) == before
 
