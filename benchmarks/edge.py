@@ -81,7 +81,7 @@ from genai_tutorial.training import (
     fit_privately,
     warmup_linear,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCORED = 8192  # held-out tokens

@@ -44,6 +44,7 @@ from genai_tutorial.transformer import (
     InitializationConfig,
     LocalConfig,
     NormConfig,
+    language_model_loss,
 )
 
 CONTEXT, WIDTH, LAYERS, HEADS = 64, 64, 4, 4

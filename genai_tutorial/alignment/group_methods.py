@@ -131,10 +131,6 @@ def leave_one_out_advantages(scores: Advantages) -> Advantages:
         https://arxiv.org/abs/2402.14740
     """
     count = scores.shape[1]
-    if count < 2:
-        raise ValueError(
-            f"An answer is compared with others in its group, got a group of {count}."
-        )
     return centred_advantages(scores) * count / (count - 1)
 
 

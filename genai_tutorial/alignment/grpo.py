@@ -16,7 +16,6 @@ from torch import Tensor
 
 from genai_tutorial.generation import (
     Rollouts,
-    Score,
     generate_rollouts,
     join_rollouts,
     select_rollouts,
@@ -72,29 +71,6 @@ def appears_anywhere(answer: str, truth: str) -> float:
     (1.0, 1.0)
     """
     return float(truth in answer)
-
-
-def verified_score(
-    verifier: Verifier, truths: Sequence[str], decode: Callable[[list[int]], str]
-) -> Score:
-    """Return the function that scores rollouts by a verifier."""
-
-    def score(rollouts: Rollouts) -> torch.Tensor:
-        answers = rollouts.answers()
-        group_size, rest = divmod(len(answers), len(truths))
-        if rest:
-            raise ValueError(
-                "There must be equally many answers to each prompt; got "
-                f"{len(answers)} answers to {len(truths)} prompts."
-            )
-        return torch.tensor(
-            [
-                verifier(decode(answer), truths[place // group_size])
-                for place, answer in enumerate(answers)
-            ]
-        )
-
-    return score
 
 
 @dataclass(frozen=True)
@@ -261,9 +237,12 @@ def _sample(
             end_token=end_token,
             generator=generator,
         )
-        score = verified_score(verifier, [truths[place] for place in drawn], decode)
+        rewards = [
+            verifier(decode(answer), truths[drawn[place // settings.group_size]])
+            for place, answer in enumerate(rollouts.answers())
+        ]
         rounds.append(rollouts)
-        judged.append(score(rollouts).view(-1, settings.group_size))
+        judged.append(torch.tensor(rewards).view(-1, settings.group_size))
         if int((~is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
             break
     return join_rollouts(rounds), torch.cat(judged)

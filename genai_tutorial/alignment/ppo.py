@@ -43,8 +43,6 @@ class PPOSettings:
         value_clip: The change of a value at which its gradient is cut.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
-        step_kl: The KL divergence from the policy that wrote the answers, in nats per
-            token, at which the update stops early; None for never.
         clip_norm: The largest norm of each model's gradient.
 
     Raises:
@@ -60,7 +58,6 @@ class PPOSettings:
     entropy_weight: float | int = 0.0
     discount: float | int = 1.0
     decay: float | int = 0.95
-    step_kl: float | int | None = None
     clip_norm: float | int = 1.0
 
     def __post_init__(self):
@@ -85,8 +82,6 @@ class PPOReport:
         clipped: The share of steps whose gradient is cut by the clip.
         step_kl: The KL divergence from the policy that wrote the answers at the last
             minibatch, in nats per token.
-        updates: The number of optimizer steps; fewer than planned if `step_kl` was
-            reached.
     """
 
     policy_loss: float
@@ -94,7 +89,6 @@ class PPOReport:
     entropy: float
     clipped: float
     step_kl: float
-    updates: int
 
 
 def clipped_objective(
@@ -226,10 +220,6 @@ def ppo_update(
             f"{len(experience.ids)} answers cannot be split into "
             f"{settings.minibatches} minibatches."
         )
-    trained = [
-        [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for model in (policy, value_model)
-    ]
     all_figures = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(experience.ids), generator=generator)
@@ -241,12 +231,11 @@ def ppo_update(
                 (share * loss).backward()
                 figures += share * of_batch
             all_figures.append(figures)
-            if settings.step_kl is not None and figures[-1] > settings.step_kl:
-                return _report(all_figures, updates=len(all_figures) - 1)
-            for parameters in trained:
-                clip_gradients(parameters, settings.clip_norm)
+            for model in (policy, value_model):
+                clip_gradients(model.parameters(), settings.clip_norm)
             optimizer.step()
-    return _report(all_figures, updates=len(all_figures))
+    *means, _ = torch.stack(all_figures).mean(dim=0).tolist()
+    return PPOReport(*means, step_kl=float(all_figures[-1][-1]))
 
 
 def ppo_step(
@@ -281,11 +270,6 @@ def ppo_step(
     return experience, ppo_update(
         policy, value_model, optimizer, experience, settings, generator
     )
-
-
-def _report(all_figures: Sequence[Tensor], updates: int) -> PPOReport:
-    *means, _ = torch.stack(list(all_figures)).mean(dim=0).tolist()
-    return PPOReport(*means, step_kl=float(all_figures[-1][-1]), updates=updates)
 
 
 @dataclass(frozen=True)
@@ -347,10 +331,7 @@ class LearningStep:
 
 
 def adapted_kl_weight(
-    kl_weight: float | int,
-    kl: float | int,
-    target: float | int,
-    rate: float | int = 0.1,
+    kl_weight: float | int, kl: float | int, target: float | int
 ) -> float:
     """Return the next KL coefficient: higher if the divergence is above the target,
     lower if it is below.
@@ -358,10 +339,8 @@ def adapted_kl_weight(
     Source: Ziegler et al., Fine-Tuning Language Models from Human Preferences, section
         2.2, https://arxiv.org/abs/1909.08593
     """
-    if not target > 0:
-        raise ValueError(f"target must be above 0 nats, got {target}.")
     error = min(max((kl - target) / target, -0.2), 0.2)
-    return kl_weight * (1 + rate * error)
+    return kl_weight * (1 + 0.1 * error)
 
 
 def learn_by_ppo(

@@ -53,11 +53,6 @@ def multilayer_perceptron(
     Source: He et al. (2015), Delving deep into rectifiers, equation 10, for the scale
         of the initial weights, https://arxiv.org/abs/1502.01852
     """
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(
-            "sizes must be at least two whole numbers above 0, for input and output, "
-            f"got {sizes}."
-        )
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         linear = nn.Linear(inputs, outputs)

@@ -96,6 +96,10 @@ def gradient_penalty(
     return (slopes - 1).square().mean()
 
 
+WARM_UP = 15
+"""The number of steps of power iteration at the start."""
+
+
 @torch.no_grad()
 def power_iteration(
     matrix: Float[Tensor, "rows columns"],
@@ -146,14 +150,12 @@ class SpectralNorm(nn.Module):
     Args:
         weight: Initial weight, with at least two axes; the first one is that of the
             outputs.
-        warm_up: Number of steps of power iteration at the start.
-        seed: Seed of the initial vector.
 
     Raises:
         ValueError: If the weight has fewer than two axes.
     """
 
-    def __init__(self, weight: Tensor, warm_up: int = 15, seed: int = 0):
+    def __init__(self, weight: Tensor):
         super().__init__()
         if weight.ndim < 2:
             raise ValueError(
@@ -163,9 +165,9 @@ class SpectralNorm(nn.Module):
             )
         matrix = weight.detach().flatten(1)
         start = torch.randn(
-            matrix.shape[1], generator=torch.Generator().manual_seed(seed)
+            matrix.shape[1], generator=torch.Generator().manual_seed(0)
         ).to(matrix)
-        u, v = power_iteration(matrix, start, steps=warm_up)
+        u, v = power_iteration(matrix, start, steps=WARM_UP)
         self.register_buffer("u", u)
         self.register_buffer("v", v)
 

@@ -15,8 +15,6 @@ from genai_tutorial.alignment import (
     appears_anywhere,
     learn_by_grpo,
 )
-from genai_tutorial.alignment.grpo import verified_score
-from genai_tutorial.generation import Rollouts
 from tests.alignment.models import END
 from tests.alignment.toy import PROMPTS, reference_of
 
@@ -43,36 +41,8 @@ def test_appears_anywhere_passes_a_list_of_guesses():
     assert ExactAnswer()(guesses, "991") == 0.0
 
 
-def rollouts_of(*answers):
-    """Rollouts after a prompt of one token, all ended."""
-    width = max(map(len, answers)) + 2
-    ids = torch.zeros(len(answers), width, dtype=torch.long)
-    for row, answer in enumerate(answers):
-        ids[row, 1 : len(answer) + 1] = torch.tensor(answer)
-    lengths = torch.tensor([len(answer) + 2 for answer in answers])
-    return Rollouts(
-        ids,
-        torch.ones(len(answers), dtype=torch.long),
-        lengths,
-        torch.ones(len(answers), dtype=torch.bool),
-        torch.zeros(len(answers), width - 1),
-    )
-
-
 def decode(ids):
     return "".join(map(str, ids))
-
-
-def test_verified_score_gives_each_prompt_its_truth():
-    score = verified_score(ExactAnswer(), ["12", "3"], decode)
-    scores = score(rollouts_of([1, 2], [3], [3], [1, 2]))
-    assert scores.tolist() == [1.0, 0.0, 1.0, 0.0]
-
-
-def test_verified_score_rejects_groups_of_different_size():
-    score = verified_score(ExactAnswer(), ["12", "3"], decode)
-    with pytest.raises(ValueError, match="equally many answers"):
-        score(rollouts_of([1], [2], [3]))
 
 
 TRUTHS = ["2", "33"]

@@ -230,7 +230,7 @@ def test_ppo_update_raises_good_choices_and_fits_the_values():
     optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
     experience, settings = experience_of(policy), PPOSettings(value_clip=100.0)
     before = ppo_loss(policy, value_model, experience, settings)[1]
-    report = ppo_update(
+    ppo_update(
         policy,
         value_model,
         optimizer,
@@ -241,34 +241,9 @@ def test_ppo_update_raises_good_choices_and_fits_the_values():
     after = ppo_loss(policy, value_model, experience, settings)[1]
     assert after[0] < before[0] - 0.05
     assert after[1] < 0.9 * before[1]
-    assert report.updates == 16
     change = token_log_probs(policy, experience.ids).detach() - experience.log_probs
     good, bad = experience.advantages > 0.5, experience.advantages < -0.5
     assert change[good].mean() > 0.02 > -0.02 > change[bad].mean()
-
-
-def test_ppo_update_stops_early_at_step_kl():
-    def moved(step_kl):
-        policy, value_model = model_of(LLAMA), with_values()
-        optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.01)
-        experience = experience_of(policy)
-        settings = PPOSettings(epochs=6, minibatches=2, step_kl=step_kl)
-        report = ppo_update(
-            policy,
-            value_model,
-            optimizer,
-            experience,
-            settings,
-            torch.Generator().manual_seed(0),
-        )
-        return report, [parameter.detach().clone() for parameter in policy.parameters()]
-
-    free, strict, first = moved(None), moved(0.02), moved(1e-6)
-    assert free[0].updates == 12
-    assert 0 < strict[0].updates < 12
-    assert strict[0].step_kl > 0.02  # what it found, and then did not step
-    assert first[0].updates == 1  # the first step is free: nothing has moved before it
-    assert not all(torch.equal(a, b) for a, b in zip(free[1], strict[1], strict=True))
 
 
 @pytest.mark.parametrize("count", [2, 3, 12, 50])

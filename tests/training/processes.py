@@ -18,10 +18,11 @@ from genai_tutorial.training import (
     parallel,
     process_group,
     ring_attention,
+    shard,
     unwrap,
     warmup_stable_decay,
 )
-from genai_tutorial.training.memory import ShardedCheckpoint, shard
+from genai_tutorial.training.memory import ShardedCheckpoint
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 
