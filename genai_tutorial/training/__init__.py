@@ -14,7 +14,7 @@ from .adversarial import (
 from .batches import TensorBatches, TokenBatches
 from .checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
 from .distributed import Process, parallel, process_group, ring_attention, unwrap
-from .fit import Evaluation, History, fit, train_step, training_loop
+from .fit import Evaluation, History, clip_gradients, fit, train_step, training_loop
 from .memory import in_bfloat16, kept_bytes, recompute, shard
 from .optimizers import (
     AdamW,
@@ -22,7 +22,6 @@ from .optimizers import (
     Muon,
     OptimizerSettings,
     build_optimizer,
-    clip_gradients,
     orthogonalize,
     parameter_groups,
 )

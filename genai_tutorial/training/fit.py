@@ -14,7 +14,7 @@ from genai_tutorial.runtime import progress_bar
 
 from .checkpoint import Checkpoint, RunState
 from .distributed import is_first_process, mean_over_processes, unwrap
-from .optimizers import CombinedOptimizer, clip_gradients
+from .optimizers import CombinedOptimizer
 from .schedules import EMA, scale_learning_rates
 
 
@@ -57,6 +57,40 @@ def train_step(
         clip_gradients(model.parameters(), clip_norm)
     optimizer.step()
     return value
+
+
+@torch.no_grad()
+def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> torch.Tensor:
+    """Scale all gradients down by one factor, if necessary, so that their total norm is
+    at most `max_norm` (gradient clipping).
+
+    Args:
+        parameters: The parameters whose gradients count; frozen ones are ignored.
+        max_norm: Maximum norm, above 0.
+
+    Returns:
+        The norm before clipping; 0 if no parameter has a gradient.
+
+    Source: Pascanu et al., On the difficulty of training recurrent neural networks,
+        algorithm 1, https://arxiv.org/abs/1211.5063
+
+    >>> weight = nn.Parameter(torch.zeros(2))
+    >>> weight.grad = torch.tensor([3.0, 4.0])
+    >>> clip_gradients([weight], max_norm=1.0), weight.grad
+    (tensor(5.), tensor([0.6000, 0.8000]))
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm must be above 0, got {max_norm}.")
+    gradients = [
+        parameter.grad
+        for parameter in parameters
+        if parameter.requires_grad and parameter.grad is not None
+    ]
+    if not gradients:
+        return torch.zeros(())
+    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    torch._foreach_mul_(gradients, (max_norm / (length + 1e-6)).clamp(max=1.0))
+    return length
 
 
 def finite_loss(loss: Tensor) -> float:

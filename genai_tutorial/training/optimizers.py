@@ -1,5 +1,11 @@
-"""AdamW: gradient descent with a step size for each parameter, set by how large its
-gradients have been.
+"""Optimizers: AdamW, Muon, and the two combined for the parameters of a model.
+
+AdamW is gradient descent with a step size for each parameter, set by how large its
+gradients have been. Muon orthogonalizes the update of each matrix: a few directions
+usually dominate the gradient of a matrix, and Muon keeps the directions and makes their
+singular values equal, so that all of them learn at the same speed. It is for the
+matrices inside a network; AdamW trains embeddings, output layers and vectors. The
+kernels of a convolution count as a matrix with one row per output feature.
 """
 
 import math
@@ -40,10 +46,8 @@ class AdamW(torch.optim.Optimizer):
 
     >>> weight = nn.Parameter(torch.tensor([1.0, -2.0]))
     >>> optimizer = AdamW([weight], lr=0.1, weight_decay=0.0)
-    >>> weight.grad = torch.tensor(
-    ...     [0.001, -50.0]
-    ... )  # the first step has the same size for both
-    >>> optimizer.step()
+    >>> weight.grad = torch.tensor([0.001, -50.0])
+    >>> optimizer.step()  # the first step has the same size for both
     >>> weight.detach()
     tensor([ 0.9000, -1.9000])
     """
@@ -65,15 +69,8 @@ class AdamW(torch.optim.Optimizer):
             raise ValueError(
                 f"betas must be two numbers from 0 to below 1, got {betas}."
             )
-        super().__init__(
-            parameters,
-            {
-                "lr": lr,
-                "betas": betas,
-                "epsilon": epsilon,
-                "weight_decay": weight_decay,
-            },
-        )
+        settings = {"lr": lr, "betas": betas, "epsilon": epsilon}
+        super().__init__(parameters, settings | {"weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -183,8 +180,7 @@ class Muon(torch.optim.Optimizer):
         if not lr >= 0 or not weight_decay >= 0 or not 0 <= momentum < 1:
             raise ValueError(
                 "lr and weight_decay must be at least 0 and momentum from 0 to below "
-                f"1; got {lr=}, "
-                f"{weight_decay=}, {momentum=}."
+                f"1; got {lr=}, {weight_decay=}, {momentum=}."
             )
         if iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {iterations}.")
@@ -200,8 +196,8 @@ class Muon(torch.optim.Optimizer):
                 if parameter.dim() < 2:
                     raise ValueError(
                         "Muon trains only matrices and kernels, got a parameter of "
-                        f"shape {tuple(parameter.shape)}: "
-                        "give it to AdamW, as build_optimizer does."
+                        f"shape {tuple(parameter.shape)}: give it to AdamW, as "
+                        "build_optimizer does."
                     )
 
     @torch.no_grad()
@@ -309,13 +305,8 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     `nn.Embedding`; matrices are the weights of all other `nn.Linear`; kernels those of
     all other `nn.Conv2d`; vectors are the rest.
 
-    >>> model = nn.ModuleDict(
-    ...     {
-    ...         "embed": nn.Embedding(9, 4),
-    ...         "inner": nn.Linear(4, 4),
-    ...         "head": nn.Linear(4, 9),
-    ...     }
-    ... )
+    >>> layers = {"embed": nn.Embedding(9, 4), "head": nn.Linear(4, 9)}
+    >>> model = nn.ModuleDict({"inner": nn.Linear(4, 4)} | layers)
     >>> {name: len(parameters) for name, parameters in parameter_groups(model).items()}
     {'matrices': 1, 'kernels': 0, 'embeddings': 1, 'head': 2, 'vectors': 1}
     """
@@ -356,25 +347,23 @@ def build_optimizer(
     """
     settings = settings or OptimizerSettings()
     groups = parameter_groups(model)
-    rates = {
-        "embeddings": settings.embedding_lr,
-        "head": settings.head_lr,
-        "vectors": settings.vector_lr,
-    }
-    muon_groups = (
-        [{"params": groups["matrices"], "lr": settings.matrix_lr}]
-        if groups["matrices"]
-        else []
-    )
     if settings.kernel_lr is None:
         groups["vectors"] += groups["kernels"]
-    elif groups["kernels"]:
-        muon_groups.append({"params": groups["kernels"], "lr": settings.kernel_lr})
-    adamw_groups = [
-        {"params": groups[kind], "lr": rate}
-        for kind, rate in rates.items()
-        if groups[kind]
-    ]
+        groups["kernels"] = []
+
+    def with_rates(**rates: float | None) -> list[dict]:
+        return [
+            {"params": groups[kind], "lr": rate}
+            for kind, rate in rates.items()
+            if groups[kind]
+        ]
+
+    muon_groups = with_rates(matrices=settings.matrix_lr, kernels=settings.kernel_lr)
+    adamw_groups = with_rates(
+        embeddings=settings.embedding_lr,
+        head=settings.head_lr,
+        vectors=settings.vector_lr,
+    )
     optimizers: list[torch.optim.Optimizer] = []
     if muon_groups:
         optimizers.append(
@@ -402,37 +391,3 @@ def build_optimizer(
             "to train."
         )
     return CombinedOptimizer(optimizers)
-
-
-@torch.no_grad()
-def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> torch.Tensor:
-    """Scale all gradients down by one factor, if necessary, so that their total norm is
-    at most `max_norm` (gradient clipping).
-
-    Args:
-        parameters: The parameters whose gradients count; frozen ones are ignored.
-        max_norm: Maximum norm, above 0.
-
-    Returns:
-        The norm before clipping; 0 if no parameter has a gradient.
-
-    Source: Pascanu et al., On the difficulty of training recurrent neural networks,
-        algorithm 1, https://arxiv.org/abs/1211.5063
-
-    >>> weight = nn.Parameter(torch.zeros(2))
-    >>> weight.grad = torch.tensor([3.0, 4.0])
-    >>> clip_gradients([weight], max_norm=1.0), weight.grad
-    (tensor(5.), tensor([0.6000, 0.8000]))
-    """
-    if not max_norm > 0:
-        raise ValueError(f"max_norm must be above 0, got {max_norm}.")
-    gradients = [
-        parameter.grad
-        for parameter in parameters
-        if parameter.requires_grad and parameter.grad is not None
-    ]
-    if not gradients:
-        return torch.zeros(())
-    length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    torch._foreach_mul_(gradients, (max_norm / (length + 1e-6)).clamp(max=1.0))
-    return length
