@@ -1,10 +1,10 @@
 """Proximal policy optimization: the policy answers, the answers are scored, and choices
 that were better than predicted become more probable.
 
-One `ppo_step` samples rollouts, turns them into experience (`gather_experience`:
-rewards with a KL penalty, values, advantages) and makes a few passes over it
-(`ppo_update`), with clipping that keeps the policy near the one that wrote the answers.
-`learn_by_ppo` is a training run of such steps.
+One step of `learn_by_ppo` samples rollouts, turns them into experience
+(`gather_experience`: rewards with a KL penalty, values, advantages) and makes a few
+passes over it (`ppo_update`), with clipping that keeps the policy near the one that
+wrote the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -238,40 +238,6 @@ def ppo_update(
     return PPOReport(*means, step_kl=float(all_figures[-1][-1]))
 
 
-def ppo_step(
-    policy: DecoderLM,
-    reference: nn.Module,
-    value_model: nn.Module,
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    prompts: Sequence[Sequence[int]],
-    score: Score,
-    kl_weight: float | int,
-    settings: PPOSettings,
-    *,
-    max_new_tokens: int,
-    end_token: int,
-    generator: torch.Generator | None = None,
-) -> tuple[Experience, PPOReport]:
-    """Sample one answer to each prompt and update the policy; return the batch and a
-    report.
-    """
-    rollouts = generate_rollouts(
-        policy, prompts, max_new_tokens, end_token=end_token, generator=generator
-    )
-    experience = gather_experience(
-        rollouts,
-        reference,
-        value_model,
-        score(rollouts),
-        kl_weight,
-        settings.discount,
-        settings.decay,
-    )
-    return experience, ppo_update(
-        policy, value_model, optimizer, experience, settings, generator
-    )
-
-
 @dataclass(frozen=True)
 class LearningSettings:
     """Hyperparameters of a training run of PPO.
@@ -391,18 +357,24 @@ def learn_by_ppo(
         drawn = torch.randint(
             len(prompts), (settings.batch_size,), generator=generator
         ).tolist()
-        experience, report = ppo_step(
+        rollouts = generate_rollouts(
             policy,
-            reference,
-            values,
-            optimizer,
             [prompts[place] for place in drawn],
-            score,
-            kl_weight,
-            settings.ppo,
-            max_new_tokens=settings.max_new_tokens,
+            settings.max_new_tokens,
             end_token=end_token,
             generator=generator,
+        )
+        experience = gather_experience(
+            rollouts,
+            reference,
+            values,
+            score(rollouts),
+            kl_weight,
+            settings.ppo.discount,
+            settings.ppo.decay,
+        )
+        report = ppo_update(
+            policy, values, optimizer, experience, settings.ppo, generator
         )
         kl = float(experience.kl.mean())
         tokens = float(experience.mask.sum(dim=1).float().mean())

@@ -18,7 +18,6 @@ from genai_tutorial.alignment import (
     ppo_update,
     token_log_probs,
 )
-from genai_tutorial.alignment.ppo import ppo_step
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from tests.alignment.models import END, LLAMA, Table, model_of, normal
@@ -329,11 +328,16 @@ def test_ppo_finds_the_optimal_policy(seed):
     settings = PPOSettings(
         epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0, decay=1.0
     )
+    score = score_of(rewards)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / steps)
-        ppo_step(policy, reference, value_model, optimizer, PROMPTS * 128,
-        score_of(rewards), BETA, settings,
-                 max_new_tokens=2, end_token=END, generator=generator)  # fmt: skip
+        rollouts = generate_rollouts(
+            policy, PROMPTS * 128, 2, end_token=END, generator=generator
+        )
+        experience = gather_experience(
+            rollouts, reference, value_model, score(rollouts), BETA, 1.0, settings.decay
+        )
+        ppo_update(policy, value_model, optimizer, experience, settings, generator)
     far, near = distance(reference, best), distance(policy, best)
     assert far > 0.1
     assert near < 0.1 * far

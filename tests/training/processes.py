@@ -184,7 +184,7 @@ def train_until_lost(folder, every):
             return loss(logits, targets)
 
         globals()["next_token_loss"] = dies
-    train(folder, "restarted", "shard", 1, STEPS, every)
+    train(folder, "restarted", "shard", STEPS, every)
 
 
 if __name__ == "__main__":
