@@ -112,28 +112,6 @@ class GroupMethod(Protocol):
         """
 
 
-def centred_advantages(scores: Advantages) -> Advantages:
-    """Return by how much each answer's score is above the mean of its group; Dr. GRPO's
-    advantages.
-
-    Source: Liu et al., Understanding R1-Zero-Like Training, section 3.2,
-        https://arxiv.org/abs/2503.20783
-    """
-    return scores - scores.mean(dim=1, keepdim=True)
-
-
-def leave_one_out_advantages(scores: Advantages) -> Advantages:
-    """Return by how much each answer's score is above the mean of the others in its
-    group; RLOO's advantages.
-
-    Source: Kool et al., Buy 4 REINFORCE Samples, Get a Baseline for Free!,
-        https://openreview.net/forum?id=r1lgTGL5DE; Ahmadian et al., Back to Basics,
-        https://arxiv.org/abs/2402.14740
-    """
-    count = scores.shape[1]
-    return centred_advantages(scores) * count / (count - 1)
-
-
 def clipped_gain(
     log_probs: StepNumbers,
     old_log_probs: StepNumbers,
@@ -191,8 +169,8 @@ class DrGRPO:
     max_tokens: int
 
     def advantages(self, scores: Advantages) -> Advantages:
-        """Return `centred_advantages`."""
-        return centred_advantages(scores)
+        """Return by how much each score is above the mean of its group."""
+        return scores - scores.mean(dim=1, keepdim=True)
 
     def loss(
         self,
@@ -241,8 +219,13 @@ class RLOO:
     """
 
     def advantages(self, scores: Advantages) -> Advantages:
-        """Return `leave_one_out_advantages`."""
-        return leave_one_out_advantages(scores)
+        """Return by how much each score is above the mean of the others in its group.
+
+        Source: Kool et al., Buy 4 REINFORCE Samples, Get a Baseline for Free!,
+            https://openreview.net/forum?id=r1lgTGL5DE
+        """
+        count = scores.shape[1]
+        return (scores - scores.mean(dim=1, keepdim=True)) * count / (count - 1)
 
     def loss(
         self,

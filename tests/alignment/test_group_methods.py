@@ -9,10 +9,6 @@ from genai_tutorial.alignment import (
     group_relative_advantages,
     grpo_loss,
 )
-from genai_tutorial.alignment.group_methods import (
-    centred_advantages,
-    leave_one_out_advantages,
-)
 from tests.alignment.models import normal
 
 
@@ -144,8 +140,8 @@ def test_rloo_clips_by_the_ratio_of_the_whole_answer():
 
 def test_leave_one_out_compares_with_the_others():
     scores = torch.tensor([[3.0, 1.0, 2.0]])
-    assert leave_one_out_advantages(scores).tolist() == [[1.5, -1.5, 0.0]]
-    assert centred_advantages(scores).tolist() == [[1.0, -1.0, 0.0]]
+    assert RLOO().advantages(scores).tolist() == [[1.5, -1.5, 0.0]]
+    assert DrGRPO(4).advantages(scores).tolist() == [[1.0, -1.0, 0.0]]
 
 
 @pytest.mark.parametrize("method", METHODS)
