@@ -1,4 +1,6 @@
-"""Learning rate schedules: a factor between 0 and 1 for each step of a run."""
+"""What changes with the steps of a run: the learning rate, by a schedule with a factor
+between 0 and 1 for each step, and the exponential moving average of the weights.
+"""
 
 import copy
 import math
