@@ -133,7 +133,7 @@ class GRPOStep:
     loss: float
 
 
-def is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
+def _is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
     """Return for each prompt whether all its answers scored the same."""
     return scores.amax(dim=1) == scores.amin(dim=1)
 
@@ -205,7 +205,7 @@ def learn_by_grpo(
                 reward=float(scores.mean()),
                 tokens=float(rollouts.mask.sum(dim=1).float().mean()),
                 all_right=float((scores.amin(dim=1) > 0).float().mean()),
-                dead=float(is_dead(scores).float().mean()),
+                dead=float(_is_dead(scores).float().mean()),
                 answers=scores.numel(),
                 loss=loss,
             )
@@ -243,7 +243,7 @@ def _sample(
         ]
         rounds.append(rollouts)
         judged.append(torch.tensor(rewards).view(-1, settings.group_size))
-        if int((~is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
+        if int((~_is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
             break
     return join_rollouts(rounds), torch.cat(judged)
 
@@ -256,7 +256,7 @@ def _live_groups(
     """Return the groups to learn from: all of a single round, else those that are not
     dead, at most a batch of them; None if all are dead.
     """
-    live = ~is_dead(scores)
+    live = ~_is_dead(scores)
     if not live.any():
         return None
     if settings.sampling_rounds == 1:

@@ -134,7 +134,7 @@ class BatchDiscriminator(nn.Module):
 PointNetwork = PointGenerator | PointDiscriminator | BatchDiscriminator
 
 
-class StackedLinear(nn.Module):
+class _StackedLinear(nn.Module):
     """Several linear layers of the same size, as one batched matrix product."""
 
     def __init__(self, layers: Sequence[nn.Linear]):
@@ -174,7 +174,9 @@ class SideBySide(nn.Module):
         self.count = len(networks)
         self.net = nn.Sequential(
             *(
-                StackedLinear(layers) if isinstance(layers[0], nn.Linear) else layers[0]
+                _StackedLinear(layers)
+                if isinstance(layers[0], nn.Linear)
+                else layers[0]
                 for layers in zip(*(network.net for network in networks), strict=True)
             )
         )
@@ -244,7 +246,7 @@ class DigitGenerator(nn.Module):
         self.config = config
         self.latent = config.latent
         weights = torch.Generator().manual_seed(seed)
-        self.label = label_embedding(config.classes, config.latent, 1.0, weights)
+        self.label = _label_embedding(config.classes, config.latent, 1.0, weights)
         self.net = multilayer_perceptron(
             (2 * config.latent, *config.generator_widths, SIDE * SIDE), weights
         )
@@ -283,7 +285,7 @@ class DigitDiscriminator(nn.Module):
             (SIDE * SIDE, *config.discriminator_widths), weights
         )
         self.score = multilayer_perceptron((width, 1), weights)
-        self.label = label_embedding(config.classes, width, 0.05, weights)
+        self.label = _label_embedding(config.classes, width, 0.05, weights)
 
     def forward(
         self, images: Float[Tensor, "batch 28 28"], labels: Int[Tensor, "batch"]
@@ -296,7 +298,7 @@ class DigitDiscriminator(nn.Module):
         )
 
 
-def label_embedding(
+def _label_embedding(
     classes: int, width: int, deviation: float, generator: torch.Generator
 ) -> nn.Embedding:
     """Return an embedding of the labels, initialized from a normal distribution."""

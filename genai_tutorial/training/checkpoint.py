@@ -100,7 +100,7 @@ def load_checkpoint(path: Path | str) -> dict:
     return state
 
 
-def random_state() -> dict[str, Any]:
+def _random_state() -> dict[str, Any]:
     """Return the state of the random generators of Python, NumPy and torch."""
     kind, keys, *position = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
     return {
@@ -111,8 +111,8 @@ def random_state() -> dict[str, Any]:
     }
 
 
-def set_random_state(state: dict[str, Any]) -> None:
-    """Restore the random generators to the result of `random_state`."""
+def _set_random_state(state: dict[str, Any]) -> None:
+    """Restore the random generators to the result of `_random_state`."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
@@ -262,7 +262,7 @@ class RunState:
             **parts,
             "schedule": _schedule_settings(self.schedule),
             "generators": [generator.get_state() for generator in self.generators],
-            "random": random_state(),
+            "random": _random_state(),
             "history": history,
         }
 
@@ -292,7 +292,7 @@ class RunState:
                 self.generators, state["generators"], strict=True
             ):
                 generator.set_state(saved)
-            set_random_state(state["random"])
+            _set_random_state(state["random"])
         except (*BROKEN, RuntimeError) as error:
             raise ValueError(
                 f"{file_name} is from another model or optimizer: {error}"
