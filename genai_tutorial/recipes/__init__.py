@@ -36,7 +36,7 @@ from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .molecules import held_out_molecule_loss
 from .recipe import Recipe, RunSettings, SpotCheck, Trained, build_rounded, load_recipe
 from .sampling import parse_options
-from .shakespeare import held_out_loss, language_model_loss
+from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_SCHEDULE, draw_scenes
 from .shapes_video import LatentVideo

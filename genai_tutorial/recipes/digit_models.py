@@ -32,6 +32,7 @@ from genai_tutorial.training import (
     AdamW,
     AdversarialHistory,
     OptimizerSettings,
+    Players,
     TensorBatches,
     build_optimizer,
     draw_noise,
@@ -269,10 +270,9 @@ class GANRecipe(Recipe):
         generator = self.build().to(run.device)
         discriminator = DigitDiscriminator(self.config, self.seed + 1).to(run.device)
         average = EMA(generator, self.ema_decay)
-        history = fit_adversarial(
+        players = Players(
             generator,
             discriminator,
-            batches,
             NON_SATURATING,
             AdamW(
                 generator.parameters(),
@@ -281,12 +281,16 @@ class GANRecipe(Recipe):
                 weight_decay=self.weight_decay,
             ),
             AdamW(discriminator.parameters(), self.learning_rate, betas=(0.0, 0.99)),
-            steps=run.steps,
-            noise=torch.Generator().manual_seed(self.seed),
+            torch.Generator().manual_seed(self.seed),
             penalty=lambda judge, real, _, labels: (
                 self.penalty * r1_penalty(judge, real, labels)
             ),
             penalty_every=self.penalty_every,
+        )
+        history = fit_adversarial(
+            players,
+            batches,
+            steps=run.steps,
             schedule=self.schedule().over(run.steps),
             ema=average,
             checkpoint=replace(

@@ -35,7 +35,7 @@ from .context import (
     sink_mask,
     sliding_window_mask,
 )
-from .decoder import DecoderBlock, DecoderLM, next_token_loss
+from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
 from .layers import (
     Activation,
     FeedForward,

@@ -400,3 +400,12 @@ def _initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
             parameter.normal_(
                 0.0, 1 / math.sqrt(parameter.shape[-1]), generator=generator
             )
+
+
+def language_model_loss(
+    model: nn.Module,
+    inputs: Int[Tensor, "batch position"],
+    targets: Int[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the `next_token_loss` of a model on a batch of windows; for `fit`."""
+    return next_token_loss(model(inputs), targets)
