@@ -58,7 +58,7 @@ def check_data(
 def check_weights(
     weights: Float[Tensor, "n"] | None, x: Float[Tensor, "n dim"]
 ) -> Float[Tensor, "n"]:
-    """Return weights of the rows that add up to one; equal weights if none are given."""
+    """Return weights of the rows that add up to one; by default equal ones."""
     n = len(x)
     if weights is None:
         return x.new_full((n,), 1 / n, dtype=torch.float64)
