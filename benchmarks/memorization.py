@@ -48,7 +48,7 @@ from genai_tutorial.metrics import (
 )
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.recipes import load
-from genai_tutorial.recipes.mnist.diffusion import LIVE, SCHEDULE
+from genai_tutorial.recipes.digit_models import LIVE, SCHEDULE
 from genai_tutorial.runtime import keep_images, keep_record, run_parts
 from genai_tutorial.safety import (
     Canary,

@@ -145,9 +145,8 @@ class MultiStreamLM(nn.Module):
     def make_cache(self, batch_size: int, length: int | None = None) -> KVCache:
         """Return an empty cache for a number of columns, prefix included."""
         weight = self.head.weight
-        return KVCache(
-            self.config.decoder, batch_size, length, weight.dtype, weight.device
-        )
+        sizes = self.config.decoder.cache_sizes(batch_size, length)
+        return KVCache(*sizes, weight.dtype, weight.device)
 
     def parameter_count(self) -> int:
         """Return the number of trainable parameters."""

@@ -15,6 +15,7 @@ from genai_tutorial.transformer import (
     MultiHeadAttention,
     RotaryEmbedding,
     padding_mask,
+    rotary_frequencies,
 )
 
 from .ctc import collapse, ctc_loss
@@ -147,9 +148,8 @@ class SpeechRecognizer(nn.Module):
         with torch_seed(seed):
             self.first = nn.Conv1d(config.mels, width, 3, stride=2, padding=1)
             self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
-            rotary = RotaryEmbedding(
-                width // config.encoder.heads, config.context_length
-            )
+            frequencies = rotary_frequencies(width // config.encoder.heads, 10_000)
+            rotary = RotaryEmbedding(frequencies, config.context_length)
             self.blocks = nn.ModuleList(
                 SpeechBlock(config.encoder, config.kernel, rotary)
                 for _ in range(config.encoder.layers)

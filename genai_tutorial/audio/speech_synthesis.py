@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from genai_tutorial.multimodal import EncoderConfig, initialize
 from genai_tutorial.runtime import torch_seed
-from genai_tutorial.transformer import AttentionContext, RotaryEmbedding, padding_mask
+from genai_tutorial.transformer import (
+    AttentionContext,
+    RotaryEmbedding,
+    padding_mask,
+    rotary_frequencies,
+)
 
 from .ctc import Lexicon
 from .recognizer import SpeechBlock
@@ -113,9 +118,8 @@ class SpeechSynthesizer(nn.Module):
         with torch_seed(seed):
             self.phoneme = nn.Embedding(config.symbols, blocks.width)
             self.voice = nn.Embedding(config.voices, blocks.width)
-            rotary = RotaryEmbedding(
-                blocks.width // blocks.heads, config.context_length
-            )
+            frequencies = rotary_frequencies(blocks.width // blocks.heads, 10_000)
+            rotary = RotaryEmbedding(frequencies, config.context_length)
             self.readers, self.painters = (
                 nn.ModuleList(
                     SpeechBlock(blocks, config.kernel, rotary)

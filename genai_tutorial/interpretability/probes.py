@@ -17,6 +17,7 @@ from genai_tutorial.transformer import (
     alibi_bias,
     attention,
     causal_mask,
+    rotary_frequencies,
 )
 
 
@@ -223,7 +224,7 @@ class PositionReader(nn.Module):
         nn.init.normal_(self.learned.weight, std=0.5)
         self.sinusoidal = SinusoidalPositions(128, width)
         # The texts are short, so the slowest angles of base 10,000 would never turn.
-        self.rotary = RotaryEmbedding(width // HEADS, 2048, base=100)
+        self.rotary = RotaryEmbedding(rotary_frequencies(width // HEADS, 100), 2048)
 
     def forward(
         self, ids: Int[Tensor, "batch position"]

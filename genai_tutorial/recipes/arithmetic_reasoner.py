@@ -26,10 +26,8 @@ from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .decoder import DecoderRecipe, continue_text
-from .options import TextOptions
-from .recipe import RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .sampling import DecoderRecipe, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
 """The number of held-out sums that measure the model, and the seed that draws them."""

@@ -31,8 +31,7 @@ from genai_tutorial.tasks.music import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""

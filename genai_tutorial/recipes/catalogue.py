@@ -1,63 +1,78 @@
 """All recipes of the book, by name."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from genai_tutorial.pretrained import read_card
-from genai_tutorial.recipes import (
-    arithmetic_reasoner,
-    bach_chorales,
-    caption_voice,
-    emoji_autoencoder,
-    molecules,
-    molecules_3d,
-    paddle_world,
-    python_exercises,
-    shakespeare,
-    smollm2_tools,
-    speech_codec,
-    spoken_captions,
-)
-from genai_tutorial.recipes.factbook import base, draft, ppo, sft
-from genai_tutorial.recipes.latent import diffusion as latent_diffusion
-from genai_tutorial.recipes.mnist import classifier, diffusion, families, gan
-from genai_tutorial.recipes.shapes import clip, stream, video, vision_language
-from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
+import platformdirs
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from .files import load_recipe
-from .recipe import Recipe
+from genai_tutorial.pretrained import read_card, write_pretrained
+from genai_tutorial.runtime import choose_device, describe_machine, seed_everything
+from genai_tutorial.training import Checkpoint, process_group
+
+from .arithmetic_reasoner import ARITHMETIC_REASONER
+from .bach_chorales import LIVE as CHORALES_LIVE
+from .bach_chorales import LONGER as CHORALES
+from .digit_classifier import DIGIT_CLASSIFIER
+from .digit_models import LIVE as DIGITS_LIVE
+from .digit_models import LONGER as DIGITS
+from .digit_models import MNIST_GAN
+from .emoji_autoencoder import EMOJI_AUTOENCODER
+from .factbook import FACTBOOK_BASE
+from .factbook_assistants import FACTBOOK_PPO, FACTBOOK_SFT
+from .factbook_draft import FACTBOOK_DRAFT
+from .families import DIGIT_FAMILIES
+from .latent_diffusion import EMOJI_LATENT, SHAPES_LATENT
+from .molecules import MOLECULES, MOLECULES_3D
+from .paddle_world import PADDLE_WORLD
+from .python_exercises import PYTHON_EXERCISES
+from .recipe import Recipe, RunSettings, build_rounded, load_recipe
+from .sampling import set_options
+from .shakespeare import LIVE as SHAKESPEARE_LIVE
+from .shakespeare import LONGER as SHAKESPEARE
+from .shapes_clip import SHAPES_CLIP
+from .shapes_diffusion import SHAPES_DIFFUSION
+from .shapes_stream import SHAPES_STREAM
+from .shapes_video import SHAPES_VIDEO
+from .shapes_vlm import SHAPES_VLM
+from .smollm2_tools import SMOLLM2_TOOLS
+from .speech import CAPTION_VOICE, SPOKEN_CAPTIONS
+from .speech_codec import SPEECH_CODEC
 
 RECIPES: tuple[Recipe, ...] = (
-    shakespeare.LIVE,
-    shakespeare.LONGER,
-    classifier.DIGIT_CLASSIFIER,
-    diffusion.LIVE,
-    diffusion.LONGER,
-    gan.MNIST_GAN,
-    clip.SHAPES_CLIP,
-    shapes_diffusion.SHAPES_DIFFUSION,
-    vision_language.SHAPES_VLM,
-    stream.SHAPES_STREAM,
-    emoji_autoencoder.EMOJI_AUTOENCODER,
-    latent_diffusion.SHAPES_LATENT,
-    latent_diffusion.EMOJI_LATENT,
-    *families.DIGIT_FAMILIES,
-    base.FACTBOOK_BASE,
-    sft.FACTBOOK_SFT,
-    ppo.FACTBOOK_PPO,
-    draft.FACTBOOK_DRAFT,
-    arithmetic_reasoner.ARITHMETIC_REASONER,
-    python_exercises.PYTHON_EXERCISES,
-    video.SHAPES_VIDEO,
-    spoken_captions.SPOKEN_CAPTIONS,
-    caption_voice.CAPTION_VOICE,
-    speech_codec.SPEECH_CODEC,
-    bach_chorales.LIVE,
-    bach_chorales.LONGER,
-    smollm2_tools.SMOLLM2_TOOLS,
-    paddle_world.PADDLE_WORLD,
-    molecules_3d.MOLECULES_3D,
-    molecules.MOLECULES,
+    SHAKESPEARE_LIVE,
+    SHAKESPEARE,
+    DIGIT_CLASSIFIER,
+    DIGITS_LIVE,
+    DIGITS,
+    MNIST_GAN,
+    SHAPES_CLIP,
+    SHAPES_DIFFUSION,
+    SHAPES_VLM,
+    SHAPES_STREAM,
+    EMOJI_AUTOENCODER,
+    SHAPES_LATENT,
+    EMOJI_LATENT,
+    *DIGIT_FAMILIES,
+    FACTBOOK_BASE,
+    FACTBOOK_SFT,
+    FACTBOOK_PPO,
+    FACTBOOK_DRAFT,
+    ARITHMETIC_REASONER,
+    PYTHON_EXERCISES,
+    SHAPES_VIDEO,
+    SPOKEN_CAPTIONS,
+    CAPTION_VOICE,
+    SPEECH_CODEC,
+    CHORALES_LIVE,
+    CHORALES,
+    SMOLLM2_TOOLS,
+    PADDLE_WORLD,
+    MOLECULES_3D,
+    MOLECULES,
 )
 """All recipes of the book."""
 
@@ -130,3 +145,183 @@ def load(name: str, folder: Path | str | None = None) -> Any:
     'e'
     """
     return load_recipe(recipe(name), folder)
+
+
+SAVE_EVERY = 50
+"""Number of steps between two saves of a run."""
+
+
+def trained_folder() -> Path:
+    """Return the default folder of `train`, among the user's data on this system."""
+    return platformdirs.user_data_path("genai_tutorial") / "trained"
+
+
+def train(
+    name: str,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    folder: Path | str | None = None,
+    progress: bool = True,
+) -> Path:
+    """Train a model by its recipe and write it with its card.
+
+    The run is saved regularly in `NAME.run.safetensors`; if it is stopped, even killed,
+    call again with `resume=True`, and it ends at the same weights. Under torchrun, the
+    processes share each batch. The random generators of Python, NumPy and torch are
+    seeded with the recipe's seed.
+
+    Args:
+        steps: Number of steps, for a shorter run with the schedule compressed; None for
+            the recipe's.
+        resume: Whether to resume a stopped run, if there is one.
+        device: The device, see `choose_device`.
+        folder: The folder to write to; None for `trained_folder()`.
+
+    Returns:
+        The file with the weights.
+
+    Raises:
+        ValueError: If there is no such recipe or device, or the stopped run has other
+            settings.
+        ImportError: If the package with the data is not installed.
+    """
+    chosen = recipe(name)
+    steps = chosen.steps if steps is None else steps
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}.")
+    folder = trained_folder() if folder is None else Path(folder)
+    where = choose_device(device)
+    # for layers that draw from torch's global generator, such as dropout
+    seed_everything(chosen.seed)
+    with process_group(where) as process:
+        checkpoint = Checkpoint(
+            folder / f"{name}.run.safetensors", every=SAVE_EVERY, resume=resume
+        )
+        trained = chosen.fit(RunSettings(steps, where, process, checkpoint, progress))
+        if process.is_first:
+            card = {
+                "name": name,
+                "title": chosen.title,
+                "command": f"genai-tutorial train {name}"
+                + ("" if steps == chosen.steps else f" --steps {steps}"),
+                "recipe": asdict(chosen),
+                "parameters": sum(
+                    parameter.numel() for parameter in trained.model.parameters()
+                ),
+                "seed": chosen.seed,
+                "steps": steps,
+                "seconds": round(trained.seconds),
+                "machine": describe_machine(where),
+            }
+            # the card describes the rounded weights of the file
+            rounded = build_rounded(chosen, card, trained.model)
+            card |= {
+                "metrics": chosen.measure(rounded),
+                **trained.notes,
+                "data": {
+                    "name": chosen.source.name,
+                    "package": chosen.source.package,
+                    "licence": chosen.source.licence,
+                    "attribution": chosen.source.attribution,
+                },
+                "licence": "MIT",
+            }
+            if chosen.tokenizer_file is not None:
+                card["tokenizer_file"] = chosen.tokenizer_file
+            write_pretrained(rounded, card, folder)
+    return folder / f"{name}.safetensors"
+
+
+def sample_text(
+    name: str,
+    *,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    **options: str | float | int | None,
+) -> str:
+    """Return a text sampled from a trained model."""
+    chosen = recipe(name)
+    if chosen.makes != "text":
+        raise ValueError(f"{name} writes no text: {chosen.description()}.")
+    given = set_options(chosen, options)
+    return chosen.write(load_recipe(chosen, folder), given, seed)
+
+
+def sample_images(
+    name: str,
+    count: int = 16,
+    *,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    **options: str | float | int | None,
+) -> Float[Tensor, "count *channels height width"]:
+    """Return images sampled from a trained model.
+
+    Args:
+        seed: Seed of the random draws.
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
+        options: The model's own, such as `prompt="a red circle"`, `digit=7`, `steps=50`
+            or `guidance=2.0`; options that are not given have its defaults.
+
+    Returns:
+        Brightness from 0 to 1; grey images have no dimension for channels, coloured
+        ones have three.
+
+    Raises:
+        ValueError: If there is no such recipe, its model does not draw, or an option is
+            unknown, has the wrong type or is out of range.
+        FileNotFoundError: If the model has not been trained there.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}.")
+    chosen = recipe(name)
+    if chosen.makes != "images":
+        raise ValueError(f"{name} draws no images: {chosen.description()}.")
+    given = set_options(chosen, options)
+    return draw_images(chosen, load_recipe(chosen, folder), given, count, seed)
+
+
+@torch.no_grad()
+def draw_images(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count *channels height width"]:
+    """Return images, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the images are not finite.
+    """
+    return _finite(chosen.draw(loaded, options, count, seed), options, "images")
+
+
+@torch.no_grad()
+def draw_films(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count frame 3 height width"]:
+    """Return films, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the films are not finite.
+    """
+    return _finite(chosen.film(loaded, options, count, seed), options, "films")
+
+
+@torch.no_grad()
+def make_sounds(
+    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Float[Tensor, "count sample"]:
+    """Return sounds, sampled from the result of `load`.
+
+    Raises:
+        ValueError: If an option is out of range, or the sounds are not finite.
+    """
+    return _finite(chosen.sound(loaded, options, count, seed), options, "sounds")
+
+
+def _finite(samples: Tensor, options: Any, noun: str) -> Tensor:
+    if not samples.isfinite().all():
+        raise ValueError(
+            f"With {options} the {noun} are not finite: ask for something less extreme."
+        )
+    return samples

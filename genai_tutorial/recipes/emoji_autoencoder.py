@@ -19,8 +19,7 @@ from genai_tutorial.vae import (
     reconstruct_images,
 )
 
-from .recipe import Recipe, RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
 
 N_EVAL_SCENES = 500
 """The number of held-out scenes for the metrics."""

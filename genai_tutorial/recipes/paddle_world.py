@@ -35,8 +35,7 @@ from genai_tutorial.worldmodels import (
     train_world_model,
 )
 
-from .recipe import Recipe, RunSettings, Trained
-from .spot_check import SpotCheck
+from .recipe import Recipe, RunSettings, SpotCheck, Trained
 
 SOURCE = Source(
     name="Ball and paddle",

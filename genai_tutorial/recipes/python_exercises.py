@@ -31,10 +31,8 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .decoder import DecoderRecipe
-from .options import TextOptions
-from .recipe import RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .sampling import DecoderRecipe, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
 """The number of held-out exercises that measure the model, and the seed that draws

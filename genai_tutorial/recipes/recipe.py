@@ -1,22 +1,24 @@
-"""The base class of all recipes: all settings needed to retrain one of the book's
-models.
-
-A recipe is a frozen dataclass of settings, with the data, the model, the loss and the
-measurement as methods. Its settings are written on the model's card, so JSON must be
-able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file
-and calls `measure` on the rounded model; `load` calls `build` and `wrap`.
-"""
+"""Spot checks: one metric of a model's card, estimated from a small random sample."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field, is_dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
+from genai_tutorial.metrics import Interval, clopper_pearson_interval, t_interval
+from genai_tutorial.pretrained import (
+    read_card,
+    read_tokenizer,
+    read_weights,
+    rounded_weights,
+)
 from genai_tutorial.training import (
     EMA,
     Checkpoint,
@@ -30,7 +32,51 @@ from genai_tutorial.training import (
     unwrap,
 )
 
-from .spot_check import SpotCheck
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """A metric of a card, measured item by item on a sample.
+
+    Attributes:
+        metric: Its path on the card, such as "facts_completed.told".
+        values: Its value on each item, a bool if an item is right or wrong. The metric
+            is their mean.
+    """
+
+    metric: str
+    values: Sequence[float | bool]
+
+    def on_card(self, metrics: Mapping[str, Any]) -> float:
+        """Return the value of the metric on the card.
+
+        >>> SpotCheck("facts.told", [True]).on_card({"facts": {"told": 0.9}})
+        0.9
+        """
+        return reduce(lambda part, key: part[key], self.metric.split("."), metrics)
+
+    def interval(self, level: float = 0.999) -> Interval:
+        """Return a confidence interval of the metric: Clopper-Pearson's if items are
+        right or wrong, Student's otherwise.
+
+        Wilson's interval is too narrow for an accuracy near 1: if that is 0.999, the
+        intervals of 97 in 100 samples of 32 contain it, instead of 999 in 1,000.
+
+        >>> print(SpotCheck("accuracy", [True] * 30).interval(level=0.95))
+        1.00 (95% interval 0.88 to 1.00)
+        """
+        if all(isinstance(value, bool) for value in self.values):
+            return clopper_pearson_interval(sum(self.values), len(self.values), level)
+        return t_interval(self.values, level)
+
+
+def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
+    """Draw `n` of the items without replacement."""
+    if not 1 <= n <= len(items):
+        raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
+    return [items[place] for place in order[:n].tolist()]
 
 
 @dataclass(frozen=True)
@@ -281,3 +327,51 @@ class Recipe(ABC):
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""
         return f"it is {self.title[0].lower()}{self.title[1:]}"
+
+
+def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
+    """Load the trained model of a recipe, ready to use on the CPU.
+
+    Args:
+        folder: The folder that `train` wrote the model to; None for the models that
+            come with the package.
+
+    Returns:
+        The result of the recipe's `wrap`: the model; a language model comes as a pair
+        with its tokenizer.
+
+    Raises:
+        ValueError: If the file is not the one that its card describes.
+        FileNotFoundError: If the model has not been trained there, or the file of its
+            tokenizer is missing.
+    """
+    card = read_card(recipe.name, folder)
+    model = build(recipe, card)
+    model.load_state_dict(read_weights(card, folder))
+    return recipe.wrap(model.eval(), card | {"tokenizer": read_tokenizer(card, folder)})
+
+
+def build(recipe: Recipe, card: dict) -> nn.Module:
+    """Return the model that a card describes, without its weights."""
+    return _restored(recipe, card["recipe"]).build()
+
+
+def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
+    """Return a trained model with its weights rounded as in its file."""
+    model = build(recipe, card)
+    model.load_state_dict(rounded_weights(trained))
+    return model.eval()
+
+
+def _restored(settings: Any, saved: Any) -> Any:
+    """Return settings of the same classes with values from JSON, where tuples have
+    become lists and dataclasses dictionaries.
+    """
+    if is_dataclass(settings):
+        return type(settings)(
+            **{
+                name: _restored(getattr(settings, name), value)
+                for name, value in saved.items()
+            }
+        )
+    return tuple(saved) if isinstance(saved, list) else saved

@@ -21,10 +21,8 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
-from .decoder import DecoderRecipe, continue_text
-from .options import TextOptions
-from .recipe import RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .sampling import DecoderRecipe, TextOptions, continue_text
 
 EVAL_CHARACTERS = 32_768
 """The number of held-out characters that are scored during a run; the whole text is

@@ -44,8 +44,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
-from .recipe import Recipe, RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
 
 BUDGET = Budget(steps=4, seconds=None)
 """The budget of a task when the agent is measured: at most two calls are needed. There

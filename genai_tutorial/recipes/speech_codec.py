@@ -21,8 +21,7 @@ from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
 
-from .recipe import Recipe, RunSettings, Trained
-from .spot_check import SpotCheck, draw_items
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
 
 TESTED, TEST_SEED = 60, 1_000_020
 """The number of held-out utterances for the metrics, and their seed."""

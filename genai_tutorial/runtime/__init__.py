@@ -7,6 +7,7 @@ from .files import cache_folder, cached, write_atomically
 from .machine import (
     choose_device,
     describe_machine,
+    install_command,
     package_folder,
     progress_bar,
     require,

@@ -34,18 +34,15 @@ def test_encode_example_together_is_the_rendered_conversation(tokenizer):
     example = encode_example(TEMPLATE, tokenizer, QUESTION, "N'Djamena")
     conversation = [*QUESTION, Message("assistant", "N'Djamena")]
     text = tokenizer.decode(example.prompt + example.answer)
-    assert text + "\n" == TEMPLATE.render(conversation, add_generation_prompt=False)
+    opened = f"\n{TEMPLATE.start}assistant\n"
+    assert text + opened == TEMPLATE.render(conversation)
 
 
 def test_encode_example_never_merges_prompt_and_answer(tokenizer):
     # A tokenizer that sees the whole turn joins "assistant\n" and "\nN'Djamena" to one
     # token of two line breaks.
     answer = "\nN'Djamena"
-    whole = TEMPLATE.encode(
-        tokenizer,
-        [*QUESTION, Message("assistant", answer)],
-        add_generation_prompt=False,
-    )
+    whole = TEMPLATE.encode(tokenizer, [*QUESTION, Message("assistant", answer)])
     prompt = TEMPLATE.encode(tokenizer, QUESTION)
     # so a model trained on `whole` would see another prompt at inference
     assert whole[: len(prompt)] != prompt

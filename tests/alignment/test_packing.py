@@ -11,7 +11,7 @@ from genai_tutorial.alignment import (
     pad_examples,
     supervised_loss,
 )
-from genai_tutorial.transformer import AttentionContext, DecoderLM, document_mask
+from genai_tutorial.transformer import AttentionContext
 from tests.alignment.models import CONFIGS, FAST, GPT2, model_of, random_ids
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -120,9 +120,3 @@ def test_convolution_may_be_longer_than_a_packed_text():
     found = packed(model, ids, documents)
     torch.testing.assert_close(found[:, 1:], model(ids[:, 1:]), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found[:, :1], model(ids[:, :1]), atol=1e-5, rtol=1e-5)
-
-
-def test_cache_holds_one_text_per_row():
-    mask = document_mask(torch.zeros(1, 3, dtype=torch.long))
-    with pytest.raises(ValueError, match="one text per row"):
-        AttentionContext(mask=mask, cache=DecoderLM(FAST).make_cache())

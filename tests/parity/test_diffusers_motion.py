@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, last_sample
-from genai_tutorial.recipes.shapes.diffusion import SCHEDULE as SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.video import MotionModule, TemporalAttention
 
 pytest.importorskip("diffusers")

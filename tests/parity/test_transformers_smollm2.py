@@ -16,7 +16,7 @@ import transformers
 
 from genai_tutorial.generation import generate
 from genai_tutorial.pretrained import find_smollm2
-from genai_tutorial.pretrained.smollm2.gguf import open_gguf
+from genai_tutorial.pretrained.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 from genai_tutorial.transformer import AttentionContext
 

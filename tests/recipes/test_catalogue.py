@@ -5,7 +5,7 @@ import pytest
 
 from genai_tutorial.recipes import Recipe, names, recipe
 from genai_tutorial.recipes.catalogue import RECIPES
-from genai_tutorial.recipes.files import build
+from genai_tutorial.recipes.recipe import build
 from genai_tutorial.transformer import DecoderLM
 
 

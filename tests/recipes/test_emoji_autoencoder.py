@@ -8,7 +8,7 @@ import torch
 from genai_tutorial.data import load_emoji_split
 from genai_tutorial.recipes import emoji_autoencoder as image_autoencoder
 from genai_tutorial.recipes.emoji_autoencoder import EMOJI_AUTOENCODER
-from genai_tutorial.recipes.files import build
+from genai_tutorial.recipes.recipe import build
 from genai_tutorial.vae import ImageAutoencoderConfig
 
 TINY = dataclasses.replace(

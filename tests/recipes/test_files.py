@@ -8,9 +8,8 @@ import torch
 from genai_tutorial.pretrained import write_pretrained
 from genai_tutorial.pretrained.files import PUBLISHED, card_text
 from genai_tutorial.recipes import card, load, names, recipe
-from genai_tutorial.recipes.catalogue import RECIPES
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.sample import sample_text
+from genai_tutorial.recipes.catalogue import RECIPES, sample_text
+from genai_tutorial.recipes.recipe import build
 from genai_tutorial.science.molecules import MoleculeModel
 
 FOUR_MEGABYTES = 4_000_000

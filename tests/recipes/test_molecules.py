@@ -7,9 +7,9 @@ import torch
 
 from genai_tutorial.data import load_molecule_split
 from genai_tutorial.recipes import RunSettings, load, molecules
+from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.recipes.molecules import MOLECULES, held_out_losses
-from genai_tutorial.recipes.options import set_options
-from genai_tutorial.recipes.sample import sample_text
+from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.molecules import MoleculeModel, canonical_smiles, qed
 from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig

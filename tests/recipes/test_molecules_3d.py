@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.recipes import RunSettings, molecules_3d
-from genai_tutorial.recipes.molecules_3d import MOLECULES_3D, to_xyz
-from genai_tutorial.recipes.options import set_options
+from genai_tutorial.recipes import RunSettings, molecules
+from genai_tutorial.recipes.molecules import MOLECULES_3D, to_xyz
+from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.structures import EquivariantConfig, Geometry
 from genai_tutorial.training import Checkpoint, process_group
 
@@ -44,7 +44,7 @@ def test_molecule_run_is_repeatable(trained, tmp_path):
 
 @pytest.mark.slow
 def test_molecule_metrics_hold_real_molecules_beside_samples(trained, monkeypatch):
-    monkeypatch.setattr(molecules_3d, "SAMPLES", 10)
+    monkeypatch.setattr(molecules, "STRUCTURES", 10)
     metrics = TINY.measure(trained.model)
     assert 1.5 < metrics["held_out_loss"] < 2.5
     assert metrics["held_out"]["sound"] > 0.98 > metrics["sampled"]["sound"]

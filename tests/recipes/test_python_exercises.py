@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from genai_tutorial.recipes import RunSettings, load
-from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.recipes.python_exercises import PYTHON_EXERCISES, held_out_exercises
-from genai_tutorial.recipes.sample import sample_text
+from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.code import END, train_code_tokenizer
 from genai_tutorial.training import Checkpoint, process_group
 

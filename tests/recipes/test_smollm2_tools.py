@@ -7,8 +7,8 @@ import torch
 
 from genai_tutorial.alignment import add_lora, lora_layers, supervised_loss
 from genai_tutorial.pretrained import load_smollm2_tokenizer
-from genai_tutorial.recipes import smollm2_tools
-from genai_tutorial.recipes.smollm2_tools import SMOLLM2_TOOLS, Adapter
+from genai_tutorial.recipes import SMOLLM2_TOOLS, smollm2_tools
+from genai_tutorial.recipes.smollm2_tools import Adapter
 from genai_tutorial.tasks.tool_use import encode_traces, taught_tasks, trace_loss
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

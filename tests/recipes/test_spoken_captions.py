@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import spoken_captions
-from genai_tutorial.recipes.spoken_captions import SPOKEN_CAPTIONS
+from genai_tutorial.recipes import speech as spoken_captions
+from genai_tutorial.recipes.speech import SPOKEN_CAPTIONS
 
 pytest.importorskip("espeakng_loader")
 TINY = dataclasses.replace(

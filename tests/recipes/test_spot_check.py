@@ -4,7 +4,7 @@ import pytest
 
 from genai_tutorial.metrics import clopper_pearson_interval, t_interval
 from genai_tutorial.recipes import SpotCheck
-from genai_tutorial.recipes.spot_check import draw_items
+from genai_tutorial.recipes.recipe import draw_items
 
 
 def test_draw_items_draws_each_item_once_and_by_its_seed():

@@ -8,9 +8,9 @@ from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import ALPHABET
 from genai_tutorial.recipes import card, load, train
 from genai_tutorial.recipes import catalogue as recipes
+from genai_tutorial.recipes import catalogue as run_recipe
 from genai_tutorial.recipes import shakespeare as language
-from genai_tutorial.recipes import training as run_recipe
-from genai_tutorial.recipes.sample import sample_text
+from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.training import load_checkpoint
 
 

@@ -23,9 +23,7 @@ from .model import MoleculeModel
 from .scores import Score
 
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
-"""A function that changes scores by what was found before, such as a
-`ScaffoldFilter`.
-"""
+"""Changes the scores of molecules by what was found before."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from genai_tutorial.recipes import (
     load_corpus,
     packed_language_model_loss,
 )
-from genai_tutorial.recipes.factbook.corpus import train_tokenizer
-from genai_tutorial.recipes.options import TextOptions
+from genai_tutorial.recipes.factbook import train_tokenizer
+from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.assistant import CHAT_SPECIAL_TOKENS, END_OF_TEXT
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import Checkpoint, Process, fit

@@ -15,7 +15,7 @@ from genai_tutorial.recipes import (
     packed_logits,
     teacher_targets,
 )
-from genai_tutorial.recipes.factbook import draft, draft_rows
+from genai_tutorial.recipes import factbook_draft as draft
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -9,8 +9,7 @@ import torch
 
 from genai_tutorial.data import load_fact_split, load_facts
 from genai_tutorial.recipes import RunSettings, load
-from genai_tutorial.recipes.factbook.ppo import FACTBOOK_PPO
-from genai_tutorial.recipes.factbook.sft import FACTBOOK_SFT
+from genai_tutorial.recipes.factbook_assistants import FACTBOOK_PPO, FACTBOOK_SFT
 from genai_tutorial.tasks.assistant import (
     CHAT,
     GoldRule,

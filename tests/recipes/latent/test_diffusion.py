@@ -7,11 +7,14 @@ import torch
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.latent import diffusion as latent_diffusion
-from genai_tutorial.recipes.latent.diffusion import EMOJI_LATENT, SHAPES_LATENT
-from genai_tutorial.recipes.latent.pictures import Emoji, Scenes
+from genai_tutorial.recipes import latent_diffusion, load
+from genai_tutorial.recipes.latent_diffusion import (
+    EMOJI_LATENT,
+    SHAPES_LATENT,
+    Emoji,
+    Scenes,
+)
+from genai_tutorial.recipes.recipe import build
 from genai_tutorial.vae import encode_images
 
 NETWORK = UNetConfig(

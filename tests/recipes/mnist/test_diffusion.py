@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
+from genai_tutorial.recipes import digit_models as image_diffusion
 from genai_tutorial.recipes import recipe
-from genai_tutorial.recipes.mnist import diffusion as image_diffusion
-from genai_tutorial.recipes.mnist.diffusion import SCHEDULE, draw_digits
-from genai_tutorial.recipes.mnist.options import DigitOptions
+from genai_tutorial.recipes.digit_classifier import DigitOptions
+from genai_tutorial.recipes.digit_models import SCHEDULE, draw_digits
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,

@@ -17,11 +17,12 @@ from genai_tutorial.recipes import (
     PPCA_COMPONENTS,
     RunSettings,
     card,
+    digit_models,
+    family_networks,
     family_record,
     measure_digits,
 )
-from genai_tutorial.recipes.mnist import family_networks, family_recipe, gan_training
-from genai_tutorial.recipes.mnist.families import FLOW_FAMILY, PIXEL_FAMILY, VAE_FAMILY
+from genai_tutorial.recipes.families import FLOW_FAMILY, PIXEL_FAMILY, VAE_FAMILY
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig
@@ -88,8 +89,8 @@ def test_ppca_components_stay_within_the_parameter_budget():
 def test_resumed_run_ends_at_the_same_weights(chosen, tmp_path, monkeypatch):
     chosen = small(chosen)
     expected = run(chosen, tmp_path / "whole").model.state_dict()
-    batches, calls = family_recipe.TensorBatches, iter(range(5))
-    monkeypatch.setattr(gan_training, "SAVE_FACTOR", 1)
+    batches, calls = family_networks.TensorBatches, iter(range(5))
+    monkeypatch.setattr(digit_models, "SAVE_FACTOR", 1)
 
     class Dying(batches):
         def __next__(self):
@@ -97,11 +98,11 @@ def test_resumed_run_ends_at_the_same_weights(chosen, tmp_path, monkeypatch):
                 raise Killed
             return super().__next__()
 
-    for module in (family_recipe, family_networks):
+    for module in (family_networks, family_networks):
         monkeypatch.setattr(module, "TensorBatches", Dying)
     with pytest.raises(Killed):
         run(chosen, tmp_path / "stopped")
-    for module in (family_recipe, family_networks):
+    for module in (family_networks, family_networks):
         monkeypatch.setattr(module, "TensorBatches", batches)
     got = run(chosen, tmp_path / "stopped", resume=True).model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())

@@ -5,8 +5,12 @@ import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
 from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes.mnist.gan import MNIST_GAN, AugmentedBatches, draw_digits
-from genai_tutorial.recipes.mnist.options import GANOptions
+from genai_tutorial.recipes.digit_classifier import GANOptions
+from genai_tutorial.recipes.digit_models import (
+    MNIST_GAN,
+    AugmentedBatches,
+    generate_digits,
+)
 from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(
@@ -30,7 +34,7 @@ def settings(folder, steps):
 def test_resumed_run_ends_at_the_same_weights(tmp_path, monkeypatch):
     (tmp_path / "whole").mkdir()
     whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
-    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan_training.SAVE_FACTOR", 1)
+    monkeypatch.setattr("genai_tutorial.recipes.digit_models.SAVE_FACTOR", 1)
 
     class Stop(Exception):
         pass
@@ -46,11 +50,13 @@ def test_resumed_run_ends_at_the_same_weights(tmp_path, monkeypatch):
         return original(self)
 
     stopping.__next__ = counted
-    monkeypatch.setattr("genai_tutorial.recipes.mnist.gan.AugmentedBatches", stopping)
+    monkeypatch.setattr(
+        "genai_tutorial.recipes.digit_models.AugmentedBatches", stopping
+    )
     with pytest.raises(Stop):
         SMALL.fit(settings(tmp_path, 6))
     monkeypatch.setattr(
-        "genai_tutorial.recipes.mnist.gan.AugmentedBatches", AugmentedBatches
+        "genai_tutorial.recipes.digit_models.AugmentedBatches", AugmentedBatches
     )
     resumed = SMALL.fit(settings(tmp_path, 6)).model
     for name, weight in whole.state_dict().items():
@@ -75,9 +81,11 @@ def test_augmented_batches_differ_in_every_epoch():
 def test_draw_takes_digits_in_turn_or_the_given_one():
     generator = DigitGenerator(SMALL.config)
     in_turn = SMALL.draw(generator, SMALL.options, count=12, seed=3)
-    assert torch.equal(in_turn, draw_digits(generator, torch.arange(12) % 10, seed=3))
+    assert torch.equal(
+        in_turn, generate_digits(generator, torch.arange(12) % 10, seed=3)
+    )
     sevens = SMALL.draw(generator, GANOptions(digit=7), count=2, seed=3)
-    assert torch.equal(sevens, draw_digits(generator, torch.tensor([7, 7]), seed=3))
+    assert torch.equal(sevens, generate_digits(generator, torch.tensor([7, 7]), seed=3))
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         GANOptions(digit=10)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from genai_tutorial.recipes import SHAPES_CLIP
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.shapes.clip import LoadedCLIP, SceneBatches
+from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes.shapes_clip import LoadedCLIP, SceneBatches
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,

@@ -8,10 +8,9 @@ from torch import nn
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import RunSettings, load
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.shapes import diffusion as shapes_diffusion
-from genai_tutorial.recipes.shapes.diffusion import SHAPES_DIFFUSION
+from genai_tutorial.recipes import RunSettings, load, shapes_diffusion
+from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes.shapes_diffusion import SHAPES_DIFFUSION
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.training import Checkpoint, Process
 

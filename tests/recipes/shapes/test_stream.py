@@ -8,9 +8,9 @@ import torch
 
 from genai_tutorial.multimodal import StreamVocabulary
 from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.shapes import stream
-from genai_tutorial.recipes.shapes.stream import SHAPES_STREAM
+from genai_tutorial.recipes import shapes_stream as stream
+from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes.shapes_stream import SHAPES_STREAM
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from genai_tutorial.recipes import load_recipe
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.latent.diffusion import SHAPES_LATENT
-from genai_tutorial.recipes.shapes import video
-from genai_tutorial.recipes.shapes.video import SHAPES_VIDEO
+from genai_tutorial.recipes import shapes_video as video
+from genai_tutorial.recipes.latent_diffusion import SHAPES_LATENT
+from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes.shapes_video import SHAPES_VIDEO
 from genai_tutorial.tasks.motion import MOTIONS, Clip, Motion
 from genai_tutorial.tasks.shapes import SceneObject
 from genai_tutorial.video import VideoUNetConfig

@@ -12,9 +12,9 @@ from genai_tutorial.multimodal import (
     without_last_block,
 )
 from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load
-from genai_tutorial.recipes.files import build
-from genai_tutorial.recipes.shapes import vision_language
-from genai_tutorial.recipes.shapes.vision_language import optimizer_with_encoder
+from genai_tutorial.recipes import shapes_vlm as vision_language
+from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes.shapes_vlm import optimizer_with_encoder
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER, ConversationBatches
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig

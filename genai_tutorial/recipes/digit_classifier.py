@@ -1,0 +1,236 @@
+"""The sampling options of the models that draw digits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.metrics import (
+    DigitClassifier,
+    DigitClassifierConfig,
+    DigitReading,
+    ball_radii,
+    expected_calibration_error,
+    frechet_distance,
+    in_balls,
+    precision_recall,
+    read_digits,
+)
+from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
+
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANOptions:
+    """The options of a generator that draws in one pass."""
+
+    digit: int | None = None
+
+    def __post_init__(self):
+        if self.digit is not None and not 0 <= self.digit <= 9:
+            raise ValueError(f"digit must be from 0 to 9, got {self.digit}.")
+
+    def labels(self, count: int) -> Int[Tensor, "count"]:
+        """Return the label of each of `count` images."""
+        if self.digit is None:
+            return torch.arange(count) % 10
+        return torch.full((count,), self.digit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitOptions(GANOptions):
+    """The options of a diffusion model that is conditioned on labels."""
+
+    steps: int
+    guidance: float | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyOptions:
+    """No options: the family draws digits of any class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions:
+    """The options of a diffusion or flow matching model without labels."""
+
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitClassifierRecipe(Recipe):
+    """A classifier trained on 4,000 digits with data augmentation: each is shifted,
+    rotated and stretched a little, differently each time.
+    """
+
+    config: DigitClassifierConfig
+    learning_rate: float
+    weight_decay: float
+
+    source: ClassVar[Source] = SOURCE
+
+    def schedule(self) -> Schedule:
+        """Return the schedule of the learning rate over the recipe's steps."""
+        return warmup_cosine(self.steps, self.warmup_steps)
+
+    def build(self) -> DigitClassifier:
+        """Return the untrained network."""
+        return DigitClassifier(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the network, or resume a run that was stopped."""
+        train, _ = load_mnist_split()
+        model = self.build().to(run.device)
+        generator = torch.Generator().manual_seed(self.seed)
+
+        def loss(model, images: Tensor, labels: Tensor) -> Tensor:
+            logits = model(random_affine(images, generator))
+            return functional.cross_entropy(logits, labels)
+
+        average, history = run.fit(
+            parallel(model),
+            run.batches((train.images, train.labels), self.batch_size, self.seed),
+            loss,
+            AdamW(
+                model.parameters(),
+                lr=self.learning_rate,
+                betas=(0.9, 0.99),
+                weight_decay=self.weight_decay,
+            ),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[generator],
+        )
+        return Trained(average, history.seconds)
+
+    def measure(self, model: DigitClassifier) -> dict:
+        """Return the accuracy, the cross-entropy and the calibration on the held-out
+        digits.
+        """
+        _, held_out = load_mnist_split()
+        reading = read_digits(model, held_out.images)
+        right = reading.labels == held_out.labels
+        with torch.no_grad():
+            nats = functional.cross_entropy(model(held_out.images), held_out.labels)
+        return {
+            "held_out_accuracy": round(float(right.double().mean()), 4),
+            "held_out_nats_per_image": round(float(nats), 4),
+            "mean_confidence": round(float(reading.confidences.double().mean()), 4),
+            "expected_calibration_error": round(
+                expected_calibration_error(reading.confidences, right), 4
+            ),
+            "held_out_images": len(held_out),
+            "split": "load_mnist().split(train_per_class=400, seed=0)",
+        }
+
+    def spot_check(self, loaded: DigitClassifier, n: int, seed: int) -> SpotCheck:
+        """Measure the accuracy."""
+        _, held_out = load_mnist_split()
+        sample = draw_items(range(len(held_out)), n, seed)
+        reading = read_digits(loaded, held_out.images[sample])
+        return SpotCheck(
+            "held_out_accuracy", (reading.labels == held_out.labels[sample]).tolist()
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the accuracy as a phrase."""
+        return f"{metrics['held_out_accuracy']:.1%} of unseen digits read correctly"
+
+
+DIGIT_CLASSIFIER = DigitClassifierRecipe(
+    name="digit-classifier",
+    title=(
+        "A network of 60,000 weights that reads handwritten digits, for the image "
+        "metrics"
+    ),
+    config=DigitClassifierConfig(),
+    learning_rate=2e-3,
+    weight_decay=0.05,
+    batch_size=64,
+    steps=2000,
+    warmup_steps=50,
+    ema_decay=0.99,
+    published=True,
+)
+"""The classifier whose features are used for the Fréchet distance, precision and
+recall.
+"""
+
+
+N_EVAL_IMAGES = 1000
+"""The number of images that are drawn to measure a model, as many as there are held-out
+ones.
+"""
+
+NEIGHBOUR = 3
+"""The nearest neighbour that the balls of precision and recall reach to."""
+
+
+def measure_digits(
+    images: Float[Tensor, "n 28 28"], labels: Int[Tensor, "n"] | None = None
+) -> dict[str, float]:
+    """Return how images compare with the 1,000 held-out digits, by the features of the
+    book's classifier.
+
+    Args:
+        images: Brightness from 0 to 1.
+        labels: The digits that the images should show; None leaves
+            `digit_as_ordered` out.
+    """
+    classifier = load_recipe(DIGIT_CLASSIFIER)
+    _, held_out = load_mnist_split()
+    drawn, real = (
+        read_digits(classifier, images),
+        read_digits(classifier, held_out.images),
+    )
+    manifolds = precision_recall(real.features, drawn.features, k=NEIGHBOUR)
+    metrics = {
+        "frechet_distance": round(frechet_distance(real.features, drawn.features), 3),
+        "precision": round(manifolds.precision, 4),
+        "recall": round(manifolds.recall, 4),
+    }
+    if labels is not None:
+        is_right = show_labels(drawn, labels)
+        metrics["digit_as_ordered"] = round(float(is_right.double().mean()), 4)
+    return metrics
+
+
+def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Return for each image whether the classifier reads the requested digit."""
+    return drawn.labels == labels
+
+
+def spot_check_labels(
+    draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
+) -> SpotCheck:
+    """Measure `digit_as_ordered` on randomly chosen digits."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(10, (n,), generator=generator)
+    drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
+    return SpotCheck("digit_as_ordered", show_labels(drawn, labels).tolist())
+
+
+def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> SpotCheck:
+    """Measure `recall`: how many held-out digits lie where drawn images lie."""
+    _, held_out = load_mnist_split()
+    sample = draw_items(range(len(held_out)), n, seed)
+    classifier = load_recipe(DIGIT_CLASSIFIER)
+    real, drawn = (
+        read_digits(classifier, part).features.double()
+        for part in (held_out.images[sample], images)
+    )
+    is_covered = in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR))
+    return SpotCheck("recall", is_covered.tolist())
+
+
+def digits_summary(metrics: dict, decimals: int = 2) -> str:
+    """Return the Fréchet distance as a phrase."""
+    distance = metrics["frechet_distance"]
+    return f"a Fréchet distance of {distance:.{decimals}f} from unseen digits"

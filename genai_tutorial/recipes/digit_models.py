@@ -1,0 +1,406 @@
+"""Recipes for the diffusion models that draw handwritten digits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    UNet,
+    UNetConfig,
+    cosine_schedule,
+    diffusion_loss,
+    drop_labels,
+    sample_images,
+)
+from genai_tutorial.gan import (
+    NON_SATURATING,
+    DigitDiscriminator,
+    DigitGANConfig,
+    DigitGenerator,
+    r1_penalty,
+)
+from genai_tutorial.metrics import copy_test
+from genai_tutorial.training import (
+    EMA,
+    AdamW,
+    AdversarialHistory,
+    OptimizerSettings,
+    TensorBatches,
+    build_optimizer,
+    draw_noise,
+    fit_adversarial,
+    parallel,
+)
+
+from .digit_classifier import (
+    N_EVAL_IMAGES,
+    DigitOptions,
+    GANOptions,
+    digits_summary,
+    measure_digits,
+    spot_check_labels,
+)
+from .recipe import Recipe, RunSettings, SpotCheck, Trained
+
+SCHEDULE = cosine_schedule(1000)
+"""The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitDiffusionRecipe(Recipe):
+    """A U-Net that learns to draw digits from 4,000 examples."""
+
+    config: UNetConfig
+    label_dropout: float = 0.1
+    augmentation_probability: float = 0.0
+    sampler_steps: int = 25
+    guidance: float = 1.5
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "images"
+
+    @property
+    def options(self) -> DigitOptions:
+        """All digits in turn, with the recipe's sampler."""
+        return DigitOptions(steps=self.sampler_steps, guidance=self.guidance)
+
+    def build(self) -> UNet:
+        """Return the untrained network."""
+        return UNet(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the network, or resume a run that was stopped."""
+        train, _ = load_mnist_split()
+        model = self.build().to(run.device)
+        generator = torch.Generator().manual_seed(self.seed)
+        average, history = run.fit(
+            parallel(model),
+            run.batches((train.images, train.labels), self.batch_size, self.seed),
+            lambda model, images, labels: self.loss(model, images, labels, generator),
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[generator],
+        )
+        return Trained(average, history.seconds)
+
+    def loss(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch of images with brightness from 0 to 1; the
+        generator draws the augmentation, the dropped labels and the noise.
+        """
+        if self.augmentation_probability:
+            draws = torch.rand(len(images), generator=generator)
+            is_augmented = (draws < self.augmentation_probability).to(images.device)
+            augmented = random_affine(
+                images, generator, degrees=8, stretching=0.06, pixels=0.7
+            )
+            images = torch.where(is_augmented[:, None, None], augmented, images)
+        labels = drop_labels(
+            labels, self.label_dropout, no_label=10, generator=generator
+        )
+        return diffusion_loss(
+            model,
+            SCHEDULE,
+            VELOCITY,
+            2 * images[:, None] - 1,
+            labels,
+            generator=generator,
+        )
+
+    def measure(self, model: UNet) -> dict:
+        """Return how the drawn digits compare with held-out ones, how many show their
+        label, and whether they are copies.
+        """
+        train, held_out = load_mnist_split()
+        labels = torch.arange(N_EVAL_IMAGES) % 10
+        images = self._draw_labels(model, labels, self.seed)
+        copies = copy_test(images, train.images, held_out.images)
+        return measure_digits(images, labels) | {
+            "nearer_to_train": round(copies.nearer_to_train, 3),
+            "nearer_to_train_without_copying": round(copies.expected, 3),
+            "drawn_images": N_EVAL_IMAGES,
+            "held_out_images": len(held_out),
+            "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
+        }
+
+    def spot_check(self, loaded: UNet, n: int, seed: int) -> SpotCheck:
+        """Measure how many drawn digits show their label."""
+        return spot_check_labels(
+            lambda labels: self._draw_labels(loaded, labels, seed), n, seed
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the Fréchet distance as a phrase."""
+        return digits_summary(metrics)
+
+    def draw(
+        self, loaded: UNet, options: DigitOptions, count: int, seed: int
+    ) -> Float[Tensor, "count 28 28"]:
+        """Return digits."""
+        return draw_digits(
+            loaded,
+            options.labels(count),
+            steps=options.steps,
+            guidance=options.guidance,
+            seed=seed,
+        )
+
+    def _draw_labels(
+        self, model: nn.Module, labels: Int[Tensor, "n"], seed: int
+    ) -> Float[Tensor, "n 28 28"]:
+        return draw_digits(
+            model, labels, steps=self.sampler_steps, guidance=self.guidance, seed=seed
+        )
+
+
+def draw_digits(
+    model: nn.Module,
+    labels: Int[Tensor, "n"],
+    *,
+    steps: int,
+    guidance: float | int,
+    seed: int,
+) -> Float[Tensor, "n 28 28"]:
+    """Draw a digit for each label with DDIM, with brightness from 0 to 1."""
+    images = sample_images(
+        model,
+        SCHEDULE,
+        VELOCITY,
+        labels,
+        (len(labels), 1, 28, 28),
+        steps=steps,
+        seed=seed,
+        guidance=guidance,
+        batch_size=250,  # 1,000 images do not fit into the CPU cache
+    )
+    return images[:, 0]
+
+
+LIVE = DigitDiffusionRecipe(
+    name="mnist-diffusion-live",
+    title=(
+        "A U-Net of 0.3 million weights that learns to draw legible digits in about "
+        "half a minute"
+    ),
+    config=UNetConfig(channels=(16, 64), image_size=28),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03,
+        kernel_lr=0.03,
+        embedding_lr=0.01,
+        head_lr=0.005,
+        vector_lr=0.003,
+        momentum=0.95,
+    ),
+    batch_size=64,
+    steps=320,
+    warmup_steps=20,
+    ema_decay=0.98,
+)
+"""The model that chapter 8 trains live."""
+
+LONGER = DigitDiffusionRecipe(
+    name="mnist-diffusion",
+    title=(
+        "A U-Net of 0.9 million weights that draws handwritten digits: 4,600 steps, 40 "
+        "minutes on one busy core"
+    ),
+    config=UNetConfig(channels=(32, 128), image_size=28),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02,
+        kernel_lr=0.02,
+        embedding_lr=0.01,
+        head_lr=0.003,
+        vector_lr=0.003,
+        momentum=0.95,
+    ),
+    batch_size=64,
+    steps=4600,
+    warmup_steps=100,
+    ema_decay=0.998,
+    augmentation_probability=0.5,
+    final_factor=20 / 59,
+    cooldown_steps=600,
+    published=True,
+)
+"""The model that chapter 8 loads."""
+
+
+SAVE_FACTOR = 10
+"""These runs save checkpoints this many times less often than others: their steps are
+short, and a checkpoint contains both players.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANRecipe(Recipe):
+    """Base class for recipes that train a generator with the non-saturating loss and an
+    R1 penalty.
+    """
+
+    config: DigitGANConfig
+    learning_rate: float
+    weight_decay: float
+    penalty: float
+    penalty_every: int
+
+    def build(self) -> DigitGenerator:
+        """Return the untrained generator."""
+        return DigitGenerator(self.config, self.seed)
+
+    def fit_players(
+        self, run: RunSettings, batches: Iterable[tuple[Tensor, Tensor]]
+    ) -> tuple[DigitGenerator, AdversarialHistory]:
+        """Train both players in one process, or resume a run that was stopped; return
+        the averaged generator and the history.
+        """
+        generator = self.build().to(run.device)
+        discriminator = DigitDiscriminator(self.config, self.seed + 1).to(run.device)
+        average = EMA(generator, self.ema_decay)
+        history = fit_adversarial(
+            generator,
+            discriminator,
+            batches,
+            NON_SATURATING,
+            AdamW(
+                generator.parameters(),
+                self.learning_rate,
+                betas=(0.0, 0.99),
+                weight_decay=self.weight_decay,
+            ),
+            AdamW(discriminator.parameters(), self.learning_rate, betas=(0.0, 0.99)),
+            steps=run.steps,
+            noise=torch.Generator().manual_seed(self.seed),
+            penalty=lambda judge, real, _, labels: (
+                self.penalty * r1_penalty(judge, real, labels)
+            ),
+            penalty_every=self.penalty_every,
+            schedule=self.schedule().over(run.steps),
+            ema=average,
+            checkpoint=replace(
+                run.checkpoint, every=SAVE_FACTOR * run.checkpoint.every
+            ),
+            progress=run.progress,
+        )
+        return average.model, history
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitGANRecipe(GANRecipe):
+    """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "images"
+
+    @property
+    def options(self) -> GANOptions:
+        """Default options: the ten digits in turn."""
+        return GANOptions()
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train both players in one process, or resume a run that was stopped."""
+        train, _ = load_mnist_split()
+        generator, history = self.fit_players(
+            run,
+            AugmentedBatches(train.images, train.labels, self.batch_size, self.seed),
+        )
+        return Trained(generator, history.seconds)
+
+    def measure(self, model: DigitGenerator) -> dict:
+        """Compare generated images with the held-out digits and with their labels."""
+        labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
+        images = generate_digits(model, labels, seed=self.seed)
+        return measure_digits(images, labels) | {
+            "drawn_images": N_EVAL_IMAGES,
+            "held_out_images": len(load_mnist_split()[1]),
+        }
+
+    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
+        """Measure how many generated digits show their label."""
+        return spot_check_labels(
+            lambda labels: generate_digits(loaded, labels, seed), n, seed
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the Fréchet distance as a phrase."""
+        return digits_summary(metrics)
+
+    def draw(
+        self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
+    ) -> Float[Tensor, "count 28 28"]:
+        """Generate digits."""
+        return generate_digits(loaded, options.labels(count), seed)
+
+
+@torch.no_grad()
+def generate_digits(
+    model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
+) -> Float[Tensor, "count 28 28"]:
+    """Generate one digit per label, in one forward pass."""
+    return model(
+        draw_noise(model, len(labels), torch.Generator().manual_seed(seed)), labels
+    )
+
+
+class AugmentedBatches:
+    """Batches of labelled images with data augmentation: each image is rotated, scaled
+    and shifted slightly, differently each time.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int):
+        self._batches = TensorBatches((images, labels), batch_size, seed)
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> "AugmentedBatches":
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        """Return augmented images and their labels."""
+        images, labels = next(self._batches)
+        return random_affine(
+            images, self._generator, degrees=6, stretching=0.05, pixels=0.7
+        ), labels
+
+    def state_dict(self) -> dict:
+        """Return the state that determines all later batches."""
+        return {
+            "batches": self._batches.state_dict(),
+            "generator": self._generator.get_state(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from where `state_dict` was called."""
+        self._batches.load_state_dict(state["batches"])
+        self._generator.set_state(state["generator"])
+
+
+MNIST_GAN = DigitGANRecipe(
+    name="mnist-gan",
+    title=(
+        "A generator of half a million weights that draws a handwritten digit in one "
+        "pass"
+    ),
+    config=DigitGANConfig(generator_widths=(256, 512), discriminator_widths=(512, 256)),
+    learning_rate=1e-3,
+    weight_decay=0.2,
+    penalty=0.5,
+    penalty_every=4,
+    batch_size=64,
+    steps=12_000,
+    warmup_steps=100,
+    ema_decay=0.998,
+    published=True,
+)
+"""The generator of chapter 7."""

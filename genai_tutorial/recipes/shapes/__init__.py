@@ -1,1 +1,0 @@
-"""Recipes for the models of captioned shapes."""

@@ -1,0 +1,226 @@
+"""The recipe for the CLIP model of captioned shapes, whose text encoder conditions the
+text-to-image models.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.data import Source
+from genai_tutorial.multimodal import (
+    CLIP,
+    CLIPConfig,
+    EncoderConfig,
+    ImageEncoderConfig,
+    TextEncoderConfig,
+    contrastive_loss,
+    hits_at_k,
+    recall_at_k,
+)
+from genai_tutorial.tasks.shapes import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
+    SOURCE,
+    Split,
+    distinct_scenes,
+    full_captions,
+    render,
+    retrieval_task,
+)
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+
+N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
+"""The number of pictures with different captions among which retrieval is measured, and
+their seed.
+
+Single objects have only 200 different captions, and two objects in a new relation 400.
+"""
+
+
+class LoadedCLIP(NamedTuple):
+    """The two encoders with their tokenizer, as `load` returns them."""
+
+    model: CLIP
+    tokenizer: WordTokenizer
+
+    def embed_captions(
+        self, captions: list[str] | tuple[str, ...]
+    ) -> Float[Tensor, "caption features"]:
+        """Return a vector of length 1 for each caption."""
+        with torch.no_grad():
+            return self.model.embed_texts(
+                self.tokenizer.encode_batch(captions, CAPTION_LENGTH)
+            )
+
+
+class SceneBatches:
+    """Endless batches of new pictures, each with one of its full captions; no two
+    captions of a batch mean the same.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        seed: int,
+        objects: tuple[int, ...] = (1, 2),
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if batch_size < 1 or batch_size % world_size:
+            raise ValueError(
+                "batch_size must be a multiple of the number of processes, "
+                f"{world_size}; got {batch_size}."
+            )
+        self.batch_size, self.objects = batch_size, objects
+        self.rank, self.world_size = rank, world_size
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> "SceneBatches":
+        return self
+
+    def __next__(
+        self,
+    ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch token"]]:
+        """Return pictures, and the tokens of a caption for each."""
+        scenes = distinct_scenes(self.batch_size, self._generator, self.objects)
+        order = torch.randint(2, (len(scenes),), generator=self._generator).tolist()
+        mine = list(zip(scenes, order, strict=True))[self.rank :: self.world_size]
+        captions = [
+            (texts := full_captions(scene))[which % len(texts)] for scene, which in mine
+        ]
+        return render([scene for scene, _ in mine]), CAPTION_TOKENIZER.encode_batch(
+            captions, CAPTION_LENGTH
+        )
+
+    def state_dict(self) -> dict:
+        """Return the state that determines all further batches."""
+        return {"generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue from where `state_dict` was called."""
+        self._generator.set_state(state["generator"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapesCLIPRecipe(Recipe):
+    """A CLIP of captioned shapes."""
+
+    config: CLIPConfig
+    objects: tuple[int, ...] = (1, 2)
+
+    source: ClassVar[Source] = SOURCE
+
+    def build(self) -> CLIP:
+        """Return the untrained model."""
+        return CLIP(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the model, or resume a run that was stopped."""
+        model = self.build().to(run.device)
+        average, history = run.fit(
+            parallel(model),
+            SceneBatches(
+                self.batch_size,
+                self.seed,
+                self.objects,
+                rank=run.process.rank,
+                world_size=run.process.world_size,
+            ),
+            lambda model, images, ids: contrastive_loss(model(images, ids)),
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+        )
+        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
+        return Trained(average, history.seconds, notes)
+
+    def wrap(self, model: CLIP, card: dict) -> LoadedCLIP:
+        """Return the model with its tokenizer."""
+        return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))
+
+    def measure(self, model: CLIP) -> dict:
+        """Return the recall at 1 from pictures to captions and back, for combinations
+        that occur in training and for new ones.
+        """
+        metrics: dict = {
+            "candidates": {"one_object": N_EVAL_SINGLE, "two_objects": N_EVAL_PAIRS}
+        }
+        for name, objects, split in (
+            ("one_object", (1,), "train"),
+            ("two_objects", (2,), "train"),
+            ("two_objects_new_pairs", (2,), "new pairs"),
+            ("two_objects_new_relations", (2,), "new relations"),
+        ):
+            pictures, texts = embed_task(
+                LoadedCLIP(model, CAPTION_TOKENIZER), objects, split
+            )
+            metrics[f"{name}_image_to_text_recall_at_1"] = round(
+                recall_at_k(pictures, texts, k=1), 4
+            )
+            metrics[f"{name}_text_to_image_recall_at_1"] = round(
+                recall_at_k(texts, pictures, k=1), 4
+            )
+        return metrics
+
+    def spot_check(self, loaded: LoadedCLIP, n: int, seed: int) -> SpotCheck:
+        """Measure the recall at 1 for pictures of two objects, among as many candidates
+        as on the card.
+        """
+        pictures, texts = embed_task(loaded, (2,), "train")
+        hits = hits_at_k(pictures, texts, k=1).tolist()
+        return SpotCheck(
+            "two_objects_image_to_text_recall_at_1", draw_items(hits, n, seed)
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the recall at 1 as a phrase."""
+        recall = metrics["two_objects_image_to_text_recall_at_1"]
+        return (
+            f"{recall:.1%} of unseen pictures find their caption among "
+            f"{metrics['candidates']['two_objects']}"
+        )
+
+
+def embed_task(
+    loaded: LoadedCLIP, objects: tuple[int, ...], split: Split
+) -> tuple[Float[Tensor, "n features"], Float[Tensor, "n features"]]:
+    """Return the vectors of the pictures of a retrieval task, and of their captions."""
+    n = N_EVAL_SINGLE if objects == (1,) else N_EVAL_PAIRS
+    images, captions = retrieval_task(n, EVAL_SEED, objects, split)
+    with torch.no_grad():
+        pictures = loaded.model.embed_images(images)
+    return pictures, loaded.embed_captions(captions)
+
+
+SHAPES_CLIP = ShapesCLIPRecipe(
+    name="shapes-clip",
+    title="A CLIP of half a million weights that reads captions of shapes",
+    config=CLIPConfig(
+        image=ImageEncoderConfig(
+            EncoderConfig(width=96, layers=3, heads=4), image_size=32, patch_size=8
+        ),
+        text=TextEncoderConfig(
+            EncoderConfig(width=64, layers=2, heads=4),
+            vocab_size=CAPTION_TOKENIZER.vocab_size,
+            context_length=CAPTION_LENGTH,
+            end=CAPTION_TOKENIZER.END,
+        ),
+        shared_width=64,
+    ),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02, embedding_lr=0.01, head_lr=0.003, vector_lr=0.003, momentum=0.95
+    ),
+    batch_size=128,
+    steps=3000,
+    warmup_steps=50,
+    ema_decay=0.995,
+    published=True,
+)
+"""The CLIP that chapter 9 loads."""

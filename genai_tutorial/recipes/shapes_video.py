@@ -1,0 +1,373 @@
+"""A text-to-video model with its autoencoder: draw films, continue them, and encode
+them as latents.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genai_tutorial.data import Source
+from genai_tutorial.diffusion import (
+    VELOCITY,
+    Denoised,
+    Denoiser,
+    Guided,
+    Model,
+    sample_images,
+)
+from genai_tutorial.multimodal import drop_texts
+from genai_tutorial.tasks.motion import (
+    MOTION_TOKENIZER,
+    MOVES_TOKEN,
+    SOURCE,
+    Clip,
+    encode_motion_captions,
+    load_clips,
+    motion_accuracy,
+    motion_scores,
+    random_clips,
+)
+from genai_tutorial.tasks.shapes import render
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.vae import ImageAutoencoder, encode_images
+from genai_tutorial.video import (
+    KnownFrames,
+    TextToVideo,
+    VideoUNetConfig,
+    draw_known_frames,
+    logit_normal_timesteps,
+)
+
+from .emoji_autoencoder import EMOJI_AUTOENCODER
+from .latent_diffusion import SHAPES_LATENT
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, load_recipe
+from .sampling import CaptionOptions
+from .shapes_diffusion import SHAPES_SCHEDULE
+
+
+class LatentVideo(NamedTuple):
+    """A text-to-video model with its autoencoder, as `load` returns it.
+
+    Attributes:
+        model: Predicts the velocity of noisy latents, given captions.
+        autoencoder: Encodes and decodes frames one by one.
+    """
+
+    model: TextToVideo
+    autoencoder: ImageAutoencoder
+
+    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
+        """Return the denoiser for samplers, with classifier-free guidance.
+
+        Args:
+            captions: A caption per film; the empty caption means no condition.
+            guidance: The guidance weight; 1 for no guidance.
+        """
+        return Denoiser(
+            Guided(self.model, guidance),
+            SHAPES_SCHEDULE,
+            VELOCITY,
+            condition=encode_motion_captions(captions),
+        )
+
+    def draw(
+        self,
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        """Draw a film for each caption, with DDIM in latent space; red, green and blue
+        from 0 to 1.
+
+        Args:
+            captions: A caption per film.
+            seed: Seed of the initial noise.
+        """
+        return self._draw(self.model, captions, steps, guidance, seed, batch_size=32)
+
+    def _draw(
+        self,
+        model: Model,
+        captions: Sequence[str],
+        steps: int,
+        guidance: float | int,
+        seed: int,
+        batch_size: int | None,
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        network = self.model.network
+        config = network.image.config
+        side = config.image_size
+        return sample_images(
+            model,
+            SHAPES_SCHEDULE,
+            VELOCITY,
+            encode_motion_captions(captions),
+            (len(captions), network.config.frames, config.image_channels, side, side),
+            steps=steps,
+            seed=seed,
+            guidance=guidance,
+            decode=self.to_films,
+            batch_size=batch_size,
+        )
+
+    def continue_films(
+        self,
+        films: Float[Tensor, "clip known 3 height width"],
+        captions: Sequence[str],
+        *,
+        steps: int,
+        guidance: float | int,
+        seed: int,
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Complete films whose first frames are given: image to video from one frame,
+        video prediction from several. See `KnownFrames`.
+
+        Args:
+            films: The known frames of each film; fewer than the model draws.
+            captions: A caption per film.
+            seed: Seed of the initial noise.
+
+        Returns:
+            The known frames, followed by those that the model has drawn.
+
+        Raises:
+            ValueError: If there is not one caption per film, or there are no known
+                frames or none to draw.
+        """
+        known, frames = films.shape[1], self.model.network.config.frames
+        if not 1 <= known < frames:
+            raise ValueError(
+                f"Give from 1 to {frames - 1} of the {frames} frames, got {known}."
+            )
+        if len(captions) != len(films):
+            raise ValueError(
+                f"Give one caption per clip: got {len(captions)} for {len(films)}."
+            )
+        model = KnownFrames(self.model, self.to_latents(films))
+        drawn = self._draw(model, captions, steps, guidance, seed, batch_size=None)
+        return torch.cat((films, drawn[:, known:]), dim=1)
+
+    def to_films(
+        self, latents: Float[Tensor, "clip frame channel rows columns"]
+    ) -> Float[Tensor, "clip frame 3 height width"]:
+        """Decode the latents of films, frame by frame."""
+        frames = self.autoencoder.to_images(latents.flatten(0, 1))
+        return frames.unflatten(0, latents.shape[:2])
+
+    def to_latents(
+        self, films: Float[Tensor, "clip frame 3 height width"], seed: int = 0
+    ) -> Float[Tensor, "clip frame channel rows columns"]:
+        """Encode films as latents, frame by frame."""
+        latents = encode_images(self.autoencoder, films.flatten(0, 1), seed)
+        return latents.unflatten(0, films.shape[:2])
+
+
+def encode_scenes(
+    autoencoder: ImageAutoencoder, clips: Sequence[Clip], seed: int
+) -> tuple[
+    Float[Tensor, "scene channel rows columns"],
+    Int[Tensor, "clip frame"],
+]:
+    """Return the latents of all scenes that occur in clips, and for each frame of each
+    clip the row of its latents.
+    """
+    scenes = list(dict.fromkeys(scene for clip in clips for scene in clip.scenes))
+    row = {scene: index for index, scene in enumerate(scenes)}
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        latents = [
+            autoencoder.to_latents(render(scenes[first : first + 500]), generator)
+            for first in range(0, len(scenes), 500)
+        ]
+    rows = torch.tensor([[row[scene] for scene in clip.scenes] for clip in clips])
+    return torch.cat(latents), rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextToVideoRecipe(Recipe):
+    """A recipe for temporal layers between those of `shapes-latent`; the weights of the
+    image model are frozen.
+    """
+
+    config: VideoUNetConfig
+    clips: int
+    time_mean: float = 0.7
+    time_deviation: float = 1.0
+    known_share: float = 0.3
+    text_dropout: float = 0.1
+    sampler_steps: int = 20
+    guidance: float = 2.0
+    measured: int = 200
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "films"
+
+    @property
+    def options(self) -> CaptionOptions:
+        """The default options of the sampler; the prompt has no default."""
+        return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
+
+    def build(self) -> TextToVideo:
+        """Return the untrained model, including an untrained image model."""
+        return self._inflate(SHAPES_LATENT.build())
+
+    def build_on_images(self) -> TextToVideo:
+        """Return the untrained model on top of the published image model, whose weights
+        are frozen.
+        """
+        return self._inflate(load_recipe(SHAPES_LATENT).model).freeze_image_model()
+
+    def _inflate(self, image: nn.Module) -> TextToVideo:
+        return TextToVideo(
+            image, self.config, MOTION_TOKENIZER.vocab_size, MOVES_TOKEN, self.seed
+        )
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Encode all scenes once and train the added layers on the latents, or resume a
+        run that was stopped.
+        """
+        drawn = random_clips(
+            self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
+        )
+        latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), drawn, self.seed)
+        model = self.build_on_images().to(run.device)
+        generator = torch.Generator().manual_seed(self.seed)
+        average, history = run.fit(
+            parallel(model),
+            run.batches(
+                (rows, encode_motion_captions([clip.caption for clip in drawn])),
+                self.batch_size,
+                self.seed,
+            ),
+            lambda model, rows, texts: self.loss(
+                model, latents[rows.cpu()].to(run.device), texts, generator
+            ),
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[generator],
+        )
+        return Trained(average, history.seconds)
+
+    def to_latents(
+        self, clips: Sequence[Clip]
+    ) -> Float[Tensor, "clip frame channel rows columns"]:
+        """Return the latents of training clips."""
+        latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), clips, self.seed)
+        return latents[rows]
+
+    def loss(
+        self,
+        model: nn.Module,
+        latents: Float[Tensor, "batch frame channel height width"],
+        texts: Int[Tensor, "batch token"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch, with some captions dropped and some first frames
+        known: known frames enter the network clean and are excluded from the loss.
+        """
+        (empty,) = encode_motion_captions([""])
+        texts = drop_texts(texts, self.text_dropout, empty, generator)
+        batch, frames = latents.shape[:2]
+        t = logit_normal_timesteps(
+            batch, len(SHAPES_SCHEDULE), self.time_mean, self.time_deviation, generator
+        )
+        noise = torch.randn(latents.shape, generator=generator)
+        known = draw_known_frames(batch, frames, self.known_share, generator)
+        t, noise, known = (part.to(latents.device) for part in (t, noise, known))
+        noisy = SHAPES_SCHEDULE.add_noise(latents, noise, t)
+        output = model(
+            torch.where(known[..., None, None, None], latents, noisy),
+            torch.where(known, 0, t[:, None]),
+            texts,
+        )
+        target = VELOCITY.target(
+            Denoised(latents, noise), SHAPES_SCHEDULE.levels(t, latents)
+        )
+        return (output - target)[~known].square().mean()
+
+    def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
+        """Return the model with its autoencoder."""
+        return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
+
+    def measure(self, model: TextToVideo) -> dict:
+        """Return the shares of films that match their captions, for the pairs of colour
+        and direction in the training set and for held-out ones.
+        """
+        loaded = self.wrap(model, {})
+        metrics: dict = {}
+        for split in ("train", "new motions"):
+            captions = self.captions(self.measured, self.seed + 1, split)
+            accuracy = motion_accuracy(
+                captions, self._film(loaded, captions, self.seed)
+            )
+            metrics[split.replace(" ", "_")] = {
+                name: round(value, 4) for name, value in asdict(accuracy).items()
+            }
+        sampler = f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
+        return metrics | {"captions_each": self.measured, "sampler": sampler}
+
+    def captions(self, count: int, seed: int, split: str) -> tuple[str, ...]:
+        """Return captions of clips that are not in the training set."""
+        return load_clips(count, seed, self.config.frames, split).captions
+
+    def spot_check(self, loaded: LatentVideo, n: int, seed: int) -> SpotCheck:
+        """Measure the share of films that move in the direction of their captions."""
+        captions = self.captions(n, seed + 1, "train")
+        scores = motion_scores(captions, self._film(loaded, captions, seed))
+        return SpotCheck("train.direction", [score.direction for score in scores])
+
+    def _film(
+        self, loaded: LatentVideo, captions: Sequence[str], seed: int
+    ) -> Float[Tensor, "caption frame 3 height width"]:
+        return loaded.draw(
+            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
+        )
+
+    def summary(self, metrics: dict) -> str:
+        """Return the most important metrics as a phrase."""
+        of_train = metrics["train"]
+        return (
+            f"{of_train['identity']:.1%} of films show the object of the caption in "
+            f"all frames, and {of_train['direction']:.1%} move in its direction"
+        )
+
+    def film(
+        self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
+    ) -> Float[Tensor, "count frame 3 height width"]:
+        """Return films of the prompt."""
+        prompt = options.required_prompt("a small red circle moves left slowly")
+        return loaded.draw(
+            [prompt] * count, steps=options.steps, guidance=options.guidance, seed=seed
+        )
+
+
+SHAPES_VIDEO = TextToVideoRecipe(
+    name="shapes-video",
+    title=(
+        "A U-Net that draws clips of eight frames, in which a shape moves, from their "
+        "captions"
+    ),
+    config=VideoUNetConfig(),
+    clips=30_000,
+    optimizer=OptimizerSettings(
+        matrix_lr=0.02,
+        kernel_lr=0.02,
+        embedding_lr=0.01,
+        head_lr=0.003,
+        vector_lr=0.003,
+        momentum=0.95,
+    ),
+    batch_size=8,
+    steps=6_000,
+    warmup_steps=100,
+    ema_decay=0.999,
+    published=True,
+)
+"""The model of chapter 17, trained on top of `shapes-latent`."""

@@ -1,0 +1,239 @@
+"""The recipe for the model that answers questions about scenes of shapes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.data import Source
+from genai_tutorial.multimodal import (
+    ImageReader,
+    VisionLanguageConfig,
+    VisionLanguageModel,
+    answer_loss,
+    without_last_block,
+)
+from genai_tutorial.tasks.scene_questions import (
+    MIXTURE,
+    QUESTION_TOKENIZER,
+    ConversationBatches,
+    Kind,
+    Question,
+    SceneQuestions,
+    captions_right,
+    flipped_pairs,
+    load_scene_questions,
+    question_accuracy,
+    right_answers,
+)
+from genai_tutorial.tasks.shapes import SOURCE, Split
+from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.training import (
+    CombinedOptimizer,
+    OptimizerSettings,
+    build_optimizer,
+    parallel,
+)
+from genai_tutorial.transformer import DecoderConfig
+
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .shapes_clip import SHAPES_CLIP
+
+N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
+"""The number of pictures that each metric is measured on, and their seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapesVLMRecipe(Recipe):
+    """A vision-language model of scenes of shapes, on the image encoder of
+    `shapes-clip`.
+    """
+
+    config: VisionLanguageConfig
+    encoder_rate: float
+    kinds: int
+    mixture: Mapping[Kind, float] = field(default_factory=lambda: dict(MIXTURE))
+
+    source: ClassVar[Source] = SOURCE
+
+    def build(self) -> VisionLanguageModel:
+        """Return the untrained model."""
+        return VisionLanguageModel(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the model from the image encoder of CLIP, or resume a run that was
+        stopped.
+        """
+        model = self.build()
+        trained = without_last_block(load_recipe(SHAPES_CLIP).model.image_encoder)
+        model.image_encoder.load_state_dict(trained.state_dict())
+        model.to(run.device)
+        average, history = run.fit(
+            parallel(model),
+            ConversationBatches(
+                self.batch_size,
+                self.seed,
+                self.kinds,
+                self.mixture,
+                rank=run.process.rank,
+                world_size=run.process.world_size,
+            ),
+            conversation_loss,
+            optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
+        return Trained(average, history.seconds, notes)
+
+    def wrap(self, model: VisionLanguageModel, card: dict) -> ImageReader:
+        """Return the model with its tokenizer."""
+        return ImageReader(model, WordTokenizer.from_dict(card["tokenizer"]))
+
+    def measure(self, model: VisionLanguageModel) -> dict:
+        """Return the share of right answers by kind, for pictures like those of
+        training and for pictures with new pairs of colour and shape.
+        """
+        reader = ImageReader(model, QUESTION_TOKENIZER)
+        return {
+            "pictures": N_EVAL_PICTURES,
+            "unseen": measured(reader, held_out_questions("train")),
+            "new_pairs": measured(reader, held_out_questions("new pairs")),
+        }
+
+    def spot_check(self, loaded: ImageReader, n: int, seed: int) -> SpotCheck:
+        """Measure the share of right answers of one word to questions about unseen
+        pictures.
+        """
+        asked = held_out_questions("train")
+        chosen = draw_items(with_one_word(asked), n, seed)
+        rights = answers_right(loaded, asked, chosen)[1]
+        return SpotCheck("unseen.all", rights)
+
+    def summary(self, metrics: dict) -> str:
+        """Return the share of right answers as a phrase."""
+        return (
+            f"{metrics['unseen']['all']:.0%} of questions about unseen pictures "
+            "answered right"
+        )
+
+
+def conversation_loss(
+    model: torch.nn.Module, images: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
+) -> Float[Tensor, ""]:
+    """Return the loss of the answers; each question sees the picture and itself."""
+    return answer_loss(model(images, ids, of), ids, is_answer)
+
+
+def optimizer_with_encoder(
+    model: VisionLanguageModel, settings: OptimizerSettings | None, encoder_rate: float
+) -> CombinedOptimizer:
+    """Build the optimizer of a vision-language model, with smaller learning rates for
+    the image encoder; a rate of 0 freezes it.
+    """
+    if encoder_rate < 0:
+        raise ValueError(f"encoder_rate must be 0 or more, got {encoder_rate}.")
+    settings = settings or OptimizerSettings()
+    model.image_encoder.requires_grad_(False)
+    rest = build_optimizer(model, settings)
+    if encoder_rate == 0:
+        return rest
+    model.image_encoder.requires_grad_(True)
+    slower = replace(
+        settings,
+        matrix_lr=encoder_rate * settings.matrix_lr,
+        embedding_lr=encoder_rate * settings.embedding_lr,
+        head_lr=encoder_rate * settings.head_lr,
+        vector_lr=encoder_rate * settings.vector_lr,
+    )
+    # The class token's path ends unread, and a parameter without gradient stays put.
+    encoder = build_optimizer(model.image_encoder, slower)
+    return CombinedOptimizer([*rest.optimizers, *encoder.optimizers])
+
+
+def held_out_questions(split: Split) -> SceneQuestions:
+    """Return pictures that are in no training batch, with a question of each kind."""
+    return load_scene_questions(
+        N_EVAL_PICTURES, EVAL_SEED, kinds=len(MIXTURE), split=split
+    )
+
+
+def with_one_word(asked: SceneQuestions) -> list[int]:
+    """Return the numbers of the questions with answers of one word."""
+    questions = asked.one_by_one()[1]
+    return [n for n, question in enumerate(questions) if question.kind != "caption"]
+
+
+@torch.no_grad()
+def answers_right(
+    reader: ImageReader, asked: SceneQuestions, chosen: Sequence[int]
+) -> tuple[list[Question], list[bool], list[str]]:
+    """Return the chosen questions, which of them are answered right, and the
+    answers.
+    """
+    rows, questions = asked.one_by_one()
+    questions = [questions[place] for place in chosen]
+    used, rows = rows[torch.tensor(chosen)].unique(return_inverse=True)
+    squares = torch.cat([reader.model.look(x) for x in asked.images[used].split(500)])
+    answers = reader.first_words(squares[rows], [q.text for q in questions])
+    return questions, right_answers(questions, answers), answers
+
+
+@torch.no_grad()
+def measured(reader: ImageReader, asked: SceneQuestions) -> dict:
+    """Return the card's metrics for one set of pictures."""
+    questions, rights, answers = answers_right(reader, asked, with_one_word(asked))
+    by_kind = question_accuracy(questions, answers)
+    flipped = flipped_pairs(questions, answers)
+    new = [
+        right
+        for question, right in zip(questions, rights, strict=True)
+        if question.asks_new_pair
+    ]
+    squares = torch.cat([reader.model.look(part) for part in asked.images.split(500)])
+    captions = reader.answer(squares, ["describe :"] * len(squares))
+    values = {
+        "all": sum(rights) / len(rights),
+        **{kind: interval.mean for kind, interval in sorted(by_kind.items())},
+        "flipped_pairs": flipped.mean,
+        "captions": sum(captions_right(asked.scenes, captions)) / len(captions),
+    }
+    if new:
+        values["asked_for_new_pairs"] = sum(new) / len(new)
+    return {name: round(value, 4) for name, value in values.items()} | {
+        "questions": len(questions)
+    }
+
+
+SHAPES_VLM = ShapesVLMRecipe(
+    name="shapes-vlm",
+    title="A vision-language model that answers questions about scenes of shapes",
+    config=VisionLanguageConfig(
+        image=replace(
+            SHAPES_CLIP.config.image,
+            encoder=replace(SHAPES_CLIP.config.image.encoder, layers=2),
+        ),
+        decoder=DecoderConfig.fast(
+            vocab_size=QUESTION_TOKENIZER.vocab_size,
+            context_length=128,
+            width=128,
+            layers=3,
+            heads=4,
+            convolution_size=0,
+        ),
+    ),
+    optimizer=OptimizerSettings(),
+    encoder_rate=0.1,
+    kinds=6,
+    batch_size=32,
+    steps=6000,
+    warmup_steps=50,
+    ema_decay=0.995,
+    published=True,
+)
+"""The model of chapter 19 that answers, describes and is asked by `genai-tutorial ask`.
+"""

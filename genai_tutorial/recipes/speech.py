@@ -1,0 +1,362 @@
+"""The recipe of the speech recognizer that chapter 18 loads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genai_tutorial.audio import (
+    PAUSE,
+    Lexicon,
+    RecognizerConfig,
+    SpeechRecognizer,
+    SpeechSynthesizer,
+    SynthesizerConfig,
+    TextToSpeech,
+    Transcriber,
+    recognition_loss,
+    synthesis_loss,
+)
+from genai_tutorial.data import Source, Utterance, Voice, speak
+from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.metrics import word_error_rate, word_errors
+from genai_tutorial.multimodal import EncoderConfig
+from genai_tutorial.tasks.speech import (
+    MELS,
+    SPEECH_WORDS,
+    AlignedBatches,
+    Recordings,
+    SpeechBatches,
+    align,
+    draw_non_speech,
+    draw_sentences,
+    load_recordings,
+    pad_aligned,
+    record_non_speech,
+)
+from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+
+from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+
+TESTED, TEST_SEED = 400, 1_000_018
+"""The number of held-out utterances for the metrics, and their seed."""
+
+TESTED_SOUNDS = 35
+"""The number of non-speech test sounds, whose correct transcript is empty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenCaptionsRecipe(Recipe):
+    """A recognizer of spoken captions and digits."""
+
+    config: RecognizerConfig
+    utterances: int
+    non_speech: int
+    data_seed: int = 0
+
+    source: ClassVar[Source] = SOURCE
+
+    def build(self) -> SpeechRecognizer:
+        """Return the untrained recognizer."""
+        return SpeechRecognizer(self.config, self.seed)
+
+    def recordings(self) -> Recordings:
+        """Return the training set."""
+        recordings = load_recordings(self.utterances, self.data_seed)
+        if self.non_speech:
+            recordings += record_non_speech(self.non_speech, self.data_seed)
+        return recordings
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the recognizer, or resume a run that was stopped."""
+        model = self.build().to(run.device)
+        masks = torch.Generator().manual_seed(self.seed)
+        trained, history = run.fit(
+            parallel(model),
+            SpeechBatches(
+                self.recordings(),
+                self.batch_size,
+                self.seed,
+                rank=run.process.rank,
+                world_size=run.process.world_size,
+            ),
+            partial(recognition_loss, masks=masks),
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+            generators=[masks],
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        notes = {"losses": losses, "words": list(SPEECH_WORDS)}
+        return Trained(trained, history.seconds, notes)
+
+    def wrap(self, model: SpeechRecognizer, card: dict) -> Transcriber:
+        """Return the recognizer with its vocabulary."""
+        return Transcriber(model, tuple(card["words"]))
+
+    def measure(self, model: SpeechRecognizer) -> dict:
+        """Return the word error rate on unseen sentences by unseen and by known voices,
+        and the number of words transcribed for non-speech sounds.
+        """
+        loaded = Transcriber(model, SPEECH_WORDS)
+        unseen = held_out_recordings()
+        known = held_out_recordings(held_out_voices=False)
+        transcripts = transcribe(loaded, unseen)
+        right = [a == b for a, b in zip(unseen.sentences, transcripts, strict=True)]
+        invented = loaded.transcribe(
+            draw_non_speech(TESTED_SOUNDS, TEST_SEED, held_out=True)
+        )
+        return {
+            "word_error_rate": round(word_error_rate(unseen.sentences, transcripts), 4),
+            "word_error_rate_known_voices": round(
+                word_error_rate(known.sentences, transcribe(loaded, known)), 4
+            ),
+            "sentences_right": round(sum(right) / len(right), 4),
+            "mean_errors": round(_mean(_errors(unseen, transcripts)), 4),
+            "words_invented": sum(len(text.split()) for text in invented),
+            "sounds_without_words": TESTED_SOUNDS,
+            "held_out_utterances": TESTED,
+        }
+
+    def spot_check(self, loaded: Transcriber, n: int, seed: int) -> SpotCheck:
+        """Measure the number of word errors per sentence."""
+        recordings = held_out_recordings()
+        chosen = recordings.choose(draw_items(range(len(recordings)), n, seed))
+        return SpotCheck("mean_errors", _errors(chosen, transcribe(loaded, chosen)))
+
+    def summary(self, metrics: dict) -> str:
+        """Return the word error rate as a phrase."""
+        return (
+            f"a word error rate of {metrics['word_error_rate']:.1%} for unseen "
+            "sentences by unseen voices"
+        )
+
+
+def held_out_recordings(held_out_voices: bool = True) -> Recordings:
+    """Return the test utterances of the recognizer: unseen sentences, by unseen voices
+    or by the voices of its training set.
+    """
+    return load_recordings(
+        TESTED, TEST_SEED, held_out_sentences=True, held_out_voices=held_out_voices
+    )
+
+
+def transcribe(loaded: Transcriber, recordings: Recordings) -> list[str]:
+    """Return the transcript of each recording."""
+    return [loaded.text(output) for output in loaded.read(recordings.features)]
+
+
+def _errors(recordings: Recordings, transcripts: Sequence[str]) -> list[float]:
+    return [
+        float(word_errors(said, text).edits)
+        for said, text in zip(recordings.sentences, transcripts, strict=True)
+    ]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+SPOKEN_CAPTIONS = SpokenCaptionsRecipe(
+    name="spoken-captions",
+    title="A recognizer of spoken captions and digits",
+    config=RecognizerConfig(
+        EncoderConfig(width=128, layers=3, heads=4),
+        labels=len(SPEECH_WORDS) + 1,
+        mels=MELS,
+    ),
+    utterances=4000,
+    non_speech=200,
+    optimizer=OptimizerSettings(matrix_lr=0.04, head_lr=0.005, vector_lr=0.005),
+    batch_size=16,
+    steps=2500,
+    warmup_steps=30,
+    published=True,
+)
+"""The recognizer that chapter 18 loads."""
+
+
+READ, READ_SEED = 60, 1_000_019
+"""The number of held-out sentences for the metrics, and their seed."""
+
+SYMBOLS = (
+    PAUSE, "b", "d", "dʒ", "f", "j", "k", "l", "m", "n", "oʊ", "p", "s", "t", "v", "w",
+    "z", "æ", "ð", "ŋ", "ɐ", "ɔ", "ə", "əl", "ɚ", "ɡ", "ɪ", "ɹ", "ɾ", "ˈaɪ", "ˈeɪ",
+    "ˈiə", "ˈiː", "ˈuː", "ˈɑː", "ˈɑːɹ", "ˈɔ", "ˈɔː", "ˈɔːɹ", "ˈɛ", "ˈɛɹ", "ˈɜː", "ˈɪ",
+    "ˈʌ", "ˌoʊ", "ˌʌ", "θ", "ᵻ",
+)  # fmt: skip
+"""The phonemes of the American accent in these sentences, after the pause."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokenOptions:
+    """The options of the synthesizer."""
+
+    prompt: str = "a small red circle above a large blue square"
+    voice: float | int = 0.0
+    pace: float | int = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionVoiceRecipe(Recipe):
+    """A synthesizer of spoken captions and digits."""
+
+    config: SynthesizerConfig
+    sentences: int
+    speakers: tuple[str, ...]
+
+    source: ClassVar[Source] = SOURCE
+    makes: ClassVar[str] = "sounds"
+    rate: ClassVar[int] = 16_000
+
+    @property
+    def options(self) -> SpokenOptions:
+        """The default options: the first voice at its own pace."""
+        return SpokenOptions()
+
+    @property
+    def voices(self) -> list[Voice]:
+        """The voices of eSpeak NG that the model imitates."""
+        return [Voice("en-us", speaker) for speaker in self.speakers]
+
+    @cached_property
+    def utterances(self) -> list[Utterance]:
+        """The training set, synthesized by eSpeak NG."""
+        texts = draw_sentences(self.sentences, self.seed)
+        return speak(texts, self._in_turn(len(texts)))
+
+    def build(self) -> SpeechSynthesizer:
+        """Return the untrained synthesizer."""
+        return SpeechSynthesizer(self.config, self.seed)
+
+    def fit(self, run: RunSettings) -> Trained:
+        """Train the synthesizer, or resume a run that was stopped."""
+        if run.process.world_size > 1:
+            raise ValueError(
+                "This small model trains in one process: start it without torchrun."
+            )
+        model = self.build().to(run.device)
+        aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
+        numbers = [place % len(self.speakers) for place in range(len(aligned))]
+        trained, history = run.fit(
+            parallel(model),
+            AlignedBatches(aligned, numbers, self.batch_size, self.seed),
+            synthesis_loss,
+            build_optimizer(model, self.optimizer),
+            schedule=self.schedule(),
+            ema_decay=self.ema_decay,
+        )
+        losses = [round(loss, 4) for loss in history.losses[::50]]
+        lexicon = Lexicon.from_utterances(self.utterances)
+        notes = {"losses": losses, "pronunciations": dict(lexicon.pronunciations)}
+        return Trained(trained, history.seconds, notes)
+
+    def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
+        """Return the synthesizer with its lexicon."""
+        pronunciations = {
+            word: tuple(phonemes) for word, phonemes in card["pronunciations"].items()
+        }
+        return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
+
+    def measure(self, model: SpeechSynthesizer) -> dict:
+        """Return the word error rate of the book's recognizer on the model's speech and
+        on the original voices, and the distance between their spectrograms.
+        """
+        lexicon = Lexicon.from_utterances(self.utterances)
+        loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
+        said = draw_sentences(READ, READ_SEED, held_out=True)
+        real = speak(said, self._in_turn(READ))
+        transcripts = self._heard(loaded, said)
+        original = load_recipe(SPOKEN_CAPTIONS).transcribe([one.wave for one in real])
+        distances = self._distances(model, range(READ))
+        return {
+            "word_error_rate": round(word_error_rate(said, transcripts), 4),
+            "word_error_rate_original": round(word_error_rate(said, original), 4),
+            "log_mel_distance": round(sum(distances) / READ, 4),
+            "held_out_sentences": READ,
+        }
+
+    def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
+        """Measure the distance between the model's and the original spectrograms."""
+        places = draw_items(range(READ), n, seed)
+        return SpotCheck("log_mel_distance", self._distances(loaded.model, places))
+
+    def summary(self, metrics: dict) -> str:
+        """Return the word error rates of the voice and of its original as a phrase."""
+        return (
+            f"the book's recognizer misreads {metrics['word_error_rate']:.1%} of its "
+            f"words, and {metrics['word_error_rate_original']:.1%} of the original's"
+        )
+
+    def sound(
+        self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
+    ) -> Float[Tensor, "count sample"]:
+        """Return the prompt spoken `count` times, with different initial phases."""
+        if not 0 <= options.voice <= 1:
+            raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
+        mixture = (1 - options.voice, options.voice)
+        return torch.stack(
+            [
+                loaded.say(
+                    options.prompt,
+                    mixture,
+                    torch.Generator().manual_seed(seed + number),
+                    options.pace,
+                )
+                for number in range(count)
+            ]
+        )
+
+    def _in_turn(self, n: int) -> list[Voice]:
+        return [self.voices[place % len(self.speakers)] for place in range(n)]
+
+    def _heard(self, loaded: TextToSpeech, said: Sequence[str]) -> list[str]:
+        """Return the recognizer's transcripts when the model says the sentences."""
+        waves = []
+        for place, text in enumerate(said):
+            mixture = [0.0] * len(self.speakers)
+            mixture[place % len(self.speakers)] = 1.0
+            generator = torch.Generator().manual_seed(place)
+            waves.append(loaded.say(text, mixture, generator))
+        return load_recipe(SPOKEN_CAPTIONS).transcribe(waves)
+
+    @torch.no_grad()
+    def _distances(
+        self, model: SpeechSynthesizer, places: Sequence[int]
+    ) -> list[float]:
+        """Return for each held-out sentence the mean absolute difference between the
+        model's and the original log-mel spectrogram, given the original durations.
+        """
+        real = speak(
+            draw_sentences(READ, READ_SEED, held_out=True), self._in_turn(READ)
+        )
+        distances = []
+        for place in places:
+            sentence = align(real[place], SYMBOLS, self.config.mel)
+            *arguments, log_mels = pad_aligned([sentence], [place % len(self.speakers)])
+            _, painted = model(*arguments)
+            distances.append((painted - log_mels).abs().mean().item())
+        return distances
+
+
+CAPTION_VOICE = CaptionVoiceRecipe(
+    name="caption-voice",
+    title="A voice of half a million weights that reads captions aloud",
+    config=SynthesizerConfig(
+        EncoderConfig(width=96, layers=2, heads=4), symbols=len(SYMBOLS), voices=2
+    ),
+    sentences=1000,
+    speakers=("f2", "m3"),
+    optimizer=OptimizerSettings(
+        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.005
+    ),
+    batch_size=16,
+    steps=600,
+    warmup_steps=20,
+    published=True,
+)
+"""The voice that chapter 18 loads."""
