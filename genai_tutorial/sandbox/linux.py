@@ -72,10 +72,7 @@ def limit_resources(
     memory: int, file_size: int, cpu_seconds: int, spare_addresses: int = 0
 ) -> None:
     """Limit memory (beyond current use), file size, open files and CPU time on POSIX
-    systems.
-
-    The address space is limited to the same memory plus `spare_addresses`, which
-    threads of large libraries reserve without using them.
+    systems; threads of large libraries reserve `spare_addresses` without using them.
     """
     import resource
 

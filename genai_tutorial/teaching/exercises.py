@@ -42,12 +42,9 @@ class TeachingError(Exception):
 
 @dataclass(frozen=True)
 class ExerciseCell:
-    """One cell of an exercise, with its role.
+    """One cell of an exercise, with its role."""
 
-    `given` cells contain locked code, students write the `solution`, `tests` grade it,
-    and a person reads an `open` answer.
-    """
-
+    # locked code, what students write, what grades it, or what a person reads
     kind: Literal["given", "solution", "tests", "open"]
     grade_id: str
     points: float
@@ -211,13 +208,9 @@ def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
 
 
 def release(notebook: dict) -> dict:
-    """Create the students' version of a chapter with nbgrader's own steps.
-
-    Solutions become stubs, hidden tests and outputs are removed, and test cells are
-    locked and get a checksum. Solution cells are unfolded, so that students see where
-    to write. Links to other pages of the book become web addresses. The Colab badge is
-    removed, because it opens the chapter with its solutions.
-    """
+    """Create the students' version of a chapter with nbgrader's own steps."""
+    # Solution cells are unfolded, so that students see where to write. The Colab badge
+    # goes, because it opens the chapter with its solutions.
     preprocessors = require("nbgrader.preprocessors", "teach")
     notebook = copy.deepcopy(notebook)
     first = next((c for c in notebook.cells if c.cell_type == "markdown"), None)

@@ -46,29 +46,18 @@ _ILLEGIBLE = re.compile(
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one exercise.
-
-    Attributes:
-        exercise: Number, such as `4.1`.
-        title: Title of the exercise.
-        points: Points from the tests; `None` if a person gives them.
-        max_points: Maximum number of points.
-        comment: Feedback for the student.
-        attention: Remarks that the teacher should read before trusting the points.
-        answer: The student's own text.
-        output: Beginning of the output of the student's cell.
-        failed: Whether the grader itself failed, so that it should try again.
-    """
+    """The result of one exercise."""
 
     exercise: str
     title: str
-    points: float | None
+    points: float | None  # None if a person gives them
     max_points: float
     comment: str
+    # what the teacher should read before trusting the points
     attention: tuple[str, ...] = ()
     answer: str = ""
     output: str = ""
-    failed: bool = False
+    failed: bool = False  # the grader itself, so that it should try again
 
 
 @dataclass(frozen=True)
@@ -207,13 +196,8 @@ def legible(text: str, longest: int | None = None) -> str:
 class Gradebook:
     """Reads and writes a folder's `grades.csv`, `feedback/NAME.html` and `graded.json`.
 
-    A submission counts as graded if `graded.json` contains its fingerprint, the table
-    has a row for each exercise, and the folder contains its page. The fingerprint is a
-    hash of the submission's file, of the exercises with their tests, and of the limits.
-    If any of these has changed, or a row or page was deleted, the submission is graded
-    again. Existing rows are kept, including the teacher's entries. Files of another
-    chapter or origin are replaced only with `overwrite`, which also grades the
-    `students` again.
+    A submission counts as graded if its fingerprint is recorded, the table has a row
+    for each exercise, and the folder contains its page.
     """
 
     def __init__(

@@ -40,22 +40,13 @@ _STUDENTS_CODE = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Resource limits for the code of one exercise.
-
-    Attributes:
-        cell_seconds: Time per cell.
-        exercise_seconds: Time for all cells of an exercise together.
-        memory: Memory in bytes, in addition to that of the libraries.
-        file_size: Size of one file in bytes; all files together may be four times as
-            large.
-        characters: Number of characters of a cell's output to keep.
-    """
+    """Resource limits for the code of one exercise."""
 
     cell_seconds: float = 60.0
     exercise_seconds: float = 180.0
-    memory: int = 2 << 30
-    file_size: int = 64 << 20
-    characters: int = 10_000
+    memory: int = 2 << 30  # bytes, in addition to that of the libraries
+    file_size: int = 64 << 20  # bytes; all files together may be four times as large
+    characters: int = 10_000  # of a cell's output
 
 
 class Stopped(Exception):
@@ -63,11 +54,8 @@ class Stopped(Exception):
 
 
 class Sandbox:
-    """Runs student code in processes that are confined as far as this system allows.
-
-    Use it as a context manager. On Linux, one process loads the `modules` and forks a
-    confined process for each exercise; elsewhere, each process is started separately.
-    Student code cannot read the files in `hidden`.
+    """Runs student code in confined processes that cannot read the files in `hidden`;
+    use it in a `with` block.
     """
 
     def __init__(self, modules: list[str], hidden: list[Path], limits: Limits) -> None:
@@ -237,11 +225,7 @@ class ConfinedProcess:
         return ""
 
     def _deleted(self) -> float:
-        """Return the bytes of files that the process has deleted and still holds.
-
-        A file that is mapped into memory counts as one of the largest size, because its
-        size cannot be seen.
-        """
+        """Return the bytes of files that the process has deleted and still holds."""
         own, sizes = Path("/proc", str(self._process.pid)), {}
         name = f"/{self._scratch.parent.name}/{self._scratch.name}/"
         try:
@@ -251,6 +235,7 @@ class ConfinedProcess:
                     if stat.S_ISREG(file.st_mode) and not file.st_nlink:
                         sizes[str(file.st_ino)] = file.st_size
             for line in (own / "maps").read_text(errors="replace").splitlines():
+                # the size of a file that is only mapped into memory cannot be seen
                 if line.endswith(" (deleted)") and name in line:
                     sizes.setdefault(line.split()[4], self._limits.file_size)
         except (FileNotFoundError, ProcessLookupError):  # not Linux, or it has ended

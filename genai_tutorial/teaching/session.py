@@ -93,11 +93,8 @@ class Session:
         return {}
 
     def tests(self, codes: list[str], value: str, exports: list[str]) -> dict:
-        """Run compiled tests on the student's work, and return their outcome, with the
-        marks of the lines that have run.
-
-        The tests see the original set-up names, the instructor's imports, and only
-        those of the student's names that the exercise asks for.
+        """Run compiled tests on the student's work, of which they see only the names in
+        `exports`, and return their outcome, with the marks of the lines that have run.
         """
         changed, names = self._libraries.restore(), self._tests
         names.update({name: self._names[name] for name in self._names.keys() & exports})

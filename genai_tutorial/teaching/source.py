@@ -94,11 +94,8 @@ def names_bound(source: str) -> list[str]:
 
 @dataclass(frozen=True)
 class CompiledTests:
-    """A test cell as code for the worker, and the marks that show that it ran.
-
-    The code comes from the grader and not from the student's process, where a student's
-    code could replace `ast.parse` or `compile`. Each top-level line adds a random
-    number to the worker's reply; a reply without all of them is forged.
+    """A test cell as code for the worker, and the numbers that its lines add to the
+    reply; one without all of them is forged.
     """
 
     codes: list[str]
@@ -110,6 +107,7 @@ def compile_tests(source: str, imports: list[str]) -> CompiledTests:
     """Compile a test cell. Every value that a call returns passes through `__answer__`
     before it is compared; if the cell ends with an expression, that is the credit.
     """
+    # here, because a student's code could replace `ast.parse` in the worker
     tree = _WrapCalls().visit(ast.parse(plain_python(source), TESTS))
     value: ast.expr = ast.Constant(None)
     if tree.body and isinstance(tree.body[-1], ast.Expr):

@@ -22,17 +22,12 @@ _NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # not allowed in Python source
 
 @dataclass(frozen=True)
 class Submission:
-    """A student's notebook, reduced to the cells that are graded.
-
-    Attributes:
-        student: Student's name, from the name of the file or its folder.
-        cells: Type and text of the cells with an nbgrader id, in order.
-        problem: Reason why the notebook could not be read, or an empty string.
-    """
+    """A student's notebook, reduced to the cells that are graded."""
 
     student: str
+    # type and text of the cells with an nbgrader id
     cells: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    problem: str = ""
+    problem: str = ""  # why it could not be read
 
     def answer(self, grade_id: str, cell_type: str) -> tuple[str | None, str]:
         """Return the student's text for one cell, and a remark on how it was found. If
@@ -167,11 +162,9 @@ def _graded_cells(text: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def _read_cells(text: str) -> list[dict]:
-    """Return the cells of a notebook, without outputs.
-
-    Only older formats are read with nbformat, because it validates every output against
-    a schema: a file of 3 MB can take it hours and all memory.
-    """
+    """Return the cells of a notebook, without outputs."""
+    # Only older formats are read with nbformat, because it validates every output
+    # against a schema: a file of 3 MB can take it hours and all memory.
     content = json.loads(text, object_hook=_without_outputs)
     if content["nbformat"] != 4:
         nbformat = require("nbformat", "teach")

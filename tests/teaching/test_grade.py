@@ -102,11 +102,7 @@ def test_alternative_correct_answers_get_full_points(grade_notebook: Grade) -> N
         ("def double(x) return", 0, "SyntaxError"),
         ("def double(x): return 2 * x\nprint(undefined)", 2, "NameError"),
         ("import ctypes; ctypes.string_at(0)", 0, "signal 11"),
-        (
-            "with open('big', 'wb') as f: f.write(bytes(10**7))",
-            0,
-            "File too large",
-        ),
+        ("with open('big', 'wb') as f: f.write(bytes(10**7))", 0, "File too large"),
         (
             "for i in range(10**5):\n    with open(str(i), 'wb') as f: "
             "f.write(bytes(10**6))",
@@ -226,9 +222,7 @@ def test_cell_that_never_ends_is_not_parsed_by_the_grader(
     """Parsing has no time limit outside the sandbox."""
     parsed: list[str] = []
     monkeypatch.setattr(
-        grading,
-        "worth_a_look",
-        lambda answer, _: parsed.append(answer) or [],
+        grading, "worth_a_look", lambda answer, _: parsed.append(answer) or []
     )
     attack("while True: pass")
     assert parsed == ["", RIGHT["ex_2"]]
@@ -265,9 +259,7 @@ def test_instructor_tests_replace_edited_or_deleted_tests(
 
 
 @pytest.mark.slow
-def test_correct_answer_counts_in_modified_notebook(
-    grade_notebook: Grade,
-) -> None:
+def test_correct_answer_counts_in_modified_notebook(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     solution = cell_of(notebook, "ex-1")
     solution.metadata.nbgrader.update(grade=True, solution=False, locked=True)
@@ -457,9 +449,7 @@ def test_patched_libraries_are_restored_before_tests(
     assert any("put back before the tests" in remark for remark in result.attention)
 
 
-def test_libraries_patched_during_tests_are_detected(
-    grade_notebook: Grade,
-) -> None:
+def test_libraries_patched_during_tests_are_detected(grade_notebook: Grade) -> None:
     source = (
         "import torch\ndef softmax(scores):\n    torch.allclose = lambda *a, **k: "
         "True\n"

@@ -43,10 +43,7 @@ _FORGED = (
 _HOSTILE_CELLS = {
     "surrogate": ("# \ud800\ndef double(x): return 2 * x", "0"),
     "null": ("# \0\ndef double(x): return 2 * x", "0"),
-    "prints": (
-        "print('\\ud800\\0\\x1b[31m\\u202e')\ndef double(x): return 2 * x",
-        "2",
-    ),
+    "prints": ("print('\\ud800\\0\\x1b[31m\\u202e')\ndef double(x): return 2 * x", "2"),
     "raises": ("def double(x): raise ValueError('\\udfff\\0\\u202e' * 50)", "0"),
     "bidi": ("# \u202e\u2066\ndef double(x): return 2 * x", "2"),
     "chain": (

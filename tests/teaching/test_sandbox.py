@@ -314,9 +314,7 @@ def test_sandbox_allows_ordinary_code(run) -> None:
     assert "from a thread" in reply["output"]
 
 
-def test_stopped_room_stays_stopped_and_next_is_fresh(
-    sandbox: Sandbox,
-) -> None:
+def test_stopped_room_stays_stopped_and_next_is_fresh(sandbox: Sandbox) -> None:
     with sandbox.open_process() as process:
         with pytest.raises(Stopped, match="exit code 7"):
             process.ask("cell", source="import os; os._exit(7)")
