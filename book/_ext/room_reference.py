@@ -67,8 +67,7 @@ class Room(SphinxDirective):
                 lines += ["", f"   {_sentence(thing)}", ""]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
-                # fields of a named tuple, which its docstring already describes
-                if fields := getattr(thing, "_fields", ()):
+                if fields := _fields(thing):
                     members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
@@ -76,6 +75,17 @@ class Room(SphinxDirective):
 
 def _is_alias(thing: object) -> bool:  # such as Callable[[int], bool]
     return typing.get_origin(thing) is not None
+
+
+def _fields(thing: object) -> list[str]:
+    """Return the fields that autodoc would describe a second time, after the docstring:
+    those of a named tuple, and those of a dataclass whose default is a function.
+    """
+    fields = getattr(thing, "__dataclass_fields__", {}).values()
+    return [
+        *getattr(thing, "_fields", ()),
+        *(field.name for field in fields if callable(field.default)),
+    ]
 
 
 def _kind(thing: object) -> str:

@@ -145,6 +145,22 @@ def test_room_reference_lists_public_names_with_constants_first():
     assert public_names(room) == ["SHAPES", "Shape", "draw"]
 
 
+def test_room_reference_describes_each_field_once():
+    from collections import namedtuple
+    from dataclasses import dataclass
+
+    from _ext.room_reference import _fields
+
+    @dataclass
+    class Shape:
+        draw: object = len
+        sides: int = 3
+
+    assert _fields(Shape) == ["draw"]
+    assert _fields(namedtuple("Point", "x y")) == ["x", "y"]
+    assert _fields(len) == []
+
+
 def board_row(number: int, statement: str, measured: str, baseline: str = ""):
     from types import SimpleNamespace
 
