@@ -13,7 +13,7 @@ from genai_tutorial.cli.sounds import write_clips
 from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 from genai_tutorial.runtime import SOUND_FORMATS, choose_device, mp3_is_available
 
-DEFAULT_COUNTS = {"images": 40, "films": 10, "sounds": 1}
+DEFAULT_COUNTS = {"text": 1, "images": 40, "films": 10, "sounds": 1}
 """The number of samples of each kind by default: four rows of images, ten clips side by
 side in one film, or one sound.
 """
@@ -80,20 +80,20 @@ def sample_model(
         loaded = recipes.load(name, folder)
     # invalid prompts and numbers, or an extra that is missing
     with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
-        if recipe.makes == "text":
-            print(recipe.write(loaded, options, seed))
-            return
         count = DEFAULT_COUNTS[recipe.makes] if count is None else count
-        if recipe.makes == "films":
-            path = out or Path(f"{name}.gif")
-            write_film(recipes.draw_films(recipe, loaded, options, count, seed), path)
-        elif recipe.makes == "sounds":
-            path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
-            clips = recipes.make_sounds(recipe, loaded, options, count, seed)
-            write_clips(clips, recipe.rate, path)
-        else:
-            path = out or Path(f"{name}.png")
-            write_grid(recipes.draw_images(recipe, loaded, options, count, seed), path)
+        match recipes.sample(recipe, loaded, options, count, seed):
+            case recipes.Texts(texts):
+                print("\n".join(texts))
+                return
+            case recipes.Films(films):
+                path = out or Path(f"{name}.gif")
+                write_film(films, path)
+            case recipes.Sounds(waves, rate):
+                path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
+                write_clips(waves, rate, path)
+            case recipes.Images(images):
+                path = out or Path(f"{name}.png")
+                write_grid(images, path)
         print(f"The {NOUNS[recipe.makes]} are in {path}.")
 
 

@@ -26,7 +26,7 @@ from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
@@ -40,18 +40,15 @@ class ReasonerRecipe(DecoderRecipe):
     questions: int
 
     source: ClassVar[Source] = SUMS
-
-    @property
-    def options(self) -> TextOptions:
-        """The likeliest answer to a sum of four two-digit numbers."""
-        return TextOptions(
-            prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS
-        )
+    options: ClassVar[TextOptions] = TextOptions(
+        prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS
+    )
+    metric: ClassVar[str] = "right_greedily"
+    in_words: ClassVar[str] = "{right_greedily:.1%} of unseen sums right"
 
     def wrap(
         self, model: DecoderLM, card: dict
     ) -> tuple[DecoderLM, CharacterTokenizer]:
-        """Return the decoder with the tokenizer of the task."""
         return model, ARITHMETIC_TOKENIZER
 
     def fit(self, run: RunSettings) -> Trained:
@@ -79,16 +76,11 @@ class ReasonerRecipe(DecoderRecipe):
             "held_out_sums": HELD_OUT,
         }
 
-    def spot_check(
+    def score(
         self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many sums greedy decoding gets right."""
+    ) -> list:
         asked = draw_items(held_out_sums(), n, seed)
-        return SpotCheck("right_greedily", _right(loaded[0], asked, 0))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of right sums."""
-        return f"{metrics['right_greedily']:.1%} of unseen sums right"
+        return _right(loaded[0], asked, 0)
 
     def write(
         self,
@@ -96,7 +88,6 @@ class ReasonerRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return a sum with what the model writes after it, and how to read that."""
         question = read_sum(options.prompt)
         (ids,) = encode_questions([question])
         answer = continue_text(loaded, ids, options, seed, [END_TOKEN])

@@ -31,7 +31,7 @@ from genai_tutorial.tasks.music import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""
@@ -65,14 +65,14 @@ class ChoraleRecipe(Recipe):
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "sounds"
     rate: ClassVar[int] = 16_000
-
-    @property
-    def options(self) -> ChoraleOptions:
-        """The default options: a new chorale of eight bars."""
-        return ChoraleOptions()
+    options: ClassVar[ChoraleOptions] = ChoraleOptions()
+    metric: ClassVar[str] = "held_out_nats_per_step"
+    in_words: ClassVar[str] = (
+        "{held_out_nats_per_step:.2f} nats per step on unseen melodies, "
+        "{chord_share[sampled]:.0%} of its onsets are chords"
+    )
 
     def build(self) -> MultiStreamLM:
-        """Return the untrained model."""
         return MultiStreamLM(self.config, self.seed)
 
     def windows(self) -> tuple[ChoraleWindows, ChoraleWindows]:
@@ -84,7 +84,6 @@ class ChoraleRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         train, held_out = self.windows()
         model = self.build().to(run.device)
         model, history = run.fit(
@@ -129,25 +128,13 @@ class ChoraleRecipe(Recipe):
             },
         }
 
-    def spot_check(self, loaded: MultiStreamLM, n: int, seed: int) -> SpotCheck:
-        """Measure the loss on a sample of the held-out windows."""
+    def score(self, loaded: MultiStreamLM, n: int, seed: int) -> list:
         losses = window_losses(loaded, self.windows()[1]).tolist()
-        return SpotCheck("held_out_nats_per_step", draw_items(losses, n, seed))
+        return draw_items(losses, n, seed)
 
-    def summary(self, metrics: dict) -> str:
-        """Return the held-out loss and the share of chords as a phrase."""
-        return (
-            f"{metrics['held_out_nats_per_step']:.2f} nats per step on unseen "
-            f"melodies, {metrics['chord_share']['sampled']:.0%} of its onsets are "
-            "chords"
-        )
-
-    def sound(
+    def sample(
         self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return the waves of chorales of eight bars with the beats of held-out ones,
-        and with their melodies if `harmonize` is 1.
-        """
+    ) -> Sounds:
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(seed)
         places = torch.randint(len(held_out), (count,), generator=generator)
@@ -160,8 +147,11 @@ class ChoraleRecipe(Recipe):
             )
         else:
             cells = compose(loaded, features, **sampling, generator=generator)
-        return torch.stack(
-            [play_chorale(piece, options.eighth, self.rate) for piece in cells]
+        return Sounds(
+            torch.stack(
+                [play_chorale(piece, options.eighth, self.rate) for piece in cells]
+            ),
+            self.rate,
         )
 
 

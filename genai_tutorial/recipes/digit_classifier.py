@@ -24,7 +24,7 @@ from genai_tutorial.metrics import (
 )
 from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,17 +75,17 @@ class DigitClassifierRecipe(Recipe):
     weight_decay: float
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "held_out_accuracy"
+    in_words: ClassVar[str] = "{held_out_accuracy:.1%} of unseen digits read correctly"
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rate over the recipe's steps."""
         return warmup_cosine(self.steps, self.warmup_steps)
 
     def build(self) -> DigitClassifier:
-        """Return the untrained network."""
         return DigitClassifier(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
@@ -130,18 +130,11 @@ class DigitClassifierRecipe(Recipe):
             "split": "load_mnist().split(train_per_class=400, seed=0)",
         }
 
-    def spot_check(self, loaded: DigitClassifier, n: int, seed: int) -> SpotCheck:
-        """Measure the accuracy."""
+    def score(self, loaded: DigitClassifier, n: int, seed: int) -> list:
         _, held_out = load_mnist_split()
         sample = draw_items(range(len(held_out)), n, seed)
         reading = read_digits(loaded, held_out.images[sample])
-        return SpotCheck(
-            "held_out_accuracy", (reading.labels == held_out.labels[sample]).tolist()
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return f"{metrics['held_out_accuracy']:.1%} of unseen digits read correctly"
+        return (reading.labels == held_out.labels[sample]).tolist()
 
 
 DIGIT_CLASSIFIER = DigitClassifierRecipe(
@@ -164,6 +157,7 @@ recall.
 """
 
 
+DIGITS_IN_WORDS = "a Fréchet distance of {frechet_distance:.2f} from unseen digits"
 N_EVAL_IMAGES = 1000
 """The number of images that are drawn to measure a model, as many as there are held-out
 ones.
@@ -207,17 +201,17 @@ def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "
     return drawn.labels == labels
 
 
-def spot_check_labels(
+def score_labels(
     draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
-) -> SpotCheck:
+) -> list[bool]:
     """Measure `digit_as_ordered` on randomly chosen digits."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (n,), generator=generator)
     drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
-    return SpotCheck("digit_as_ordered", show_labels(drawn, labels).tolist())
+    return show_labels(drawn, labels).tolist()
 
 
-def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> SpotCheck:
+def score_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> list[bool]:
     """Measure `recall`: how many held-out digits lie where drawn images lie."""
     _, held_out = load_mnist_split()
     sample = draw_items(range(len(held_out)), n, seed)
@@ -227,10 +221,4 @@ def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> Sp
         for part in (held_out.images[sample], images)
     )
     is_covered = in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR))
-    return SpotCheck("recall", is_covered.tolist())
-
-
-def digits_summary(metrics: dict, decimals: int = 2) -> str:
-    """Return the Fréchet distance as a phrase."""
-    distance = metrics["frechet_distance"]
-    return f"a Fréchet distance of {distance:.{decimals}f} from unseen digits"
+    return is_covered.tolist()

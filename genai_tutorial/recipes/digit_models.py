@@ -40,14 +40,14 @@ from genai_tutorial.training import (
 )
 
 from .digit_classifier import (
+    DIGITS_IN_WORDS,
     N_EVAL_IMAGES,
     DigitOptions,
     GANOptions,
-    digits_summary,
     measure_digits,
-    spot_check_labels,
+    score_labels,
 )
-from .recipe import Recipe, RunSettings, SpotCheck, Trained
+from .recipe import Images, Recipe, RunSettings, Trained
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
@@ -65,18 +65,17 @@ class DigitDiffusionRecipe(Recipe):
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "images"
+    metric: ClassVar[str] = "digit_as_ordered"
+    in_words: ClassVar[str] = DIGITS_IN_WORDS
 
     @property
     def options(self) -> DigitOptions:
-        """All digits in turn, with the recipe's sampler."""
         return DigitOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> UNet:
-        """Return the untrained network."""
         return UNet(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
@@ -136,26 +135,22 @@ class DigitDiffusionRecipe(Recipe):
             "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
         }
 
-    def spot_check(self, loaded: UNet, n: int, seed: int) -> SpotCheck:
-        """Measure how many drawn digits show their label."""
-        return spot_check_labels(
+    def score(self, loaded: UNet, n: int, seed: int) -> list:
+        return score_labels(
             lambda labels: self._draw_labels(loaded, labels, seed), n, seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: UNet, options: DigitOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits."""
-        return draw_digits(
-            loaded,
-            options.labels(count),
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+    ) -> Images:
+        return Images(
+            draw_digits(
+                loaded,
+                options.labels(count),
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
     def _draw_labels(
@@ -257,7 +252,6 @@ class GANRecipe(Recipe):
     penalty_every: int
 
     def build(self) -> DigitGenerator:
-        """Return the untrained generator."""
         return DigitGenerator(self.config, self.seed)
 
     def fit_players(
@@ -303,14 +297,11 @@ class DigitGANRecipe(GANRecipe):
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "images"
-
-    @property
-    def options(self) -> GANOptions:
-        """Default options: the ten digits in turn."""
-        return GANOptions()
+    options: ClassVar[GANOptions] = GANOptions()
+    metric: ClassVar[str] = "digit_as_ordered"
+    in_words: ClassVar[str] = DIGITS_IN_WORDS
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train both players in one process, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         generator, history = self.fit_players(
             run,
@@ -327,21 +318,15 @@ class DigitGANRecipe(GANRecipe):
             "held_out_images": len(load_mnist_split()[1]),
         }
 
-    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
-        """Measure how many generated digits show their label."""
-        return spot_check_labels(
+    def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
+        return score_labels(
             lambda labels: generate_digits(loaded, labels, seed), n, seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Generate digits."""
-        return generate_digits(loaded, options.labels(count), seed)
+    ) -> Images:
+        return Images(generate_digits(loaded, options.labels(count), seed))
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from genai_tutorial.vae import (
     reconstruct_images,
 )
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_SCENES = 500
 """The number of held-out scenes for the metrics."""
@@ -34,9 +34,12 @@ class ImageAutoencoderRecipe(Recipe):
     scenes: int
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "emoji_psnr_db"
+    in_words: ClassVar[str] = (
+        "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
+    )
 
     def build(self) -> ImageAutoencoder:
-        """Return the untrained network."""
         return ImageAutoencoder(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
@@ -91,20 +94,10 @@ class ImageAutoencoderRecipe(Recipe):
             "held_out_scenes": N_EVAL_SCENES,
         }
 
-    def spot_check(self, loaded: ImageAutoencoder, n: int, seed: int) -> SpotCheck:
-        """Measure how closely held-out emoji are reconstructed."""
+    def score(self, loaded: ImageAutoencoder, n: int, seed: int) -> list:
         _, emoji = load_emoji_split()
         images = emoji.images[draw_items(range(len(emoji)), n, seed)]
-        return SpotCheck(
-            "emoji_psnr_db", psnr(images, reconstruct_images(loaded, images)).tolist()
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the PSNR as a phrase."""
-        return (
-            f"{metrics['emoji_psnr_db']} dB between unseen emoji and their "
-            "reconstructions"
-        )
+        return psnr(images, reconstruct_images(loaded, images)).tolist()
 
 
 def held_out_scenes() -> CaptionedScenes:

@@ -55,7 +55,7 @@ from genai_tutorial.transformer import (
     next_token_loss,
 )
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 SOURCE = Source(
@@ -179,11 +179,13 @@ class BaseModelRecipe(DecoderRecipe):
 
     source: ClassVar[Source] = SOURCE
     tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """Up to 60 tokens at a temperature of 0.7."""
-        return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+    options: ClassVar[TextOptions] = TextOptions(
+        prompt="The capital of Kenya is", temperature=0.7, tokens=60
+    )
+    metric: ClassVar[str] = "facts_completed.taught"
+    in_words: ClassVar[str] = (
+        "{facts_completed[told]:.0%} of the facts that it has read"
+    )
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rates over the recipe's steps: warmup,
@@ -192,7 +194,6 @@ class BaseModelRecipe(DecoderRecipe):
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the corpus, or resume a run that was stopped."""
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
@@ -257,29 +258,18 @@ class BaseModelRecipe(DecoderRecipe):
             * self.config.context_length,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many of the taught facts are completed correctly."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         model, tokenizer = loaded
-        return SpotCheck(
-            "facts_completed.taught",
-            complete_facts(
-                model,
-                tokenizer,
-                draw_items(load_fact_split().taught, n, seed),
-                tokenizer.special_tokens[END_OF_TEXT],
-            ),
+        return complete_facts(
+            model,
+            tokenizer,
+            draw_items(load_fact_split().taught, n, seed),
+            tokenizer.special_tokens[END_OF_TEXT],
         )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of the facts that it completes."""
-        return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends."""
         tokenizer = loaded[1]
         ids, end = (
             tokenizer.encode(options.prompt),

@@ -51,7 +51,7 @@ from genai_tutorial.training import AdamW, parallel
 from genai_tutorial.transformer import DecoderLM
 
 from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import RunSettings, Trained, draw_items, load_recipe
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 
@@ -68,15 +68,16 @@ class AssistantRecipe(DecoderRecipe):
 
     source: ClassVar[Source] = SOURCE
     tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """The most likely answer."""
-        return TextOptions(
-            prompt="What is the capital of Kenya?",
-            temperature=0,
-            tokens=MAX_ANSWER_TOKENS,
-        )
+    options: ClassVar[TextOptions] = TextOptions(
+        prompt="What is the capital of Kenya?",
+        temperature=0,
+        tokens=MAX_ANSWER_TOKENS,
+    )
+    metric: ClassVar[str] = "exact_match_on_held_out_phrasings.taught"
+    in_words: ClassVar[str] = (
+        "{exact_match_on_held_out_phrasings[told]:.0%} exact answers about countries "
+        "that no demonstration names"
+    )
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """Return the demonstrations of the fine-tuning."""
@@ -91,7 +92,6 @@ class AssistantRecipe(DecoderRecipe):
         return demonstrate(asked, self.seed, self.form)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Fine-tune the base model, or resume a run that was stopped."""
         model, tokenizer = load_recipe(FACTBOOK_BASE)
         model.to(run.device).train()
         rows = encode_demonstrations(
@@ -127,24 +127,13 @@ class AssistantRecipe(DecoderRecipe):
             "questions_each": N_EXAM_QUESTIONS,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the exact matches on taught facts."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         asked = draw_items(exam_questions(load_fact_split().taught), n, seed)
-        return SpotCheck(
-            "exact_match_on_held_out_phrasings.taught", exact_matches(*loaded, asked)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of exact matches on told facts."""
-        told = metrics["exact_match_on_held_out_phrasings"]["told"]
-        return f"{told:.0%} exact answers about countries that no demonstration names"
+        return exact_matches(*loaded, asked)
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the answer to the prompt."""
         tokenizer = loaded[1]
         ids = CHAT.encode(tokenizer, [Message("user", options.prompt)])
         end = tokenizer.special_tokens[CHAT.end]
@@ -191,11 +180,12 @@ class FeedbackRecipe(DecoderRecipe):
 
     source: ClassVar[Source] = SOURCE
     tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """Those of the assistant."""
-        return FACTBOOK_SFT.options
+    options: ClassVar[TextOptions] = FACTBOOK_SFT.options
+    metric: ClassVar[str] = "win_rate_over_factbook_sft"
+    in_words: ClassVar[str] = (
+        "a win rate over factbook-sft of {win_rate_over_factbook_sft:.0%}; ties count "
+        "half"
+    )
 
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
@@ -287,31 +277,20 @@ class FeedbackRecipe(DecoderRecipe):
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the win rate over the assistant."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         by_category = self._held_out_questions().values()
         asked = draw_items([each for asked in by_category for each in asked], n, seed)
         new, old = answer_both(loaded[0], asked)
-        return SpotCheck(
-            "win_rate_over_factbook_sft", wins(GoldRule(load_facts()), asked, new, old)
-        )
+        return wins(GoldRule(load_facts()), asked, new, old)
 
     def _held_out_questions(self) -> dict[str, list[Question]]:
         return mixed_questions(
             load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the win rate as a phrase."""
-        rate = metrics["win_rate_over_factbook_sft"]
-        return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
-
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the answer to the prompt, as the assistant's recipe does."""
         return FACTBOOK_SFT.write(loaded, options, seed)
 
 

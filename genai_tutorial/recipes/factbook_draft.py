@@ -31,7 +31,7 @@ from genai_tutorial.training import (
 from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
 
 from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE, Corpus, load_corpus
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import RunSettings, Trained, draw_items, load_recipe
 from .sampling import DecoderRecipe, TextOptions
 
 
@@ -158,11 +158,11 @@ class DraftRecipe(DecoderRecipe):
 
     source: ClassVar[Source] = SOURCE
     tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """The base model's."""
-        return FACTBOOK_BASE.options
+    options: ClassVar[TextOptions] = FACTBOOK_BASE.options
+    metric: ClassVar[str] = "acceptance.held_out_articles"
+    in_words: ClassVar[str] = (
+        "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
+    )
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rates over the recipe's steps: warmup,
@@ -262,30 +262,18 @@ class DraftRecipe(DecoderRecipe):
             )
         return texts
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the acceptance on rows of the held-out articles."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         rows = held_out_rows(
             load_corpus(self.copies), tokenizer, self.config.context_length
         )
         chosen = draw_items(rows.tolist(), n, seed)
         measured = agreement(loaded[0], teacher, chosen)
-        return SpotCheck(
-            "acceptance.held_out_articles",
-            [float(accepted.mean()) for accepted, _ in measured],
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the acceptance on the base model's own text."""
-        accepted = metrics["acceptance"]["continued_corpus"]
-        return f"{accepted:.0%} of its tokens accepted by {metrics['teacher']}"
+        return [float(accepted.mean()) for accepted, _ in measured]
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends."""
         return FACTBOOK_BASE.write(loaded, options, seed)
 
 

@@ -65,12 +65,11 @@ from .digit_classifier import (
     N_EVAL_IMAGES,
     FamilyOptions,
     FlowOptions,
-    digits_summary,
     measure_digits,
-    spot_check_recall,
+    score_recall,
 )
 from .digit_models import GANRecipe
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Images, Recipe, RunSettings, Trained, draw_items
 
 PPCA_COMPONENTS = 381
 """The number of components with which probabilistic PCA has about as many numbers as
@@ -101,11 +100,11 @@ class FamilyRecipe(Recipe):
     """The width of a grey level in the units of the likelihood's density; 1 where it is
     a probability.
     """
-
-    @property
-    def options(self) -> Any:
-        """No options, unless a family overrides this."""
-        return FamilyOptions()
+    options: ClassVar[Any] = FamilyOptions()
+    metric: ClassVar[str] = "bits_per_dimension"
+    in_words: ClassVar[str] = (
+        "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
+    )
 
     def weights_to_draw(self, model: nn.Module) -> int:
         """Return how many of a model's weights are needed to draw: these are what the
@@ -150,26 +149,15 @@ class FamilyRecipe(Recipe):
             "scored_images": N_SCORED_IMAGES,
         }
 
-    def spot_check(self, loaded: nn.Module, n: int, seed: int) -> SpotCheck:
-        """Measure the bits per dimension of the scored images."""
+    def score(self, loaded: nn.Module, n: int, seed: int) -> list:
         levels = scored_levels()
         sample = levels[draw_items(range(len(levels)), n, seed)]
         nats = self.log_likelihoods(loaded, sample, seed).tolist()
         pixels = levels[0].numel()
-        return SpotCheck(
-            "bits_per_dimension",
-            [bits_per_dimension(image, pixels, self.level_width) for image in nats],
-        )
+        return [bits_per_dimension(image, pixels, self.level_width) for image in nats]
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics, decimals=1)
-
-    def draw(
-        self, loaded: nn.Module, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits of any class."""
-        return self.images(loaded, count, seed)
+    def sample(self, loaded: nn.Module, options: Any, count: int, seed: int) -> Images:
+        return Images(self.images(loaded, count, seed))
 
     def fit_network(
         self,
@@ -222,13 +210,11 @@ class FamilyVAE(FamilyRecipe):
     level_width: ClassVar[float] = 1 / LEVELS
 
     def build(self) -> VAE:
-        """Return the untrained network."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return VAE(self.config, GaussianLikelihood(0.2))
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         model = self.build().to(run.device)
 
         def loss(
@@ -270,8 +256,9 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
     labels.
     """
 
+    metric: ClassVar[str] = "recall"  # there is no likelihood
+
     def fit(self, run: RunSettings) -> Trained:
-        """Train both players, or resume a run that was stopped."""
         images = load_mnist_split()[0].images
         labels = torch.zeros(len(images), dtype=torch.long)
         started = time.process_time()
@@ -296,9 +283,8 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
         """
         return
 
-    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
-        """Measure the recall, because there is no likelihood."""
-        return spot_check_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)
+    def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
+        return score_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +302,6 @@ class FamilyFlow(FamilyRecipe):
 
     @property
     def options(self) -> FlowOptions:
-        """The recipe's number of steps."""
         return FlowOptions(steps=self.sampler_steps)
 
     @property
@@ -330,11 +315,9 @@ class FamilyFlow(FamilyRecipe):
         return FLOW if self.straight else VELOCITY
 
     def build(self) -> UNet:
-        """Return the untrained network."""
         return UNet(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         model = self.build().to(run.device)
         path, prediction = self.path, self.prediction
 
@@ -365,11 +348,10 @@ class FamilyFlow(FamilyRecipe):
         )
         return from_levels(requantize(images[:, 0]))
 
-    def draw(
+    def sample(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits of any class."""
-        return self.images(loaded, count, seed, options.steps)
+    ) -> Images:
+        return Images(self.images(loaded, count, seed, options.steps))
 
     def log_likelihoods(
         self, model: UNet, levels: Levels, seed: int
@@ -410,11 +392,9 @@ class FamilyPixels(FamilyRecipe):
     config: PixelConfig
 
     def build(self) -> PixelTransformer:
-        """Return the untrained network."""
         return PixelTransformer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         model = self.build().to(run.device)
 
         def loss(

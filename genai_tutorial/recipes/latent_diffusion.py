@@ -29,7 +29,7 @@ from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Images, RunSettings, Trained, draw_items, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import (
@@ -138,6 +138,11 @@ class Scenes:
     source: ClassVar[Source] = shapes.SOURCE
     context_length: ClassVar[int] = CAPTION_LENGTH
     example: ClassVar[str] = "a small red circle above a large blue square"
+    metric: ClassVar[str] = "two_objects_everything"
+    in_words: ClassVar[str] = (
+        "{one_object_everything:.1%} of pictures of one object show all that the "
+        "caption says"
+    )
 
     def load(self, seed: int) -> Captioned:
         """Return the training pictures, each with its full caption and with one that
@@ -163,20 +168,8 @@ class Scenes:
         }
         return metrics | {"captions_each": self.measured}
 
-    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures of two objects show everything that their caption
-        describes.
-        """
-        return SpotCheck(
-            "two_objects_everything", everything_shown(draw, (2,), n, seed)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return (
-            f"{metrics['one_object_everything']:.1%} of pictures of one object show "
-            "all that the caption says"
-        )
+    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
+        return everything_shown(draw, (2,), n, seed)
 
 
 @dataclass(frozen=True)
@@ -190,6 +183,10 @@ class Emoji:
     source: ClassVar[Source] = emoji.SOURCE
     context_length: ClassVar[int] = 10
     example: ClassVar[str] = "fire engine"
+    metric: ClassVar[str] = "recalled"
+    in_words: ClassVar[str] = (
+        "{recalled:.1%} of training names give a picture that is nearest to their own"
+    )
 
     def load(self, seed: int) -> Captioned:
         """Return the training pictures with their names; the seed has no effect."""
@@ -234,10 +231,9 @@ class Emoji:
             "held_out_names_of_known_words": len(known),
         }
 
-    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many of the training names give their pictures."""
+    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
         sample = torch.tensor(draw_items(range(len(load_emoji_split()[0])), n, seed))
-        return SpotCheck("recalled", self._are_recalled(draw, sample).tolist())
+        return self._are_recalled(draw, sample).tolist()
 
     def _are_recalled(
         self, draw: DrawCaptions, indices: Int[Tensor, "n"]
@@ -248,13 +244,6 @@ class Emoji:
         train, _ = load_emoji_split()
         drawn = draw([train.names[index] for index in indices.tolist()])
         return _nearest(drawn) == indices
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of recalled names as a phrase."""
-        return (
-            f"{metrics['recalled']:.1%} of training names give a picture that is "
-            "nearest to their own"
-        )
 
 
 def _nearest(drawn: Float[Tensor, "n 3 32 32"]) -> Int[Tensor, "n"]:
@@ -276,6 +265,14 @@ class LatentDiffusionRecipe(TextToImageRecipe):
 
     pictures: Scenes | Emoji
     autoencoder: str
+
+    @property
+    def metric(self) -> str:
+        return self.pictures.metric
+
+    @property
+    def in_words(self) -> str:
+        return self.pictures.in_words
 
     @property
     def source(self) -> Source:
@@ -325,7 +322,6 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:
-        """Return the model with its tokenizer and its autoencoder."""
         return LatentDiffusion(
             model,
             WordTokenizer.from_dict(card["tokenizer"]),
@@ -340,28 +336,24 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         metrics = self.pictures.measure(self._drawing(loaded, self.seed), self.seed)
         return metrics | {"sampler": self.sampler}
 
-    def spot_check(self, loaded: LatentDiffusion, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures fit their captions."""
-        return self.pictures.spot_check(self._drawing(loaded, seed), n, seed)
+    def score(self, loaded: LatentDiffusion, n: int, seed: int) -> list:
+        return self.pictures.score(self._drawing(loaded, seed), n, seed)
 
     def _drawing(self, loaded: LatentDiffusion, seed: int) -> DrawCaptions:
         return lambda captions: loaded.draw(
             captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the most important metric as a phrase."""
-        return self.pictures.summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 3 height width"]:
-        """Return pictures for the prompt."""
-        return loaded.draw(
-            [options.required_prompt(self.pictures.example)] * count,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+    ) -> Images:
+        return Images(
+            loaded.draw(
+                [options.required_prompt(self.pictures.example)] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
 

@@ -56,8 +56,8 @@ from genai_tutorial.science.structures import (
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
-from .sampling import DecoderRecipe
+from .recipe import RunSettings, Trained, draw_items
+from .sampling import DecoderRecipe, TextRecipe
 
 SAMPLES, COOLER_SAMPLES, LABELLED_SAMPLES = 1_000, 300, 100
 """The number of strings that a card's metrics are measured on: at temperature 1, at
@@ -93,11 +93,12 @@ class MoleculeRecipe(DecoderRecipe):
     label_dropout: float
 
     source: ClassVar[Source] = molecules.SOURCE
-
-    @property
-    def options(self) -> MoleculeOptions:
-        """Drug-like molecules."""
-        return MoleculeOptions()
+    options: ClassVar[MoleculeOptions] = MoleculeOptions()
+    metric: ClassVar[str] = "held_out_nats_per_molecule"
+    in_words: ClassVar[str] = (
+        "{valid_at_temperature_1:.0%} of samples are molecules, "
+        "{sampled[novelty]:.0%} of those are new"
+    )
 
     @cached_property
     def tokenizer(self) -> SmilesTokenizer:
@@ -105,7 +106,6 @@ class MoleculeRecipe(DecoderRecipe):
         return SmilesTokenizer.from_smiles(load_molecule_split()[0], QED_LABELS)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         train, held_out = load_molecule_split()
         length = self.config.context_length
         qed_of = load_drug_likeness()
@@ -171,24 +171,11 @@ class MoleculeRecipe(DecoderRecipe):
             },
         }
 
-    def spot_check(self, loaded: MoleculeModel, n: int, seed: int) -> SpotCheck:
-        """Measure the loss on a sample of the held-out molecules."""
+    def score(self, loaded: MoleculeModel, n: int, seed: int) -> list:
         molecules = draw_items(load_molecule_split()[1], n, seed)
-        return SpotCheck(
-            "held_out_nats_per_molecule", held_out_losses(loaded, molecules)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the valid and the novel share as a phrase."""
-        return (
-            f"{metrics['valid_at_temperature_1']:.0%} of samples are molecules, "
-            f"{metrics['sampled']['novelty']:.0%} of those are new"
-        )
+        return held_out_losses(loaded, molecules)
 
     def write(self, loaded: MoleculeModel, options: MoleculeOptions, seed: int) -> str:
-        """Return the valid ones of some samples, one in each line with its
-        drug-likeness.
-        """
         samples = sample_guided(
             loaded,
             options.molecules,
@@ -201,7 +188,6 @@ class MoleculeRecipe(DecoderRecipe):
         return "\n".join(f"{qed(smiles):.2f}  {smiles}" for smiles in valid)
 
     def wrap(self, model: DecoderLM, card: dict) -> MoleculeModel:
-        """Return the decoder with its tokenizer."""
         return MoleculeModel(model, SmilesTokenizer.from_dict(card["tokenizer"]))
 
 
@@ -258,7 +244,7 @@ class StructureOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Molecules3DRecipe(Recipe):
+class Molecules3DRecipe(TextRecipe):
     """A recipe for a diffusion model of molecules in space."""
 
     config: EquivariantConfig
@@ -266,19 +252,17 @@ class Molecules3DRecipe(Recipe):
     max_atoms: int = 9
 
     source: ClassVar[Source] = ligands.SOURCE
-    makes: ClassVar[str] = "text"
-
-    @property
-    def options(self) -> StructureOptions:
-        """The default options: a molecule of any size, in 50 steps."""
-        return StructureOptions()
+    options: ClassVar[StructureOptions] = StructureOptions()
+    metric: ClassVar[str] = "sampled.sound"
+    in_words: ClassVar[str] = (
+        "{sampled[sound]:.0%} of its molecules are connected, have no clashes and keep "
+        "their valences"
+    )
 
     def build(self) -> EquivariantNetwork:
-        """Return the untrained network."""
         return EquivariantNetwork(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, held_out = load_ligand_split(self.max_atoms)
         generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
@@ -322,18 +306,10 @@ class Molecules3DRecipe(Recipe):
             ),
         }
 
-    def spot_check(self, loaded: EquivariantNetwork, n: int, seed: int) -> SpotCheck:
-        """Measure the share of new samples that are sound."""
+    def score(self, loaded: EquivariantNetwork, n: int, seed: int) -> list:
         sampled = self.draw_molecules(loaded, n, StructureOptions(), seed)
         values = [judge_structure(molecule).sound for molecule in sampled]
-        return SpotCheck("sampled.sound", values)
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of sound molecules as a phrase."""
-        return (
-            f"{metrics['sampled']['sound']:.0%} of its molecules are connected, have "
-            "no clashes and keep their valences"
-        )
+        return values
 
     def draw_molecules(
         self,
@@ -354,9 +330,6 @@ class Molecules3DRecipe(Recipe):
     def write(
         self, loaded: EquivariantNetwork, options: StructureOptions, seed: int
     ) -> str:
-        """Return a molecule as the text of an XYZ file, which every viewer of molecules
-        opens; the best of eight samples if one of them is sound.
-        """
         drawn = self.draw_molecules(loaded, 8, options, seed)
         sound = [molecule for molecule in drawn if judge_structure(molecule).sound]
         return to_xyz((sound or drawn)[0], f"molecules-3d, seed {seed}")

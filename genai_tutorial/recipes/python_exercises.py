@@ -31,7 +31,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
@@ -50,15 +50,15 @@ class ExercisesRecipe(DecoderRecipe):
     mixture: Mapping[Form, float]
 
     source: ClassVar[Source] = EXERCISES
-
-    @property
-    def options(self) -> TextOptions:
-        """The likeliest body for a docstring."""
-        return TextOptions(
-            prompt="Return the sum of the squares of the even numbers.",
-            temperature=0,
-            tokens=96,
-        )
+    options: ClassVar[TextOptions] = TextOptions(
+        prompt="Return the sum of the squares of the even numbers.",
+        temperature=0,
+        tokens=96,
+    )
+    metric: ClassVar[str] = "lines_filled"
+    in_words: ClassVar[str] = (
+        "{solved_greedily:.0%} of held-out exercises solved at the first attempt"
+    )
 
     @cached_property
     def documents(self) -> list[str]:
@@ -73,7 +73,6 @@ class ExercisesRecipe(DecoderRecipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the documents, or resume a run that was stopped."""
         tokenizer = self.tokenizer()
         rows = encode_documents(tokenizer, self.documents, self.row_length)
         model = self.build().to(run.device)
@@ -120,24 +119,13 @@ class ExercisesRecipe(DecoderRecipe):
             "held_out_exercises": HELD_OUT,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many lines are filled exactly."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         exercises = draw_items(held_out_exercises(), n, seed)
-        return SpotCheck("lines_filled", _fills(CodeModel(*loaded), exercises))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of solved exercises."""
-        return (
-            f"{metrics['solved_greedily']:.0%} of held-out exercises solved at the "
-            "first attempt"
-        )
+        return _fills(CodeModel(*loaded), exercises)
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return a program for a docstring, or for a signature with a docstring."""
         model, tokenizer = loaded
         prompt = exercise_prompt(options.prompt)
         end = tokenizer.special_tokens[END]

@@ -1,9 +1,16 @@
-"""Spot checks: one metric of a model's card, estimated from a small random sample."""
+"""The base class of all recipes: all settings needed to retrain one of the book's
+models.
+
+A recipe is a frozen dataclass of settings, with the data, the model, the loss and the
+measurement as methods. Its settings are written on the model's card, so JSON must be
+able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file
+and calls `measure` on the rounded model; `load` calls `build` and `wrap`; `sample`
+draws from what `load` returns.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -12,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
-from genai_tutorial.metrics import Interval, clopper_pearson_interval, t_interval
 from genai_tutorial.pretrained import (
     read_card,
     read_tokenizer,
@@ -36,47 +42,34 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class SpotCheck:
-    """A metric of a card, measured item by item on a sample.
+class Texts:
+    """Texts that a model has written."""
 
-    Attributes:
-        metric: Its path on the card, such as "facts_completed.told".
-        values: Its value on each item, a bool if an item is right or wrong. The metric
-            is their mean.
+    items: list[str]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that a model has drawn, brightness from 0 to 1: grey ones without a
+    channel dimension, or RGB with three channels.
     """
 
-    metric: str
-    values: Sequence[float | bool]
-
-    def on_card(self, metrics: Mapping[str, Any]) -> float:
-        """Return the value of the metric on the card.
-
-        >>> SpotCheck("facts.told", [True]).on_card({"facts": {"told": 0.9}})
-        0.9
-        """
-        return reduce(lambda part, key: part[key], self.metric.split("."), metrics)
-
-    def interval(self, level: float = 0.999) -> Interval:
-        """Return a confidence interval of the metric: Clopper-Pearson's if items are
-        right or wrong, Student's otherwise.
-
-        Wilson's interval is too narrow for an accuracy near 1: if that is 0.999, the
-        intervals of 97 in 100 samples of 32 contain it, instead of 999 in 1,000.
-
-        >>> print(SpotCheck("accuracy", [True] * 30).interval(level=0.95))
-        1.00 (95% interval 0.88 to 1.00)
-        """
-        if all(isinstance(value, bool) for value in self.values):
-            return clopper_pearson_interval(sum(self.values), len(self.values), level)
-        return t_interval(self.values, level)
+    items: Float[Tensor, "count *channels height width"]
 
 
-def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
-    """Draw `n` of the items without replacement."""
-    if not 1 <= n <= len(items):
-        raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
-    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
-    return [items[place] for place in order[:n].tolist()]
+@dataclass(frozen=True)
+class Films:
+    """Clips that a model has drawn; red, green and blue from 0 to 1."""
+
+    items: Float[Tensor, "count frame 3 height width"]
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Sounds that a model has made: `rate` samples per second, from -1 to 1."""
+
+    items: Float[Tensor, "count sample"]
+    rate: int
 
 
 @dataclass(frozen=True)
@@ -217,20 +210,25 @@ class Recipe(ABC):
     makes: ClassVar[Literal["text", "images", "films", "sounds"] | None] = None
     """The kind of sample that the model generates; None where it generates nothing."""
 
-    rate: ClassVar[int] = 16_000
-    """Samples per second of the sounds that the model generates, if it does."""
+    options: ClassVar[Any] = None
+    """The sampling options with this model's defaults, a frozen dataclass; None where
+    the model generates nothing.
+    """
+
+    metric: ClassVar[str]
+    """The metric that `score` measures: its path on the card, such as
+    "facts_completed.told".
+    """
+
+    in_words: ClassVar[str]
+    """The most important metric with its unit, as a format string for the card's
+    metrics, such as "{held_out_accuracy:.1%} of unseen digits read correctly".
+    """
 
     tokenizer_file: ClassVar[str | None] = None
     """A file for the tokenizer that several models share, beside their cards; None
     keeps the tokenizer on the card.
     """
-
-    @property
-    def options(self) -> Any:
-        """The sampling options with this model's defaults, a frozen dataclass; None
-        where the model generates nothing.
-        """
-        return None
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rates over the recipe's steps."""
@@ -258,24 +256,22 @@ class Recipe(ABC):
         """Return how good the model is on held-out data: the card's `metrics`."""
 
     @abstractmethod
-    def spot_check(self, loaded: Any, n: int, seed: int) -> SpotCheck:
-        """Measure one of the card's metrics on a random sample of the held-out items,
-        so quickly that every test run can do it.
+    def score(self, loaded: Any, n: int, seed: int) -> list:
+        """Return `metric` for each of `n` held-out items, drawn at random: a bool if an
+        item is right or wrong, else a number. The card has their mean over all items.
 
         Args:
             loaded: The result of `load`.
-            n: The size of the sample.
-            seed: Seed of the sample, and of the noise if the model is sampled.
+            n: The number of items, few enough for every test run.
+            seed: Seed of the draw, and of the noise if the model is sampled.
 
         Raises:
             ValueError: If there are fewer than `n` held-out items.
         """
 
-    @abstractmethod
     def summary(self, metrics: dict) -> str:
-        """Return the most important metric with its unit, such as "98.1 % of unseen
-        digits".
-        """
+        """Return `in_words` with a card's metrics."""
+        return self.in_words.format(**metrics)
 
     def wrap(self, model: nn.Module, card: dict) -> Any:
         """Return the result of `load`: the model, or the model together with its
@@ -283,46 +279,17 @@ class Recipe(ABC):
         """
         return model
 
-    def write(self, loaded: Any, options: Any, seed: int) -> str:
-        """Return a text, sampled from the result of `load`.
-
-        Raises:
-            ValueError: If the model writes no text, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} writes no text: {self.description()}.")
-
-    def draw(
+    def sample(
         self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count *channels height width"]:
-        """Return images, sampled from the result of `load`: brightness from 0 to 1,
-        grey without a channel dimension or RGB with three channels.
+    ) -> Texts | Images | Films | Sounds:
+        """Return samples from the result of `load`.
 
         Raises:
-            ValueError: If the model draws no images, or an option is out of range.
+            ValueError: If the model generates nothing, or an option is out of range.
         """
-        raise ValueError(f"{self.name} draws no images: {self.description()}.")
-
-    def film(
-        self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films, sampled from the result of `load`: red, green and blue from 0
-        to 1.
-
-        Raises:
-            ValueError: If the model draws no films, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} draws no films: {self.description()}.")
-
-    def sound(
-        self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return sounds, sampled from the result of `load`: `rate` samples per second,
-        from -1 to 1.
-
-        Raises:
-            ValueError: If the model makes no sounds, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} makes no sounds: {self.description()}.")
+        raise ValueError(
+            f"{self.name} makes nothing that could be sampled: {self.description()}."
+        )
 
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""
@@ -375,3 +342,11 @@ def _restored(settings: Any, saved: Any) -> Any:
             }
         )
     return tuple(saved) if isinstance(saved, list) else saved
+
+
+def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
+    """Draw `n` of the items without replacement."""
+    if not 1 <= n <= len(items):
+        raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
+    return [items[place] for place in order[:n].tolist()]

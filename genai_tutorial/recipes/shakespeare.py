@@ -21,7 +21,7 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 EVAL_CHARACTERS = 32_768
@@ -37,14 +37,15 @@ class LanguageRecipe(DecoderRecipe):
     clip_norm: float = 1.0
 
     source: ClassVar[Source] = SOURCE
-
-    @property
-    def options(self) -> TextOptions:
-        """500 characters after a newline, at a temperature of 0.8."""
-        return TextOptions(prompt="\n", temperature=0.8, tokens=500)
+    options: ClassVar[TextOptions] = TextOptions(
+        prompt="\n", temperature=0.8, tokens=500
+    )
+    metric: ClassVar[str] = "held_out_nats_per_character"
+    in_words: ClassVar[str] = (
+        "{held_out_nats_per_character:.3f} nats per character on unseen plays"
+    )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the plays, or resume a run that was stopped."""
         plays = load_shakespeare()
         tokenizer = CharacterTokenizer.from_text(plays.train)
         text, held_out = (
@@ -86,33 +87,21 @@ class LanguageRecipe(DecoderRecipe):
             "windows": f"of {model.config.context_length} characters, without overlap",
         }
 
-    def spot_check(
+    def score(
         self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the loss on windows of the held-out plays."""
+    ) -> list:
         model, tokenizer = loaded
         held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
         length = self.config.context_length
         starts = range(0, len(held_out) - length, length)
-        return SpotCheck(
-            "held_out_nats_per_character",
-            [
-                held_out_loss(model, held_out[start : start + length + 1])
-                for start in draw_items(starts, n, seed)
-            ],
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the held-out loss as a phrase."""
-        return (
-            f"{metrics['held_out_nats_per_character']:.3f} nats per character on "
-            "unseen plays"
-        )
+        return [
+            held_out_loss(model, held_out[start : start + length + 1])
+            for start in draw_items(starts, n, seed)
+        ]
 
     def wrap(
         self, model: DecoderLM, card: dict
     ) -> tuple[DecoderLM, CharacterTokenizer]:
-        """Return the decoder with its tokenizer."""
         return model, CharacterTokenizer.from_dict(card["tokenizer"])
 
     def write(
@@ -121,7 +110,6 @@ class LanguageRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return the prompt, continued."""
         ids = loaded[1].encode(options.prompt)
         return options.prompt + continue_text(loaded, ids, options, seed)
 

@@ -33,7 +33,7 @@ from genai_tutorial.tasks.shapes import (
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
 """The number of pictures with different captions among which retrieval is measured, and
@@ -116,13 +116,16 @@ class ShapesCLIPRecipe(Recipe):
     objects: tuple[int, ...] = (1, 2)
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "two_objects_image_to_text_recall_at_1"
+    in_words: ClassVar[str] = (
+        "{two_objects_image_to_text_recall_at_1:.1%} of unseen pictures find their "
+        "caption among {candidates[two_objects]}"
+    )
 
     def build(self) -> CLIP:
-        """Return the untrained model."""
         return CLIP(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         model = self.build().to(run.device)
         average, history = run.fit(
             parallel(model),
@@ -142,7 +145,6 @@ class ShapesCLIPRecipe(Recipe):
         return Trained(average, history.seconds, notes)
 
     def wrap(self, model: CLIP, card: dict) -> LoadedCLIP:
-        """Return the model with its tokenizer."""
         return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: CLIP) -> dict:
@@ -169,23 +171,10 @@ class ShapesCLIPRecipe(Recipe):
             )
         return metrics
 
-    def spot_check(self, loaded: LoadedCLIP, n: int, seed: int) -> SpotCheck:
-        """Measure the recall at 1 for pictures of two objects, among as many candidates
-        as on the card.
-        """
+    def score(self, loaded: LoadedCLIP, n: int, seed: int) -> list:
         pictures, texts = embed_task(loaded, (2,), "train")
         hits = hits_at_k(pictures, texts, k=1).tolist()
-        return SpotCheck(
-            "two_objects_image_to_text_recall_at_1", draw_items(hits, n, seed)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the recall at 1 as a phrase."""
-        recall = metrics["two_objects_image_to_text_recall_at_1"]
-        return (
-            f"{recall:.1%} of unseen pictures find their caption among "
-            f"{metrics['candidates']['two_objects']}"
-        )
+        return draw_items(hits, n, seed)
 
 
 def embed_task(

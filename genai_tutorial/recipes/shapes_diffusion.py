@@ -32,7 +32,7 @@ from genai_tutorial.tasks.shapes import (
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, load_recipe
+from .recipe import Images, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -55,7 +55,6 @@ class TextToImageRecipe(Recipe):
 
     @property
     def options(self) -> CaptionOptions:
-        """The recipe's sampler; the prompt has no default."""
         return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     @property
@@ -64,7 +63,6 @@ class TextToImageRecipe(Recipe):
         return f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
 
     def build(self) -> TextToImage:
-        """Return the untrained model."""
         return TextToImage(self.text, self.config, self.seed)
 
     def build_on_clip(self) -> TextToImage:
@@ -132,9 +130,13 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     scenes: int
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "two_objects.everything"
+    in_words: ClassVar[str] = (
+        "{one_object[everything]:.1%} of pictures of one object show all that the "
+        "caption says"
+    )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         shapes = load_shapes(self.scenes, self.seed, objects=(1, 2))
         shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
         model = self.build_on_clip().to(run.device)
@@ -184,7 +186,6 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
 
     def wrap(self, model: TextToImage, card: dict) -> tuple[TextToImage, WordTokenizer]:
-        """Return the model with its tokenizer."""
         return model, WordTokenizer.from_dict(card["tokenizer"])
 
     def measure(self, model: TextToImage) -> dict:
@@ -204,16 +205,11 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
         return metrics | {"captions_each": N_EVAL_CAPTIONS, "sampler": self.sampler}
 
-    def spot_check(
+    def score(
         self, loaded: tuple[TextToImage, WordTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many pictures of two objects show everything that their caption
-        describes.
-        """
+    ) -> list:
         draw = self._drawing(loaded[0], seed)
-        return SpotCheck(
-            "two_objects.everything", everything_shown(draw, (2,), n, seed)
-        )
+        return everything_shown(draw, (2,), n, seed)
 
     def _drawing(self, model: TextToImage, seed: int) -> DrawCaptions:
         return lambda captions: draw_scenes(
@@ -225,21 +221,13 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
             seed=seed,
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return (
-            f"{metrics['one_object']['everything']:.1%} of pictures of one object show "
-            "all that the caption says"
-        )
-
-    def draw(
+    def sample(
         self,
         loaded: tuple[TextToImage, WordTokenizer],
         options: CaptionOptions,
         count: int,
         seed: int,
-    ) -> Float[Tensor, "count 3 32 32"]:
-        """Return pictures for the prompt; the empty prompt means no condition."""
+    ) -> Images:
         model, tokenizer = loaded
         prompt = options.required_prompt("a small red circle above a blue square")
         for shape in parse_caption(prompt).objects if prompt else ():
@@ -248,13 +236,15 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
                     f"Name a colour for each shape, as in 'a red {shape.shape}': got "
                     f"{shape.text()!r}."
                 )
-        return draw_scenes(
-            model,
-            tokenizer,
-            [prompt] * count,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+        return Images(
+            draw_scenes(
+                model,
+                tokenizer,
+                [prompt] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
 

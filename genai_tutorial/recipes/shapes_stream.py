@@ -42,7 +42,7 @@ from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Images, Recipe, RunSettings, Trained, draw_items, load_recipe
 from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
@@ -118,18 +118,17 @@ class ShapesStreamRecipe(Recipe):
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar = "images"
-
-    @property
-    def options(self) -> GuidedCaption:
-        """A caption, and the weight of guidance."""
-        return GuidedCaption(guidance=3.0)
+    options: ClassVar[GuidedCaption] = GuidedCaption(guidance=3.0)
+    metric: ClassVar[str] = "answered_right"
+    in_words: ClassVar[str] = (
+        "{one_object_drawn_right:.0%} of single shapes drawn right, "
+        "{answered_right:.0%} of questions answered right"
+    )
 
     def build(self) -> StreamNetwork:
-        """Return the untrained model, with an empty codebook."""
         return StreamNetwork(self.config, self.codes, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Fit the codebook, then train the decoder, or resume a stopped run."""
         asked = load_scene_questions(self.pictures, self.seed, self.kinds)
         autoencoder = load_recipe(EMOJI_AUTOENCODER)
         latents = encode_images(autoencoder, asked.images, self.seed)
@@ -163,7 +162,6 @@ class ShapesStreamRecipe(Recipe):
         return Trained(average, history.seconds, notes)
 
     def wrap(self, model: StreamNetwork, card: dict) -> LoadedStream:
-        """Return the model with its tokenizer and the autoencoder."""
         tokenizer = WordTokenizer.from_dict(card["tokenizer"])
         return LoadedStream(model, tokenizer, load_recipe(EMOJI_AUTOENCODER))
 
@@ -187,26 +185,17 @@ class ShapesStreamRecipe(Recipe):
             **{f"{kind}_right": round(i.mean, 4) for kind, i in by_kind.items()},
         }
 
-    def spot_check(self, loaded: LoadedStream, n: int, seed: int) -> SpotCheck:
-        """Measure the share of right answers to questions about unseen pictures."""
+    def score(self, loaded: LoadedStream, n: int, seed: int) -> list:
         asked = held_out_questions()
         chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
         rights = right_answers(*answered(loaded, asked, chosen))
-        return SpotCheck("answered_right", rights)
+        return rights
 
-    def summary(self, metrics: dict) -> str:
-        """Return both shares as a phrase."""
-        return (
-            f"{metrics['one_object_drawn_right']:.0%} of single shapes drawn right, "
-            f"{metrics['answered_right']:.0%} of questions answered right"
-        )
-
-    def draw(
+    def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
-    ) -> Float[Tensor, "count 3 height width"]:
-        """Draw pictures for a caption."""
+    ) -> Images:
         prompt = options.required_prompt("a red circle above a blue square")
-        return loaded.draw([prompt] * count, seed, options.guidance)
+        return Images(loaded.draw([prompt] * count, seed, options.guidance))
 
 
 def held_out_questions() -> SceneQuestions:

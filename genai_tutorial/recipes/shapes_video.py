@@ -44,7 +44,7 @@ from genai_tutorial.video import (
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
 from .latent_diffusion import SHAPES_LATENT
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, load_recipe
+from .recipe import Films, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_diffusion import SHAPES_SCHEDULE
 
@@ -207,14 +207,17 @@ class TextToVideoRecipe(Recipe):
 
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "films"
+    metric: ClassVar[str] = "train.direction"
+    in_words: ClassVar[str] = (
+        "{train[identity]:.1%} of films show the object of the caption in all frames, "
+        "and {train[direction]:.1%} move in its direction"
+    )
 
     @property
     def options(self) -> CaptionOptions:
-        """The default options of the sampler; the prompt has no default."""
         return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> TextToVideo:
-        """Return the untrained model, including an untrained image model."""
         return self._inflate(SHAPES_LATENT.build())
 
     def build_on_images(self) -> TextToVideo:
@@ -293,7 +296,6 @@ class TextToVideoRecipe(Recipe):
         return (output - target)[~known].square().mean()
 
     def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
-        """Return the model with its autoencoder."""
         return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: TextToVideo) -> dict:
@@ -317,11 +319,10 @@ class TextToVideoRecipe(Recipe):
         """Return captions of clips that are not in the training set."""
         return load_clips(count, seed, self.config.frames, split).captions
 
-    def spot_check(self, loaded: LatentVideo, n: int, seed: int) -> SpotCheck:
-        """Measure the share of films that move in the direction of their captions."""
+    def score(self, loaded: LatentVideo, n: int, seed: int) -> list:
         captions = self.captions(n, seed + 1, "train")
         scores = motion_scores(captions, self._film(loaded, captions, seed))
-        return SpotCheck("train.direction", [score.direction for score in scores])
+        return [score.direction for score in scores]
 
     def _film(
         self, loaded: LatentVideo, captions: Sequence[str], seed: int
@@ -330,21 +331,17 @@ class TextToVideoRecipe(Recipe):
             captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the most important metrics as a phrase."""
-        of_train = metrics["train"]
-        return (
-            f"{of_train['identity']:.1%} of films show the object of the caption in "
-            f"all frames, and {of_train['direction']:.1%} move in its direction"
-        )
-
-    def film(
+    def sample(
         self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
-    ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films of the prompt."""
+    ) -> Films:
         prompt = options.required_prompt("a small red circle moves left slowly")
-        return loaded.draw(
-            [prompt] * count, steps=options.steps, guidance=options.guidance, seed=seed
+        return Films(
+            loaded.draw(
+                [prompt] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
 

@@ -39,7 +39,7 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 from .shapes_clip import SHAPES_CLIP
 
 N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
@@ -58,9 +58,12 @@ class ShapesVLMRecipe(Recipe):
     mixture: Mapping[Kind, float] = field(default_factory=lambda: dict(MIXTURE))
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "unseen.all"
+    in_words: ClassVar[str] = (
+        "{unseen[all]:.0%} of questions about unseen pictures answered right"
+    )
 
     def build(self) -> VisionLanguageModel:
-        """Return the untrained model."""
         return VisionLanguageModel(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
@@ -91,7 +94,6 @@ class ShapesVLMRecipe(Recipe):
         return Trained(average, history.seconds, notes)
 
     def wrap(self, model: VisionLanguageModel, card: dict) -> ImageReader:
-        """Return the model with its tokenizer."""
         return ImageReader(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: VisionLanguageModel) -> dict:
@@ -105,21 +107,11 @@ class ShapesVLMRecipe(Recipe):
             "new_pairs": measured(reader, held_out_questions("new pairs")),
         }
 
-    def spot_check(self, loaded: ImageReader, n: int, seed: int) -> SpotCheck:
-        """Measure the share of right answers of one word to questions about unseen
-        pictures.
-        """
+    def score(self, loaded: ImageReader, n: int, seed: int) -> list:
         asked = held_out_questions("train")
         chosen = draw_items(with_one_word(asked), n, seed)
         rights = answers_right(loaded, asked, chosen)[1]
-        return SpotCheck("unseen.all", rights)
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of right answers as a phrase."""
-        return (
-            f"{metrics['unseen']['all']:.0%} of questions about unseen pictures "
-            "answered right"
-        )
+        return rights
 
 
 def conversation_loss(

@@ -44,7 +44,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items
 
 BUDGET = Budget(steps=4, seconds=None)
 """The budget of a task when the agent is measured: at most two calls are needed. There
@@ -85,9 +85,10 @@ class ToolRecipe(Recipe):
     learning_rate: float
 
     source: ClassVar[Source] = TRACES
+    metric: ClassVar[str] = "right"
+    in_words: ClassVar[str] = "{right:.0%} of {tasks} tasks solved with tools"
 
     def build(self) -> Adapter:
-        """Return an adapter that changes nothing yet, with zeros in both matrices."""
         with torch.device("meta"):  # no memory for SmolLM2 itself
             model = DecoderLM(open_smollm2().config, seed=None)
             add_lora(model, self.config)
@@ -98,7 +99,6 @@ class ToolRecipe(Recipe):
         return adapter
 
     def wrap(self, model: Adapter, card: dict) -> ToolCaller:
-        """Return SmolLM2 with the adapter and the tokenizer."""
         decoder, tokenizer = load_smollm2()
         add_lora(decoder, self.config)
         attached = Adapter(dict(lora_layers(decoder)))
@@ -138,14 +138,9 @@ class ToolRecipe(Recipe):
             "tasks": len(tasks),
         }
 
-    def spot_check(self, loaded: ToolCaller, n: int, seed: int) -> SpotCheck:
-        """Measure how many tasks are solved with free arguments."""
+    def score(self, loaded: ToolCaller, n: int, seed: int) -> list:
         tasks = draw_items(agent_tasks(), n, seed)
-        return SpotCheck("right", right_answers(loaded, tasks, False))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of solved tasks."""
-        return f"{metrics['right']:.0%} of {metrics['tasks']} tasks solved with tools"
+        return right_answers(loaded, tasks, False)
 
 
 def adapter_loss(

@@ -6,8 +6,6 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from genai_tutorial.audio import (
     PAUSE,
@@ -40,7 +38,7 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe
 
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""
@@ -59,9 +57,13 @@ class SpokenCaptionsRecipe(Recipe):
     data_seed: int = 0
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "mean_errors"
+    in_words: ClassVar[str] = (
+        "a word error rate of {word_error_rate:.1%} for unseen sentences by unseen "
+        "voices"
+    )
 
     def build(self) -> SpeechRecognizer:
-        """Return the untrained recognizer."""
         return SpeechRecognizer(self.config, self.seed)
 
     def recordings(self) -> Recordings:
@@ -72,7 +74,6 @@ class SpokenCaptionsRecipe(Recipe):
         return recordings
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the recognizer, or resume a run that was stopped."""
         model = self.build().to(run.device)
         masks = torch.Generator().manual_seed(self.seed)
         trained, history = run.fit(
@@ -95,7 +96,6 @@ class SpokenCaptionsRecipe(Recipe):
         return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechRecognizer, card: dict) -> Transcriber:
-        """Return the recognizer with its vocabulary."""
         return Transcriber(model, tuple(card["words"]))
 
     def measure(self, model: SpeechRecognizer) -> dict:
@@ -122,18 +122,10 @@ class SpokenCaptionsRecipe(Recipe):
             "held_out_utterances": TESTED,
         }
 
-    def spot_check(self, loaded: Transcriber, n: int, seed: int) -> SpotCheck:
-        """Measure the number of word errors per sentence."""
+    def score(self, loaded: Transcriber, n: int, seed: int) -> list:
         recordings = held_out_recordings()
         chosen = recordings.choose(draw_items(range(len(recordings)), n, seed))
-        return SpotCheck("mean_errors", _errors(chosen, transcribe(loaded, chosen)))
-
-    def summary(self, metrics: dict) -> str:
-        """Return the word error rate as a phrase."""
-        return (
-            f"a word error rate of {metrics['word_error_rate']:.1%} for unseen "
-            "sentences by unseen voices"
-        )
+        return _errors(chosen, transcribe(loaded, chosen))
 
 
 def held_out_recordings(held_out_voices: bool = True) -> Recordings:
@@ -212,11 +204,12 @@ class CaptionVoiceRecipe(Recipe):
     source: ClassVar[Source] = SOURCE
     makes: ClassVar[str] = "sounds"
     rate: ClassVar[int] = 16_000
-
-    @property
-    def options(self) -> SpokenOptions:
-        """The default options: the first voice at its own pace."""
-        return SpokenOptions()
+    options: ClassVar[SpokenOptions] = SpokenOptions()
+    metric: ClassVar[str] = "log_mel_distance"
+    in_words: ClassVar[str] = (
+        "the book's recognizer misreads {word_error_rate:.1%} of its words, and "
+        "{word_error_rate_original:.1%} of the original's"
+    )
 
     @property
     def voices(self) -> list[Voice]:
@@ -230,11 +223,9 @@ class CaptionVoiceRecipe(Recipe):
         return speak(texts, self._in_turn(len(texts)))
 
     def build(self) -> SpeechSynthesizer:
-        """Return the untrained synthesizer."""
         return SpeechSynthesizer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the synthesizer, or resume a run that was stopped."""
         if run.process.world_size > 1:
             raise ValueError(
                 "This small model trains in one process: start it without torchrun."
@@ -256,7 +247,6 @@ class CaptionVoiceRecipe(Recipe):
         return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
-        """Return the synthesizer with its lexicon."""
         pronunciations = {
             word: tuple(phonemes) for word, phonemes in card["pronunciations"].items()
         }
@@ -280,35 +270,29 @@ class CaptionVoiceRecipe(Recipe):
             "held_out_sentences": READ,
         }
 
-    def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
-        """Measure the distance between the model's and the original spectrograms."""
+    def score(self, loaded: TextToSpeech, n: int, seed: int) -> list:
         places = draw_items(range(READ), n, seed)
-        return SpotCheck("log_mel_distance", self._distances(loaded.model, places))
+        return self._distances(loaded.model, places)
 
-    def summary(self, metrics: dict) -> str:
-        """Return the word error rates of the voice and of its original as a phrase."""
-        return (
-            f"the book's recognizer misreads {metrics['word_error_rate']:.1%} of its "
-            f"words, and {metrics['word_error_rate_original']:.1%} of the original's"
-        )
-
-    def sound(
+    def sample(
         self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return the prompt spoken `count` times, with different initial phases."""
+    ) -> Sounds:
         if not 0 <= options.voice <= 1:
             raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
         mixture = (1 - options.voice, options.voice)
-        return torch.stack(
-            [
-                loaded.say(
-                    options.prompt,
-                    mixture,
-                    torch.Generator().manual_seed(seed + number),
-                    options.pace,
-                )
-                for number in range(count)
-            ]
+        return Sounds(
+            torch.stack(
+                [
+                    loaded.say(
+                        options.prompt,
+                        mixture,
+                        torch.Generator().manual_seed(seed + number),
+                        options.pace,
+                    )
+                    for number in range(count)
+                ]
+            ),
+            self.rate,
         )
 
     def _in_turn(self, n: int) -> list[Voice]:

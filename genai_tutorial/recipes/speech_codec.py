@@ -21,7 +21,7 @@ from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items
 
 TESTED, TEST_SEED = 60, 1_000_020
 """The number of held-out utterances for the metrics, and their seed."""
@@ -39,9 +39,13 @@ class SpeechCodecRecipe(Recipe):
     vector_lr: float
 
     source: ClassVar[Source] = SOURCE
+    metric: ClassVar[str] = "log_mel_distance"
+    in_words: ClassVar[str] = (
+        "a log-mel distance of {log_mel_distance:.2f} nats at {bits:.0f} bits per "
+        "second"
+    )
 
     def build(self) -> WaveCodec:
-        """Return the untrained codec."""
         return WaveCodec(self.config, self.seed)
 
     def examples(self) -> Float[Tensor, "example time"]:
@@ -51,7 +55,6 @@ class SpeechCodecRecipe(Recipe):
         return whole[: len(whole) // self.samples * self.samples].view(-1, self.samples)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the codec, or resume a run that was stopped."""
         generator = torch.Generator().manual_seed(self.seed)
         examples = self.examples()
         codec = self.build().to(run.device)
@@ -103,18 +106,14 @@ class SpeechCodecRecipe(Recipe):
             "held_out_utterances": TESTED,
         }
 
-    def spot_check(self, loaded: WaveCodec, n: int, seed: int) -> SpotCheck:
-        """Measure the log-mel distance with all codebooks."""
+    def score(self, loaded: WaveCodec, n: int, seed: int) -> list:
         waves = held_out_waves()
         chosen = [waves[place] for place in draw_items(range(TESTED), n, seed)]
-        return SpotCheck("log_mel_distance", distances_after(loaded, chosen))
+        return distances_after(loaded, chosen)
 
     def summary(self, metrics: dict) -> str:
-        """Return the distance at the highest bit rate as a phrase."""
-        return (
-            f"a log-mel distance of {metrics['log_mel_distance']:.2f} nats at "
-            f"{self.config.bits_per_second():.0f} bits per second"
-        )
+        bits = self.config.bits_per_second()
+        return super().summary(metrics | {"bits": bits})
 
 
 def held_out_waves() -> list[Float[Tensor, "_time"]]:

@@ -45,8 +45,8 @@ def test_voice_speaks_and_checks_its_options():
         loaded.model.duration_head.bias.fill_(2.0)  # long enough for Griffin-Lim
     word = next(iter(loaded.lexicon.pronunciations))
     options = SpokenOptions(prompt=word, voice=0.5)
-    first, again = (TINY.sound(loaded, options, 1, seed=3) for _ in "ab")
+    first, again = (TINY.sample(loaded, options, 1, seed=3).items for _ in "ab")
     assert first.shape[0] == 1
     assert torch.equal(first, again)
     with pytest.raises(ValueError, match="voice must be from 0 to 1, got 2"):
-        TINY.sound(loaded, dataclasses.replace(options, voice=2), 1, seed=0)
+        TINY.sample(loaded, dataclasses.replace(options, voice=2), 1, seed=0)

@@ -8,9 +8,10 @@ import torch
 from genai_tutorial.pretrained import write_pretrained
 from genai_tutorial.pretrained.files import PUBLISHED, card_text
 from genai_tutorial.recipes import card, load, names, recipe
-from genai_tutorial.recipes.catalogue import RECIPES, sample_text
+from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.science.molecules import MoleculeModel
+from tests.recipes.spot_check import spot_check, write
 
 FOUR_MEGABYTES = 4_000_000
 FIELDS = {
@@ -157,7 +158,7 @@ SAMPLE_SIZES = {
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_in_the_interval_of_a_sample(name):
     """A new random sample agrees with the card."""
-    check = recipe(name).spot_check(load(name), SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), load(name), SAMPLE_SIZES[name], seed=1)
     assert len(check.values) == SAMPLE_SIZES[name]
     assert check.on_card(card(name)["metrics"]) in check.interval()
 
@@ -169,7 +170,7 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     loaded = load(name)
     model = network(loaded)
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
-    check = recipe(name).spot_check(loaded, SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), loaded, SAMPLE_SIZES[name], seed=1)
     assert check.on_card(card(name)["metrics"]) not in check.interval()
 
 
@@ -186,11 +187,11 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
 )
 def test_spot_check_of_all_items_is_the_card_metric(name, items):
     """A sample of all items gives exactly the metric of the card."""
-    check = recipe(name).spot_check(load(name), items, seed=1)
+    check = spot_check(recipe(name), load(name), items, seed=1)
     expected = check.on_card(card(name)["metrics"])
     assert check.interval().mean == pytest.approx(expected, rel=1e-3, abs=1.01e-3)
     with pytest.raises(ValueError, match=f"n must be from 1 to {items}, got"):
-        recipe(name).spot_check(load(name), items + 1, seed=1)
+        spot_check(recipe(name), load(name), items + 1, seed=1)
 
 
 @pytest.mark.whole
@@ -226,7 +227,7 @@ def test_load_returns_a_model_in_evaluation_mode():
 @pytest.mark.slow
 def test_sample_text_depends_on_the_seed():
     first, again, other = (
-        sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
+        write("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
         for seed in (0, 0, 1)
     )
     assert first == again != other
@@ -236,9 +237,9 @@ def test_sample_text_depends_on_the_seed():
 
 def test_sample_text_refuses_unknown_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
-        sample_text("shakespeare", prompt="")
+        write("shakespeare", prompt="")
     with pytest.raises(ValueError, match=r"not in the vocabulary: \['é'\]"):
-        sample_text("shakespeare", prompt="é")
+        write("shakespeare", prompt="é")
 
 
 def test_load_detects_a_damaged_file(copy):

@@ -18,6 +18,7 @@ from genai_tutorial.recipes import (
 from genai_tutorial.recipes import factbook_draft as draft
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.recipes.spot_check import spot_check
 
 TINY = replace(
     FACTBOOK_DRAFT,
@@ -74,7 +75,7 @@ def test_draft_metrics_are_those_of_the_spot_check(few_rows, follow):
         ]
         assert all(0 <= value < 1 for value in measured.values())
     _, tokenizer = load("factbook-base")
-    check = TINY.spot_check((model, tokenizer), 10, seed=0)
+    check = spot_check(TINY, (model, tokenizer), 10, seed=0)
     assert check.on_card(metrics) == pytest.approx(
         sum(check.values) / len(check.values), abs=1e-4
     )

@@ -18,6 +18,7 @@ from genai_tutorial.recipes.shapes_vlm import optimizer_with_encoder
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER, ConversationBatches
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig
+from tests.recipes.spot_check import spot_check
 
 TINY = replace(
     SHAPES_VLM,
@@ -114,6 +115,6 @@ def test_an_untrained_model_measures_nothing_but_chance(monkeypatch):
     assert "asked_for_new_pairs" in metrics["new_pairs"]
     assert "asked_for_new_pairs" not in metrics["unseen"]
     assert "of questions about unseen pictures" in TINY.summary(metrics)
-    check = TINY.spot_check(ImageReader(TINY.build(), QUESTION_TOKENIZER), 20, seed=0)
+    check = spot_check(TINY, ImageReader(TINY.build(), QUESTION_TOKENIZER), 20, seed=0)
     assert len(check.values) == 20
     assert check.metric == "unseen.all"
