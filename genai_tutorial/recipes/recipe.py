@@ -10,7 +10,7 @@ draws from what `load` returns.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -39,6 +39,17 @@ from genai_tutorial.training import (
 )
 
 Item = TypeVar("Item")
+
+DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+"""The errors of models that are built from a damaged card."""
 
 
 @dataclass(frozen=True)
@@ -313,9 +324,18 @@ def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
             tokenizer is missing.
     """
     card = read_card(recipe.name, folder)
-    model = build(recipe, card)
-    model.load_state_dict(read_weights(card, folder))
-    return recipe.wrap(model.eval(), card | {"tokenizer": read_tokenizer(card, folder)})
+    weights = read_weights(card, folder)
+    card = card | {"tokenizer": read_tokenizer(card, folder)}
+    try:
+        model = build(recipe, card)
+        model.load_state_dict(weights)
+        return recipe.wrap(model.eval(), card)
+    except DAMAGED as error:
+        raise ValueError(
+            f"{recipe.name}.json does not describe the model in its file of weights "
+            f"({type(error).__name__}: {error}). Restore both, or make them again with "
+            f"`genai-tutorial train {recipe.name}`."
+        ) from error
 
 
 def build(recipe: Recipe, card: dict) -> nn.Module:
@@ -331,17 +351,17 @@ def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
 
 
 def _restored(settings: Any, saved: Any) -> Any:
-    """Return settings of the same classes with values from JSON, where tuples have
-    become lists and dataclasses dictionaries.
+    """Return settings with values from JSON, where tuples have become lists and
+    dataclasses dictionaries. Settings that a card lacks, or that there are no longer,
+    are left as they are.
     """
-    if is_dataclass(settings):
-        return type(settings)(
-            **{
-                name: _restored(getattr(settings, name), value)
-                for name, value in saved.items()
-            }
-        )
-    return tuple(saved) if isinstance(saved, list) else saved
+    if not is_dataclass(settings):
+        return tuple(saved) if isinstance(saved, list) else saved
+    known = {field.name for field in fields(settings)} & saved.keys()
+    return replace(
+        settings,
+        **{name: _restored(getattr(settings, name), saved[name]) for name in known},
+    )
 
 
 def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:

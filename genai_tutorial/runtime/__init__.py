@@ -18,6 +18,7 @@ from .records import (
     Part,
     keep_images,
     keep_record,
+    read_json,
     record,
     recorded_images,
     run_parts,

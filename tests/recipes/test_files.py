@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -11,6 +12,7 @@ from genai_tutorial.recipes import card, load, names, recipe
 from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.science.molecules import MoleculeModel
+from tests.mutants import mutants, refusals, wrong_values
 from tests.recipes.spot_check import spot_check, write
 
 FOUR_MEGABYTES = 4_000_000
@@ -263,3 +265,48 @@ def test_load_names_what_is_missing(tmp_path):
     with pytest.raises(ValueError, match="no recipe 'nobody'"):
         load("nobody")
     assert "shakespeare" in names()
+
+
+def test_damaged_card_is_a_value_error_that_names_it(tmp_path):
+    for suffix in ("safetensors", "json"):
+        shutil.copy(PUBLISHED / f"digit-classifier.{suffix}", tmp_path)
+    path = tmp_path / "digit-classifier.json"
+    whole = path.read_bytes()
+    damaged = [*mutants(whole, 40), *wrong_values(whole, 60)]
+    said = refusals(path, damaged, lambda: load("digit-classifier", tmp_path))
+    assert len(said) > 30
+    assert all("digit-classifier.json" in message for message in said)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("killed_at", range(5))
+def test_killed_write_leaves_a_model_that_can_be_loaded(
+    tmp_path, monkeypatch, killed_at, is_first
+):
+    """At any time the folder holds the old model or the new one."""
+    model, tokenizer = load("factbook-base")
+    about = card("factbook-base") | {"tokenizer": tokenizer.to_dict()}
+    if not is_first:
+        write_pretrained(model, about, tmp_path)
+    old = model.final_norm.weight.clone()
+    with torch.no_grad():
+        model.final_norm.weight.mul_(2)
+    calls, replace = iter(range(killed_at)), os.replace
+
+    def dies(*arguments, **settings):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return replace(*arguments, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write_pretrained(model, about, tmp_path)
+    if is_first and killed_at < 3:
+        with pytest.raises(FileNotFoundError, match="no trained model 'factbook-base'"):
+            load("factbook-base", tmp_path)
+        return
+    expected = old if killed_at < 3 else 2 * old
+    assert torch.equal(load("factbook-base", tmp_path)[0].final_norm.weight, expected)
+    write_pretrained(model, about, tmp_path)
+    assert not list(tmp_path.glob("*.new"))
