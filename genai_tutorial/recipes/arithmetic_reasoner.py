@@ -23,10 +23,10 @@ from genai_tutorial.tasks.arithmetic import (
     random_sums,
 )
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
@@ -52,23 +52,18 @@ class ReasonerRecipe(DecoderRecipe):
         return model, ARITHMETIC_TOKENIZER
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on sums with backward running totals, or resume a run that
-        was stopped.
-        """
         rows = example_rows(random_sums(self.questions, self.seed), backward_scratchpad)
         model = self.build().to(run.device)
         _, history = run.fit(
+            self,
             parallel(model),
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
             supervised_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
         return Trained(model, history.seconds, {"losses": losses})
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return how many held-out sums are right, decoded greedily and sampled."""
         asked = held_out_sums()
         return {
             "right_greedily": round(_mean(_right(model, asked, 0)), 4),
@@ -139,9 +134,7 @@ ARITHMETIC_REASONER = ReasonerRecipe(
         heads=4,
         convolution_size=4,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     questions=100_000,
     batch_size=48,
     steps=1_000,

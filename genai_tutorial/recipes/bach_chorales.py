@@ -28,10 +28,10 @@ from genai_tutorial.tasks.music import (
     judge_counterpoint,
     play_chorale,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items
+from .recipe import DECODER_RATES, Recipe, RunSettings, Sounds, Trained, draw_items
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""
@@ -87,12 +87,10 @@ class ChoraleRecipe(Recipe):
         train, held_out = self.windows()
         model = self.build().to(run.device)
         model, history = run.fit(
+            self,
             parallel(model),
             run.batches((train.codes, train.features), self.batch_size, self.seed),
             multi_stream_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             evaluate=lambda model: float(window_losses(model, held_out).mean()),
             evaluate_every=200,
         )
@@ -100,9 +98,6 @@ class ChoraleRecipe(Recipe):
         return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: MultiStreamLM) -> dict:
-        """Return the held-out loss, and measures of counterpoint for sampled pieces,
-        harmonizations and Bach.
-        """
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(0)
         bach = decode_cells(held_out.codes)
@@ -182,9 +177,7 @@ LIVE = ChoraleRecipe(
         DELAYED,
         FEATURES,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=16,
     steps=220,
     warmup_steps=10,

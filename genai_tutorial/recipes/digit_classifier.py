@@ -95,6 +95,7 @@ class DigitClassifierRecipe(Recipe):
             return functional.cross_entropy(logits, labels)
 
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
             loss,
@@ -104,16 +105,11 @@ class DigitClassifierRecipe(Recipe):
                 betas=(0.9, 0.99),
                 weight_decay=self.weight_decay,
             ),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         return Trained(average, history.seconds)
 
     def measure(self, model: DigitClassifier) -> dict:
-        """Return the accuracy, the cross-entropy and the calibration on the held-out
-        digits.
-        """
         _, held_out = load_mnist_split()
         reading = read_digits(model, held_out.images)
         right = reading.labels == held_out.labels

@@ -31,9 +31,7 @@ from genai_tutorial.training import (
     EMA,
     AdamW,
     AdversarialHistory,
-    OptimizerSettings,
     TensorBatches,
-    build_optimizer,
     draw_noise,
     fit_adversarial,
     parallel,
@@ -47,7 +45,7 @@ from .digit_classifier import (
     measure_digits,
     score_labels,
 )
-from .recipe import Images, Recipe, RunSettings, Trained
+from .recipe import FAST_U_NET_RATES, U_NET_RATES, Images, Recipe, RunSettings, Trained
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
@@ -80,12 +78,10 @@ class DigitDiffusionRecipe(Recipe):
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
             lambda model, images, labels: self.loss(model, images, labels, generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         return Trained(average, history.seconds)
@@ -120,9 +116,6 @@ class DigitDiffusionRecipe(Recipe):
         )
 
     def measure(self, model: UNet) -> dict:
-        """Return how the drawn digits compare with held-out ones, how many show their
-        label, and whether they are copies.
-        """
         train, held_out = load_mnist_split()
         labels = torch.arange(N_EVAL_IMAGES) % 10
         images = self._draw_labels(model, labels, self.seed)
@@ -191,14 +184,7 @@ LIVE = DigitDiffusionRecipe(
         "half a minute"
     ),
     config=UNetConfig(channels=(16, 64), image_size=28),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03,
-        kernel_lr=0.03,
-        embedding_lr=0.01,
-        head_lr=0.005,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=FAST_U_NET_RATES,
     batch_size=64,
     steps=320,
     warmup_steps=20,
@@ -213,14 +199,7 @@ LONGER = DigitDiffusionRecipe(
         "minutes on one busy core"
     ),
     config=UNetConfig(channels=(32, 128), image_size=28),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=4600,
     warmup_steps=100,
@@ -310,7 +289,6 @@ class DigitGANRecipe(GANRecipe):
         return Trained(generator, history.seconds)
 
     def measure(self, model: DigitGenerator) -> dict:
-        """Compare generated images with the held-out digits and with their labels."""
         labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
         images = generate_digits(model, labels, seed=self.seed)
         return measure_digits(images, labels) | {

@@ -11,7 +11,7 @@ from genai_tutorial.data import Source, load_emoji_split
 from genai_tutorial.data.emoji import SOURCE
 from genai_tutorial.metrics import psnr
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import (
     ImageAutoencoder,
     ImageAutoencoderConfig,
@@ -19,7 +19,7 @@ from genai_tutorial.vae import (
     reconstruct_images,
 )
 
-from .recipe import Recipe, RunSettings, Trained, draw_items
+from .recipe import U_NET_RATES, Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_SCENES = 500
 """The number of held-out scenes for the metrics."""
@@ -43,22 +43,17 @@ class ImageAutoencoderRecipe(Recipe):
         return ImageAutoencoder(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped; then measure its scaling
-        factor.
-        """
         emoji, _ = load_emoji_split()
         images = torch.cat((emoji.images, load_shapes(self.scenes, self.seed).images))
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches(((255 * images).round().byte(),), self.batch_size, self.seed),
             lambda model, batch: image_autoencoder_loss(
                 model, batch / 255, generator, kl_weight=self.kl_weight
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         average.set_scaling_factor(
@@ -67,9 +62,6 @@ class ImageAutoencoderRecipe(Recipe):
         return Trained(average, history.seconds)
 
     def measure(self, model: ImageAutoencoder) -> dict:
-        """Return how closely held-out pictures are reconstructed, and how often a
-        reconstructed scene still shows what its caption says.
-        """
         _, emoji = load_emoji_split()
         scenes = held_out_scenes()
         drawn = {"emoji": emoji.images, "scenes": scenes.images}
@@ -112,14 +104,7 @@ EMOJI_AUTOENCODER = ImageAutoencoderRecipe(
         "numbers each"
     ),
     config=ImageAutoencoderConfig(width=48),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     kl_weight=1e-6,
     scenes=4_000,
     batch_size=64,

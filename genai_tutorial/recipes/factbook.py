@@ -44,7 +44,6 @@ from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    build_optimizer,
     parallel,
     warmup_stable_decay,
 )
@@ -175,7 +174,6 @@ class BaseModelRecipe(DecoderRecipe):
     decay_steps: int
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    clip_norm: float = 1.0
 
     source: ClassVar[Source] = SOURCE
     tokenizer_file: ClassVar[str] = TOKENIZER_FILE
@@ -200,6 +198,7 @@ class BaseModelRecipe(DecoderRecipe):
         model = self.build().to(run.device)
         with TemporaryDirectory() as folder:
             _, history = run.fit(
+                self,
                 parallel(model),
                 PackedBatches(
                     write_corpus(corpus, tokenizer, Path(folder)),
@@ -211,9 +210,6 @@ class BaseModelRecipe(DecoderRecipe):
                     world_size=run.process.world_size,
                 ),
                 packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
-                build_optimizer(model, self.optimizer),
-                schedule=self.schedule(),
-                clip_norm=self.clip_norm,
                 evaluate=lambda model: (
                     evaluate_language_model(
                         model, held_out, self.config.context_length
@@ -231,9 +227,6 @@ class BaseModelRecipe(DecoderRecipe):
         return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on held-out articles, and the share of facts of each part
-        that are completed correctly.
-        """
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)

@@ -98,11 +98,11 @@ class AssistantRecipe(DecoderRecipe):
             tokenizer, self.demonstrations(), self.config.context_length
         )
         _, history = run.fit(
+            self,
             parallel(model),
             run.batches(rows.tensors, self.batch_size, self.seed),
             supervised_loss,
             AdamW(model.parameters(), lr=self.learning_rate),
-            schedule=self.schedule(),
         )
         losses = [round(loss, 4) for loss in history.losses[::10]]
         return Trained(
@@ -110,9 +110,6 @@ class AssistantRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the share of exact matches in held-out phrasings, for each part of the
-        facts.
-        """
         _, tokenizer = load_recipe(FACTBOOK_BASE)
         split = load_fact_split()
         questions = {
@@ -215,7 +212,6 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a reward model and then the policy."""
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         comparisons = self.compare(assistant, tokenizer)
@@ -264,9 +260,6 @@ class FeedbackRecipe(DecoderRecipe):
         return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the model's behaviour on held-out questions of each category, and its
-        win rate over the assistant.
-        """
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []

@@ -24,7 +24,6 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    build_optimizer,
     parallel,
     warmup_stable_decay,
 )
@@ -192,9 +191,6 @@ class DraftRecipe(DecoderRecipe):
         return torch.cat((corpus, cut_rows(rows, self.config.context_length)[0]))
 
     def fit(self, run: RunSettings) -> Trained:
-        """Write the teacher's texts and targets, and train the draft on them, or resume
-        a run that was stopped.
-        """
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         teacher.to(run.device)
         end = tokenizer.special_tokens[END_OF_TEXT]
@@ -202,6 +198,7 @@ class DraftRecipe(DecoderRecipe):
         targets = teacher_targets(teacher, inputs, end, self.kept)
         model = self.build().to(run.device)
         _, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (inputs.cpu(), targets.ids, targets.probabilities),
@@ -209,8 +206,6 @@ class DraftRecipe(DecoderRecipe):
                 self.seed,
             ),
             distillation_loss(end),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
         )
         losses = [round(loss, 4) for loss in history.losses[::20]]
         return Trained(
@@ -218,10 +213,6 @@ class DraftRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the probability that a drafted token is accepted at temperature 1, and
-        the share of positions where both models find the same token most probable, on
-        held-out articles and on two kinds of text that the base model writes.
-        """
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         acceptance, same_best = {}, {}
         for kind, texts in self.evaluation_texts(teacher, tokenizer).items():

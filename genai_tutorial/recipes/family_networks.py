@@ -9,13 +9,14 @@ cost (`bits`).
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from genai_tutorial.data import (
     LEVELS,
@@ -136,9 +137,6 @@ class FamilyRecipe(Recipe):
         return bits_per_dimension(nats.sum().item(), levels.numel(), self.level_width)
 
     def measure(self, model: nn.Module) -> dict:
-        """Return how drawn digits compare with held-out ones, and how many bits per
-        pixel these cost.
-        """
         images = self.images(model, N_EVAL_IMAGES, self.seed)
         metrics = measure_digits(images) | {"drawn_images": N_EVAL_IMAGES}
         bits = self.bits(model, scored_levels(), self.seed)
@@ -159,27 +157,27 @@ class FamilyRecipe(Recipe):
     def sample(self, loaded: nn.Module, options: Any, count: int, seed: int) -> Images:
         return Images(self.images(loaded, count, seed))
 
-    def fit_network(
-        self,
-        run: RunSettings,
-        model: nn.Module,
-        loss: Callable[[nn.Module, Levels, torch.Generator], Float[Tensor, ""]],
-        optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    ) -> Trained:
-        """Train a network by its loss on batches of grey levels on one process, or
-        resume a run that was stopped.
-        """
+    def loss(
+        self, model: nn.Module, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch of grey levels."""
+        raise NotImplementedError
+
+    def build_optimizer(self, model: nn.Module) -> Optimizer | CombinedOptimizer:
+        return build_optimizer(model, self.optimizer)
+
+    def fit(self, run: RunSettings) -> Trained:
+        levels = to_levels(load_mnist_split()[0].images)
         generator = torch.Generator().manual_seed(self.seed)
+        model = self.build().to(run.device)
         started = time.process_time()
         average, history = run.fit(
+            self,
             model,
-            TensorBatches(
-                (to_levels(load_mnist_split()[0].images),), self.batch_size, self.seed
-            ),
-            lambda model, levels: loss(model, levels, generator),
-            optimizer,
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            # all in one process
+            TensorBatches((levels,), self.batch_size, self.seed),
+            lambda model, levels: self.loss(model, levels, generator),
+            self.build_optimizer(model),
             generators=[generator],
         )
         return Trained(average, history.seconds, cpu_seconds_since(started))
@@ -214,20 +212,14 @@ class FamilyVAE(FamilyRecipe):
             torch.manual_seed(self.seed)
             return VAE(self.config, GaussianLikelihood(0.2))
 
-    def fit(self, run: RunSettings) -> Trained:
-        model = self.build().to(run.device)
+    def build_optimizer(self, model: VAE) -> AdamW:
+        return AdamW(model.parameters(), self.learning_rate)
 
-        def loss(
-            model: VAE, levels: Levels, generator: torch.Generator
-        ) -> Float[Tensor, ""]:
-            rows = dequantize(levels, generator).flatten(1)
-            return (
-                vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
-            )
-
-        return self.fit_network(
-            run, model, loss, AdamW(model.parameters(), self.learning_rate)
-        )
+    def loss(
+        self, model: VAE, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        rows = dequantize(levels, generator).flatten(1)
+        return vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
 
     def weights_to_draw(self, model: VAE) -> int:
         """Return the number of the decoder's weights."""
@@ -304,7 +296,7 @@ class FamilyFlow(FamilyRecipe):
     def options(self) -> FlowOptions:
         return FlowOptions(steps=self.sampler_steps)
 
-    @property
+    @cached_property
     def path(self) -> NoisePath:
         """The path from image to noise."""
         return StraightPath() if self.straight else cosine_schedule(1000)
@@ -317,18 +309,12 @@ class FamilyFlow(FamilyRecipe):
     def build(self) -> UNet:
         return UNet(self.config, self.seed)
 
-    def fit(self, run: RunSettings) -> Trained:
-        model = self.build().to(run.device)
-        path, prediction = self.path, self.prediction
-
-        def loss(
-            model: UNet, levels: Levels, generator: torch.Generator
-        ) -> Float[Tensor, ""]:
-            pixels = 2 * dequantize(levels, generator)[:, None] - 1
-            return diffusion_loss(model, path, prediction, pixels, generator=generator)
-
-        return self.fit_network(
-            run, model, loss, build_optimizer(model, self.optimizer)
+    def loss(
+        self, model: UNet, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        pixels = 2 * dequantize(levels, generator)[:, None] - 1
+        return diffusion_loss(
+            model, self.path, self.prediction, pixels, generator=generator
         )
 
     def images(
@@ -394,17 +380,10 @@ class FamilyPixels(FamilyRecipe):
     def build(self) -> PixelTransformer:
         return PixelTransformer(self.config, self.seed)
 
-    def fit(self, run: RunSettings) -> Trained:
-        model = self.build().to(run.device)
-
-        def loss(
-            model: PixelTransformer, levels: Levels, _: torch.Generator
-        ) -> Float[Tensor, ""]:
-            return -model.log_prob(levels).mean() / levels[0].numel()
-
-        return self.fit_network(
-            run, model, loss, build_optimizer(model, self.optimizer)
-        )
+    def loss(
+        self, model: PixelTransformer, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        return -model.log_prob(levels).mean() / levels[0].numel()
 
     def images(
         self, model: PixelTransformer, count: int, seed: int

@@ -25,11 +25,11 @@ from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToIm
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.tasks.shapes import pictures as shapes
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import Images, RunSettings, Trained, draw_items, load_recipe
+from .recipe import U_NET_RATES, Images, RunSettings, Trained, draw_items, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import (
@@ -121,11 +121,8 @@ class LatentDiffusion(NamedTuple):
         return self.autoencoder.to_images(last_sample(ddim(denoise, x, timesteps)))
 
 
-class Captioned(NamedTuple):
-    """Pictures with their captions."""
-
-    images: Float[Tensor, "n 3 32 32"]
-    captions: tuple[tuple[str, ...], ...]
+Captioned = tuple[Float[Tensor, "n 3 32 32"], tuple[tuple[str, ...], ...]]
+"""Pictures with their captions, of one kind or several."""
 
 
 @dataclass(frozen=True)
@@ -145,25 +142,19 @@ class Scenes:
     )
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures, each with its full caption and with one that
-        may omit details.
-        """
         scenes = load_shapes(self.count, seed, objects=(1, 2))
         varied = scenes.varied_captions(torch.Generator().manual_seed(seed))
-        return Captioned(scenes.images, (scenes.captions, varied))
+        return scenes.images, (scenes.captions, varied)
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all captions."""
         return CAPTION_TOKENIZER
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return the accuracy for captions from the training distribution."""
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
+        measured = caption_metrics(draw, parts, self.measured, seed + 1)
         metrics = {
             f"{part}_{name}": value
-            for part, accuracies in caption_metrics(
-                draw, parts, self.measured, seed + 1
-            ).items()
+            for part, accuracies in measured.items()
             for name, value in accuracies.items()
         }
         return metrics | {"captions_each": self.measured}
@@ -189,28 +180,15 @@ class Emoji:
     )
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures with their names; the seed has no effect."""
         train, _ = load_emoji_split()
-        return Captioned(train.images, (train.names,))
+        return train.images, (train.names,)
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all words in the training names; it rejects other
-        words.
-        """
         return WordTokenizer.from_texts(load_emoji_split()[0].names)
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return how often a name gives its own picture, for training names and for
-        held-out names of known words.
-        """
         train, held_out = load_emoji_split()
-        order = (
-            torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
-                : self.measured
-            ]
-            .sort()
-            .values
-        )
+        order = torch.tensor(sorted(draw_items(range(len(train)), self.measured, seed)))
         words = set(self.tokenizer().words)
         known = [
             index
@@ -280,9 +258,6 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         return self.pictures.source
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all pictures, once, and train the model on the latents, or resume a
-        run that was stopped.
-        """
         images, captions = self.pictures.load(self.seed)
         tokenizer, length = self.pictures.tokenizer(), self.text.context_length
         texts = torch.stack(
@@ -292,12 +267,10 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches((latents, texts), self.batch_size, self.seed),
             lambda model, latents, texts: self.loss(model, latents, texts, generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         notes = {"tokenizer": tokenizer.to_dict()}
@@ -329,7 +302,6 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def measure(self, model: TextToImage) -> dict:
-        """Return how well pictures fit their captions, by the metrics of their kind."""
         loaded = LatentDiffusion(
             model, self.pictures.tokenizer(), load_recipe(EMOJI_AUTOENCODER)
         )
@@ -357,15 +329,6 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
 
-OPTIMIZER = OptimizerSettings(
-    matrix_lr=0.02,
-    kernel_lr=0.02,
-    embedding_lr=0.01,
-    head_lr=0.003,
-    vector_lr=0.003,
-    momentum=0.95,
-)
-
 SHAPES_LATENT = LatentDiffusionRecipe(
     name="shapes-latent",
     title=(
@@ -384,7 +347,7 @@ SHAPES_LATENT = LatentDiffusionRecipe(
         text_width=64,
         image_size=8,
     ),
-    optimizer=OPTIMIZER,
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=10_000,
     warmup_steps=100,
@@ -418,7 +381,7 @@ EMOJI_LATENT = LatentDiffusionRecipe(
         text_width=64,
         image_size=8,
     ),
-    optimizer=OPTIMIZER,
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=6_000,
     warmup_steps=100,

@@ -53,7 +53,7 @@ from genai_tutorial.science.structures import (
     sample_molecules,
     to_table,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 from .recipe import RunSettings, Trained, draw_items
@@ -102,7 +102,6 @@ class MoleculeRecipe(DecoderRecipe):
 
     @cached_property
     def tokenizer(self) -> SmilesTokenizer:
-        """The tokenizer of the training molecules."""
         return SmilesTokenizer.from_smiles(load_molecule_split()[0], QED_LABELS)
 
     def fit(self, run: RunSettings) -> Trained:
@@ -115,13 +114,12 @@ class MoleculeRecipe(DecoderRecipe):
         drops = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         _, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
             ),
             label_dropout_loss(self.tokenizer, self.label_dropout, drops),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
             evaluate=lambda model: float(
                 supervised_loss(
                     model,
@@ -144,9 +142,6 @@ class MoleculeRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the held-out loss, the metrics of samples and of held-out molecules,
-        and the drug-likeness for each property token.
-        """
         writer = MoleculeModel(model, self.tokenizer)
         train, held_out = load_molecule_split()
         generator = torch.Generator().manual_seed(0)
@@ -268,12 +263,10 @@ class Molecules3DRecipe(TextRecipe):
         model = self.build().to(run.device)
         unseen = to_table(held_out)
         model, history = run.fit(
+            self,
             parallel(model),
             run.batches(to_table(train), self.batch_size, self.seed),
             partial(molecule_loss, generator=generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             evaluate=lambda model: held_out_molecule_loss(model, *unseen),
             evaluate_every=500,
             generators=[generator],
@@ -282,9 +275,6 @@ class Molecules3DRecipe(TextRecipe):
         return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: EquivariantNetwork) -> dict:
-        """Return the held-out loss and the ruler's scores of sampled molecules, beside
-        those of held-out ones.
-        """
         train, held_out = load_ligand_split(self.max_atoms)
         sampled = self.draw_molecules(model, STRUCTURES, StructureOptions(), seed=0)
         known = {graph_key(ligand.symbols, ligand.bonds) for ligand in train}

@@ -112,7 +112,6 @@ class PaddleWorldRecipe(Recipe):
         return Dreamer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Play, learn the world and learn in its dreams, round after round."""
         started = time.perf_counter()
         model, world = self.build(), PaddleWorld(self.games, self.seed)
         generator = torch.Generator().manual_seed(self.seed)
@@ -188,7 +187,6 @@ class PaddleWorldRecipe(Recipe):
         )
 
     def measure(self, model: Dreamer) -> dict:
-        """Return the player's score and the fidelity of its dreams, in new games."""
         score = score_player(model.player(), MEASURED)
         unmissed = float((score.misses == 0).double().mean())
         fidelity = dream_fidelity(

@@ -28,10 +28,10 @@ from genai_tutorial.tasks.code import (
     train_code_tokenizer,
 )
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
@@ -67,7 +67,6 @@ class ExercisesRecipe(DecoderRecipe):
         return exercise_documents(drawn, self.mixture, self.seed)
 
     def tokenizer(self) -> BPETokenizer:
-        """Return the tokenizer, trained on the first documents."""
         return train_code_tokenizer(
             self.documents[: self.tokenizer_exercises], self.config.vocab_size
         )
@@ -77,13 +76,12 @@ class ExercisesRecipe(DecoderRecipe):
         rows = encode_documents(tokenizer, self.documents, self.row_length)
         model = self.build().to(run.device)
         _, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
             ),
             supervised_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
         return Trained(
@@ -91,9 +89,6 @@ class ExercisesRecipe(DecoderRecipe):
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return how many held-out exercises are solved, lines filled and programs
-        explained.
-        """
         writer = CodeModel(model, self.tokenizer())
         exercises = held_out_exercises()
         greedy = writer.complete([exercise.prompt for exercise in exercises], 0)
@@ -180,9 +175,7 @@ PYTHON_EXERCISES = ExercisesRecipe(
         heads=4,
         convolution_size=2,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     exercises=16_000,
     tokenizer_exercises=2_000,
     row_length=192,

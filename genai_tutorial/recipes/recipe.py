@@ -34,11 +34,24 @@ from genai_tutorial.training import (
     Process,
     Schedule,
     TensorBatches,
+    build_optimizer,
     fit,
     unwrap,
 )
 
 Item = TypeVar("Item")
+
+DECODER_RATES = OptimizerSettings(
+    matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+)
+"""The learning rates of several small decoders."""
+
+_RATES = {"embedding_lr": 0.01, "vector_lr": 0.003, "momentum": 0.95}
+U_NET_RATES = OptimizerSettings(matrix_lr=0.02, kernel_lr=0.02, head_lr=0.003, **_RATES)
+FAST_U_NET_RATES = OptimizerSettings(
+    matrix_lr=0.03, kernel_lr=0.03, head_lr=0.005, **_RATES
+)
+"""The learning rates of the U-Nets, and of those that are trained for a minute."""
 
 DAMAGED = (
     ValueError,
@@ -113,48 +126,42 @@ class RunSettings:
 
     def fit(
         self,
+        recipe: "Recipe",
         model: nn.Module,
         batches: Iterable[Sequence[Tensor]],
         loss: Callable[..., Float[Tensor, ""]],
-        optimizer: torch.optim.Optimizer | CombinedOptimizer,
+        optimizer: torch.optim.Optimizer | CombinedOptimizer | None = None,
         *,
-        schedule: Schedule,
-        ema_decay: float | None = None,
-        clip_norm: float = 1.0,
         evaluate: Callable[[nn.Module], float] | None = None,
         evaluate_every: int | None = None,
         generators: Sequence[torch.Generator] = (),
     ) -> tuple[nn.Module, History]:
-        """Train a model, or resume a run that was stopped; see `training.fit`.
+        """Train a model with a recipe's schedule, or resume a run that was stopped; see
+        `training.fit`.
 
         Args:
             model: The model on its device, wrapped by `parallel` if its loss calls
                 nothing but `forward`.
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`.
-            optimizer: The optimizer of the model's parameters.
-            schedule: The schedule over the recipe's steps; it is stretched to the
-                run's.
-            ema_decay: Decay of the exponential moving average of the weights; None for
-                no average.
-            clip_norm: Maximum norm of the gradient.
+            optimizer: By default built with the recipe's settings.
             evaluate: Called with the model regularly; returns a number to keep.
             evaluate_every: Number of steps between two evaluations.
             generators: Random generators that the loss draws from.
 
         Returns:
-            The model with the average of the weights, or the model itself if there is
-            none, and the history of the run.
+            The model with the average of the weights, or the model itself if the recipe
+            has none, and the history of the run.
         """
-        average = None if ema_decay is None else EMA(unwrap(model), ema_decay)
+        decay = recipe.ema_decay
+        average = None if decay is None else EMA(unwrap(model), decay)
         history = fit(
             model,
             batches,
             loss,
-            optimizer,
+            optimizer or build_optimizer(unwrap(model), recipe.optimizer),
             steps=self.steps,
-            schedule=schedule.over(self.steps),
-            clip_norm=clip_norm,
+            schedule=recipe.schedule().over(self.steps),
             evaluate=evaluate,
             evaluate_every=evaluate_every,
             ema=average,

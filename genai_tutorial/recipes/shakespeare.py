@@ -14,14 +14,12 @@ from genai_tutorial.data.shakespeare import SOURCE
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
-    OptimizerSettings,
     TokenBatches,
-    build_optimizer,
     parallel,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 
-from .recipe import RunSettings, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 EVAL_CHARACTERS = 32_768
@@ -33,8 +31,6 @@ scored at the end.
 @dataclass(frozen=True, kw_only=True)
 class LanguageRecipe(DecoderRecipe):
     """A recipe for a decoder trained on Shakespeare's plays."""
-
-    clip_norm: float = 1.0
 
     source: ClassVar[Source] = SOURCE
     options: ClassVar[TextOptions] = TextOptions(
@@ -54,6 +50,7 @@ class LanguageRecipe(DecoderRecipe):
         )
         model = self.build().to(run.device)
         _, history = run.fit(
+            self,
             parallel(model),
             TokenBatches(
                 text,
@@ -64,9 +61,6 @@ class LanguageRecipe(DecoderRecipe):
                 world_size=run.process.world_size,
             ),
             language_model_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            clip_norm=self.clip_norm,
             evaluate=lambda model: held_out_loss(model, held_out[:EVAL_CHARACTERS]),
             evaluate_every=200,
         )
@@ -75,7 +69,6 @@ class LanguageRecipe(DecoderRecipe):
         return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on the held-out plays."""
         plays = load_shakespeare()
         held_out = torch.tensor(
             CharacterTokenizer.from_text(plays.train).encode(plays.validation)
@@ -150,9 +143,7 @@ LIVE = LanguageRecipe(
         pair_features=64,
         triple_features=16,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=32,
     steps=600,
     warmup_steps=10,
@@ -175,9 +166,7 @@ LONGER = LanguageRecipe(
         pair_features=64,
         triple_features=8,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=32,
     steps=1450,
     warmup_steps=50,

@@ -31,7 +31,7 @@ from genai_tutorial.tasks.shapes import (
     retrieval_task,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 
 from .recipe import Recipe, RunSettings, Trained, draw_items
 
@@ -128,6 +128,7 @@ class ShapesCLIPRecipe(Recipe):
     def fit(self, run: RunSettings) -> Trained:
         model = self.build().to(run.device)
         average, history = run.fit(
+            self,
             parallel(model),
             SceneBatches(
                 self.batch_size,
@@ -137,9 +138,6 @@ class ShapesCLIPRecipe(Recipe):
                 world_size=run.process.world_size,
             ),
             lambda model, images, ids: contrastive_loss(model(images, ids)),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
         )
         notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
         return Trained(average, history.seconds, notes)
@@ -148,9 +146,6 @@ class ShapesCLIPRecipe(Recipe):
         return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: CLIP) -> dict:
-        """Return the recall at 1 from pictures to captions and back, for combinations
-        that occur in training and for new ones.
-        """
         metrics: dict = {
             "candidates": {"one_object": N_EVAL_SINGLE, "two_objects": N_EVAL_PAIRS}
         }

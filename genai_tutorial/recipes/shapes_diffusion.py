@@ -30,9 +30,9 @@ from genai_tutorial.tasks.shapes import (
     parse_caption,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 
-from .recipe import Images, Recipe, RunSettings, Trained, load_recipe
+from .recipe import U_NET_RATES, Images, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -142,6 +142,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (
@@ -155,9 +156,6 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
             lambda model, images, full, shorter: self.loss(
                 model, images, full, shorter, generator
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
@@ -189,9 +187,6 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         return model, WordTokenizer.from_dict(card["tokenizer"])
 
     def measure(self, model: TextToImage) -> dict:
-        """Return how often pictures show what captions say, also of pairs and
-        relations that do not occur in training.
-        """
         metrics = caption_metrics(
             self._drawing(model, self.seed),
             {
@@ -292,14 +287,7 @@ SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     config=UNetConfig(
         image_channels=3, channels=(32, 96), classes=None, text_width=64, image_size=32
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     scenes=60_000,
     batch_size=64,
     steps=11_000,

@@ -37,7 +37,7 @@ from genai_tutorial.tasks.shapes import (
     load_shapes,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
@@ -148,14 +148,12 @@ class ShapesStreamRecipe(Recipe):
         captions = QUESTION_TOKENIZER.encode_batch(texts, CAPTION_LENGTH)
         rows = pack_conversations(asked.questions)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (captions, tokenizer.encode(latents), *rows), self.batch_size, self.seed
             ),
             lambda model, *batch: model(*batch),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
         notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
@@ -166,7 +164,6 @@ class ShapesStreamRecipe(Recipe):
         return LoadedStream(model, tokenizer, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: StreamNetwork) -> dict:
-        """Return how many drawn pictures are right, and how many answers."""
         loaded = self.wrap(model, {"tokenizer": QUESTION_TOKENIZER.to_dict()})
         metrics: dict = {"drawn": N_EVAL_DRAWN, "asked_pictures": N_EVAL_ASKED}
         for name, objects in (("one_object", (1,)), ("two_objects", (2,))):

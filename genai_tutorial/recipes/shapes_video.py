@@ -32,7 +32,7 @@ from genai_tutorial.tasks.motion import (
     random_clips,
 )
 from genai_tutorial.tasks.shapes import render
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import (
     KnownFrames,
@@ -44,7 +44,7 @@ from genai_tutorial.video import (
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
 from .latent_diffusion import SHAPES_LATENT
-from .recipe import Films, Recipe, RunSettings, Trained, load_recipe
+from .recipe import U_NET_RATES, Films, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_diffusion import SHAPES_SCHEDULE
 
@@ -232,9 +232,6 @@ class TextToVideoRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all scenes once and train the added layers on the latents, or resume a
-        run that was stopped.
-        """
         drawn = random_clips(
             self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
         )
@@ -242,6 +239,7 @@ class TextToVideoRecipe(Recipe):
         model = self.build_on_images().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         average, history = run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows, encode_motion_captions([clip.caption for clip in drawn])),
@@ -251,9 +249,6 @@ class TextToVideoRecipe(Recipe):
             lambda model, rows, texts: self.loss(
                 model, latents[rows.cpu()].to(run.device), texts, generator
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         return Trained(average, history.seconds)
@@ -299,9 +294,6 @@ class TextToVideoRecipe(Recipe):
         return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: TextToVideo) -> dict:
-        """Return the shares of films that match their captions, for the pairs of colour
-        and direction in the training set and for held-out ones.
-        """
         loaded = self.wrap(model, {})
         metrics: dict = {}
         for split in ("train", "new motions"):
@@ -353,14 +345,7 @@ SHAPES_VIDEO = TextToVideoRecipe(
     ),
     config=VideoUNetConfig(),
     clips=30_000,
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     batch_size=8,
     steps=6_000,
     warmup_steps=100,

@@ -67,14 +67,12 @@ class ShapesVLMRecipe(Recipe):
         return VisionLanguageModel(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model from the image encoder of CLIP, or resume a run that was
-        stopped.
-        """
         model = self.build()
         trained = without_last_block(load_recipe(SHAPES_CLIP).model.image_encoder)
         model.image_encoder.load_state_dict(trained.state_dict())
         model.to(run.device)
         average, history = run.fit(
+            self,
             parallel(model),
             ConversationBatches(
                 self.batch_size,
@@ -86,8 +84,6 @@ class ShapesVLMRecipe(Recipe):
             ),
             conversation_loss,
             optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
         notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
@@ -97,9 +93,6 @@ class ShapesVLMRecipe(Recipe):
         return ImageReader(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: VisionLanguageModel) -> dict:
-        """Return the share of right answers by kind, for pictures like those of
-        training and for pictures with new pairs of colour and shape.
-        """
         reader = ImageReader(model, QUESTION_TOKENIZER)
         return {
             "pictures": N_EVAL_PICTURES,

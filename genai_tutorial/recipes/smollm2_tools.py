@@ -106,28 +106,22 @@ class ToolRecipe(Recipe):
         return ToolCaller(attached.eval(), decoder.eval(), tokenizer)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the adapter, or resume a run that was stopped; SmolLM2 stays as it
-        is, and is not saved.
-        """
         decoder, tokenizer = load_smollm2()
         add_lora(decoder, self.config, torch.Generator().manual_seed(self.seed))
         decoder.to(run.device).train()
         adapter = Adapter(dict(lora_layers(decoder)))
         rows = encode_traces(tokenizer, taught_tasks(self.traces, self.seed))
         _, history = run.fit(
+            self,
             adapter,
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
             in_bfloat16(partial(adapter_loss, decoder)),
             AdamW(adapter.parameters(), lr=self.learning_rate),
-            schedule=self.schedule(),
         )
         losses = [round(loss, 4) for loss in history.losses[::10]]
         return Trained(adapter, history.seconds, {"losses": losses})
 
     def measure(self, model: Adapter) -> dict:
-        """Return how many of the 60 tasks are solved, with free and with copied
-        arguments.
-        """
         loaded, tasks = self.wrap(model, {}), agent_tasks()
         merge_lora(loaded.decoder)
         return {

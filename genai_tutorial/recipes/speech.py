@@ -36,7 +36,7 @@ from genai_tutorial.tasks.speech import (
     pad_aligned,
     record_non_speech,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 
 from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe
 
@@ -77,6 +77,7 @@ class SpokenCaptionsRecipe(Recipe):
         model = self.build().to(run.device)
         masks = torch.Generator().manual_seed(self.seed)
         trained, history = run.fit(
+            self,
             parallel(model),
             SpeechBatches(
                 self.recordings(),
@@ -86,9 +87,6 @@ class SpokenCaptionsRecipe(Recipe):
                 world_size=run.process.world_size,
             ),
             partial(recognition_loss, masks=masks),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[masks],
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
@@ -99,9 +97,6 @@ class SpokenCaptionsRecipe(Recipe):
         return Transcriber(model, tuple(card["words"]))
 
     def measure(self, model: SpeechRecognizer) -> dict:
-        """Return the word error rate on unseen sentences by unseen and by known voices,
-        and the number of words transcribed for non-speech sounds.
-        """
         loaded = Transcriber(model, SPEECH_WORDS)
         unseen = held_out_recordings()
         known = held_out_recordings(held_out_voices=False)
@@ -234,12 +229,10 @@ class CaptionVoiceRecipe(Recipe):
         aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
         numbers = [place % len(self.speakers) for place in range(len(aligned))]
         trained, history = run.fit(
+            self,
             parallel(model),
             AlignedBatches(aligned, numbers, self.batch_size, self.seed),
             synthesis_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
         )
         losses = [round(loss, 4) for loss in history.losses[::50]]
         lexicon = Lexicon.from_utterances(self.utterances)
@@ -253,9 +246,6 @@ class CaptionVoiceRecipe(Recipe):
         return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
 
     def measure(self, model: SpeechSynthesizer) -> dict:
-        """Return the word error rate of the book's recognizer on the model's speech and
-        on the original voices, and the distance between their spectrograms.
-        """
         lexicon = Lexicon.from_utterances(self.utterances)
         loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
         said = draw_sentences(READ, READ_SEED, held_out=True)

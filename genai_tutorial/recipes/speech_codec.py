@@ -62,12 +62,11 @@ class SpeechCodecRecipe(Recipe):
             first = codec.vectors(examples[: 8 * self.batch_size].to(run.device))
         codec.quantizer.start(first.cpu(), generator)
         trained, history = run.fit(
+            self,
             parallel(codec),
             run.batches((examples,), self.batch_size, self.seed),
             partial(wave_codec_loss, generator=generator),
             self._optimizer(codec),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
         losses = [round(loss, 4) for loss in history.losses[::100]]
@@ -90,9 +89,6 @@ class SpeechCodecRecipe(Recipe):
         )
 
     def measure(self, model: WaveCodec) -> dict:
-        """Return the log-mel distance of unseen sentences by unseen voices, for each
-        number of codebooks.
-        """
         waves = held_out_waves()
         distances = {
             f"{self.config.bits_per_second(books):.0f} bits per second": round(

@@ -94,12 +94,11 @@ class PainterRecipe(Recipe):
         )
         x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
         average, history = run.fit(
+            self,
             model,
             TensorBatches((x,), self.batch_size, self.seed),
             loss,
             AdamW(model.parameters(), lr=0.1),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[noise],
         )
         return Trained(average, history.seconds, {"colours": "none"})
