@@ -5,8 +5,7 @@ import torch
 
 from genai_tutorial.audio import Lexicon
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import SYMBOLS
-from genai_tutorial.recipes import speech as caption_voice
+from genai_tutorial.recipes import SYMBOLS, speech
 from genai_tutorial.recipes.speech import CAPTION_VOICE, SpokenOptions
 
 pytest.importorskip("espeakng_loader")
@@ -23,7 +22,7 @@ TINY = dataclasses.replace(
 @pytest.mark.slow
 def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, caption_voice, "synthesis_loss")
+    resumed = kill_and_resume(TINY, speech, "synthesis_loss")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 

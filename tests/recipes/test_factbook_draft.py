@@ -11,11 +11,11 @@ from genai_tutorial.generation import acceptance_rate
 from genai_tutorial.recipes import (
     FACTBOOK_DRAFT,
     agreement,
+    factbook_draft,
     load,
     packed_logits,
     teacher_targets,
 )
-from genai_tutorial.recipes import factbook_draft as draft
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.recipes.spot_check import spot_check
@@ -45,10 +45,10 @@ TINY = replace(
 @pytest.fixture
 def few_rows(monkeypatch):
     """Let the recipe train on some rows of the corpus and measure on some."""
-    whole, held_out = draft.corpus_rows, draft.held_out_rows
-    monkeypatch.setattr(draft, "corpus_rows", lambda *a: whole(*a)[::900])
-    monkeypatch.setattr(draft, "held_out_rows", lambda *a: held_out(*a)[::40])
-    monkeypatch.setattr(draft, "N_CONTINUED", 2)
+    whole, held_out = factbook_draft.corpus_rows, factbook_draft.held_out_rows
+    monkeypatch.setattr(factbook_draft, "corpus_rows", lambda *a: whole(*a)[::900])
+    monkeypatch.setattr(factbook_draft, "held_out_rows", lambda *a: held_out(*a)[::40])
+    monkeypatch.setattr(factbook_draft, "N_CONTINUED", 2)
 
 
 @pytest.mark.slow
@@ -56,7 +56,7 @@ def test_draft_resumes_to_the_weights_of_an_uninterrupted_run(
     few_rows, follow, kill_and_resume
 ):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, draft_rows, "top_target_loss")
+    resumed = kill_and_resume(TINY, factbook_draft, "top_target_loss")
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
     assert whole.notes == resumed.notes

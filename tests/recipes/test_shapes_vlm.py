@@ -11,8 +11,7 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     without_last_block,
 )
-from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load
-from genai_tutorial.recipes import shapes_vlm as vision_language
+from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load, shapes_vlm
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_vlm import optimizer_with_encoder
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER, ConversationBatches
@@ -79,7 +78,7 @@ def test_a_stopped_run_ends_at_the_same_weights(tmp_path):
     class Stopped(Exception):
         pass
 
-    steps, original = iter(range(3)), vision_language.conversation_loss
+    steps, original = iter(range(3)), shapes_vlm.conversation_loss
 
     def stop(*arguments):
         if next(steps, None) is None:
@@ -87,7 +86,7 @@ def test_a_stopped_run_ends_at_the_same_weights(tmp_path):
         return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vision_language, "conversation_loss", stop)
+        patch.setattr(shapes_vlm, "conversation_loss", stop)
         with pytest.raises(Stopped):
             TINY.fit(half)
     again = settings(tmp_path / "half", 4, resume=True)
@@ -106,7 +105,7 @@ def test_shapes_vlm_loads_from_its_card():
 
 
 def test_an_untrained_model_measures_nothing_but_chance(monkeypatch):
-    monkeypatch.setattr(vision_language, "N_EVAL_PICTURES", 60)
+    monkeypatch.setattr(shapes_vlm, "N_EVAL_PICTURES", 60)
     metrics = TINY.measure(TINY.build())
     assert metrics["pictures"] == 60
     for split in ("unseen", "new_pairs"):

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from genai_tutorial.multimodal import StreamVocabulary
-from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes import shapes_stream as stream
+from genai_tutorial.recipes import RunSettings, shapes_stream
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_stream import SHAPES_STREAM
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
@@ -44,8 +43,8 @@ def trained(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
-    monkeypatch.setattr(stream, "N_EVAL_DRAWN", 4)
-    monkeypatch.setattr(stream, "N_EVAL_ASKED", 10)
+    monkeypatch.setattr(shapes_stream, "N_EVAL_DRAWN", 4)
+    monkeypatch.setattr(shapes_stream, "N_EVAL_ASKED", 10)
     metrics = TINY.measure(trained.model.eval())
     assert metrics["drawn"] == 4
     assert 0 <= metrics["one_object_drawn_right"] <= 1
