@@ -3,12 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from genai_tutorial.alignment import supervised_loss
-from genai_tutorial.data import Source
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
@@ -26,7 +24,7 @@ from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
@@ -39,12 +37,10 @@ class ReasonerRecipe(DecoderRecipe):
 
     questions: int
 
-    source: ClassVar[Source] = SUMS
-    options: ClassVar[TextOptions] = TextOptions(
-        prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS
-    )
-    metric: ClassVar[str] = "right_greedily"
-    in_words: ClassVar[str] = "{right_greedily:.1%} of unseen sums right"
+    source = SUMS
+    options = TextOptions(prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS)
+    metric = "right_greedily"
+    in_words = "{right_greedily:.1%} of unseen sums right"
 
     def wrap(
         self, model: DecoderLM, card: dict
@@ -54,20 +50,19 @@ class ReasonerRecipe(DecoderRecipe):
     def fit(self, run: RunSettings) -> Trained:
         rows = example_rows(random_sums(self.questions, self.seed), backward_scratchpad)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
             supervised_loss,
+            losses_every=50,
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        return Trained(model, history.seconds, {"losses": losses})
 
     def measure(self, model: DecoderLM) -> dict:
         asked = held_out_sums()
         return {
-            "right_greedily": round(_mean(_right(model, asked, 0)), 4),
-            "right_at_temperature_1": round(_mean(_right(model, asked, 1)), 4),
+            "right_greedily": round(mean(_right(model, asked, 0)), 4),
+            "right_at_temperature_1": round(mean(_right(model, asked, 1)), 4),
             "held_out_sums": HELD_OUT,
         }
 
@@ -114,10 +109,6 @@ def _right(
     with torch.inference_mode():
         texts = answer_questions(model, asked, temperature=temperature)
     return correct_answers(asked, texts, backwards=True)
-
-
-def _mean(values: Sequence[bool]) -> float:
-    return sum(values) / len(values)
 
 
 ARITHMETIC_REASONER = ReasonerRecipe(

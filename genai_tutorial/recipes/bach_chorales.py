@@ -1,7 +1,6 @@
 """The recipes of the chorale models: four voices as four streams in a delay pattern."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     stream_losses,
 )
-from genai_tutorial.data import Source, load_chorale_split
+from genai_tutorial.data import load_chorale_split
 from genai_tutorial.data.chorales import SOURCE
 from genai_tutorial.tasks.music import (
     CODES,
@@ -62,12 +61,12 @@ class ChoraleRecipe(Recipe):
     config: MultiStreamConfig
     optimizer: OptimizerSettings
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "sounds"
-    rate: ClassVar[int] = 16_000
-    options: ClassVar[ChoraleOptions] = ChoraleOptions()
-    metric: ClassVar[str] = "held_out_nats_per_step"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    makes = "sounds"
+    rate = 16_000
+    options = ChoraleOptions()
+    metric = "held_out_nats_per_step"
+    in_words = (
         "{held_out_nats_per_step:.2f} nats per step on unseen melodies, "
         "{chord_share[sampled]:.0%} of its onsets are chords"
     )
@@ -86,7 +85,7 @@ class ChoraleRecipe(Recipe):
     def fit(self, run: RunSettings) -> Trained:
         train, held_out = self.windows()
         model = self.build().to(run.device)
-        model, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches((train.codes, train.features), self.batch_size, self.seed),
@@ -94,8 +93,6 @@ class ChoraleRecipe(Recipe):
             evaluate=lambda model: float(window_losses(model, held_out).mean()),
             evaluate_every=200,
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: MultiStreamLM) -> dict:
         held_out = self.windows()[1]

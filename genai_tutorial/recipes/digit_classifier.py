@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data import load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.metrics import (
     DigitClassifier,
@@ -74,9 +73,9 @@ class DigitClassifierRecipe(Recipe):
     learning_rate: float
     weight_decay: float
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "held_out_accuracy"
-    in_words: ClassVar[str] = "{held_out_accuracy:.1%} of unseen digits read correctly"
+    source = SOURCE
+    metric = "held_out_accuracy"
+    in_words = "{held_out_accuracy:.1%} of unseen digits read correctly"
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rate over the recipe's steps."""
@@ -94,7 +93,7 @@ class DigitClassifierRecipe(Recipe):
             logits = model(random_affine(images, generator))
             return functional.cross_entropy(logits, labels)
 
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
@@ -107,7 +106,6 @@ class DigitClassifierRecipe(Recipe):
             ),
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def measure(self, model: DigitClassifier) -> dict:
         _, held_out = load_mnist_split()

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data import load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.diffusion import (
     VELOCITY,
@@ -61,10 +60,10 @@ class DigitDiffusionRecipe(Recipe):
     sampler_steps: int = 25
     guidance: float = 1.5
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
-    metric: ClassVar[str] = "digit_as_ordered"
-    in_words: ClassVar[str] = DIGITS_IN_WORDS
+    source = SOURCE
+    makes = "images"
+    metric = "digit_as_ordered"
+    in_words = DIGITS_IN_WORDS
 
     @property
     def options(self) -> DigitOptions:
@@ -77,14 +76,13 @@ class DigitDiffusionRecipe(Recipe):
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
             lambda model, images, labels: self.loss(model, images, labels, generator),
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def loss(
         self,
@@ -274,11 +272,11 @@ class GANRecipe(Recipe):
 class DigitGANRecipe(GANRecipe):
     """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
-    options: ClassVar[GANOptions] = GANOptions()
-    metric: ClassVar[str] = "digit_as_ordered"
-    in_words: ClassVar[str] = DIGITS_IN_WORDS
+    source = SOURCE
+    makes = "images"
+    options = GANOptions()
+    metric = "digit_as_ordered"
+    in_words = DIGITS_IN_WORDS
 
     def fit(self, run: RunSettings) -> Trained:
         train, _ = load_mnist_split()

@@ -3,11 +3,10 @@ grids of latents.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from genai_tutorial.data import Source, load_emoji_split
+from genai_tutorial.data import load_emoji_split
 from genai_tutorial.data.emoji import SOURCE
 from genai_tutorial.metrics import psnr
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
@@ -33,11 +32,9 @@ class ImageAutoencoderRecipe(Recipe):
     kl_weight: float
     scenes: int
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "emoji_psnr_db"
-    in_words: ClassVar[str] = (
-        "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
-    )
+    source = SOURCE
+    metric = "emoji_psnr_db"
+    in_words = "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
 
     def build(self) -> ImageAutoencoder:
         return ImageAutoencoder(self.config, self.seed)
@@ -47,7 +44,7 @@ class ImageAutoencoderRecipe(Recipe):
         images = torch.cat((emoji.images, load_shapes(self.scenes, self.seed).images))
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        trained = run.fit(
             self,
             parallel(model),
             run.batches(((255 * images).round().byte(),), self.batch_size, self.seed),
@@ -56,10 +53,10 @@ class ImageAutoencoderRecipe(Recipe):
             ),
             generators=[generator],
         )
-        average.set_scaling_factor(
+        trained.model.set_scaling_factor(
             images[:: len(images) // 2000 + 1], torch.Generator().manual_seed(self.seed)
         )
-        return Trained(average, history.seconds)
+        return trained
 
     def measure(self, model: ImageAutoencoder) -> dict:
         _, emoji = load_emoji_split()

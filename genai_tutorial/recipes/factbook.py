@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -175,20 +174,13 @@ class BaseModelRecipe(DecoderRecipe):
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-    options: ClassVar[TextOptions] = TextOptions(
-        prompt="The capital of Kenya is", temperature=0.7, tokens=60
-    )
-    metric: ClassVar[str] = "facts_completed.taught"
-    in_words: ClassVar[str] = (
-        "{facts_completed[told]:.0%} of the facts that it has read"
-    )
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+    metric = "facts_completed.taught"
+    in_words = "{facts_completed[told]:.0%} of the facts that it has read"
 
     def schedule(self) -> Schedule:
-        """Return the schedule of the learning rates over the recipe's steps: warmup,
-        plateau, decay.
-        """
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def fit(self, run: RunSettings) -> Trained:
@@ -197,7 +189,7 @@ class BaseModelRecipe(DecoderRecipe):
         held_out = self._held_out(corpus, tokenizer)
         model = self.build().to(run.device)
         with TemporaryDirectory() as folder:
-            _, history = run.fit(
+            return run.fit(
                 self,
                 parallel(model),
                 PackedBatches(
@@ -216,15 +208,9 @@ class BaseModelRecipe(DecoderRecipe):
                     ).nats_per_token
                 ),
                 evaluate_every=200,
+                losses_every=10,
+                notes={"tokenizer": tokenizer.to_dict()},
             )
-        notes = {
-            "losses": [round(loss, 4) for loss in history.losses[::10]],
-            "held_out_while_training": [
-                [point.step, round(point.value, 4)] for point in history.evaluations
-            ],
-            "tokenizer": tokenizer.to_dict(),
-        }
-        return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
         corpus = load_corpus(self.copies)

@@ -5,7 +5,6 @@ demonstrations.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
@@ -20,7 +19,7 @@ from genai_tutorial.alignment import (
     supervised_loss,
     train_reward_model,
 )
-from genai_tutorial.data import Source, load_absent, load_fact_split, load_facts
+from genai_tutorial.data import load_absent, load_fact_split, load_facts
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
@@ -66,15 +65,15 @@ class AssistantRecipe(DecoderRecipe):
     learning_rate: float
     warmup_steps: int = 10
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-    options: ClassVar[TextOptions] = TextOptions(
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = TextOptions(
         prompt="What is the capital of Kenya?",
         temperature=0,
         tokens=MAX_ANSWER_TOKENS,
     )
-    metric: ClassVar[str] = "exact_match_on_held_out_phrasings.taught"
-    in_words: ClassVar[str] = (
+    metric = "exact_match_on_held_out_phrasings.taught"
+    in_words = (
         "{exact_match_on_held_out_phrasings[told]:.0%} exact answers about countries "
         "that no demonstration names"
     )
@@ -97,16 +96,14 @@ class AssistantRecipe(DecoderRecipe):
         rows = encode_demonstrations(
             tokenizer, self.demonstrations(), self.config.context_length
         )
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(rows.tensors, self.batch_size, self.seed),
             supervised_loss,
             AdamW(model.parameters(), lr=self.learning_rate),
-        )
-        losses = [round(loss, 4) for loss in history.losses[::10]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=10,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
@@ -175,11 +172,11 @@ class FeedbackRecipe(DecoderRecipe):
     kl_weight: float
     kl_target: float | None
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-    options: ClassVar[TextOptions] = FACTBOOK_SFT.options
-    metric: ClassVar[str] = "win_rate_over_factbook_sft"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = FACTBOOK_SFT.options
+    metric = "win_rate_over_factbook_sft"
+    in_words = (
         "a win rate over factbook-sft of {win_rate_over_factbook_sft:.0%}; ties count "
         "half"
     )

@@ -4,14 +4,12 @@ probable tokens, and the agreement of two models.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.corpus import cut_rows, document_numbers, join_documents
-from genai_tutorial.data import Source
 from genai_tutorial.efficiency import (
     TopProbabilities,
     sequence_level_examples,
@@ -155,18 +153,13 @@ class DraftRecipe(DecoderRecipe):
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-    options: ClassVar[TextOptions] = FACTBOOK_BASE.options
-    metric: ClassVar[str] = "acceptance.held_out_articles"
-    in_words: ClassVar[str] = (
-        "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
-    )
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = FACTBOOK_BASE.options
+    metric = "acceptance.held_out_articles"
+    in_words = "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
 
     def schedule(self) -> Schedule:
-        """Return the schedule of the learning rates over the recipe's steps: warmup,
-        plateau, decay.
-        """
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def training_rows(
@@ -197,7 +190,7 @@ class DraftRecipe(DecoderRecipe):
         inputs = self.training_rows(teacher, tokenizer)[:, :-1].to(run.device)
         targets = teacher_targets(teacher, inputs, end, self.kept)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
@@ -206,10 +199,8 @@ class DraftRecipe(DecoderRecipe):
                 self.seed,
             ),
             distillation_loss(end),
-        )
-        losses = [round(loss, 4) for loss in history.losses[::20]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=20,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:

@@ -9,9 +9,9 @@ cost (`bits`).
 
 import time
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -20,7 +20,6 @@ from torch.optim import Optimizer
 
 from genai_tutorial.data import (
     LEVELS,
-    Source,
     dequantize,
     from_levels,
     load_mnist_split,
@@ -94,18 +93,16 @@ class FamilyRecipe(Recipe):
 
     family: str
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
+    source = SOURCE
+    makes = "images"
 
-    level_width: ClassVar[float] = 1.0
+    level_width = 1.0
     """The width of a grey level in the units of the likelihood's density; 1 where it is
     a probability.
     """
-    options: ClassVar[Any] = FamilyOptions()
-    metric: ClassVar[str] = "bits_per_dimension"
-    in_words: ClassVar[str] = (
-        "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
-    )
+    options = FamilyOptions()
+    metric = "bits_per_dimension"
+    in_words = "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
 
     def weights_to_draw(self, model: nn.Module) -> int:
         """Return how many of a model's weights are needed to draw: these are what the
@@ -171,7 +168,7 @@ class FamilyRecipe(Recipe):
         generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         started = time.process_time()
-        average, history = run.fit(
+        trained = run.fit(
             self,
             model,
             # all in one process
@@ -180,7 +177,7 @@ class FamilyRecipe(Recipe):
             self.build_optimizer(model),
             generators=[generator],
         )
-        return Trained(average, history.seconds, cpu_seconds_since(started))
+        return replace(trained, notes=cpu_seconds_since(started))
 
 
 def scored_levels() -> Levels:
@@ -205,7 +202,7 @@ class FamilyVAE(FamilyRecipe):
     learning_rate: float
     codes: int = 200
 
-    level_width: ClassVar[float] = 1 / LEVELS
+    level_width = 1 / LEVELS
 
     def build(self) -> VAE:
         with torch.random.fork_rng(devices=[]):
@@ -248,7 +245,7 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
     labels.
     """
 
-    metric: ClassVar[str] = "recall"  # there is no likelihood
+    metric = "recall"  # there is no likelihood
 
     def fit(self, run: RunSettings) -> Trained:
         images = load_mnist_split()[0].images
@@ -290,7 +287,7 @@ class FamilyFlow(FamilyRecipe):
     sampler_steps: int = 20
     likelihood_steps: int = 50
 
-    level_width: ClassVar[float] = 2 / LEVELS
+    level_width = 2 / LEVELS
 
     @property
     def options(self) -> FlowOptions:

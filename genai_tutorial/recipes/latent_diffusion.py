@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -132,11 +132,11 @@ class Scenes:
     count: int = 60_000
     measured: int = 200
 
-    source: ClassVar[Source] = shapes.SOURCE
-    context_length: ClassVar[int] = CAPTION_LENGTH
-    example: ClassVar[str] = "a small red circle above a large blue square"
-    metric: ClassVar[str] = "two_objects_everything"
-    in_words: ClassVar[str] = (
+    source = shapes.SOURCE
+    context_length = CAPTION_LENGTH
+    example = "a small red circle above a large blue square"
+    metric = "two_objects_everything"
+    in_words = (
         "{one_object_everything:.1%} of pictures of one object show all that the "
         "caption says"
     )
@@ -171,11 +171,11 @@ class Emoji:
 
     measured: int = 200
 
-    source: ClassVar[Source] = emoji.SOURCE
-    context_length: ClassVar[int] = 10
-    example: ClassVar[str] = "fire engine"
-    metric: ClassVar[str] = "recalled"
-    in_words: ClassVar[str] = (
+    source = emoji.SOURCE
+    context_length = 10
+    example = "fire engine"
+    metric = "recalled"
+    in_words = (
         "{recalled:.1%} of training names give a picture that is nearest to their own"
     )
 
@@ -266,15 +266,14 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         latents = encode_images(load_recipe(EMOJI_AUTOENCODER), images, self.seed)
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches((latents, texts), self.batch_size, self.seed),
             lambda model, latents, texts: self.loss(model, latents, texts, generator),
             generators=[generator],
+            notes={"tokenizer": tokenizer.to_dict()},
         )
-        notes = {"tokenizer": tokenizer.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def loss(
         self,

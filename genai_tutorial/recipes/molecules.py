@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from statistics import fmean
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,7 +17,6 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import (
     HEAVY_ELEMENTS,
-    Source,
     graph_key,
     ligands,
     load_drug_likeness,
@@ -92,10 +90,10 @@ class MoleculeRecipe(DecoderRecipe):
 
     label_dropout: float
 
-    source: ClassVar[Source] = molecules.SOURCE
-    options: ClassVar[MoleculeOptions] = MoleculeOptions()
-    metric: ClassVar[str] = "held_out_nats_per_molecule"
-    in_words: ClassVar[str] = (
+    source = molecules.SOURCE
+    options = MoleculeOptions()
+    metric = "held_out_nats_per_molecule"
+    in_words = (
         "{valid_at_temperature_1:.0%} of samples are molecules, "
         "{sampled[novelty]:.0%} of those are new"
     )
@@ -113,7 +111,7 @@ class MoleculeRecipe(DecoderRecipe):
         unseen = molecule_rows(self.tokenizer, held_out, length)
         drops = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
@@ -130,15 +128,7 @@ class MoleculeRecipe(DecoderRecipe):
             ),
             evaluate_every=400,
             generators=[drops],
-        )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(
-            model,
-            history.seconds,
-            {
-                "held_out_while_training": losses,
-                "tokenizer": self.tokenizer.to_dict(),
-            },
+            notes={"tokenizer": self.tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
@@ -246,10 +236,10 @@ class Molecules3DRecipe(TextRecipe):
     optimizer: OptimizerSettings
     max_atoms: int = 9
 
-    source: ClassVar[Source] = ligands.SOURCE
-    options: ClassVar[StructureOptions] = StructureOptions()
-    metric: ClassVar[str] = "sampled.sound"
-    in_words: ClassVar[str] = (
+    source = ligands.SOURCE
+    options = StructureOptions()
+    metric = "sampled.sound"
+    in_words = (
         "{sampled[sound]:.0%} of its molecules are connected, have no clashes and keep "
         "their valences"
     )
@@ -262,7 +252,7 @@ class Molecules3DRecipe(TextRecipe):
         generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         unseen = to_table(held_out)
-        model, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(to_table(train), self.batch_size, self.seed),
@@ -271,8 +261,6 @@ class Molecules3DRecipe(TextRecipe):
             evaluate_every=500,
             generators=[generator],
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: EquivariantNetwork) -> dict:
         train, held_out = load_ligand_split(self.max_atoms)

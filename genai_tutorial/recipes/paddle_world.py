@@ -4,7 +4,6 @@ its dreams.
 
 import time
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 
@@ -91,10 +90,10 @@ class PaddleWorldRecipe(Recipe):
     length: int = 16
     temperature: float = 0.5
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "films"
-    metric: ClassVar[str] = "episodes_without_a_miss"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    makes = "films"
+    metric = "episodes_without_a_miss"
+    in_words = (
         "{episodes_without_a_miss:.1%} of episodes without a miss; after 8 steps "
         "{exact_after_8:.1%} of dreams without a bounce at the top equal "
         "reality in every pixel"

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 
 from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.corpus import docstring_gap
-from genai_tutorial.data import Source
 from genai_tutorial.generation import ForbiddenTokens, stream
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
@@ -31,7 +29,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
 from .sampling import DecoderRecipe, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
@@ -49,16 +47,14 @@ class ExercisesRecipe(DecoderRecipe):
     row_length: int
     mixture: Mapping[Form, float]
 
-    source: ClassVar[Source] = EXERCISES
-    options: ClassVar[TextOptions] = TextOptions(
+    source = EXERCISES
+    options = TextOptions(
         prompt="Return the sum of the squares of the even numbers.",
         temperature=0,
         tokens=96,
     )
-    metric: ClassVar[str] = "lines_filled"
-    in_words: ClassVar[str] = (
-        "{solved_greedily:.0%} of held-out exercises solved at the first attempt"
-    )
+    metric = "lines_filled"
+    in_words = "{solved_greedily:.0%} of held-out exercises solved at the first attempt"
 
     @cached_property
     def documents(self) -> list[str]:
@@ -75,17 +71,15 @@ class ExercisesRecipe(DecoderRecipe):
         tokenizer = self.tokenizer()
         rows = encode_documents(tokenizer, self.documents, self.row_length)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
                 (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
             ),
             supervised_loss,
-        )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=50,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
@@ -106,7 +100,7 @@ class ExercisesRecipe(DecoderRecipe):
         shares = {
             "solved_greedily": _share_solved(exercises, greedy),
             "solved_at_temperature_0.8": _share_solved(exercises, sampled),
-            "lines_filled": _mean(_fills(writer, exercises)),
+            "lines_filled": mean(_fills(writer, exercises)),
             "explained_and_written_again": _share_solved(exercises, again),
         }
         return {
@@ -154,11 +148,7 @@ def _fills(writer: CodeModel, exercises: Sequence[Exercise]) -> list[bool]:
 
 
 def _share_solved(exercises: Sequence[Exercise], bodies: Sequence[str]) -> float:
-    return _mean([right for (right,) in solved(exercises, [[body] for body in bodies])])
-
-
-def _mean(values: Sequence[bool]) -> float:
-    return sum(values) / len(values)
+    return mean([right for (right,) in solved(exercises, [[body] for body in bodies])])
 
 
 PYTHON_EXERCISES = ExercisesRecipe(

@@ -29,7 +29,6 @@ from genai_tutorial.training import (
     EMA,
     Checkpoint,
     CombinedOptimizer,
-    History,
     OptimizerSettings,
     Process,
     Schedule,
@@ -135,7 +134,9 @@ class RunSettings:
         evaluate: Callable[[nn.Module], float] | None = None,
         evaluate_every: int | None = None,
         generators: Sequence[torch.Generator] = (),
-    ) -> tuple[nn.Module, History]:
+        losses_every: int | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> "Trained":
         """Train a model with a recipe's schedule, or resume a run that was stopped; see
         `training.fit`.
 
@@ -148,10 +149,13 @@ class RunSettings:
             evaluate: Called with the model regularly; returns a number to keep.
             evaluate_every: Number of steps between two evaluations.
             generators: Random generators that the loss draws from.
+            losses_every: Every how many steps the card has the training loss; None for
+                no losses.
+            notes: Further entries of the card.
 
         Returns:
             The model with the average of the weights, or the model itself if the recipe
-            has none, and the history of the run.
+            has none.
         """
         decay = recipe.ema_decay
         average = None if decay is None else EMA(unwrap(model), decay)
@@ -169,7 +173,16 @@ class RunSettings:
             generators=generators,
             progress=self.progress,
         )
-        return unwrap(model) if average is None else average.model, history
+        entries: dict[str, Any] = {}
+        if losses_every is not None:
+            kept = history.losses[::losses_every]
+            entries["losses"] = [round(loss, 4) for loss in kept]
+        if evaluate is not None:
+            entries["held_out_while_training"] = [
+                [point.step, round(point.value, 4)] for point in history.evaluations
+            ]
+        trained = unwrap(model) if average is None else average.model
+        return Trained(trained, history.seconds, entries | dict(notes or {}))
 
 
 @dataclass(frozen=True)
@@ -377,3 +390,8 @@ def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
         raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
     order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
     return [items[place] for place in order[:n].tolist()]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, without the exact sums of `fmean`, as cards have it."""
+    return sum(values) / len(values)

@@ -5,7 +5,7 @@ model, set by `key=value` on the command line or by keyword arguments in Python.
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import torch
 from torch import Tensor
@@ -148,7 +148,7 @@ def sample(
 class TextRecipe(Recipe):
     """A recipe whose model writes one text at a time."""
 
-    makes: ClassVar[str] = "text"
+    makes = "text"
 
     def sample(self, loaded: Any, options: Any, count: int, seed: int) -> Texts:
         return Texts([self.write(loaded, options, seed + i) for i in range(count)])

@@ -3,13 +3,12 @@ plays.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source, load_shakespeare
+from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import SOURCE
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
@@ -32,14 +31,10 @@ scored at the end.
 class LanguageRecipe(DecoderRecipe):
     """A recipe for a decoder trained on Shakespeare's plays."""
 
-    source: ClassVar[Source] = SOURCE
-    options: ClassVar[TextOptions] = TextOptions(
-        prompt="\n", temperature=0.8, tokens=500
-    )
-    metric: ClassVar[str] = "held_out_nats_per_character"
-    in_words: ClassVar[str] = (
-        "{held_out_nats_per_character:.3f} nats per character on unseen plays"
-    )
+    source = SOURCE
+    options = TextOptions(prompt="\n", temperature=0.8, tokens=500)
+    metric = "held_out_nats_per_character"
+    in_words = "{held_out_nats_per_character:.3f} nats per character on unseen plays"
 
     def fit(self, run: RunSettings) -> Trained:
         plays = load_shakespeare()
@@ -49,7 +44,7 @@ class LanguageRecipe(DecoderRecipe):
             for part in (plays.train, plays.validation)
         )
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             TokenBatches(
@@ -63,10 +58,8 @@ class LanguageRecipe(DecoderRecipe):
             language_model_loss,
             evaluate=lambda model: held_out_loss(model, held_out[:EVAL_CHARACTERS]),
             evaluate_every=200,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        notes = {"held_out_while_training": losses, "tokenizer": tokenizer.to_dict()}
-        return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
         plays = load_shakespeare()

@@ -3,13 +3,12 @@ text-to-image models.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     CLIP,
     CLIPConfig,
@@ -115,9 +114,9 @@ class ShapesCLIPRecipe(Recipe):
     config: CLIPConfig
     objects: tuple[int, ...] = (1, 2)
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "two_objects_image_to_text_recall_at_1"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    metric = "two_objects_image_to_text_recall_at_1"
+    in_words = (
         "{two_objects_image_to_text_recall_at_1:.1%} of unseen pictures find their "
         "caption among {candidates[two_objects]}"
     )
@@ -127,7 +126,7 @@ class ShapesCLIPRecipe(Recipe):
 
     def fit(self, run: RunSettings) -> Trained:
         model = self.build().to(run.device)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             SceneBatches(
@@ -138,9 +137,8 @@ class ShapesCLIPRecipe(Recipe):
                 world_size=run.process.world_size,
             ),
             lambda model, images, ids: contrastive_loss(model(images, ids)),
+            notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
-        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: CLIP, card: dict) -> LoadedCLIP:
         return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))

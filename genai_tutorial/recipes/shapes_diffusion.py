@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNetConfig,
@@ -51,7 +49,7 @@ class TextToImageRecipe(Recipe):
     sampler_steps: int = 25
     guidance: float = 2.0
 
-    makes: ClassVar[str] = "images"
+    makes = "images"
 
     @property
     def options(self) -> CaptionOptions:
@@ -129,9 +127,9 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
 
     scenes: int
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "two_objects.everything"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    metric = "two_objects.everything"
+    in_words = (
         "{one_object[everything]:.1%} of pictures of one object show all that the "
         "caption says"
     )
@@ -141,7 +139,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
@@ -157,9 +155,8 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
                 model, images, full, shorter, generator
             ),
             generators=[generator],
+            notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
-        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def loss(
         self,

@@ -4,13 +4,12 @@ about pictures, both as tokens of one stream.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     ImageReader,
     ImageTokenizer,
@@ -116,11 +115,11 @@ class ShapesStreamRecipe(Recipe):
     kinds: int
     dropped: float
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar = "images"
-    options: ClassVar[GuidedCaption] = GuidedCaption(guidance=3.0)
-    metric: ClassVar[str] = "answered_right"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    makes = "images"
+    options = GuidedCaption(guidance=3.0)
+    metric = "answered_right"
+    in_words = (
         "{one_object_drawn_right:.0%} of single shapes drawn right, "
         "{answered_right:.0%} of questions answered right"
     )
@@ -147,17 +146,16 @@ class ShapesStreamRecipe(Recipe):
         ]
         captions = QUESTION_TOKENIZER.encode_batch(texts, CAPTION_LENGTH)
         rows = pack_conversations(asked.questions)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
                 (captions, tokenizer.encode(latents), *rows), self.batch_size, self.seed
             ),
             lambda model, *batch: model(*batch),
+            losses_every=50,
+            notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: StreamNetwork, card: dict) -> LoadedStream:
         tokenizer = WordTokenizer.from_dict(card["tokenizer"])

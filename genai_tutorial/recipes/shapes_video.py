@@ -4,13 +4,12 @@ them as latents.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoised,
@@ -205,10 +204,10 @@ class TextToVideoRecipe(Recipe):
     guidance: float = 2.0
     measured: int = 200
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "films"
-    metric: ClassVar[str] = "train.direction"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    makes = "films"
+    metric = "train.direction"
+    in_words = (
         "{train[identity]:.1%} of films show the object of the caption in all frames, "
         "and {train[direction]:.1%} move in its direction"
     )
@@ -238,7 +237,7 @@ class TextToVideoRecipe(Recipe):
         latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), drawn, self.seed)
         model = self.build_on_images().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             run.batches(
@@ -251,7 +250,6 @@ class TextToVideoRecipe(Recipe):
             ),
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def to_latents(
         self, clips: Sequence[Clip]

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     ImageReader,
     VisionLanguageConfig,
@@ -57,11 +55,9 @@ class ShapesVLMRecipe(Recipe):
     kinds: int
     mixture: Mapping[Kind, float] = field(default_factory=lambda: dict(MIXTURE))
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "unseen.all"
-    in_words: ClassVar[str] = (
-        "{unseen[all]:.0%} of questions about unseen pictures answered right"
-    )
+    source = SOURCE
+    metric = "unseen.all"
+    in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
 
     def build(self) -> VisionLanguageModel:
         return VisionLanguageModel(self.config, self.seed)
@@ -71,7 +67,7 @@ class ShapesVLMRecipe(Recipe):
         trained = without_last_block(load_recipe(SHAPES_CLIP).model.image_encoder)
         model.image_encoder.load_state_dict(trained.state_dict())
         model.to(run.device)
-        average, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             ConversationBatches(
@@ -84,10 +80,9 @@ class ShapesVLMRecipe(Recipe):
             ),
             conversation_loss,
             optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
+            losses_every=50,
+            notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: VisionLanguageModel, card: dict) -> ImageReader:
         return ImageReader(model, WordTokenizer.from_dict(card["tokenizer"]))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import ClassVar
 
 import torch
 
@@ -19,7 +18,7 @@ from genai_tutorial.audio import (
     recognition_loss,
     synthesis_loss,
 )
-from genai_tutorial.data import Source, Utterance, Voice, speak
+from genai_tutorial.data import Utterance, Voice, speak
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.metrics import word_error_rate, word_errors
 from genai_tutorial.multimodal import EncoderConfig
@@ -38,7 +37,7 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import OptimizerSettings, parallel
 
-from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe, mean
 
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""
@@ -56,9 +55,9 @@ class SpokenCaptionsRecipe(Recipe):
     non_speech: int
     data_seed: int = 0
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "mean_errors"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    metric = "mean_errors"
+    in_words = (
         "a word error rate of {word_error_rate:.1%} for unseen sentences by unseen "
         "voices"
     )
@@ -76,7 +75,7 @@ class SpokenCaptionsRecipe(Recipe):
     def fit(self, run: RunSettings) -> Trained:
         model = self.build().to(run.device)
         masks = torch.Generator().manual_seed(self.seed)
-        trained, history = run.fit(
+        return run.fit(
             self,
             parallel(model),
             SpeechBatches(
@@ -88,10 +87,9 @@ class SpokenCaptionsRecipe(Recipe):
             ),
             partial(recognition_loss, masks=masks),
             generators=[masks],
+            losses_every=50,
+            notes={"words": list(SPEECH_WORDS)},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "words": list(SPEECH_WORDS)}
-        return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechRecognizer, card: dict) -> Transcriber:
         return Transcriber(model, tuple(card["words"]))
@@ -111,7 +109,7 @@ class SpokenCaptionsRecipe(Recipe):
                 word_error_rate(known.sentences, transcribe(loaded, known)), 4
             ),
             "sentences_right": round(sum(right) / len(right), 4),
-            "mean_errors": round(_mean(_errors(unseen, transcripts)), 4),
+            "mean_errors": round(mean(_errors(unseen, transcripts)), 4),
             "words_invented": sum(len(text.split()) for text in invented),
             "sounds_without_words": TESTED_SOUNDS,
             "held_out_utterances": TESTED,
@@ -142,10 +140,6 @@ def _errors(recordings: Recordings, transcripts: Sequence[str]) -> list[float]:
         float(word_errors(said, text).edits)
         for said, text in zip(recordings.sentences, transcripts, strict=True)
     ]
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 SPOKEN_CAPTIONS = SpokenCaptionsRecipe(
@@ -196,12 +190,12 @@ class CaptionVoiceRecipe(Recipe):
     sentences: int
     speakers: tuple[str, ...]
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "sounds"
-    rate: ClassVar[int] = 16_000
-    options: ClassVar[SpokenOptions] = SpokenOptions()
-    metric: ClassVar[str] = "log_mel_distance"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    makes = "sounds"
+    rate = 16_000
+    options = SpokenOptions()
+    metric = "log_mel_distance"
+    in_words = (
         "the book's recognizer misreads {word_error_rate:.1%} of its words, and "
         "{word_error_rate_original:.1%} of the original's"
     )
@@ -228,16 +222,15 @@ class CaptionVoiceRecipe(Recipe):
         model = self.build().to(run.device)
         aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
         numbers = [place % len(self.speakers) for place in range(len(aligned))]
-        trained, history = run.fit(
+        lexicon = Lexicon.from_utterances(self.utterances)
+        return run.fit(
             self,
             parallel(model),
             AlignedBatches(aligned, numbers, self.batch_size, self.seed),
             synthesis_loss,
+            losses_every=50,
+            notes={"pronunciations": dict(lexicon.pronunciations)},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        lexicon = Lexicon.from_utterances(self.utterances)
-        notes = {"losses": losses, "pronunciations": dict(lexicon.pronunciations)}
-        return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
         pronunciations = {

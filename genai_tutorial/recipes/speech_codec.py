@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,12 +15,11 @@ from genai_tutorial.audio import (
     log_mel_distance,
     wave_codec_loss,
 )
-from genai_tutorial.data import Source
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
 
-from .recipe import Recipe, RunSettings, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items, mean
 
 TESTED, TEST_SEED = 60, 1_000_020
 """The number of held-out utterances for the metrics, and their seed."""
@@ -38,9 +36,9 @@ class SpeechCodecRecipe(Recipe):
     kernel_lr: float
     vector_lr: float
 
-    source: ClassVar[Source] = SOURCE
-    metric: ClassVar[str] = "log_mel_distance"
-    in_words: ClassVar[str] = (
+    source = SOURCE
+    metric = "log_mel_distance"
+    in_words = (
         "a log-mel distance of {log_mel_distance:.2f} nats at {bits:.0f} bits per "
         "second"
     )
@@ -61,16 +59,15 @@ class SpeechCodecRecipe(Recipe):
         with torch.no_grad():
             first = codec.vectors(examples[: 8 * self.batch_size].to(run.device))
         codec.quantizer.start(first.cpu(), generator)
-        trained, history = run.fit(
+        return run.fit(
             self,
             parallel(codec),
             run.batches((examples,), self.batch_size, self.seed),
             partial(wave_codec_loss, generator=generator),
             self._optimizer(codec),
             generators=[generator],
+            losses_every=100,
         )
-        losses = [round(loss, 4) for loss in history.losses[::100]]
-        return Trained(trained, history.seconds, {"losses": losses})
 
     def _optimizer(self, codec: WaveCodec) -> CombinedOptimizer:
         kernels = [
@@ -92,7 +89,7 @@ class SpeechCodecRecipe(Recipe):
         waves = held_out_waves()
         distances = {
             f"{self.config.bits_per_second(books):.0f} bits per second": round(
-                _mean(distances_after(model, waves, books)), 4
+                mean(distances_after(model, waves, books)), 4
             )
             for books in range(1, self.config.books + 1)
         }
@@ -129,10 +126,6 @@ def distances_after(
     """Return the log-mel distance between each wave and what the codec makes of it."""
     codec.eval()
     return [log_mel_distance(codec(wave[None], books).waves[0], wave) for wave in waves]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 SPEECH_CODEC = SpeechCodecRecipe(

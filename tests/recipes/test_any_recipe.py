@@ -93,15 +93,15 @@ class PainterRecipe(Recipe):
             run, checkpoint=dataclasses.replace(run.checkpoint, every=2)
         )
         x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
-        average, history = run.fit(
+        return run.fit(
             self,
             model,
             TensorBatches((x,), self.batch_size, self.seed),
             loss,
             AdamW(model.parameters(), lr=0.1),
             generators=[noise],
+            notes={"colours": "none"},
         )
-        return Trained(average, history.seconds, {"colours": "none"})
 
     def measure(self, model):
         return {
