@@ -1,4 +1,6 @@
-"""Recipes for the diffusion models that draw handwritten digits."""
+"""Recipes for the models that draw handwritten digits: two diffusion models and a
+conditional GAN.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -39,8 +41,6 @@ from genai_tutorial.training import (
 from .digit_classifier import (
     DIGITS_IN_WORDS,
     N_EVAL_IMAGES,
-    DigitOptions,
-    GANOptions,
     measure_digits,
     score_labels,
 )
@@ -48,6 +48,31 @@ from .recipe import FAST_U_NET_RATES, U_NET_RATES, Images, Recipe, RunSettings, 
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANOptions:
+    """The options of a generator that draws in one pass."""
+
+    digit: int | None = None
+
+    def __post_init__(self):
+        if self.digit is not None and not 0 <= self.digit <= 9:
+            raise ValueError(f"digit must be from 0 to 9, got {self.digit}.")
+
+    def labels(self, count: int) -> Int[Tensor, "count"]:
+        """Return the label of each of `count` images."""
+        if self.digit is None:
+            return torch.arange(count) % 10
+        return torch.full((count,), self.digit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitOptions(GANOptions):
+    """The options of a diffusion model that is conditioned on labels."""
+
+    steps: int
+    guidance: float | int
 
 
 @dataclass(frozen=True, kw_only=True)

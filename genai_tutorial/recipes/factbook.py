@@ -1,5 +1,5 @@
-"""The base model's corpus: articles of Wikipedia and an almanac, cleaned, tokenized and
-written into shards.
+"""The recipe for the base model, a small Llama, and its corpus: articles of Wikipedia
+and an almanac, cleaned, tokenized and written into shards.
 """
 
 from collections.abc import Mapping, Sequence

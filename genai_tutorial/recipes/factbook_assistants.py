@@ -1,5 +1,5 @@
-"""The recipe for the assistant: the base model after supervised fine-tuning on
-demonstrations.
+"""The recipes for the assistants: the base model after supervised fine-tuning on
+demonstrations, and after PPO with a reward model.
 """
 
 import time

@@ -1,5 +1,7 @@
-"""What the draft's recipe trains on and is measured by: packed rows, the teacher's most
-probable tokens, and the agreement of two models.
+"""The recipe for the base model's draft, distilled from it for speculative decoding.
+
+First what it is trained on and measured by: packed rows, the teacher's most probable
+tokens, and the agreement of two models.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,4 @@
-"""The base class of chapter 11's families: the same data, budget, training schedule and
-metrics.
+"""The neural families of chapter 11: what they share, and the network and loss of each.
 
 Each model has about 300,000 weights that are needed to draw. All learn from the grey
 levels of 4,000 digits as they are: no labels and no augmentation. Every recipe also
@@ -63,8 +62,6 @@ from genai_tutorial.vae import (
 
 from .digit_classifier import (
     N_EVAL_IMAGES,
-    FamilyOptions,
-    FlowOptions,
     measure_digits,
     score_recall,
 )
@@ -81,6 +78,18 @@ N_SCORED_IMAGES = 16
 
 
 Levels = Int[Tensor, "n 28 28"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyOptions:
+    """No options: the family draws digits of any class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions:
+    """The options of a diffusion or flow matching model without labels."""
+
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +114,7 @@ class FamilyRecipe(Recipe):
     in_words = "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
 
     def weights_to_draw(self, model: nn.Module) -> int:
-        """Return how many of a model's weights are needed to draw: these are what the
-        budget counts.
-        """
+        """Return how many weights are needed to draw: the budget counts these."""
         return sum(weight.numel() for weight in model.parameters())
 
     @abstractmethod
@@ -125,9 +132,6 @@ class FamilyRecipe(Recipe):
         """
 
     def bits(self, model: nn.Module, levels: Levels, seed: int) -> float | None:
-        """Return the mean bits per dimension of images; None where the family has no
-        likelihood.
-        """
         nats = self.log_likelihoods(model, levels, seed)
         if nats is None:
             return None
@@ -267,10 +271,7 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
         )
 
     def log_likelihoods(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
-        """Return None: a GAN has no likelihood, so the probability that it gives to an
-        unseen image is unknown.
-        """
-        return
+        """Return None: a GAN has no likelihood."""
 
     def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
         return score_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)

@@ -1,4 +1,6 @@
-"""A latent diffusion model that draws and edits pictures."""
+"""The latent diffusion models: what draws and edits pictures, two kinds of captioned
+pictures with their metrics, and the recipes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""The recipe of the molecule model: a decoder that writes SMILES strings."""
+"""The recipes of the molecule models: a decoder that writes SMILES strings, and a
+diffusion model of small molecules in space.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

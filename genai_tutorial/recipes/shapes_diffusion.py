@@ -1,4 +1,6 @@
-"""The base class of the recipes that draw from captions, on pixels or on latents."""
+"""The recipe for the model that draws scenes of shapes from their captions, and the
+base class of all recipes that draw from captions.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields

@@ -1,5 +1,5 @@
-"""A text-to-video model with its autoencoder: draw films, continue them, and encode
-them as latents.
+"""The recipe of the model that draws films of moving shapes from captions: first the
+model with its autoencoder, which also continues films.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The recipe of the speech recognizer that chapter 18 loads."""
+"""The recipes of the speech recognizer and of the voice that reads captions aloud."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,8 +9,7 @@ from torch import nn
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
 from genai_tutorial.recipes import digit_models as image_diffusion
 from genai_tutorial.recipes import recipe
-from genai_tutorial.recipes.digit_classifier import DigitOptions
-from genai_tutorial.recipes.digit_models import SCHEDULE, draw_digits
+from genai_tutorial.recipes.digit_models import SCHEDULE, DigitOptions, draw_digits
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,

@@ -5,10 +5,10 @@ import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
 from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes.digit_classifier import GANOptions
 from genai_tutorial.recipes.digit_models import (
     MNIST_GAN,
     AugmentedBatches,
+    GANOptions,
     generate_digits,
 )
 from genai_tutorial.training import Checkpoint, Process
