@@ -102,25 +102,25 @@ def sample_model(
         loaded = recipes.load(name, folder)
     # invalid prompts and numbers, or an extra that is missing
     with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
-        if recipe.makes == "text":
-            print(recipe.write(loaded, options, seed))
-            note(f"{name}: {recipe.description()}.")
-            return
         if count is None:
             has_prompt = getattr(options, "prompt", None) is not None
-            count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
+            count = 1 if has_prompt else DEFAULT_COUNTS.get(recipe.makes, 1)
         if out is not None and not out.parent.exists():
             note(f"The folder {out.parent} is created.")
-        if recipe.makes == "films":
-            path = out or Path(f"{name}.gif")
-            write_film(recipes.draw_films(recipe, loaded, options, count, seed), path)
-        elif recipe.makes == "sounds":
-            path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
-            clips = recipes.make_sounds(recipe, loaded, options, count, seed)
-            write_clips(clips, recipe.rate, path)
-        else:
-            path = out or Path(f"{name}.png")
-            write_grid(recipes.draw_images(recipe, loaded, options, count, seed), path)
+        match recipes.sample(recipe, loaded, options, count, seed):
+            case recipes.Texts(texts):
+                print("\n".join(texts))
+                note(f"{name}: {recipe.description()}.")
+                return
+            case recipes.Films(films):
+                path = out or Path(f"{name}.gif")
+                write_film(films, path)
+            case recipes.Sounds(waves, rate):
+                path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
+                write_clips(waves, rate, path)
+            case recipes.Images(images):
+                path = out or Path(f"{name}.png")
+                write_grid(images, path)
         print(f"The {NOUNS[recipe.makes]} are in {path}.")
 
 

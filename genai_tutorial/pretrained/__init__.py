@@ -1,5 +1,5 @@
-"""Pretrained models: weights, model cards, and two real
-models in the book's own code: SmolLM2, a chat model, and MiniLM, a sentence encoder.
+"""Pretrained models: weights, model cards, and two real models in the book's own code:
+SmolLM2, a chat model, and MiniLM, a sentence encoder.
 """
 
 from .files import (

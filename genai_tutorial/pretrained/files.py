@@ -9,7 +9,7 @@ from pathlib import Path
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import write_atomically
+from genai_tutorial.runtime import read_json, write_atomically
 
 PUBLISHED = Path(__file__).parent / "checkpoints"
 """The folder of the models that come with the package."""
@@ -25,6 +25,7 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
 
     Raises:
         FileNotFoundError: If the model has not been trained there.
+        ValueError: If the card is damaged.
     """
     path = _folder(folder) / f"{name}.json"
     if not path.is_file():
@@ -37,7 +38,16 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
             f"{name}` and load it from the folder that the command prints, or use one "
             f"that comes with the package ({published or 'none'})."
         )
-    return json.loads(path.read_text(encoding="utf-8"))
+    card = read_json(path)
+    kinds = {"name": str, "sha256": str, "recipe": dict, "metrics": dict}
+    for key, kind in kinds.items():
+        if not isinstance(card.get(key), kind) or card["name"] != name:
+            raise ValueError(
+                f"{path} is not the card of {name}: it gives {key} as "
+                f"{str(card.get(key))[:40]!r}. Restore it with its weights, or make "
+                f"both again with `genai-tutorial train {name}`."
+            )
+    return card
 
 
 def read_weights(card: dict, folder: Path | str | None = None) -> dict[str, Tensor]:
@@ -48,8 +58,8 @@ def read_weights(card: dict, folder: Path | str | None = None) -> dict[str, Tens
     """
     name = card["name"]
     path = _folder(folder) / f"{name}.safetensors"
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card["sha256"]:
+    content = _described(path, card["sha256"])
+    if content is None:
         raise ValueError(
             f"{path.name} is not the file that {name}.json describes; it may be "
             "damaged. Restore both, or make them again with `genai-tutorial train "
@@ -68,14 +78,15 @@ def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
     """
     if "tokenizer_file" not in card:
         return card.get("tokenizer")
-    name, path = card["name"], _folder(folder) / card["tokenizer_file"]
-    if not path.is_file():
+    # only `name`: a card must not refer to files outside its folder
+    name, path = card["name"], _folder(folder) / Path(str(card["tokenizer_file"])).name
+    if not (path.is_file() or _beside(path).is_file()):
         raise FileNotFoundError(
             f"{path} is missing: {name}.json names it as its tokenizer. Copy it "
             f"beside the card, or make both again with `genai-tutorial train {name}`."
         )
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != card["tokenizer_sha256"]:
+    content = _described(path, card.get("tokenizer_sha256"))
+    if content is None:
         raise ValueError(
             f"{path.name} is not the tokenizer that {name}.json describes; another "
             "model may have replaced it. Restore it, or make the model again with "
@@ -86,7 +97,8 @@ def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
 
 def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
     """Write a model's weights in 16 bits, its tokenizer if the card names a file for
-    it, and then the card, each of them atomically.
+    it, and the card, so that the folder holds the old model or the new one at any time:
+    the new files stand beside the old ones until the card describes them.
     """
     content = safetensors.save(
         {
@@ -98,16 +110,19 @@ def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "bytes": len(content),
     }
-    with write_atomically(folder / f"{card['name']}.safetensors") as file:
-        file.write(content)
+    files = {folder / f"{card['name']}.safetensors": content}
     if "tokenizer_file" in card:
         shared = (_compact(card["tokenizer"]) + "\n").encode()
-        with write_atomically(folder / card["tokenizer_file"]) as file:
-            file.write(shared)
+        files[folder / card["tokenizer_file"]] = shared
         card = card | {"tokenizer_sha256": hashlib.sha256(shared).hexdigest()}
         del card["tokenizer"]
+    for path, content in files.items():
+        with write_atomically(_beside(path)) as file:
+            file.write(content)
     with write_atomically(folder / f"{card['name']}.json", "w") as file:
         file.write(card_text(card))
+    for path in files:
+        _beside(path).replace(path)
 
 
 def card_text(card: dict) -> str:
@@ -124,6 +139,22 @@ def rounded_weights(model: nn.Module) -> dict[str, Tensor]:
     bits.
     """
     return {key: _widen(_narrow(weight)) for key, weight in model.state_dict().items()}
+
+
+def _described(path: Path, sha256: str | None) -> bytes | None:
+    """Return the file with this hash: the one at the path, or the new one that a killed
+    `write_pretrained` left beside it.
+    """
+    for candidate in (path, _beside(path)):
+        if candidate.is_file():
+            content = candidate.read_bytes()
+            if hashlib.sha256(content).hexdigest() == sha256:
+                return content
+    return None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
 
 
 def _compact(value: dict) -> str:

@@ -198,6 +198,14 @@ def open_gguf(path: Path) -> Any:
         def data(self, mapped: np.ndarray) -> None:
             self._plain = np.asarray(mapped)
 
+        def _get(self, offset, dtype, count=1, override_order=None):
+            # Without this, an array of 2^33 numbers in a file of 150 bytes is read as
+            # 2^33 empty ones.
+            end = int(offset) + int(count) * np.dtype(dtype).itemsize
+            if end > len(self._plain):
+                raise ValueError(f"it announces content up to byte {end:,}")
+            return super()._get(offset, dtype, count, override_order)
+
     with path.open("rb") as file:
         start = file.read(4)
     if start != b"GGUF":

@@ -1,5 +1,5 @@
-"""The scaling of rotary positions described in a model file, interpreted as by
-transformers.
+"""SmolLM2 as a Hugging Face folder: `config.json`, weights in safetensors, and
+`tokenizer.json`; and the scaling of rotary positions that a file describes.
 """
 
 import json

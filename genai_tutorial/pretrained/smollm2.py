@@ -1,5 +1,6 @@
-"""Locating SmolLM2 on this machine: at a path that the user sets, or inside an
-installed package.
+"""SmolLM2, a real chat model with 135 million parameters: find its file in an installed
+package or at the user's path, check names and shapes, and load it into the book's own
+decoder.
 """
 
 from pathlib import Path

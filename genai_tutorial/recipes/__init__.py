@@ -1,20 +1,9 @@
 """Recipes for all of the book's models. `load` and `card` read a published model,
-`train` retrains it, and `sample_text` and `sample_images` use it.
+`train` retrains it, and `sample` and `sample_images` use it.
 """
 
 from .arithmetic_reasoner import ARITHMETIC_REASONER
-from .catalogue import (
-    card,
-    draw_films,
-    draw_images,
-    load,
-    make_sounds,
-    names,
-    recipe,
-    sample_images,
-    train,
-    trained_folder,
-)
+from .catalogue import card, load, names, recipe, sample_images, train, trained_folder
 from .digit_classifier import N_EVAL_IMAGES, measure_digits
 from .factbook import (
     FACTBOOK_BASE,
@@ -34,8 +23,18 @@ from .factbook_draft import (
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .molecules import held_out_molecule_loss
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, build_rounded, load_recipe
-from .sampling import parse_options
+from .recipe import (
+    Films,
+    Images,
+    Recipe,
+    RunSettings,
+    Sounds,
+    Texts,
+    Trained,
+    build_rounded,
+    load_recipe,
+)
+from .sampling import parse_options, sample
 from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_SCHEDULE, draw_scenes

@@ -3,12 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
 from genai_tutorial.alignment import supervised_loss
-from genai_tutorial.data import Source
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
@@ -23,10 +21,10 @@ from genai_tutorial.tasks.arithmetic import (
     random_sums,
 )
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
@@ -39,56 +37,40 @@ class ReasonerRecipe(DecoderRecipe):
 
     questions: int
 
-    source: ClassVar[Source] = SUMS
-
-    @property
-    def options(self) -> TextOptions:
-        """The likeliest answer to a sum of four two-digit numbers."""
-        return TextOptions(
-            prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS
-        )
+    source = SUMS
+    options = TextOptions(prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS)
+    metric = "right_greedily"
+    in_words = "{right_greedily:.1%} of unseen sums right"
 
     def wrap(
         self, model: DecoderLM, card: dict
     ) -> tuple[DecoderLM, CharacterTokenizer]:
-        """Return the decoder with the tokenizer of the task."""
         return model, ARITHMETIC_TOKENIZER
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on sums with backward running totals, or resume a run that
-        was stopped.
-        """
         rows = example_rows(random_sums(self.questions, self.seed), backward_scratchpad)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
             supervised_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
+            losses_every=50,
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        return Trained(model, history.seconds, {"losses": losses})
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return how many held-out sums are right, decoded greedily and sampled."""
         asked = held_out_sums()
         return {
-            "right_greedily": round(_mean(_right(model, asked, 0)), 4),
-            "right_at_temperature_1": round(_mean(_right(model, asked, 1)), 4),
+            "right_greedily": round(mean(_right(model, asked, 0)), 4),
+            "right_at_temperature_1": round(mean(_right(model, asked, 1)), 4),
             "held_out_sums": HELD_OUT,
         }
 
-    def spot_check(
+    def score(
         self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many sums greedy decoding gets right."""
+    ) -> list:
         asked = draw_items(held_out_sums(), n, seed)
-        return SpotCheck("right_greedily", _right(loaded[0], asked, 0))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of right sums."""
-        return f"{metrics['right_greedily']:.1%} of unseen sums right"
+        return _right(loaded[0], asked, 0)
 
     def write(
         self,
@@ -96,7 +78,6 @@ class ReasonerRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return a sum with what the model writes after it, and how to read that."""
         question = read_sum(options.prompt)
         (ids,) = encode_questions([question])
         answer = continue_text(loaded, ids, options, seed, [END_TOKEN])
@@ -130,10 +111,6 @@ def _right(
     return correct_answers(asked, texts, backwards=True)
 
 
-def _mean(values: Sequence[bool]) -> float:
-    return sum(values) / len(values)
-
-
 ARITHMETIC_REASONER = ReasonerRecipe(
     name="arithmetic-reasoner",
     title=(
@@ -148,9 +125,7 @@ ARITHMETIC_REASONER = ReasonerRecipe(
         heads=4,
         convolution_size=4,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     questions=100_000,
     batch_size=48,
     steps=1_000,

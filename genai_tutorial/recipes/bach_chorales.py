@@ -1,7 +1,6 @@
 """The recipes of the chorale models: four voices as four streams in a delay pattern."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     stream_losses,
 )
-from genai_tutorial.data import Source, load_chorale_split
+from genai_tutorial.data import load_chorale_split
 from genai_tutorial.data.chorales import SOURCE
 from genai_tutorial.tasks.music import (
     CODES,
@@ -28,10 +27,10 @@ from genai_tutorial.tasks.music import (
     judge_counterpoint,
     play_chorale,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import DECODER_RATES, Recipe, RunSettings, Sounds, Trained, draw_items
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""
@@ -62,17 +61,17 @@ class ChoraleRecipe(Recipe):
     config: MultiStreamConfig
     optimizer: OptimizerSettings
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "sounds"
-    rate: ClassVar[int] = 16_000
-
-    @property
-    def options(self) -> ChoraleOptions:
-        """The default options: a new chorale of eight bars."""
-        return ChoraleOptions()
+    source = SOURCE
+    makes = "sounds"
+    rate = 16_000
+    options = ChoraleOptions()
+    metric = "held_out_nats_per_step"
+    in_words = (
+        "{held_out_nats_per_step:.2f} nats per step on unseen melodies, "
+        "{chord_share[sampled]:.0%} of its onsets are chords"
+    )
 
     def build(self) -> MultiStreamLM:
-        """Return the untrained model."""
         return MultiStreamLM(self.config, self.seed)
 
     def windows(self) -> tuple[ChoraleWindows, ChoraleWindows]:
@@ -84,26 +83,18 @@ class ChoraleRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         train, held_out = self.windows()
         model = self.build().to(run.device)
-        model, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches((train.codes, train.features), self.batch_size, self.seed),
             multi_stream_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             evaluate=lambda model: float(window_losses(model, held_out).mean()),
             evaluate_every=200,
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: MultiStreamLM) -> dict:
-        """Return the held-out loss, and measures of counterpoint for sampled pieces,
-        harmonizations and Bach.
-        """
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(0)
         bach = decode_cells(held_out.codes)
@@ -129,25 +120,13 @@ class ChoraleRecipe(Recipe):
             },
         }
 
-    def spot_check(self, loaded: MultiStreamLM, n: int, seed: int) -> SpotCheck:
-        """Measure the loss on a sample of the held-out windows."""
+    def score(self, loaded: MultiStreamLM, n: int, seed: int) -> list:
         losses = window_losses(loaded, self.windows()[1]).tolist()
-        return SpotCheck("held_out_nats_per_step", draw_items(losses, n, seed))
+        return draw_items(losses, n, seed)
 
-    def summary(self, metrics: dict) -> str:
-        """Return the held-out loss and the share of chords as a phrase."""
-        return (
-            f"{metrics['held_out_nats_per_step']:.2f} nats per step on unseen "
-            f"melodies, {metrics['chord_share']['sampled']:.0%} of its onsets are "
-            "chords"
-        )
-
-    def sound(
+    def sample(
         self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return the waves of chorales of eight bars with the beats of held-out ones,
-        and with their melodies if `harmonize` is 1.
-        """
+    ) -> Sounds:
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(seed)
         places = torch.randint(len(held_out), (count,), generator=generator)
@@ -160,8 +139,11 @@ class ChoraleRecipe(Recipe):
             )
         else:
             cells = compose(loaded, features, **sampling, generator=generator)
-        return torch.stack(
-            [play_chorale(piece, options.eighth, self.rate) for piece in cells]
+        return Sounds(
+            torch.stack(
+                [play_chorale(piece, options.eighth, self.rate) for piece in cells]
+            ),
+            self.rate,
         )
 
 
@@ -194,9 +176,7 @@ LIVE = ChoraleRecipe(
         DELAYED,
         FEATURES,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=16,
     steps=220,
     warmup_steps=10,

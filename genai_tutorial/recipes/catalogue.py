@@ -1,11 +1,10 @@
-"""All recipes of the book, by name."""
+"""All recipes of the book, by name: load, train and sample their models."""
 
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -30,7 +29,7 @@ from .molecules import MOLECULES, MOLECULES_3D
 from .paddle_world import PADDLE_WORLD
 from .python_exercises import PYTHON_EXERCISES
 from .recipe import Recipe, RunSettings, build_rounded, load_recipe
-from .sampling import set_options
+from .sampling import sample, set_options
 from .shakespeare import LIVE as SHAKESPEARE_LIVE
 from .shakespeare import LONGER as SHAKESPEARE
 from .shapes_clip import SHAPES_CLIP
@@ -233,21 +232,6 @@ def train(
     return folder / f"{name}.safetensors"
 
 
-def sample_text(
-    name: str,
-    *,
-    seed: int = 0,
-    folder: Path | str | None = None,
-    **options: str | float | int | None,
-) -> str:
-    """Return a text sampled from a trained model."""
-    chosen = recipe(name)
-    if chosen.makes != "text":
-        raise ValueError(f"{name} writes no text: {chosen.description()}.")
-    given = set_options(chosen, options)
-    return chosen.write(load_recipe(chosen, folder), given, seed)
-
-
 def sample_images(
     name: str,
     count: int = 16,
@@ -280,48 +264,4 @@ def sample_images(
     if chosen.makes != "images":
         raise ValueError(f"{name} draws no images: {chosen.description()}.")
     given = set_options(chosen, options)
-    return draw_images(chosen, load_recipe(chosen, folder), given, count, seed)
-
-
-@torch.no_grad()
-def draw_images(
-    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
-) -> Float[Tensor, "count *channels height width"]:
-    """Return images, sampled from the result of `load`.
-
-    Raises:
-        ValueError: If an option is out of range, or the images are not finite.
-    """
-    return _finite(chosen.draw(loaded, options, count, seed), options, "images")
-
-
-@torch.no_grad()
-def draw_films(
-    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
-) -> Float[Tensor, "count frame 3 height width"]:
-    """Return films, sampled from the result of `load`.
-
-    Raises:
-        ValueError: If an option is out of range, or the films are not finite.
-    """
-    return _finite(chosen.film(loaded, options, count, seed), options, "films")
-
-
-@torch.no_grad()
-def make_sounds(
-    chosen: Recipe, loaded: Any, options: Any, count: int, seed: int
-) -> Float[Tensor, "count sample"]:
-    """Return sounds, sampled from the result of `load`.
-
-    Raises:
-        ValueError: If an option is out of range, or the sounds are not finite.
-    """
-    return _finite(chosen.sound(loaded, options, count, seed), options, "sounds")
-
-
-def _finite(samples: Tensor, options: Any, noun: str) -> Tensor:
-    if not samples.isfinite().all():
-        raise ValueError(
-            f"With {options} the {noun} are not finite: ask for something less extreme."
-        )
-    return samples
+    return sample(chosen, load_recipe(chosen, folder), given, count, seed).items

@@ -1,15 +1,16 @@
-"""The sampling options of the models that draw digits."""
+"""The recipe for the small network that reads digits, and the metrics of drawn digits,
+which compare its features.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data import load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.metrics import (
     DigitClassifier,
@@ -24,44 +25,7 @@ from genai_tutorial.metrics import (
 )
 from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class GANOptions:
-    """The options of a generator that draws in one pass."""
-
-    digit: int | None = None
-
-    def __post_init__(self):
-        if self.digit is not None and not 0 <= self.digit <= 9:
-            raise ValueError(f"digit must be from 0 to 9, got {self.digit}.")
-
-    def labels(self, count: int) -> Int[Tensor, "count"]:
-        """Return the label of each of `count` images."""
-        if self.digit is None:
-            return torch.arange(count) % 10
-        return torch.full((count,), self.digit)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DigitOptions(GANOptions):
-    """The options of a diffusion model that is conditioned on labels."""
-
-    steps: int
-    guidance: float | int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FamilyOptions:
-    """No options: the family draws digits of any class."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlowOptions:
-    """The options of a diffusion or flow matching model without labels."""
-
-    steps: int
+from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,18 +38,18 @@ class DigitClassifierRecipe(Recipe):
     learning_rate: float
     weight_decay: float
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "held_out_accuracy"
+    in_words = "{held_out_accuracy:.1%} of unseen digits read correctly"
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rate over the recipe's steps."""
         return warmup_cosine(self.steps, self.warmup_steps)
 
     def build(self) -> DigitClassifier:
-        """Return the untrained network."""
         return DigitClassifier(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
@@ -94,7 +58,8 @@ class DigitClassifierRecipe(Recipe):
             logits = model(random_affine(images, generator))
             return functional.cross_entropy(logits, labels)
 
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
             loss,
@@ -104,16 +69,10 @@ class DigitClassifierRecipe(Recipe):
                 betas=(0.9, 0.99),
                 weight_decay=self.weight_decay,
             ),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def measure(self, model: DigitClassifier) -> dict:
-        """Return the accuracy, the cross-entropy and the calibration on the held-out
-        digits.
-        """
         _, held_out = load_mnist_split()
         reading = read_digits(model, held_out.images)
         right = reading.labels == held_out.labels
@@ -130,18 +89,11 @@ class DigitClassifierRecipe(Recipe):
             "split": "load_mnist().split(train_per_class=400, seed=0)",
         }
 
-    def spot_check(self, loaded: DigitClassifier, n: int, seed: int) -> SpotCheck:
-        """Measure the accuracy."""
+    def score(self, loaded: DigitClassifier, n: int, seed: int) -> list:
         _, held_out = load_mnist_split()
         sample = draw_items(range(len(held_out)), n, seed)
         reading = read_digits(loaded, held_out.images[sample])
-        return SpotCheck(
-            "held_out_accuracy", (reading.labels == held_out.labels[sample]).tolist()
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return f"{metrics['held_out_accuracy']:.1%} of unseen digits read correctly"
+        return (reading.labels == held_out.labels[sample]).tolist()
 
 
 DIGIT_CLASSIFIER = DigitClassifierRecipe(
@@ -164,6 +116,7 @@ recall.
 """
 
 
+DIGITS_IN_WORDS = "a Fréchet distance of {frechet_distance:.2f} from unseen digits"
 N_EVAL_IMAGES = 1000
 """The number of images that are drawn to measure a model, as many as there are held-out
 ones.
@@ -207,17 +160,17 @@ def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "
     return drawn.labels == labels
 
 
-def spot_check_labels(
+def score_labels(
     draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
-) -> SpotCheck:
+) -> list[bool]:
     """Measure `digit_as_ordered` on randomly chosen digits."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (n,), generator=generator)
     drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
-    return SpotCheck("digit_as_ordered", show_labels(drawn, labels).tolist())
+    return show_labels(drawn, labels).tolist()
 
 
-def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> SpotCheck:
+def score_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> list[bool]:
     """Measure `recall`: how many held-out digits lie where drawn images lie."""
     _, held_out = load_mnist_split()
     sample = draw_items(range(len(held_out)), n, seed)
@@ -227,10 +180,4 @@ def spot_check_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> Sp
         for part in (held_out.images[sample], images)
     )
     is_covered = in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR))
-    return SpotCheck("recall", is_covered.tolist())
-
-
-def digits_summary(metrics: dict, decimals: int = 2) -> str:
-    """Return the Fréchet distance as a phrase."""
-    distance = metrics["frechet_distance"]
-    return f"a Fréchet distance of {distance:.{decimals}f} from unseen digits"
+    return is_covered.tolist()

@@ -1,14 +1,15 @@
-"""Recipes for the diffusion models that draw handwritten digits."""
+"""Recipes for the models that draw handwritten digits: two diffusion models and a
+conditional GAN.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source, load_mnist_split, random_affine
+from genai_tutorial.data import load_mnist_split, random_affine
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.diffusion import (
     VELOCITY,
@@ -31,27 +32,48 @@ from genai_tutorial.training import (
     EMA,
     AdamW,
     AdversarialHistory,
-    OptimizerSettings,
     Players,
     TensorBatches,
-    build_optimizer,
     draw_noise,
     fit_adversarial,
     parallel,
 )
 
 from .digit_classifier import (
+    DIGITS_IN_WORDS,
     N_EVAL_IMAGES,
-    DigitOptions,
-    GANOptions,
-    digits_summary,
     measure_digits,
-    spot_check_labels,
+    score_labels,
 )
-from .recipe import Recipe, RunSettings, SpotCheck, Trained
+from .recipe import FAST_U_NET_RATES, U_NET_RATES, Images, Recipe, RunSettings, Trained
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANOptions:
+    """The options of a generator that draws in one pass."""
+
+    digit: int | None = None
+
+    def __post_init__(self):
+        if self.digit is not None and not 0 <= self.digit <= 9:
+            raise ValueError(f"digit must be from 0 to 9, got {self.digit}.")
+
+    def labels(self, count: int) -> Int[Tensor, "count"]:
+        """Return the label of each of `count` images."""
+        if self.digit is None:
+            return torch.arange(count) % 10
+        return torch.full((count,), self.digit)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitOptions(GANOptions):
+    """The options of a diffusion model that is conditioned on labels."""
+
+    steps: int
+    guidance: float | int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,33 +86,29 @@ class DigitDiffusionRecipe(Recipe):
     sampler_steps: int = 25
     guidance: float = 1.5
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
+    source = SOURCE
+    makes = "images"
+    metric = "digit_as_ordered"
+    in_words = DIGITS_IN_WORDS
 
     @property
     def options(self) -> DigitOptions:
-        """All digits in turn, with the recipe's sampler."""
         return DigitOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> UNet:
-        """Return the untrained network."""
         return UNet(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches((train.images, train.labels), self.batch_size, self.seed),
             lambda model, images, labels: self.loss(model, images, labels, generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def loss(
         self,
@@ -122,9 +140,6 @@ class DigitDiffusionRecipe(Recipe):
         )
 
     def measure(self, model: UNet) -> dict:
-        """Return how the drawn digits compare with held-out ones, how many show their
-        label, and whether they are copies.
-        """
         train, held_out = load_mnist_split()
         labels = torch.arange(N_EVAL_IMAGES) % 10
         images = self._draw_labels(model, labels, self.seed)
@@ -137,26 +152,22 @@ class DigitDiffusionRecipe(Recipe):
             "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
         }
 
-    def spot_check(self, loaded: UNet, n: int, seed: int) -> SpotCheck:
-        """Measure how many drawn digits show their label."""
-        return spot_check_labels(
+    def score(self, loaded: UNet, n: int, seed: int) -> list:
+        return score_labels(
             lambda labels: self._draw_labels(loaded, labels, seed), n, seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: UNet, options: DigitOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits."""
-        return draw_digits(
-            loaded,
-            options.labels(count),
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+    ) -> Images:
+        return Images(
+            draw_digits(
+                loaded,
+                options.labels(count),
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
     def _draw_labels(
@@ -197,14 +208,7 @@ LIVE = DigitDiffusionRecipe(
         "half a minute"
     ),
     config=UNetConfig(channels=(16, 64), image_size=28),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03,
-        kernel_lr=0.03,
-        embedding_lr=0.01,
-        head_lr=0.005,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=FAST_U_NET_RATES,
     batch_size=64,
     steps=320,
     warmup_steps=20,
@@ -219,14 +223,7 @@ LONGER = DigitDiffusionRecipe(
         "minutes on one busy core"
     ),
     config=UNetConfig(channels=(32, 128), image_size=28),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=4600,
     warmup_steps=100,
@@ -258,7 +255,6 @@ class GANRecipe(Recipe):
     penalty_every: int
 
     def build(self) -> DigitGenerator:
-        """Return the untrained generator."""
         return DigitGenerator(self.config, self.seed)
 
     def fit_players(
@@ -305,16 +301,13 @@ class GANRecipe(Recipe):
 class DigitGANRecipe(GANRecipe):
     """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
-
-    @property
-    def options(self) -> GANOptions:
-        """Default options: the ten digits in turn."""
-        return GANOptions()
+    source = SOURCE
+    makes = "images"
+    options = GANOptions()
+    metric = "digit_as_ordered"
+    in_words = DIGITS_IN_WORDS
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train both players in one process, or resume a run that was stopped."""
         train, _ = load_mnist_split()
         generator, history = self.fit_players(
             run,
@@ -323,7 +316,6 @@ class DigitGANRecipe(GANRecipe):
         return Trained(generator, history.seconds)
 
     def measure(self, model: DigitGenerator) -> dict:
-        """Compare generated images with the held-out digits and with their labels."""
         labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
         images = generate_digits(model, labels, seed=self.seed)
         return measure_digits(images, labels) | {
@@ -331,21 +323,15 @@ class DigitGANRecipe(GANRecipe):
             "held_out_images": len(load_mnist_split()[1]),
         }
 
-    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
-        """Measure how many generated digits show their label."""
-        return spot_check_labels(
+    def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
+        return score_labels(
             lambda labels: generate_digits(loaded, labels, seed), n, seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Generate digits."""
-        return generate_digits(loaded, options.labels(count), seed)
+    ) -> Images:
+        return Images(generate_digits(loaded, options.labels(count), seed))
 
 
 @torch.no_grad()

@@ -3,15 +3,14 @@ grids of latents.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
-from genai_tutorial.data import Source, load_emoji_split
+from genai_tutorial.data import load_emoji_split
 from genai_tutorial.data.emoji import SOURCE
 from genai_tutorial.metrics import psnr
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import (
     ImageAutoencoder,
     ImageAutoencoderConfig,
@@ -19,7 +18,7 @@ from genai_tutorial.vae import (
     reconstruct_images,
 )
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import U_NET_RATES, Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_SCENES = 500
 """The number of held-out scenes for the metrics."""
@@ -33,41 +32,34 @@ class ImageAutoencoderRecipe(Recipe):
     kl_weight: float
     scenes: int
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "emoji_psnr_db"
+    in_words = "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
 
     def build(self) -> ImageAutoencoder:
-        """Return the untrained network."""
         return ImageAutoencoder(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped; then measure its scaling
-        factor.
-        """
         emoji, _ = load_emoji_split()
         images = torch.cat((emoji.images, load_shapes(self.scenes, self.seed).images))
         model = self.build().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        trained = run.fit(
+            self,
             parallel(model),
             run.batches(((255 * images).round().byte(),), self.batch_size, self.seed),
             lambda model, batch: image_autoencoder_loss(
                 model, batch / 255, generator, kl_weight=self.kl_weight
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
-        average.set_scaling_factor(
+        trained.model.set_scaling_factor(
             images[:: len(images) // 2000 + 1].to(run.device),
             torch.Generator().manual_seed(self.seed),
         )
-        return Trained(average, history.seconds)
+        return trained
 
     def measure(self, model: ImageAutoencoder) -> dict:
-        """Return how closely held-out pictures are reconstructed, and how often a
-        reconstructed scene still shows what its caption says.
-        """
         _, emoji = load_emoji_split()
         scenes = held_out_scenes()
         drawn = {"emoji": emoji.images, "scenes": scenes.images}
@@ -92,20 +84,10 @@ class ImageAutoencoderRecipe(Recipe):
             "held_out_scenes": N_EVAL_SCENES,
         }
 
-    def spot_check(self, loaded: ImageAutoencoder, n: int, seed: int) -> SpotCheck:
-        """Measure how closely held-out emoji are reconstructed."""
+    def score(self, loaded: ImageAutoencoder, n: int, seed: int) -> list:
         _, emoji = load_emoji_split()
         images = emoji.images[draw_items(range(len(emoji)), n, seed)]
-        return SpotCheck(
-            "emoji_psnr_db", psnr(images, reconstruct_images(loaded, images)).tolist()
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the PSNR as a phrase."""
-        return (
-            f"{metrics['emoji_psnr_db']} dB between unseen emoji and their "
-            "reconstructions"
-        )
+        return psnr(images, reconstruct_images(loaded, images)).tolist()
 
 
 def held_out_scenes() -> CaptionedScenes:
@@ -120,14 +102,7 @@ EMOJI_AUTOENCODER = ImageAutoencoderRecipe(
         "numbers each"
     ),
     config=ImageAutoencoderConfig(width=48),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     kl_weight=1e-6,
     scenes=4_000,
     batch_size=64,

@@ -1,5 +1,5 @@
-"""The base model's corpus: articles of Wikipedia and an almanac, cleaned, tokenized and
-written into shards.
+"""The recipe for the base model, a small Llama, and its corpus: articles of Wikipedia
+and an almanac, cleaned, tokenized and written into shards.
 """
 
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -44,7 +43,6 @@ from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    build_optimizer,
     parallel,
     warmup_stable_decay,
 )
@@ -55,7 +53,7 @@ from genai_tutorial.transformer import (
     next_token_loss,
 )
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 SOURCE = Source(
@@ -175,30 +173,24 @@ class BaseModelRecipe(DecoderRecipe):
     decay_steps: int
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
-    clip_norm: float = 1.0
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """Up to 60 tokens at a temperature of 0.7."""
-        return TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
+    metric = "facts_completed.taught"
+    in_words = "{facts_completed[told]:.0%} of the facts that it has read"
 
     def schedule(self) -> Schedule:
-        """Return the schedule of the learning rates over the recipe's steps: warmup,
-        plateau, decay.
-        """
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the corpus, or resume a run that was stopped."""
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
         model = self.build().to(run.device)
         with TemporaryDirectory() as folder:
-            _, history = run.fit(
+            return run.fit(
+                self,
                 parallel(model),
                 PackedBatches(
                     write_corpus(corpus, tokenizer, Path(folder)),
@@ -210,29 +202,17 @@ class BaseModelRecipe(DecoderRecipe):
                     world_size=run.process.world_size,
                 ),
                 packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
-                build_optimizer(model, self.optimizer),
-                schedule=self.schedule(),
-                clip_norm=self.clip_norm,
                 evaluate=lambda model: (
                     evaluate_language_model(
                         model, held_out, self.config.context_length
                     ).nats_per_token
                 ),
                 evaluate_every=200,
+                losses_every=10,
+                notes={"tokenizer": tokenizer.to_dict()},
             )
-        notes = {
-            "losses": [round(loss, 4) for loss in history.losses[::10]],
-            "held_out_while_training": [
-                [point.step, round(point.value, 4)] for point in history.evaluations
-            ],
-            "tokenizer": tokenizer.to_dict(),
-        }
-        return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on held-out articles, and the share of facts of each part
-        that are completed correctly.
-        """
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
@@ -257,29 +237,18 @@ class BaseModelRecipe(DecoderRecipe):
             * self.config.context_length,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many of the taught facts are completed correctly."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         model, tokenizer = loaded
-        return SpotCheck(
-            "facts_completed.taught",
-            complete_facts(
-                model,
-                tokenizer,
-                draw_items(load_fact_split().taught, n, seed),
-                tokenizer.special_tokens[END_OF_TEXT],
-            ),
+        return complete_facts(
+            model,
+            tokenizer,
+            draw_items(load_fact_split().taught, n, seed),
+            tokenizer.special_tokens[END_OF_TEXT],
         )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of the facts that it completes."""
-        return f"{metrics['facts_completed']['told']:.0%} of the facts that it has read"
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends."""
         tokenizer = loaded[1]
         ids, end = (
             tokenizer.encode(options.prompt),

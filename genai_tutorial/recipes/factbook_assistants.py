@@ -1,11 +1,10 @@
-"""The recipe for the assistant: the base model after supervised fine-tuning on
-demonstrations.
+"""The recipes for the assistants: the base model after supervised fine-tuning on
+demonstrations, and after PPO with a reward model.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
@@ -20,7 +19,7 @@ from genai_tutorial.alignment import (
     supervised_loss,
     train_reward_model,
 )
-from genai_tutorial.data import Source, load_absent, load_fact_split, load_facts
+from genai_tutorial.data import load_absent, load_fact_split, load_facts
 from genai_tutorial.tasks.assistant import (
     CHAT,
     MAX_ANSWER_TOKENS,
@@ -51,7 +50,7 @@ from genai_tutorial.training import AdamW, parallel
 from genai_tutorial.transformer import DecoderLM
 
 from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import RunSettings, Trained, draw_items, load_recipe
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 
@@ -66,17 +65,18 @@ class AssistantRecipe(DecoderRecipe):
     learning_rate: float
     warmup_steps: int = 10
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """The most likely answer."""
-        return TextOptions(
-            prompt="What is the capital of Kenya?",
-            temperature=0,
-            tokens=MAX_ANSWER_TOKENS,
-        )
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = TextOptions(
+        prompt="What is the capital of Kenya?",
+        temperature=0,
+        tokens=MAX_ANSWER_TOKENS,
+    )
+    metric = "exact_match_on_held_out_phrasings.taught"
+    in_words = (
+        "{exact_match_on_held_out_phrasings[told]:.0%} exact answers about countries "
+        "that no demonstration names"
+    )
 
     def demonstrations(self) -> tuple[Demonstration, ...]:
         """Return the demonstrations of the fine-tuning."""
@@ -91,28 +91,22 @@ class AssistantRecipe(DecoderRecipe):
         return demonstrate(asked, self.seed, self.form)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Fine-tune the base model, or resume a run that was stopped."""
         model, tokenizer = load_recipe(FACTBOOK_BASE)
         model.to(run.device).train()
         rows = encode_demonstrations(
             tokenizer, self.demonstrations(), self.config.context_length
         )
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(rows.tensors, self.batch_size, self.seed),
             supervised_loss,
             AdamW(model.parameters(), lr=self.learning_rate),
-            schedule=self.schedule(),
-        )
-        losses = [round(loss, 4) for loss in history.losses[::10]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=10,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the share of exact matches in held-out phrasings, for each part of the
-        facts.
-        """
         _, tokenizer = load_recipe(FACTBOOK_BASE)
         split = load_fact_split()
         questions = {
@@ -127,24 +121,13 @@ class AssistantRecipe(DecoderRecipe):
             "questions_each": N_EXAM_QUESTIONS,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the exact matches on taught facts."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         asked = draw_items(exam_questions(load_fact_split().taught), n, seed)
-        return SpotCheck(
-            "exact_match_on_held_out_phrasings.taught", exact_matches(*loaded, asked)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of exact matches on told facts."""
-        told = metrics["exact_match_on_held_out_phrasings"]["told"]
-        return f"{told:.0%} exact answers about countries that no demonstration names"
+        return exact_matches(*loaded, asked)
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the answer to the prompt."""
         tokenizer = loaded[1]
         ids = CHAT.encode(tokenizer, [Message("user", options.prompt)])
         end = tokenizer.special_tokens[CHAT.end]
@@ -189,13 +172,14 @@ class FeedbackRecipe(DecoderRecipe):
     kl_weight: float
     kl_target: float | None
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """Those of the assistant."""
-        return FACTBOOK_SFT.options
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = FACTBOOK_SFT.options
+    metric = "win_rate_over_factbook_sft"
+    in_words = (
+        "a win rate over factbook-sft of {win_rate_over_factbook_sft:.0%}; ties count "
+        "half"
+    )
 
     def compare(
         self, assistant: DecoderLM, tokenizer: BPETokenizer
@@ -225,7 +209,6 @@ class FeedbackRecipe(DecoderRecipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a reward model and then the policy."""
         started = time.perf_counter()
         assistant, tokenizer = load_recipe(FACTBOOK_SFT)
         comparisons = self.compare(assistant, tokenizer)
@@ -274,9 +257,6 @@ class FeedbackRecipe(DecoderRecipe):
         return Trained(policy, time.perf_counter() - started, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the model's behaviour on held-out questions of each category, and its
-        win rate over the assistant.
-        """
         rule = GoldRule(load_facts())
         measured: dict[str, dict[str, float]] = {}
         won: list[float] = []
@@ -287,31 +267,20 @@ class FeedbackRecipe(DecoderRecipe):
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the win rate over the assistant."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         by_category = self._held_out_questions().values()
         asked = draw_items([each for asked in by_category for each in asked], n, seed)
         new, old = answer_both(loaded[0], asked)
-        return SpotCheck(
-            "win_rate_over_factbook_sft", wins(GoldRule(load_facts()), asked, new, old)
-        )
+        return wins(GoldRule(load_facts()), asked, new, old)
 
     def _held_out_questions(self) -> dict[str, list[Question]]:
         return mixed_questions(
             load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the win rate as a phrase."""
-        rate = metrics["win_rate_over_factbook_sft"]
-        return f"a win rate over factbook-sft of {rate:.0%}; ties count half"
-
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the answer to the prompt, as the assistant's recipe does."""
         return FACTBOOK_SFT.write(loaded, options, seed)
 
 

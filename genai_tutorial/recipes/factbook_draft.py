@@ -1,17 +1,17 @@
-"""What the draft's recipe trains on and is measured by: packed rows, the teacher's most
-probable tokens, and the agreement of two models.
+"""The recipe for the base model's draft, distilled from it for speculative decoding.
+
+First what it is trained on and measured by: packed rows, the teacher's most probable
+tokens, and the agreement of two models.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genai_tutorial.corpus import cut_rows, document_numbers, join_documents
-from genai_tutorial.data import Source
 from genai_tutorial.efficiency import (
     TopProbabilities,
     sequence_level_examples,
@@ -24,14 +24,13 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    build_optimizer,
     parallel,
     warmup_stable_decay,
 )
 from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
 
 from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE, Corpus, load_corpus
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import RunSettings, Trained, draw_items, load_recipe
 from .sampling import DecoderRecipe, TextOptions
 
 
@@ -156,18 +155,13 @@ class DraftRecipe(DecoderRecipe):
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source: ClassVar[Source] = SOURCE
-    tokenizer_file: ClassVar[str] = TOKENIZER_FILE
-
-    @property
-    def options(self) -> TextOptions:
-        """The base model's."""
-        return FACTBOOK_BASE.options
+    source = SOURCE
+    tokenizer_file = TOKENIZER_FILE
+    options = FACTBOOK_BASE.options
+    metric = "acceptance.held_out_articles"
+    in_words = "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
 
     def schedule(self) -> Schedule:
-        """Return the schedule of the learning rates over the recipe's steps: warmup,
-        plateau, decay.
-        """
         return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def training_rows(
@@ -192,16 +186,14 @@ class DraftRecipe(DecoderRecipe):
         return torch.cat((corpus, cut_rows(rows, self.config.context_length)[0]))
 
     def fit(self, run: RunSettings) -> Trained:
-        """Write the teacher's texts and targets, and train the draft on them, or resume
-        a run that was stopped.
-        """
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         teacher.to(run.device)
         end = tokenizer.special_tokens[END_OF_TEXT]
         inputs = self.training_rows(teacher, tokenizer)[:, :-1].to(run.device)
         targets = teacher_targets(teacher, inputs, end, self.kept)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (inputs.cpu(), targets.ids, targets.probabilities),
@@ -209,19 +201,11 @@ class DraftRecipe(DecoderRecipe):
                 self.seed,
             ),
             distillation_loss(end),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-        )
-        losses = [round(loss, 4) for loss in history.losses[::20]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=20,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the probability that a drafted token is accepted at temperature 1, and
-        the share of positions where both models find the same token most probable, on
-        held-out articles and on two kinds of text that the base model writes.
-        """
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         acceptance, same_best = {}, {}
         for kind, texts in self.evaluation_texts(teacher, tokenizer).items():
@@ -262,30 +246,18 @@ class DraftRecipe(DecoderRecipe):
             )
         return texts
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the acceptance on rows of the held-out articles."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         rows = held_out_rows(
             load_corpus(self.copies), tokenizer, self.config.context_length
         )
         chosen = draw_items(rows.tolist(), n, seed)
         measured = agreement(loaded[0], teacher, chosen)
-        return SpotCheck(
-            "acceptance.held_out_articles",
-            [float(accepted.mean()) for accepted, _ in measured],
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the acceptance on the base model's own text."""
-        accepted = metrics["acceptance"]["continued_corpus"]
-        return f"{accepted:.0%} of its tokens accepted by {metrics['teacher']}"
+        return [float(accepted.mean()) for accepted, _ in measured]
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return the prompt, continued until the text ends."""
         return FACTBOOK_BASE.write(loaded, options, seed)
 
 

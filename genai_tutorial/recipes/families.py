@@ -22,6 +22,7 @@ from .family_networks import (
     FamilyRecipe,
     FamilyVAE,
 )
+from .recipe import FAST_U_NET_RATES
 
 VAE_FAMILY = FamilyVAE(
     name="mnist-family-vae",
@@ -58,14 +59,6 @@ GAN_FAMILY = FamilyGAN(
 )
 
 U_NET = UNetConfig(channels=(24, 64), classes=None, image_size=28)
-U_NET_RATES = OptimizerSettings(
-    matrix_lr=0.03,
-    kernel_lr=0.03,
-    embedding_lr=0.01,
-    head_lr=0.005,
-    vector_lr=0.003,
-    momentum=0.95,
-)
 
 DIFFUSION_FAMILY = FamilyFlow(
     name="mnist-family-diffusion",
@@ -73,7 +66,7 @@ DIFFUSION_FAMILY = FamilyFlow(
     family="diffusion",
     straight=False,
     config=U_NET,
-    optimizer=U_NET_RATES,
+    optimizer=FAST_U_NET_RATES,
     steps=500,
     batch_size=64,
     warmup_steps=20,

@@ -1,5 +1,4 @@
-"""The base class of chapter 11's families: the same data, budget, training schedule and
-metrics.
+"""The neural families of chapter 11: what they share, and the network and loss of each.
 
 Each model has about 300,000 weights that are needed to draw. All learn from the grey
 levels of 4,000 digits as they are: no labels and no augmentation. Every recipe also
@@ -9,17 +8,17 @@ cost (`bits`).
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from genai_tutorial.data import (
     LEVELS,
-    Source,
     dequantize,
     from_levels,
     load_mnist_split,
@@ -63,14 +62,11 @@ from genai_tutorial.vae import (
 
 from .digit_classifier import (
     N_EVAL_IMAGES,
-    FamilyOptions,
-    FlowOptions,
-    digits_summary,
     measure_digits,
-    spot_check_recall,
+    score_recall,
 )
 from .digit_models import GANRecipe
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Images, Recipe, RunSettings, Trained, draw_items
 
 PPCA_COMPONENTS = 381
 """The number of components with which probabilistic PCA has about as many numbers as
@@ -85,6 +81,18 @@ Levels = Int[Tensor, "n 28 28"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class FamilyOptions:
+    """No options: the family draws digits of any class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions:
+    """The options of a diffusion or flow matching model without labels."""
+
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class FamilyRecipe(Recipe):
     """A family of generative models in the comparison of chapter 11.
 
@@ -94,23 +102,19 @@ class FamilyRecipe(Recipe):
 
     family: str
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "images"
+    source = SOURCE
+    makes = "images"
 
-    level_width: ClassVar[float] = 1.0
+    level_width = 1.0
     """The width of a grey level in the units of the likelihood's density; 1 where it is
     a probability.
     """
-
-    @property
-    def options(self) -> Any:
-        """No options, unless a family overrides this."""
-        return FamilyOptions()
+    options = FamilyOptions()
+    metric = "bits_per_dimension"
+    in_words = "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
 
     def weights_to_draw(self, model: nn.Module) -> int:
-        """Return how many of a model's weights are needed to draw: these are what the
-        budget counts.
-        """
+        """Return how many weights are needed to draw: the budget counts these."""
         return sum(weight.numel() for weight in model.parameters())
 
     @abstractmethod
@@ -128,18 +132,12 @@ class FamilyRecipe(Recipe):
         """
 
     def bits(self, model: nn.Module, levels: Levels, seed: int) -> float | None:
-        """Return the mean bits per dimension of images; None where the family has no
-        likelihood.
-        """
         nats = self.log_likelihoods(model, levels, seed)
         if nats is None:
             return None
         return bits_per_dimension(nats.sum().item(), levels.numel(), self.level_width)
 
     def measure(self, model: nn.Module) -> dict:
-        """Return how drawn digits compare with held-out ones, and how many bits per
-        pixel these cost.
-        """
         images = self.images(model, N_EVAL_IMAGES, self.seed)
         metrics = measure_digits(images) | {"drawn_images": N_EVAL_IMAGES}
         bits = self.bits(model, scored_levels(), self.seed)
@@ -150,51 +148,40 @@ class FamilyRecipe(Recipe):
             "scored_images": N_SCORED_IMAGES,
         }
 
-    def spot_check(self, loaded: nn.Module, n: int, seed: int) -> SpotCheck:
-        """Measure the bits per dimension of the scored images."""
+    def score(self, loaded: nn.Module, n: int, seed: int) -> list:
         levels = scored_levels()
         sample = levels[draw_items(range(len(levels)), n, seed)]
         nats = self.log_likelihoods(loaded, sample, seed).tolist()
         pixels = levels[0].numel()
-        return SpotCheck(
-            "bits_per_dimension",
-            [bits_per_dimension(image, pixels, self.level_width) for image in nats],
-        )
+        return [bits_per_dimension(image, pixels, self.level_width) for image in nats]
 
-    def summary(self, metrics: dict) -> str:
-        """Return the Fréchet distance as a phrase."""
-        return digits_summary(metrics, decimals=1)
+    def sample(self, loaded: nn.Module, options: Any, count: int, seed: int) -> Images:
+        return Images(self.images(loaded, count, seed))
 
-    def draw(
-        self, loaded: nn.Module, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits of any class."""
-        return self.images(loaded, count, seed)
+    def loss(
+        self, model: nn.Module, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch of grey levels."""
+        raise NotImplementedError
 
-    def fit_network(
-        self,
-        run: RunSettings,
-        model: nn.Module,
-        loss: Callable[[nn.Module, Levels, torch.Generator], Float[Tensor, ""]],
-        optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    ) -> Trained:
-        """Train a network by its loss on batches of grey levels on one process, or
-        resume a run that was stopped.
-        """
+    def build_optimizer(self, model: nn.Module) -> Optimizer | CombinedOptimizer:
+        return build_optimizer(model, self.optimizer)
+
+    def fit(self, run: RunSettings) -> Trained:
+        levels = to_levels(load_mnist_split()[0].images)
         generator = torch.Generator().manual_seed(self.seed)
+        model = self.build().to(run.device)
         started = time.process_time()
-        average, history = run.fit(
+        trained = run.fit(
+            self,
             model,
-            TensorBatches(
-                (to_levels(load_mnist_split()[0].images),), self.batch_size, self.seed
-            ),
-            lambda model, levels: loss(model, levels, generator),
-            optimizer,
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            # all in one process
+            TensorBatches((levels,), self.batch_size, self.seed),
+            lambda model, levels: self.loss(model, levels, generator),
+            self.build_optimizer(model),
             generators=[generator],
         )
-        return Trained(average, history.seconds, cpu_seconds_since(started))
+        return replace(trained, notes=cpu_seconds_since(started))
 
 
 def scored_levels() -> Levels:
@@ -219,29 +206,21 @@ class FamilyVAE(FamilyRecipe):
     learning_rate: float
     codes: int = 200
 
-    level_width: ClassVar[float] = 1 / LEVELS
+    level_width = 1 / LEVELS
 
     def build(self) -> VAE:
-        """Return the untrained network."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return VAE(self.config, GaussianLikelihood(0.2))
 
-    def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
-        model = self.build().to(run.device)
+    def build_optimizer(self, model: VAE) -> AdamW:
+        return AdamW(model.parameters(), self.learning_rate)
 
-        def loss(
-            model: VAE, levels: Levels, generator: torch.Generator
-        ) -> Float[Tensor, ""]:
-            rows = dequantize(levels, generator).flatten(1)
-            return (
-                vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
-            )
-
-        return self.fit_network(
-            run, model, loss, AdamW(model.parameters(), self.learning_rate)
-        )
+    def loss(
+        self, model: VAE, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        rows = dequantize(levels, generator).flatten(1)
+        return vae_loss(evidence_lower_bound(model, rows, generator)) / rows.shape[1]
 
     def weights_to_draw(self, model: VAE) -> int:
         """Return the number of the decoder's weights."""
@@ -270,8 +249,9 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
     labels.
     """
 
+    metric = "recall"  # there is no likelihood
+
     def fit(self, run: RunSettings) -> Trained:
-        """Train both players, or resume a run that was stopped."""
         images = load_mnist_split()[0].images
         labels = torch.zeros(len(images), dtype=torch.long)
         started = time.process_time()
@@ -290,14 +270,10 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
         return from_levels(requantize(model(noise, labels)))
 
     def log_likelihoods(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
-        """Return None: a GAN has no likelihood, so the probability that it gives to an
-        unseen image is unknown.
-        """
-        return
+        """Return None: a GAN has no likelihood."""
 
-    def spot_check(self, loaded: DigitGenerator, n: int, seed: int) -> SpotCheck:
-        """Measure the recall, because there is no likelihood."""
-        return spot_check_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)
+    def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
+        return score_recall(self.images(loaded, N_EVAL_IMAGES, seed), n, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,14 +287,13 @@ class FamilyFlow(FamilyRecipe):
     sampler_steps: int = 20
     likelihood_steps: int = 50
 
-    level_width: ClassVar[float] = 2 / LEVELS
+    level_width = 2 / LEVELS
 
     @property
     def options(self) -> FlowOptions:
-        """The recipe's number of steps."""
         return FlowOptions(steps=self.sampler_steps)
 
-    @property
+    @cached_property
     def path(self) -> NoisePath:
         """The path from image to noise."""
         return StraightPath() if self.straight else cosine_schedule(1000)
@@ -329,22 +304,14 @@ class FamilyFlow(FamilyRecipe):
         return FLOW if self.straight else VELOCITY
 
     def build(self) -> UNet:
-        """Return the untrained network."""
         return UNet(self.config, self.seed)
 
-    def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
-        model = self.build().to(run.device)
-        path, prediction = self.path, self.prediction
-
-        def loss(
-            model: UNet, levels: Levels, generator: torch.Generator
-        ) -> Float[Tensor, ""]:
-            pixels = 2 * dequantize(levels, generator)[:, None] - 1
-            return diffusion_loss(model, path, prediction, pixels, generator=generator)
-
-        return self.fit_network(
-            run, model, loss, build_optimizer(model, self.optimizer)
+    def loss(
+        self, model: UNet, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        pixels = 2 * dequantize(levels, generator)[:, None] - 1
+        return diffusion_loss(
+            model, self.path, self.prediction, pixels, generator=generator
         )
 
     def images(
@@ -364,11 +331,10 @@ class FamilyFlow(FamilyRecipe):
         )
         return from_levels(requantize(images[:, 0]))
 
-    def draw(
+    def sample(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 28 28"]:
-        """Return digits of any class."""
-        return self.images(loaded, count, seed, options.steps)
+    ) -> Images:
+        return Images(self.images(loaded, count, seed, options.steps))
 
     def log_likelihoods(
         self, model: UNet, levels: Levels, seed: int
@@ -409,21 +375,12 @@ class FamilyPixels(FamilyRecipe):
     config: PixelConfig
 
     def build(self) -> PixelTransformer:
-        """Return the untrained network."""
         return PixelTransformer(self.config, self.seed)
 
-    def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
-        model = self.build().to(run.device)
-
-        def loss(
-            model: PixelTransformer, levels: Levels, _: torch.Generator
-        ) -> Float[Tensor, ""]:
-            return -model.log_prob(levels).mean() / levels[0].numel()
-
-        return self.fit_network(
-            run, model, loss, build_optimizer(model, self.optimizer)
-        )
+    def loss(
+        self, model: PixelTransformer, levels: Levels, generator: torch.Generator
+    ) -> Float[Tensor, ""]:
+        return -model.log_prob(levels).mean() / levels[0].numel()
 
     def images(
         self, model: PixelTransformer, count: int, seed: int

@@ -1,8 +1,10 @@
-"""A latent diffusion model that draws and edits pictures."""
+"""The latent diffusion models: what draws and edits pictures, two kinds of captioned
+pictures with their metrics, and the recipes.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,11 +27,11 @@ from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToIm
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
 from genai_tutorial.tasks.shapes import pictures as shapes
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import U_NET_RATES, Images, RunSettings, Trained, draw_items, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import (
@@ -121,11 +123,8 @@ class LatentDiffusion(NamedTuple):
         return self.autoencoder.to_images(last_sample(ddim(denoise, x, timesteps)))
 
 
-class Captioned(NamedTuple):
-    """Pictures with their captions."""
-
-    images: Float[Tensor, "n 3 32 32"]
-    captions: tuple[tuple[str, ...], ...]
+Captioned = tuple[Float[Tensor, "n 3 32 32"], tuple[tuple[str, ...], ...]]
+"""Pictures with their captions, of one kind or several."""
 
 
 @dataclass(frozen=True)
@@ -135,48 +134,35 @@ class Scenes:
     count: int = 60_000
     measured: int = 200
 
-    source: ClassVar[Source] = shapes.SOURCE
-    context_length: ClassVar[int] = CAPTION_LENGTH
-    example: ClassVar[str] = "a small red circle above a large blue square"
+    source = shapes.SOURCE
+    context_length = CAPTION_LENGTH
+    example = "a small red circle above a large blue square"
+    metric = "two_objects_everything"
+    in_words = (
+        "{one_object_everything:.1%} of pictures of one object show all that the "
+        "caption says"
+    )
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures, each with its full caption and with one that
-        may omit details.
-        """
         scenes = load_shapes(self.count, seed, objects=(1, 2))
         varied = scenes.varied_captions(torch.Generator().manual_seed(seed))
-        return Captioned(scenes.images, (scenes.captions, varied))
+        return scenes.images, (scenes.captions, varied)
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all captions."""
         return CAPTION_TOKENIZER
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return the accuracy for captions from the training distribution."""
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
+        measured = caption_metrics(draw, parts, self.measured, seed + 1)
         metrics = {
             f"{part}_{name}": value
-            for part, accuracies in caption_metrics(
-                draw, parts, self.measured, seed + 1
-            ).items()
+            for part, accuracies in measured.items()
             for name, value in accuracies.items()
         }
         return metrics | {"captions_each": self.measured}
 
-    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures of two objects show everything that their caption
-        describes.
-        """
-        return SpotCheck(
-            "two_objects_everything", everything_shown(draw, (2,), n, seed)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return (
-            f"{metrics['one_object_everything']:.1%} of pictures of one object show "
-            "all that the caption says"
-        )
+    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
+        return everything_shown(draw, (2,), n, seed)
 
 
 @dataclass(frozen=True)
@@ -187,33 +173,24 @@ class Emoji:
 
     measured: int = 200
 
-    source: ClassVar[Source] = emoji.SOURCE
-    context_length: ClassVar[int] = 10
-    example: ClassVar[str] = "fire engine"
+    source = emoji.SOURCE
+    context_length = 10
+    example = "fire engine"
+    metric = "recalled"
+    in_words = (
+        "{recalled:.1%} of training names give a picture that is nearest to their own"
+    )
 
     def load(self, seed: int) -> Captioned:
-        """Return the training pictures with their names; the seed has no effect."""
         train, _ = load_emoji_split()
-        return Captioned(train.images, (train.names,))
+        return train.images, (train.names,)
 
     def tokenizer(self) -> WordTokenizer:
-        """Return the tokenizer of all words in the training names; it rejects other
-        words.
-        """
         return WordTokenizer.from_texts(load_emoji_split()[0].names)
 
     def measure(self, draw: DrawCaptions, seed: int) -> dict:
-        """Return how often a name gives its own picture, for training names and for
-        held-out names of known words.
-        """
         train, held_out = load_emoji_split()
-        order = (
-            torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[
-                : self.measured
-            ]
-            .sort()
-            .values
-        )
+        order = torch.tensor(sorted(draw_items(range(len(train)), self.measured, seed)))
         words = set(self.tokenizer().words)
         known = [
             index
@@ -234,10 +211,9 @@ class Emoji:
             "held_out_names_of_known_words": len(known),
         }
 
-    def spot_check(self, draw: DrawCaptions, n: int, seed: int) -> SpotCheck:
-        """Measure how many of the training names give their pictures."""
+    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
         sample = torch.tensor(draw_items(range(len(load_emoji_split()[0])), n, seed))
-        return SpotCheck("recalled", self._are_recalled(draw, sample).tolist())
+        return self._are_recalled(draw, sample).tolist()
 
     def _are_recalled(
         self, draw: DrawCaptions, indices: Int[Tensor, "n"]
@@ -248,13 +224,6 @@ class Emoji:
         train, _ = load_emoji_split()
         drawn = draw([train.names[index] for index in indices.tolist()])
         return _nearest(drawn) == indices
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of recalled names as a phrase."""
-        return (
-            f"{metrics['recalled']:.1%} of training names give a picture that is "
-            "nearest to their own"
-        )
 
 
 def _nearest(drawn: Float[Tensor, "n 3 32 32"]) -> Int[Tensor, "n"]:
@@ -278,14 +247,19 @@ class LatentDiffusionRecipe(TextToImageRecipe):
     autoencoder: str
 
     @property
+    def metric(self) -> str:
+        return self.pictures.metric
+
+    @property
+    def in_words(self) -> str:
+        return self.pictures.in_words
+
+    @property
     def source(self) -> Source:
         """The data of the pictures."""
         return self.pictures.source
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all pictures, once, and train the model on the latents, or resume a
-        run that was stopped.
-        """
         images, captions = self.pictures.load(self.seed)
         tokenizer, length = self.pictures.tokenizer(), self.text.context_length
         texts = torch.stack(
@@ -294,17 +268,14 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         latents = encode_images(load_recipe(EMOJI_AUTOENCODER), images, self.seed)
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches((latents, texts), self.batch_size, self.seed),
             lambda model, latents, texts: self.loss(model, latents, texts, generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
+            notes={"tokenizer": tokenizer.to_dict()},
         )
-        notes = {"tokenizer": tokenizer.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def loss(
         self,
@@ -325,7 +296,6 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:
-        """Return the model with its tokenizer and its autoencoder."""
         return LatentDiffusion(
             model,
             WordTokenizer.from_dict(card["tokenizer"]),
@@ -333,46 +303,32 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         )
 
     def measure(self, model: TextToImage) -> dict:
-        """Return how well pictures fit their captions, by the metrics of their kind."""
         loaded = LatentDiffusion(
             model, self.pictures.tokenizer(), load_recipe(EMOJI_AUTOENCODER)
         )
         metrics = self.pictures.measure(self._drawing(loaded, self.seed), self.seed)
         return metrics | {"sampler": self.sampler}
 
-    def spot_check(self, loaded: LatentDiffusion, n: int, seed: int) -> SpotCheck:
-        """Measure how many pictures fit their captions."""
-        return self.pictures.spot_check(self._drawing(loaded, seed), n, seed)
+    def score(self, loaded: LatentDiffusion, n: int, seed: int) -> list:
+        return self.pictures.score(self._drawing(loaded, seed), n, seed)
 
     def _drawing(self, loaded: LatentDiffusion, seed: int) -> DrawCaptions:
         return lambda captions: loaded.draw(
             captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the most important metric as a phrase."""
-        return self.pictures.summary(metrics)
-
-    def draw(
+    def sample(
         self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
-    ) -> Float[Tensor, "count 3 height width"]:
-        """Return pictures for the prompt."""
-        return loaded.draw(
-            [options.required_prompt(self.pictures.example)] * count,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+    ) -> Images:
+        return Images(
+            loaded.draw(
+                [options.required_prompt(self.pictures.example)] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
-
-OPTIMIZER = OptimizerSettings(
-    matrix_lr=0.02,
-    kernel_lr=0.02,
-    embedding_lr=0.01,
-    head_lr=0.003,
-    vector_lr=0.003,
-    momentum=0.95,
-)
 
 SHAPES_LATENT = LatentDiffusionRecipe(
     name="shapes-latent",
@@ -392,7 +348,7 @@ SHAPES_LATENT = LatentDiffusionRecipe(
         text_width=64,
         image_size=8,
     ),
-    optimizer=OPTIMIZER,
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=10_000,
     warmup_steps=100,
@@ -426,7 +382,7 @@ EMOJI_LATENT = LatentDiffusionRecipe(
         text_width=64,
         image_size=8,
     ),
-    optimizer=OPTIMIZER,
+    optimizer=U_NET_RATES,
     batch_size=64,
     steps=6_000,
     warmup_steps=100,

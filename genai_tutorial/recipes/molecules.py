@@ -1,10 +1,11 @@
-"""The recipe of the molecule model: a decoder that writes SMILES strings."""
+"""The recipes of the molecule models: a decoder that writes SMILES strings, and a
+diffusion model of small molecules in space.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from statistics import fmean
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,7 +19,6 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import (
     HEAVY_ELEMENTS,
-    Source,
     graph_key,
     ligands,
     load_drug_likeness,
@@ -53,11 +53,11 @@ from genai_tutorial.science.structures import (
     sample_molecules,
     to_table,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
-from .sampling import DecoderRecipe
+from .recipe import RunSettings, Trained, draw_items
+from .sampling import DecoderRecipe, TextRecipe
 
 SAMPLES, COOLER_SAMPLES, LABELLED_SAMPLES = 1_000, 300, 100
 """The number of strings that a card's metrics are measured on: at temperature 1, at
@@ -92,20 +92,19 @@ class MoleculeRecipe(DecoderRecipe):
 
     label_dropout: float
 
-    source: ClassVar[Source] = molecules.SOURCE
-
-    @property
-    def options(self) -> MoleculeOptions:
-        """Drug-like molecules."""
-        return MoleculeOptions()
+    source = molecules.SOURCE
+    options = MoleculeOptions()
+    metric = "held_out_nats_per_molecule"
+    in_words = (
+        "{valid_at_temperature_1:.0%} of samples are molecules, "
+        "{sampled[novelty]:.0%} of those are new"
+    )
 
     @cached_property
     def tokenizer(self) -> SmilesTokenizer:
-        """The tokenizer of the training molecules."""
         return SmilesTokenizer.from_smiles(load_molecule_split()[0], QED_LABELS)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         train, held_out = load_molecule_split()
         length = self.config.context_length
         qed_of = load_drug_likeness()
@@ -114,14 +113,13 @@ class MoleculeRecipe(DecoderRecipe):
         unseen = molecule_rows(self.tokenizer, held_out, length)
         drops = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
             ),
             label_dropout_loss(self.tokenizer, self.label_dropout, drops),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
             evaluate=lambda model: float(
                 supervised_loss(
                     model,
@@ -132,21 +130,10 @@ class MoleculeRecipe(DecoderRecipe):
             ),
             evaluate_every=400,
             generators=[drops],
-        )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(
-            model,
-            history.seconds,
-            {
-                "held_out_while_training": losses,
-                "tokenizer": self.tokenizer.to_dict(),
-            },
+            notes={"tokenizer": self.tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the held-out loss, the metrics of samples and of held-out molecules,
-        and the drug-likeness for each property token.
-        """
         writer = MoleculeModel(model, self.tokenizer)
         train, held_out = load_molecule_split()
         generator = torch.Generator().manual_seed(0)
@@ -171,24 +158,11 @@ class MoleculeRecipe(DecoderRecipe):
             },
         }
 
-    def spot_check(self, loaded: MoleculeModel, n: int, seed: int) -> SpotCheck:
-        """Measure the loss on a sample of the held-out molecules."""
+    def score(self, loaded: MoleculeModel, n: int, seed: int) -> list:
         molecules = draw_items(load_molecule_split()[1], n, seed)
-        return SpotCheck(
-            "held_out_nats_per_molecule", held_out_losses(loaded, molecules)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the valid and the novel share as a phrase."""
-        return (
-            f"{metrics['valid_at_temperature_1']:.0%} of samples are molecules, "
-            f"{metrics['sampled']['novelty']:.0%} of those are new"
-        )
+        return held_out_losses(loaded, molecules)
 
     def write(self, loaded: MoleculeModel, options: MoleculeOptions, seed: int) -> str:
-        """Return the valid ones of some samples, one in each line with its
-        drug-likeness.
-        """
         samples = sample_guided(
             loaded,
             options.molecules,
@@ -201,7 +175,6 @@ class MoleculeRecipe(DecoderRecipe):
         return "\n".join(f"{qed(smiles):.2f}  {smiles}" for smiles in valid)
 
     def wrap(self, model: DecoderLM, card: dict) -> MoleculeModel:
-        """Return the decoder with its tokenizer."""
         return MoleculeModel(model, SmilesTokenizer.from_dict(card["tokenizer"]))
 
 
@@ -258,49 +231,40 @@ class StructureOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Molecules3DRecipe(Recipe):
+class Molecules3DRecipe(TextRecipe):
     """A recipe for a diffusion model of molecules in space."""
 
     config: EquivariantConfig
     optimizer: OptimizerSettings
     max_atoms: int = 9
 
-    source: ClassVar[Source] = ligands.SOURCE
-    makes: ClassVar[str] = "text"
-
-    @property
-    def options(self) -> StructureOptions:
-        """The default options: a molecule of any size, in 50 steps."""
-        return StructureOptions()
+    source = ligands.SOURCE
+    options = StructureOptions()
+    metric = "sampled.sound"
+    in_words = (
+        "{sampled[sound]:.0%} of its molecules are connected, have no clashes and keep "
+        "their valences"
+    )
 
     def build(self) -> EquivariantNetwork:
-        """Return the untrained network."""
         return EquivariantNetwork(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the network, or resume a run that was stopped."""
         train, held_out = load_ligand_split(self.max_atoms)
         generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         unseen = to_table(held_out)
-        model, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(to_table(train), self.batch_size, self.seed),
             partial(molecule_loss, generator=generator),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             evaluate=lambda model: held_out_molecule_loss(model, *unseen),
             evaluate_every=500,
             generators=[generator],
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        return Trained(model, history.seconds, {"held_out_while_training": losses})
 
     def measure(self, model: EquivariantNetwork) -> dict:
-        """Return the held-out loss and the ruler's scores of sampled molecules, beside
-        those of held-out ones.
-        """
         train, held_out = load_ligand_split(self.max_atoms)
         sampled = self.draw_molecules(model, STRUCTURES, StructureOptions(), seed=0)
         known = {graph_key(ligand.symbols, ligand.bonds) for ligand in train}
@@ -322,18 +286,10 @@ class Molecules3DRecipe(Recipe):
             ),
         }
 
-    def spot_check(self, loaded: EquivariantNetwork, n: int, seed: int) -> SpotCheck:
-        """Measure the share of new samples that are sound."""
+    def score(self, loaded: EquivariantNetwork, n: int, seed: int) -> list:
         sampled = self.draw_molecules(loaded, n, StructureOptions(), seed)
         values = [judge_structure(molecule).sound for molecule in sampled]
-        return SpotCheck("sampled.sound", values)
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of sound molecules as a phrase."""
-        return (
-            f"{metrics['sampled']['sound']:.0%} of its molecules are connected, have "
-            "no clashes and keep their valences"
-        )
+        return values
 
     def draw_molecules(
         self,
@@ -355,9 +311,6 @@ class Molecules3DRecipe(Recipe):
     def write(
         self, loaded: EquivariantNetwork, options: StructureOptions, seed: int
     ) -> str:
-        """Return a molecule as the text of an XYZ file, which every viewer of molecules
-        opens; the best of eight samples if one of them is sound.
-        """
         drawn = self.draw_molecules(loaded, 8, options, seed)
         sound = [molecule for molecule in drawn if judge_structure(molecule).sound]
         return to_xyz((sound or drawn)[0], f"molecules-3d, seed {seed}")

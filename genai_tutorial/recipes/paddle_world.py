@@ -4,11 +4,8 @@ its dreams.
 
 import time
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from genai_tutorial.data import Source
 from genai_tutorial.tasks.paddle import (
@@ -35,7 +32,7 @@ from genai_tutorial.worldmodels import (
     train_world_model,
 )
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained
+from .recipe import Films, Recipe, RunSettings, Trained
 
 SOURCE = Source(
     name="Ball and paddle",
@@ -93,20 +90,27 @@ class PaddleWorldRecipe(Recipe):
     length: int = 16
     temperature: float = 0.5
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "films"
+    source = SOURCE
+    makes = "films"
+    metric = "episodes_without_a_miss"
+    in_words = (
+        "{episodes_without_a_miss:.1%} of episodes without a miss; after 8 steps "
+        "{exact_after_8:.1%} of dreams without a bounce at the top equal "
+        "reality in every pixel"
+    )
+
+    def summary(self, metrics: dict) -> str:
+        after = metrics["exact_where_predictable"]["8"]
+        return super().summary(metrics | {"exact_after_8": after})
 
     @property
     def options(self) -> DreamOptions:
-        """The default options of a film of dreams."""
         return DreamOptions(temperature=self.temperature)
 
     def build(self) -> Dreamer:
-        """Return the untrained model."""
         return Dreamer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Play, learn the world and learn in its dreams, round after round."""
         started = time.perf_counter()
         model = self.build().to(run.device)
         world = PaddleWorld(self.games, self.seed)
@@ -183,7 +187,6 @@ class PaddleWorldRecipe(Recipe):
         )
 
     def measure(self, model: Dreamer) -> dict:
-        """Return the player's score and the fidelity of its dreams, in new games."""
         score = score_player(model.player(), MEASURED)
         unmissed = float((score.misses == 0).double().mean())
         fidelity = dream_fidelity(
@@ -217,26 +220,13 @@ class PaddleWorldRecipe(Recipe):
         player = RandomPlayer(self.seed + 1, self.stickiness)
         return record(PaddleWorld(128, self.seed + 1_000_003), player, 200)
 
-    def spot_check(self, loaded: Dreamer, n: int, seed: int) -> SpotCheck:
-        """Measure the share of episodes in which the player misses no ball."""
+    def score(self, loaded: Dreamer, n: int, seed: int) -> list:
         misses = score_player(loaded.player(), n, seed).misses
-        return SpotCheck("episodes_without_a_miss", (misses == 0).tolist())
+        return (misses == 0).tolist()
 
-    def summary(self, metrics: dict) -> str:
-        """Return the most important metrics as a phrase."""
-        exact = metrics["exact_where_predictable"]["8"]
-        return (
-            f"{metrics['episodes_without_a_miss']:.1%} of episodes without a miss; "
-            f"after 8 steps {exact:.1%} of dreams without a bounce at the top equal "
-            "reality in every pixel"
-        )
-
-    def film(
+    def sample(
         self, loaded: Dreamer, options: DreamOptions, count: int, seed: int
-    ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films of dreams in which the learned player plays; each begins with a
-        real frame.
-        """
+    ) -> Films:
         generator = torch.Generator().manual_seed(seed)
         start = dream_starts(loaded.world, self.held_out(), count, generator)
         dreams = imagine(
@@ -250,7 +240,7 @@ class PaddleWorldRecipe(Recipe):
         frames = torch.stack(
             [loaded.world.decode(codes) for codes in dreams.states.codes[:-1]], dim=1
         )
-        return frames[:, :, None].expand(-1, -1, 3, -1, -1)
+        return Films(frames[:, :, None].expand(-1, -1, 3, -1, -1))
 
 
 def _end(values: list[float]) -> float:

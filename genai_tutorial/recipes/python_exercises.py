@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
 
 import torch
 
 from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.corpus import docstring_gap
-from genai_tutorial.data import Source
 from genai_tutorial.generation import ForbiddenTokens, stream
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
@@ -28,10 +26,10 @@ from genai_tutorial.tasks.code import (
     train_code_tokenizer,
 )
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
 from .sampling import DecoderRecipe, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
@@ -49,16 +47,14 @@ class ExercisesRecipe(DecoderRecipe):
     row_length: int
     mixture: Mapping[Form, float]
 
-    source: ClassVar[Source] = EXERCISES
-
-    @property
-    def options(self) -> TextOptions:
-        """The likeliest body for a docstring."""
-        return TextOptions(
-            prompt="Return the sum of the squares of the even numbers.",
-            temperature=0,
-            tokens=96,
-        )
+    source = EXERCISES
+    options = TextOptions(
+        prompt="Return the sum of the squares of the even numbers.",
+        temperature=0,
+        tokens=96,
+    )
+    metric = "lines_filled"
+    in_words = "{solved_greedily:.0%} of held-out exercises solved at the first attempt"
 
     @cached_property
     def documents(self) -> list[str]:
@@ -67,34 +63,26 @@ class ExercisesRecipe(DecoderRecipe):
         return exercise_documents(drawn, self.mixture, self.seed)
 
     def tokenizer(self) -> BPETokenizer:
-        """Return the tokenizer, trained on the first documents."""
         return train_code_tokenizer(
             self.documents[: self.tokenizer_exercises], self.config.vocab_size
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the documents, or resume a run that was stopped."""
         tokenizer = self.tokenizer()
         rows = encode_documents(tokenizer, self.documents, self.row_length)
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
             ),
             supervised_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-        )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        return Trained(
-            model, history.seconds, {"losses": losses, "tokenizer": tokenizer.to_dict()}
+            losses_every=50,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return how many held-out exercises are solved, lines filled and programs
-        explained.
-        """
         writer = CodeModel(model, self.tokenizer())
         exercises = held_out_exercises()
         greedy = writer.complete([exercise.prompt for exercise in exercises], 0)
@@ -112,7 +100,7 @@ class ExercisesRecipe(DecoderRecipe):
         shares = {
             "solved_greedily": _share_solved(exercises, greedy),
             "solved_at_temperature_0.8": _share_solved(exercises, sampled),
-            "lines_filled": _mean(_fills(writer, exercises)),
+            "lines_filled": mean(_fills(writer, exercises)),
             "explained_and_written_again": _share_solved(exercises, again),
         }
         return {
@@ -120,24 +108,13 @@ class ExercisesRecipe(DecoderRecipe):
             "held_out_exercises": HELD_OUT,
         }
 
-    def spot_check(
-        self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many lines are filled exactly."""
+    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
         exercises = draw_items(held_out_exercises(), n, seed)
-        return SpotCheck("lines_filled", _fills(CodeModel(*loaded), exercises))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of solved exercises."""
-        return (
-            f"{metrics['solved_greedily']:.0%} of held-out exercises solved at the "
-            "first attempt"
-        )
+        return _fills(CodeModel(*loaded), exercises)
 
     def write(
         self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
     ) -> str:
-        """Return a program for a docstring, or for a signature with a docstring."""
         model, tokenizer = loaded
         prompt = exercise_prompt(options.prompt)
         end = tokenizer.special_tokens[END]
@@ -171,11 +148,7 @@ def _fills(writer: CodeModel, exercises: Sequence[Exercise]) -> list[bool]:
 
 
 def _share_solved(exercises: Sequence[Exercise], bodies: Sequence[str]) -> float:
-    return _mean([right for (right,) in solved(exercises, [[body] for body in bodies])])
-
-
-def _mean(values: Sequence[bool]) -> float:
-    return sum(values) / len(values)
+    return mean([right for (right,) in solved(exercises, [[body] for body in bodies])])
 
 
 PYTHON_EXERCISES = ExercisesRecipe(
@@ -192,9 +165,7 @@ PYTHON_EXERCISES = ExercisesRecipe(
         heads=4,
         convolution_size=2,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     exercises=16_000,
     tokenizer_exercises=2_000,
     row_length=192,

@@ -1,9 +1,16 @@
-"""Spot checks: one metric of a model's card, estimated from a small random sample."""
+"""The base class of all recipes: all settings needed to retrain one of the book's
+models.
+
+A recipe is a frozen dataclass of settings, with the data, the model, the loss and the
+measurement as methods. Its settings are written on the model's card, so JSON must be
+able to hold them. `train` calls `fit`, rounds the weights to the 16 bits of the file
+and calls `measure` on the rounded model; `load` calls `build` and `wrap`; `sample`
+draws from what `load` returns.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
-from functools import reduce
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -12,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.data import Source
-from genai_tutorial.metrics import Interval, clopper_pearson_interval, t_interval
 from genai_tutorial.pretrained import (
     read_card,
     read_tokenizer,
@@ -23,60 +29,70 @@ from genai_tutorial.training import (
     EMA,
     Checkpoint,
     CombinedOptimizer,
-    History,
     OptimizerSettings,
     Process,
     Schedule,
     TensorBatches,
+    build_optimizer,
     fit,
     unwrap,
 )
 
 Item = TypeVar("Item")
 
+DECODER_RATES = OptimizerSettings(
+    matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
+)
+"""The learning rates of several small decoders."""
+
+_RATES = {"embedding_lr": 0.01, "vector_lr": 0.003, "momentum": 0.95}
+U_NET_RATES = OptimizerSettings(matrix_lr=0.02, kernel_lr=0.02, head_lr=0.003, **_RATES)
+FAST_U_NET_RATES = OptimizerSettings(
+    matrix_lr=0.03, kernel_lr=0.03, head_lr=0.005, **_RATES
+)
+"""The learning rates of the U-Nets, and of those that are trained for a minute."""
+
+DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
+"""The errors of models that are built from a damaged card."""
+
 
 @dataclass(frozen=True)
-class SpotCheck:
-    """A metric of a card, measured item by item on a sample.
+class Texts:
+    """Texts that a model has written."""
 
-    Attributes:
-        metric: Its path on the card, such as "facts_completed.told".
-        values: Its value on each item, a bool if an item is right or wrong. The metric
-            is their mean.
+    items: list[str]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images that a model has drawn, brightness from 0 to 1: grey ones without a
+    channel dimension, or RGB with three channels.
     """
 
-    metric: str
-    values: Sequence[float | bool]
-
-    def on_card(self, metrics: Mapping[str, Any]) -> float:
-        """Return the value of the metric on the card.
-
-        >>> SpotCheck("facts.told", [True]).on_card({"facts": {"told": 0.9}})
-        0.9
-        """
-        return reduce(lambda part, key: part[key], self.metric.split("."), metrics)
-
-    def interval(self, level: float = 0.999) -> Interval:
-        """Return a confidence interval of the metric: Clopper-Pearson's if items are
-        right or wrong, Student's otherwise.
-
-        Wilson's interval is too narrow for an accuracy near 1: if that is 0.999, the
-        intervals of 97 in 100 samples of 32 contain it, instead of 999 in 1,000.
-
-        >>> print(SpotCheck("accuracy", [True] * 30).interval(level=0.95))
-        1.00 (95% interval 0.88 to 1.00)
-        """
-        if all(isinstance(value, bool) for value in self.values):
-            return clopper_pearson_interval(sum(self.values), len(self.values), level)
-        return t_interval(self.values, level)
+    items: Float[Tensor, "count *channels height width"]
 
 
-def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
-    """Draw `n` of the items without replacement."""
-    if not 1 <= n <= len(items):
-        raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
-    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
-    return [items[place] for place in order[:n].tolist()]
+@dataclass(frozen=True)
+class Films:
+    """Clips that a model has drawn; red, green and blue from 0 to 1."""
+
+    items: Float[Tensor, "count frame 3 height width"]
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Sounds that a model has made: `rate` samples per second, from -1 to 1."""
+
+    items: Float[Tensor, "count sample"]
+    rate: int
 
 
 @dataclass(frozen=True)
@@ -109,48 +125,47 @@ class RunSettings:
 
     def fit(
         self,
+        recipe: "Recipe",
         model: nn.Module,
         batches: Iterable[Sequence[Tensor]],
         loss: Callable[..., Float[Tensor, ""]],
-        optimizer: torch.optim.Optimizer | CombinedOptimizer,
+        optimizer: torch.optim.Optimizer | CombinedOptimizer | None = None,
         *,
-        schedule: Schedule,
-        ema_decay: float | None = None,
-        clip_norm: float = 1.0,
         evaluate: Callable[[nn.Module], float] | None = None,
         evaluate_every: int | None = None,
         generators: Sequence[torch.Generator] = (),
-    ) -> tuple[nn.Module, History]:
-        """Train a model, or resume a run that was stopped; see `training.fit`.
+        losses_every: int | None = None,
+        notes: Mapping[str, Any] | None = None,
+    ) -> "Trained":
+        """Train a model with a recipe's schedule, or resume a run that was stopped; see
+        `training.fit`.
 
         Args:
             model: The model on its device, wrapped by `parallel` if its loss calls
                 nothing but `forward`.
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`.
-            optimizer: The optimizer of the model's parameters.
-            schedule: The schedule over the recipe's steps; it is stretched to the
-                run's.
-            ema_decay: Decay of the exponential moving average of the weights; None for
-                no average.
-            clip_norm: Maximum norm of the gradient.
+            optimizer: By default built with the recipe's settings.
             evaluate: Called with the model regularly; returns a number to keep.
             evaluate_every: Number of steps between two evaluations.
             generators: Random generators that the loss draws from.
+            losses_every: Every how many steps the card has the training loss; None for
+                no losses.
+            notes: Further entries of the card.
 
         Returns:
-            The model with the average of the weights, or the model itself if there is
-            none, and the history of the run.
+            The model with the average of the weights, or the model itself if the recipe
+            has none.
         """
-        average = None if ema_decay is None else EMA(unwrap(model), ema_decay)
+        decay = recipe.ema_decay
+        average = None if decay is None else EMA(unwrap(model), decay)
         history = fit(
             model,
             batches,
             loss,
-            optimizer,
+            optimizer or build_optimizer(unwrap(model), recipe.optimizer),
             steps=self.steps,
-            schedule=schedule.over(self.steps),
-            clip_norm=clip_norm,
+            schedule=recipe.schedule().over(self.steps),
             evaluate=evaluate,
             evaluate_every=evaluate_every,
             ema=average,
@@ -158,7 +173,16 @@ class RunSettings:
             generators=generators,
             progress=self.progress,
         )
-        return unwrap(model) if average is None else average.model, history
+        entries: dict[str, Any] = {}
+        if losses_every is not None:
+            kept = history.losses[::losses_every]
+            entries["losses"] = [round(loss, 4) for loss in kept]
+        if evaluate is not None:
+            entries["held_out_while_training"] = [
+                [point.step, round(point.value, 4)] for point in history.evaluations
+            ]
+        trained = unwrap(model) if average is None else average.model
+        return Trained(trained, history.seconds, entries | dict(notes or {}))
 
 
 @dataclass(frozen=True)
@@ -217,20 +241,25 @@ class Recipe(ABC):
     makes: ClassVar[Literal["text", "images", "films", "sounds"] | None] = None
     """The kind of sample that the model generates; None where it generates nothing."""
 
-    rate: ClassVar[int] = 16_000
-    """Samples per second of the sounds that the model generates, if it does."""
+    options: ClassVar[Any] = None
+    """The sampling options with this model's defaults, a frozen dataclass; None where
+    the model generates nothing.
+    """
+
+    metric: ClassVar[str]
+    """The metric that `score` measures: its path on the card, such as
+    "facts_completed.told".
+    """
+
+    in_words: ClassVar[str]
+    """The most important metric with its unit, as a format string for the card's
+    metrics, such as "{held_out_accuracy:.1%} of unseen digits read correctly".
+    """
 
     tokenizer_file: ClassVar[str | None] = None
     """A file for the tokenizer that several models share, beside their cards; None
     keeps the tokenizer on the card.
     """
-
-    @property
-    def options(self) -> Any:
-        """The sampling options with this model's defaults, a frozen dataclass; None
-        where the model generates nothing.
-        """
-        return None
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rates over the recipe's steps."""
@@ -258,24 +287,22 @@ class Recipe(ABC):
         """Return how good the model is on held-out data: the card's `metrics`."""
 
     @abstractmethod
-    def spot_check(self, loaded: Any, n: int, seed: int) -> SpotCheck:
-        """Measure one of the card's metrics on a random sample of the held-out items,
-        so quickly that every test run can do it.
+    def score(self, loaded: Any, n: int, seed: int) -> list:
+        """Return `metric` for each of `n` held-out items, drawn at random: a bool if an
+        item is right or wrong, else a number. The card has their mean over all items.
 
         Args:
             loaded: The result of `load`.
-            n: The size of the sample.
-            seed: Seed of the sample, and of the noise if the model is sampled.
+            n: The number of items, few enough for every test run.
+            seed: Seed of the draw, and of the noise if the model is sampled.
 
         Raises:
             ValueError: If there are fewer than `n` held-out items.
         """
 
-    @abstractmethod
     def summary(self, metrics: dict) -> str:
-        """Return the most important metric with its unit, such as "98.1 % of unseen
-        digits".
-        """
+        """Return `in_words` with a card's metrics."""
+        return self.in_words.format(**metrics)
 
     def wrap(self, model: nn.Module, card: dict) -> Any:
         """Return the result of `load`: the model, or the model together with its
@@ -283,46 +310,17 @@ class Recipe(ABC):
         """
         return model
 
-    def write(self, loaded: Any, options: Any, seed: int) -> str:
-        """Return a text, sampled from the result of `load`.
-
-        Raises:
-            ValueError: If the model writes no text, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} writes no text: {self.description()}.")
-
-    def draw(
+    def sample(
         self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count *channels height width"]:
-        """Return images, sampled from the result of `load`: brightness from 0 to 1,
-        grey without a channel dimension or RGB with three channels.
+    ) -> Texts | Images | Films | Sounds:
+        """Return samples from the result of `load`.
 
         Raises:
-            ValueError: If the model draws no images, or an option is out of range.
+            ValueError: If the model generates nothing, or an option is out of range.
         """
-        raise ValueError(f"{self.name} draws no images: {self.description()}.")
-
-    def film(
-        self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films, sampled from the result of `load`: red, green and blue from 0
-        to 1.
-
-        Raises:
-            ValueError: If the model draws no films, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} draws no films: {self.description()}.")
-
-    def sound(
-        self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return sounds, sampled from the result of `load`: `rate` samples per second,
-        from -1 to 1.
-
-        Raises:
-            ValueError: If the model makes no sounds, or an option is out of range.
-        """
-        raise ValueError(f"{self.name} makes no sounds: {self.description()}.")
+        raise ValueError(
+            f"{self.name} makes nothing that could be sampled: {self.description()}."
+        )
 
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""
@@ -346,9 +344,18 @@ def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
             tokenizer is missing.
     """
     card = read_card(recipe.name, folder)
-    model = build(recipe, card)
-    model.load_state_dict(read_weights(card, folder))
-    return recipe.wrap(model.eval(), card | {"tokenizer": read_tokenizer(card, folder)})
+    weights = read_weights(card, folder)
+    card = card | {"tokenizer": read_tokenizer(card, folder)}
+    try:
+        model = build(recipe, card)
+        model.load_state_dict(weights)
+        return recipe.wrap(model.eval(), card)
+    except DAMAGED as error:
+        raise ValueError(
+            f"{recipe.name}.json does not describe the model in its file of weights "
+            f"({type(error).__name__}: {error}). Restore both, or make them again with "
+            f"`genai-tutorial train {recipe.name}`."
+        ) from error
 
 
 def build(recipe: Recipe, card: dict) -> nn.Module:
@@ -364,14 +371,27 @@ def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
 
 
 def _restored(settings: Any, saved: Any) -> Any:
-    """Return settings of the same classes with values from JSON, where tuples have
-    become lists and dataclasses dictionaries.
+    """Return settings with values from JSON, where tuples have become lists and
+    dataclasses dictionaries. Settings that a card lacks, or that there are no longer,
+    are left as they are.
     """
-    if is_dataclass(settings):
-        return type(settings)(
-            **{
-                name: _restored(getattr(settings, name), value)
-                for name, value in saved.items()
-            }
-        )
-    return tuple(saved) if isinstance(saved, list) else saved
+    if not is_dataclass(settings):
+        return tuple(saved) if isinstance(saved, list) else saved
+    known = {field.name for field in fields(settings)} & saved.keys()
+    return replace(
+        settings,
+        **{name: _restored(getattr(settings, name), saved[name]) for name in known},
+    )
+
+
+def draw_items(items: Sequence[Item], n: int, seed: int) -> list[Item]:
+    """Draw `n` of the items without replacement."""
+    if not 1 <= n <= len(items):
+        raise ValueError(f"n must be from 1 to {len(items)}, got {n}.")
+    order = torch.randperm(len(items), generator=torch.Generator().manual_seed(seed))
+    return [items[place] for place in order[:n].tolist()]
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, without the exact sums of `fmean`, as cards have it."""
+    return sum(values) / len(values)

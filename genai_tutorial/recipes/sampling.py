@@ -1,18 +1,20 @@
-"""Sampling options: a small frozen dataclass for each kind of model, set by `key=value`
-on the command line or by keyword arguments in Python.
+"""Sampling from trained models, with options: a small frozen dataclass for each kind of
+model, set by `key=value` on the command line or by keyword arguments in Python.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import torch
+from torch import Tensor
 
 from genai_tutorial.generation import stream
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import Recipe
+from .recipe import Films, Images, Recipe, Sounds, Texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +105,7 @@ def parse_options(recipe: Recipe, assignments: Iterable[str]) -> Any:
 
 def _options(recipe: Recipe) -> Any:
     if recipe.options is None:
-        raise ValueError(
-            f"{recipe.name} makes nothing that could be sampled: "
-            f"{recipe.description()}."
-        )
+        recipe.sample(None, None, 1, 0)  # says why not
     return recipe.options
 
 
@@ -128,20 +127,47 @@ def _sentence(recipe: Recipe) -> str:
     return f"its {'options are' if ',' in names else 'only option is'} {names}"
 
 
+@torch.no_grad()
+def sample(
+    recipe: Recipe, loaded: Any, options: Any, count: int, seed: int
+) -> Texts | Images | Films | Sounds:
+    """Return samples from the result of `load`; their type says what they are.
+
+    Raises:
+        ValueError: If an option is out of range, or the samples are not finite.
+    """
+    made = recipe.sample(loaded, options, count, seed)
+    if isinstance(made.items, Tensor) and not made.items.isfinite().all():
+        raise ValueError(
+            f"With {options} the {recipe.makes} are not finite: ask for something less "
+            "extreme."
+        )
+    return made
+
+
+class TextRecipe(Recipe):
+    """A recipe whose model writes one text at a time."""
+
+    makes = "text"
+
+    def sample(self, loaded: Any, options: Any, count: int, seed: int) -> Texts:
+        return Texts([self.write(loaded, options, seed + i) for i in range(count)])
+
+    @abstractmethod
+    def write(self, loaded: Any, options: Any, seed: int) -> str:
+        """Return a text, sampled from the result of `load`."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class DecoderRecipe(Recipe):
+class DecoderRecipe(TextRecipe):
     """A recipe whose model is a decoder with a tokenizer."""
 
     config: DecoderConfig
 
-    makes: ClassVar[str] = "text"
-
     def build(self) -> DecoderLM:
-        """Return the untrained decoder."""
         return DecoderLM(self.config, self.seed)
 
     def wrap(self, model: DecoderLM, card: dict) -> tuple[DecoderLM, BPETokenizer]:
-        """Return the decoder with its tokenizer."""
         return model, BPETokenizer.from_dict(card["tokenizer"])
 
 

@@ -3,25 +3,22 @@ plays.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.data import Source, load_shakespeare
+from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import SOURCE
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
-    OptimizerSettings,
     TokenBatches,
-    build_optimizer,
     parallel,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
-from .recipe import RunSettings, SpotCheck, Trained, draw_items
+from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
 
 EVAL_CHARACTERS = 32_768
@@ -34,17 +31,12 @@ scored at the end.
 class LanguageRecipe(DecoderRecipe):
     """A recipe for a decoder trained on Shakespeare's plays."""
 
-    clip_norm: float = 1.0
-
-    source: ClassVar[Source] = SOURCE
-
-    @property
-    def options(self) -> TextOptions:
-        """500 characters after a newline, at a temperature of 0.8."""
-        return TextOptions(prompt="\n", temperature=0.8, tokens=500)
+    source = SOURCE
+    options = TextOptions(prompt="\n", temperature=0.8, tokens=500)
+    metric = "held_out_nats_per_character"
+    in_words = "{held_out_nats_per_character:.3f} nats per character on unseen plays"
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train a decoder on the plays, or resume a run that was stopped."""
         plays = load_shakespeare()
         tokenizer = CharacterTokenizer.from_text(plays.train)
         text, held_out = (
@@ -52,7 +44,8 @@ class LanguageRecipe(DecoderRecipe):
             for part in (plays.train, plays.validation)
         )
         model = self.build().to(run.device)
-        _, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             TokenBatches(
                 text,
@@ -63,18 +56,12 @@ class LanguageRecipe(DecoderRecipe):
                 world_size=run.process.world_size,
             ),
             language_model_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            clip_norm=self.clip_norm,
             evaluate=lambda model: held_out_loss(model, held_out[:EVAL_CHARACTERS]),
             evaluate_every=200,
+            notes={"tokenizer": tokenizer.to_dict()},
         )
-        losses = [[point.step, round(point.value, 4)] for point in history.evaluations]
-        notes = {"held_out_while_training": losses, "tokenizer": tokenizer.to_dict()}
-        return Trained(model, history.seconds, notes)
 
     def measure(self, model: DecoderLM) -> dict:
-        """Return the loss on the held-out plays."""
         plays = load_shakespeare()
         held_out = torch.tensor(
             CharacterTokenizer.from_text(plays.train).encode(plays.validation)
@@ -86,33 +73,21 @@ class LanguageRecipe(DecoderRecipe):
             "windows": f"of {model.config.context_length} characters, without overlap",
         }
 
-    def spot_check(
+    def score(
         self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure the loss on windows of the held-out plays."""
+    ) -> list:
         model, tokenizer = loaded
         held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
         length = self.config.context_length
         starts = range(0, len(held_out) - length, length)
-        return SpotCheck(
-            "held_out_nats_per_character",
-            [
-                held_out_loss(model, held_out[start : start + length + 1])
-                for start in draw_items(starts, n, seed)
-            ],
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the held-out loss as a phrase."""
-        return (
-            f"{metrics['held_out_nats_per_character']:.3f} nats per character on "
-            "unseen plays"
-        )
+        return [
+            held_out_loss(model, held_out[start : start + length + 1])
+            for start in draw_items(starts, n, seed)
+        ]
 
     def wrap(
         self, model: DecoderLM, card: dict
     ) -> tuple[DecoderLM, CharacterTokenizer]:
-        """Return the decoder with its tokenizer."""
         return model, CharacterTokenizer.from_dict(card["tokenizer"])
 
     def write(
@@ -121,7 +96,6 @@ class LanguageRecipe(DecoderRecipe):
         options: TextOptions,
         seed: int,
     ) -> str:
-        """Return the prompt, continued."""
         ids = loaded[1].encode(options.prompt)
         return options.prompt + continue_text(loaded, ids, options, seed)
 
@@ -153,9 +127,7 @@ LIVE = LanguageRecipe(
         pair_features=64,
         triple_features=16,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=32,
     steps=600,
     warmup_steps=10,
@@ -178,9 +150,7 @@ LONGER = LanguageRecipe(
         pair_features=64,
         triple_features=8,
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
-    ),
+    optimizer=DECODER_RATES,
     batch_size=32,
     steps=1450,
     warmup_steps=50,

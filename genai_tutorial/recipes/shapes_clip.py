@@ -3,13 +3,12 @@ text-to-image models.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     CLIP,
     CLIPConfig,
@@ -31,9 +30,9 @@ from genai_tutorial.tasks.shapes import (
     retrieval_task,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
 """The number of pictures with different captions among which retrieval is measured, and
@@ -115,16 +114,20 @@ class ShapesCLIPRecipe(Recipe):
     config: CLIPConfig
     objects: tuple[int, ...] = (1, 2)
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "two_objects_image_to_text_recall_at_1"
+    in_words = (
+        "{two_objects_image_to_text_recall_at_1:.1%} of unseen pictures find their "
+        "caption among {candidates[two_objects]}"
+    )
 
     def build(self) -> CLIP:
-        """Return the untrained model."""
         return CLIP(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         model = self.build().to(run.device)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             SceneBatches(
                 self.batch_size,
@@ -134,21 +137,13 @@ class ShapesCLIPRecipe(Recipe):
                 world_size=run.process.world_size,
             ),
             lambda model, images, ids: contrastive_loss(model(images, ids)),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
-        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: CLIP, card: dict) -> LoadedCLIP:
-        """Return the model with its tokenizer."""
         return LoadedCLIP(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: CLIP) -> dict:
-        """Return the recall at 1 from pictures to captions and back, for combinations
-        that occur in training and for new ones.
-        """
         metrics: dict = {
             "candidates": {"one_object": N_EVAL_SINGLE, "two_objects": N_EVAL_PAIRS}
         }
@@ -169,23 +164,10 @@ class ShapesCLIPRecipe(Recipe):
             )
         return metrics
 
-    def spot_check(self, loaded: LoadedCLIP, n: int, seed: int) -> SpotCheck:
-        """Measure the recall at 1 for pictures of two objects, among as many candidates
-        as on the card.
-        """
+    def score(self, loaded: LoadedCLIP, n: int, seed: int) -> list:
         pictures, texts = embed_task(loaded, (2,), "train")
         hits = hits_at_k(pictures, texts, k=1).tolist()
-        return SpotCheck(
-            "two_objects_image_to_text_recall_at_1", draw_items(hits, n, seed)
-        )
-
-    def summary(self, metrics: dict) -> str:
-        """Return the recall at 1 as a phrase."""
-        recall = metrics["two_objects_image_to_text_recall_at_1"]
-        return (
-            f"{recall:.1%} of unseen pictures find their caption among "
-            f"{metrics['candidates']['two_objects']}"
-        )
+        return draw_items(hits, n, seed)
 
 
 def embed_task(

@@ -1,14 +1,14 @@
-"""The base class of the recipes that draw from captions, on pixels or on latents."""
+"""The recipe for the model that draws scenes of shapes from their captions, and the
+base class of all recipes that draw from captions.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNetConfig,
@@ -30,9 +30,9 @@ from genai_tutorial.tasks.shapes import (
     parse_caption,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, load_recipe
+from .recipe import U_NET_RATES, Images, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -51,11 +51,10 @@ class TextToImageRecipe(Recipe):
     sampler_steps: int = 25
     guidance: float = 2.0
 
-    makes: ClassVar[str] = "images"
+    makes = "images"
 
     @property
     def options(self) -> CaptionOptions:
-        """The recipe's sampler; the prompt has no default."""
         return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     @property
@@ -64,7 +63,6 @@ class TextToImageRecipe(Recipe):
         return f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
 
     def build(self) -> TextToImage:
-        """Return the untrained model."""
         return TextToImage(self.text, self.config, self.seed)
 
     def build_on_clip(self) -> TextToImage:
@@ -131,15 +129,20 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
 
     scenes: int
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "two_objects.everything"
+    in_words = (
+        "{one_object[everything]:.1%} of pictures of one object show all that the "
+        "caption says"
+    )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model, or resume a run that was stopped."""
         shapes = load_shapes(self.scenes, self.seed, objects=(1, 2))
         shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
         model = self.build_on_clip().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (
@@ -153,13 +156,9 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
             lambda model, images, full, shorter: self.loss(
                 model, images, full, shorter, generator
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
+            notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
-        notes = {"tokenizer": CAPTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def loss(
         self,
@@ -184,13 +183,9 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
 
     def wrap(self, model: TextToImage, card: dict) -> tuple[TextToImage, WordTokenizer]:
-        """Return the model with its tokenizer."""
         return model, WordTokenizer.from_dict(card["tokenizer"])
 
     def measure(self, model: TextToImage) -> dict:
-        """Return how often pictures show what captions say, also of pairs and
-        relations that do not occur in training.
-        """
         metrics = caption_metrics(
             self._drawing(model, self.seed),
             {
@@ -204,16 +199,11 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         )
         return metrics | {"captions_each": N_EVAL_CAPTIONS, "sampler": self.sampler}
 
-    def spot_check(
+    def score(
         self, loaded: tuple[TextToImage, WordTokenizer], n: int, seed: int
-    ) -> SpotCheck:
-        """Measure how many pictures of two objects show everything that their caption
-        describes.
-        """
+    ) -> list:
         draw = self._drawing(loaded[0], seed)
-        return SpotCheck(
-            "two_objects.everything", everything_shown(draw, (2,), n, seed)
-        )
+        return everything_shown(draw, (2,), n, seed)
 
     def _drawing(self, model: TextToImage, seed: int) -> DrawCaptions:
         return lambda captions: draw_scenes(
@@ -225,21 +215,13 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
             seed=seed,
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the accuracy as a phrase."""
-        return (
-            f"{metrics['one_object']['everything']:.1%} of pictures of one object show "
-            "all that the caption says"
-        )
-
-    def draw(
+    def sample(
         self,
         loaded: tuple[TextToImage, WordTokenizer],
         options: CaptionOptions,
         count: int,
         seed: int,
-    ) -> Float[Tensor, "count 3 32 32"]:
-        """Return pictures for the prompt; the empty prompt means no condition."""
+    ) -> Images:
         model, tokenizer = loaded
         prompt = options.required_prompt("a small red circle above a blue square")
         for shape in parse_caption(prompt).objects if prompt else ():
@@ -248,13 +230,15 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
                     f"Name a colour for each shape, as in 'a red {shape.shape}': got "
                     f"{shape.text()!r}."
                 )
-        return draw_scenes(
-            model,
-            tokenizer,
-            [prompt] * count,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+        return Images(
+            draw_scenes(
+                model,
+                tokenizer,
+                [prompt] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
 
@@ -302,14 +286,7 @@ SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     config=UNetConfig(
         image_channels=3, channels=(32, 96), classes=None, text_width=64, image_size=32
     ),
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     scenes=60_000,
     batch_size=64,
     steps=11_000,

@@ -4,13 +4,12 @@ about pictures, both as tokens of one stream.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     ImageReader,
     ImageTokenizer,
@@ -37,12 +36,12 @@ from genai_tutorial.tasks.shapes import (
     load_shapes,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Images, Recipe, RunSettings, Trained, draw_items, load_recipe
 from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
@@ -116,20 +115,19 @@ class ShapesStreamRecipe(Recipe):
     kinds: int
     dropped: float
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar = "images"
-
-    @property
-    def options(self) -> GuidedCaption:
-        """A caption, and the weight of guidance."""
-        return GuidedCaption(guidance=3.0)
+    source = SOURCE
+    makes = "images"
+    options = GuidedCaption(guidance=3.0)
+    metric = "answered_right"
+    in_words = (
+        "{one_object_drawn_right:.0%} of single shapes drawn right, "
+        "{answered_right:.0%} of questions answered right"
+    )
 
     def build(self) -> StreamNetwork:
-        """Return the untrained model, with an empty codebook."""
         return StreamNetwork(self.config, self.codes, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Fit the codebook, then train the decoder, or resume a stopped run."""
         asked = load_scene_questions(self.pictures, self.seed, self.kinds)
         autoencoder = load_recipe(EMOJI_AUTOENCODER)
         latents = encode_images(autoencoder, asked.images, self.seed)
@@ -148,27 +146,22 @@ class ShapesStreamRecipe(Recipe):
         ]
         captions = QUESTION_TOKENIZER.encode_batch(texts, CAPTION_LENGTH)
         rows = pack_conversations(asked.questions)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (captions, tokenizer.encode(latents), *rows), self.batch_size, self.seed
             ),
             lambda model, *batch: model(*batch),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            losses_every=50,
+            notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: StreamNetwork, card: dict) -> LoadedStream:
-        """Return the model with its tokenizer and the autoencoder."""
         tokenizer = WordTokenizer.from_dict(card["tokenizer"])
         return LoadedStream(model, tokenizer, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: StreamNetwork) -> dict:
-        """Return how many drawn pictures are right, and how many answers."""
         loaded = self.wrap(model, {"tokenizer": QUESTION_TOKENIZER.to_dict()})
         metrics: dict = {"drawn": N_EVAL_DRAWN, "asked_pictures": N_EVAL_ASKED}
         for name, objects in (("one_object", (1,)), ("two_objects", (2,))):
@@ -187,26 +180,17 @@ class ShapesStreamRecipe(Recipe):
             **{f"{kind}_right": round(i.mean, 4) for kind, i in by_kind.items()},
         }
 
-    def spot_check(self, loaded: LoadedStream, n: int, seed: int) -> SpotCheck:
-        """Measure the share of right answers to questions about unseen pictures."""
+    def score(self, loaded: LoadedStream, n: int, seed: int) -> list:
         asked = held_out_questions()
         chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
         rights = right_answers(*answered(loaded, asked, chosen))
-        return SpotCheck("answered_right", rights)
+        return rights
 
-    def summary(self, metrics: dict) -> str:
-        """Return both shares as a phrase."""
-        return (
-            f"{metrics['one_object_drawn_right']:.0%} of single shapes drawn right, "
-            f"{metrics['answered_right']:.0%} of questions answered right"
-        )
-
-    def draw(
+    def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
-    ) -> Float[Tensor, "count 3 height width"]:
-        """Draw pictures for a caption."""
+    ) -> Images:
         prompt = options.required_prompt("a red circle above a blue square")
-        return loaded.draw([prompt] * count, seed, options.guidance)
+        return Images(loaded.draw([prompt] * count, seed, options.guidance))
 
 
 def held_out_questions() -> SceneQuestions:

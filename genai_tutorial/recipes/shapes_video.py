@@ -1,16 +1,15 @@
-"""A text-to-video model with its autoencoder: draw films, continue them, and encode
-them as latents.
+"""The recipe of the model that draws films of moving shapes from captions: first the
+model with its autoencoder, which also continues films.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoised,
@@ -32,7 +31,7 @@ from genai_tutorial.tasks.motion import (
     random_clips,
 )
 from genai_tutorial.tasks.shapes import render
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import (
     KnownFrames,
@@ -44,7 +43,7 @@ from genai_tutorial.video import (
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
 from .latent_diffusion import SHAPES_LATENT
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, load_recipe
+from .recipe import U_NET_RATES, Films, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_diffusion import SHAPES_SCHEDULE
 
@@ -205,16 +204,19 @@ class TextToVideoRecipe(Recipe):
     guidance: float = 2.0
     measured: int = 200
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "films"
+    source = SOURCE
+    makes = "films"
+    metric = "train.direction"
+    in_words = (
+        "{train[identity]:.1%} of films show the object of the caption in all frames, "
+        "and {train[direction]:.1%} move in its direction"
+    )
 
     @property
     def options(self) -> CaptionOptions:
-        """The default options of the sampler; the prompt has no default."""
         return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> TextToVideo:
-        """Return the untrained model, including an untrained image model."""
         return self._inflate(SHAPES_LATENT.build())
 
     def build_on_images(self) -> TextToVideo:
@@ -229,16 +231,14 @@ class TextToVideoRecipe(Recipe):
         )
 
     def fit(self, run: RunSettings) -> Trained:
-        """Encode all scenes once and train the added layers on the latents, or resume a
-        run that was stopped.
-        """
         drawn = random_clips(
             self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
         )
         latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), drawn, self.seed)
         model = self.build_on_images().to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             run.batches(
                 (rows, encode_motion_captions([clip.caption for clip in drawn])),
@@ -248,12 +248,8 @@ class TextToVideoRecipe(Recipe):
             lambda model, rows, texts: self.loss(
                 model, latents[rows.cpu()].to(run.device), texts, generator
             ),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
         )
-        return Trained(average, history.seconds)
 
     def to_latents(
         self, clips: Sequence[Clip]
@@ -293,13 +289,9 @@ class TextToVideoRecipe(Recipe):
         return (output - target)[~known].square().mean()
 
     def wrap(self, model: TextToVideo, card: dict) -> LatentVideo:
-        """Return the model with its autoencoder."""
         return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: TextToVideo) -> dict:
-        """Return the shares of films that match their captions, for the pairs of colour
-        and direction in the training set and for held-out ones.
-        """
         loaded = self.wrap(model, {})
         metrics: dict = {}
         for split in ("train", "new motions"):
@@ -317,11 +309,10 @@ class TextToVideoRecipe(Recipe):
         """Return captions of clips that are not in the training set."""
         return load_clips(count, seed, self.config.frames, split).captions
 
-    def spot_check(self, loaded: LatentVideo, n: int, seed: int) -> SpotCheck:
-        """Measure the share of films that move in the direction of their captions."""
+    def score(self, loaded: LatentVideo, n: int, seed: int) -> list:
         captions = self.captions(n, seed + 1, "train")
         scores = motion_scores(captions, self._film(loaded, captions, seed))
-        return SpotCheck("train.direction", [score.direction for score in scores])
+        return [score.direction for score in scores]
 
     def _film(
         self, loaded: LatentVideo, captions: Sequence[str], seed: int
@@ -330,21 +321,17 @@ class TextToVideoRecipe(Recipe):
             captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
         )
 
-    def summary(self, metrics: dict) -> str:
-        """Return the most important metrics as a phrase."""
-        of_train = metrics["train"]
-        return (
-            f"{of_train['identity']:.1%} of films show the object of the caption in "
-            f"all frames, and {of_train['direction']:.1%} move in its direction"
-        )
-
-    def film(
+    def sample(
         self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
-    ) -> Float[Tensor, "count frame 3 height width"]:
-        """Return films of the prompt."""
+    ) -> Films:
         prompt = options.required_prompt("a small red circle moves left slowly")
-        return loaded.draw(
-            [prompt] * count, steps=options.steps, guidance=options.guidance, seed=seed
+        return Films(
+            loaded.draw(
+                [prompt] * count,
+                steps=options.steps,
+                guidance=options.guidance,
+                seed=seed,
+            )
         )
 
 
@@ -356,14 +343,7 @@ SHAPES_VIDEO = TextToVideoRecipe(
     ),
     config=VideoUNetConfig(),
     clips=30_000,
-    optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        kernel_lr=0.02,
-        embedding_lr=0.01,
-        head_lr=0.003,
-        vector_lr=0.003,
-        momentum=0.95,
-    ),
+    optimizer=U_NET_RATES,
     batch_size=8,
     steps=6_000,
     warmup_steps=100,

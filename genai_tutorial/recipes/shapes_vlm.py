@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import Source
 from genai_tutorial.multimodal import (
     ImageReader,
     VisionLanguageConfig,
@@ -39,7 +37,7 @@ from genai_tutorial.training import (
 )
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 from .shapes_clip import SHAPES_CLIP
 
 N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
@@ -57,21 +55,20 @@ class ShapesVLMRecipe(Recipe):
     kinds: int
     mixture: Mapping[Kind, float] = field(default_factory=lambda: dict(MIXTURE))
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "unseen.all"
+    in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
 
     def build(self) -> VisionLanguageModel:
-        """Return the untrained model."""
         return VisionLanguageModel(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the model from the image encoder of CLIP, or resume a run that was
-        stopped.
-        """
         model = self.build()
         trained = without_last_block(load_recipe(SHAPES_CLIP).model.image_encoder)
         model.image_encoder.load_state_dict(trained.state_dict())
         model.to(run.device)
-        average, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             ConversationBatches(
                 self.batch_size,
@@ -83,21 +80,14 @@ class ShapesVLMRecipe(Recipe):
             ),
             conversation_loss,
             optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            losses_every=50,
+            notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "tokenizer": QUESTION_TOKENIZER.to_dict()}
-        return Trained(average, history.seconds, notes)
 
     def wrap(self, model: VisionLanguageModel, card: dict) -> ImageReader:
-        """Return the model with its tokenizer."""
         return ImageReader(model, WordTokenizer.from_dict(card["tokenizer"]))
 
     def measure(self, model: VisionLanguageModel) -> dict:
-        """Return the share of right answers by kind, for pictures like those of
-        training and for pictures with new pairs of colour and shape.
-        """
         reader = ImageReader(model, QUESTION_TOKENIZER)
         return {
             "pictures": N_EVAL_PICTURES,
@@ -105,21 +95,11 @@ class ShapesVLMRecipe(Recipe):
             "new_pairs": measured(reader, held_out_questions("new pairs")),
         }
 
-    def spot_check(self, loaded: ImageReader, n: int, seed: int) -> SpotCheck:
-        """Measure the share of right answers of one word to questions about unseen
-        pictures.
-        """
+    def score(self, loaded: ImageReader, n: int, seed: int) -> list:
         asked = held_out_questions("train")
         chosen = draw_items(with_one_word(asked), n, seed)
         rights = answers_right(loaded, asked, chosen)[1]
-        return SpotCheck("unseen.all", rights)
-
-    def summary(self, metrics: dict) -> str:
-        """Return the share of right answers as a phrase."""
-        return (
-            f"{metrics['unseen']['all']:.0%} of questions about unseen pictures "
-            "answered right"
-        )
+        return rights
 
 
 def conversation_loss(

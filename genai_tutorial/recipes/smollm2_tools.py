@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -22,7 +21,6 @@ from genai_tutorial.alignment import (
     lora_layers,
     merge_lora,
 )
-from genai_tutorial.data import Source
 from genai_tutorial.pretrained import load_smollm2, open_smollm2
 from genai_tutorial.sandbox import ProgramRunner
 from genai_tutorial.tasks.tool_use import (
@@ -44,7 +42,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import AdamW, in_bfloat16
 from genai_tutorial.transformer import DecoderLM
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items, mean
 
 BUDGET = Budget(steps=4, seconds=None)
 """The budget of a task when the agent is measured: at most two calls are needed. There
@@ -84,10 +82,11 @@ class ToolRecipe(Recipe):
     traces: int
     learning_rate: float
 
-    source: ClassVar[Source] = TRACES
+    source = TRACES
+    metric = "right"
+    in_words = "{right:.0%} of {tasks} tasks solved with tools"
 
     def build(self) -> Adapter:
-        """Return an adapter that changes nothing yet, with zeros in both matrices."""
         with torch.device("meta"):  # no memory for SmolLM2 itself
             model = DecoderLM(open_smollm2().config, seed=None)
             add_lora(model, self.config)
@@ -98,7 +97,6 @@ class ToolRecipe(Recipe):
         return adapter
 
     def wrap(self, model: Adapter, card: dict) -> ToolCaller:
-        """Return SmolLM2 with the adapter and the tokenizer."""
         decoder, tokenizer = load_smollm2()
         add_lora(decoder, self.config)
         attached = Adapter(dict(lora_layers(decoder)))
@@ -106,46 +104,34 @@ class ToolRecipe(Recipe):
         return ToolCaller(attached.eval(), decoder.eval(), tokenizer)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the adapter, or resume a run that was stopped; SmolLM2 stays as it
-        is, and is not saved.
-        """
         decoder, tokenizer = load_smollm2()
         add_lora(decoder, self.config, torch.Generator().manual_seed(self.seed))
         decoder.to(run.device).train()
         adapter = Adapter(dict(lora_layers(decoder)))
         rows = encode_traces(tokenizer, taught_tasks(self.traces, self.seed))
-        _, history = run.fit(
+        return run.fit(
+            self,
             adapter,
             run.batches(rows.tensors[:2], self.batch_size, self.seed),
             in_bfloat16(partial(adapter_loss, decoder)),
             AdamW(adapter.parameters(), lr=self.learning_rate),
-            schedule=self.schedule(),
+            losses_every=10,
         )
-        losses = [round(loss, 4) for loss in history.losses[::10]]
-        return Trained(adapter, history.seconds, {"losses": losses})
 
     def measure(self, model: Adapter) -> dict:
-        """Return how many of the 60 tasks are solved, with free and with copied
-        arguments.
-        """
         loaded, tasks = self.wrap(model, {}), agent_tasks()
         merge_lora(loaded.decoder)
         return {
-            "right": round(_mean(right_answers(loaded, tasks, False)), 4),
+            "right": round(mean(right_answers(loaded, tasks, False)), 4),
             "right_with_copied_arguments": round(
-                _mean(right_answers(loaded, tasks, True)), 4
+                mean(right_answers(loaded, tasks, True)), 4
             ),
             "tasks": len(tasks),
         }
 
-    def spot_check(self, loaded: ToolCaller, n: int, seed: int) -> SpotCheck:
-        """Measure how many tasks are solved with free arguments."""
+    def score(self, loaded: ToolCaller, n: int, seed: int) -> list:
         tasks = draw_items(agent_tasks(), n, seed)
-        return SpotCheck("right", right_answers(loaded, tasks, False))
-
-    def summary(self, metrics: dict) -> str:
-        """Return a phrase with the share of solved tasks."""
-        return f"{metrics['right']:.0%} of {metrics['tasks']} tasks solved with tools"
+        return right_answers(loaded, tasks, False)
 
 
 def adapter_loss(
@@ -172,10 +158,6 @@ def right_answers(
             policy = copying(policy, toolbox, agent_mask(loaded.tokenizer))
         runs = Agent(policy, toolbox, BUDGET).run_all([task.question for task in tasks])
     return [task.is_right(run.answer) for task, run in zip(tasks, runs, strict=True)]
-
-
-def _mean(values: list[bool]) -> float:
-    return sum(values) / len(values)
 
 
 SMOLLM2_TOOLS = ToolRecipe(

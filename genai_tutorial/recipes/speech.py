@@ -1,13 +1,10 @@
-"""The recipe of the speech recognizer that chapter 18 loads."""
+"""The recipes of the speech recognizer and of the voice that reads captions aloud."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import ClassVar
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from genai_tutorial.audio import (
     PAUSE,
@@ -21,7 +18,7 @@ from genai_tutorial.audio import (
     recognition_loss,
     synthesis_loss,
 )
-from genai_tutorial.data import Source, Utterance, Voice, speak
+from genai_tutorial.data import Utterance, Voice, speak
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.metrics import word_error_rate, word_errors
 from genai_tutorial.multimodal import EncoderConfig
@@ -38,9 +35,9 @@ from genai_tutorial.tasks.speech import (
     pad_aligned,
     record_non_speech,
 )
-from genai_tutorial.training import OptimizerSettings, build_optimizer, parallel
+from genai_tutorial.training import OptimizerSettings, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe, mean
 
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""
@@ -58,10 +55,14 @@ class SpokenCaptionsRecipe(Recipe):
     non_speech: int
     data_seed: int = 0
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "mean_errors"
+    in_words = (
+        "a word error rate of {word_error_rate:.1%} for unseen sentences by unseen "
+        "voices"
+    )
 
     def build(self) -> SpeechRecognizer:
-        """Return the untrained recognizer."""
         return SpeechRecognizer(self.config, self.seed)
 
     def recordings(self) -> Recordings:
@@ -72,10 +73,10 @@ class SpokenCaptionsRecipe(Recipe):
         return recordings
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the recognizer, or resume a run that was stopped."""
         model = self.build().to(run.device)
         masks = torch.Generator().manual_seed(self.seed)
-        trained, history = run.fit(
+        return run.fit(
+            self,
             parallel(model),
             SpeechBatches(
                 self.recordings(),
@@ -85,23 +86,15 @@ class SpokenCaptionsRecipe(Recipe):
                 world_size=run.process.world_size,
             ),
             partial(recognition_loss, masks=masks),
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[masks],
+            losses_every=50,
+            notes={"words": list(SPEECH_WORDS)},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        notes = {"losses": losses, "words": list(SPEECH_WORDS)}
-        return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechRecognizer, card: dict) -> Transcriber:
-        """Return the recognizer with its vocabulary."""
         return Transcriber(model, tuple(card["words"]))
 
     def measure(self, model: SpeechRecognizer) -> dict:
-        """Return the word error rate on unseen sentences by unseen and by known voices,
-        and the number of words transcribed for non-speech sounds.
-        """
         loaded = Transcriber(model, SPEECH_WORDS)
         unseen = held_out_recordings()
         known = held_out_recordings(held_out_voices=False)
@@ -116,24 +109,16 @@ class SpokenCaptionsRecipe(Recipe):
                 word_error_rate(known.sentences, transcribe(loaded, known)), 4
             ),
             "sentences_right": round(sum(right) / len(right), 4),
-            "mean_errors": round(_mean(_errors(unseen, transcripts)), 4),
+            "mean_errors": round(mean(_errors(unseen, transcripts)), 4),
             "words_invented": sum(len(text.split()) for text in invented),
             "sounds_without_words": TESTED_SOUNDS,
             "held_out_utterances": TESTED,
         }
 
-    def spot_check(self, loaded: Transcriber, n: int, seed: int) -> SpotCheck:
-        """Measure the number of word errors per sentence."""
+    def score(self, loaded: Transcriber, n: int, seed: int) -> list:
         recordings = held_out_recordings()
         chosen = recordings.choose(draw_items(range(len(recordings)), n, seed))
-        return SpotCheck("mean_errors", _errors(chosen, transcribe(loaded, chosen)))
-
-    def summary(self, metrics: dict) -> str:
-        """Return the word error rate as a phrase."""
-        return (
-            f"a word error rate of {metrics['word_error_rate']:.1%} for unseen "
-            "sentences by unseen voices"
-        )
+        return _errors(chosen, transcribe(loaded, chosen))
 
 
 def held_out_recordings(held_out_voices: bool = True) -> Recordings:
@@ -155,10 +140,6 @@ def _errors(recordings: Recordings, transcripts: Sequence[str]) -> list[float]:
         float(word_errors(said, text).edits)
         for said, text in zip(recordings.sentences, transcripts, strict=True)
     ]
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 SPOKEN_CAPTIONS = SpokenCaptionsRecipe(
@@ -209,14 +190,15 @@ class CaptionVoiceRecipe(Recipe):
     sentences: int
     speakers: tuple[str, ...]
 
-    source: ClassVar[Source] = SOURCE
-    makes: ClassVar[str] = "sounds"
-    rate: ClassVar[int] = 16_000
-
-    @property
-    def options(self) -> SpokenOptions:
-        """The default options: the first voice at its own pace."""
-        return SpokenOptions()
+    source = SOURCE
+    makes = "sounds"
+    rate = 16_000
+    options = SpokenOptions()
+    metric = "log_mel_distance"
+    in_words = (
+        "the book's recognizer misreads {word_error_rate:.1%} of its words, and "
+        "{word_error_rate_original:.1%} of the original's"
+    )
 
     @property
     def voices(self) -> list[Voice]:
@@ -230,11 +212,9 @@ class CaptionVoiceRecipe(Recipe):
         return speak(texts, self._in_turn(len(texts)))
 
     def build(self) -> SpeechSynthesizer:
-        """Return the untrained synthesizer."""
         return SpeechSynthesizer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the synthesizer, or resume a run that was stopped."""
         if run.process.world_size > 1:
             raise ValueError(
                 "This small model trains in one process: start it without torchrun."
@@ -242,30 +222,23 @@ class CaptionVoiceRecipe(Recipe):
         model = self.build().to(run.device)
         aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
         numbers = [place % len(self.speakers) for place in range(len(aligned))]
-        trained, history = run.fit(
+        lexicon = Lexicon.from_utterances(self.utterances)
+        return run.fit(
+            self,
             parallel(model),
             AlignedBatches(aligned, numbers, self.batch_size, self.seed),
             synthesis_loss,
-            build_optimizer(model, self.optimizer),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
+            losses_every=50,
+            notes={"pronunciations": dict(lexicon.pronunciations)},
         )
-        losses = [round(loss, 4) for loss in history.losses[::50]]
-        lexicon = Lexicon.from_utterances(self.utterances)
-        notes = {"losses": losses, "pronunciations": dict(lexicon.pronunciations)}
-        return Trained(trained, history.seconds, notes)
 
     def wrap(self, model: SpeechSynthesizer, card: dict) -> TextToSpeech:
-        """Return the synthesizer with its lexicon."""
         pronunciations = {
             word: tuple(phonemes) for word, phonemes in card["pronunciations"].items()
         }
         return TextToSpeech(model, Lexicon(pronunciations), SYMBOLS, self.speakers)
 
     def measure(self, model: SpeechSynthesizer) -> dict:
-        """Return the word error rate of the book's recognizer on the model's speech and
-        on the original voices, and the distance between their spectrograms.
-        """
         lexicon = Lexicon.from_utterances(self.utterances)
         loaded = TextToSpeech(model, lexicon, SYMBOLS, self.speakers)
         said = draw_sentences(READ, READ_SEED, held_out=True)
@@ -280,35 +253,29 @@ class CaptionVoiceRecipe(Recipe):
             "held_out_sentences": READ,
         }
 
-    def spot_check(self, loaded: TextToSpeech, n: int, seed: int) -> SpotCheck:
-        """Measure the distance between the model's and the original spectrograms."""
+    def score(self, loaded: TextToSpeech, n: int, seed: int) -> list:
         places = draw_items(range(READ), n, seed)
-        return SpotCheck("log_mel_distance", self._distances(loaded.model, places))
+        return self._distances(loaded.model, places)
 
-    def summary(self, metrics: dict) -> str:
-        """Return the word error rates of the voice and of its original as a phrase."""
-        return (
-            f"the book's recognizer misreads {metrics['word_error_rate']:.1%} of its "
-            f"words, and {metrics['word_error_rate_original']:.1%} of the original's"
-        )
-
-    def sound(
+    def sample(
         self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
-    ) -> Float[Tensor, "count sample"]:
-        """Return the prompt spoken `count` times, with different initial phases."""
+    ) -> Sounds:
         if not 0 <= options.voice <= 1:
             raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
         mixture = (1 - options.voice, options.voice)
-        return torch.stack(
-            [
-                loaded.say(
-                    options.prompt,
-                    mixture,
-                    torch.Generator().manual_seed(seed + number),
-                    options.pace,
-                )
-                for number in range(count)
-            ]
+        return Sounds(
+            torch.stack(
+                [
+                    loaded.say(
+                        options.prompt,
+                        mixture,
+                        torch.Generator().manual_seed(seed + number),
+                        options.pace,
+                    )
+                    for number in range(count)
+                ]
+            ),
+            self.rate,
         )
 
     def _in_turn(self, n: int) -> list[Voice]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,12 +15,11 @@ from genai_tutorial.audio import (
     log_mel_distance,
     wave_codec_loss,
 )
-from genai_tutorial.data import Source
 from genai_tutorial.data.espeak import SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
 
-from .recipe import Recipe, RunSettings, SpotCheck, Trained, draw_items
+from .recipe import Recipe, RunSettings, Trained, draw_items, mean
 
 TESTED, TEST_SEED = 60, 1_000_020
 """The number of held-out utterances for the metrics, and their seed."""
@@ -38,10 +36,14 @@ class SpeechCodecRecipe(Recipe):
     kernel_lr: float
     vector_lr: float
 
-    source: ClassVar[Source] = SOURCE
+    source = SOURCE
+    metric = "log_mel_distance"
+    in_words = (
+        "a log-mel distance of {log_mel_distance:.2f} nats at {bits:.0f} bits per "
+        "second"
+    )
 
     def build(self) -> WaveCodec:
-        """Return the untrained codec."""
         return WaveCodec(self.config, self.seed)
 
     def examples(self) -> Float[Tensor, "example time"]:
@@ -51,24 +53,21 @@ class SpeechCodecRecipe(Recipe):
         return whole[: len(whole) // self.samples * self.samples].view(-1, self.samples)
 
     def fit(self, run: RunSettings) -> Trained:
-        """Train the codec, or resume a run that was stopped."""
         generator = torch.Generator().manual_seed(self.seed)
         examples = self.examples()
         codec = self.build().to(run.device)
         with torch.no_grad():
             first = codec.vectors(examples[: 8 * self.batch_size].to(run.device))
         codec.quantizer.start(first, generator)
-        trained, history = run.fit(
+        return run.fit(
+            self,
             parallel(codec),
             run.batches((examples,), self.batch_size, self.seed),
             partial(wave_codec_loss, generator=generator),
             self._optimizer(codec),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[generator],
+            losses_every=100,
         )
-        losses = [round(loss, 4) for loss in history.losses[::100]]
-        return Trained(trained, history.seconds, {"losses": losses})
 
     def _optimizer(self, codec: WaveCodec) -> CombinedOptimizer:
         kernels = [
@@ -87,13 +86,10 @@ class SpeechCodecRecipe(Recipe):
         )
 
     def measure(self, model: WaveCodec) -> dict:
-        """Return the log-mel distance of unseen sentences by unseen voices, for each
-        number of codebooks.
-        """
         waves = held_out_waves()
         distances = {
             f"{self.config.bits_per_second(books):.0f} bits per second": round(
-                _mean(distances_after(model, waves, books)), 4
+                mean(distances_after(model, waves, books)), 4
             )
             for books in range(1, self.config.books + 1)
         }
@@ -103,18 +99,14 @@ class SpeechCodecRecipe(Recipe):
             "held_out_utterances": TESTED,
         }
 
-    def spot_check(self, loaded: WaveCodec, n: int, seed: int) -> SpotCheck:
-        """Measure the log-mel distance with all codebooks."""
+    def score(self, loaded: WaveCodec, n: int, seed: int) -> list:
         waves = held_out_waves()
         chosen = [waves[place] for place in draw_items(range(TESTED), n, seed)]
-        return SpotCheck("log_mel_distance", distances_after(loaded, chosen))
+        return distances_after(loaded, chosen)
 
     def summary(self, metrics: dict) -> str:
-        """Return the distance at the highest bit rate as a phrase."""
-        return (
-            f"a log-mel distance of {metrics['log_mel_distance']:.2f} nats at "
-            f"{self.config.bits_per_second():.0f} bits per second"
-        )
+        bits = self.config.bits_per_second()
+        return super().summary(metrics | {"bits": bits})
 
 
 def held_out_waves() -> list[Float[Tensor, "_time"]]:
@@ -134,10 +126,6 @@ def distances_after(
     """Return the log-mel distance between each wave and what the codec makes of it."""
     codec.eval()
     return [log_mel_distance(codec(wave[None], books).waves[0], wave) for wave in waves]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 SPEECH_CODEC = SpeechCodecRecipe(

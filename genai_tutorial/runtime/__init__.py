@@ -19,6 +19,7 @@ from .records import (
     Part,
     keep_images,
     keep_record,
+    read_json,
     record,
     recorded_images,
     run_parts,

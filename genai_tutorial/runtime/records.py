@@ -21,12 +21,34 @@ RECORDS = Path(__file__).parents[1] / "pretrained" / "records"
 """The folder of the records that come with the package."""
 
 
+def read_json(path: Path) -> dict:
+    """Read a JSON file that holds named values.
+
+    Raises:
+        ValueError: If the file is no JSON, or holds something else.
+        OSError: If it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is not JSON ({error}), so it is damaged: copy it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__} instead of named values: copy it "
+            "again."
+        )
+    return content
+
+
 def record(name: str) -> dict:
     """Return the results of the script `benchmarks/NAME.py`.
 
     Raises:
         FileNotFoundError: If the package has no such record; the message lists the
             available ones.
+        ValueError: If the file is damaged.
 
     >>> record("diffusion_steps")["images"]
     1000
@@ -39,7 +61,7 @@ def record(name: str) -> dict:
     if not path.is_file():
         there = ", ".join(sorted(file.stem for file in RECORDS.glob("*.json")))
         raise FileNotFoundError(f"There is no record {name!r}. There are: {there}.")
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def keep_record(name: str, measured: dict, folder: Path = RECORDS) -> None:
@@ -129,12 +151,12 @@ def run_parts(
     if settings.smoke:
         return None
     record = record or RECORDS / f"{name}.json"
-    kept = json.loads(record.read_text("utf-8")) if record.is_file() else {}
+    kept = read_json(record) if record.is_file() else {}
     whole: dict = {"machine": describe_machine()}
     for part in parts:
         runs = dict(kept.get(part, {}))
         for path in settings.folder.glob(f"{name}_{part}_[0-9]*.json"):
-            runs[path.stem.rpartition("_")[2]] = json.loads(path.read_text("utf-8"))
+            runs[path.stem.rpartition("_")[2]] = read_json(path)
         if runs:
             whole[part] = {seed: runs[seed] for seed in sorted(runs, key=int)}
     return whole

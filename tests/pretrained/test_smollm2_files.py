@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import shutil
+import struct
 
 import gguf
 import numpy as np
@@ -13,6 +14,7 @@ import transformers
 
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.gguf import unpermute
+from tests.mutants import mutants, refusals
 from tests.pretrained.small_llamas import (
     SPECIAL,
     TOKENS,
@@ -482,3 +484,20 @@ def test_index_reads_only_files_of_its_folder(tmp_path, theirs, refused):
     for content in ({}, {"weight_map": []}, {"weight_map": {"a": 1}}):
         (folder / "model.safetensors.index.json").write_text(json.dumps(content))
         refused(folder, "has no weight_map")
+
+
+def test_gguf_that_announces_a_huge_array_is_refused_at_once(tmp_path, refused):
+    """Nothing of 2^33 numbers is read in a file of less than 100 bytes."""
+    path = tmp_path / "huge.gguf"
+    header = struct.pack("<4sIQQ", b"GGUF", 3, 0, 1)
+    key = struct.pack("<Q1sI", 1, b"a", 9)  # an array, here of bytes
+    path.write_bytes(header + key + struct.pack("<IQ", 0, 2**33) + bytes(40))
+    refused(path, "truncated or damaged", "up to byte")
+
+
+def test_damaged_weights_are_a_value_error_that_names_them(copy):
+    path = copy / "model.safetensors"
+    damaged = mutants(path.read_bytes(), 40, within=1500)
+    said = refusals(path, damaged, lambda: load_smollm2(path=copy))
+    assert len(said) > 20
+    assert all(str(copy) in message for message in said)

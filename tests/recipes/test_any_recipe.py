@@ -15,9 +15,9 @@ from genai_tutorial import recipes
 from genai_tutorial.cli import main
 from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.recipes import (
+    Images,
     Recipe,
     RunSettings,
-    SpotCheck,
     Trained,
     digit_classifier,
 )
@@ -65,10 +65,9 @@ class PainterRecipe(Recipe):
 
     source: ClassVar = SOURCE
     makes: ClassVar = "images"
-
-    @property
-    def options(self):
-        return PainterOptions()
+    options: ClassVar = PainterOptions()
+    metric: ClassVar = "weights"
+    in_words: ClassVar = "{seen} things seen"
 
     def build(self):
         assert isinstance(self.config, tuple)
@@ -94,16 +93,15 @@ class PainterRecipe(Recipe):
             run, checkpoint=dataclasses.replace(run.checkpoint, every=2)
         )
         x = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
-        average, history = run.fit(
+        return run.fit(
+            self,
             model,
             TensorBatches((x,), self.batch_size, self.seed),
             loss,
             AdamW(model.parameters(), lr=0.1),
-            schedule=self.schedule(),
-            ema_decay=self.ema_decay,
             generators=[noise],
+            notes={"colours": "none"},
         )
-        return Trained(average, history.seconds, {"colours": "none"})
 
     def measure(self, model):
         return {
@@ -111,17 +109,14 @@ class PainterRecipe(Recipe):
             "seen": int(model.seen),
         }
 
-    def spot_check(self, loaded, n, seed):
-        return SpotCheck("weights", [self.measure(loaded)["weights"]] * n)
+    def score(self, loaded, n, seed):
+        return [self.measure(loaded)["weights"]] * n
 
-    def summary(self, metrics):
-        return f"{metrics['seen']} things seen"
-
-    def draw(self, loaded, options: PainterOptions, count, seed):
+    def sample(self, loaded, options: PainterOptions, count, seed):
         generator = torch.Generator().manual_seed(seed)
         shape = (count, 3, *self.config) if self.colours else (count, *self.config)
         images = torch.rand(shape, generator=generator)
-        return images if options.guidance is None else images * options.guidance
+        return Images(images if options.guidance is None else images * options.guidance)
 
 
 @pytest.fixture
@@ -158,17 +153,14 @@ def test_recipe_without_its_methods_cannot_be_made():
         pass
 
     with pytest.raises(
-        TypeError, match=r"abstract methods.*build.*fit.*measure.*spot_check"
+        TypeError, match=r"abstract methods.*build.*fit.*measure.*score"
     ):
         Idle(name="idle", title="Nothing", config=None, batch_size=1, steps=1)
 
 
-def test_recipe_says_what_its_model_does_not_make():
-    """An image model writes no text, and a language model draws no images."""
-    with pytest.raises(ValueError, match="painter writes no text: it is a painter"):
-        PainterRecipe().write(None, None, seed=0)
-    with pytest.raises(ValueError, match="shakespeare draws no images"):
-        recipes.recipe("shakespeare").draw(None, None, count=1, seed=0)
+def test_recipe_of_a_model_that_makes_nothing_says_so():
+    with pytest.raises(ValueError, match="digit-classifier makes nothing that"):
+        recipes.recipe("digit-classifier").sample(None, None, 1, seed=0)
 
 
 @pytest.mark.parametrize("killed_after", [1, 3, 8])
@@ -421,10 +413,6 @@ def test_sample_command_explains_unknown_options_of_published_models(
 
 
 def test_sample_refuses_the_wrong_kind(trained):
-    with pytest.raises(
-        ValueError, match="painter writes no text: it is a painter of nothing much"
-    ):
-        recipes.sample_text("painter", folder=trained)
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         recipes.sample_images("painter", 0, folder=trained)
     with pytest.raises(ValueError, match=r"digit must be an integer, got 1\.5"):

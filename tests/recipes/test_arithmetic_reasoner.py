@@ -7,9 +7,9 @@ import torch
 
 from genai_tutorial.recipes import ARITHMETIC_REASONER, RunSettings, load
 from genai_tutorial.recipes.arithmetic_reasoner import held_out_sums, read_sum
-from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.tasks.arithmetic import is_held_out
 from genai_tutorial.training import Checkpoint, process_group
+from tests.recipes.spot_check import spot_check, write
 
 TINY = dataclasses.replace(
     ARITHMETIC_REASONER,
@@ -50,15 +50,13 @@ def test_prompt_that_is_not_a_sum_is_rejected(text):
 
 @pytest.mark.slow
 def test_published_model_adds_and_shows_its_running_totals():
-    assert sample_text("arithmetic-reasoner") == (
+    assert write("arithmetic-reasoner") == (
         "16+27+72+84=34,511;991\nwith the digits in the usual order: 43,115;199"
     )
-    assert sample_text("arithmetic-reasoner", prompt="58 + 67 + 91 + 12").endswith(
-        ";228"
-    )
+    assert write("arithmetic-reasoner", prompt="58 + 67 + 91 + 12").endswith(";228")
 
 
 @pytest.mark.slow
 def test_published_model_is_right_where_a_constant_answer_is_not():
-    check = ARITHMETIC_REASONER.spot_check(load("arithmetic-reasoner"), 50, seed=3)
+    check = spot_check(ARITHMETIC_REASONER, load("arithmetic-reasoner"), 50, seed=3)
     assert check.interval().low > 0.7

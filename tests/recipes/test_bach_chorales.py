@@ -11,6 +11,7 @@ from genai_tutorial.recipes.bach_chorales import LIVE, LONGER
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+from tests.recipes.spot_check import spot_check
 
 pytest.importorskip("music21")
 
@@ -63,7 +64,7 @@ def test_chorale_metrics_hold_bach_beside_the_samples(trained, monkeypatch):
     assert metrics["chord_share"]["bach"] > 0.8 > metrics["chord_share"]["sampled"]
     assert metrics["parallels_per_100"]["bach"] < 0.5
     assert "nats per step" in TINY.summary(metrics)
-    check = TINY.spot_check(trained.model, n=10, seed=0)
+    check = spot_check(TINY, trained.model, n=10, seed=0)
     assert check.metric in metrics
     mean = sum(check.values) / 10
     assert mean == pytest.approx(metrics["held_out_nats_per_step"], rel=0.1)
@@ -72,10 +73,12 @@ def test_chorale_metrics_hold_bach_beside_the_samples(trained, monkeypatch):
 @pytest.mark.slow
 def test_chorale_sounds_last_eight_bars(trained):
     options = set_options(TINY, {"eighth": 0.05, "harmonize": 1})
-    sounds = TINY.sound(trained.model, options, 2, seed=0)
+    sounds = TINY.sample(trained.model, options, 2, seed=0).items
     assert sounds.shape == (2, round(64 * 0.05 * 16_000))
     assert float(sounds.abs().max()) == pytest.approx(0.8)
-    other = TINY.sound(trained.model, set_options(TINY, {"eighth": 0.05}), 2, seed=0)
+    other = TINY.sample(
+        trained.model, set_options(TINY, {"eighth": 0.05}), 2, seed=0
+    ).items
     assert not torch.equal(sounds, other)
 
 

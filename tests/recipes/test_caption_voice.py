@@ -5,8 +5,7 @@ import torch
 
 from genai_tutorial.audio import Lexicon
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import SYMBOLS
-from genai_tutorial.recipes import speech as caption_voice
+from genai_tutorial.recipes import SYMBOLS, speech
 from genai_tutorial.recipes.speech import CAPTION_VOICE, SpokenOptions
 
 pytest.importorskip("espeakng_loader")
@@ -23,7 +22,7 @@ TINY = dataclasses.replace(
 @pytest.mark.slow
 def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, caption_voice, "synthesis_loss")
+    resumed = kill_and_resume(TINY, speech, "synthesis_loss")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
@@ -45,8 +44,8 @@ def test_voice_speaks_and_checks_its_options():
         loaded.model.duration_head.bias.fill_(2.0)  # long enough for Griffin-Lim
     word = next(iter(loaded.lexicon.pronunciations))
     options = SpokenOptions(prompt=word, voice=0.5)
-    first, again = (TINY.sound(loaded, options, 1, seed=3) for _ in "ab")
+    first, again = (TINY.sample(loaded, options, 1, seed=3).items for _ in "ab")
     assert first.shape[0] == 1
     assert torch.equal(first, again)
     with pytest.raises(ValueError, match="voice must be from 0 to 1, got 2"):
-        TINY.sound(loaded, dataclasses.replace(options, voice=2), 1, seed=0)
+        TINY.sample(loaded, dataclasses.replace(options, voice=2), 1, seed=0)

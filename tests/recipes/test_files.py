@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import shutil
 
 import pytest
@@ -8,9 +9,11 @@ import torch
 from genai_tutorial.pretrained import write_pretrained
 from genai_tutorial.pretrained.files import PUBLISHED, card_text
 from genai_tutorial.recipes import card, load, names, recipe
-from genai_tutorial.recipes.catalogue import RECIPES, sample_text
+from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.science.molecules import MoleculeModel
+from tests.mutants import mutants, refusals, wrong_values
+from tests.recipes.spot_check import spot_check, write
 
 FOUR_MEGABYTES = 4_000_000
 FIELDS = {
@@ -157,7 +160,7 @@ SAMPLE_SIZES = {
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_in_the_interval_of_a_sample(name):
     """A new random sample agrees with the card."""
-    check = recipe(name).spot_check(load(name), SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), load(name), SAMPLE_SIZES[name], seed=1)
     assert len(check.values) == SAMPLE_SIZES[name]
     assert check.on_card(card(name)["metrics"]) in check.interval()
 
@@ -169,7 +172,7 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
     loaded = load(name)
     model = network(loaded)
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
-    check = recipe(name).spot_check(loaded, SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), loaded, SAMPLE_SIZES[name], seed=1)
     assert check.on_card(card(name)["metrics"]) not in check.interval()
 
 
@@ -186,11 +189,11 @@ def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
 )
 def test_spot_check_of_all_items_is_the_card_metric(name, items):
     """A sample of all items gives exactly the metric of the card."""
-    check = recipe(name).spot_check(load(name), items, seed=1)
+    check = spot_check(recipe(name), load(name), items, seed=1)
     expected = check.on_card(card(name)["metrics"])
     assert check.interval().mean == pytest.approx(expected, rel=1e-3, abs=1.01e-3)
     with pytest.raises(ValueError, match=f"n must be from 1 to {items}, got"):
-        recipe(name).spot_check(load(name), items + 1, seed=1)
+        spot_check(recipe(name), load(name), items + 1, seed=1)
 
 
 @pytest.mark.whole
@@ -226,7 +229,7 @@ def test_load_returns_a_model_in_evaluation_mode():
 @pytest.mark.slow
 def test_sample_text_depends_on_the_seed():
     first, again, other = (
-        sample_text("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
+        write("shakespeare", prompt="ROMEO:\n", tokens=30, seed=seed)
         for seed in (0, 0, 1)
     )
     assert first == again != other
@@ -236,9 +239,9 @@ def test_sample_text_depends_on_the_seed():
 
 def test_sample_text_refuses_unknown_characters():
     with pytest.raises(ValueError, match="prompt is empty"):
-        sample_text("shakespeare", prompt="")
+        write("shakespeare", prompt="")
     with pytest.raises(ValueError, match=r"not in the vocabulary: \['é'\]"):
-        sample_text("shakespeare", prompt="é")
+        write("shakespeare", prompt="é")
 
 
 def test_load_detects_a_damaged_file(copy):
@@ -262,3 +265,48 @@ def test_load_names_what_is_missing(tmp_path):
     with pytest.raises(ValueError, match="no recipe 'nobody'"):
         load("nobody")
     assert "shakespeare" in names()
+
+
+def test_damaged_card_is_a_value_error_that_names_it(tmp_path):
+    for suffix in ("safetensors", "json"):
+        shutil.copy(PUBLISHED / f"digit-classifier.{suffix}", tmp_path)
+    path = tmp_path / "digit-classifier.json"
+    whole = path.read_bytes()
+    damaged = [*mutants(whole, 40), *wrong_values(whole, 60)]
+    said = refusals(path, damaged, lambda: load("digit-classifier", tmp_path))
+    assert len(said) > 30
+    assert all("digit-classifier.json" in message for message in said)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("killed_at", range(5))
+def test_killed_write_leaves_a_model_that_can_be_loaded(
+    tmp_path, monkeypatch, killed_at, is_first
+):
+    """At any time the folder holds the old model or the new one."""
+    model, tokenizer = load("factbook-base")
+    about = card("factbook-base") | {"tokenizer": tokenizer.to_dict()}
+    if not is_first:
+        write_pretrained(model, about, tmp_path)
+    old = model.final_norm.weight.clone()
+    with torch.no_grad():
+        model.final_norm.weight.mul_(2)
+    calls, replace = iter(range(killed_at)), os.replace
+
+    def dies(*arguments, **settings):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        return replace(*arguments, **settings)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.replace", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write_pretrained(model, about, tmp_path)
+    if is_first and killed_at < 3:
+        with pytest.raises(FileNotFoundError, match="no trained model 'factbook-base'"):
+            load("factbook-base", tmp_path)
+        return
+    expected = old if killed_at < 3 else 2 * old
+    assert torch.equal(load("factbook-base", tmp_path)[0].final_norm.weight, expected)
+    write_pretrained(model, about, tmp_path)
+    assert not list(tmp_path.glob("*.new"))

@@ -7,12 +7,12 @@ import torch
 
 from genai_tutorial.data import load_molecule_split
 from genai_tutorial.recipes import RunSettings, load, molecules
-from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.recipes.molecules import MOLECULES, held_out_losses
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.molecules import MoleculeModel, canonical_smiles, qed
 from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+from tests.recipes.spot_check import spot_check, write
 
 pytest.importorskip("rdkit")
 
@@ -80,8 +80,8 @@ def test_molecule_options_reject_numbers_out_of_range():
 
 
 def test_sampled_molecules_come_with_their_drug_likeness():
-    text = sample_text("molecules", molecules=8, seed=3)
-    assert text == sample_text("molecules", molecules=8, seed=3)
+    text = write("molecules", molecules=8, seed=3)
+    assert text == write("molecules", molecules=8, seed=3)
     for line in text.splitlines():
         value, smiles = line.split()
         assert canonical_smiles(smiles) == smiles
@@ -121,6 +121,6 @@ def test_molecule_metrics_hold_the_real_molecules_beside_the_samples(monkeypatch
     assert metrics["held_out"]["validity"] == 1
     assert metrics["failures"]["valid"] == metrics["sampled"]["valid"]
     assert "are molecules" in MOLECULES.summary(metrics)
-    check = MOLECULES.spot_check(model, n=100, seed=0)
+    check = spot_check(MOLECULES, model, n=100, seed=0)
     mean = sum(check.values) / 100
     assert mean == pytest.approx(metrics[check.metric], rel=0.2)

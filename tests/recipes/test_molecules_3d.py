@@ -10,6 +10,7 @@ from genai_tutorial.recipes.molecules import MOLECULES_3D, to_xyz
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.structures import EquivariantConfig, Geometry
 from genai_tutorial.training import Checkpoint, process_group
+from tests.recipes.spot_check import spot_check
 
 pytest.importorskip("biotite")
 
@@ -49,7 +50,7 @@ def test_molecule_metrics_hold_real_molecules_beside_samples(trained, monkeypatc
     assert 1.5 < metrics["held_out_loss"] < 2.5
     assert metrics["held_out"]["sound"] > 0.98 > metrics["sampled"]["sound"]
     assert "molecules are connected" in TINY.summary(metrics)
-    check = TINY.spot_check(trained.model, n=5, seed=0)
+    check = spot_check(TINY, trained.model, n=5, seed=0)
     assert len(check.values) == 5
     assert check.on_card(metrics) == metrics["sampled"]["sound"]
 

@@ -69,7 +69,7 @@ def test_paddle_world_card_beats_the_reflex():
 
 def test_paddle_world_film_begins_with_a_real_frame_and_keeps_its_ball():
     dreamer = load("paddle-world")
-    films = PADDLE_WORLD.film(dreamer, PADDLE_WORLD.options, count=20, seed=1)
+    films = PADDLE_WORLD.sample(dreamer, PADDLE_WORLD.options, count=20, seed=1).items
     assert films.shape == (20, 48, 3, 16, 16)
     assert torch.equal(films[:, :, 0], films[:, :, 2])
     assert read_positions(films[:, :24, 0]).complete.float().mean() > 0.9

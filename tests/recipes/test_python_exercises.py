@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from genai_tutorial.recipes import RunSettings, load
-from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.recipes.python_exercises import PYTHON_EXERCISES, held_out_exercises
 from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.code import END, train_code_tokenizer
 from genai_tutorial.training import Checkpoint, process_group
+from tests.recipes.spot_check import spot_check, write
 
 TINY = dataclasses.replace(
     PYTHON_EXERCISES,
@@ -80,17 +80,17 @@ def test_write_returns_a_program_with_the_prompt():
 
 @pytest.mark.slow
 def test_published_model_writes_programs_that_parse():
-    assert "for" in sample_text("python-exercises")
+    assert "for" in write("python-exercises")
     for prompt in (
         "Return the sorted list of the words.",
         "Find the largest of the data.",
     ):
-        program = sample_text("python-exercises", prompt=prompt)
+        program = write("python-exercises", prompt=prompt)
         (function,) = ast.parse(program).body
         assert ast.get_docstring(function) == prompt
 
 
 @pytest.mark.slow
 def test_published_model_fills_lines():
-    check = PYTHON_EXERCISES.spot_check(load("python-exercises"), 20, seed=3)
+    check = spot_check(PYTHON_EXERCISES, load("python-exercises"), 20, seed=3)
     assert check.interval().high > 0.8

@@ -9,6 +9,7 @@ from genai_tutorial.audio import SeanetConfig, WaveCodecConfig
 from genai_tutorial.recipes import RunSettings, speech_codec
 from genai_tutorial.recipes.speech_codec import SPEECH_CODEC
 from genai_tutorial.training import Checkpoint, process_group
+from tests.recipes.spot_check import spot_check
 
 pytest.importorskip("espeakng_loader")
 
@@ -52,7 +53,7 @@ def test_codec_metrics_have_a_distance_for_each_bit_rate(trained, monkeypatch):
         "750 bits per second",
     ]
     assert "750 bits per second" in TINY.summary(metrics)
-    check = TINY.spot_check(trained, n=3, seed=0)
+    check = spot_check(TINY, trained, n=3, seed=0)
     assert sum(check.values) / 3 == pytest.approx(metrics["log_mel_distance"], abs=1e-3)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import speech as spoken_captions
+from genai_tutorial.recipes import speech
 from genai_tutorial.recipes.speech import SPOKEN_CAPTIONS
 
 pytest.importorskip("espeakng_loader")
@@ -21,7 +21,7 @@ TINY = dataclasses.replace(
 
 def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, spoken_captions, "recognition_loss")
+    resumed = kill_and_resume(TINY, speech, "recognition_loss")
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
 
@@ -37,8 +37,8 @@ def test_perfect_and_silent_recognizers_are_measured(monkeypatch):
     """The measures are 0 for what was said, and 1 for a recognizer that hears nothing;
     words in noise are counted.
     """
-    monkeypatch.setattr(spoken_captions, "TESTED", 3)
-    monkeypatch.setattr(spoken_captions, "TESTED_SOUNDS", 5)
+    monkeypatch.setattr(speech, "TESTED", 3)
+    monkeypatch.setattr(speech, "TESTED_SOUNDS", 5)
     model = TINY.build()
     model.head.weight.data.zero_()
     model.head.bias.data[0] = 9.0
@@ -46,7 +46,7 @@ def test_perfect_and_silent_recognizers_are_measured(monkeypatch):
     assert metrics["word_error_rate"] == 1
     assert metrics["sentences_right"] == metrics["words_invented"] == 0
     monkeypatch.setattr(
-        spoken_captions, "transcribe", lambda loaded, recordings: recordings.sentences
+        speech, "transcribe", lambda loaded, recordings: recordings.sentences
     )
     model.head.bias.data[7] = 99.0
     metrics = TINY.measure(model)

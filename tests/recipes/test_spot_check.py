@@ -3,8 +3,8 @@
 import pytest
 
 from genai_tutorial.metrics import clopper_pearson_interval, t_interval
-from genai_tutorial.recipes import SpotCheck
 from genai_tutorial.recipes.recipe import draw_items
+from tests.recipes.spot_check import SpotCheck
 
 
 def test_draw_items_draws_each_item_once_and_by_its_seed():

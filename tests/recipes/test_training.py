@@ -10,8 +10,8 @@ from genai_tutorial.recipes import card, load, train
 from genai_tutorial.recipes import catalogue as recipes
 from genai_tutorial.recipes import catalogue as run_recipe
 from genai_tutorial.recipes import shakespeare as language
-from genai_tutorial.recipes.catalogue import sample_text
 from genai_tutorial.training import load_checkpoint
+from tests.recipes.spot_check import write
 
 
 class Killed(Exception):
@@ -112,7 +112,7 @@ def test_train_writes_a_card_that_describes_the_file(tmp_path):
 
 def test_train_result_can_be_sampled(tmp_path):
     train("tiny", steps=1, folder=tmp_path, progress=False)
-    assert len(sample_text("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
+    assert len(write("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
 
 
 def test_train_refuses_to_resume_a_run_of_another_length(tmp_path):

@@ -17,6 +17,7 @@ from genai_tutorial.runtime import (
     recorded_images,
     run_parts,
 )
+from tests.mutants import mutants, refusals
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -107,3 +108,13 @@ def test_an_unknown_part_is_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run_parts("some", script([]), "help", ["--parts", "third"])
     assert "third" in capsys.readouterr().err
+
+
+def test_damaged_record_is_a_value_error_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("genai_tutorial.runtime.records.RECORDS", tmp_path)
+    whole = (RECORDS / "diffusion_steps.json").read_bytes()
+    path = tmp_path / "diffusion_steps.json"
+    damaged = [*mutants(whole, 40), b"[1, 2]", b"[" * 100_000]
+    said = refusals(path, damaged, lambda: record("diffusion_steps"))
+    assert len(said) > 20
+    assert all(str(path) in message for message in said)

@@ -66,15 +66,15 @@ def test_latent_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume)
     options = dataclasses.replace(
         TINY.options, prompt="a small red circle above a large blue square", steps=2
     )
-    images = TINY.draw(loaded, options, 3, seed=4)
+    images = TINY.sample(loaded, options, 3, seed=4).items
     assert images.shape == (3, 3, 32, 32)
     assert images.min() >= 0
     assert images.max() <= 1
-    assert torch.equal(images, TINY.draw(loaded, options, 3, seed=4))
+    assert torch.equal(images, TINY.sample(loaded, options, 3, seed=4).items)
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.draw(loaded, TINY.options, 1, seed=0)
+        TINY.sample(loaded, TINY.options, 1, seed=0)
     with pytest.raises(ValueError, match="not in the vocabulary: \\['pink'\\]"):
-        TINY.draw(
+        TINY.sample(
             loaded, dataclasses.replace(TINY.options, prompt="a pink circle"), 1, seed=0
         )
 
@@ -103,12 +103,12 @@ def test_emoji_latent_trains_on_training_names(follow):
     loaded = recipe.wrap(
         trained.model, {"recipe": dataclasses.asdict(recipe), **trained.notes}
     )
-    assert recipe.draw(
+    assert recipe.sample(
         loaded,
         dataclasses.replace(recipe.options, prompt="fire engine", steps=1),
         1,
         seed=0,
-    ).shape == (1, 3, 32, 32)
+    ).items.shape == (1, 3, 32, 32)
 
 
 def test_latent_diffusion_negative_prompt_needs_guidance():

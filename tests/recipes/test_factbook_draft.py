@@ -11,13 +11,14 @@ from genai_tutorial.generation import acceptance_rate
 from genai_tutorial.recipes import (
     FACTBOOK_DRAFT,
     agreement,
+    factbook_draft,
     load,
     packed_logits,
     teacher_targets,
 )
-from genai_tutorial.recipes import factbook_draft as draft
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.recipes.spot_check import spot_check
 
 TINY = replace(
     FACTBOOK_DRAFT,
@@ -44,10 +45,10 @@ TINY = replace(
 @pytest.fixture
 def few_rows(monkeypatch):
     """Let the recipe train on some rows of the corpus and measure on some."""
-    whole, held_out = draft.corpus_rows, draft.held_out_rows
-    monkeypatch.setattr(draft, "corpus_rows", lambda *a: whole(*a)[::900])
-    monkeypatch.setattr(draft, "held_out_rows", lambda *a: held_out(*a)[::40])
-    monkeypatch.setattr(draft, "N_CONTINUED", 2)
+    whole, held_out = factbook_draft.corpus_rows, factbook_draft.held_out_rows
+    monkeypatch.setattr(factbook_draft, "corpus_rows", lambda *a: whole(*a)[::900])
+    monkeypatch.setattr(factbook_draft, "held_out_rows", lambda *a: held_out(*a)[::40])
+    monkeypatch.setattr(factbook_draft, "N_CONTINUED", 2)
 
 
 @pytest.mark.slow
@@ -55,7 +56,7 @@ def test_draft_resumes_to_the_weights_of_an_uninterrupted_run(
     few_rows, follow, kill_and_resume
 ):
     whole = follow(TINY)
-    resumed = kill_and_resume(TINY, draft_rows, "top_target_loss")
+    resumed = kill_and_resume(TINY, factbook_draft, "top_target_loss")
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, resumed.model.state_dict()[name]), name
     assert whole.notes == resumed.notes
@@ -74,7 +75,7 @@ def test_draft_metrics_are_those_of_the_spot_check(few_rows, follow):
         ]
         assert all(0 <= value < 1 for value in measured.values())
     _, tokenizer = load("factbook-base")
-    check = TINY.spot_check((model, tokenizer), 10, seed=0)
+    check = spot_check(TINY, (model, tokenizer), 10, seed=0)
     assert check.on_card(metrics) == pytest.approx(
         sum(check.values) / len(check.values), abs=1e-4
     )

@@ -5,10 +5,10 @@ import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
 from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes.digit_classifier import GANOptions
 from genai_tutorial.recipes.digit_models import (
     MNIST_GAN,
     AugmentedBatches,
+    GANOptions,
     generate_digits,
 )
 from genai_tutorial.training import Checkpoint, Process
@@ -80,11 +80,11 @@ def test_augmented_batches_differ_in_every_epoch():
 
 def test_draw_takes_digits_in_turn_or_the_given_one():
     generator = DigitGenerator(SMALL.config)
-    in_turn = SMALL.draw(generator, SMALL.options, count=12, seed=3)
+    in_turn = SMALL.sample(generator, SMALL.options, count=12, seed=3).items
     assert torch.equal(
         in_turn, generate_digits(generator, torch.arange(12) % 10, seed=3)
     )
-    sevens = SMALL.draw(generator, GANOptions(digit=7), count=2, seed=3)
+    sevens = SMALL.sample(generator, GANOptions(digit=7), count=2, seed=3).items
     assert torch.equal(sevens, generate_digits(generator, torch.tensor([7, 7]), seed=3))
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         GANOptions(digit=10)

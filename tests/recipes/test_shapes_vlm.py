@@ -11,13 +11,13 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     without_last_block,
 )
-from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load
-from genai_tutorial.recipes import shapes_vlm as vision_language
+from genai_tutorial.recipes import SHAPES_VLM, RunSettings, load, shapes_vlm
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_vlm import optimizer_with_encoder
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER, ConversationBatches
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig
+from tests.recipes.spot_check import spot_check
 
 TINY = replace(
     SHAPES_VLM,
@@ -78,7 +78,7 @@ def test_a_stopped_run_ends_at_the_same_weights(tmp_path):
     class Stopped(Exception):
         pass
 
-    steps, original = iter(range(3)), vision_language.conversation_loss
+    steps, original = iter(range(3)), shapes_vlm.conversation_loss
 
     def stop(*arguments):
         if next(steps, None) is None:
@@ -86,7 +86,7 @@ def test_a_stopped_run_ends_at_the_same_weights(tmp_path):
         return original(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vision_language, "conversation_loss", stop)
+        patch.setattr(shapes_vlm, "conversation_loss", stop)
         with pytest.raises(Stopped):
             TINY.fit(half)
     again = settings(tmp_path / "half", 4, resume=True)
@@ -105,7 +105,7 @@ def test_shapes_vlm_loads_from_its_card():
 
 
 def test_an_untrained_model_measures_nothing_but_chance(monkeypatch):
-    monkeypatch.setattr(vision_language, "N_EVAL_PICTURES", 60)
+    monkeypatch.setattr(shapes_vlm, "N_EVAL_PICTURES", 60)
     metrics = TINY.measure(TINY.build())
     assert metrics["pictures"] == 60
     for split in ("unseen", "new_pairs"):
@@ -114,6 +114,6 @@ def test_an_untrained_model_measures_nothing_but_chance(monkeypatch):
     assert "asked_for_new_pairs" in metrics["new_pairs"]
     assert "asked_for_new_pairs" not in metrics["unseen"]
     assert "of questions about unseen pictures" in TINY.summary(metrics)
-    check = TINY.spot_check(ImageReader(TINY.build(), QUESTION_TOKENIZER), 20, seed=0)
+    check = spot_check(TINY, ImageReader(TINY.build(), QUESTION_TOKENIZER), 20, seed=0)
     assert len(check.values) == 20
     assert check.metric == "unseen.all"

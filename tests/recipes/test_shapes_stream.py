@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from genai_tutorial.multimodal import StreamVocabulary
-from genai_tutorial.recipes import RunSettings
-from genai_tutorial.recipes import shapes_stream as stream
+from genai_tutorial.recipes import RunSettings, shapes_stream
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_stream import SHAPES_STREAM
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig
+from tests.recipes.spot_check import spot_check
 
 CODES = 16
 TINY = replace(
@@ -43,8 +43,8 @@ def trained(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
-    monkeypatch.setattr(stream, "N_EVAL_DRAWN", 4)
-    monkeypatch.setattr(stream, "N_EVAL_ASKED", 10)
+    monkeypatch.setattr(shapes_stream, "N_EVAL_DRAWN", 4)
+    monkeypatch.setattr(shapes_stream, "N_EVAL_ASKED", 10)
     metrics = TINY.measure(trained.model.eval())
     assert metrics["drawn"] == 4
     assert 0 <= metrics["one_object_drawn_right"] <= 1
@@ -52,15 +52,15 @@ def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
     assert "drawn right" in TINY.summary(metrics)
     loaded = TINY.wrap(trained.model, trained.notes)
     assert trained.model.codebook.abs().sum() > 0  # it travels with the weights
-    check = TINY.spot_check(loaded, 8, seed=0)
+    check = spot_check(TINY, loaded, 8, seed=0)
     assert check.metric == "answered_right"
     options = replace(TINY.options, prompt="a red circle")
-    images = TINY.draw(loaded, options, 3, seed=0)
+    images = TINY.sample(loaded, options, 3, seed=0).items
     assert images.shape == (3, 3, 32, 32)
-    assert torch.equal(images, TINY.draw(loaded, options, 3, seed=0))
-    assert not torch.equal(images, TINY.draw(loaded, options, 3, seed=1))
+    assert torch.equal(images, TINY.sample(loaded, options, 3, seed=0).items)
+    assert not torch.equal(images, TINY.sample(loaded, options, 3, seed=1).items)
     with pytest.raises(ValueError, match="drawn"):
-        TINY.draw(loaded, TINY.options, 1, seed=0)
+        TINY.sample(loaded, TINY.options, 1, seed=0)
 
 
 def test_shapes_stream_loads_from_its_card():

@@ -5,8 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.recipes import load_recipe
-from genai_tutorial.recipes import shapes_video as video
+from genai_tutorial.recipes import load_recipe, shapes_video
 from genai_tutorial.recipes.latent_diffusion import SHAPES_LATENT
 from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_video import SHAPES_VIDEO
@@ -37,7 +36,7 @@ def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(
     """
     trained = follow(TINY).model
     expected = trained.state_dict()
-    got = kill_and_resume(TINY, video, "drop_texts").model.state_dict()
+    got = kill_and_resume(TINY, shapes_video, "drop_texts").model.state_dict()
     assert all(torch.equal(got[key], weight) for key, weight in expected.items())
     first = TINY.build_on_images()
     changed = {
@@ -61,25 +60,23 @@ def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(
 def test_text_to_video_draws_films_of_a_prompt():
     loaded = TINY.wrap(TINY.build_on_images(), {})
     options = dataclasses.replace(TINY.options, prompt=PROMPT)
-    films = TINY.film(loaded, options, 2, seed=4)
+    films = TINY.sample(loaded, options, 2, seed=4).items
     assert films.shape == (2, 3, 3, 32, 32)
     assert films.min() >= 0
     assert films.max() <= 1
-    assert torch.equal(films, TINY.film(loaded, options, 2, seed=4))
+    assert torch.equal(films, TINY.sample(loaded, options, 2, seed=4).items)
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.film(loaded, TINY.options, 1, seed=0)
-    with pytest.raises(ValueError, match="draws no images"):
-        TINY.draw(loaded, options, 1, seed=0)
+        TINY.sample(loaded, TINY.options, 1, seed=0)
 
 
 def test_latent_video_decodes_what_it_encoded():
     loaded = TINY.wrap(TINY.build(), {})
     captions = TINY.captions(3, 0, "new motions")
-    films = video.load_clips(3, 0, 3, "new motions").films
+    films = shapes_video.load_clips(3, 0, 3, "new motions").films
     latents = loaded.to_latents(films)
     assert latents.shape == (3, 3, 4, 8, 8)
     returned = loaded.to_films(latents)
-    accuracy = video.motion_accuracy(captions, returned)
+    accuracy = shapes_video.motion_accuracy(captions, returned)
     assert accuracy.everything == 1
     denoised = loaded.denoiser(captions, guidance=2.0)(latents, 500)
     assert denoised.x0.shape == latents.shape
@@ -97,20 +94,20 @@ def test_encode_scenes_encodes_each_scene_once_and_finds_it_in_every_clip():
     """A clip and the same clip backwards are eight pictures, not sixteen."""
     there = Clip(SceneObject("red", "circle", 3, 5, 8), Motion("right", "slowly"))
     back = Clip(SceneObject("red", "circle", 10, 5, 8), Motion("left", "slowly"))
-    latents, rows = video.encode_scenes(
-        video.load_recipe(video.EMOJI_AUTOENCODER), [there, back], seed=0
+    latents, rows = shapes_video.encode_scenes(
+        shapes_video.load_recipe(shapes_video.EMOJI_AUTOENCODER), [there, back], seed=0
     )
     assert len(latents) == 8
     assert torch.equal(rows[0], rows[1].flip(0))
     films = TINY.wrap(TINY.build(), {}).to_films(SHAPES_VIDEO.to_latents([there, back]))
     captions = [there.caption, back.caption]
-    assert video.motion_accuracy(captions, films).everything == 1
+    assert shapes_video.motion_accuracy(captions, films).everything == 1
 
 
 def test_text_to_video_loss_gives_known_frames_away_and_does_not_count_them():
     """The model receives clean frames with timestep 0; an error there costs nothing."""
     latents = torch.randn(6, 4, 2, 3, 3, generator=torch.Generator().manual_seed(0))
-    texts = video.encode_motion_captions([PROMPT] * 6)
+    texts = shapes_video.encode_motion_captions([PROMPT] * 6)
     recipe = dataclasses.replace(SHAPES_VIDEO, known_share=1.0)
     seen = {}
 
@@ -133,7 +130,7 @@ def test_text_to_video_loss_gives_known_frames_away_and_does_not_count_them():
 
 def test_continue_films_keeps_the_known_frames_and_draws_the_others():
     loaded = TINY.wrap(TINY.build_on_images(), {})
-    given = video.load_clips(2, 0, 3).films[:, :2]
+    given = shapes_video.load_clips(2, 0, 3).films[:, :2]
     films = loaded.continue_films(given, [PROMPT] * 2, steps=2, guidance=2.0, seed=0)
     assert films.shape == (2, 3, 3, 32, 32)
     assert torch.equal(films[:, :2], given)
@@ -146,7 +143,9 @@ def test_continue_films_keeps_the_known_frames_and_draws_the_others():
 def test_published_model_has_learned_how_far_each_motion_goes_in_a_frame():
     """Nobody told it: `slowly` is one pixel and `fast` two."""
     model = load_recipe(SHAPES_VIDEO).model
-    texts = video.encode_motion_captions([f"a circle {m.text()}" for m in MOTIONS])
+    texts = shapes_video.encode_motion_captions(
+        [f"a circle {m.text()}" for m in MOTIONS]
+    )
     with torch.no_grad():
         learned = model.network.displacement.pixels_per_frame(model.read(texts)[1], 32)
     true = torch.tensor([motion.velocity for motion in MOTIONS])

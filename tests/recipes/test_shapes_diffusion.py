@@ -53,33 +53,35 @@ def test_shapes_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume)
     options = dataclasses.replace(
         TINY.options, prompt="a small red circle above a large blue square", steps=2
     )
-    images = TINY.draw((model, tokenizer), options, 3, seed=4)
+    images = TINY.sample((model, tokenizer), options, 3, seed=4).items
     assert images.shape == (3, 3, 32, 32)
     assert images.min() >= 0
     assert images.max() <= 1
-    assert torch.equal(images, TINY.draw((model, tokenizer), options, 3, seed=4))
+    assert torch.equal(
+        images, TINY.sample((model, tokenizer), options, 3, seed=4).items
+    )
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.draw((model, tokenizer), TINY.options, 1, seed=0)
+        TINY.sample((model, tokenizer), TINY.options, 1, seed=0)
     with pytest.raises(ValueError, match="pink"):
-        TINY.draw(
+        TINY.sample(
             (model, tokenizer),
             dataclasses.replace(TINY.options, prompt="a pink circle"),
             1,
             seed=0,
         )
     with pytest.raises(ValueError, match="as in 'a red square': got 'a large square'"):
-        TINY.draw(
+        TINY.sample(
             (model, tokenizer),
             dataclasses.replace(TINY.options, prompt="a red circle and a large square"),
             1,
             seed=0,
         )
-    assert TINY.draw(
+    assert TINY.sample(
         (model, tokenizer),
         dataclasses.replace(TINY.options, prompt="", steps=2),
         1,
         seed=0,
-    ).shape == (1, 3, 32, 32)
+    ).items.shape == (1, 3, 32, 32)
 
 
 class Listener(nn.Module):

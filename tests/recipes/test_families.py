@@ -119,11 +119,11 @@ def test_draw_has_256_levels_and_is_determined_by_its_seed(chosen):
     model, options = untrained(chosen), chosen.options
     if hasattr(options, "steps"):
         options = dataclasses.replace(options, steps=2)
-    images = chosen.draw(model, options, 3, seed=0)
+    images = chosen.sample(model, options, 3, seed=0).items
     assert images.shape == (3, 28, 28)
     assert torch.allclose(images * (LEVELS - 1), to_levels(images).float(), atol=1e-3)
-    assert torch.equal(images, chosen.draw(model, options, 3, seed=0))
-    assert not torch.equal(images, chosen.draw(model, options, 3, seed=1))
+    assert torch.equal(images, chosen.sample(model, options, 3, seed=0).items)
+    assert not torch.equal(images, chosen.sample(model, options, 3, seed=1).items)
 
 
 @pytest.mark.slow
