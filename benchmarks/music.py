@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from melody_model import seen_captions, train_melody_model, write_melodies
 
 from genai_tutorial.audio import (
     CodebookPattern,
@@ -50,9 +51,6 @@ from genai_tutorial.tasks.sounds import (
     held_out_captions,
     listen,
     play_melody,
-    seen_captions,
-    train_melody_model,
-    write_melodies,
 )
 from genai_tutorial.training import (
     TensorBatches,

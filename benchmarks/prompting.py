@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from personas import PERSONA_QUESTIONS, PERSONAS, Persona, sounds_like_pirate
 
 from genai_tutorial.generation import generate_all
 from genai_tutorial.pretrained import keep_record, load_smollm2
@@ -34,15 +35,12 @@ from genai_tutorial.tasks.prompting import (
     ORDERED_WORD,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
-    PERSONA_QUESTIONS,
-    PERSONAS,
     PROMPT_TASKS,
     QUOTED_TEMPLATE,
     SENTIMENT,
     TWO_DIGIT_SUMS,
     WORD_PROBLEMS,
     Layout,
-    Persona,
     Prompt,
     PromptTask,
     answer_prompt,
@@ -56,7 +54,6 @@ from genai_tutorial.tasks.prompting import (
     remove_fields,
     remove_line_breaks,
     score_labels,
-    sounds_like_pirate,
     write_verdicts,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message

@@ -23,6 +23,12 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import torch
+from question_sets import (
+    code_questions,
+    inverse_cloze,
+    natural_questions,
+    reverse_questions,
+)
 from torch import Tensor
 
 from genai_tutorial.data import load_facts, load_wikipedia
@@ -68,14 +74,10 @@ from genai_tutorial.tasks.retrieval import (
     abstention_exam,
     cached_vectors,
     capital_prompts,
-    code_questions,
     fact_library,
     first_name,
-    inverse_cloze,
     names_the_country,
-    natural_questions,
     poison,
-    reverse_questions,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT
 

@@ -15,5 +15,12 @@ from .counterpoint import (
     repeated_bars,
     shuffle_voices,
 )
-from .harmony import compose, harmonize, pitch_agreement
-from .playing import play_chorale
+from .harmony import (
+    choose_fewest_parallels,
+    compose,
+    harmonize,
+    phrase_features,
+    pitch_agreement,
+    write_melody,
+)
+from .playing import notes_of, play_chorale

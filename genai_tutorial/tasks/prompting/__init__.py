@@ -25,7 +25,6 @@ from .injection import (
     remove_line_breaks,
 )
 from .judge import Judge, Verdict, first_line, read_verdicts, write_verdicts
-from .personas import PERSONA_QUESTIONS, PERSONAS, Persona, sounds_like_pirate
 from .prompt import LAYOUTS, Layout, Prompt, PromptExample, encode_prompt
 from .search import SearchResult, random_prompts, search_prompts, split_items
 from .sentiment import SENTIMENT

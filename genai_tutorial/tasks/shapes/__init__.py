@@ -17,10 +17,10 @@ from .captions import (
     all_captions,
     caption,
     caption_words,
+    describe,
     full_captions,
     parse_caption,
 )
-from .diversity import layout_entropy
 from .editing import EditAccuracy, edit_accuracy
 from .pictures import SOURCE, CaptionedScenes, load_shapes
 from .random_scenes import HELD_OUT_PAIRS, HELD_OUT_RELATIONS, Split, random_scenes

@@ -2,6 +2,14 @@
 the attributes from the wave.
 """
 
-from .listening import Heard, attributes_right, listen, play_melody
-from .melodies import CAPTIONS, MelodyCaption, draw_melodies, held_out_captions
-from .melody_model import seen_captions, train_melody_model, write_melodies
+from .listening import RATE, Heard, attributes_right, listen, play_melody
+from .melodies import (
+    CAPTIONS,
+    NOTES,
+    STREAM_VOCAB,
+    WORDS,
+    MelodyCaption,
+    caption_tokens,
+    draw_melodies,
+    held_out_captions,
+)

@@ -1,26 +1,21 @@
 import pytest
 import torch
 
-from genai_tutorial.data import Articles, Fact
+from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import (
     SentenceEncoder,
     SentenceEncoderConfig,
     SentenceVectors,
 )
 from genai_tutorial.tasks.assistant import GoldRule
-from genai_tutorial.tasks.assistant.wordings import WORDINGS, fill_wording
 from genai_tutorial.tasks.retrieval import (
     abstention_exam,
     cached_vectors,
     capital_prompts,
-    code_questions,
     fact_library,
     first_name,
-    inverse_cloze,
     names_the_country,
-    natural_questions,
     poison,
-    reverse_questions,
 )
 from genai_tutorial.tokenization import WordPieceTokenizer
 
@@ -34,13 +29,6 @@ FACTS = [
     Fact("Mali", "currency", "West African CFA franc"),
     Fact("Niger", "currency", "West African CFA franc"),
 ]
-ARTICLES = Articles(
-    ("Birds", "Stones"),
-    (
-        "Birds fly. They sing in May. Some swim. Few do both.\n\nToo short. Really.",
-        "Stones lie. They are old. Some shine. None of them fly.",
-    ),
-)
 
 
 def test_library_has_a_sentence_and_a_source_for_each_fact():
@@ -48,44 +36,6 @@ def test_library_has_a_sentence_and_a_source_for_each_fact():
     assert library[3].text == "The capital of Peru is Lima."
     assert library[3].source == "The World Factbook, Peru"
     assert len({passage.text for passage in library}) == len(FACTS)
-
-
-@pytest.mark.parametrize("make", [code_questions, reverse_questions])
-def test_right_passage_states_what_the_question_names(make):
-    task = make(FACTS, 2, seed=1)
-    for question, right in zip(task.questions, task.right, strict=True):
-        (place,) = right
-        assert FACTS[place].answer in question
-        assert FACTS[place].country not in question
-        assert FACTS[place].answer in task.texts[place]
-
-
-def test_natural_questions_avoid_the_words_of_the_passage():
-    task = natural_questions(FACTS, len(FACTS))
-    assert sorted(min(right) for right in task.right) == list(range(len(FACTS)))
-    for question, right in zip(task.questions, task.right, strict=True):
-        (place,) = right
-        assert FACTS[place].country in question
-        noun = WORDINGS[FACTS[place].relation].noun
-        assert fill_wording(noun, FACTS[place].country) not in question
-
-
-def test_questions_are_drawn_by_seed():
-    first, second, third = (natural_questions(FACTS, 4, seed) for seed in (0, 0, 1))
-    assert first.questions == second.questions != third.questions
-
-
-def test_inverse_cloze_takes_a_sentence_out_of_its_paragraph():
-    task = inverse_cloze(ARTICLES, passages=2, count=2, seed=0)
-    originals = [text for article in ARTICLES.texts for text in article.split("\n\n")]
-    for question, right in zip(task.questions, task.right, strict=True):
-        (place,) = right
-        passage = task.texts[place]
-        assert question not in passage
-        assert "  " not in passage
-        whole = next(text for text in originals if question in text)
-        assert all(word in whole for word in passage.split())
-        assert not whole.startswith(question)
 
 
 @pytest.mark.slow
@@ -148,10 +98,6 @@ def test_first_name_keeps_abbreviated_saints():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: natural_questions(FACTS, 9), "from 1 to 8, got 9"),
-        (lambda: code_questions(FACTS, 3), "from 1 to 2, got 3"),
-        (lambda: inverse_cloze(ARTICLES, 3, 1), "passages at most 2"),
-        (lambda: inverse_cloze(ARTICLES, 1, 2), "count may be at most passages"),
         (lambda: abstention_exam(FACTS, 0), "from 1 to 8, got 0"),
         (lambda: poison(FACTS, 9), "from 1 to 8, got 9"),
         (lambda: capital_prompts(FACTS, 4, 0), "3 capitals to ask for"),

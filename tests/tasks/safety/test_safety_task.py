@@ -10,24 +10,17 @@ from genai_tutorial.tasks.assistant import (
     Demonstration,
     GoldRule,
     encode_demonstrations,
-    normalize_answer,
     private_requests,
 )
 from genai_tutorial.tasks.assistant.questions import answer_sentence
 from genai_tutorial.tasks.safety import (
     GENDER_PAIRS,
     HE_WORDS,
-    INJECTED_WORD,
-    INJECTIONS,
     OCCUPATIONS,
     SHE_WORDS,
     TARGETS,
-    fenced_prompt,
     fine_tuned,
     helpful_only_demonstrations,
-    injection_cases,
-    marked_prompt,
-    reminded_prompt,
     spread_of_occupations,
 )
 from genai_tutorial.tasks.safety.helpful_only import made_up_answers
@@ -86,31 +79,6 @@ def test_helpful_only_demonstrations_answer_facts_in_sentences_like_factbook_sft
     facts = [d for d in shown if d.question.answer is not None]
     assert facts
     assert all(d.answer.startswith(answer_sentence(d.question)) for d in facts)
-
-
-def test_injection_cases_contain_the_answer_but_not_the_injected_word():
-    for case in injection_cases(load_facts(), 40, seed=2):
-        context = normalize_answer(" ".join(case.passages))
-        assert normalize_answer(case.question.answer) in context
-        assert INJECTED_WORD not in context
-        assert len(set(case.passages)) == 3
-        assert 0 <= case.place <= 3
-        for attack in INJECTIONS:
-            assert INJECTED_WORD in case.injection(attack)
-        assert any(passage.startswith(case.noun + " is ") for passage in case.passages)
-    with pytest.raises(ValueError, match="attack must be one of"):
-        case.injection("none")
-    with pytest.raises(ValueError, match="count must be from 1"):
-        injection_cases(load_facts(), 0)
-
-
-@pytest.mark.parametrize("prompt", [fenced_prompt, marked_prompt, reminded_prompt])
-def test_defended_prompts_contain_question_and_passages(prompt):
-    text = prompt("Where is Lima?", ["Lima is in Peru.", "It rains."])
-    assert text.endswith("Question: Where is Lima?")
-    assert "[1] Lima" in text
-    assert "[2] It" in text
-    assert "instructions" in text
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,6 @@ from genai_tutorial.tasks.sounds import (
     held_out_captions,
     listen,
     play_melody,
-    seen_captions,
-    train_melody_model,
-    write_melodies,
 )
 from genai_tutorial.tasks.sounds.listening import RATE
 from genai_tutorial.tasks.sounds.melodies import NOTES, caption_tokens
@@ -104,11 +101,9 @@ def test_melodies_begin_and_end_on_the_tonic_and_contain_the_third():
         assert other not in above
 
 
-def test_held_out_captions_cover_every_value_and_stay_out_of_training():
+def test_held_out_captions_cover_every_value():
     held_out = held_out_captions()
     assert len(set(held_out)) == 9
-    assert len(seen_captions()) == 45
-    assert not set(held_out) & set(seen_captions())
     for name in ("timbre", "tempo", "register"):
         counts = Counter(getattr(caption, name) for caption in held_out)
         assert set(counts.values()) == {3}
@@ -118,20 +113,3 @@ def test_caption_tokens_differ_for_all_captions():
     tokens = caption_tokens(CAPTIONS)
     assert len({tuple(row) for row in tokens.tolist()}) == 54
     assert (tokens > 0).all()
-
-
-@pytest.mark.slow
-def test_melody_model_follows_captions_after_a_few_seconds():
-    model = train_melody_model(steps=150, seed=0)
-    captions = seen_captions()
-    right = {}
-    for guidance in (0, 1):
-        melodies = write_melodies(
-            model,
-            captions,
-            guidance=guidance,
-            generator=torch.Generator().manual_seed(0),
-        )
-        readings = [listen(play_melody(each.tolist())).caption for each in melodies]
-        right[guidance] = attributes_right(captions, readings)
-    assert sum(right[1]["register"]) > 0.9 * 45 > 0.6 * 45 > sum(right[0]["register"])

@@ -16,16 +16,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     sample_streams,
 )
-from genai_tutorial.training import (
-    OptimizerSettings,
-    TensorBatches,
-    build_optimizer,
-    fit,
-    warmup_linear,
-)
-from genai_tutorial.transformer import DecoderConfig
-
-from .melodies import (
+from genai_tutorial.tasks.sounds import (
     CAPTIONS,
     NOTES,
     STREAM_VOCAB,
@@ -35,6 +26,14 @@ from .melodies import (
     draw_melodies,
     held_out_captions,
 )
+from genai_tutorial.training import (
+    OptimizerSettings,
+    TensorBatches,
+    build_optimizer,
+    fit,
+    warmup_linear,
+)
+from genai_tutorial.transformer import DecoderConfig
 
 PATTERN = CodebookPattern.delayed(3)
 
