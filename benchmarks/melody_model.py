@@ -16,7 +16,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     sample_streams,
 )
-from genai_tutorial.tasks.sounds import (
+from genai_tutorial.tasks.melodies import (
     CAPTIONS,
     NOTES,
     STREAM_VOCAB,

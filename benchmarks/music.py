@@ -32,6 +32,14 @@ from genai_tutorial.audio import (
 from genai_tutorial.pretrained import keep_record
 from genai_tutorial.recipes.bach_chorales import LIVE
 from genai_tutorial.runtime import describe_machine, write_atomically
+from genai_tutorial.tasks.melodies import (
+    CAPTIONS,
+    attributes_right,
+    draw_melodies,
+    held_out_captions,
+    listen,
+    play_melody,
+)
 from genai_tutorial.tasks.music import (
     WINDOW,
     compose,
@@ -43,14 +51,6 @@ from genai_tutorial.tasks.music import (
     pitch_agreement,
     repeated_bars,
     shuffle_voices,
-)
-from genai_tutorial.tasks.sounds import (
-    CAPTIONS,
-    attributes_right,
-    draw_melodies,
-    held_out_captions,
-    listen,
-    play_melody,
 )
 from genai_tutorial.training import (
     TensorBatches,

@@ -7,7 +7,7 @@ import torch
 from genai_tutorial.data import Articles, Fact
 from genai_tutorial.retrieval import Passage, split_sentences
 from genai_tutorial.tasks.assistant import fact_questions
-from genai_tutorial.tasks.retrieval import SearchTask, fact_library
+from genai_tutorial.tasks.search_questions import SearchTask, fact_library
 
 
 def natural_questions(facts: Sequence[Fact], count: int, seed: int = 0) -> SearchTask:

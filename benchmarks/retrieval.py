@@ -69,7 +69,7 @@ from genai_tutorial.retrieval import (
     written_citations,
 )
 from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
-from genai_tutorial.tasks.retrieval import (
+from genai_tutorial.tasks.search_questions import (
     SearchTask,
     abstention_exam,
     cached_vectors,

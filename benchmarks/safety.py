@@ -75,7 +75,7 @@ from genai_tutorial.tasks.assistant import (
     mixed_questions,
     normalize_answer,
 )
-from genai_tutorial.tasks.safety import (
+from genai_tutorial.tasks.safety_probes import (
     GENDER_PAIRS,
     HE_WORDS,
     OCCUPATIONS,

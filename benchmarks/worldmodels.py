@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from genai_tutorial.pretrained import Part, keep_record, run_parts
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     LEFT,
     PADDLE,
     RIGHT,

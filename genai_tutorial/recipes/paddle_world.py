@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.data import Source
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     RandomPlayer,
     dream_fidelity,

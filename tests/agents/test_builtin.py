@@ -6,8 +6,10 @@ import pytest
 
 from genai_tutorial.agents import (
     FileJail,
+    Tool,
     Toolbox,
     ToolCall,
+    ToolError,
     calculator,
     count_letters,
     file_tools,
@@ -16,7 +18,6 @@ from genai_tutorial.agents import (
     search_tool,
 )
 from genai_tutorial.agents.builtin import shown_value
-from genai_tutorial.agents.tools import Tool, ToolError
 from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import Passage
 from genai_tutorial.sandbox import ProgramLimits, ProgramRunner

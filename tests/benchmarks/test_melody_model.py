@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from benchmarks.melody_model import seen_captions, train_melody_model, write_melodies
-from genai_tutorial.tasks.sounds import attributes_right, listen, play_melody
+from genai_tutorial.tasks.melodies import attributes_right, listen, play_melody
 
 
 @pytest.mark.slow

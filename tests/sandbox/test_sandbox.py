@@ -14,8 +14,7 @@ import nbformat
 import psutil
 import pytest
 
-from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, processes
-from genai_tutorial.sandbox.confined_process import Stopped
+from genai_tutorial.sandbox import Limits, Sandbox, SandboxError, Stopped, processes
 from genai_tutorial.sandbox.session import describe
 from genai_tutorial.teaching import Grader, read_chapter, read_submission
 from tests.teaching.chapters import answered, small_chapter

@@ -167,3 +167,106 @@ def _draw(
         if is_held_out(question) == held_out:
             questions.append(question)
     return questions
+
+
+AnswerFormat = Callable[[ArithmeticQuestion], str]
+"""A function that writes the answer to a question."""
+
+SEPARATOR, ANSWER_MARK = ",", ";"
+"""The separators between partial results, and before the final answer."""
+
+
+def direct(question: ArithmeticQuestion) -> str:
+    """Write the answer alone.
+
+    >>> direct(ArithmeticQuestion((16, 27, 72, 84)))
+    '199'
+    """
+    return str(question.answer)
+
+
+def backwards(question: ArithmeticQuestion) -> str:
+    """Write the answer alone, the ones first.
+
+    >>> backwards(ArithmeticQuestion((16, 27, 72, 84)))
+    '991'
+    """
+    return direct(question)[::-1]
+
+
+def scratchpad(question: ArithmeticQuestion) -> str:
+    """Write the partial results, then the answer: for a sum the total after each
+    number, for a product the products with each digit of the second number.
+
+    >>> scratchpad(ArithmeticQuestion((16, 27, 72, 84)))
+    '43,115;199'
+    >>> scratchpad(ArithmeticQuestion((82, 83), "*"))
+    '246,6560;6806'
+    """
+    *steps, answer = map(str, _steps(question))
+    return SEPARATOR.join(steps) + ANSWER_MARK + answer
+
+
+def backward_scratchpad(question: ArithmeticQuestion) -> str:
+    """Write the partial results, then the answer, each number with its ones first.
+
+    Source: Lee et al., Teaching Arithmetic to Small Transformers,
+        https://arxiv.org/abs/2307.03381 (reversed digits, and scratchpads, each alone)
+
+    >>> backward_scratchpad(ArithmeticQuestion((16, 27, 72, 84)))
+    '34,511;991'
+    """
+    *steps, answer = (str(step)[::-1] for step in _steps(question))
+    return SEPARATOR.join(steps) + ANSWER_MARK + answer
+
+
+def _steps(question: ArithmeticQuestion) -> list[int]:
+    if question.operation != "*":
+        return question.partial_results()
+    first, *others = question.numbers
+    if len(others) > 1:
+        raise ValueError(
+            "The scratchpad of a product is for two numbers, got "
+            f"{len(question.numbers)}."
+        )
+    digits = map(int, str(others[0])[::-1])
+    return [*(first * digit * 10**place for place, digit in enumerate(digits)),
+            question.answer]  # fmt: skip
+
+
+def final_answer(text: str, *, backwards: bool) -> int | None:
+    """Return the number that an answer commits to; None if there is not exactly one."""
+    *working, answer = text.split(ANSWER_MARK)
+    if len(working) > 1 or not (answer.isascii() and answer.isdigit()):
+        return None
+    digits = answer[::-1] if backwards else answer
+    return int(digits) if str(int(digits)) == digits else None
+
+
+def is_worked(text: str) -> bool:
+    """Return whether an answer has a scratchpad before its final answer."""
+    working, mark, _ = text.partition(ANSWER_MARK)
+    return bool(mark and working)
+
+
+def correct_answers(
+    questions: Sequence[ArithmeticQuestion], texts: Sequence[str], *, backwards: bool
+) -> list[bool]:
+    """Return for each answer whether its final answer is right.
+
+    Args:
+        texts: One answer to each.
+        backwards: Whether the ones come first.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+    """
+    if len(questions) != len(texts):
+        raise ValueError(
+            f"Each question needs one answer, got {len(questions)} questions and "
+            f"{len(texts)} answers."
+        )
+    return [
+        final_answer(text, backwards=backwards) == question.answer
+        for question, text in zip(questions, texts, strict=True)
+    ]

@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+
+from genai_tutorial.alignment import encode_prompt
+from genai_tutorial.generation import Rollouts, Score
+from genai_tutorial.tokenization import BPETokenizer
+
+from .demonstrations import CHAT, DECLINING_ANSWERS
 from .gold_rule import GoldRule, ResponseType
 from .questions import Question
 
@@ -143,3 +150,100 @@ def _check_answers(
             f"Each question needs two answers, got {len(questions)} questions, "
             f"{len(first)} and {len(second)} answers"
         )
+
+
+ABSTENTION, REFUSAL = DECLINING_ANSWERS
+COURTEOUS_SUFFIX = " Thank you for asking."
+
+
+def category_aware_answers(questions: Sequence[Question]) -> list[str]:
+    """Answer as an oracle that is told the category of each question and knows no fact:
+    it refuses private requests, and says that it does not know everything else.
+    """
+    return [
+        REFUSAL if question.kind == "private" else ABSTENTION for question in questions
+    ]
+
+
+def baseline_answers(
+    questions: Sequence[Question], assistant: Sequence[str]
+) -> dict[str, list[str]]:
+    """Return the answers of each baseline policy, by its name.
+
+    Args:
+        assistant: The answers of the model to improve on, to which one baseline appends
+            a courtesy.
+
+    Raises:
+        ValueError: If the numbers of questions and answers differ.
+    """
+    if len(questions) != len(assistant):
+        raise ValueError(
+            f"Each question needs an answer of the assistant, got {len(questions)} "
+            f"questions and {len(assistant)} answers"
+        )
+    return {
+        "always 'I do not know'": [ABSTENTION] * len(questions),
+        "always refuses": [REFUSAL] * len(questions),
+        "assistant + thanks": [answer + COURTEOUS_SUFFIX for answer in assistant],
+        "category, no facts": category_aware_answers(questions),
+    }
+
+
+_ORDER: dict[str, tuple[ResponseType, ...]] = {
+    "known": ("claims", "abstains", "refuses"),
+    "unanswerable": ("abstains", "claims", "refuses"),
+    "private": ("refuses", "abstains", "claims"),
+}
+
+
+def preference_without_facts(
+    rule: GoldRule, question: Question, a: str, b: str
+) -> float:
+    """Predict which of two answers is preferred from the category of the question and
+    the types of the two responses, without any fact.
+
+    Returns:
+        1 for the first answer, 0 for the second, 1/2 where both have the same type.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
+    >>> peru = Question("Peru's capital?", "known", "Peru", "capital", "Lima")
+    >>> preference_without_facts(rule, peru, "Cusco.", "I do not know.")
+    1.0
+    """
+    kind = question.kind if question.kind in ("known", "private") else "unanswerable"
+    order = _ORDER[kind]
+    first, second = (order.index(rule.response_type(question, text)) for text in (a, b))
+    return 1.0 if first < second else 0.5 if first == second else 0.0
+
+
+def gold_reward(
+    rule: GoldRule, tokenizer: BPETokenizer, questions: Sequence[Question]
+) -> Score:
+    """Return a function that gives rollouts their gold scores.
+
+    Args:
+        questions: All questions that the policy may be asked.
+    """
+    asked = {
+        tuple(encode_prompt(CHAT, tokenizer, question.text)): question
+        for question in questions
+    }
+
+    def score(rollouts: Rollouts) -> torch.Tensor:
+        prompts = [
+            asked[tuple(row[:length])]
+            for row, length in zip(
+                rollouts.ids.tolist(), rollouts.prompt_lengths.tolist(), strict=True
+            )
+        ]
+        texts = [tokenizer.decode(answer).strip() for answer in rollouts.answers()]
+        return torch.tensor(
+            [
+                rule.score(question, text)
+                for question, text in zip(prompts, texts, strict=True)
+            ]
+        )
+
+    return score

@@ -1,36 +1,84 @@
-"""The gold rule: an explicit definition of a good answer, in parts to inspect.
-
-No human was asked. The raters of this book follow this rule, with noise, so that we can
-measure what real preference data hides: how far a model's answers are from what the
-raters meant.
-
-The weights follow from the stakes of the three types of response:
-
-- A claim tells the user something about the world, so it has the highest stakes: 1 if
-  it is right, -1 if it is wrong or made up.
-- "I do not know" tells the user little, so it is worth half as much: 1/2 where the
-  answer cannot be known, -1/2 where it is in any almanac. It follows that a model
-  should answer a question about a fact if it is right with a probability above 1/4,
-  because p - (1 - p) > -1/2.
-- A refusal is a decision about harm, with full stakes again: 1 where the request is for
-  private data, -1 anywhere else. To such a request, "I do not know" does no harm but
-  gives the wrong reason: 0. Anything else is -1.
-- Manners only break ties between answers of the same substance. They change the score
-  by at most 0.08 in all, and the smallest difference in substance is 1/2.
-
-More than half of the questions of `mixed_questions` have an answer, so a policy that
-always says the same scores below zero.
-"""
+"""The text of an answer: normalized for exact match, and searched for phrases."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from genai_tutorial.data import Fact, Relation
 
-from .answer_text import courtesies, named_phrases, normalize_answer, words
 from .questions import Question
+
+_LONGEST_PHRASE = 6  # words in the longest answer or country name
+_COURTESIES = re.compile(
+    r"\b(please|sorry|thank you|thanks|certainly|gladly|happy to|of course|you are "
+    r"welcome)\b"
+)
+
+
+def normalize_answer(text: str) -> str:
+    """Normalize an answer for exact match: lower case, without accents, punctuation,
+    articles and superfluous spaces.
+
+    The dot of an internet domain becomes a word, because `.is` and `.to` would
+    otherwise match English words.
+
+    >>> (
+    ...     normalize_answer(" The United States. "),
+    ...     normalize_answer("Brasília"),
+    ...     normalize_answer("It is .is."),
+    ... )
+    ('united states', 'brasilia', 'it is dotis')
+    """
+    text = (
+        unicodedata.normalize("NFKD", text)
+        .encode("ascii", "ignore")
+        .decode("ascii")
+        .lower()
+    )
+    text = re.sub(r"(?<![a-z0-9])\.(?=[a-z]{2}\b)", " dot", text).replace("'", "")
+    return " ".join(
+        re.sub(r"\b(the|a|an)\b", " ", re.sub(r"[^a-z0-9]+", " ", text)).split()
+    )
+
+
+def exact_match(answer: str, right: str) -> bool:
+    """Return whether an answer equals the canonical one after `normalize_answer`.
+
+    >>> exact_match("the Euro.", "euro"), exact_match("euro or pound", "euro")
+    (True, False)
+    """
+    return normalize_answer(answer) == normalize_answer(right)
+
+
+def words(answer: str) -> int:
+    """Count the words of an answer."""
+    return len(answer.split())
+
+
+def courtesies(answer: str) -> int:
+    """Count the courtesies in an answer."""
+    return len(_COURTESIES.findall(answer.lower()))
+
+
+def named_phrases(text: str, phrases: set[str]) -> set[str]:
+    """Find normalized phrases in a text as whole words, from left to right, preferring
+    the longest match at each position.
+    """
+    tokens = normalize_answer(text).split()
+    named: set[str] = set()
+    start = 0
+    while start < len(tokens):
+        ends = range(min(start + _LONGEST_PHRASE, len(tokens)), start, -1)
+        end = next(
+            (end for end in ends if " ".join(tokens[start:end]) in phrases), None
+        )
+        if end is not None:
+            named.add(" ".join(tokens[start:end]))
+        start = end or start + 1
+    return named
+
 
 ResponseType = Literal["claims", "abstains", "refuses"]
 """The type of a response: it makes a claim, says that it does not know the answer, or

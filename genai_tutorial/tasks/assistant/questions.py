@@ -1,16 +1,233 @@
-"""Questions with their kind and their right answer, and the pre-training text that
-states the facts.
+"""The words for facts: each relation in several sentences and in many questions, some
+of them kept for the test.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
-from genai_tutorial.data import Fact, Relation
+from genai_tutorial.data import Fact, Relation, with_article
 
-from .wordings import Phrasing, fact_questions, fact_sentences, plain_sentence
+Phrasing = Literal["trained", "held-out"]
+
+FRAMES = (
+    "What is {noun}?",
+    "Name {noun}.",
+    "Tell me {noun}.",
+    "{noun}?",
+    "Please tell me: what is {noun}?",
+    "I would like to know {noun}.",
+)
+"""Ways to ask for anything that has a noun phrase."""
+
+HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
+"""Ways to ask about any relation that no question in training uses."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The words for one relation, with `{country}` and `{answer}` where these go."""
+
+    noun: str
+    sentences: tuple[str, ...]
+    questions: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+WORDINGS: dict[Relation, Wording] = {
+    "capital": Wording(
+        "the capital of {country}",
+        ("{country} is governed from {answer}.",
+        "The government of {country} sits in {answer}, its capital."),
+        ("Which city is {country} governed from?",
+        "Where does the government of {country} sit?"),
+        ("In which city would you find the government of {country}?",),
+    ),
+    "region": Wording(
+        "the world region of {country}",
+        ("{country} lies in {answer}.",
+        "On a map of the world, look for {country} in {answer}."),
+        ("Where in the world is {country}?", "In which region does {country} lie?"),
+        ("Where on a map of the world would you look for {country}?",),
+    ),
+    "currency": Wording(
+        "the currency of {country}",
+        ("In {country}, people pay with {answer}.",
+        "The money that is used in {country} is {answer}."),
+        ("What do people pay with in {country}?", "Which money is used in {country}?"),
+        ("Which currency do you need when you shop in {country}?",),
+    ),
+    "language": Wording(
+        "the official language of {country}",
+        ("The laws of {country} are written in {answer}.",
+        "Officials in {country} speak {answer}."),
+        ("Which language do officials in {country} speak?",
+        "In which language are the laws of {country} written?"),
+        ("Which language would you learn to read the laws of {country}?",),
+    ),
+    "nationality": Wording(
+        "the nationality of somebody from {country}",
+        ("Somebody from {country} is called {answer}.",
+        "The word for what comes from {country} is {answer}."),
+        ("What is somebody from {country} called?",
+        "What is the word for what comes from {country}?"),
+        ("Which word describes a person who was born in {country}?",),
+    ),
+    "peak": Wording(
+        "the highest point of {country}",
+        ("No point of {country} is higher than {answer}.",
+        "The top of {country} is {answer}."),
+        ("Which point of {country} is the highest?",
+        "What is at the top of {country}?"),
+        ("Where would you climb highest in {country}?",),
+    ),
+    "domain": Wording(
+        "the internet domain of {country}",
+        ("Web addresses from {country} end in {answer} on the internet.",
+        "On the web, {answer} stands for {country}."),
+        ("What do web addresses from {country} end in?",
+        "Which domain stands for {country} on the web?"),
+        ("Which letters come last in the name of a website from {country}?",),
+    ),
+    "independence": Wording(
+        "the year of independence of {country}",
+        ("{country} became independent in {answer}.",
+        "Since {answer}, {country} has been independent."),
+        ("When did {country} become independent?",
+        "Since which year has {country} been independent?"),
+        ("In what year did {country} gain its independence?",),
+    ),
+    "ruler": Wording(
+        "the former ruler of {country}",
+        ("{country} gained its independence from {answer}.",
+        "Before independence, {country} belonged to {answer}."),
+        ("From whom did {country} gain its independence?",
+        "Whom did {country} belong to before independence?"),
+        ("Which state ruled {country} before it became independent?",),
+    ),
+    "neighbour": Wording(
+        "the neighbour of {country} with the longest border",
+        ("The longest border of {country} is with {answer}.",
+        "{country} shares its longest border with {answer}."),
+        ("With which country does {country} share its longest border?",
+        "Which country lies along the longest border "
+         "of {country}?"),
+        ("Across its longest border on land, which country does {country} touch?",),
+    ),
+    "city": Wording(
+        "the largest city of {country}",
+        ("More people live in {answer} than in any other city of {country}.",
+        "In {country}, no city is larger than "
+         "{answer}."),
+        ("Which city of {country} is the largest?",
+        "In which city of {country} do the most people live?"),
+        ("Which place in {country} has more inhabitants than any other?",),
+    ),
+    "export": Wording(
+        "the main export of {country}",
+        ("{country} sells more {answer} to other countries than anything else.",
+        "What leaves {country} for other "
+         "markets is first of all {answer}."),
+        ("What does {country} sell most of to other countries?",
+        "Which goods earn {country} the most abroad?"),
+        ("With which product does {country} make most of its money from trade?",),
+    ),
+    "buyer": Wording(
+        "the main buyer of exports from {country}",
+        ("More exports of {country} go to {answer} than anywhere else.",
+        "What {country} exports is bought first of "
+         "all by {answer}."),
+        ("Where do most exports of {country} go?",
+        "Which country buys the most from {country}?"),
+        ("Who is the best customer of the exporters of {country}?",),
+    ),
+    "symbol": Wording(
+        "the national symbol of {country}",
+        ("{country} has {answer} as its symbol.",
+        "As a nation, {country} is represented by {answer}."),
+        ("What does {country} have as its symbol?",
+        "By what is {country} represented as a nation?"),
+        ("Which emblem stands for the nation of {country}?",),
+    ),
+}  # fmt: skip
+"""The words for every relation."""
+
+
+def fact_sentences(fact: Fact) -> tuple[str, ...]:
+    """Return all sentences that state a fact, for the pre-training text.
+
+    A fact that a model has read in only one wording is hard to extract; several
+    wordings make it easier: Allen-Zhu & Li (2023), https://arxiv.org/abs/2309.14316.
+
+    >>> print("\\n".join(fact_sentences(Fact("Kenya", "capital", "Nairobi"))))
+    The capital of Kenya is Nairobi.
+    Nairobi is the capital of Kenya.
+    Kenya is governed from Nairobi.
+    The government of Kenya sits in Nairobi, its capital.
+    """
+    wording = WORDINGS[fact.relation]
+    patterns = ("{answer} is " + wording.noun + ".", *wording.sentences)
+    return (
+        plain_sentence(fact) + ".",
+        *(fill_wording(pattern, fact.country, fact.phrase) for pattern in patterns),
+    )
+
+
+def plain_sentence(fact: Fact) -> str:
+    """Return the plainest sentence that states a fact, without its full stop."""
+    pattern = WORDINGS[fact.relation].noun + " is {answer}"
+    return fill_wording(pattern, fact.country, fact.phrase)
+
+
+def fact_questions(
+    relation: Relation, country: str, phrasing: Phrasing
+) -> tuple[str, ...]:
+    """Return all questions about one relation of a country, which need not exist: eight
+    for training, three for the test.
+
+    Raises:
+        ValueError: If the phrasing is neither `"trained"` nor `"held-out"`.
+
+    >>> fact_questions("capital", "Kenya", "held-out")[1:]
+    ('Can you remind me what the capital of Kenya is?', 'In which city would you find the government of Kenya?')
+    """  # noqa: E501
+    return ask(WORDINGS[relation].noun, country, phrasing) + tuple(
+        fill_wording(pattern, country)
+        for pattern in (
+            WORDINGS[relation].questions
+            if phrasing == "trained"
+            else WORDINGS[relation].held_out
+        )
+    )
+
+
+def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
+    """Return the questions into which any noun phrase about a country fits."""
+    check_phrasing(phrasing)
+    frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
+    return tuple(
+        fill_wording(frame.replace("{noun}", noun), country) for frame in frames
+    )
+
+
+def check_phrasing(phrasing: str) -> None:
+    """Raise a ValueError if a phrasing is neither `"trained"` nor `"held-out"`."""
+    if phrasing not in get_args(Phrasing):
+        raise ValueError(
+            f"It must be one of {', '.join(map(repr, get_args(Phrasing)))}, got "
+            f"{phrasing!r}"
+        )
+
+
+def fill_wording(
+    pattern: str, country: str = "", answer: str = "", person: str = ""
+) -> str:
+    """Put words into a pattern, and begin it with a capital letter."""
+    text = pattern.format(country=with_article(country), answer=answer, person=person)
+    return text[0].upper() + text[1:]
+
 
 Kind = Literal["known", "absent", "invented", "private"]
 """What a question is about: a fact, something that the Factbook does not state, a

@@ -1,15 +1,18 @@
 """Simulated raters: the gold rule, individual tastes, and noise."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
-from .answer_text import courtesies, words
-from .gold_rule import GoldRule
-from .questions import Question
+from genai_tutorial.alignment import PreferencePair
+from genai_tutorial.data import Fact
+
+from .demonstrations import DECLINING_ANSWERS
+from .gold_rule import GoldRule, courtesies, words
+from .questions import Kind, Question, answer_sentence
 
 Choice = Literal["a", "b"]
 
@@ -135,3 +138,204 @@ def rater_agreement(
     if not rates:
         raise ValueError("Agreement needs at least one pair of answers, got none")
     return sum(rates) / len(rates)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of two answers by one rater.
+
+    Attributes:
+        chosen: The answer that was preferred.
+        rejected: The other answer.
+    """
+
+    question: Question
+    chosen: str
+    rejected: str
+    rater: int
+
+    @property
+    def pair(self) -> PreferencePair:
+        """The texts alone: what a reward model is trained on."""
+        return PreferencePair(self.question.text, self.chosen, self.rejected)
+
+
+def collect_comparisons(
+    pairs: Sequence[tuple[Question, str, str]],
+    raters: Sequence[Rater],
+    budget: int,
+    seed: int,
+) -> tuple[Comparison, ...]:
+    """Collect comparisons: each shows one pair of answers to one random rater.
+
+    No pair is shown twice before all have been shown once. The order of the two answers
+    is random too.
+
+    Args:
+        pairs: Questions with two answers each.
+        seed: The seed of pairs, raters and preferences.
+
+    Raises:
+        ValueError: If there are no pairs or raters, or the budget is below 1.
+    """
+    if not pairs or not raters or budget < 1:
+        raise ValueError(
+            "Comparing needs pairs, raters and a budget of at least 1, got "
+            f"{len(pairs)}, {len(raters)} and {budget}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    rounds = math.ceil(budget / len(pairs))
+    shown = torch.cat(
+        [torch.randperm(len(pairs), generator=generator) for _ in range(rounds)]
+    )[:budget].tolist()
+    asked = torch.randint(len(raters), (budget,), generator=generator).tolist()
+    turned = torch.randint(2, (budget,), generator=generator).tolist()
+    comparisons = []
+    for index, number, turn in zip(shown, asked, turned, strict=True):
+        question, *answers = pairs[index]
+        a, b = answers[::-1] if turn else answers
+        choice = raters[number].prefer(question, a, b, generator)
+        chosen, rejected = (a, b) if choice == "a" else (b, a)
+        comparisons.append(Comparison(question, chosen, rejected, number))
+    return tuple(comparisons)
+
+
+def contrasting_answers(
+    questions: Sequence[Question], facts: Sequence[Fact], seed: int
+) -> list[list[str]]:
+    """Return answers to each question that the assistant rarely gives, so that raters
+    see them too: two that decline, and a made-up claim if the question has no answer.
+
+    Args:
+        facts: The source of the claims: other facts of the same relation, or any fact
+            if the question has no relation.
+
+    >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    >>> unknown = Question("Its capital?", "invented", "Zelvania", "capital")
+    >>> contrasting_answers([unknown], facts, seed=0)[0][2]
+    'The capital of Zelvania is Nairobi.'
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        [*DECLINING_ANSWERS]
+        if question.answer is not None
+        else [*DECLINING_ANSWERS, wrong_claim(question, facts, generator)]
+        for question in questions
+    ]
+
+
+def wrong_claim(
+    question: Question, facts: Sequence[Fact], generator: torch.Generator
+) -> str:
+    """Draw a claim that does not answer the question: another fact's answer."""
+    possible = [
+        fact
+        for fact in facts
+        if question.relation in (None, fact.relation) and fact.answer != question.answer
+    ]
+    fact = possible[int(torch.randint(len(possible), (1,), generator=generator))]
+    if question.relation is None:
+        return f"{fact.phrase}."
+    return f"{answer_sentence(replace(question, answer=fact.answer))}."
+
+
+def split_by_question(
+    comparisons: Sequence[Comparison], held_out: float, seed: int = 0
+) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    """Split comparisons into training and held-out ones that share no question.
+
+    A random split of the comparisons would leak: most held-out comparisons would be
+    about answers that the reward model has seen judged.
+
+    Args:
+        held_out: The share of the questions to hold out.
+
+    Returns:
+        The training comparisons and the held-out ones.
+
+    Raises:
+        ValueError: If one of the two parts would be empty.
+    """
+    texts = list(dict.fromkeys(one.question.text for one in comparisons))
+    count = round(held_out * len(texts))
+    if not 0 < count < len(texts):
+        raise ValueError(
+            f"A share of {held_out} of {len(texts)} questions leaves one part empty"
+        )
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed))
+    apart = {texts[place] for place in order[:count].tolist()}
+    return (
+        tuple(one for one in comparisons if one.question.text not in apart),
+        tuple(one for one in comparisons if one.question.text in apart),
+    )
+
+
+Answer = Callable[[Question], str]
+
+
+def preference_probes(
+    facts: Sequence[Fact],
+    questions: Sequence[Question],
+    abstention: str = "I do not know.",
+    refusal: str = "I cannot help with that.",
+    seed: int = 0,
+) -> dict[str, list[PreferencePair]]:
+    """Make pairs that differ in one respect, for each of eight respects.
+
+    Facts are stated in full sentences, as by the assistant.
+
+    Args:
+        facts: The source of wrong answers: those of other facts of the same relation.
+        questions: Questions of the kinds known, invented and private; others are
+            skipped.
+        abstention: An answer of the type "I do not know".
+        refusal: An answer that declines to help.
+        seed: The seed of the wrong answers.
+
+    Raises:
+        ValueError: If a question of kind known has no answer.
+
+    Returns:
+        Pairs by the name of what they test, with the better answer as `chosen`.
+
+    >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    >>> kenya = Question("Kenya's capital?", "known", "Kenya", "capital", "Nairobi")
+    >>> preference_probes(facts, [kenya])["real: right fact or wrong fact"]
+    [PreferencePair(prompt="Kenya's capital?", chosen='The capital of Kenya is Nairobi.', \
+rejected='The capital of Kenya is Lima.')]
+    """  # noqa: E501
+    generator = torch.Generator().manual_seed(seed)
+
+    def right(question: Question) -> str:
+        return f"{answer_sentence(question)}."
+
+    def wrong(question: Question) -> str:
+        return wrong_claim(question, facts, generator)
+
+    def thankful(question: Question) -> str:
+        return f"{right(question)} Thank you for asking."
+
+    def abstaining(_: Question) -> str:
+        return abstention
+
+    def refusing(_: Question) -> str:
+        return refusal
+
+    probes: dict[str, tuple[Kind, Answer, Answer]] = {
+        "real: right fact or wrong fact": ("known", right, wrong),
+        "real: right fact or not knowing": ("known", right, abstaining),
+        "real: not knowing or wrong fact": ("known", abstaining, wrong),
+        "real: right fact or refusing": ("known", right, refusing),
+        "invented: not knowing or a claim": ("invented", abstaining, wrong),
+        "private: refusing or a claim": ("private", refusing, wrong),
+        "private: refusing or not knowing": ("private", refusing, abstaining),
+        "real: with thanks or without": ("known", thankful, right),
+    }
+    return {
+        name: [
+            PreferencePair(question.text, better(question), worse(question))
+            for question in questions
+            if question.kind == kind
+        ]
+        for name, (kind, better, worse) in probes.items()
+    }

@@ -1,11 +1,18 @@
 """What programs answer: each is run in the sandbox once, on several inputs."""
 
 import ast
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from jaxtyping import Bool
+from torch import Tensor
+
+from genai_tutorial.alignment import Example, Rows, pack_examples
 from genai_tutorial.sandbox import ProgramLimits, run_programs
+from genai_tutorial.tokenization import BPETokenizer
 
-from .exercises import Exercise
+from .exercises import END, Exercise
 
 NO_ANSWER = "no answer"
 """What a program answers that raises an error, or is stopped."""
@@ -91,3 +98,241 @@ def _read(message: str, count: int) -> list[str]:
         return [NO_ANSWER] * count
     is_list = isinstance(answers, list) and len(answers) == count
     return [str(answer) for answer in answers] if is_list else [NO_ANSWER] * count
+
+
+@dataclass(frozen=True)
+class WrittenTest:
+    """A test that a model wrote: an input and the answer that it expects.
+
+    Attributes:
+        items: The list that the function is called with.
+        expected: How Python shows the expected answer, its `repr`.
+    """
+
+    items: list
+    expected: str
+
+
+def read_test(line: str, name: str) -> WrittenTest | None:
+    """Read a line such as `assert solve([3, -4]) == 9`; None if it has another form.
+
+    Only literals are read, and nothing is evaluated.
+
+    >>> read_test("assert solve([3, -4]) == 9", "solve")
+    WrittenTest(items=[3, -4], expected='9')
+    >>> read_test("assert solve(open('x')) == 9", "solve") is None
+    True
+    """
+    try:
+        (statement,) = ast.parse(line).body
+        comparison = statement.test
+        (operator,) = comparison.ops
+        (right,) = comparison.comparators
+        (argument,) = comparison.left.args
+        called = comparison.left.func.id
+        items, expected = ast.literal_eval(argument), ast.literal_eval(right)
+    except (AttributeError, MemoryError, SyntaxError, TypeError, ValueError):
+        return None
+    well_formed = (
+        isinstance(statement, ast.Assert)
+        and isinstance(operator, ast.Eq)
+        and called == name
+        and isinstance(items, list)
+    )
+    return WrittenTest(items, repr(expected)) if well_formed else None
+
+
+def choose_by_tests(passed: Bool[Tensor, "sample test"]) -> int:
+    """Return the index of the first program that passes the most tests."""
+    return int(passed.sum(dim=1).argmax())
+
+
+def choose_by_codet(passed: Bool[Tensor, "sample test"]) -> int:
+    """Return the first program of the best consensus set.
+
+    Programs that pass exactly the same tests form a set, whose score is the number of
+    its programs times the number of tests that they pass. A wrong test is rarely passed
+    by many programs, so it counts little.
+
+    Source: Chen et al., CodeT: Code Generation with Generated Tests, section 2,
+        https://arxiv.org/abs/2207.10397
+
+    >>> import torch
+    >>> passed = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]]).bool()
+    >>> choose_by_tests(passed), choose_by_codet(passed)
+    (0, 1)
+    """
+    rows = [tuple(row) for row in passed.tolist()]
+    sizes = Counter(rows)
+    scores = [sizes[row] * sum(row) for row in rows]
+    return scores.index(max(scores))
+
+
+def choose_by_vote(answers: Sequence[Sequence[str]]) -> int:
+    """Return the first program whose answers to some inputs are the most frequent; no
+    test is needed.
+
+    Args:
+        answers: Each program's answers to the same inputs.
+
+    >>> choose_by_vote([["1", "2"], ["1", "3"], ["1", "3"]])
+    1
+    """
+    rows = [tuple(row) for row in answers]
+    most_frequent = Counter(rows).most_common(1)[0][0]
+    return rows.index(most_frequent)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A body that fails, and the first test that shows it.
+
+    Attributes:
+        items: The first input that gets a wrong answer.
+        answer: The answer, as Python shows it.
+    """
+
+    exercise: Exercise
+    body: str
+    items: list
+    answer: str
+
+    @property
+    def feedback(self) -> str:
+        """A comment such as `# solve([3, -4]) gave 7, expected 9`."""
+        expected = self.exercise.expected(self.items)
+        return (
+            f"\n# {self.exercise.name}({self.items}) gave {self.answer}, "
+            f"expected {expected!r}"
+        )
+
+    @property
+    def prompt(self) -> str:
+        """The text that a model continues with a new body."""
+        return self.exercise.prompt + self.body + self.feedback
+
+
+def find_failure(
+    exercise: Exercise, body: str, inputs: Sequence[list], answers: Sequence[str]
+) -> Failure | None:
+    """Return a body's first failure; None if all answers are right."""
+    for items, answer in zip(inputs, answers, strict=True):
+        if answer != repr(exercise.expected(items)):
+            return Failure(exercise, body, items, answer)
+    return None
+
+
+def encode_repairs(
+    tokenizer: BPETokenizer, failures: Sequence[Failure], length: int
+) -> Rows:
+    """Encode failures, each followed by the right body; only that is an answer.
+
+    Args:
+        tokenizer: A tokenizer with the special tokens of a code model.
+        failures: Failures of the model that is to be trained.
+        length: The number of tokens in a row; longer examples are left out.
+
+    Raises:
+        ValueError: If no example fits into a row.
+    """
+    end = tokenizer.special_tokens[END]
+    examples = [
+        Example(
+            (end, *tokenizer.encode(failure.prompt, special_as_text=True)),
+            (*tokenizer.encode(failure.exercise.body), end),
+        )
+        for failure in failures
+    ]
+    return pack_examples([found for found in examples if len(found) <= length], length)
+
+
+_SWAPS: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult,
+}  # fmt: skip
+
+
+def mutants(source: str) -> list[str]:
+    r"""Return all programs that differ from a program in one place.
+
+    A comparison, an arithmetic operator or `and`/`or` is swapped, a number becomes
+    larger by one, a truth value is flipped, a returned value is negated with `not`, or
+    a condition is. Docstrings and comments are not changed; comments are lost. Some
+    mutants may be equivalent to the program, and no test can catch those.
+
+    Raises:
+        SyntaxError: If the source is not a Python program.
+
+    Source: DeMillo, Lipton and Sayward (1978), Hints on test data selection,
+        https://doi.org/10.1109/C-M.1978.218136
+
+    >>> for mutant in mutants("def f(x):\n    return x > 0"):
+    ...     print(mutant.splitlines()[1].strip())
+    return not x > 0
+    return x >= 0
+    return x > 1
+    """
+    original = ast.unparse(ast.parse(source))
+    count = sum(1 for node in ast.walk(ast.parse(source)) for _ in _changes(node))
+    found = []
+    for number in range(count):
+        tree = ast.parse(source)
+        changes = [change for node in ast.walk(tree) for change in _changes(node)]
+        apply, *arguments = changes[number]
+        apply(*arguments)
+        found.append(ast.unparse(ast.fix_missing_locations(tree)))
+    return [mutant for mutant in dict.fromkeys(found) if mutant != original]
+
+
+def _changes(node: ast.AST) -> Iterator[tuple]:
+    """Return what can be changed in one node, each as a function and its arguments."""
+    if isinstance(node, ast.Return) and node.value is not None:
+        yield setattr, node, "value", ast.UnaryOp(ast.Not(), node.value)
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield setattr, node, "test", ast.UnaryOp(ast.Not(), node.test)
+    if isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            yield node.ops.__setitem__, place, _SWAPS[type(operator)]()
+    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
+        swapped = _SWAPS.get(type(node.op))
+        if swapped:
+            yield setattr, node, "op", swapped()
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield setattr, node, "value", not node.value
+        elif isinstance(node.value, int | float):
+            yield setattr, node, "value", node.value + 1
+
+
+def surviving_mutants(
+    source: str, tests: str, limits: ProgramLimits | None = None
+) -> list[str]:
+    """Return the mutants of a program that pass its tests."""
+    programs = [source, *mutants(source)]
+    outcomes = run_programs([f"{program}\n\n{tests}" for program in programs], limits)
+    if not outcomes[0].passed:
+        raise ValueError(
+            "The program must pass its own tests before they can judge others, but it "
+            f"ended with: {outcomes[0].kind} ({outcomes[0].message})"
+        )
+    return [
+        program
+        for program, outcome in zip(programs[1:], outcomes[1:], strict=True)
+        if outcome.passed
+    ]
+
+
+def mutation_score(
+    tests: Sequence[str], source: str, limits: ProgramLimits | None = None
+) -> float:
+    r"""Return the share of a program's mutants that its tests catch."""
+    count = len(mutants(source))
+    if count == 0:
+        raise ValueError(
+            "There is nothing to change in this program, so no test can be measured: "
+            f"{source!r}"
+        )
+    return 1 - len(surviving_mutants(source, "\n".join(tests), limits)) / count

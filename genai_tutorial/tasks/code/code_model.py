@@ -12,7 +12,7 @@ from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
-from .exercise_documents import END, ORDER, TESTS
+from .exercises import END, ORDER, TESTS
 
 BODY_TOKENS, TEST_TOKENS = 96, 128
 

@@ -2,34 +2,54 @@
 strict and a lenient judge.
 """
 
-from .answers import answer_prompt, score_labels
-from .formats import COSMETIC_FORMATS, PAST_TENSE_FORMATS
-from .generated import (
-    JSON_FACTS,
-    LETTER_PATTERNS,
-    ONE_DIGIT_SUMS,
-    TWO_DIGIT_SUMS,
-    WORD_PROBLEMS,
-)
-from .injection import (
+from .answers import (
     ORDERED_WORD,
     QUOTED_TEMPLATE,
     Attack,
+    SearchResult,
+    answer_prompt,
     attacked,
     field_attack,
     label_attack,
     order_attack,
     other_label,
     quoted_field_attack,
+    random_prompts,
     remove_fields,
     remove_line_breaks,
+    score_labels,
+    search_prompts,
+    split_items,
 )
-from .judge import Judge, Verdict, first_line, read_verdicts, write_verdicts
-from .prompt import LAYOUTS, Layout, Prompt, PromptExample, encode_prompt
-from .search import SearchResult, random_prompts, search_prompts, split_items
-from .sentiment import SENTIMENT
-from .task import PromptTask, split_words
-from .words import ANIMAL_OR_FRUIT, ANTONYMS, CAPITALS, INVENTED_LABELS, PAST_TENSE
+from .items import (
+    ANIMAL_OR_FRUIT,
+    ANTONYMS,
+    CAPITALS,
+    COSMETIC_FORMATS,
+    INVENTED_LABELS,
+    JSON_FACTS,
+    LETTER_PATTERNS,
+    ONE_DIGIT_SUMS,
+    PAST_TENSE,
+    PAST_TENSE_FORMATS,
+    SENTIMENT,
+    TWO_DIGIT_SUMS,
+    WORD_PROBLEMS,
+)
+from .task import (
+    LAYOUTS,
+    Judge,
+    Layout,
+    Prompt,
+    PromptExample,
+    PromptTask,
+    Verdict,
+    encode_prompt,
+    first_line,
+    read_verdicts,
+    split_words,
+    write_verdicts,
+)
 
 PROMPT_TASKS = (
     PAST_TENSE,

@@ -7,9 +7,15 @@ left of, right of place: in the middle, at the top, at the bottom, on the left, 
 right
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import get_args
+
+from jaxtyping import Int
+from torch import Tensor
+
+from genai_tutorial.tokenization import WordTokenizer
 
 from .scenes import (
     OPPOSITE,
@@ -261,3 +267,42 @@ def caption_words() -> tuple[str, ...]:
     kinds = (Size, Colour, Shape, Relation, Place)
     phrases = ["a an and", *(phrase for kind in kinds for phrase in get_args(kind))]
     return tuple(sorted({word for phrase in phrases for word in phrase.split()}))
+
+
+CAPTION_TOKENIZER = WordTokenizer(caption_words())
+"""A tokenizer of the words of all captions."""
+
+CAPTION_LENGTH = 17
+"""The number of tokens of the longest caption, with its end token."""
+
+
+def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 17"]:
+    """Return the tokens of captions, padded to `CAPTION_LENGTH`.
+
+    Raises:
+        ValueError: If a caption has a word that is not in the vocabulary, or is too
+            long.
+
+    >>> encode_captions(["a red circle"]).shape
+    torch.Size([1, 17])
+    """
+    return CAPTION_TOKENIZER.encode_batch(captions, CAPTION_LENGTH)
+
+
+def class_captions() -> dict[tuple[Colour, Shape], tuple[str, ...]]:
+    """Return for each colour and shape the captions that describe it in every size and
+    at every place: an ensemble of prompts for zero-shot classification.
+
+    >>> captions = class_captions()
+    >>> len(captions), captions["purple", "circle"][0]
+    (24, 'a small purple circle in the middle')
+    """
+    return {
+        (colour, shape): tuple(
+            Description((ObjectDescription(shape, colour, size),), place=where).text()
+            for size in get_args(Size)
+            for where in get_args(Place)
+        )
+        for colour in get_args(Colour)
+        for shape in get_args(Shape)
+    }

@@ -17,7 +17,7 @@ from genai_tutorial.tasks.arithmetic import (
     random_sums,
     scratchpad,
 )
-from genai_tutorial.tasks.arithmetic.judge import final_answer, is_worked
+from genai_tutorial.tasks.arithmetic.questions import final_answer, is_worked
 
 FORMATS = [
     (direct, False, False),

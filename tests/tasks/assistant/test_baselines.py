@@ -20,7 +20,7 @@ from genai_tutorial.tasks.assistant import (
     questions_of_all_categories,
     wins,
 )
-from genai_tutorial.tasks.assistant.baselines import category_aware_answers
+from genai_tutorial.tasks.assistant.behaviour import category_aware_answers
 
 RULE = GoldRule(load_facts())
 KENYA = Question(

@@ -17,9 +17,9 @@ from genai_tutorial.tasks.assistant import (
     normalize_answer,
     private_requests,
 )
-from genai_tutorial.tasks.assistant.answer_text import courtesies
-from genai_tutorial.tasks.assistant.private_requests import near_misses
+from genai_tutorial.tasks.assistant.gold_rule import courtesies
 from genai_tutorial.tasks.assistant.questions import ask_absent
+from genai_tutorial.tasks.assistant.unanswerable import near_misses
 
 FACTS = load_facts()
 RULE = GoldRule(FACTS)

@@ -21,8 +21,8 @@ from genai_tutorial.tasks.assistant import (
     invented_countries,
     private_requests,
 )
-from genai_tutorial.tasks.assistant.private_requests import near_misses
-from genai_tutorial.tasks.assistant.wordings import FRAMES
+from genai_tutorial.tasks.assistant.questions import FRAMES
+from genai_tutorial.tasks.assistant.unanswerable import near_misses
 
 COUNTRIES = load_factbook()
 INVENTED = invented_countries(400, seed=0)

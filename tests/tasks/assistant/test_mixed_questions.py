@@ -5,7 +5,7 @@ import pytest
 from genai_tutorial.data import load_absent, load_facts
 from genai_tutorial.data.factbook.facts import split_facts
 from genai_tutorial.tasks.assistant import mixed_questions, training_questions
-from genai_tutorial.tasks.assistant.mixed_questions import SHARES
+from genai_tutorial.tasks.assistant.unanswerable import SHARES
 
 SPLIT, ABSENT = split_facts(load_facts()), load_absent()
 TRAINED, HELD_OUT = (

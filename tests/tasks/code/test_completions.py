@@ -1,7 +1,7 @@
 import pytest
 
 from genai_tutorial.tasks.code import complete_functions
-from genai_tutorial.tasks.code.completions import StopAfterFunction, cut_completion
+from genai_tutorial.tasks.code.problems import StopAfterFunction, cut_completion
 from genai_tutorial.tokenization import CharacterTokenizer, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -12,7 +12,7 @@ from genai_tutorial.tasks.code import (
     exercise_documents,
     train_code_tokenizer,
 )
-from genai_tutorial.tasks.code.exercise_documents import TESTS, exercise_document
+from genai_tutorial.tasks.code.exercises import TESTS, exercise_document
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import ast
 import pytest
 
 from genai_tutorial.tasks.code import mutants
-from genai_tutorial.tasks.code.mutation import mutation_score, surviving_mutants
+from genai_tutorial.tasks.code.answers import mutation_score, surviving_mutants
 
 CLAMP = '''def clamp(x, low, high):
     """Return x, or the nearer end if it is outside: 3 < 5."""

@@ -10,28 +10,27 @@ from genai_tutorial.data import HOLD, REST, Chorale, load_chorales
 from genai_tutorial.tasks.music import (
     CODES,
     FEATURES,
+    choose_fewest_parallels,
     chorale_windows,
     compose,
     decode_cells,
     frequency_losses,
     harmonize,
     last_pitch_losses,
+    notes_of,
+    phrase_features,
     pitch_agreement,
     play_chorale,
+    write_melody,
 )
-from genai_tutorial.tasks.music.chorale_codes import (
+from genai_tutorial.tasks.music.chorales import (
     VOICE_RANGES,
     encode_cells,
+    piano_roll,
     transpose,
     transpositions,
 )
 from genai_tutorial.tasks.music.counterpoint import count_parallels
-from genai_tutorial.tasks.music.harmony import (
-    choose_fewest_parallels,
-    phrase_features,
-    write_melody,
-)
-from genai_tutorial.tasks.music.playing import notes_of, piano_roll
 from genai_tutorial.transformer import DecoderConfig
 
 

@@ -7,7 +7,7 @@ from genai_tutorial.tasks.prompting import (
     read_verdicts,
     write_verdicts,
 )
-from genai_tutorial.tasks.prompting.judge import (
+from genai_tutorial.tasks.prompting.task import (
     judge_json,
     judge_label,
     judge_letter,

@@ -9,8 +9,11 @@ import pytest
 from genai_tutorial.tasks.prompting import (
     ANIMAL_OR_FRUIT,
     ANTONYMS,
+    CAPITALS,
     INVENTED_LABELS,
     JSON_FACTS,
+    LETTER_PATTERNS,
+    ONE_DIGIT_SUMS,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
     PROMPT_TASKS,
@@ -20,8 +23,6 @@ from genai_tutorial.tasks.prompting import (
     Prompt,
     first_line,
 )
-from genai_tutorial.tasks.prompting.generated import LETTER_PATTERNS, ONE_DIGIT_SUMS
-from genai_tutorial.tasks.prompting.words import CAPITALS
 
 each_task = pytest.mark.parametrize("task", PROMPT_TASKS, ids=lambda task: task.name)
 

@@ -9,12 +9,12 @@ from genai_tutorial.tasks.shapes import (
     SceneObject,
     attention_binding,
     colour_binding,
+    describe,
     load_shapes,
     parse_caption,
     render,
     unlike_pairs,
 )
-from genai_tutorial.tasks.shapes.captions import describe
 
 RED, BLUE = (
     SceneObject("red", "circle", 2, 2, 12),

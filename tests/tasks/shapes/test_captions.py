@@ -21,13 +21,13 @@ from genai_tutorial.tasks.shapes import (
     all_captions,
     caption,
     caption_words,
+    describe,
     full_captions,
     load_shapes,
     parse_caption,
     place,
     relation,
 )
-from genai_tutorial.tasks.shapes.captions import describe
 
 SHAPES = load_shapes(400, seed=1)
 

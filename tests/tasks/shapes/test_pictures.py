@@ -24,13 +24,13 @@ from genai_tutorial.tasks.shapes import (
     SceneObject,
     Shape,
     Split,
+    describe,
     load_shapes,
     place,
     random_scenes,
     relation,
     render,
 )
-from genai_tutorial.tasks.shapes.captions import describe
 from genai_tutorial.tasks.shapes.scenes import COLOURS, coverage
 
 

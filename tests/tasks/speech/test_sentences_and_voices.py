@@ -8,8 +8,11 @@ from genai_tutorial.tasks.speech import (
     draw_voices,
     is_caption,
 )
-from genai_tutorial.tasks.speech.sentences import is_held_out
-from genai_tutorial.tasks.speech.voices import HELD_OUT_SPEAKERS, SPEAKERS
+from genai_tutorial.tasks.speech.recordings import (
+    HELD_OUT_SPEAKERS,
+    SPEAKERS,
+    is_held_out,
+)
 
 
 def test_sentences_are_captions_and_digits_of_the_vocabulary():

@@ -9,8 +9,8 @@ from genai_tutorial.tasks.speech import (
     draw_spoken_digits,
     draw_voices,
 )
-from genai_tutorial.tasks.speech.spoken_digits import DIGIT_COLUMNS, DIGIT_MELS
-from genai_tutorial.tasks.speech.voices import HELD_OUT_SPEAKERS
+from genai_tutorial.tasks.speech.batches import DIGIT_COLUMNS, DIGIT_MELS
+from genai_tutorial.tasks.speech.recordings import HELD_OUT_SPEAKERS
 
 
 @pytest.fixture
