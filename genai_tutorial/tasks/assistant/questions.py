@@ -4,11 +4,12 @@ of them kept for the test.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
 
 from genai_tutorial.data import Fact, Relation, with_article
+from genai_tutorial.tasks import read_words
 
 Phrasing = Literal["trained", "held-out"]
 
@@ -26,8 +27,7 @@ HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
 """Ways to ask about any relation that no question in training uses."""
 
 
-@dataclass(frozen=True)
-class Wording:
+class Wording(NamedTuple):
     """The words for one relation, with `{country}` and `{answer}` where these go."""
 
     noun: str
@@ -36,122 +36,10 @@ class Wording:
     held_out: tuple[str, ...]
 
 
-WORDINGS: dict[Relation, Wording] = {
-    "capital": Wording(
-        "the capital of {country}",
-        ("{country} is governed from {answer}.",
-        "The government of {country} sits in {answer}, its capital."),
-        ("Which city is {country} governed from?",
-        "Where does the government of {country} sit?"),
-        ("In which city would you find the government of {country}?",),
-    ),
-    "region": Wording(
-        "the world region of {country}",
-        ("{country} lies in {answer}.",
-        "On a map of the world, look for {country} in {answer}."),
-        ("Where in the world is {country}?", "In which region does {country} lie?"),
-        ("Where on a map of the world would you look for {country}?",),
-    ),
-    "currency": Wording(
-        "the currency of {country}",
-        ("In {country}, people pay with {answer}.",
-        "The money that is used in {country} is {answer}."),
-        ("What do people pay with in {country}?", "Which money is used in {country}?"),
-        ("Which currency do you need when you shop in {country}?",),
-    ),
-    "language": Wording(
-        "the official language of {country}",
-        ("The laws of {country} are written in {answer}.",
-        "Officials in {country} speak {answer}."),
-        ("Which language do officials in {country} speak?",
-        "In which language are the laws of {country} written?"),
-        ("Which language would you learn to read the laws of {country}?",),
-    ),
-    "nationality": Wording(
-        "the nationality of somebody from {country}",
-        ("Somebody from {country} is called {answer}.",
-        "The word for what comes from {country} is {answer}."),
-        ("What is somebody from {country} called?",
-        "What is the word for what comes from {country}?"),
-        ("Which word describes a person who was born in {country}?",),
-    ),
-    "peak": Wording(
-        "the highest point of {country}",
-        ("No point of {country} is higher than {answer}.",
-        "The top of {country} is {answer}."),
-        ("Which point of {country} is the highest?",
-        "What is at the top of {country}?"),
-        ("Where would you climb highest in {country}?",),
-    ),
-    "domain": Wording(
-        "the internet domain of {country}",
-        ("Web addresses from {country} end in {answer} on the internet.",
-        "On the web, {answer} stands for {country}."),
-        ("What do web addresses from {country} end in?",
-        "Which domain stands for {country} on the web?"),
-        ("Which letters come last in the name of a website from {country}?",),
-    ),
-    "independence": Wording(
-        "the year of independence of {country}",
-        ("{country} became independent in {answer}.",
-        "Since {answer}, {country} has been independent."),
-        ("When did {country} become independent?",
-        "Since which year has {country} been independent?"),
-        ("In what year did {country} gain its independence?",),
-    ),
-    "ruler": Wording(
-        "the former ruler of {country}",
-        ("{country} gained its independence from {answer}.",
-        "Before independence, {country} belonged to {answer}."),
-        ("From whom did {country} gain its independence?",
-        "Whom did {country} belong to before independence?"),
-        ("Which state ruled {country} before it became independent?",),
-    ),
-    "neighbour": Wording(
-        "the neighbour of {country} with the longest border",
-        ("The longest border of {country} is with {answer}.",
-        "{country} shares its longest border with {answer}."),
-        ("With which country does {country} share its longest border?",
-        "Which country lies along the longest border "
-         "of {country}?"),
-        ("Across its longest border on land, which country does {country} touch?",),
-    ),
-    "city": Wording(
-        "the largest city of {country}",
-        ("More people live in {answer} than in any other city of {country}.",
-        "In {country}, no city is larger than "
-         "{answer}."),
-        ("Which city of {country} is the largest?",
-        "In which city of {country} do the most people live?"),
-        ("Which place in {country} has more inhabitants than any other?",),
-    ),
-    "export": Wording(
-        "the main export of {country}",
-        ("{country} sells more {answer} to other countries than anything else.",
-        "What leaves {country} for other "
-         "markets is first of all {answer}."),
-        ("What does {country} sell most of to other countries?",
-        "Which goods earn {country} the most abroad?"),
-        ("With which product does {country} make most of its money from trade?",),
-    ),
-    "buyer": Wording(
-        "the main buyer of exports from {country}",
-        ("More exports of {country} go to {answer} than anywhere else.",
-        "What {country} exports is bought first of "
-         "all by {answer}."),
-        ("Where do most exports of {country} go?",
-        "Which country buys the most from {country}?"),
-        ("Who is the best customer of the exporters of {country}?",),
-    ),
-    "symbol": Wording(
-        "the national symbol of {country}",
-        ("{country} has {answer} as its symbol.",
-        "As a nation, {country} is represented by {answer}."),
-        ("What does {country} have as its symbol?",
-        "By what is {country} represented as a nation?"),
-        ("Which emblem stands for the nation of {country}?",),
-    ),
-}  # fmt: skip
+WORDINGS: dict[str, Wording] = {
+    relation: Wording(noun, tuple(words[:2]), tuple(words[2:4]), tuple(words[4:]))
+    for relation, noun, *words in read_words("assistant", "wordings")
+}
 """The words for every relation."""
 
 

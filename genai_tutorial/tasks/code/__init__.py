@@ -10,6 +10,7 @@ from .answers import (
     encode_repairs,
     find_failure,
     mutants,
+    mutation_score,
     read_test,
     right_answers,
     solved,

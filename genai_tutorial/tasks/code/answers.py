@@ -1,4 +1,6 @@
-"""What programs answer: each is run in the sandbox once, on several inputs."""
+"""What programs answer in the sandbox: which of them are right, which to choose without
+knowing the right answers, how to repair one, and how much its tests notice.
+"""
 
 import ast
 from collections import Counter
@@ -9,7 +11,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from genai_tutorial.alignment import Example, Rows, pack_examples
-from genai_tutorial.sandbox import ProgramLimits, run_programs
+from genai_tutorial.sandbox import run_programs
 from genai_tutorial.tokenization import BPETokenizer
 
 from .exercises import END, Exercise
@@ -32,14 +34,13 @@ def ask_programs(
     programs: Sequence[str],
     names: Sequence[str],
     inputs: Sequence[Sequence[list]],
-    limits: ProgramLimits | None = None,
 ) -> list[list[str]]:
     """Return each program's answers to its inputs, as Python shows them."""
     sources = [
         program + _ASK.format(inputs=list(lists), name=name)
         for program, name, lists in zip(programs, names, inputs, strict=True)
     ]
-    outcomes = run_programs(sources, limits or ProgramLimits())
+    outcomes = run_programs(sources)
     return [
         _read(outcome.message, len(lists))
         for outcome, lists in zip(outcomes, inputs, strict=True)
@@ -307,32 +308,25 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
             yield setattr, node, "value", node.value + 1
 
 
-def surviving_mutants(
-    source: str, tests: str, limits: ProgramLimits | None = None
-) -> list[str]:
-    """Return the mutants of a program that pass its tests."""
-    programs = [source, *mutants(source)]
-    outcomes = run_programs([f"{program}\n\n{tests}" for program in programs], limits)
-    if not outcomes[0].passed:
-        raise ValueError(
-            "The program must pass its own tests before they can judge others, but it "
-            f"ended with: {outcomes[0].kind} ({outcomes[0].message})"
-        )
-    return [
-        program
-        for program, outcome in zip(programs[1:], outcomes[1:], strict=True)
-        if outcome.passed
-    ]
+def mutation_score(tests: Sequence[str], source: str) -> float:
+    """Return the share of a program's mutants that its tests catch.
 
-
-def mutation_score(
-    tests: Sequence[str], source: str, limits: ProgramLimits | None = None
-) -> float:
-    r"""Return the share of a program's mutants that its tests catch."""
-    count = len(mutants(source))
-    if count == 0:
+    Raises:
+        ValueError: If the program fails its own tests, or has nothing to change.
+    """
+    changed = mutants(source)
+    if not changed:
         raise ValueError(
             "There is nothing to change in this program, so no test can be measured: "
             f"{source!r}"
         )
-    return 1 - len(surviving_mutants(source, "\n".join(tests), limits)) / count
+    lines = "\n".join(tests)
+    own, *outcomes = run_programs(
+        [f"{program}\n\n{lines}" for program in (source, *changed)]
+    )
+    if not own.passed:
+        raise ValueError(
+            "The program must pass its own tests before they can judge others, but it "
+            f"ended with: {own.kind} ({own.message})"
+        )
+    return sum(not outcome.passed for outcome in outcomes) / len(changed)

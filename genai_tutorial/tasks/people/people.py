@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from genai_tutorial.tasks import read_words
 from genai_tutorial.tokenization import Message
 
 Wording = Literal["trained", "held-out"]
@@ -26,26 +27,11 @@ CITIES: dict[Wording, tuple[str, ...]] = {
     "held-out": ("Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo",
                  "Vienna"),
 }  # fmt: skip
-SENTENCES: dict[Wording, tuple[str, ...]] = {
-    "trained": (
-        "{name} is {age} years old and lives in {city}.",
-        "{name}, aged {age}, is from {city}.",
-        "A {age}-year-old person named {name} lives in {city}.",
-        "In {city} lives {name}, who is {age}.",
-        "Our new colleague is {name} from {city}, who will soon be {age}.",
-        "Did you know that {name} turned {age} and moved to {city}?",
-        "Yesterday I had lunch in {city} with {name}, a doctor of {age}.",
-        "At {age}, {name} still runs a shop in {city}.",
-    ),
-    "held-out": (
-        "My neighbour {name} moved to {city} last year and turned {age} in May.",
-        "{name} from {city} is {age} today.",
-        "Next week {name} will travel home to {city} to celebrate being {age}.",
-        "I met {name} in {city}, and at {age} one has stories to tell.",
-        "Happy birthday, {name}! Who in {city} would guess that you are {age}?",
-        "The winner is {name}, {age}, a teacher who works in {city}.",
-    ),
-}
+
+
+SENTENCES: dict[str, list[str]] = dict(
+    zip(get_args(Wording), read_words("people", "sentences"), strict=True)
+)
 """Names, cities and sentences; none of those held out is in a demonstration."""
 
 

@@ -32,6 +32,7 @@ from .items import (
     ONE_DIGIT_SUMS,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
+    PROMPT_TASKS,
     SENTIMENT,
     TWO_DIGIT_SUMS,
     WORD_PROBLEMS,
@@ -50,18 +51,3 @@ from .task import (
     split_words,
     write_verdicts,
 )
-
-PROMPT_TASKS = (
-    PAST_TENSE,
-    ANTONYMS,
-    CAPITALS,
-    ANIMAL_OR_FRUIT,
-    SENTIMENT,
-    INVENTED_LABELS,
-    JSON_FACTS,
-    ONE_DIGIT_SUMS,
-    TWO_DIGIT_SUMS,
-    WORD_PROBLEMS,
-    LETTER_PATTERNS,
-)
-"""All tasks of the package."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from genai_tutorial.tasks import read_words
+
 HE_WORDS = ("he", "him", "his", "man", "men", "boy", "father", "son", "brother", "king",
             "husband")  # fmt: skip
 SHE_WORDS = ("she", "her", "hers", "woman", "women", "girl", "mother", "daughter",
@@ -64,25 +66,10 @@ class Occupation:
 
 
 OCCUPATIONS = tuple(
-    Occupation(name, at_work / 100, in_text / 100)
-    for name, at_work, in_text in (
-        ("plumber", 0.7, 3.34), ("mechanic", 1.8, 0.89), ("carpenter", 2.07, 11.99),
-        ("electrician", 2.3, 0.8), ("firefighter", 3.5, 3.09), ("painter", 5.7, 11.65),
-        ("machinist", 6.7, 6.11), ("engineer", 10.72, 1.99),
-        ("programmer", 18.35, 4.04), ("chef", 19.6, 6.66), ("architect", 20.81, 2.83),
-        ("paramedic", 32.9, 7.52), ("janitor", 34.3, 4.2), ("lawyer", 34.5, 7.35),
-        ("chemist", 36.1, 10.13), ("doctor", 37.9, 9.2), ("scientist", 41.94, 3.29),
-        ("salesperson", 48.08, 35.79), ("dispatcher", 56.3, 68.57),
-        ("pharmacist", 57.0, 11.53), ("accountant", 59.7, 9.26),
-        ("bartender", 59.8, 20.42), ("veterinarian", 60.5, 35.55),
-        ("baker", 60.8, 8.93),
-        ("psychologist", 70.3, 33.15), ("teacher", 71.0, 54.35),
-        ("cashier", 72.5, 67.46), ("therapist", 76.7, 61.86),
-        ("librarian", 83.0, 85.58), ("paralegal", 85.4, 86.32), ("nurse", 89.58, 88.31),
-        ("receptionist", 90.6, 67.22), ("hairdresser", 94.2, 80.11),
-        ("secretary", 94.6, 10.43), ("hygienist", 96.4, 25.0),
-    )
-)  # fmt: skip
+    Occupation(name, float(at_work) / 100, float(in_text) / 100)
+    for [lines] in [read_words("safety_probes", "occupations")]
+    for name, at_work, in_text in map(str.split, lines)
+)
 """The occupations, from the smallest share of women at work to the largest.
 
 Source: Rudinger et al., Gender Bias in Coreference Resolution,
