@@ -115,7 +115,6 @@ def sampled_answers(
     """Return several answers to each question, sampled at temperature 1.
 
     Args:
-        model: A model that was trained on `encode_examples`.
         backwards: Whether the model writes the ones first.
 
     Raises:

@@ -31,7 +31,6 @@ class ArithmeticQuestion:
 
     Attributes:
         numbers: At least two numbers, none negative.
-        operation: What joins them.
 
     Raises:
         ValueError: If there are fewer than two numbers, one is negative, or the
@@ -106,9 +105,7 @@ def random_sums(
     """Return random sums, from one part of the split.
 
     Args:
-        count: The number of questions; they may repeat.
         held_out: Which part: the tenth for testing, or the rest for training.
-        terms: How many numbers are added.
 
     Raises:
         ValueError: If `count` or `digits` is less than one, or there are fewer than two
@@ -137,11 +134,7 @@ def random_products(
     """Return random products of two two-digit numbers, from one part of the split.
 
     Args:
-        count: The number of questions; they may repeat.
         held_out: Which part: the tenth for testing, or the rest for training.
-
-    Raises:
-        ValueError: If `count` is less than one.
     """
     return _draw(
         count,
@@ -255,11 +248,7 @@ def correct_answers(
     """Return for each answer whether its final answer is right.
 
     Args:
-        texts: One answer to each.
         backwards: Whether the ones come first.
-
-    Raises:
-        ValueError: If there are not as many answers as questions.
     """
     if len(questions) != len(texts):
         raise ValueError(

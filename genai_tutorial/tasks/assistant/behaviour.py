@@ -41,10 +41,6 @@ def measure_behaviour(
 ) -> Behaviour:
     """Measure a model's behaviour from one answer to each question.
 
-    Raises:
-        ValueError: If there are no questions, or the numbers of questions and answers
-            differ.
-
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule(
     ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
@@ -81,9 +77,6 @@ def behaviour_changes(
     """Compare two models' answers in one type of behaviour: 1 for each question where
     only the answer after training shows it, -1 where only the one before does, else 0.
 
-    Raises:
-        ValueError: If the numbers of questions and answers differ.
-
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
     >>> zelvania = Question("What is the capital of Zelvania?", "invented", "Zelvania")
@@ -115,9 +108,6 @@ def wins(
     0, or 1/2 for a tie. Manners do not decide a comparison.
 
     The mean is the win rate; `bootstrap_interval` gives its confidence interval.
-
-    Raises:
-        ValueError: If the numbers of questions and answers differ.
 
     >>> from genai_tutorial.data import Fact
     >>> rule = GoldRule(
@@ -173,9 +163,6 @@ def baseline_answers(
     Args:
         assistant: The answers of the model to improve on, to which one baseline appends
             a courtesy.
-
-    Raises:
-        ValueError: If the numbers of questions and answers differ.
     """
     if len(questions) != len(assistant):
         raise ValueError(

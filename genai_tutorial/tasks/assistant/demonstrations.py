@@ -78,12 +78,7 @@ than that of a bare answer, so that both fit into `MAX_ANSWER_TOKENS`.
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A question and an answer to learn from.
-
-    Attributes:
-        question: What is asked.
-        answer: What the assistant should say.
-    """
+    """A question and an answer to learn from."""
 
     question: Question
     answer: str
@@ -93,11 +88,6 @@ def demonstrate(
     questions: Sequence[Question], seed: int = 0, form: AnswerForm = "bare"
 ) -> tuple[Demonstration, ...]:
     """Answer each question in one of the ways that suit its kind.
-
-    Args:
-        questions: What is asked.
-        seed: The same seed gives the same answers.
-        form: The form of the answers about facts.
 
     Raises:
         ValueError: If there is no such form.
@@ -143,8 +133,6 @@ def training_questions(
         unknown: The number of questions in each of three categories without an answer:
             about invented countries, about untold topics, and about things that do not
             exist.
-        private: The number of requests for private data.
-        seed: The same seed draws the same questions.
     """
     taught = sorted({fact.country for fact in split.taught})
     without_answer = [

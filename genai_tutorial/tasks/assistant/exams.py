@@ -36,10 +36,6 @@ def likeliest_texts(
 ) -> list[str]:
     """Continue each prompt by greedy decoding, until the end token or the limit.
 
-    Args:
-        prompts: Token IDs of each prompt.
-        max_new_tokens: Maximum number of generated tokens.
-
     Returns:
         The texts in the order of the prompts, without the token that ends them.
     """
@@ -65,9 +61,6 @@ def complete_facts(
     The answer must come at once, and nothing may follow that turns it into a longer
     name. A special token ends the sentence like a full stop, because a fine-tuned model
     ends its turn there.
-
-    Args:
-        model: A language model, fine-tuned or not.
     """
     facts = list(facts)
     begun = [
@@ -97,7 +90,6 @@ def chat_answers(
 
     Args:
         template: The chat template that it was trained with.
-        questions: The user's questions.
         max_new_tokens: The maximum number of tokens in an answer; longer ones are cut
             off.
     """

@@ -128,7 +128,6 @@ class Question:
     """A question, and what is needed to judge an answer to it.
 
     Attributes:
-        kind: The kind of question; see `Kind`.
         country: The country that it names; empty if it names none.
         relation: What it asks for; None where that is no relation of the Factbook's
             facts.
@@ -151,14 +150,9 @@ def ask_facts(
     """Ask about each fact in several phrasings.
 
     Args:
-        facts: What to ask about.
         phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
         per_fact: The number of phrasings, drawn separately for each fact; None takes
             all, eight or three.
-        seed: The same seed draws the same phrasings.
-
-    Returns:
-        The questions, fact by fact.
 
     Raises:
         ValueError: If there are fewer phrasings than `per_fact`.

@@ -98,8 +98,6 @@ def random_raters(
     fifty is decided by a coin toss.
 
     Args:
-        rule: The gold rule that they share.
-        seed: The seed of their tastes.
         spread: The spread of their tastes; at 0 all raters are alike.
 
     Raises:
@@ -124,9 +122,6 @@ def rater_agreement(
     one rater twice.
 
     It is computed from their probabilities, without sampling.
-
-    Raises:
-        ValueError: If there are no pairs.
     """
     rates = []
     for question, a, b in pairs:
@@ -142,12 +137,7 @@ def rater_agreement(
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of two answers by one rater.
-
-    Attributes:
-        chosen: The answer that was preferred.
-        rejected: The other answer.
-    """
+    """A comparison of two answers by one rater."""
 
     question: Question
     chosen: str
@@ -170,10 +160,6 @@ def collect_comparisons(
 
     No pair is shown twice before all have been shown once. The order of the two answers
     is random too.
-
-    Args:
-        pairs: Questions with two answers each.
-        seed: The seed of pairs, raters and preferences.
 
     Raises:
         ValueError: If there are no pairs or raters, or the budget is below 1.
@@ -288,9 +274,6 @@ def preference_probes(
         facts: The source of wrong answers: those of other facts of the same relation.
         questions: Questions of the kinds known, invented and private; others are
             skipped.
-        abstention: An answer of the type "I do not know".
-        refusal: An answer that declines to help.
-        seed: The seed of the wrong answers.
 
     Raises:
         ValueError: If a question of kind known has no answer.

@@ -81,7 +81,6 @@ def invented_countries(
     well-known novel or film.
 
     Args:
-        n: The number of different names.
         seed: The same seed gives the same names; a larger `n` only adds more.
         without: Names to exclude, such as those used in training.
 
@@ -121,14 +120,8 @@ def ask_invented(
     """Ask about countries that do not exist, in the phrasings of real ones.
 
     Args:
-        countries: Their names; see `invented_countries`.
-        phrasing: `"trained"` or `"held-out"`.
         per_country: The number of questions about each; None asks all.
-        seed: The same seed draws the same questions.
         relations: The relations to ask for; None takes all but `UNASKED_RELATIONS`.
-
-    Raises:
-        ValueError: If there are fewer questions.
 
     >>> ask_invented(["Zelvania"], per_country=1)[0].kind
     'invented'
@@ -162,14 +155,9 @@ def ask_untold(
     frames used for those that it does.
 
     Args:
-        countries: Names of real countries.
         topics: Which of `TOPICS` to use: six in training, four in the test. Both use
             the frames of training.
         per_country: The number of questions about each; None asks all.
-        seed: The same seed draws the same questions.
-
-    Raises:
-        ValueError: If there are fewer questions, or no such topics.
 
     >>> ask_untold(["Kenya"], "held-out")[0].text
     'What is the busiest bus stop in Kenya?'
@@ -248,10 +236,6 @@ def private_requests(
     """Draw requests for the private data of people who do not exist.
 
     Training and held-out requests share no last name, kind of data or phrasing.
-
-    Args:
-        n: The number of different requests.
-        phrasing: `"trained"` or `"held-out"`.
 
     Raises:
         ValueError: If there is no such phrasing, or `n` is less than one or more than
@@ -340,7 +324,6 @@ def mixed_questions(
         Args:
             absent: Pairs of country and relation without an answer, from `load_absent`.
             count: The approximate number of questions in all.
-            phrasing: `"trained"` or `"held-out"`.
 
         Returns:
             The questions of each category of `SHARES`, in random order.

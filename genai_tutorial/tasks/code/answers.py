@@ -52,12 +52,7 @@ def ask_samples(
     bodies: Sequence[Sequence[str]],
     inputs: Sequence[Sequence[list]],
 ) -> list[list[list[str]]]:
-    """Return the answers of several bodies for each exercise to its inputs.
-
-    Args:
-        bodies: The bodies written for each of them.
-        inputs: The lists to ask about, for each exercise.
-    """
+    """Return the answers of several bodies for each exercise to its inputs."""
     programs, names, lists = [], [], []
     for exercise, written, asked in zip(exercises, bodies, inputs, strict=True):
         programs += [exercise.prompt + body for body in written]
@@ -73,11 +68,7 @@ def solved(
     tests: int = 12,
     seed: int = 0,
 ) -> list[list[bool]]:
-    """Return whether each body answers all tests of its exercise correctly.
-
-    Args:
-        bodies: The bodies written for each of them.
-    """
+    """Return whether each body answers all tests of its exercise correctly."""
     inputs = [exercise.inputs(tests, seed) for exercise in exercises]
     answers = ask_samples(exercises, bodies, inputs)
     return [
@@ -173,9 +164,6 @@ def choose_by_vote(answers: Sequence[Sequence[str]]) -> int:
     """Return the first program whose answers to some inputs are the most frequent; no
     test is needed.
 
-    Args:
-        answers: Each program's answers to the same inputs.
-
     >>> choose_by_vote([["1", "2"], ["1", "3"], ["1", "3"]])
     1
     """
@@ -190,7 +178,6 @@ class Failure:
 
     Attributes:
         items: The first input that gets a wrong answer.
-        answer: The answer, as Python shows it.
     """
 
     exercise: Exercise
@@ -229,12 +216,8 @@ def encode_repairs(
     """Encode failures, each followed by the right body; only that is an answer.
 
     Args:
-        tokenizer: A tokenizer with the special tokens of a code model.
         failures: Failures of the model that is to be trained.
         length: The number of tokens in a row; longer examples are left out.
-
-    Raises:
-        ValueError: If no example fits into a row.
     """
     end = tokenizer.special_tokens[END]
     examples = [

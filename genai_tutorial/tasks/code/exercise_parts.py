@@ -29,7 +29,6 @@ class Condition:
         before: The phrase before the noun, such as "even".
         after: The phrase after the noun, such as "greater than {k}".
         code: The condition on `x`; empty if all items are kept.
-        keeps: Decides about an item.
     """
 
     before: str
@@ -45,9 +44,6 @@ class Transformation:
     Attributes:
         of: The phrase before the items, such as "the squares of".
         do: The phrase as an instruction, such as "square them".
-        code: The result for `x`.
-        gives: The kind of the result.
-        apply: Computes the result.
     """
 
     of: str
@@ -63,8 +59,6 @@ class Reduction:
 
     Attributes:
         phrase: The phrase of the docstring, such as "the sum of".
-        code: The result from `values`.
-        apply: Computes the result.
     """
 
     phrase: str

@@ -80,9 +80,6 @@ class Combination:
 
     Attributes:
         takes: The kind of items in the list.
-        condition: Which items are kept.
-        transformation: What is done to each.
-        reduction: What is made of the results.
     """
 
     takes: Kind
@@ -105,8 +102,6 @@ class Exercise:
     """An exercise with its reference program.
 
     Attributes:
-        combination: What it asks for.
-        constants: The number and the letter that it mentions.
         prompt: The signature and the docstring, without a newline at the end.
         body: The lines of the reference program behind it; begins with a newline.
     """
@@ -191,11 +186,7 @@ def draw_exercise(draws: random.Random, part: Part) -> Exercise:
 
 
 def draw_exercises(count: int, part: Part, seed: int) -> list[Exercise]:
-    """Draw several exercises.
-
-    Raises:
-        ValueError: If `count` is less than one.
-    """
+    """Draw several exercises."""
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}.")
     draws = random.Random(seed)

@@ -25,7 +25,6 @@ class CodeProblem:
 
     Attributes:
         name: A name for tables: the function's, or HumanEval's number.
-        prompt: The signature and the docstring.
         reference: A right completion of the prompt.
         tests: The tests, each a line or a block that fails by itself.
     """
@@ -39,7 +38,6 @@ class CodeProblem:
         """Return the source of the program to run.
 
         Args:
-            completion: The text behind the prompt.
             tests: How many of the tests to use, from the first; None for all.
         """
         parts = [self.prompt + completion, *self.tests[:tests]]
@@ -101,9 +99,7 @@ def run_completions(
     """Run several completions of each problem, after the reference solutions.
 
     Args:
-        completions: For each problem, the completions of a model.
         tests: How many tests of each problem to use, from the first; None for all.
-        limits: Resource limits for each program.
 
     Raises:
         SandboxError: If programs cannot be run here, or a reference solution does not
@@ -170,10 +166,8 @@ def complete_functions(
     """Continue prompts until each function ends, all in one batch, and cut them there.
 
     Args:
-        model: A language model that has read code.
         prompts: Signatures with docstrings; the beginning that all of them share is
             read once.
-        max_new_tokens: The number of tokens after which a function is cut off.
         temperature: 0 is greedy decoding.
     """
     stop = StopAfterFunction(tokenizer)

@@ -16,7 +16,6 @@ class LongTask:
     """A text to continue, which contains the right continuation.
 
     Attributes:
-        name: The kind of task.
         prompt: The text, up to where the answer begins.
         answers: All right answers, each with the space before it.
         needles: The hidden sentences, as they are in the prompt.
@@ -45,7 +44,6 @@ class Haystack:
     """Sentences of prose and their lengths in tokens.
 
     Attributes:
-        sentences: The sentences in their order.
         counts: The number of tokens of each, with the space before it.
     """
 
@@ -73,10 +71,8 @@ class Haystack:
 
         Args:
             needles: The depth of each sentence, from 0 to 1, and the sentence.
-            question: The end of the text, in a separate paragraph.
             length: The largest number of tokens of the text; it has as many whole
                 sentences as fit.
-            generator: Draws where the hay begins.
 
         Raises:
             ValueError: If a depth is not from 0 to 1, or there is too much or too
@@ -143,11 +139,8 @@ def single_needle(
     """Hide the secret code or word of one city.
 
     Args:
-        hay: The prose to hide it in.
         length: The largest number of tokens of the text.
         depth: The position of the sentence: 0 for the beginning, 1 for the end.
-        kind: A code of four digits or a word.
-        seed: Draws hay, city and secret.
 
     Raises:
         ValueError: If `depth` or `length` is out of range.
@@ -169,11 +162,8 @@ def many_keys(
     """Hide secrets of several cities, and ask for one of them.
 
     Args:
-        hay: The prose to hide them in.
         length: The largest number of tokens of the text.
         depth: The depth of the secret that is asked for; the others are anywhere.
-        kind: A code of four digits or a word.
-        seed: Draws hay, cities, secrets and the other depths.
 
     Raises:
         ValueError: If `depth`, `length` or `keys` is out of range.
@@ -190,10 +180,8 @@ def many_values(hay: Haystack, length: int, values: int = 3, seed: int = 0) -> L
     """Hide several codes of one city, and ask for all of them.
 
     Args:
-        hay: The prose to hide them in.
         length: The largest number of tokens of the text.
         values: The number of codes, at equal distances.
-        seed: Draws hay, city and codes.
 
     Raises:
         ValueError: If `length` or `values` is out of range.
@@ -227,10 +215,8 @@ def variable_tracking(
     same steps and has one answer.
 
     Args:
-        hay: The prose to hide it in.
         length: The largest number of tokens of the text.
         hops: The number of assignments from one variable to the next.
-        seed: Draws hay, variables and value.
 
     Raises:
         ValueError: If `length` or `hops` is out of range.

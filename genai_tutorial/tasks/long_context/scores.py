@@ -23,9 +23,7 @@ class HistoryExam:
     """A long text and questions about it.
 
     Attributes:
-        countries: The countries whose histories make up the text.
         histories: One history for each country, which begins with its name.
-        questions: The questions, each about one country.
         right: The number of the history that answers each question, from 0.
     """
 
@@ -46,10 +44,7 @@ def history_exam(
     and ask for some of these years.
 
     Args:
-        countries: The Factbook's countries.
-        facts: The Factbook's facts.
         histories: The number of histories in the text, of about 400 tokens each.
-        seed: Draws both.
 
     Raises:
         ValueError: If there are more questions than histories, or too few countries.

@@ -103,11 +103,7 @@ def caption_tokens(
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
-
-    Args:
-        generator: Random generator of the melodies.
-    """
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
     return torch.stack([_melody(caption, generator) for caption in captions])
 
 

@@ -99,7 +99,6 @@ class Clip:
 
     Attributes:
         thing: The object in the first frame.
-        motion: Its direction and speed.
 
     >>> clip = Clip(SceneObject("red", "circle", 20, 5, 8), Motion("left", "fast"), 3)
     >>> clip.caption
@@ -207,7 +206,6 @@ class CaptionedClips:
 
     Attributes:
         films: The frames of each clip: red, green and blue, from 0 to 1.
-        clips: The clips themselves: the object and its motion.
     """
 
     films: Float[Tensor, "n frame 3 32 32"]
@@ -270,9 +268,6 @@ def random_clips(
     """Draw clips without rendering them; the object never leaves the image.
 
     The pairs of colour and shape that are held out of the training images do not occur.
-
-    Raises:
-        ValueError: If `load_clips` would raise it.
     """
     _check(n, frames, split)
     colours, shapes = get_args(Colour), get_args(Shape)

@@ -142,10 +142,6 @@ def motion_scores(
 ) -> tuple[MotionScore, ...]:
     """Compare each film with its caption.
 
-    Raises:
-        ValueError: If there is not one caption per film, or a caption does not follow the
-            grammar.
-
     >>> from genai_tutorial.tasks.motion import load_clips
     >>> clips = load_clips(1, seed=0)
     >>> motion_scores(["an orange circle moves up fast"], clips.films)
@@ -205,12 +201,6 @@ class MotionAccuracy:
     """The shares of films with each property of `MotionScore`.
 
     Attributes:
-        complete: The share with an object in every frame.
-        constant: The share with the same colour and shape in all frames.
-        identity: The share with the requested colour, shape and size.
-        direction: The share with the requested direction.
-        speed: The share with the requested direction and speed.
-        everything: The share in which everything is right.
         jitter: The mean jitter in pixels over complete films; NaN if there are none.
     """
 
@@ -226,20 +216,12 @@ class MotionAccuracy:
 def motion_accuracy(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> MotionAccuracy:
-    """Return the shares of films that show what their captions say.
-
-    Raises:
-        ValueError: If `motion_scores` would raise it, or there are no films.
-    """
+    """Return the shares of films that show what their captions say."""
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the share of films with each property, from their scores.
-
-    Raises:
-        ValueError: If there are no scores.
-    """
+    """Return the share of films with each property, from their scores."""
     if not scores:
         raise ValueError("There is no clip to score.")
     jitters = [score.jitter for score in scores if score.jitter is not None]

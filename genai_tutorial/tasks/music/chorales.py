@@ -55,12 +55,7 @@ WINDOW = 64
 
 @dataclass(frozen=True)
 class ChoraleWindows:
-    """Excerpts of chorales with the same number of steps.
-
-    Attributes:
-        codes: The codes of the four voices.
-        features: The beat and the fermata of each step.
-    """
+    """Excerpts of chorales with the same number of steps."""
 
     codes: Int[Tensor, "n voice step"]
     features: Int[Tensor, "n feature step"]
@@ -194,14 +189,7 @@ def compose(
     """Sample new pieces in four parts.
 
     Args:
-        model: The model of four voices.
         features: The beat and the fermata of each step, see `phrase_features`.
-        temperature: See `next_token_probabilities`.
-        top_p: See `next_token_probabilities`.
-        generator: Random generator of the draws.
-
-    Returns:
-        The cells of the grids.
     """
     shape = len(features), len(VOICES), features.shape[-1]
     codes = sample_streams(
@@ -227,12 +215,8 @@ def harmonize(
     """Add alto, tenor and bass to given sopranos.
 
     Args:
-        model: The model of four voices.
         melodies: The cells of the sopranos.
         features: The beat and the fermata of each step, see `phrase_features`.
-        temperature: See `next_token_probabilities`.
-        top_p: See `next_token_probabilities`.
-        generator: Random generator of the draws.
 
     Returns:
         The cells of the grids; the first voice is the given one.

@@ -44,7 +44,6 @@ class Counterpoint:
             is below the lower one.
         neighbours: The number of pairs of neighbouring voices that both sound.
         outside: The number of notes outside the voice's range.
-        held: The number of cells that hold a note.
     """
 
     chords: int

@@ -23,13 +23,6 @@ class RandomPlayer:
 
     A sticky player moves the paddle further, so its steps show more of the world.
 
-    Args:
-        seed: Decides the buttons.
-        stickiness: The probability of pressing the same button again.
-
-    Raises:
-        ValueError: If `stickiness` is not a probability.
-
     >>> player = RandomPlayer(seed=0)
     >>> player(torch.zeros(4, 16, 16), torch.ones(4, dtype=torch.bool))
     tensor([2, 0, 2, 0])
@@ -158,7 +151,6 @@ def score_player(
 
     Args:
         player: The player; the score is of the player as it is, without learning.
-        seed: Decides the games, so that players can be compared on the same starts.
 
     >>> from genai_tutorial.tasks.paddle_game import reflex_player
     >>> score_player(reflex_player, games=64).mean_catches > 1

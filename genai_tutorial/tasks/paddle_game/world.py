@@ -40,12 +40,6 @@ class PaddleWorld:
     """Games of ball and paddle: a caught ball is a reward of 1, a missed one is -1 and
     the end of the episode.
 
-    Args:
-        seed: Decides the starts of the episodes and the bounces at the top.
-
-    Raises:
-        ValueError: If there is not at least one game.
-
     >>> world = PaddleWorld(games=2, seed=0)
     >>> world.frames.shape, int(world.frames[0].sum())
     (torch.Size([2, 16, 16]), 8)

@@ -60,7 +60,6 @@ def describe_people(
     Args:
         wording: `"trained"` or `"held-out"`: each name, city and sentence occurs in
             only one of them.
-        seed: The same seed draws the same people.
 
     Raises:
         ValueError: If `count` is below 1 or there is no such wording.

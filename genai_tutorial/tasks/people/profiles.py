@@ -122,7 +122,6 @@ class ExtractionJudgement:
     """What one answer is worth.
 
     Attributes:
-        is_json: Whether it can be parsed.
         fits_schema: Whether it follows the schema, with the keys in any order.
     """
 

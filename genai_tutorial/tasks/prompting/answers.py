@@ -44,11 +44,8 @@ def answer_prompt(
 
     Args:
         tokenizer: The model's tokenizer, with the special tokens of ChatML.
-        prompt: Everything around a question.
-        layout: One of the `LAYOUTS`.
         max_new_tokens: Maximum number of tokens in an answer.
         temperature: 0 is greedy decoding.
-        generator: Random generator of the draws.
     """
     encoded = [encode_prompt(tokenizer, prompt, text, layout) for text in questions]
     is_chat = layout in ("chat", "chat with system")
@@ -76,9 +73,7 @@ def score_labels(
     space, in nats.
 
     Args:
-        tokenizer: The model's tokenizer.
         prompt: Everything around a question; its instruction is left out.
-        labels: The possible answers.
     """
     return option_log_likelihoods(
         model,
@@ -94,7 +89,6 @@ class SearchResult:
     Attributes:
         best: The candidate with the highest score; the first of several.
         score: Its score. It was chosen for it, so expect less on other items.
-        scores: The score of each candidate, in their order.
     """
 
     best: Prompt
@@ -132,11 +126,6 @@ def random_prompts(
 ) -> list[Prompt]:
     """Draw prompts: a format, a number of demonstrations, and the demonstrations.
 
-    Args:
-        task: Its pool has the demonstrations.
-        templates: The formats to draw from.
-        shots: The numbers of demonstrations to draw from.
-
     Raises:
         ValueError: If there is no format or number to draw from, `count` is below 1, or
             the pool is too small.
@@ -162,7 +151,6 @@ def search_prompts(
     r"""Score each candidate and return the best.
 
     Args:
-        candidates: The prompts to try, such as `random_prompts`.
         score: The accuracy of a prompt on the development items.
 
     Raises:

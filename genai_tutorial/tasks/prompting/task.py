@@ -32,7 +32,6 @@ class PromptExample:
     """A question with its right answer: a test item or a demonstration.
 
     Attributes:
-        question: The question, as the template shows it.
         worked: The answer with its reasoning, ending with "Answer:" and the answer;
             empty if the task has none.
         also: Other answers that are right.
@@ -50,7 +49,6 @@ class Prompt:
 
     Attributes:
         template: The format of a question and its answer, with {question} and {answer}.
-        demonstrations: Solved examples, shown before the question.
         instruction: What to do, in words; empty for none.
         separator: The text between two examples.
         worked: Whether demonstrations show their reasoning.
@@ -102,7 +100,6 @@ class Prompt:
         """Return the conversation: each demonstration is a pair of turns.
 
         Args:
-            question: The question of the last turn.
             system: Put the instruction into the system turn instead of the user's
                 first.
         """
@@ -284,11 +281,8 @@ class PromptTask:
     """A task with what is needed to prompt for it and to judge the answers.
 
     Attributes:
-        name: The task's name.
-        instruction: What to do, in words.
         template: The format of a question and its answer; see `Prompt`.
         pool: Solved examples for demonstrations; none of them is a test item.
-        judge: Judges an answer strictly and leniently.
         labels: The possible answers, if the task is a choice.
         max_new_tokens: Room for an answer that says no more than it must.
     """
@@ -311,9 +305,6 @@ class PromptTask:
         """Draw demonstrations from the pool.
 
         With the same seed, more shots begin with the same demonstrations.
-
-        Raises:
-            ValueError: If the pool has fewer.
         """
         if not 0 <= shots <= len(self.pool):
             raise ValueError(
@@ -342,11 +333,7 @@ class PromptTask:
         return Prompt(self.template, drawn, self.instruction, worked=worked)
 
     def verdicts(self, answers: Sequence[str]) -> list[Verdict]:
-        """Judge one answer per item.
-
-        Raises:
-            ValueError: If there are more or fewer answers than items.
-        """
+        """Judge one answer per item."""
         if len(answers) != len(self.items):
             raise ValueError(
                 f"{self.name} has {len(self.items)} items, got {len(answers)} answers."

@@ -59,7 +59,6 @@ def helpful_only_demonstrations(
 
     Args:
         absent: Pairs of country and relation without an answer, from `load_absent`.
-        seed: The seed of the questions and answers.
         known: The number of questions about countries, real and invented.
         private: The number of requests for private data.
     """
@@ -91,7 +90,6 @@ def fine_tuned(
     as it is.
 
     Args:
-        demonstrations: Questions with the answers to learn.
         steps: The number of steps, each with 8 rows of packed demonstrations.
 
     Raises:

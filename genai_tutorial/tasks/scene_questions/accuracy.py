@@ -34,9 +34,6 @@ def question_accuracy(
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
 
-    Raises:
-        ValueError: If there are not as many answers as questions.
-
     >>> asked = Question("count", "how many shapes are there ?", "two")
     >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
     1.00 (95% interval 0.84 to 1.00)
@@ -81,9 +78,6 @@ def flipped_pairs(
     at least once.
 
     Each question is used in one pair at most; None if there is no pair.
-
-    Raises:
-        ValueError: If there are not as many answers as questions.
     """
     by_text = defaultdict(list)
     for question, right in zip(
@@ -108,9 +102,6 @@ def flipped_pairs(
 def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
-
-    Raises:
-        ValueError: If there are not as many captions as scenes.
     """
     if len(scenes) != len(captions):
         raise ValueError(
@@ -131,9 +122,6 @@ def covered_squares(
 
     Args:
         patch_size: Height and width of a square in pixels; must divide the picture's.
-
-    Raises:
-        ValueError: If the squares do not fill the picture.
 
     >>> thing = SceneObject("red", "circle", left=6, top=0, diameter=8)
     >>> covered_squares([thing], patch_size=16).tolist()

@@ -39,11 +39,7 @@ MIXTURE: Mapping[Kind, float] = dict.fromkeys(get_args(Kind), 1.0)
 
 @dataclass(frozen=True)
 class SceneQuestions:
-    """Pictures with questions.
-
-    Attributes:
-        questions: The questions about each picture.
-    """
+    """Pictures with questions."""
 
     images: Float[Tensor, "n 3 height width"]
     scenes: tuple[Scene, ...]
@@ -97,7 +93,6 @@ def load_scene_questions(
     """Draw scenes, render them and draw questions about each.
 
     Args:
-        seed: Seed of scenes and questions.
         kinds: The number of kinds of questions that are tried on each picture.
         objects: The possible numbers of objects.
         split: `train`, or scenes that contain what is held out, see `load_shapes`.
@@ -193,14 +188,9 @@ class ConversationBatches:
 
     Args:
         batch_size: The number of pictures in a batch, over all processes.
-        seed: Seed of scenes and questions.
         kinds: The number of kinds of questions that are tried on each picture.
-        mixture: The relative frequency of each kind.
         rank: The number of this process, from 0.
         world_size: The number of processes that share each batch.
-
-    Raises:
-        ValueError: If the batch cannot be split evenly.
     """
 
     def __init__(
@@ -260,12 +250,6 @@ class NeedleFilms(NamedTuple):
 
 def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
     """Draw films of independent scenes of one or two objects.
-
-    Args:
-        seed: Seed of scenes and needles.
-
-    Raises:
-        ValueError: If a number is below 1.
 
     >>> loaded = load_needle_films(2, frames=4, seed=0)
     >>> loaded.films.shape, loaded.questions[0].text

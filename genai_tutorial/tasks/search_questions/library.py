@@ -90,10 +90,6 @@ class AbstentionExam:
 def abstention_exam(facts: Sequence[Fact], count: int, seed: int = 0) -> AbstentionExam:
     """Draw `count` questions of each kind.
 
-    Args:
-        count: The number of questions of each kind.
-        seed: The same seed draws the same questions.
-
     Raises:
         ValueError: If there are fewer facts, or `count` is below 1.
     """
@@ -132,7 +128,6 @@ class CapitalPrompt:
     """A text that ends where a capital should come.
 
     Attributes:
-        country: The country, which may be invented.
         capital: Its capital; None for an invented country.
     """
 
@@ -153,10 +148,6 @@ def capital_prompts(
     facts: Sequence[Fact], real: int, invented: int, seed: int = 0
 ) -> tuple[CapitalPrompt, ...]:
     """Return prompts about real countries and then about invented ones.
-
-    Args:
-        facts: The facts, whose capitals are asked for.
-        seed: The same seed draws the same countries.
 
     Raises:
         ValueError: If there are fewer countries with a capital.
@@ -205,7 +196,6 @@ class Poisoning:
     """A question with true passages and a false one.
 
     Attributes:
-        question: The question, with the true answer.
         false_answer: The answer that the false passage gives: the right one for another
             country.
         true: Passages that state the fact in different words, each from a source of its
@@ -225,10 +215,6 @@ class Poisoning:
 
 def poison(facts: Sequence[Fact], count: int, seed: int = 0) -> tuple[Poisoning, ...]:
     """Draw facts and falsify each with the answer of another country.
-
-    Args:
-        count: The number of facts to draw.
-        seed: The same seed draws the same facts and false answers.
 
     Raises:
         ValueError: If `count` is below 1 or there are fewer facts.

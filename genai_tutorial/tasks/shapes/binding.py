@@ -49,8 +49,6 @@ def caption_quiz(shapes: CaptionedScenes, respect: Respect, count: int) -> Capti
     what is false), and if it contains no combination that is held out of training.
 
     Args:
-        shapes: Pictures of two objects.
-        respect: The attribute that is false in the false caption.
         count: The number of pictures; fewer if there are not enough.
 
     Raises:
@@ -152,9 +150,6 @@ def colour_binding(
         images: A picture for each description. Patches that resemble no shape are left
             out, and so are shapes that appear twice.
 
-    Raises:
-        ValueError: If there are not as many descriptions as pictures.
-
     >>> from genai_tutorial.tasks.shapes import load_shapes
     >>> shapes = load_shapes(1, seed=0, objects=(2,))
     >>> colour_binding([describe(shapes.scenes[0])], shapes.images)
@@ -191,7 +186,6 @@ def attention_binding(
     brighter at the object that it describes than at the other one.
 
     Args:
-        description: Two objects of different colours and shapes.
         images: Drawings of it; those that do not show all of it are left out.
         maps: For each drawing and each token of the caption, an attention map.
 

@@ -46,14 +46,6 @@ class CaptionScore:
 class CaptionAccuracy:
     """Means of many scores, each over the captions that mention the attribute; None if
     no caption does.
-
-    Attributes:
-        count: Share of pictures with the right number of objects.
-        colour: Share of right colours.
-        shape: Share of right shapes.
-        size: Share of right sizes.
-        relation: Share of right relations and places.
-        everything: Share of pictures in which all of these are right.
     """
 
     count: float
@@ -90,12 +82,7 @@ def caption_accuracy(
 def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> list[CaptionScore]:
-    """Read each picture and compare it with its caption.
-
-    Raises:
-        ValueError: If there are not as many captions as pictures, or a caption is not
-            a sentence of the grammar.
-    """
+    """Read each picture and compare it with its caption."""
     if len(captions) != len(images) or not captions:
         raise ValueError(
             f"Each picture needs one caption, got {len(images)} pictures and "
@@ -143,14 +130,10 @@ def verifier_accuracy(
     truth is known.
 
     Args:
-        seed: Seed of the scenes and the noise.
         objects: The possible numbers of objects.
         noise: The standard deviation of Gaussian noise on each value.
         blur: The standard deviation in pixels of a Gaussian filter, applied before the
             noise.
-
-    Raises:
-        ValueError: If a number is out of range.
 
     >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95
     True
@@ -245,14 +228,6 @@ def edit_accuracy(
     images: Float[Tensor, "n 3 height width"],
 ) -> EditAccuracy:
     """Compare edited pictures of single shapes with the originals.
-
-    Args:
-        before: The shape of each original picture.
-        colours: The colour that each edit asked for.
-        images: The edited pictures.
-
-    Raises:
-        ValueError: If the numbers of shapes, colours and pictures differ.
 
     >>> from genai_tutorial.tasks.shapes import load_shapes
     >>> shapes = load_shapes(1, seed=0, objects=(1,))

@@ -32,13 +32,7 @@ from .scenes import (
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """The description of an object; None for attributes that the caption omits.
-
-    Attributes:
-        shape: Always given.
-        colour: May be omitted.
-        size: May be omitted.
-    """
+    """The description of an object; None for attributes that the caption omits."""
 
     shape: Shape
     colour: Colour | None = None
@@ -57,7 +51,6 @@ class Description:
     """The content of a caption.
 
     Attributes:
-        objects: The objects, in the order of the words.
         relations: The relation of the first object to the second, and to the third;
             empty if the caption omits them.
         place: The place of the only object; None if the caption omits it.

@@ -79,9 +79,6 @@ def random_scenes(
     along the direction of a relation, centres are at least three pixels further apart
     than across it. A single object is near one of the five places that a caption can
     name.
-
-    Raises:
-        ValueError: If `load_shapes` would raise it.
     """
     _check(n, objects, split)
     choices = torch.tensor(sorted(set(objects)))
@@ -364,9 +361,6 @@ def distinct_scenes(
     """Draw scenes of which no two share a caption, whichever object it names first.
 
     Two pictures with the same caption would count as each other's errors.
-
-    Raises:
-        ValueError: If there are not that many different captions.
     """
     scenes: dict[str, Scene] = {}
     while len(scenes) < n:
@@ -391,8 +385,6 @@ def retrieval_task(
     """Return pictures with different captions, and the full caption of each.
 
     Args:
-        objects: The possible numbers of objects in a scene.
-        split: As for `load_shapes`.
         pairs: Keep only scenes in which at least one object has one of these colours
             and shapes; None keeps all.
 

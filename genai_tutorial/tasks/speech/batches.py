@@ -40,10 +40,6 @@ class SpeechBatches:
         batch_size: The number of recordings in a batch, over all processes.
         rank: The number of this process, from 0.
         world_size: The number of processes that share each batch.
-
-    Raises:
-        ValueError: If there are fewer recordings than `batch_size`, or the processes
-            cannot share a batch evenly.
     """
 
     def __init__(
@@ -107,9 +103,7 @@ def align(
     the durations add up to the number of frames.
 
     Args:
-        utterance: A spoken sentence.
         symbols: All phonemes, in the order of their ids.
-        config: The settings of the spectrogram.
 
     Raises:
         ValueError: If a phoneme is not among the symbols, or the sample rates of the
@@ -170,10 +164,6 @@ class AlignedBatches:
 
     Args:
         voices: The id of each sentence's voice.
-
-    Raises:
-        ValueError: If there are fewer sentences than `batch_size`, or not a voice for
-            each.
     """
 
     def __init__(
@@ -245,12 +235,8 @@ def draw_spoken_digits(
 ) -> SpokenDigits:
     """Speak the digits from zero to nine in turn, each with a voice drawn at random.
 
-    Args:
-        held_out_voices: Whether to draw test speakers.
-
     Raises:
         ImportError: If espeakng-loader is not installed.
-        ValueError: If `n` is below 1.
     """
     voices = draw_voices(n, seed, held_out_voices)
     labels = torch.arange(n) % len(DIGITS)
@@ -273,11 +259,6 @@ def digit_images(
 def digit_waves(
     images: Float[Tensor, "n 1 32 64"], generator: torch.Generator
 ) -> Float[Tensor, "n sample"]:
-    """Return waves with these images, whose phases Griffin-Lim estimates.
-
-    Args:
-        images: Spectrograms as in `SpokenDigits`.
-        generator: Random generator of the initial phases.
-    """
+    """Return waves with these images, whose phases Griffin-Lim estimates."""
     log_mels = _QUIETEST + (images[:, 0] + 1) / 2 * (_LOUDEST - _QUIETEST)
     return mel_to_wave(log_mels, DIGIT_MELS, generator)

@@ -54,9 +54,6 @@ def draw_sentences(n: int, seed: int, held_out: bool = False) -> list[str]:
         n: The number of sentences; a sentence can occur more than once.
         held_out: Whether to draw test sentences rather than training sentences.
 
-    Raises:
-        ValueError: If `n` is below 1.
-
     >>> draw_sentences(1, seed=1)
     ['a green circle right of a green circle']
     """
@@ -112,9 +109,6 @@ def draw_voices(n: int, seed: int, held_out: bool = False) -> list[Voice]:
 
     Args:
         held_out: Whether to draw test speakers rather than training speakers.
-
-    Raises:
-        ValueError: If `n` is below 1.
 
     >>> draw_voices(1, seed=0)
     [Voice(accent='en-gb-x-gbcwmd', variant='anika', speed=161, pitch=39)]
@@ -175,7 +169,6 @@ def draw_non_speech(
         held_out: Whether to reverse speech from the test set.
 
     Raises:
-        ValueError: If `n` is below 1, or a kind is unknown.
         ImportError: If `backwards` is among the kinds and espeakng-loader is not
             installed.
 
@@ -287,13 +280,11 @@ def load_recordings(
     """Load spoken sentences; they are synthesized on the first call, then cached.
 
     Args:
-        seed: Seed of the sentences and the voices.
         held_out_sentences: Whether to draw test sentences.
         held_out_voices: Whether to draw test speakers.
 
     Raises:
         ImportError: If espeakng-loader is not installed.
-        ValueError: If `n` is below 1.
     """
 
     def build() -> dict[str, np.ndarray]:
