@@ -1,4 +1,6 @@
-"""Arithmetic as tokens: examples for training, and a model's answers as text."""
+"""Arithmetic as tokens, a model's answers as text, and what several sampled answers say
+about a model.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

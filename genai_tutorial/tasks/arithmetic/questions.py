@@ -1,4 +1,9 @@
-"""Arithmetic questions, and the split that keeps the same numbers out of both parts."""
+"""Arithmetic questions, the split that keeps the same numbers out of both parts, ways
+to write an answer, and the judge that reads one final answer or none.
+
+Two ideas, alone and together: a scratchpad of partial results before the answer, and
+all digits backwards, the ones first, so that each carry is known before it is needed.
+"""
 
 import hashlib
 import random
@@ -7,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from genai_tutorial.data import Source
+from genai_tutorial.tasks import check_same_length
 
 SUMS = Source(
     name="Sums",
@@ -95,68 +101,44 @@ def is_held_out(question: ArithmeticQuestion) -> bool:
 
 
 def random_sums(
-    count: int,
-    seed: int,
-    *,
-    held_out: bool = False,
-    terms: int = 4,
-    digits: int = 2,
+    count: int, seed: int, *, held_out: bool = False
 ) -> list[ArithmeticQuestion]:
-    """Return random sums, from one part of the split.
+    """Return random sums of four two-digit numbers, which may repeat.
 
     Args:
         held_out: Which part: the tenth for testing, or the rest for training.
 
     Raises:
-        ValueError: If `count` or `digits` is less than one, or there are fewer than two
-            terms.
+        ValueError: If `count` is less than one.
     """
-    if terms < 2 or digits < 1:
-        raise ValueError(
-            "A sum has at least two terms of at least one digit, got "
-            f"{terms} terms and {digits} digits."
-        )
+    draw = random.Random(f"sums {seed}")
     return _draw(
         count,
         held_out,
-        random.Random(f"sums {seed}"),
-        lambda source: ArithmeticQuestion(
-            tuple(
-                source.randint(10 ** (digits - 1), 10**digits - 1) for _ in range(terms)
-            )
-        ),
+        lambda: ArithmeticQuestion(tuple(draw.randint(10, 99) for _ in range(4))),
     )
 
 
-def random_products(
-    count: int, seed: int, *, held_out: bool = False
-) -> list[ArithmeticQuestion]:
-    """Return random products of two two-digit numbers, from one part of the split.
-
-    Args:
-        held_out: Which part: the tenth for testing, or the rest for training.
+def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
+    """Return random products of two two-digit numbers, which may repeat, from the part
+    for training.
     """
+    draw = random.Random(f"products {seed}")
     return _draw(
         count,
-        held_out,
-        random.Random(f"products {seed}"),
-        lambda source: ArithmeticQuestion(
-            (source.randint(10, 99), source.randint(10, 99)), "*"
-        ),
+        False,
+        lambda: ArithmeticQuestion((draw.randint(10, 99), draw.randint(10, 99)), "*"),
     )
 
 
 def _draw(
-    count: int,
-    held_out: bool,
-    source: random.Random,
-    draw: Callable[[random.Random], ArithmeticQuestion],
-) -> Sequence[ArithmeticQuestion]:
+    count: int, held_out: bool, draw: Callable[[], ArithmeticQuestion]
+) -> list[ArithmeticQuestion]:
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}.")
     questions: list[ArithmeticQuestion] = []
     while len(questions) < count:
-        question = draw(source)
+        question = draw()
         if is_held_out(question) == held_out:
             questions.append(question)
     return questions
@@ -250,11 +232,7 @@ def correct_answers(
     Args:
         backwards: Whether the ones come first.
     """
-    if len(questions) != len(texts):
-        raise ValueError(
-            f"Each question needs one answer, got {len(questions)} questions and "
-            f"{len(texts)} answers."
-        )
+    check_same_length(questions=questions, answers=texts)
     return [
         final_answer(text, backwards=backwards) == question.answer
         for question, text in zip(questions, texts, strict=True)

@@ -1,5 +1,5 @@
 """Tests of a language model's knowledge: facts that it completes, and questions that it
-answers, word for word.
+answers, drawn in held-out phrasings or mixed from all categories.
 """
 
 from collections.abc import Iterable, Sequence

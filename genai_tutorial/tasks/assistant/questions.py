@@ -1,5 +1,5 @@
-"""The words for facts: each relation in several sentences and in many questions, some
-of them kept for the test.
+"""The words for facts, questions about them with their right answers, and pre-training
+text that states them. Some words are kept for the test.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,6 @@
-"""Simulated raters: the gold rule, individual tastes, and noise."""
+"""Simulated raters with the gold rule, individual tastes and noise, the comparisons
+that they make, and probes of what a reward model has learned from these.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +23,10 @@ LONGEST_COUNTED = 60
 
 MOST_COURTESIES = 10
 """The number of courtesies up to which a taste for them grows."""
+
+
+SPREAD = 0.2
+"""The standard deviation of the raters' tastes, in units of the gold score."""
 
 
 @dataclass(frozen=True)
@@ -84,33 +90,27 @@ class Rater:
         return "a" if chance < self.probability(question, a, b) else "b"
 
 
-def random_raters(
-    n: int,
-    rule: GoldRule,
-    seed: int,
-    temperature: float | int = 0.5,
-    spread: float | int = 0.2,
-) -> list[Rater]:
+def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
     """Draw raters whose tastes differ.
 
-    Each taste is normally distributed around 0. The standard deviation is `spread` for
+    Each taste is normally distributed around 0. The standard deviation is `SPREAD` for
     certainty and for each courtesy, and half of it for ten words. One comparison in
     fifty is decided by a coin toss.
 
-    Args:
-        spread: The spread of their tastes; at 0 all raters are alike.
-
     Raises:
-        ValueError: If `n` is less than one, or the spread is negative.
+        ValueError: If `n` is less than one.
     """
-    if n < 1 or spread < 0:
-        raise ValueError(
-            "There must be at least one rater and a spread that is not negative, got "
-            f"{n} and {spread}"
-        )
-    tastes = spread * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
+    if n < 1:
+        raise ValueError(f"There must be at least one rater, got {n}")
+    tastes = SPREAD * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
     return [
-        Rater(rule, temperature, length / 2, politeness, certainty, carelessness=0.02)
+        Rater(
+            rule,
+            length=length / 2,
+            politeness=politeness,
+            certainty=certainty,
+            carelessness=0.02,
+        )
         for length, politeness, certainty in tastes.tolist()
     ]
 
@@ -262,8 +262,6 @@ Answer = Callable[[Question], str]
 def preference_probes(
     facts: Sequence[Fact],
     questions: Sequence[Question],
-    abstention: str = "I do not know.",
-    refusal: str = "I cannot help with that.",
     seed: int = 0,
 ) -> dict[str, list[PreferencePair]]:
     """Make pairs that differ in one respect, for each of eight respects.
@@ -288,6 +286,7 @@ def preference_probes(
 rejected='The capital of Kenya is Lima.')]
     """  # noqa: E501
     generator = torch.Generator().manual_seed(seed)
+    abstention, refusal = DECLINING_ANSWERS
 
     def right(question: Question) -> str:
         return f"{answer_sentence(question)}."

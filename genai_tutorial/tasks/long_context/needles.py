@@ -1,4 +1,9 @@
-"""Haystacks: prose of a given number of tokens, with sentences hidden in it."""
+"""Needles in a haystack: sentences hidden in prose of a given number of tokens, and
+four tasks of RULER with them, asked by completion.
+
+Base models only continue a text, and small chat models answer better that way too, so
+each question is the beginning of the hidden sentence.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -72,7 +77,8 @@ class Haystack:
         Args:
             needles: The depth of each sentence, from 0 to 1, and the sentence.
             length: The largest number of tokens of the text; it has as many whole
-                sentences as fit.
+                sentences as fit, counted with the space before each. The first has
+                none, which can cost a token or two more.
 
         Raises:
             ValueError: If a depth is not from 0 to 1, or there is too much or too
@@ -90,6 +96,12 @@ class Haystack:
         while end < len(self.counts) and used + self.counts[end] <= room:
             used += self.counts[end]
             end += 1
+        if end == start:
+            raise ValueError(
+                f"A text of {length} tokens has room for {room} tokens of hay, and its "
+                f"first sentence has {self.counts[start]}: choose a larger length, or "
+                "prose with shorter sentences."
+            )
         lines = list(self.sentences[start:end])
         # From the end to the beginning, so that no insertion shifts a later one.
         order = sorted(range(len(needles)), key=lambda n: needles[n][0], reverse=True)
@@ -247,7 +259,6 @@ def depth_grid(
     lengths: Sequence[int],
     depths: Sequence[float],
     seeds: Sequence[int],
-    kind: Kind = "code",
 ) -> dict[tuple[int, float], list[LongTask]]:
     """Return single needles for each length and depth, one for each seed.
 
@@ -256,7 +267,7 @@ def depth_grid(
     """
     return {
         (length, depth): [
-            single_needle(hay, length, depth, kind, seed) for seed in seeds
+            single_needle(hay, length, depth, seed=seed) for seed in seeds
         ]
         for length in lengths
         for depth in depths

@@ -1,5 +1,5 @@
-"""Questions about long histories: when did a country become independent? The year is
-in the text, among those of its other events and of other countries.
+"""Questions about long histories, scores for tasks on long contexts, and the loss along
+a stream.
 """
 
 import re
@@ -157,18 +157,17 @@ def score_tasks(
 
 @torch.no_grad()
 def stream_losses(
-    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache, piece: int = 64
+    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache
 ) -> Float[Tensor, "position-1"]:
     """Return the loss of each token after the first, in nats, of a text that is read
     with a cache.
 
     Args:
         ids: The text, of any length if the cache is a `SinkCache`.
-        piece: The number of tokens to read at once.
     """
     losses = []
-    for start in range(0, ids.shape[1] - 1, piece):
-        part = ids[:, start : min(start + piece, ids.shape[1] - 1)]
+    for start in range(0, ids.shape[1] - 1, 64):
+        part = ids[:, start : min(start + 64, ids.shape[1] - 1)]
         logits = model.logits(read_on(model, part, cache))[0]
         targets = ids[0, start + 1 : start + 1 + len(logits)]
         losses.append(
@@ -178,13 +177,13 @@ def stream_losses(
 
 
 def read_on(
-    model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache, piece: int = 256
+    model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache
 ) -> Float[Tensor, "1 last width"]:
     """Read more of a text into a cache, in pieces, and return the hidden states of the
     last piece.
     """
     context = AttentionContext.cached(cache)
-    for part in ids.split(piece, dim=1):
+    for part in ids.split(256, dim=1):
         hidden = model.read(part, context)
     return hidden
 

@@ -21,7 +21,6 @@ from genai_tutorial.tasks.assistant import (
     questions_of_all_categories,
     wins,
 )
-from genai_tutorial.tasks.assistant.behaviour import category_aware_answers
 
 RULE = GoldRule([Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")])
 KENYA = Question(
@@ -86,13 +85,13 @@ def test_behaviour_changes_are_signed_differences(behaviour, changes):
 
 
 def test_behaviour_measures_need_an_answer_for_each_question():
-    with pytest.raises(ValueError, match="got 2 and 1"):
+    with pytest.raises(ValueError, match="got 2 questions and 1 answers"):
         measure_behaviour(RULE, [KENYA, KENYA], ["Lima."])
-    with pytest.raises(ValueError, match="got 0 and 0"):
+    with pytest.raises(ValueError, match="at least one question"):
         measure_behaviour(RULE, [], [])
-    with pytest.raises(ValueError, match="got 1 questions, 1 and 0 answers"):
+    with pytest.raises(ValueError, match="1 questions and 1 first and 0 second"):
         wins(RULE, [KENYA], ["Lima."], [])
-    with pytest.raises(ValueError, match="got 1 questions, 1 and 0 answers"):
+    with pytest.raises(ValueError, match="1 questions and 1 before and 0 after"):
         behaviour_changes(RULE, "right", [KENYA], ["Lima."], [])
 
 
@@ -162,11 +161,8 @@ def test_gold_rule_scores_constant_answers_below_zero(answer):
 
 def test_category_aware_answers_refuse_private_requests_only():
     refusal, unknown = "I cannot help with that.", "I do not know."
-    assert category_aware_answers([KENYA, INVENTED, PRIVATE]) == [
-        unknown,
-        unknown,
-        refusal,
-    ]
+    answers = baseline_answers([KENYA, INVENTED, PRIVATE], ["Nairobi."] * 3)
+    assert answers["category, no facts"] == [unknown, unknown, refusal]
 
 
 def test_baseline_answers_need_the_assistants_answers():

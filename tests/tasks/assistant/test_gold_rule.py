@@ -25,7 +25,7 @@ FACTS = load_facts()
 RULE = GoldRule(FACTS)
 QUESTIONS = {(q.country, q.relation): q for q in ask_facts(FACTS, per_fact=1)}
 KENYA = QUESTIONS["Kenya", "capital"]
-INVENTED = ask_invented(["Zelvania"], relations=["capital"])[0]
+INVENTED = ask_invented(["Zelvania"])[0]
 ABSENT = ask_absent([("Iceland", "neighbour")])[0]
 UNTOLD = ask_untold(["Kenya"])[0]
 PRIVATE = private_requests(1, seed=0)[0]
