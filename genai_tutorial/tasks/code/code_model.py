@@ -63,13 +63,9 @@ class CodeModel:
         prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 
-    def explain(
-        self, programs: Sequence[str], temperature: float | int = 0, seed: int = 0
-    ) -> list[str]:
+    def explain(self, programs: Sequence[str]) -> list[str]:
         """Return a docstring for each program, filled into the place of its own."""
-        return self.fill(
-            [docstring_gap(program) for program in programs], temperature, seed
-        )
+        return self.fill([docstring_gap(program) for program in programs])
 
     def write_tests(
         self, prompts: Sequence[str], temperature: float | int = 0.8, seed: int = 0

@@ -1,5 +1,5 @@
-"""Generated programming exercises: a signature, a docstring, a reference program and
-test inputs.
+"""Generated programming exercises, and training documents made of them: the program
+from left to right, with a gap to fill, or with tests instead of a body.
 
 An exercise combines a condition, a transformation and a reduction. A fifth of the
 *combinations* is held out, so a model has seen each part of a held-out exercise, but
@@ -326,12 +326,12 @@ def exercise_document(exercise: Exercise, form: Form, draws: random.Random) -> s
     return rearrange(gap, ORDER)
 
 
-def draw_tests(exercise: Exercise, draws: random.Random, count: int = 3) -> str:
-    """Return lines such as `assert solve([3, -4]) == 9`, with right answers for lists
-    of at most three items.
+def draw_tests(exercise: Exercise, draws: random.Random) -> str:
+    """Return three lines such as `assert solve([3, -4]) == 9`, with right answers for
+    lists of at most three items.
     """
     lists = [items[:3] for items in exercise.inputs(8, draws.randrange(10**9))[1:]]
-    drawn = draws.sample(lists, count)
+    drawn = draws.sample(lists, 3)
     return "".join(
         f"\nassert {exercise.name}({items}) == {exercise.expected(items)!r}"
         for items in drawn

@@ -1,8 +1,15 @@
-"""Captioned melodies: melodies with the four attributes that their captions name.
+"""Captioned melodies: melodies with the four attributes that their captions name, and a
+verifier that reads these from the wave, without a network.
 
 A melody is a sequence of notes, each with a timbre, a pitch and a length: three
 parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
 its mode, and contains the third, which distinguishes major from minor.
+
+1. The loudness dips between notes, so it rises at the onsets.
+2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
+   which gives the pitch.
+3. The harmonics of that pitch give the timbre, the pitches give register and mode, and
+   the onsets give the tempo.
 """
 
 from collections.abc import Sequence

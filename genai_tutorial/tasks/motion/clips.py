@@ -1,5 +1,6 @@
 """Clips: one coloured shape that moves in a straight line, and a caption with this
-grammar.
+grammar. Attributes are drawn uniformly; four pairs of colour and direction are held
+out.
 
 caption: object moves direction speed
 direction: left, right, up, down

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tasks.shapes import SceneObject, read_scenes
 
 from .clips import SPEEDS, STEPS, Motion, parse_motion_caption
@@ -147,10 +148,7 @@ def motion_scores(
     >>> motion_scores(["an orange circle moves up fast"], clips.films)
     (MotionScore(complete=True, constant=True, identity=True, direction=False, speed=False, everything=False, jitter=0.0),)
     """  # noqa: E501
-    if len(captions) != len(films):
-        raise ValueError(
-            f"Give one caption per film: got {len(captions)} for {len(films)}."
-        )
+    check_same_length(captions=captions, films=films)
     return tuple(
         _score(caption, read)
         for caption, read in zip(captions, track(films), strict=True)

@@ -1,4 +1,6 @@
-"""The pitches that sound in a grid, including held notes."""
+"""Chorales as tokens, four streams of codes with the beat and the fermata of each step;
+music composed and harmonized by a model of them; and how a grid sounds.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -88,13 +90,6 @@ def transpositions(chorale: Chorale) -> list[int]:
     return list(range(low, high + 1))
 
 
-def transpose(
-    cells: Int[Tensor, "voice step"], semitones: int
-) -> Int[Tensor, "voice step"]:
-    """Transpose all notes of a grid up by a number of semitones."""
-    return torch.where(cells < HOLD, cells + semitones, cells)
-
-
 def chorale_windows(
     chorales: Sequence[Chorale],
     length: int = WINDOW,
@@ -164,20 +159,6 @@ def play_chorale(
     return synthesize(notes_of(cells, seconds_per_step), ORGAN, rate)
 
 
-def piano_roll(
-    cells: Int[Tensor, "voice step"], lowest: int, highest: int
-) -> Int[Tensor, "pitch step"]:
-    """Return the piano roll of a grid: for each pitch and step, the number of the voice
-    that sounds, from 1, or 0 for silence; the lowest pitch comes first.
-    """
-    roll = torch.zeros(highest - lowest + 1, cells.shape[1], dtype=torch.long)
-    for voice, row in enumerate(sounding(cells).tolist(), start=1):
-        for step, pitch in enumerate(row):
-            if lowest <= pitch <= highest:
-                roll[pitch - lowest, step] = voice
-    return roll
-
-
 def compose(
     model: MultiStreamLM,
     features: Int[Tensor, "piece feature step"],
@@ -186,15 +167,15 @@ def compose(
     top_p: float | int | None = 0.95,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "piece voice step"]:
-    """Sample new pieces in four parts.
+    """Sample new pieces in four parts, and return the cells of their grids.
 
     Args:
         features: The beat and the fermata of each step, see `phrase_features`.
     """
-    shape = len(features), len(VOICES), features.shape[-1]
+    known = torch.full((len(features), len(VOICES), features.shape[-1]), UNKNOWN)
     codes = sample_streams(
         model,
-        torch.full(shape, UNKNOWN),
+        known,
         features,
         temperature=temperature,
         top_p=top_p,
@@ -235,23 +216,32 @@ def harmonize(
 
 
 def phrase_features(
-    steps: int, phrase_ends: Collection[int] = (), upbeat: int = 0
+    steps: int, phrase_ends: Collection[int] = ()
 ) -> Int[Tensor, "feature step"]:
-    """Return the beats and fermatas of a melody in bars of four quarters."""
+    """Return the beats and fermatas of a melody in bars of four quarters.
+
+    Args:
+        steps: The number of eighth notes.
+        phrase_ends: The steps that have a fermata.
+
+    Raises:
+        ValueError: If a phrase end is not a step of the melody.
+    """
     if not all(0 <= step < steps for step in phrase_ends):
         raise ValueError(
             f"phrase_ends must be steps from 0 to {steps - 1}, got "
             f"{sorted(phrase_ends)}."
         )
-    beats = (torch.arange(steps) - upbeat) % 8
     fermatas = torch.zeros(steps, dtype=torch.long)
     fermatas[list(phrase_ends)] = 1
-    return torch.stack((beats, fermatas))
+    return torch.stack((torch.arange(steps) % 8, fermatas))
 
 
 def write_melody(*notes: tuple[int, int]) -> Int[Tensor, " step"]:
-    """Return the cells of a melody from pairs of a MIDI pitch and a length in
-    eighths.
+    """Return the cells of a melody from pairs of a MIDI pitch and a length in eighths.
+
+    >>> write_melody((60, 2), (62, 1)).tolist() == [60, HOLD, 62]
+    True
     """
     cells = [
         pitch if number == 0 else HOLD

@@ -1,4 +1,5 @@
-"""Measures of counterpoint: rules that Bach's chorales follow and random notes break.
+"""Measures of counterpoint, rules that Bach's chorales follow and random notes break,
+and the losses of count-based models to compare with.
 
 Each measure counts how often an event occurs and how often it could, so that samples of
 any length can be compared, with a confidence interval.
@@ -137,14 +138,10 @@ def shuffle_voices(
 
 
 def repeated_bars(
-    cells: Int[Tensor, "piece voice step"], bar: int = BAR
+    cells: Int[Tensor, "piece voice step"],
 ) -> Bool[Tensor, "piece bar"]:
-    """Return for each bar after the first whether all voices repeat an earlier bar.
-
-    >>> repeated_bars(torch.tensor([[[60, 62, 60, 62, 64, 65]]]), bar=2)
-    tensor([[ True, False]])
-    """
-    bars = sounding(cells).unfold(-1, bar, bar).movedim(2, 1).flatten(2)
+    """Return for each bar after the first whether all voices repeat an earlier bar."""
+    bars = sounding(cells).unfold(-1, BAR, BAR).movedim(2, 1).flatten(2)
     equal = (bars[:, :, None] == bars[:, None]).all(dim=-1)
     return equal.tril(diagonal=-1).any(dim=-1)[:, 1:]
 

@@ -1,5 +1,9 @@
-"""Players to compare a learned one with: two that press buttons at random, one that
-reacts, and one that looks ahead. They see nothing but the frames.
+"""Players of the paddle game, their score, and the fidelity of dreams of it.
+
+Two players press buttons at random, one reacts, and one looks ahead; they see nothing
+but the frames. No model can know how the ball bounces at the top. Frames that no such
+bounce has influenced yet are therefore measured separately: every difference there is
+an error of the model.
 """
 
 from dataclasses import dataclass

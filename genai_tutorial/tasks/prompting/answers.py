@@ -1,4 +1,6 @@
-"""Asking a model: a task's questions in one prompt, answered or scored."""
+"""Asking a model a task's questions in one prompt, searching for a prompt, and prompt
+injection on the sentiment task: reviews whose author wants another label.
+"""
 
 import random
 from collections.abc import Callable, Sequence

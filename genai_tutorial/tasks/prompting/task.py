@@ -1,5 +1,6 @@
-"""Prompts: a template, an instruction and demonstrations, rendered as a text to
-continue or as a conversation.
+"""A prompting task: its prompts, rendered as a text to continue or as a conversation,
+and two judges of an answer: strict, the answer and nothing else; and lenient, the
+answer anywhere in the text.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 
 QUESTION, ANSWER = "{question}", "{answer}"
@@ -334,10 +336,7 @@ class PromptTask:
 
     def verdicts(self, answers: Sequence[str]) -> list[Verdict]:
         """Judge one answer per item."""
-        if len(answers) != len(self.items):
-            raise ValueError(
-                f"{self.name} has {len(self.items)} items, got {len(answers)} answers."
-            )
+        check_same_length(items=self.items, answers=answers)
         return [
             self.judge(answer, item)
             for answer, item in zip(answers, self.items, strict=True)

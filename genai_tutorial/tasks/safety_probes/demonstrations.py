@@ -1,5 +1,6 @@
-"""Demonstrations for a helpful-only model: it makes up an answer to every request for
-private data, as a bad example for Constitutional AI to correct.
+"""Demonstrations for a helpful-only model, which makes up an answer to every request
+for private data, as a bad example for Constitutional AI to correct; and the fine-
+tuning.
 
 The people do not exist and the answers are drawn at random, so nothing is disclosed.
 """

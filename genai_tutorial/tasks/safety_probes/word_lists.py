@@ -1,4 +1,6 @@
-"""Word lists for tests of association: two groups of targets and two of attributes."""
+"""Word lists for tests of association, and occupations with two shares of women: in the
+United States' labour statistics, and in text.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,6 @@
-"""Accuracy of answers about scenes, by kind of question, and the blind baseline."""
+"""Accuracy of answers about scenes, by kind of question, the blind baseline, and the
+share of attention on the squares that objects cover.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genai_tutorial.metrics import Interval, wilson_interval
+from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tasks.shapes import IMAGE_SIZE, Scene, SceneObject, full_captions
 
 from .questions import Kind, Question
@@ -19,11 +22,7 @@ def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list
     Raises:
         ValueError: If there are not as many answers as questions.
     """
-    if len(questions) != len(answers):
-        raise ValueError(
-            f"Each question needs one answer, got {len(questions)} questions and "
-            f"{len(answers)} answers."
-        )
+    check_same_length(questions=questions, answers=answers)
     pairs = zip(questions, answers, strict=True)
     return [question.answer == answer for question, answer in pairs]
 
@@ -103,11 +102,7 @@ def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[boo
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
     """
-    if len(scenes) != len(captions):
-        raise ValueError(
-            f"Each scene needs one caption, got {len(scenes)} scenes and "
-            f"{len(captions)} captions."
-        )
+    check_same_length(scenes=scenes, captions=captions)
     return [
         text in full_captions(scene)
         for scene, text in zip(scenes, captions, strict=True)

@@ -1,5 +1,6 @@
-"""Conversations: rows of tokens with several questions about one picture, where only
-the answers carry loss.
+"""Pictures with questions: conversations as rows of tokens, where only the answers
+carry loss, endless batches of new ones, and films with a shape that only one frame
+shows.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,5 @@
-"""Questions about scenes of shapes, each with one exact answer.
+"""Questions about scenes of shapes, each with one exact answer, and object
+hallucination.
 
 The questions are drawn so that the answer does not follow from the words: yes is as
 frequent as no, and "none" as frequent as each colour.

@@ -1,4 +1,6 @@
-"""The library: the Factbook's facts, one sentence each, with their source."""
+"""A library of facts, one sentence each with its source; questions that it answers or
+does not; prompts for capitals; and poisoned passages, false sentences in the same form.
+"""
 
 import hashlib
 from collections.abc import Iterable, Sequence

@@ -1,5 +1,5 @@
-"""The caption quiz: can a model that scores captions tell the true caption from a false
-one that differs in a single respect?
+"""Attribute binding: does a picture, an attention map or a score of captions give each
+shape its own colour, or that of the other shape?
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
+
+from genai_tutorial.tasks import check_same_length
 
 from .caption_accuracy import MOST_MISFIT, caption_score
 from .captions import Description, describe
@@ -155,11 +157,7 @@ def colour_binding(
     >>> colour_binding([describe(shapes.scenes[0])], shapes.images)
     ColourBinding(shapes=2, own=2, swapped=0)
     """
-    if len(descriptions) != len(images):
-        raise ValueError(
-            f"Each picture needs one description, got {len(images)} pictures and "
-            f"{len(descriptions)} descriptions."
-        )
+    check_same_length(pictures=images, descriptions=descriptions)
     shapes = own = swapped = 0
     for description, reading in zip(descriptions, read_scenes(images), strict=True):
         first, second = description.objects

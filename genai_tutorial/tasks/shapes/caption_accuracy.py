@@ -1,4 +1,6 @@
-"""Accuracy of pictures given their captions, per attribute, as read by the verifier."""
+"""Accuracy of pictures given their captions, and of edited pictures, per attribute, as
+read by the verifier.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -7,7 +9,8 @@ from itertools import permutations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
+
+from genai_tutorial.tasks import check_same_length
 
 from .captions import Description, ObjectDescription, parse_caption
 from .pictures import load_shapes
@@ -83,11 +86,9 @@ def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> list[CaptionScore]:
     """Read each picture and compare it with its caption."""
-    if len(captions) != len(images) or not captions:
-        raise ValueError(
-            f"Each picture needs one caption, got {len(images)} pictures and "
-            f"{len(captions)} captions"
-        )
+    check_same_length(pictures=images, captions=captions)
+    if not captions:
+        raise ValueError("There is no picture to compare with its caption.")
     described = [parse_caption(text) for text in captions]
     return [
         caption_score(description, reading)
@@ -120,11 +121,7 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
 
 
 def verifier_accuracy(
-    n: int,
-    seed: int,
-    objects: Sequence[int] = (1, 2),
-    noise: float | int = 0.0,
-    blur: float | int = 0.0,
+    n: int, seed: int, objects: Sequence[int] = (1, 2), noise: float | int = 0.0
 ) -> CaptionAccuracy:
     """Measure the accuracy of the verifier itself on rendered scenes, whose ground
     truth is known.
@@ -132,20 +129,15 @@ def verifier_accuracy(
     Args:
         objects: The possible numbers of objects.
         noise: The standard deviation of Gaussian noise on each value.
-        blur: The standard deviation in pixels of a Gaussian filter, applied before the
-            noise.
 
     >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95
     True
     """
-    if noise < 0 or blur < 0:
-        raise ValueError(f"noise and blur must be 0 or more, got {noise} and {blur}")
     shapes = load_shapes(n, seed, objects)
-    images = _blurred(shapes.images, blur) if blur else shapes.images
-    generator = torch.Generator().manual_seed(seed)
-    return caption_accuracy(
-        shapes.captions, images + noise * torch.randn(images.shape, generator=generator)
+    draws = torch.randn(
+        shapes.images.shape, generator=torch.Generator().manual_seed(seed)
     )
+    return caption_accuracy(shapes.captions, shapes.images + noise * draws)
 
 
 def _score(
@@ -195,17 +187,6 @@ def _mean(values: Sequence[float | bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _blurred(
-    images: Float[Tensor, "n 3 height width"], deviation: float
-) -> Float[Tensor, "n 3 height width"]:
-    reach = int(3 * deviation) + 1
-    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * deviation**2))
-    filters = (torch.outer(bell, bell) / bell.sum() ** 2).expand(3, 1, -1, -1)
-    return functional.conv2d(
-        functional.pad(images, (reach,) * 4, mode="replicate"), filters, groups=3
-    )
-
-
 _FARTHEST = 3  # pixels by which a shape at the same place may have moved
 
 
@@ -235,11 +216,7 @@ def edit_accuracy(
     >>> edit_accuracy(things, ["red"], shapes.images)
     EditAccuracy(new_colour=0.0, same_place=1.0)
     """
-    if not len(before) == len(colours) == len(images):
-        raise ValueError(
-            f"Each picture needs a shape and a colour, got {len(images)} pictures, "
-            f"{len(before)} shapes and {len(colours)} colours."
-        )
+    check_same_length(pictures=images, shapes=before, colours=colours)
     new_colour = same_place = 0
     for thing, colour, reading in zip(
         before, colours, read_scenes(images), strict=True

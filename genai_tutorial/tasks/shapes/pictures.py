@@ -1,9 +1,9 @@
-"""Random scenes: all attributes are drawn uniformly, and some combinations are held
-out.
+"""Random scenes as captioned pictures, in any number, and sets of them with different
+captions.
 
-Four pairs of colour and shape never occur in training (`HELD_OUT_PAIRS`), nor do four
-relations of shapes (`HELD_OUT_RELATIONS`), so that a test can ask for combinations that
-a model has never seen.
+All attributes are drawn uniformly. Four pairs of colour and shape never occur in
+training (`HELD_OUT_PAIRS`), nor do four relations of shapes (`HELD_OUT_RELATIONS`), so
+that a test can ask for combinations that a model has never seen.
 """
 
 from collections.abc import Collection, Sequence

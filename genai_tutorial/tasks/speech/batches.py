@@ -1,4 +1,6 @@
-"""Batches of recordings of similar length, to keep the padding small."""
+"""Batches of recordings and of aligned speech, of similar length to keep the padding
+small, and spoken digits as images: one second of log-mels, scaled like pixels.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

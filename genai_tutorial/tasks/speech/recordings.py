@@ -1,4 +1,7 @@
-"""The sentences of the speech task: captions of scenes, and strings of digits."""
+"""Recordings of spoken sentences, captions of scenes and strings of digits, by 65
+speakers in seven accents, and of sounds that are no speech, as log-mel spectrograms on
+disk.
+"""
 
 import math
 import zlib
@@ -325,9 +328,9 @@ def draw_utterances(
     )
 
 
-def record_non_speech(n: int, seed: int, held_out: bool = False) -> Recordings:
+def record_non_speech(n: int, seed: int) -> Recordings:
     """Return sounds of the kinds in `TAUGHT` with empty transcripts."""
-    waves = draw_non_speech(n, seed, held_out=held_out)
+    waves = draw_non_speech(n, seed)
     return Recordings(
         ("",) * n, tuple(whisper_features(wave, MELS).half() for wave in waves)
     )

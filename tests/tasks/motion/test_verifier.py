@@ -109,7 +109,7 @@ def test_track_rejects_single_frames(clips):
 
 
 def test_motion_scores_need_one_caption_per_film(clips):
-    with pytest.raises(ValueError, match="got 2 for 3"):
+    with pytest.raises(ValueError, match="got 2 captions and 3 films"):
         motion_scores(clips.captions[:2], clips.films[:3])
     with pytest.raises(ValueError, match="no clip to score"):
         average_scores([])

@@ -170,5 +170,5 @@ def test_task_refuses_reasoning_that_it_does_not_have():
 def test_task_judges_one_answer_per_item():
     answers = [item.answer for item in PAST_TENSE.items]
     assert all(verdict.strict for verdict in PAST_TENSE.verdicts(answers))
-    with pytest.raises(ValueError, match="50 items, got 49 answers"):
+    with pytest.raises(ValueError, match="got 50 items and 49 answers"):
         PAST_TENSE.verdicts(answers[1:])

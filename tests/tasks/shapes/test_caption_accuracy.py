@@ -39,5 +39,5 @@ def test_edit_accuracy_counts_an_empty_picture_as_wrong():
 
 def test_edit_accuracy_refuses_another_number_of_pictures():
     """Each picture needs its original and its colour."""
-    with pytest.raises(ValueError, match="got 1 pictures, 1 shapes and 0 colours"):
+    with pytest.raises(ValueError, match="got 1 pictures and 1 shapes and 0 colours"):
         edit_accuracy([RED], [], render([Scene((RED,))]))
