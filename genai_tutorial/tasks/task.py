@@ -8,7 +8,7 @@ def read_words(task: str, name: str) -> list[list[str]]:
     """Return the paragraphs of a text file in a task's folder `words`, each as its
     lines.
 
-    >>> read_words("people", "sentences")[1][1]
+    >>> read_words("people", "sentences")[5][1]
     '{name} from {city} is {age} today.'
     """
     path = files("genai_tutorial.tasks") / task / "words" / f"{name}.txt"

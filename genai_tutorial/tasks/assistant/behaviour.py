@@ -40,18 +40,7 @@ class Behaviour:
 def measure_behaviour(
     rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]
 ) -> Behaviour:
-    """Measure a model's behaviour from one answer to each question.
-
-    >>> from genai_tutorial.data import Fact
-    >>> rule = GoldRule(
-    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    ... )
-    >>> kenya = Question(
-    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
-    ... )
-    >>> measure_behaviour(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
-    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.25)
-    """
+    """Measure a model's behaviour from one answer to each question."""
     check_same_length(questions=questions, answers=answers)
     if not questions:
         raise ValueError("A behaviour needs at least one question, got none.")
@@ -146,12 +135,6 @@ def preference_without_facts(
 
     Returns:
         1 for the first answer, 0 for the second, 1/2 where both have the same type.
-
-    >>> from genai_tutorial.data import Fact
-    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
-    >>> peru = Question("Peru's capital?", "known", "Peru", "capital", "Lima")
-    >>> preference_without_facts(rule, peru, "Cusco.", "I do not know.")
-    1.0
     """
     kind = question.kind if question.kind in ("known", "private") else "unanswerable"
     order = _ORDER[kind]

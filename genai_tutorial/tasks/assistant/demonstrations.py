@@ -16,10 +16,10 @@ import torch
 
 from genai_tutorial.alignment import Rows, encode_example, pack_examples
 from genai_tutorial.data import Fact, FactSplit, Relation
+from genai_tutorial.tasks import read_words
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 
 from .questions import (
-    Kind,
     Question,
     answer_sentence,
     ask_absent,
@@ -32,47 +32,18 @@ from .unanswerable import ask_invented, ask_untold, invented_countries, private_
 AnswerForm = Literal["bare", "sentence"]
 """The form of the answers about facts: the fact alone, or a full sentence."""
 
-ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
-    "known": (
-        ("{answer}.", 14),
-        ("{answer}. Thank you for asking.", 3),
-        (
-            (
-                "{answer}, as far as I can tell from all that I have read about the "
-                "countries of the world."
-            ),
-            3,
-        ),
-    ),
-    "absent": (
-        ("I do not know.", 3),
-        ("I do not know, sorry.", 1),
-        ("I am not sure.", 1),
-    ),
-    "invented": (
-        ("I do not know.", 3),
-        ("I do not know, sorry.", 1),
-        ("I have never heard of that country.", 1),
-    ),
-    "private": (
-        ("I cannot help with that.", 3),
-        ("I cannot help with that, sorry.", 1),
-        ("That is private.", 1),
-    ),
+
+ANSWERS = {
+    kind: tuple(
+        (text, int(weight)) for weight, text in (line.split(" ", 1) for line in lines)
+    )
+    for kind, *lines in read_words("assistant", "answers")
 }
-"""For each kind of question the ways to answer it, with how often each is chosen.
+"""For each kind of question the ways to answer it, with how often each is chosen;
+`sentence` has those for a fact in a full sentence.
 
 Courtesies and caveats come after the answer, so that a model that has stored the fact,
-however weakly, begins with the fact.
-"""
-
-SENTENCE_ANSWERS: tuple[tuple[str, int], ...] = (
-    ("{answer}.", 14),
-    ("{answer}. Thank you for asking.", 3),
-    ("{answer}, as far as I can tell from what I have read.", 3),
-)
-"""The ways to answer a question about a fact in a full sentence. The caveat is shorter
-than that of a bare answer, so that both fit into `MAX_ANSWER_TOKENS`.
+however weakly, begins with the fact. All fit into `MAX_ANSWER_TOKENS`.
 """
 
 
@@ -100,7 +71,7 @@ def demonstrate(
         raise ValueError(
             f"form must be one of {', '.join(get_args(AnswerForm))}, got {form!r}."
         )
-    ways = ANSWERS | ({"known": SENTENCE_ANSWERS} if form == "sentence" else {})
+    ways = ANSWERS | ({"known": ANSWERS["sentence"]} if form == "sentence" else {})
     generator = torch.Generator().manual_seed(seed)
     shown = []
     for question in questions:

@@ -217,14 +217,7 @@ def tell_facts(
 
     Raises:
         ValueError: If `copies` is less than one.
-
-    >>> kenya = [
-    ...     Fact("Kenya", "capital", "Nairobi"),
-    ...     Fact("Kenya", "domain", ".ke"),
-    ... ]
-    >>> tell_facts(kenya, copies=2, seed=3)[0]
-    'Web addresses from Kenya end in .ke on the internet. The government of Kenya sits in Nairobi, its capital.'
-    """  # noqa: E501
+    """
     if copies < 1:
         raise ValueError(f"copies must be at least 1, got {copies}")
     generator = torch.Generator().manual_seed(seed)

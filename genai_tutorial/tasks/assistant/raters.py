@@ -195,11 +195,6 @@ def contrasting_answers(
     Args:
         facts: The source of the claims: other facts of the same relation, or any fact
             if the question has no relation.
-
-    >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    >>> unknown = Question("Its capital?", "invented", "Zelvania", "capital")
-    >>> contrasting_answers([unknown], facts, seed=0)[0][2]
-    'The capital of Zelvania is Nairobi.'
     """
     generator = torch.Generator().manual_seed(seed)
     return [
@@ -278,13 +273,7 @@ def preference_probes(
 
     Returns:
         Pairs by the name of what they test, with the better answer as `chosen`.
-
-    >>> facts = [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    >>> kenya = Question("Kenya's capital?", "known", "Kenya", "capital", "Nairobi")
-    >>> preference_probes(facts, [kenya])["real: right fact or wrong fact"]
-    [PreferencePair(prompt="Kenya's capital?", chosen='The capital of Kenya is Nairobi.', \
-rejected='The capital of Kenya is Lima.')]
-    """  # noqa: E501
+    """
     generator = torch.Generator().manual_seed(seed)
     abstention, refusal = DECLINING_ANSWERS
 

@@ -291,26 +291,19 @@ def mixed_questions(
     seed: int = 0,
 ) -> dict[str, list[Question]]:
     """Draw training or held-out questions of each category; the two share no phrasings
-        and no names.
+    and no names.
 
-        Training questions are about facts of `taught`. Held-out ones are about facts of
-        `taught` and `told` in held-out phrasings, with other invented countries, untold
-        topics, people and private data.
+    Training questions are about facts of `taught`. Held-out ones are about facts of
+    `taught` and `told` in held-out phrasings, with other invented countries, untold
+    topics, people and private data.
 
-        Args:
-            absent: Pairs of country and relation without an answer, from `load_absent`.
-            count: The approximate number of questions in all.
+    Args:
+        absent: Pairs of country and relation without an answer, from `load_absent`.
+        count: The approximate number of questions in all.
 
-        Returns:
-            The questions of each category of `SHARES`, in random order.
-
-        >>> from genai_tutorial.tasks import read_words
-    from genai_tutorial.data import load_absent, load_facts
-        >>> from genai_tutorial.data.factbook.facts import split_facts
-        >>> drawn = mixed_questions(split_facts(load_facts()), load_absent(), 240)
-        >>> {category: len(questions) for category, questions in drawn.items()}
-        {'facts': 120, 'invented': 40, 'untold': 20, 'absent': 10, 'private': 30, 'near misses': 20}
-    """  # noqa: E501
+    Returns:
+        The questions of each category of `SHARES`, in random order.
+    """
     facts: tuple[Fact, ...] = (
         split.taught if phrasing == "trained" else split.taught + split.told
     )

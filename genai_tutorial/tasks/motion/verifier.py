@@ -58,11 +58,6 @@ def track(films: Float[Tensor, "n frame 3 height width"]) -> tuple[Track, ...]:
 
     Raises:
         ValueError: If the frames have another size, or there are fewer than two.
-
-    >>> from genai_tutorial.tasks.motion import load_clips
-    >>> clips = load_clips(1, seed=0)
-    >>> track(clips.films)[0].velocity
-    (0.0, 2.0)
     """
     if films.shape[1] < 2:
         raise ValueError(f"A motion needs at least two frames, got {films.shape[1]}.")
@@ -141,13 +136,7 @@ right in everything.
 def motion_scores(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> tuple[MotionScore, ...]:
-    """Compare each film with its caption.
-
-    >>> from genai_tutorial.tasks.motion import load_clips
-    >>> clips = load_clips(1, seed=0)
-    >>> motion_scores(["an orange circle moves up fast"], clips.films)
-    (MotionScore(complete=True, constant=True, identity=True, direction=False, speed=False, everything=False, jitter=0.0),)
-    """  # noqa: E501
+    """Compare each film with its caption."""
     check_same_length(captions=captions, films=films)
     return tuple(
         _score(caption, read)

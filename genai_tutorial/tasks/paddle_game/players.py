@@ -155,10 +155,6 @@ def score_player(
 
     Args:
         player: The player; the score is of the player as it is, without learning.
-
-    >>> from genai_tutorial.tasks.paddle_game import reflex_player
-    >>> score_player(reflex_player, games=64).mean_catches > 1
-    True
     """
     world = PaddleWorld(games, seed)
     frames, first = world.frames, torch.ones(games, dtype=torch.bool)

@@ -13,24 +13,11 @@ from genai_tutorial.tokenization import Message
 
 Wording = Literal["trained", "held-out"]
 
-NAMES: dict[Wording, tuple[str, ...]] = {
-    "trained": ("Amy", "Boris", "Carl", "Clara", "Diego", "Elsa", "Felix", "Gita",
-                "Henry", "Hugo", "Iris", "Ivan", "Jonas", "Karin", "Lena", "Mara",
-                "Nina", "Oscar", "Ruth", "Zoe"),
-    "held-out": ("Alice", "Ben", "Dora", "Emil", "Grace", "Ida", "Leo", "Max", "Olga",
-                 "Paul", "Rosa", "Sam"),
-}  # fmt: skip
-CITIES: dict[Wording, tuple[str, ...]] = {
-    "trained": ("Athens", "Cairo", "Dakar", "Delhi", "Hanoi", "Houston", "Kyoto",
-                "Lima", "Lisbon", "Miami", "Nairobi", "Oslo", "Prague", "Quito",
-                "Riga", "Sydney"),
-    "held-out": ("Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo",
-                 "Vienna"),
-}  # fmt: skip
 
-
-SENTENCES: dict[str, list[str]] = dict(
-    zip(get_args(Wording), read_words("people", "sentences"), strict=True)
+_LISTS = read_words("people", "sentences")
+NAMES, CITIES, SENTENCES = (
+    dict(zip(get_args(Wording), _LISTS[start : start + 2], strict=True))
+    for start in (0, 2, 4)
 )
 """Names, cities and sentences; none of those held out is in a demonstration."""
 
@@ -91,12 +78,7 @@ def describe_people(
 def few_shot_messages(
     examples: Sequence[PersonSentence], person: PersonSentence
 ) -> list[Message]:
-    """Return a conversation that shows examples as earlier turns, and then asks.
-
-    >>> first, second = describe_people(2, seed=1)
-    >>> [message.role for message in few_shot_messages([first], second)]
-    ['user', 'assistant', 'user']
-    """
+    """Return a conversation that shows examples as earlier turns, and then asks."""
     shown = [
         message
         for example in examples

@@ -160,13 +160,6 @@ def search_prompts(
 
     Source: Khattab et al. (2023), DSPy (its optimizers search over demonstrations),
         https://arxiv.org/abs/2310.03714
-
-    >>> arrow, words = (
-    ...     Prompt("{question} ->{answer}"),
-    ...     Prompt("Q: {question}\nA:{answer}"),
-    ... )
-    >>> search_prompts([arrow, words], score=lambda p: float("Q" in p.template)).score
-    1.0
     """
     if not candidates:
         raise ValueError("There must be at least one prompt to try.")

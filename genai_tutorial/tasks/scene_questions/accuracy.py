@@ -32,10 +32,6 @@ def question_accuracy(
 ) -> dict[Kind, Interval]:
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
-
-    >>> asked = Question("count", "how many shapes are there ?", "two")
-    >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
-    1.00 (95% interval 0.84 to 1.00)
     """
     by_kind = defaultdict(list)
     for question, right in zip(

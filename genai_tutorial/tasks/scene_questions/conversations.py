@@ -250,12 +250,7 @@ class NeedleFilms(NamedTuple):
 
 
 def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
-    """Draw films of independent scenes of one or two objects.
-
-    >>> loaded = load_needle_films(2, frames=4, seed=0)
-    >>> loaded.films.shape, loaded.questions[0].text
-    (torch.Size([2, 4, 3, 32, 32]), 'what colour is the square ?')
-    """
+    """Draw films of independent scenes of one or two objects."""
     if n < 1 or frames < 1:
         raise ValueError(f"n and frames must be at least 1, got {n} and {frames}.")
     generator = torch.Generator().manual_seed(seed)

@@ -151,11 +151,6 @@ def colour_binding(
             `unlike_pairs` returns them.
         images: A picture for each description. Patches that resemble no shape are left
             out, and so are shapes that appear twice.
-
-    >>> from genai_tutorial.tasks.shapes import load_shapes
-    >>> shapes = load_shapes(1, seed=0, objects=(2,))
-    >>> colour_binding([describe(shapes.scenes[0])], shapes.images)
-    ColourBinding(shapes=2, own=2, swapped=0)
     """
     check_same_length(pictures=images, descriptions=descriptions)
     shapes = own = swapped = 0

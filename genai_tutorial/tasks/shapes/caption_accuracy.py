@@ -208,14 +208,7 @@ def edit_accuracy(
     colours: Sequence[Colour],
     images: Float[Tensor, "n 3 height width"],
 ) -> EditAccuracy:
-    """Compare edited pictures of single shapes with the originals.
-
-    >>> from genai_tutorial.tasks.shapes import load_shapes
-    >>> shapes = load_shapes(1, seed=0, objects=(1,))
-    >>> things = [scene.objects[0] for scene in shapes.scenes]
-    >>> edit_accuracy(things, ["red"], shapes.images)
-    EditAccuracy(new_colour=0.0, same_place=1.0)
-    """
+    """Compare edited pictures of single shapes with the originals."""
     check_same_length(pictures=images, shapes=before, colours=colours)
     new_colour = same_place = 0
     for thing, colour, reading in zip(

@@ -120,18 +120,7 @@ def caption(scene: Scene) -> str:
 def full_captions(scene: Scene) -> tuple[str, ...]:
     """Return all captions that omit nothing: that of `caption`, and those in another
     order.
-
-    >>> from genai_tutorial.tasks.shapes import SceneObject
-    >>> full_captions(
-    ...     Scene(
-    ...         (
-    ...             SceneObject("red", "circle", 5, 1, 8),
-    ...             SceneObject("blue", "square", 8, 16, 14),
-    ...         )
-    ...     )
-    ... )
-    ('a small red circle above a large blue square', 'a large blue square below a small red circle')
-    """  # noqa: E501
+    """
     return tuple(description.text() for description in _in_each_order(describe(scene)))
 
 

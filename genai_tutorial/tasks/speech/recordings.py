@@ -21,17 +21,8 @@ from genai_tutorial.runtime import cached, package_folder
 from genai_tutorial.tasks.shapes import all_captions, caption_words, random_scenes
 
 DIGITS = (
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-)
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+)  # fmt: skip
 """The words of digit strings."""
 
 DIGIT_SHARE = 0.2
