@@ -30,6 +30,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from written_tests import WrittenTest, choose_by_vote, encode_repairs, read_test
 
 from genai_tutorial.alignment import Rows, supervised_loss
 from genai_tutorial.corpus import docstring_gap, join_documents
@@ -44,19 +45,15 @@ from genai_tutorial.tasks.code import (
     CodeModel,
     Exercise,
     Failure,
-    WrittenTest,
     ask_samples,
     body_line_gaps,
     choose_by_codet,
     choose_by_tests,
-    choose_by_vote,
     draw_exercises,
     encode_documents,
-    encode_repairs,
     exercise_documents,
     find_failure,
     mutants,
-    read_test,
     right_answers,
     solved,
     train_code_tokenizer,

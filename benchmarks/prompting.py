@@ -23,7 +23,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from personas import PERSONA_QUESTIONS, PERSONAS, Persona, sounds_like_pirate
+from prompting_parts import (
+    PERSONA_QUESTIONS,
+    PERSONAS,
+    Persona,
+    remove_fields,
+    remove_line_breaks,
+    score_labels,
+    sounds_like_pirate,
+)
 
 from genai_tutorial.generation import generate_all
 from genai_tutorial.pretrained import keep_record, load_smollm2
@@ -51,9 +59,6 @@ from genai_tutorial.tasks.prompting import (
     order_attack,
     other_label,
     quoted_field_attack,
-    remove_fields,
-    remove_line_breaks,
-    score_labels,
     write_verdicts,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message

@@ -1,13 +1,41 @@
-"""Four sets of questions on which different ways to search do best."""
+"""Four sets of questions on which different ways to search do best, prompts for
+capitals, and a check of a passage.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.data import Articles, Fact
+from genai_tutorial.data import Articles, Fact, with_article
 from genai_tutorial.retrieval import Passage, split_sentences
-from genai_tutorial.tasks.assistant import fact_questions
-from genai_tutorial.tasks.search_questions import SearchTask, fact_library
+from genai_tutorial.tasks.assistant import (
+    Question,
+    fact_questions,
+    invented_countries,
+    normalize_answer,
+)
+from genai_tutorial.tasks.search_questions import CapitalPrompt, fact_library
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """Questions about a library, with the passages that answer them.
+
+    Attributes:
+        name: The kind of question.
+        right: For each question the numbers of the passages that answer it, from 0.
+    """
+
+    name: str
+    passages: tuple[Passage, ...]
+    questions: tuple[str, ...]
+    right: tuple[frozenset[int], ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of the passages."""
+        return [passage.text for passage in self.passages]
 
 
 def natural_questions(facts: Sequence[Fact], count: int, seed: int = 0) -> SearchTask:
@@ -140,3 +168,55 @@ def _draw(n: int, count: int, seed: int) -> list[int]:
     return torch.randperm(n, generator=torch.Generator().manual_seed(seed))[
         :count
     ].tolist()
+
+
+EXAMPLES = (("France", "Paris"), ("Japan", "Tokyo"))
+"""The two sentences that show the form."""
+
+
+def capital_prompts(
+    facts: Sequence[Fact], real: int, invented: int, seed: int = 0
+) -> tuple[CapitalPrompt, ...]:
+    """Return prompts about real countries and then about invented ones.
+
+    Raises:
+        ValueError: If there are fewer countries with a capital.
+
+    >>> print(capital_prompts([Fact("Kenya", "capital", "Nairobi")], 1, 0)[0].text)
+    The capital of France is Paris.
+    The capital of Japan is Tokyo.
+    The capital of Kenya is
+    """
+    shown = [country for country, _ in EXAMPLES]
+    capitals = [
+        (fact.country, fact.answer)
+        for fact in facts
+        if fact.relation == "capital" and fact.country not in shown
+    ]
+    if real > len(capitals):
+        raise ValueError(f"There are {len(capitals)} capitals to ask for, got {real=}.")
+    order = torch.randperm(
+        len(capitals), generator=torch.Generator().manual_seed(seed)
+    ).tolist()
+    asked: list[tuple[str, str | None]] = [capitals[place] for place in order[:real]]
+    if invented:
+        asked += [(name, None) for name in invented_countries(invented, seed)]
+    begun = "".join(f"The capital of {a} is {b}.\n" for a, b in EXAMPLES)
+    return tuple(
+        CapitalPrompt(
+            f"{begun}The capital of {with_article(country)} is", country, capital
+        )
+        for country, capital in asked
+    )
+
+
+def names_the_country(question: Question, passage: str) -> bool:
+    """Return whether a passage names the country that a question names: a check that a
+    similar sentence about another country does not pass.
+
+    >>> asked = Question("Kenya's capital?", "known", "Kenya", "capital", "Nairobi")
+    >>> names_the_country(asked, "The capital of Mali is Bamako.")
+    False
+    """
+    padded = f" {normalize_answer(passage)} "
+    return f" {normalize_answer(question.country)} " in padded

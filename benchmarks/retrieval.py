@@ -24,8 +24,11 @@ from functools import cache, partial
 
 import torch
 from question_sets import (
+    SearchTask,
+    capital_prompts,
     code_questions,
     inverse_cloze,
+    names_the_country,
     natural_questions,
     reverse_questions,
 )
@@ -70,13 +73,10 @@ from genai_tutorial.retrieval import (
 )
 from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
 from genai_tutorial.tasks.search_questions import (
-    SearchTask,
     abstention_exam,
     cached_vectors,
-    capital_prompts,
     fact_library,
     first_name,
-    names_the_country,
     poison,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT

@@ -1,6 +1,7 @@
 import pytest
 
 from benchmarks.question_sets import (
+    capital_prompts,
     code_questions,
     inverse_cloze,
     natural_questions,
@@ -62,3 +63,15 @@ def test_inverse_cloze_takes_a_sentence_out_of_its_paragraph():
         whole = next(text for text in originals if question in text)
         assert all(word in whole for word in passage.split())
         assert not whole.startswith(question)
+
+
+@pytest.mark.slow
+def test_capital_prompts_end_before_the_capital():
+    prompts = capital_prompts(FACTS, real=3, invented=2, seed=0)
+    assert {prompt.capital for prompt in prompts[:3]} == {"Nairobi", "Lima", "Bamako"}
+    for prompt in prompts:
+        assert prompt.text.endswith(f"The capital of {prompt.country} is")
+    real, invented = prompts[0], prompts[-1]
+    assert real.is_right(f" {real.capital}.\nThe capital of")
+    assert not real.is_right(" Cusco.")
+    assert not invented.is_right(" Lima.")

@@ -2,16 +2,12 @@
 
 from .answers import (
     Failure,
-    WrittenTest,
     ask_samples,
     choose_by_codet,
     choose_by_tests,
-    choose_by_vote,
-    encode_repairs,
     find_failure,
     mutants,
     mutation_score,
-    read_test,
     right_answers,
     solved,
 )

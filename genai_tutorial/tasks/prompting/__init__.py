@@ -15,9 +15,6 @@ from .answers import (
     other_label,
     quoted_field_attack,
     random_prompts,
-    remove_fields,
-    remove_line_breaks,
-    score_labels,
     search_prompts,
     split_items,
 )

@@ -6,12 +6,9 @@ from .library import (
     AbstentionExam,
     CapitalPrompt,
     Poisoning,
-    SearchTask,
     abstention_exam,
     cached_vectors,
-    capital_prompts,
     fact_library,
     first_name,
-    names_the_country,
     poison,
 )

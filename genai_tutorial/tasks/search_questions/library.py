@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.data import Fact, with_article
+from genai_tutorial.data import Fact
 from genai_tutorial.retrieval import Passage, SentenceVectors
 from genai_tutorial.runtime import cached
 from genai_tutorial.tasks.assistant import (
@@ -24,26 +24,6 @@ from genai_tutorial.tasks.assistant import (
 )
 
 LICENCE = "public domain"
-
-
-@dataclass(frozen=True)
-class SearchTask:
-    """Questions about a library, with the passages that answer them.
-
-    Attributes:
-        name: The kind of question.
-        right: For each question the numbers of the passages that answer it, from 0.
-    """
-
-    name: str
-    passages: tuple[Passage, ...]
-    questions: tuple[str, ...]
-    right: tuple[frozenset[int], ...]
-
-    @property
-    def texts(self) -> list[str]:
-        """The texts of the passages."""
-        return [passage.text for passage in self.passages]
 
 
 def fact_library(facts: Iterable[Fact]) -> tuple[Passage, ...]:
@@ -109,22 +89,6 @@ def abstention_exam(facts: Sequence[Fact], count: int, seed: int = 0) -> Abstent
     )
 
 
-def names_the_country(question: Question, passage: str) -> bool:
-    """Return whether a passage names the country that a question names: a check that a
-    similar sentence about another country does not pass.
-
-    >>> asked = Question("Kenya's capital?", "known", "Kenya", "capital", "Nairobi")
-    >>> names_the_country(asked, "The capital of Mali is Bamako.")
-    False
-    """
-    padded = f" {normalize_answer(passage)} "
-    return f" {normalize_answer(question.country)} " in padded
-
-
-EXAMPLES = (("France", "Paris"), ("Japan", "Tokyo"))
-"""The two sentences that show the form."""
-
-
 @dataclass(frozen=True)
 class CapitalPrompt:
     """A text that ends where a capital should come.
@@ -144,42 +108,6 @@ class CapitalPrompt:
         return self.capital is not None and (
             normalize_answer(first_name(answer)) == normalize_answer(self.capital)
         )
-
-
-def capital_prompts(
-    facts: Sequence[Fact], real: int, invented: int, seed: int = 0
-) -> tuple[CapitalPrompt, ...]:
-    """Return prompts about real countries and then about invented ones.
-
-    Raises:
-        ValueError: If there are fewer countries with a capital.
-
-    >>> print(capital_prompts([Fact("Kenya", "capital", "Nairobi")], 1, 0)[0].text)
-    The capital of France is Paris.
-    The capital of Japan is Tokyo.
-    The capital of Kenya is
-    """
-    shown = [country for country, _ in EXAMPLES]
-    capitals = [
-        (fact.country, fact.answer)
-        for fact in facts
-        if fact.relation == "capital" and fact.country not in shown
-    ]
-    if real > len(capitals):
-        raise ValueError(f"There are {len(capitals)} capitals to ask for, got {real=}.")
-    order = torch.randperm(
-        len(capitals), generator=torch.Generator().manual_seed(seed)
-    ).tolist()
-    asked: list[tuple[str, str | None]] = [capitals[place] for place in order[:real]]
-    if invented:
-        asked += [(name, None) for name in invented_countries(invented, seed)]
-    begun = "".join(f"The capital of {a} is {b}.\n" for a, b in EXAMPLES)
-    return tuple(
-        CapitalPrompt(
-            f"{begun}The capital of {with_article(country)} is", country, capital
-        )
-        for country, capital in asked
-    )
 
 
 def first_name(answer: str) -> str:

@@ -12,16 +12,12 @@ from genai_tutorial.tasks.prompting import (
     Prompt,
     answer_prompt,
     attacked,
-    encode_prompt,
     field_attack,
     label_attack,
     order_attack,
     other_label,
     quoted_field_attack,
     random_prompts,
-    remove_fields,
-    remove_line_breaks,
-    score_labels,
     search_prompts,
     split_items,
 )
@@ -90,18 +86,6 @@ def test_answer_prompt_answers_in_the_order_of_the_questions(model, tokenizer):
     alone = [answer_prompt(model, tokenizer, prompt, [q])[0] for q in questions]
     assert together == alone
     assert len(set(together)) > 1
-
-
-def test_score_labels_are_log_probabilities_after_a_space(model, tokenizer):
-    prompt = SENTIMENT.prompt(1)
-    found = score_labels(model, tokenizer, prompt, ["Good.", "Bad!"], SENTIMENT.labels)
-    assert found.shape == (2, 2)
-    text = encode_prompt(tokenizer, prompt, "Bad!")
-    label = tokenizer.encode(" negative")
-    with torch.no_grad():
-        log_probs = model(torch.tensor([[*text, *label]]))[0].log_softmax(dim=-1)
-    expected = log_probs[len(text) - 1 : -1][range(len(label)), label].sum()
-    assert float(found[1, 1]) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_first_line_stops_after_text_only(tokenizer):
@@ -184,14 +168,6 @@ def test_quoted_field_attack_closes_the_quotation_marks():
 def test_order_and_label_attacks_spell_what_they_want():
     assert ORDERED_WORD in order_attack("Bad.", "positive")
     assert "positive" in label_attack("Bad.", "positive")
-
-
-def test_defences_leave_one_line_without_fields():
-    review = quoted_field_attack("Bad.", "positive")
-    assert "\n" not in remove_line_breaks(review)
-    assert "Sentiment:" in remove_line_breaks(review)
-    assert remove_fields(review) == "Bad. negative I absolutely loved it."
-    assert attacked(field_attack, 2, remove_fields)[0].question.count("\n") == 0
 
 
 def test_other_label_is_the_other():

@@ -11,10 +11,8 @@ from genai_tutorial.tasks.assistant import GoldRule
 from genai_tutorial.tasks.search_questions import (
     abstention_exam,
     cached_vectors,
-    capital_prompts,
     fact_library,
     first_name,
-    names_the_country,
     poison,
 )
 from genai_tutorial.tokenization import WordPieceTokenizer
@@ -46,8 +44,6 @@ def test_exam_has_known_invented_and_untold_questions():
     countries = {fact.country for fact in FACTS}
     assert all(question.country not in countries for question in exam.invented)
     assert all(question.country in countries for question in exam.untold)
-    assert names_the_country(exam.untold[0], f"In {exam.untold[0].country}, it rains.")
-    assert not names_the_country(exam.known[0], "The capital of Chad is N'Djamena.")
 
 
 def test_poison_states_the_answer_of_another_country():
@@ -77,18 +73,6 @@ def test_cached_vectors_are_encoded_once_per_library(monkeypatch, tmp_path):
     assert not torch.equal(cached_vectors(encoder, ["a", "a a a"]), first)
 
 
-@pytest.mark.slow
-def test_capital_prompts_end_before_the_capital():
-    prompts = capital_prompts(FACTS, real=3, invented=2, seed=0)
-    assert {prompt.capital for prompt in prompts[:3]} == {"Nairobi", "Lima", "Bamako"}
-    for prompt in prompts:
-        assert prompt.text.endswith(f"The capital of {prompt.country} is")
-    real, invented = prompts[0], prompts[-1]
-    assert real.is_right(f" {real.capital}.\nThe capital of")
-    assert not real.is_right(" Cusco.")
-    assert not invented.is_right(" Lima.")
-
-
 def test_first_name_keeps_abbreviated_saints():
     assert first_name(" St. Louis. It is") == "St. Louis"
     assert first_name("Lima") == "Lima"
@@ -100,7 +84,6 @@ def test_first_name_keeps_abbreviated_saints():
     [
         (lambda: abstention_exam(FACTS, 0), "from 1 to 8, got 0"),
         (lambda: poison(FACTS, 9), "from 1 to 8, got 9"),
-        (lambda: capital_prompts(FACTS, 4, 0), "3 capitals to ask for"),
     ],
 )
 def test_tasks_reject_impossible_numbers(call, message):
