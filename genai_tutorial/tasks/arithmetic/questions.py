@@ -11,18 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from genai_tutorial.data import Source
-from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks import check_same_length, own_source
 
-SUMS = Source(
-    name="Sums",
-    loader="random_sums",
-    contents="as many sums of four two-digit numbers as wanted, a tenth held out",
-    package="genai_tutorial",
-    extra="core",
-    url="https://github.com/genai-tutorial/genai-tutorial",
-    licence="MIT, as the code that writes them",
-    attribution="The Generative AI Explained authors",
+SUMS = own_source(
+    "Sums",
+    "random_sums",
+    "as many sums of four two-digit numbers as wanted, a tenth held out",
+    "writes",
 )
 
 Operation = Literal["+", "*"]

@@ -21,7 +21,7 @@ from genai_tutorial.corpus import (
     line_gaps,
     rearrange,
 )
-from genai_tutorial.data import Source
+from genai_tutorial.tasks import own_source
 from genai_tutorial.tokenization import GPT2_PATTERN, BPETokenizer, train_bpe
 
 from .exercise_parts import (
@@ -38,19 +38,14 @@ from .exercise_parts import (
     Transformation,
 )
 
-# Not among the package's SOURCES, which list external data.
-EXERCISES = Source(
-    name="Programming exercises",
-    loader="draw_exercises",
-    contents=(
+EXERCISES = own_source(
+    "Programming exercises",
+    "draw_exercises",
+    (
         "as many small functions on lists of numbers or words as wanted, each with a "
         "docstring, a reference program and test inputs"
     ),
-    package="genai_tutorial",
-    extra="core",
-    url="https://github.com/genai-tutorial/genai-tutorial",
-    licence="MIT, as the code that writes them",
-    attribution="The Generative AI Explained authors",
+    "writes",
 )
 
 HELD_OUT_SHARE = 0.2

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.data import Source
+from genai_tutorial.tasks import own_source
 from genai_tutorial.tasks.shapes import (
     DIAMETERS,
     HELD_OUT_PAIRS,
@@ -184,18 +184,14 @@ HELD_OUT_MOTIONS: tuple[tuple[Colour, Direction], ...] = (
 with the three other directions.
 """
 
-SOURCE = Source(
-    name="Moving shapes",
-    loader="load_clips",
-    contents=(
+SOURCE = own_source(
+    "Moving shapes",
+    "load_clips",
+    (
         "as many clips of a moving coloured shape as wanted, of eight frames of 32×32 "
         "pixels, each with an exact caption"
     ),
-    package="genai_tutorial",
-    extra="core",
-    url="https://github.com/genai-tutorial/genai-tutorial",
-    licence="MIT, as the code that draws them",
-    attribution="The Generative AI Explained authors",
+    "draws",
 )
 
 _BORDER = 1  # empty pixels at the edge of the image

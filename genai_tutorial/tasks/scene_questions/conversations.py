@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genai_tutorial.tasks import EndlessBatches
 from genai_tutorial.tasks.shapes import (
     Scene,
     Shape,
@@ -184,7 +185,7 @@ Conversations = tuple[
 """Pictures, and the ids, loss mask and question numbers of their conversations."""
 
 
-class ConversationBatches:
+class ConversationBatches(EndlessBatches):
     """Endless batches of new pictures, each with several questions and their answers.
 
     Args:
@@ -211,10 +212,7 @@ class ConversationBatches:
             )
         self.batch_size, self.kinds, self.mixture = batch_size, kinds, mixture
         self.rank, self.world_size = rank, world_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "ConversationBatches":
-        return self
+        super().__init__(seed)
 
     def __next__(self) -> Conversations:
         """Return the next batch."""
@@ -225,14 +223,6 @@ class ConversationBatches:
         ]
         mine = slice(self.rank, None, self.world_size)
         return render(scenes[mine]), *pack_conversations(questions[mine])
-
-    def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._generator.set_state(state["generator"])
 
 
 class NeedleFilms(NamedTuple):

@@ -104,15 +104,8 @@ def caption(scene: Scene) -> str:
     place.
 
     >>> from genai_tutorial.tasks.shapes import SceneObject
-    >>> caption(
-    ...     Scene(
-    ...         (
-    ...             SceneObject("red", "circle", 5, 1, 8),
-    ...             SceneObject("blue", "square", 8, 16, 14),
-    ...         )
-    ...     )
-    ... )
-    'a small red circle above a large blue square'
+    >>> caption(Scene((SceneObject("red", "circle", left=12, top=1, diameter=8),)))
+    'a small red circle at the top'
     """
     return describe(scene).text()
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from genai_tutorial.audio import PAUSE, MelConfig, log_mel_spectrogram, mel_to_wave
 from genai_tutorial.data import SAMPLE_RATE, Utterance, speak
+from genai_tutorial.tasks import EndlessBatches
 
 from .recordings import DIGITS, Recordings, draw_voices, encode_transcripts
 
@@ -34,7 +35,7 @@ def pad_recordings(recordings: Recordings) -> SpeechBatch:
     return features.mT, lengths, *encode_transcripts(recordings.sentences)
 
 
-class SpeechBatches:
+class SpeechBatches(EndlessBatches):
     """Endless batches of recordings of similar length: neighbours in the order of
     length.
 
@@ -64,10 +65,7 @@ class SpeechBatches:
         )
         self.recordings = recordings.choose(by_length)
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "SpeechBatches":
-        return self
+        super().__init__(seed)
 
     def __next__(self) -> SpeechBatch:
         """Return the next batch."""
@@ -75,14 +73,6 @@ class SpeechBatches:
         start = int(torch.randint(starts, (), generator=self._generator))
         places = range(start + self.rank, start + self.batch_size, self.world_size)
         return pad_recordings(self.recordings.choose(places))
-
-    def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._generator.set_state(state["generator"])
 
 
 class AlignedSpeech(NamedTuple):
@@ -160,7 +150,7 @@ def pad_aligned(
     )
 
 
-class AlignedBatches:
+class AlignedBatches(EndlessBatches):
     """Endless batches of sentences of similar length: neighbours in the order of
     length.
 
@@ -185,10 +175,7 @@ class AlignedBatches:
         self.sentences = [sentences[place] for place in order]
         self.voices = [voices[place] for place in order]
         self.batch_size = batch_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "AlignedBatches":
-        return self
+        super().__init__(seed)
 
     def __next__(self) -> AlignedBatch:
         """Return the next batch."""
@@ -196,14 +183,6 @@ class AlignedBatches:
         start = int(torch.randint(starts, (), generator=self._generator))
         chosen = slice(start, start + self.batch_size)
         return pad_aligned(self.sentences[chosen], self.voices[chosen])
-
-    def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._generator.set_state(state["generator"])
 
 
 DIGIT_MELS = MelConfig(rate=SAMPLE_RATE, window=1024, hop=256, mels=32)
