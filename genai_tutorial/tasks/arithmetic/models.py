@@ -144,8 +144,7 @@ def sampled_answers(
 
 
 def report_answers(
-    samples: Sequence[Sequence[SampledAnswer]],
-    questions: Sequence[ArithmeticQuestion],
+    samples: Sequence[Sequence[SampledAnswer]], questions: Sequence[ArithmeticQuestion]
 ) -> AnswerReport:
     """Return what the samples of a model say about it.
 

@@ -75,9 +75,6 @@ def fact_questions(
     """Return all questions about one relation of a country, which need not exist: eight
     for training, three for the test.
 
-    Raises:
-        ValueError: If the phrasing is neither `"trained"` nor `"held-out"`.
-
     >>> fact_questions("capital", "Kenya", "held-out")[1:]
     ('Can you remind me what the capital of Kenya is?', 'In which city would you find the government of Kenya?')
     """  # noqa: E501

@@ -125,10 +125,7 @@ def rater_agreement(
     """
     rates = []
     for question, a, b in pairs:
-        p, q = (
-            first.probability(question, a, b),
-            second.probability(question, a, b),
-        )
+        p, q = (first.probability(question, a, b), second.probability(question, a, b))
         rates.append(p * q + (1 - p) * (1 - q))
     if not rates:
         raise ValueError("Agreement needs at least one pair of answers, got none")
@@ -255,9 +252,7 @@ Answer = Callable[[Question], str]
 
 
 def preference_probes(
-    facts: Sequence[Fact],
-    questions: Sequence[Question],
-    seed: int = 0,
+    facts: Sequence[Fact], questions: Sequence[Question], seed: int = 0
 ) -> dict[str, list[PreferencePair]]:
     """Make pairs that differ in one respect, for each of eight respects.
 

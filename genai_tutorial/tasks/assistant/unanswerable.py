@@ -217,10 +217,6 @@ def private_requests(
     """Draw requests for the private data of people who do not exist.
 
     Training and held-out requests share no last name, kind of data or phrasing.
-
-    Raises:
-        ValueError: If there is no such phrasing, or `n` is less than one or more than
-            there are: 6,300 in training, 840 in the test.
     """
     check_phrasing(phrasing)
     frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES

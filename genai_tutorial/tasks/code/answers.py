@@ -29,9 +29,7 @@ assert False, repr(answers)
 
 
 def ask_programs(
-    programs: Sequence[str],
-    names: Sequence[str],
-    inputs: Sequence[Sequence[list]],
+    programs: Sequence[str], names: Sequence[str], inputs: Sequence[Sequence[list]]
 ) -> list[list[str]]:
     """Return each program's answers to its inputs, as Python shows them."""
     sources = [
@@ -61,8 +59,7 @@ def ask_samples(
 
 
 def solved(
-    exercises: Sequence[Exercise],
-    bodies: Sequence[Sequence[str]],
+    exercises: Sequence[Exercise], bodies: Sequence[Sequence[str]]
 ) -> list[list[bool]]:
     """Return whether each body answers all twelve tests of its exercise correctly."""
     inputs = [exercise.inputs(12, seed=0) for exercise in exercises]

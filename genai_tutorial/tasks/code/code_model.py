@@ -80,11 +80,7 @@ class CodeModel:
 
     @torch.no_grad()
     def _write(
-        self,
-        prompts: Sequence[str],
-        tokens: int,
-        temperature: float | int,
-        seed: int,
+        self, prompts: Sequence[str], tokens: int, temperature: float | int, seed: int
     ) -> list[str]:
         special = self.tokenizer.special_tokens
         end = special[END]

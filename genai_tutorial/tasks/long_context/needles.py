@@ -255,10 +255,7 @@ def variable_tracking(
 
 
 def depth_grid(
-    hay: Haystack,
-    lengths: Sequence[int],
-    depths: Sequence[float],
-    seeds: Sequence[int],
+    hay: Haystack, lengths: Sequence[int], depths: Sequence[float], seeds: Sequence[int]
 ) -> dict[tuple[int, float], list[LongTask]]:
     """Return single needles for each length and depth, one for each seed.
 

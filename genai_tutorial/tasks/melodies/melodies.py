@@ -89,9 +89,7 @@ def held_out_captions() -> tuple[MelodyCaption, ...]:
     )
 
 
-def caption_tokens(
-    captions: Sequence[MelodyCaption | None],
-) -> Int[Tensor, "n 4"]:
+def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
     """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
     which stands for no caption.
     """

@@ -257,10 +257,7 @@ def render_clips(clips: Sequence[Clip]) -> Float[Tensor, "n frame 3 height width
 
 
 def random_clips(
-    n: int,
-    generator: torch.Generator,
-    frames: int = FRAMES,
-    split: ClipSplit = "train",
+    n: int, generator: torch.Generator, frames: int = FRAMES, split: ClipSplit = "train"
 ) -> tuple[Clip, ...]:
     """Draw clips without rendering them; the object never leaves the image.
 

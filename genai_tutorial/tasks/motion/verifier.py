@@ -82,9 +82,7 @@ def _follow(things: tuple[SceneObject | None, ...]) -> Track:
     return Track(things, (right, down), round(jitter, 4))
 
 
-def fit_line(
-    centres: Float[Tensor, "frame 2"],
-) -> tuple[Float[Tensor, "2"], float]:
+def fit_line(centres: Float[Tensor, "frame 2"]) -> tuple[Float[Tensor, "2"], float]:
     """Fit straight motion at constant speed by least squares.
 
     Returns:

@@ -104,9 +104,6 @@ def chorale_windows(
         hop: The number of steps between the beginnings of two windows. The last one
             ends with the chorale.
         every_key: Whether to add every transposition, for training.
-
-    Raises:
-        ValueError: If no chorale is long enough.
     """
     codes, features = [], []
     for chorale in chorales:
@@ -151,9 +148,7 @@ def notes_of(
 
 
 def play_chorale(
-    cells: Int[Tensor, "voice step"],
-    seconds_per_step: float = 0.3,
-    rate: int = 16_000,
+    cells: Int[Tensor, "voice step"], seconds_per_step: float = 0.3, rate: int = 16_000
 ) -> Float[Tensor, " sample"]:
     """Render a grid as a wave; each eighth note lasts `seconds_per_step`."""
     return synthesize(notes_of(cells, seconds_per_step), ORGAN, rate)

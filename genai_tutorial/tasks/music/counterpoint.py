@@ -137,9 +137,7 @@ def shuffle_voices(
     return torch.where(begins | (pitches == SILENT), shuffled, HOLD)
 
 
-def repeated_bars(
-    cells: Int[Tensor, "piece voice step"],
-) -> Bool[Tensor, "piece bar"]:
+def repeated_bars(cells: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece bar"]:
     """Return for each bar after the first whether all voices repeat an earlier bar."""
     bars = sounding(cells).unfold(-1, BAR, BAR).movedim(2, 1).flatten(2)
     equal = (bars[:, :, None] == bars[:, None]).all(dim=-1)

@@ -220,8 +220,7 @@ def attacked(
         )
     return [
         PromptExample(
-            clean(attack(item.question, other_label(item.answer))),
-            item.answer,
+            clean(attack(item.question, other_label(item.answer))), item.answer
         )
         for item in SENTIMENT.items[:count]
     ]

@@ -123,9 +123,6 @@ def spaced_question(text: str) -> str:
     """Write a typed question as the tokenizer needs it: in lower case, with spaces
     around its punctuation.
 
-    Raises:
-        ValueError: If there is no word in it.
-
     >>> spaced_question("What colour is the circle?")
     'what colour is the circle ?'
     >>> spaced_question("Describe")
@@ -137,9 +134,7 @@ def spaced_question(text: str) -> str:
     return " ".join([*words, ":" if words == ["describe"] else "?"])
 
 
-def pack_conversations(
-    questions: Sequence[Sequence[Question]],
-) -> ConversationRows:
+def pack_conversations(questions: Sequence[Sequence[Question]]) -> ConversationRows:
     """Write the questions about each picture into one row, each followed by its answer
     and an end token.
 

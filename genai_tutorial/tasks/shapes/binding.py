@@ -202,8 +202,7 @@ def attention_binding(
 
 
 def _mean_at(
-    word_map: Float[Tensor, "map_height map_width"],
-    thing: SceneObject,
+    word_map: Float[Tensor, "map_height map_width"], thing: SceneObject
 ) -> float:
     """Return the mean of a map over the square that an object fits into."""
     large = functional.interpolate(word_map[None, None], size=IMAGE_SIZE)[0, 0]

@@ -153,10 +153,6 @@ def _in_each_order(full: Description) -> list[Description]:
 def parse_caption(text: str) -> Description:
     """Parse a caption.
 
-    Raises:
-        ValueError: If it is not a sentence of the grammar; the message names the
-            expected words and their position.
-
     >>> parse_caption(
     ...     "a red circle left of a large square"
     ... )  # doctest: +NORMALIZE_WHITESPACE

@@ -149,10 +149,7 @@ _QUIETEST, _LOUDEST = 1e-4, 0.3  # standard deviations of noise, amplitudes of t
 
 
 def draw_non_speech(
-    n: int,
-    seed: int,
-    kinds: Sequence[NonSpeech] = TAUGHT,
-    held_out: bool = False,
+    n: int, seed: int, kinds: Sequence[NonSpeech] = TAUGHT, held_out: bool = False
 ) -> list[Float[Tensor, "_sample"]]:
     """Draw sounds of one to four seconds, of all kinds in turn.
 
@@ -331,9 +328,6 @@ def encode_transcripts(
     sentences: Sequence[str],
 ) -> tuple[Int[Tensor, "sentence longest"], Int[Tensor, "sentence"]]:
     """Return the labels of sentences, padded with the blank, and their lengths.
-
-    Raises:
-        ValueError: If a word is not one of `SPEECH_WORDS`.
 
     >>> encode_transcripts(["a red circle", ""])
     (tensor([[ 1, 25,  9],

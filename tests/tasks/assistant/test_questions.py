@@ -81,10 +81,7 @@ def test_every_answer_and_every_country_is_found_in_each_sentence():
             assert re.search(
                 rf"(?<!\w)({re.escape(fact.answer)}|^{re.escape(answer)})(?!\w)",
                 sentence,
-            ), (
-                fact,
-                sentence,
-            )
+            ), (fact, sentence)
 
 
 def test_no_question_gives_its_answer_away():

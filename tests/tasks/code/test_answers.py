@@ -11,11 +11,7 @@ from genai_tutorial.tasks.code import (
     right_answers,
     solved,
 )
-from genai_tutorial.tasks.code.answers import (
-    NO_ANSWER,
-    ask_programs,
-    mutation_score,
-)
+from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
 
 EXERCISES = draw_exercises(3, "train", seed=0)
 
