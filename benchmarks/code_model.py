@@ -52,9 +52,9 @@ from genai_tutorial.tasks.code import (
     draw_exercises,
     encode_documents,
     exercise_documents,
+    expected_answers,
     find_failure,
     mutants,
-    right_answers,
     solved,
     train_code_tokenizer,
 )
@@ -253,7 +253,10 @@ class Study:
         inputs = [exercise.inputs(32, self.seed) for exercise in self.held_out]
         answers = ask_samples(self.held_out, bodies, inputs)
         right = [
-            [a == b for a, b in zip(given, right_answers(exercise, asked), strict=True)]
+            [
+                a == b
+                for a, b in zip(given, expected_answers(exercise, asked), strict=True)
+            ]
             for exercise, samples, asked in zip(
                 self.held_out, answers, inputs, strict=True
             )
@@ -350,7 +353,7 @@ class Study:
         answers = ask_samples(self.held_out, changed, asked)
         caught = []
         for exercise, rows, lists in zip(self.held_out, answers, asked, strict=True):
-            rights = right_answers(exercise, lists)
+            rights = expected_answers(exercise, lists)
             caught += [
                 row[25:] != rights[25:] for row in rows if row[:25] != rights[:25]
             ]

@@ -145,11 +145,7 @@ def preference_without_facts(
 def gold_reward(
     rule: GoldRule, tokenizer: BPETokenizer, questions: Sequence[Question]
 ) -> Score:
-    """Return a function that gives rollouts their gold scores.
-
-    Args:
-        questions: All questions that the policy may be asked.
-    """
+    """Return a function that gives rollouts their gold scores."""
     asked = {
         tuple(encode_prompt(CHAT, tokenizer, question.text)): question
         for question in questions

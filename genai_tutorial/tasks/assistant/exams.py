@@ -89,7 +89,6 @@ def chat_answers(
     without surrounding spaces.
 
     Args:
-        template: The chat template that it was trained with.
         max_new_tokens: The maximum number of tokens in an answer; longer ones are cut
             off.
     """

@@ -211,9 +211,6 @@ def tell_facts(
 
     Returns:
         The paragraphs in random order.
-
-    Raises:
-        ValueError: If `copies` is less than one.
     """
     if copies < 1:
         raise ValueError(f"copies must be at least 1, got {copies}")

@@ -96,9 +96,6 @@ def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
     Each taste is normally distributed around 0. The standard deviation is `SPREAD` for
     certainty and for each courtesy, and half of it for ten words. One comparison in
     fifty is decided by a coin toss.
-
-    Raises:
-        ValueError: If `n` is less than one.
     """
     if n < 1:
         raise ValueError(f"There must be at least one rater, got {n}")

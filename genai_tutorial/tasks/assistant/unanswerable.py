@@ -78,9 +78,6 @@ def invented_countries(n: int, seed: int) -> tuple[str, ...]:
     Args:
         seed: The same seed gives the same names; a larger `n` only adds more.
 
-    Raises:
-        ValueError: If `n` is less than one.
-
     >>> invented_countries(4, seed=0)
     ('Taskovar', 'Triria', 'Graimeles', 'Nezistan')
     """

@@ -5,10 +5,10 @@ from .answers import (
     ask_samples,
     choose_by_codet,
     choose_by_tests,
+    expected_answers,
     find_failure,
     mutants,
     mutation_score,
-    right_answers,
     solved,
 )
 from .code_model import CodeModel

@@ -65,12 +65,12 @@ def solved(
     inputs = [exercise.inputs(12, seed=0) for exercise in exercises]
     answers = ask_samples(exercises, bodies, inputs)
     return [
-        [given == right_answers(exercise, asked) for given in samples]
+        [given == expected_answers(exercise, asked) for given in samples]
         for exercise, samples, asked in zip(exercises, answers, inputs, strict=True)
     ]
 
 
-def right_answers(exercise: Exercise, inputs: Sequence[list]) -> list[str]:
+def expected_answers(exercise: Exercise, inputs: Sequence[list]) -> list[str]:
     """Return the right answer to each input, as Python shows it."""
     return [repr(exercise.expected(items)) for items in inputs]
 

@@ -38,7 +38,6 @@ class CodeModel:
 
         Args:
             prompts: Signatures with docstrings, without a newline at the end.
-            temperature: 0 is greedy decoding.
         """
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 

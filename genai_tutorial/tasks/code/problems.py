@@ -168,7 +168,6 @@ def complete_functions(
     Args:
         prompts: Signatures with docstrings; the beginning that all of them share is
             read once.
-        temperature: 0 is greedy decoding.
     """
     stop = StopAfterFunction(tokenizer)
     special = set(tokenizer.special_tokens.values())

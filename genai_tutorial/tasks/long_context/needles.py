@@ -174,7 +174,6 @@ def many_keys(
     """Hide secrets of several cities, and ask for one of them.
 
     Args:
-        length: The largest number of tokens of the text.
         depth: The depth of the secret that is asked for; the others are anywhere.
 
     Raises:
@@ -192,7 +191,6 @@ def many_values(hay: Haystack, length: int, values: int = 3, seed: int = 0) -> L
     """Hide several codes of one city, and ask for all of them.
 
     Args:
-        length: The largest number of tokens of the text.
         values: The number of codes, at equal distances.
 
     Raises:
@@ -227,7 +225,6 @@ def variable_tracking(
     same steps and has one answer.
 
     Args:
-        length: The largest number of tokens of the text.
         hops: The number of assignments from one variable to the next.
 
     Raises:

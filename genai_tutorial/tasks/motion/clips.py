@@ -98,9 +98,6 @@ MOTIONS = tuple(
 class Clip:
     """A moving object.
 
-    Attributes:
-        thing: The object in the first frame.
-
     >>> clip = Clip(SceneObject("red", "circle", 20, 5, 8), Motion("left", "fast"), 3)
     >>> clip.caption
     'a small red circle moves left fast'

@@ -100,7 +100,6 @@ def chorale_windows(
     """Cut chorales into overlapping windows; chorales that are too short are left out.
 
     Args:
-        length: The number of steps in a window.
         hop: The number of steps between the beginnings of two windows. The last one
             ends with the chorale.
         every_key: Whether to add every transposition, for training.
@@ -214,10 +213,6 @@ def phrase_features(
     steps: int, phrase_ends: Collection[int] = ()
 ) -> Int[Tensor, "feature step"]:
     """Return the beats and fermatas of a melody in bars of four quarters.
-
-    Args:
-        steps: The number of eighth notes.
-        phrase_ends: The steps that have a fermata.
 
     Raises:
         ValueError: If a phrase end is not a step of the melody.

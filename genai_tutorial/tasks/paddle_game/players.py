@@ -189,21 +189,13 @@ class DreamFidelity:
     def share_exact(
         self, where: Bool[Tensor, "step dream"] | None = None
     ) -> Float[Tensor, "step"]:
-        """Return the share of exact frames after each step, NaN if there is none.
-
-        Args:
-            where: The frames that count, such as `predictable`; None for all.
-        """
+        """Return the share of exact frames after each step, NaN if there is none."""
         return _mean(self.exact.float(), where)
 
     def mean_distance(
         self, where: Bool[Tensor, "step dream"] | None = None
     ) -> Float[Tensor, "step"]:
-        """Return the mean distance of the balls after each step, NaN if there is none.
-
-        Args:
-            where: The frames that count, such as `predictable`; None for all.
-        """
+        """Return the mean distance of the balls after each step, NaN if there is none."""
         return _mean(self.distance, where)
 
 

@@ -43,8 +43,6 @@ def answer_prompt(
     answers. A chat ends when the model closes its turn, which takes more tokens.
 
     Args:
-        tokenizer: The model's tokenizer, with the special tokens of ChatML.
-        max_new_tokens: Maximum number of tokens in an answer.
         temperature: 0 is greedy decoding.
     """
     encoded = [encode_prompt(tokenizer, prompt, text, layout) for text in questions]
@@ -130,9 +128,6 @@ def search_prompts(
 ) -> SearchResult:
     r"""Score each candidate and return the best.
 
-    Args:
-        score: The accuracy of a prompt on the development items.
-
     Raises:
         ValueError: If there is no candidate.
 
@@ -207,7 +202,6 @@ def attacked(
     """Return the first reviews of the sentiment task after an attack and a defence.
 
     Args:
-        attack: Writes each review so that it is given the other label.
         count: The number of reviews; an even number has as many of both labels.
         clean: What is done to a review before it is put into the prompt.
 

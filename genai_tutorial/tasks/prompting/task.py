@@ -36,7 +36,6 @@ class PromptExample:
     Attributes:
         worked: The answer with its reasoning, ending with "Answer:" and the answer;
             empty if the task has none.
-        also: Other answers that are right.
     """
 
     question: str

@@ -96,7 +96,6 @@ def load_scene_questions(
 
     Args:
         kinds: The number of kinds of questions that are tried on each picture.
-        objects: The possible numbers of objects.
         split: `train`, or scenes that contain what is held out, see `load_shapes`.
         mixture: The relative frequency of each kind of question.
 

@@ -127,7 +127,6 @@ def verifier_accuracy(
     truth is known.
 
     Args:
-        objects: The possible numbers of objects.
         noise: The standard deviation of Gaussian noise on each value.
 
     >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95

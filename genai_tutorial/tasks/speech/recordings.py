@@ -270,10 +270,6 @@ def load_recordings(
 ) -> Recordings:
     """Load spoken sentences; they are synthesized on the first call, then cached.
 
-    Args:
-        held_out_sentences: Whether to draw test sentences.
-        held_out_voices: Whether to draw test speakers.
-
     Raises:
         ImportError: If espeakng-loader is not installed.
     """

@@ -7,8 +7,8 @@ from genai_tutorial.tasks.code import (
     choose_by_codet,
     choose_by_tests,
     draw_exercises,
+    expected_answers,
     mutants,
-    right_answers,
     solved,
 )
 from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
@@ -63,9 +63,9 @@ def test_solved_accepts_references_and_refuses_others():
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
-def test_right_answers_belong_to_inputs(exercise):
+def test_expected_answers_belong_to_inputs(exercise):
     inputs = exercise.inputs(4, seed=1)
-    assert right_answers(exercise, inputs) == [
+    assert expected_answers(exercise, inputs) == [
         repr(exercise.expected(items)) for items in inputs
     ]
 
