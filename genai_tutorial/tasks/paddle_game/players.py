@@ -195,7 +195,7 @@ class DreamFidelity:
     def mean_distance(
         self, where: Bool[Tensor, "step dream"] | None = None
     ) -> Float[Tensor, "step"]:
-        """Return the mean distance of the balls after each step, NaN if there is none."""
+        """Return the mean distance of the balls after each step, NaN if none counts."""
         return _mean(self.distance, where)
 
 
