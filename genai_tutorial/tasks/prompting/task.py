@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from genai_tutorial.tasks import check_same_length
@@ -159,12 +159,7 @@ def encode_prompt(
         messages = prompt.messages(question, system=layout == "chat with system")
         return SMOLLM2_CHAT.encode(tokenizer, messages)
     if layout == "completion":
-        prompt = Prompt(
-            prompt.template,
-            prompt.demonstrations,
-            separator=prompt.separator,
-            worked=prompt.worked,
-        )
+        prompt = replace(prompt, instruction="")
     return tokenizer.encode(prompt.render(question), special_as_text=True)
 
 

