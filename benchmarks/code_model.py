@@ -30,6 +30,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
+from written_tests import WrittenTest, choose_by_vote, encode_repairs, read_test
 
 from genai_tutorial.alignment import Rows, supervised_loss
 from genai_tutorial.corpus import docstring_gap, join_documents
@@ -43,20 +44,16 @@ from genai_tutorial.tasks.code import (
     CodeModel,
     Exercise,
     Failure,
-    WrittenTest,
     ask_samples,
     body_line_gaps,
     choose_by_codet,
     choose_by_tests,
-    choose_by_vote,
     draw_exercises,
     encode_documents,
-    encode_repairs,
     exercise_documents,
+    expected_answers,
     find_failure,
     mutants,
-    read_test,
-    right_answers,
     solved,
     train_code_tokenizer,
 )
@@ -255,7 +252,10 @@ class Study:
         inputs = [exercise.inputs(32, self.seed) for exercise in self.held_out]
         answers = ask_samples(self.held_out, bodies, inputs)
         right = [
-            [a == b for a, b in zip(given, right_answers(exercise, asked), strict=True)]
+            [
+                a == b
+                for a, b in zip(given, expected_answers(exercise, asked), strict=True)
+            ]
             for exercise, samples, asked in zip(
                 self.held_out, answers, inputs, strict=True
             )
@@ -352,7 +352,7 @@ class Study:
         answers = ask_samples(self.held_out, changed, asked)
         caught = []
         for exercise, rows, lists in zip(self.held_out, answers, asked, strict=True):
-            rights = right_answers(exercise, lists)
+            rights = expected_answers(exercise, lists)
             caught += [
                 row[25:] != rights[25:] for row in rows if row[:25] != rights[:25]
             ]

@@ -21,6 +21,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from melody_model import seen_captions, train_melody_model, write_melodies
 
 from genai_tutorial.audio import (
     CodebookPattern,
@@ -30,6 +31,14 @@ from genai_tutorial.audio import (
 )
 from genai_tutorial.recipes.bach_chorales import LIVE
 from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.tasks.melodies import (
+    CAPTIONS,
+    attributes_right,
+    draw_melodies,
+    held_out_captions,
+    listen,
+    play_melody,
+)
 from genai_tutorial.tasks.music import (
     WINDOW,
     compose,
@@ -41,17 +50,6 @@ from genai_tutorial.tasks.music import (
     pitch_agreement,
     repeated_bars,
     shuffle_voices,
-)
-from genai_tutorial.tasks.sounds import (
-    CAPTIONS,
-    attributes_right,
-    draw_melodies,
-    held_out_captions,
-    listen,
-    play_melody,
-    seen_captions,
-    train_melody_model,
-    write_melodies,
 )
 from genai_tutorial.training import (
     TensorBatches,

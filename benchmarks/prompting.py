@@ -23,6 +23,15 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from prompting_parts import (
+    PERSONA_QUESTIONS,
+    PERSONAS,
+    Persona,
+    remove_fields,
+    remove_line_breaks,
+    score_labels,
+    sounds_like_pirate,
+)
 
 from genai_tutorial.generation import generate_all
 from genai_tutorial.pretrained import load_smollm2
@@ -34,15 +43,12 @@ from genai_tutorial.tasks.prompting import (
     ORDERED_WORD,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
-    PERSONA_QUESTIONS,
-    PERSONAS,
     PROMPT_TASKS,
     QUOTED_TEMPLATE,
     SENTIMENT,
     TWO_DIGIT_SUMS,
     WORD_PROBLEMS,
     Layout,
-    Persona,
     Prompt,
     PromptTask,
     answer_prompt,
@@ -53,10 +59,6 @@ from genai_tutorial.tasks.prompting import (
     order_attack,
     other_label,
     quoted_field_attack,
-    remove_fields,
-    remove_line_breaks,
-    score_labels,
-    sounds_like_pirate,
     write_verdicts,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message

@@ -23,6 +23,15 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 import torch
+from question_sets import (
+    SearchTask,
+    capital_prompts,
+    code_questions,
+    inverse_cloze,
+    names_the_country,
+    natural_questions,
+    reverse_questions,
+)
 from torch import Tensor
 
 from genai_tutorial.data import load_facts, load_wikipedia
@@ -64,19 +73,12 @@ from genai_tutorial.retrieval import (
 )
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
-from genai_tutorial.tasks.retrieval import (
-    SearchTask,
+from genai_tutorial.tasks.search_questions import (
     abstention_exam,
     cached_vectors,
-    capital_prompts,
-    code_questions,
     fact_library,
     first_name,
-    inverse_cloze,
-    names_the_country,
-    natural_questions,
     poison,
-    reverse_questions,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT
 

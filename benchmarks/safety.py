@@ -22,6 +22,14 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
+from injections import (
+    INJECTED_WORD,
+    INJECTIONS,
+    fenced_prompt,
+    injection_cases,
+    marked_prompt,
+    reminded_prompt,
+)
 from torch import Tensor
 
 from genai_tutorial.alignment import encode_pairs, learn_by_dpo
@@ -68,20 +76,14 @@ from genai_tutorial.tasks.assistant import (
     mixed_questions,
     normalize_answer,
 )
-from genai_tutorial.tasks.safety import (
+from genai_tutorial.tasks.safety_probes import (
     GENDER_PAIRS,
     HE_WORDS,
-    INJECTED_WORD,
-    INJECTIONS,
     OCCUPATIONS,
     SHE_WORDS,
     TARGETS,
-    fenced_prompt,
     fine_tuned,
     helpful_only_demonstrations,
-    injection_cases,
-    marked_prompt,
-    reminded_prompt,
     spread_of_occupations,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT

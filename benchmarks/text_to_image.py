@@ -23,7 +23,9 @@ sizes.
 """
 
 import argparse
+import math
 import time
+from collections import Counter
 from dataclasses import asdict
 
 import torch
@@ -52,9 +54,10 @@ from genai_tutorial.tasks.shapes import (
     CAPTION_TOKENIZER,
     caption_accuracy,
     caption_scores,
+    describe,
     encode_captions,
-    layout_entropy,
     load_shapes,
+    read_scenes,
 )
 from genai_tutorial.training import (
     EMA,
@@ -220,6 +223,22 @@ def compare_networks(seed: int) -> list[dict]:
         )
         print(runs[-1], flush=True)
     return runs
+
+
+def layout_entropy(images: Tensor) -> float:
+    """Return the entropy in bits of place and size, over the drawings that show a
+    single object: log2 of 10 if all ten combinations are equally frequent, 0 if all
+    drawings have the same place and size.
+    """
+    single = [
+        describe(reading.scene)
+        for reading in read_scenes(images)
+        if len(reading.scene.objects) == 1
+    ]
+    if not single:
+        raise ValueError(f"None of the {len(images)} drawings shows a single object.")
+    counts = Counter((one.place, one.objects[0].size) for one in single).values()
+    return sum(count * math.log2(len(single) / count) for count in counts) / len(single)
 
 
 def compare_weights() -> list[dict]:

@@ -42,7 +42,7 @@ from joint_embedding import (
 from torch import Tensor
 
 from genai_tutorial.runtime import Part, keep_record, run_parts
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     LEFT,
     PADDLE,
     RIGHT,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from genai_tutorial.data import Source
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     RandomPlayer,
     dream_fidelity,

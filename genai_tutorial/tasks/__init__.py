@@ -1,1 +1,3 @@
-"""Tasks: what a model is asked and how its answers are judged, one package per task."""
+"""The tasks that models are asked to do, each a room with its data and its judge."""
+
+from .task import EndlessBatches, check_same_length, own_source, read_words

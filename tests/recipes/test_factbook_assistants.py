@@ -16,7 +16,7 @@ from genai_tutorial.tasks.assistant import (
     encode_demonstrations,
     exam_questions,
 )
-from genai_tutorial.tasks.assistant.chat_format import DECLINING_ANSWERS
+from genai_tutorial.tasks.assistant.demonstrations import DECLINING_ANSWERS
 from genai_tutorial.training import Checkpoint, Process, TensorBatches
 
 SHORT = replace(

@@ -7,7 +7,7 @@ import torch
 
 from genai_tutorial.recipes import card, load, paddle_world
 from genai_tutorial.recipes.paddle_world import PADDLE_WORLD
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     read_positions,
     reflex_player,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from genai_tutorial.tasks.paddle import PaddleWorld, RandomPlayer
+from genai_tutorial.tasks.paddle_game import PaddleWorld, RandomPlayer
 from genai_tutorial.training import Checkpoint, parameter_groups
 from genai_tutorial.worldmodels import (
     Recording,

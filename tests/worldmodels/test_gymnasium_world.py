@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from genai_tutorial.tasks.paddle import RandomPlayer
+from genai_tutorial.tasks.paddle_game import RandomPlayer
 from genai_tutorial.worldmodels import (
     GymnasiumWorld,
     WorldModel,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.tasks.paddle import (
+from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     RandomPlayer,
     reflex_player,

@@ -2,24 +2,30 @@
 ways, and a judge that reads one final answer.
 """
 
-from .formats import AnswerFormat, backward_scratchpad, backwards, direct, scratchpad
-from .judge import correct_answers
 from .models import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
     MAX_ANSWER_TOKENS,
+    AnswerReport,
     answer_questions,
     answer_texts,
     encode_examples,
     encode_questions,
     example_rows,
+    report_answers,
+    sampled_answers,
 )
 from .questions import (
     SUMS,
+    AnswerFormat,
     ArithmeticQuestion,
     Operation,
+    backward_scratchpad,
+    backwards,
+    correct_answers,
+    direct,
     is_held_out,
     random_products,
     random_sums,
+    scratchpad,
 )
-from .report import AnswerReport, report_answers, sampled_answers

@@ -1,4 +1,9 @@
-"""Arithmetic questions, and the split that keeps the same numbers out of both parts."""
+"""Arithmetic questions, the split that keeps the same numbers out of both parts, ways
+to write an answer, and the judge that reads one final answer or none.
+
+Two ideas, alone and together: a scratchpad of partial results before the answer, and
+all digits backwards, the ones first, so that each carry is known before it is needed.
+"""
 
 import hashlib
 import random
@@ -6,17 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from genai_tutorial.data import Source
+from genai_tutorial.tasks import check_same_length, own_source
 
-SUMS = Source(
-    name="Sums",
-    loader="random_sums",
-    contents="as many sums of four two-digit numbers as wanted, a tenth held out",
-    package="genai_tutorial",
-    extra="core",
-    url="https://github.com/genai-tutorial/genai-tutorial",
-    licence="MIT, as the code that writes them",
-    attribution="The Generative AI Explained authors",
+SUMS = own_source(
+    "Sums",
+    "random_sums",
+    "as many sums of four two-digit numbers as wanted, a tenth held out",
+    "writes",
 )
 
 Operation = Literal["+", "*"]
@@ -31,7 +32,6 @@ class ArithmeticQuestion:
 
     Attributes:
         numbers: At least two numbers, none negative.
-        operation: What joins them.
 
     Raises:
         ValueError: If there are fewer than two numbers, one is negative, or the
@@ -96,74 +96,139 @@ def is_held_out(question: ArithmeticQuestion) -> bool:
 
 
 def random_sums(
-    count: int,
-    seed: int,
-    *,
-    held_out: bool = False,
-    terms: int = 4,
-    digits: int = 2,
-) -> list[ArithmeticQuestion]:
-    """Return random sums, from one part of the split.
-
-    Args:
-        count: The number of questions; they may repeat.
-        held_out: Which part: the tenth for testing, or the rest for training.
-        terms: How many numbers are added.
-
-    Raises:
-        ValueError: If `count` or `digits` is less than one, or there are fewer than two
-            terms.
-    """
-    if terms < 2 or digits < 1:
-        raise ValueError(
-            "A sum has at least two terms of at least one digit, got "
-            f"{terms} terms and {digits} digits."
-        )
-    return _draw(
-        count,
-        held_out,
-        random.Random(f"sums {seed}"),
-        lambda source: ArithmeticQuestion(
-            tuple(
-                source.randint(10 ** (digits - 1), 10**digits - 1) for _ in range(terms)
-            )
-        ),
-    )
-
-
-def random_products(
     count: int, seed: int, *, held_out: bool = False
 ) -> list[ArithmeticQuestion]:
-    """Return random products of two two-digit numbers, from one part of the split.
+    """Return random sums of four two-digit numbers, which may repeat.
 
     Args:
-        count: The number of questions; they may repeat.
         held_out: Which part: the tenth for testing, or the rest for training.
 
     Raises:
         ValueError: If `count` is less than one.
     """
+    draw = random.Random(f"sums {seed}")
     return _draw(
         count,
         held_out,
-        random.Random(f"products {seed}"),
-        lambda source: ArithmeticQuestion(
-            (source.randint(10, 99), source.randint(10, 99)), "*"
-        ),
+        lambda: ArithmeticQuestion(tuple(draw.randint(10, 99) for _ in range(4))),
+    )
+
+
+def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
+    """Return random products of two two-digit numbers, which may repeat, from the part
+    for training.
+    """
+    draw = random.Random(f"products {seed}")
+    return _draw(
+        count,
+        False,
+        lambda: ArithmeticQuestion((draw.randint(10, 99), draw.randint(10, 99)), "*"),
     )
 
 
 def _draw(
-    count: int,
-    held_out: bool,
-    source: random.Random,
-    draw: Callable[[random.Random], ArithmeticQuestion],
-) -> Sequence[ArithmeticQuestion]:
+    count: int, held_out: bool, draw: Callable[[], ArithmeticQuestion]
+) -> list[ArithmeticQuestion]:
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}.")
     questions: list[ArithmeticQuestion] = []
     while len(questions) < count:
-        question = draw(source)
+        question = draw()
         if is_held_out(question) == held_out:
             questions.append(question)
     return questions
+
+
+AnswerFormat = Callable[[ArithmeticQuestion], str]
+"""A function that writes the answer to a question."""
+
+SEPARATOR, ANSWER_MARK = ",", ";"
+"""The separators between partial results, and before the final answer."""
+
+
+def direct(question: ArithmeticQuestion) -> str:
+    """Write the answer alone.
+
+    >>> direct(ArithmeticQuestion((16, 27, 72, 84)))
+    '199'
+    """
+    return str(question.answer)
+
+
+def backwards(question: ArithmeticQuestion) -> str:
+    """Write the answer alone, the ones first.
+
+    >>> backwards(ArithmeticQuestion((16, 27, 72, 84)))
+    '991'
+    """
+    return direct(question)[::-1]
+
+
+def scratchpad(question: ArithmeticQuestion) -> str:
+    """Write the partial results, then the answer: for a sum the total after each
+    number, for a product the products with each digit of the second number.
+
+    >>> scratchpad(ArithmeticQuestion((16, 27, 72, 84)))
+    '43,115;199'
+    >>> scratchpad(ArithmeticQuestion((82, 83), "*"))
+    '246,6560;6806'
+    """
+    *steps, answer = map(str, _steps(question))
+    return SEPARATOR.join(steps) + ANSWER_MARK + answer
+
+
+def backward_scratchpad(question: ArithmeticQuestion) -> str:
+    """Write the partial results, then the answer, each number with its ones first.
+
+    Source: Lee et al., Teaching Arithmetic to Small Transformers,
+        https://arxiv.org/abs/2307.03381 (reversed digits, and scratchpads, each alone)
+
+    >>> backward_scratchpad(ArithmeticQuestion((16, 27, 72, 84)))
+    '34,511;991'
+    """
+    *steps, answer = (str(step)[::-1] for step in _steps(question))
+    return SEPARATOR.join(steps) + ANSWER_MARK + answer
+
+
+def _steps(question: ArithmeticQuestion) -> list[int]:
+    if question.operation != "*":
+        return question.partial_results()
+    first, *others = question.numbers
+    if len(others) > 1:
+        raise ValueError(
+            "The scratchpad of a product is for two numbers, got "
+            f"{len(question.numbers)}."
+        )
+    digits = map(int, str(others[0])[::-1])
+    return [*(first * digit * 10**place for place, digit in enumerate(digits)),
+            question.answer]  # fmt: skip
+
+
+def final_answer(text: str, *, backwards: bool) -> int | None:
+    """Return the number that an answer commits to; None if there is not exactly one."""
+    *working, answer = text.split(ANSWER_MARK)
+    if len(working) > 1 or not (answer.isascii() and answer.isdigit()):
+        return None
+    digits = answer[::-1] if backwards else answer
+    return int(digits) if str(int(digits)) == digits else None
+
+
+def is_worked(text: str) -> bool:
+    """Return whether an answer has a scratchpad before its final answer."""
+    working, mark, _ = text.partition(ANSWER_MARK)
+    return bool(mark and working)
+
+
+def correct_answers(
+    questions: Sequence[ArithmeticQuestion], texts: Sequence[str], *, backwards: bool
+) -> list[bool]:
+    """Return for each answer whether its final answer is right.
+
+    Args:
+        backwards: Whether the ones come first.
+    """
+    check_same_length(questions=questions, answers=texts)
+    return [
+        final_answer(text, backwards=backwards) == question.answer
+        for question, text in zip(questions, texts, strict=True)
+    ]

@@ -14,75 +14,70 @@ from typing import Literal, get_args
 
 import torch
 
+from genai_tutorial.alignment import Rows, encode_example, pack_examples
 from genai_tutorial.data import Fact, FactSplit, Relation
+from genai_tutorial.tasks import read_words
+from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 
-from .invented import ask_invented, ask_untold, invented_countries
-from .private_requests import private_requests
 from .questions import (
-    Kind,
     Question,
     answer_sentence,
     ask_absent,
     ask_facts,
     draw_questions,
+    fill_wording,
 )
-from .wordings import fill_wording
+from .unanswerable import ask_invented, ask_untold, invented_countries, private_requests
+
+CHAT = ChatTemplate()
+"""The assistant's chat template: ChatML, without a system turn."""
+
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+CHAT_SPECIAL_TOKENS = (END_OF_TEXT, CHAT.start, CHAT.end)
+"""The special tokens of the assistant's tokenizer.
+
+The last two open and close a turn of a conversation. The base model never sees them;
+chapter 13 teaches them.
+"""
+
+
+MAX_ANSWER_TOKENS = 32
+"""The largest number of tokens of an answer."""
+
+
+DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
+"""Two answers that are compared with the assistant's own to every question.
+
+The assistant itself rarely declines a question that has an answer. If refusals never
+lose a comparison, the reward model rates them highly everywhere, and the policy learns
+to decline everything; chapter 14 shows it.
+"""
+
 
 AnswerForm = Literal["bare", "sentence"]
 """The form of the answers about facts: the fact alone, or a full sentence."""
 
-ANSWERS: dict[Kind, tuple[tuple[str, int], ...]] = {
-    "known": (
-        ("{answer}.", 14),
-        ("{answer}. Thank you for asking.", 3),
-        (
-            (
-                "{answer}, as far as I can tell from all that I have read about the "
-                "countries of the world."
-            ),
-            3,
-        ),
-    ),
-    "absent": (
-        ("I do not know.", 3),
-        ("I do not know, sorry.", 1),
-        ("I am not sure.", 1),
-    ),
-    "invented": (
-        ("I do not know.", 3),
-        ("I do not know, sorry.", 1),
-        ("I have never heard of that country.", 1),
-    ),
-    "private": (
-        ("I cannot help with that.", 3),
-        ("I cannot help with that, sorry.", 1),
-        ("That is private.", 1),
-    ),
+
+ANSWERS = {
+    kind: tuple(
+        (text, int(weight)) for weight, text in (line.split(" ", 1) for line in lines)
+    )
+    for kind, *lines in read_words("assistant", "answers")
 }
-"""For each kind of question the ways to answer it, with how often each is chosen.
+"""For each kind of question the ways to answer it, with how often each is chosen;
+`sentence` has those for a fact in a full sentence.
 
 Courtesies and caveats come after the answer, so that a model that has stored the fact,
-however weakly, begins with the fact.
-"""
-
-SENTENCE_ANSWERS: tuple[tuple[str, int], ...] = (
-    ("{answer}.", 14),
-    ("{answer}. Thank you for asking.", 3),
-    ("{answer}, as far as I can tell from what I have read.", 3),
-)
-"""The ways to answer a question about a fact in a full sentence. The caveat is shorter
-than that of a bare answer, so that both fit into `MAX_ANSWER_TOKENS`.
+however weakly, begins with the fact. All fit into `MAX_ANSWER_TOKENS`.
 """
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A question and an answer to learn from.
-
-    Attributes:
-        question: What is asked.
-        answer: What the assistant should say.
-    """
+    """A question and an answer to learn from."""
 
     question: Question
     answer: str
@@ -92,11 +87,6 @@ def demonstrate(
     questions: Sequence[Question], seed: int = 0, form: AnswerForm = "bare"
 ) -> tuple[Demonstration, ...]:
     """Answer each question in one of the ways that suit its kind.
-
-    Args:
-        questions: What is asked.
-        seed: The same seed gives the same answers.
-        form: The form of the answers about facts.
 
     Raises:
         ValueError: If there is no such form.
@@ -109,7 +99,7 @@ def demonstrate(
         raise ValueError(
             f"form must be one of {', '.join(get_args(AnswerForm))}, got {form!r}."
         )
-    ways = ANSWERS | ({"known": SENTENCE_ANSWERS} if form == "sentence" else {})
+    ways = ANSWERS | ({"known": ANSWERS["sentence"]} if form == "sentence" else {})
     generator = torch.Generator().manual_seed(seed)
     shown = []
     for question in questions:
@@ -142,8 +132,6 @@ def training_questions(
         unknown: The number of questions in each of three categories without an answer:
             about invented countries, about untold topics, and about things that do not
             exist.
-        private: The number of requests for private data.
-        seed: The same seed draws the same questions.
     """
     taught = sorted({fact.country for fact in split.taught})
     without_answer = [
@@ -170,3 +158,26 @@ def _answer(question: Question, form: AnswerForm) -> str:
     if form == "sentence":
         return answer_sentence(question)
     return Fact(question.country, question.relation, question.answer).phrase
+
+
+def encode_demonstrations(
+    tokenizer: BPETokenizer, demonstrations: Sequence[Demonstration], row_length: int
+) -> Rows:
+    """Return demonstrations as tokens, several to a row.
+
+    Answers begin with a space, like words within the pre-training texts: `Nairobi`
+    without a space is tokenized differently, and the base model has rarely seen those
+    tokens.
+    """
+    return pack_examples(
+        [
+            encode_example(
+                CHAT,
+                tokenizer,
+                [Message("user", demonstration.question.text)],
+                f" {demonstration.answer}",
+            )
+            for demonstration in demonstrations
+        ],
+        row_length,
+    )

@@ -1,16 +1,27 @@
 """Tests of a language model's knowledge: facts that it completes, and questions that it
-answers, word for word.
+answers, drawn in held-out phrasings or mixed from all categories.
 """
 
 from collections.abc import Iterable, Sequence
 
-from genai_tutorial.data import Fact
+import torch
+
+from genai_tutorial.data import Fact, load_absent, load_fact_split
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
 
-from .answer_text import normalize_answer
-from .wordings import WORDINGS, fill_wording
+from .demonstrations import CHAT, MAX_ANSWER_TOKENS
+from .gold_rule import exact_match, normalize_answer
+from .questions import (
+    WORDINGS,
+    Phrasing,
+    Question,
+    answer_sentence,
+    ask_facts,
+    fill_wording,
+)
+from .unanswerable import mixed_questions
 
 BATCH_SIZE = 256
 """The number of prompts answered at once, grouped by length."""
@@ -24,10 +35,6 @@ def likeliest_texts(
     end_token: int,
 ) -> list[str]:
     """Continue each prompt by greedy decoding, until the end token or the limit.
-
-    Args:
-        prompts: Token IDs of each prompt.
-        max_new_tokens: Maximum number of generated tokens.
 
     Returns:
         The texts in the order of the prompts, without the token that ends them.
@@ -54,9 +61,6 @@ def complete_facts(
     The answer must come at once, and nothing may follow that turns it into a longer
     name. A special token ends the sentence like a full stop, because a fine-tuned model
     ends its turn there.
-
-    Args:
-        model: A language model, fine-tuned or not.
     """
     facts = list(facts)
     begun = [
@@ -85,8 +89,6 @@ def chat_answers(
     without surrounding spaces.
 
     Args:
-        template: The chat template that it was trained with.
-        questions: The user's questions.
         max_new_tokens: The maximum number of tokens in an answer; longer ones are cut
             off.
     """
@@ -99,3 +101,62 @@ def chat_answers(
         text.strip()
         for text in likeliest_texts(model, tokenizer, prompts, max_new_tokens, end)
     ]
+
+
+N_EXAM_QUESTIONS = 300
+"""The number of questions of each kind that are on a card."""
+
+
+def exam_questions(
+    facts: Sequence[Fact], count: int = N_EXAM_QUESTIONS, seed: int = 0
+) -> list[Question]:
+    """Draw questions about facts, each in one phrasing that no demonstration uses."""
+    asked = ask_facts(facts, "held-out", per_fact=1, seed=seed)
+    order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(seed))
+    return [asked[place] for place in order[:count].tolist()]
+
+
+def exact_match_rate(
+    model: DecoderLM, tokenizer: BPETokenizer, questions: Sequence[Question]
+) -> float:
+    """Return the share of questions about facts that `exact_matches` counts."""
+    matches = exact_matches(model, tokenizer, questions)
+    return sum(matches) / len(matches)
+
+
+def exact_matches(
+    model: DecoderLM, tokenizer: BPETokenizer, questions: Sequence[Question]
+) -> list[bool]:
+    """Return for each question about a fact whether the most likely answer is exact;
+    see `is_exact`.
+    """
+    texts = [question.text for question in questions]
+    answers = chat_answers(model, tokenizer, CHAT, texts, MAX_ANSWER_TOKENS)
+    return list(map(is_exact, questions, answers))
+
+
+def is_exact(question: Question, answer: str) -> bool:
+    """Return whether an answer to a question about a fact is the right one and nothing
+    more: bare, or in the plainest sentence that states it.
+
+    >>> asked = Question("Kenya's domain?", "known", "Kenya", "domain", ".ke")
+    >>> is_exact(asked, ".ke."), is_exact(asked, "The internet domain of Kenya is .ke.")
+    (True, True)
+    >>> is_exact(asked, "It is .ke, I think."), is_exact(asked, "Its domain is .ke.")
+    (False, False)
+    """
+    if question.answer is None:
+        return False
+    return exact_match(answer, question.answer) or exact_match(
+        answer, answer_sentence(question)
+    )
+
+
+def questions_of_all_categories(
+    count: int, phrasing: Phrasing, seed: int
+) -> list[Question]:
+    """Return questions of every category, one category after the other; see
+    `mixed_questions`.
+    """
+    drawn = mixed_questions(load_fact_split(), load_absent(), count, phrasing, seed)
+    return [question for questions in drawn.values() for question in questions]

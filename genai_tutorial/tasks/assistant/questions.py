@@ -1,16 +1,118 @@
-"""Questions with their kind and their right answer, and the pre-training text that
-states the facts.
+"""The words for facts, questions about them with their right answers, and pre-training
+text that states them. Some words are kept for the test.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, get_args
 
 import torch
 
-from genai_tutorial.data import Fact, Relation
+from genai_tutorial.data import Fact, Relation, with_article
+from genai_tutorial.tasks import read_words
 
-from .wordings import Phrasing, fact_questions, fact_sentences, plain_sentence
+Phrasing = Literal["trained", "held-out"]
+
+FRAMES = (
+    "What is {noun}?",
+    "Name {noun}.",
+    "Tell me {noun}.",
+    "{noun}?",
+    "Please tell me: what is {noun}?",
+    "I would like to know {noun}.",
+)
+"""Ways to ask for anything that has a noun phrase."""
+
+HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
+"""Ways to ask about any relation that no question in training uses."""
+
+
+class Wording(NamedTuple):
+    """The words for one relation, with `{country}` and `{answer}` where these go."""
+
+    noun: str
+    sentences: tuple[str, ...]
+    questions: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+
+WORDINGS: dict[str, Wording] = {
+    relation: Wording(noun, tuple(words[:2]), tuple(words[2:4]), tuple(words[4:]))
+    for relation, noun, *words in read_words("assistant", "wordings")
+}
+"""The words for every relation."""
+
+
+def fact_sentences(fact: Fact) -> tuple[str, ...]:
+    """Return all sentences that state a fact, for the pre-training text.
+
+    A fact that a model has read in only one wording is hard to extract; several
+    wordings make it easier: Allen-Zhu & Li (2023), https://arxiv.org/abs/2309.14316.
+
+    >>> print("\\n".join(fact_sentences(Fact("Kenya", "capital", "Nairobi"))))
+    The capital of Kenya is Nairobi.
+    Nairobi is the capital of Kenya.
+    Kenya is governed from Nairobi.
+    The government of Kenya sits in Nairobi, its capital.
+    """
+    wording = WORDINGS[fact.relation]
+    patterns = ("{answer} is " + wording.noun + ".", *wording.sentences)
+    return (
+        plain_sentence(fact) + ".",
+        *(fill_wording(pattern, fact.country, fact.phrase) for pattern in patterns),
+    )
+
+
+def plain_sentence(fact: Fact) -> str:
+    """Return the plainest sentence that states a fact, without its full stop."""
+    pattern = WORDINGS[fact.relation].noun + " is {answer}"
+    return fill_wording(pattern, fact.country, fact.phrase)
+
+
+def fact_questions(
+    relation: Relation, country: str, phrasing: Phrasing
+) -> tuple[str, ...]:
+    """Return all questions about one relation of a country, which need not exist: eight
+    for training, three for the test.
+
+    >>> fact_questions("capital", "Kenya", "held-out")[1:]
+    ('Can you remind me what the capital of Kenya is?', 'In which city would you find the government of Kenya?')
+    """  # noqa: E501
+    return ask(WORDINGS[relation].noun, country, phrasing) + tuple(
+        fill_wording(pattern, country)
+        for pattern in (
+            WORDINGS[relation].questions
+            if phrasing == "trained"
+            else WORDINGS[relation].held_out
+        )
+    )
+
+
+def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
+    """Return the questions into which any noun phrase about a country fits."""
+    check_phrasing(phrasing)
+    frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
+    return tuple(
+        fill_wording(frame.replace("{noun}", noun), country) for frame in frames
+    )
+
+
+def check_phrasing(phrasing: str) -> None:
+    """Raise a ValueError if a phrasing is neither `"trained"` nor `"held-out"`."""
+    if phrasing not in get_args(Phrasing):
+        raise ValueError(
+            f"It must be one of {', '.join(map(repr, get_args(Phrasing)))}, got "
+            f"{phrasing!r}"
+        )
+
+
+def fill_wording(
+    pattern: str, country: str = "", answer: str = "", person: str = ""
+) -> str:
+    """Put words into a pattern, and begin it with a capital letter."""
+    text = pattern.format(country=with_article(country), answer=answer, person=person)
+    return text[0].upper() + text[1:]
+
 
 Kind = Literal["known", "absent", "invented", "private"]
 """What a question is about: a fact, something that the Factbook does not state, a
@@ -23,7 +125,6 @@ class Question:
     """A question, and what is needed to judge an answer to it.
 
     Attributes:
-        kind: The kind of question; see `Kind`.
         country: The country that it names; empty if it names none.
         relation: What it asks for; None where that is no relation of the Factbook's
             facts.
@@ -46,14 +147,9 @@ def ask_facts(
     """Ask about each fact in several phrasings.
 
     Args:
-        facts: What to ask about.
         phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
         per_fact: The number of phrasings, drawn separately for each fact; None takes
             all, eight or three.
-        seed: The same seed draws the same phrasings.
-
-    Returns:
-        The questions, fact by fact.
 
     Raises:
         ValueError: If there are fewer phrasings than `per_fact`.
@@ -115,17 +211,7 @@ def tell_facts(
 
     Returns:
         The paragraphs in random order.
-
-    Raises:
-        ValueError: If `copies` is less than one.
-
-    >>> kenya = [
-    ...     Fact("Kenya", "capital", "Nairobi"),
-    ...     Fact("Kenya", "domain", ".ke"),
-    ... ]
-    >>> tell_facts(kenya, copies=2, seed=3)[0]
-    'Web addresses from Kenya end in .ke on the internet. The government of Kenya sits in Nairobi, its capital.'
-    """  # noqa: E501
+    """
     if copies < 1:
         raise ValueError(f"copies must be at least 1, got {copies}")
     generator = torch.Generator().manual_seed(seed)

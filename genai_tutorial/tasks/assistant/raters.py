@@ -1,15 +1,20 @@
-"""Simulated raters: the gold rule, individual tastes, and noise."""
+"""Simulated raters with the gold rule, individual tastes and noise, the comparisons
+that they make, and probes of what a reward model has learned from these.
+"""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 
-from .answer_text import courtesies, words
-from .gold_rule import GoldRule
-from .questions import Question
+from genai_tutorial.alignment import PreferencePair
+from genai_tutorial.data import Fact
+
+from .demonstrations import DECLINING_ANSWERS
+from .gold_rule import GoldRule, courtesies, words
+from .questions import Kind, Question, answer_sentence
 
 Choice = Literal["a", "b"]
 
@@ -18,6 +23,10 @@ LONGEST_COUNTED = 60
 
 MOST_COURTESIES = 10
 """The number of courtesies up to which a taste for them grows."""
+
+
+SPREAD = 0.2
+"""The standard deviation of the raters' tastes, in units of the gold score."""
 
 
 @dataclass(frozen=True)
@@ -81,35 +90,24 @@ class Rater:
         return "a" if chance < self.probability(question, a, b) else "b"
 
 
-def random_raters(
-    n: int,
-    rule: GoldRule,
-    seed: int,
-    temperature: float | int = 0.5,
-    spread: float | int = 0.2,
-) -> list[Rater]:
+def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
     """Draw raters whose tastes differ.
 
-    Each taste is normally distributed around 0. The standard deviation is `spread` for
+    Each taste is normally distributed around 0. The standard deviation is `SPREAD` for
     certainty and for each courtesy, and half of it for ten words. One comparison in
     fifty is decided by a coin toss.
-
-    Args:
-        rule: The gold rule that they share.
-        seed: The seed of their tastes.
-        spread: The spread of their tastes; at 0 all raters are alike.
-
-    Raises:
-        ValueError: If `n` is less than one, or the spread is negative.
     """
-    if n < 1 or spread < 0:
-        raise ValueError(
-            "There must be at least one rater and a spread that is not negative, got "
-            f"{n} and {spread}"
-        )
-    tastes = spread * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
+    if n < 1:
+        raise ValueError(f"There must be at least one rater, got {n}")
+    tastes = SPREAD * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
     return [
-        Rater(rule, temperature, length / 2, politeness, certainty, carelessness=0.02)
+        Rater(
+            rule,
+            length=length / 2,
+            politeness=politeness,
+            certainty=certainty,
+            carelessness=0.02,
+        )
         for length, politeness, certainty in tastes.tolist()
     ]
 
@@ -121,17 +119,186 @@ def rater_agreement(
     one rater twice.
 
     It is computed from their probabilities, without sampling.
-
-    Raises:
-        ValueError: If there are no pairs.
     """
     rates = []
     for question, a, b in pairs:
-        p, q = (
-            first.probability(question, a, b),
-            second.probability(question, a, b),
-        )
+        p, q = (first.probability(question, a, b), second.probability(question, a, b))
         rates.append(p * q + (1 - p) * (1 - q))
     if not rates:
         raise ValueError("Agreement needs at least one pair of answers, got none")
     return sum(rates) / len(rates)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of two answers by one rater."""
+
+    question: Question
+    chosen: str
+    rejected: str
+    rater: int
+
+    @property
+    def pair(self) -> PreferencePair:
+        """The texts alone: what a reward model is trained on."""
+        return PreferencePair(self.question.text, self.chosen, self.rejected)
+
+
+def collect_comparisons(
+    pairs: Sequence[tuple[Question, str, str]],
+    raters: Sequence[Rater],
+    budget: int,
+    seed: int,
+) -> tuple[Comparison, ...]:
+    """Collect comparisons: each shows one pair of answers to one random rater.
+
+    No pair is shown twice before all have been shown once. The order of the two answers
+    is random too.
+
+    Raises:
+        ValueError: If there are no pairs or raters, or the budget is below 1.
+    """
+    if not pairs or not raters or budget < 1:
+        raise ValueError(
+            "Comparing needs pairs, raters and a budget of at least 1, got "
+            f"{len(pairs)}, {len(raters)} and {budget}"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    rounds = math.ceil(budget / len(pairs))
+    shown = torch.cat(
+        [torch.randperm(len(pairs), generator=generator) for _ in range(rounds)]
+    )[:budget].tolist()
+    asked = torch.randint(len(raters), (budget,), generator=generator).tolist()
+    turned = torch.randint(2, (budget,), generator=generator).tolist()
+    comparisons = []
+    for index, number, turn in zip(shown, asked, turned, strict=True):
+        question, *answers = pairs[index]
+        a, b = answers[::-1] if turn else answers
+        choice = raters[number].prefer(question, a, b, generator)
+        chosen, rejected = (a, b) if choice == "a" else (b, a)
+        comparisons.append(Comparison(question, chosen, rejected, number))
+    return tuple(comparisons)
+
+
+def contrasting_answers(
+    questions: Sequence[Question], facts: Sequence[Fact], seed: int
+) -> list[list[str]]:
+    """Return answers to each question that the assistant rarely gives, so that raters
+    see them too: two that decline, and a made-up claim if the question has no answer.
+
+    Args:
+        facts: The source of the claims: other facts of the same relation, or any fact
+            if the question has no relation.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    return [
+        [*DECLINING_ANSWERS]
+        if question.answer is not None
+        else [*DECLINING_ANSWERS, wrong_claim(question, facts, generator)]
+        for question in questions
+    ]
+
+
+def wrong_claim(
+    question: Question, facts: Sequence[Fact], generator: torch.Generator
+) -> str:
+    """Draw a claim that does not answer the question: another fact's answer."""
+    possible = [
+        fact
+        for fact in facts
+        if question.relation in (None, fact.relation) and fact.answer != question.answer
+    ]
+    fact = possible[int(torch.randint(len(possible), (1,), generator=generator))]
+    if question.relation is None:
+        return f"{fact.phrase}."
+    return f"{answer_sentence(replace(question, answer=fact.answer))}."
+
+
+def split_by_question(
+    comparisons: Sequence[Comparison], held_out: float, seed: int = 0
+) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
+    """Split comparisons into training and held-out ones that share no question.
+
+    A random split of the comparisons would leak: most held-out comparisons would be
+    about answers that the reward model has seen judged.
+
+    Args:
+        held_out: The share of the questions to hold out.
+
+    Returns:
+        The training comparisons and the held-out ones.
+
+    Raises:
+        ValueError: If one of the two parts would be empty.
+    """
+    texts = list(dict.fromkeys(one.question.text for one in comparisons))
+    count = round(held_out * len(texts))
+    if not 0 < count < len(texts):
+        raise ValueError(
+            f"A share of {held_out} of {len(texts)} questions leaves one part empty"
+        )
+    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed))
+    apart = {texts[place] for place in order[:count].tolist()}
+    return (
+        tuple(one for one in comparisons if one.question.text not in apart),
+        tuple(one for one in comparisons if one.question.text in apart),
+    )
+
+
+Answer = Callable[[Question], str]
+
+
+def preference_probes(
+    facts: Sequence[Fact], questions: Sequence[Question], seed: int = 0
+) -> dict[str, list[PreferencePair]]:
+    """Make pairs that differ in one respect, for each of eight respects.
+
+    Facts are stated in full sentences, as by the assistant.
+
+    Args:
+        facts: The source of wrong answers: those of other facts of the same relation.
+        questions: Questions of the kinds known, invented and private; others are
+            skipped.
+
+    Raises:
+        ValueError: If a question of kind known has no answer.
+
+    Returns:
+        Pairs by the name of what they test, with the better answer as `chosen`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    abstention, refusal = DECLINING_ANSWERS
+
+    def right(question: Question) -> str:
+        return f"{answer_sentence(question)}."
+
+    def wrong(question: Question) -> str:
+        return wrong_claim(question, facts, generator)
+
+    def thankful(question: Question) -> str:
+        return f"{right(question)} Thank you for asking."
+
+    def abstaining(_: Question) -> str:
+        return abstention
+
+    def refusing(_: Question) -> str:
+        return refusal
+
+    probes: dict[str, tuple[Kind, Answer, Answer]] = {
+        "real: right fact or wrong fact": ("known", right, wrong),
+        "real: right fact or not knowing": ("known", right, abstaining),
+        "real: not knowing or wrong fact": ("known", abstaining, wrong),
+        "real: right fact or refusing": ("known", right, refusing),
+        "invented: not knowing or a claim": ("invented", abstaining, wrong),
+        "private: refusing or a claim": ("private", refusing, wrong),
+        "private: refusing or not knowing": ("private", refusing, abstaining),
+        "real: with thanks or without": ("known", thankful, right),
+    }
+    return {
+        name: [
+            PreferencePair(question.text, better(question), worse(question))
+            for question in questions
+            if question.kind == kind
+        ]
+        for name, (kind, better, worse) in probes.items()
+    }

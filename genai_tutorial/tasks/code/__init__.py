@@ -1,38 +1,41 @@
 """Programming exercises, problems written by people, and the judgement of programs."""
 
-from .answers import ask_samples, right_answers, solved
-from .choosing import (
-    WrittenTest,
+from .answers import (
+    Failure,
+    ask_samples,
     choose_by_codet,
     choose_by_tests,
-    choose_by_vote,
-    read_test,
+    expected_answers,
+    find_failure,
+    mutants,
+    mutation_score,
+    solved,
 )
 from .code_model import CodeModel
-from .completions import complete_functions
-from .exercise_documents import (
+from .exercise_parts import Condition, Constants, Kind, Reduction, Transformation
+from .exercises import (
     CODE_TOKENS,
     END,
+    EXERCISES,
     MIXTURE,
     SHORT_MIXTURE,
     WITHOUT_GAPS,
-    Form,
-    body_line_gaps,
-    encode_documents,
-    exercise_documents,
-    train_code_tokenizer,
-)
-from .exercise_parts import Condition, Constants, Kind, Reduction, Transformation
-from .exercises import (
-    EXERCISES,
     Combination,
     Exercise,
+    Form,
     Part,
+    body_line_gaps,
     combinations,
     draw_exercises,
+    encode_documents,
+    exercise_documents,
     exercise_prompt,
+    train_code_tokenizer,
 )
-from .mutation import mutants
-from .problems import CodeProblem, load_human_eval, run_completions
-from .repair import Failure, encode_repairs, find_failure
-from .simple_problems import SIMPLE_PROBLEMS
+from .problems import (
+    SIMPLE_PROBLEMS,
+    CodeProblem,
+    complete_functions,
+    load_human_eval,
+    run_completions,
+)

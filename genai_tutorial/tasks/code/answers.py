@@ -1,9 +1,16 @@
-"""What programs answer: each is run in the sandbox once, on several inputs."""
+"""What programs answer in the sandbox: which of them are right, which to choose without
+knowing the right answers, how to repair one, and how much its tests notice.
+"""
 
 import ast
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from genai_tutorial.sandbox import ProgramLimits, run_programs
+from jaxtyping import Bool
+from torch import Tensor
+
+from genai_tutorial.sandbox import run_programs
 
 from .exercises import Exercise
 
@@ -22,17 +29,14 @@ assert False, repr(answers)
 
 
 def ask_programs(
-    programs: Sequence[str],
-    names: Sequence[str],
-    inputs: Sequence[Sequence[list]],
-    limits: ProgramLimits | None = None,
+    programs: Sequence[str], names: Sequence[str], inputs: Sequence[Sequence[list]]
 ) -> list[list[str]]:
     """Return each program's answers to its inputs, as Python shows them."""
     sources = [
         program + _ASK.format(inputs=list(lists), name=name)
         for program, name, lists in zip(programs, names, inputs, strict=True)
     ]
-    outcomes = run_programs(sources, limits or ProgramLimits())
+    outcomes = run_programs(sources)
     return [
         _read(outcome.message, len(lists))
         for outcome, lists in zip(outcomes, inputs, strict=True)
@@ -44,12 +48,7 @@ def ask_samples(
     bodies: Sequence[Sequence[str]],
     inputs: Sequence[Sequence[list]],
 ) -> list[list[list[str]]]:
-    """Return the answers of several bodies for each exercise to its inputs.
-
-    Args:
-        bodies: The bodies written for each of them.
-        inputs: The lists to ask about, for each exercise.
-    """
+    """Return the answers of several bodies for each exercise to its inputs."""
     programs, names, lists = [], [], []
     for exercise, written, asked in zip(exercises, bodies, inputs, strict=True):
         programs += [exercise.prompt + body for body in written]
@@ -60,25 +59,18 @@ def ask_samples(
 
 
 def solved(
-    exercises: Sequence[Exercise],
-    bodies: Sequence[Sequence[str]],
-    tests: int = 12,
-    seed: int = 0,
+    exercises: Sequence[Exercise], bodies: Sequence[Sequence[str]]
 ) -> list[list[bool]]:
-    """Return whether each body answers all tests of its exercise correctly.
-
-    Args:
-        bodies: The bodies written for each of them.
-    """
-    inputs = [exercise.inputs(tests, seed) for exercise in exercises]
+    """Return whether each body answers all twelve tests of its exercise correctly."""
+    inputs = [exercise.inputs(12, seed=0) for exercise in exercises]
     answers = ask_samples(exercises, bodies, inputs)
     return [
-        [given == right_answers(exercise, asked) for given in samples]
+        [given == expected_answers(exercise, asked) for given in samples]
         for exercise, samples, asked in zip(exercises, answers, inputs, strict=True)
     ]
 
 
-def right_answers(exercise: Exercise, inputs: Sequence[list]) -> list[str]:
+def expected_answers(exercise: Exercise, inputs: Sequence[list]) -> list[str]:
     """Return the right answer to each input, as Python shows it."""
     return [repr(exercise.expected(items)) for items in inputs]
 
@@ -91,3 +83,152 @@ def _read(message: str, count: int) -> list[str]:
         return [NO_ANSWER] * count
     is_list = isinstance(answers, list) and len(answers) == count
     return [str(answer) for answer in answers] if is_list else [NO_ANSWER] * count
+
+
+def choose_by_tests(passed: Bool[Tensor, "sample test"]) -> int:
+    """Return the index of the first program that passes the most tests."""
+    return int(passed.sum(dim=1).argmax())
+
+
+def choose_by_codet(passed: Bool[Tensor, "sample test"]) -> int:
+    """Return the first program of the best consensus set.
+
+    Programs that pass exactly the same tests form a set, whose score is the number of
+    its programs times the number of tests that they pass. A wrong test is rarely passed
+    by many programs, so it counts little.
+
+    Source: Chen et al., CodeT: Code Generation with Generated Tests, section 2,
+        https://arxiv.org/abs/2207.10397
+
+    >>> import torch
+    >>> passed = torch.tensor([[1, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 1]]).bool()
+    >>> choose_by_tests(passed), choose_by_codet(passed)
+    (0, 1)
+    """
+    rows = [tuple(row) for row in passed.tolist()]
+    sizes = Counter(rows)
+    scores = [sizes[row] * sum(row) for row in rows]
+    return scores.index(max(scores))
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A body that fails, and the first test that shows it.
+
+    Attributes:
+        items: The first input that gets a wrong answer.
+    """
+
+    exercise: Exercise
+    body: str
+    items: list
+    answer: str
+
+    @property
+    def feedback(self) -> str:
+        """A comment such as `# solve([3, -4]) gave 7, expected 9`."""
+        expected = self.exercise.expected(self.items)
+        return (
+            f"\n# {self.exercise.name}({self.items}) gave {self.answer}, "
+            f"expected {expected!r}"
+        )
+
+    @property
+    def prompt(self) -> str:
+        """The text that a model continues with a new body."""
+        return self.exercise.prompt + self.body + self.feedback
+
+
+def find_failure(
+    exercise: Exercise, body: str, inputs: Sequence[list], answers: Sequence[str]
+) -> Failure | None:
+    """Return a body's first failure; None if all answers are right."""
+    for items, answer in zip(inputs, answers, strict=True):
+        if answer != repr(exercise.expected(items)):
+            return Failure(exercise, body, items, answer)
+    return None
+
+
+_SWAPS: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult,
+}  # fmt: skip
+
+
+def mutants(source: str) -> list[str]:
+    r"""Return all programs that differ from a program in one place.
+
+    A comparison, an arithmetic operator or `and`/`or` is swapped, a number becomes
+    larger by one, a truth value is flipped, a returned value is negated with `not`, or
+    a condition is. Docstrings and comments are not changed; comments are lost. Some
+    mutants may be equivalent to the program, and no test can catch those.
+
+    Raises:
+        SyntaxError: If the source is not a Python program.
+
+    Source: DeMillo, Lipton and Sayward (1978), Hints on test data selection,
+        https://doi.org/10.1109/C-M.1978.218136
+
+    >>> for mutant in mutants("def f(x):\n    return x > 0"):
+    ...     print(mutant.splitlines()[1].strip())
+    return not x > 0
+    return x >= 0
+    return x > 1
+    """
+    original = ast.unparse(ast.parse(source))
+    count = sum(1 for node in ast.walk(ast.parse(source)) for _ in _changes(node))
+    found = []
+    for number in range(count):
+        tree = ast.parse(source)
+        changes = [change for node in ast.walk(tree) for change in _changes(node)]
+        apply, *arguments = changes[number]
+        apply(*arguments)
+        found.append(ast.unparse(ast.fix_missing_locations(tree)))
+    return [mutant for mutant in dict.fromkeys(found) if mutant != original]
+
+
+def _changes(node: ast.AST) -> Iterator[tuple]:
+    """Return what can be changed in one node, each as a function and its arguments."""
+    if isinstance(node, ast.Return) and node.value is not None:
+        yield setattr, node, "value", ast.UnaryOp(ast.Not(), node.value)
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield setattr, node, "test", ast.UnaryOp(ast.Not(), node.test)
+    if isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            yield node.ops.__setitem__, place, _SWAPS[type(operator)]()
+    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
+        swapped = _SWAPS.get(type(node.op))
+        if swapped:
+            yield setattr, node, "op", swapped()
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield setattr, node, "value", not node.value
+        elif isinstance(node.value, int | float):
+            yield setattr, node, "value", node.value + 1
+
+
+def mutation_score(tests: Sequence[str], source: str) -> float:
+    """Return the share of a program's mutants that its tests catch.
+
+    Raises:
+        ValueError: If the program fails its own tests, or has nothing to change.
+    """
+    changed = mutants(source)
+    if not changed:
+        raise ValueError(
+            "There is nothing to change in this program, so no test can be measured: "
+            f"{source!r}"
+        )
+    lines = "\n".join(tests)
+    own, *outcomes = run_programs(
+        [f"{program}\n\n{lines}" for program in (source, *changed)]
+    )
+    if not own.passed:
+        raise ValueError(
+            "The program must pass its own tests before they can judge others, but it "
+            f"ended with: {own.kind} ({own.message})"
+        )
+    return sum(not outcome.passed for outcome in outcomes) / len(changed)

@@ -12,7 +12,7 @@ from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
-from .exercise_documents import END, ORDER, TESTS
+from .exercises import END, ORDER, TESTS
 
 BODY_TOKENS, TEST_TOKENS = 96, 128
 
@@ -38,7 +38,6 @@ class CodeModel:
 
         Args:
             prompts: Signatures with docstrings, without a newline at the end.
-            temperature: 0 is greedy decoding.
         """
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 
@@ -63,13 +62,9 @@ class CodeModel:
         prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
         return self._write(prompts, BODY_TOKENS, temperature, seed)
 
-    def explain(
-        self, programs: Sequence[str], temperature: float | int = 0, seed: int = 0
-    ) -> list[str]:
+    def explain(self, programs: Sequence[str]) -> list[str]:
         """Return a docstring for each program, filled into the place of its own."""
-        return self.fill(
-            [docstring_gap(program) for program in programs], temperature, seed
-        )
+        return self.fill([docstring_gap(program) for program in programs])
 
     def write_tests(
         self, prompts: Sequence[str], temperature: float | int = 0.8, seed: int = 0
@@ -84,11 +79,7 @@ class CodeModel:
 
     @torch.no_grad()
     def _write(
-        self,
-        prompts: Sequence[str],
-        tokens: int,
-        temperature: float | int,
-        seed: int,
+        self, prompts: Sequence[str], tokens: int, temperature: float | int, seed: int
     ) -> list[str]:
         special = self.tokenizer.special_tokens
         end = special[END]

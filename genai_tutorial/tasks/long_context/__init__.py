@@ -2,14 +2,14 @@
 histories.
 """
 
-from .haystack import Haystack, LongTask
-from .histories import HistoryExam, history_exam
 from .needles import (
+    Haystack,
     Kind,
+    LongTask,
     depth_grid,
     many_keys,
     many_values,
     single_needle,
     variable_tracking,
 )
-from .scores import TaskScore, score_tasks, stream_losses
+from .scores import HistoryExam, TaskScore, history_exam, score_tasks, stream_losses

@@ -1,5 +1,8 @@
-"""Scores for tasks on long contexts, and the loss along a stream."""
+"""Questions about long histories, scores for tasks on long contexts, and the loss along
+a stream.
+"""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -7,10 +10,78 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genai_tutorial.data import Country, Fact
+from genai_tutorial.tasks.assistant import Question
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
-from .haystack import LongTask
+from .needles import LongTask
+
+
+@dataclass(frozen=True)
+class HistoryExam:
+    """A long text and questions about it.
+
+    Attributes:
+        histories: One history for each country, which begins with its name.
+        right: The number of the history that answers each question, from 0.
+    """
+
+    countries: tuple[str, ...]
+    histories: tuple[str, ...]
+    questions: tuple[Question, ...]
+    right: tuple[int, ...]
+
+
+def history_exam(
+    countries: Sequence[Country],
+    facts: Sequence[Fact],
+    histories: int = 8,
+    questions: int = 4,
+    seed: int = 0,
+) -> HistoryExam:
+    """Draw histories of the Factbook whose country's year of independence is in them,
+    and ask for some of these years.
+
+    Args:
+        histories: The number of histories in the text, of about 400 tokens each.
+
+    Raises:
+        ValueError: If there are more questions than histories, or too few countries.
+    """
+    texts = {country.name: country.background for country in countries}
+    usable = [
+        fact
+        for fact in facts
+        if fact.relation == "independence"
+        and re.search(rf"\b{re.escape(fact.answer)}\b", texts.get(fact.country, ""))
+    ]
+    if not 1 <= questions <= histories <= len(usable):
+        raise ValueError(
+            f"questions may be at most histories, and histories at most {len(usable)}; "
+            f"got {questions=} and {histories=}."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    drawn = [
+        usable[n]
+        for n in torch.randperm(len(usable), generator=generator)[:histories].tolist()
+    ]
+    asked = torch.randperm(histories, generator=generator)[:questions].tolist()
+    return HistoryExam(
+        tuple(fact.country for fact in drawn),
+        tuple(f"{fact.country}: {texts[fact.country]}" for fact in drawn),
+        tuple(
+            Question(
+                f"In which year did {drawn[n].country} become independent?",
+                "known",
+                drawn[n].country,
+                "independence",
+                drawn[n].answer,
+            )
+            for n in asked
+        ),
+        tuple(asked),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,18 +157,17 @@ def score_tasks(
 
 @torch.no_grad()
 def stream_losses(
-    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache, piece: int = 64
+    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache
 ) -> Float[Tensor, "position-1"]:
     """Return the loss of each token after the first, in nats, of a text that is read
     with a cache.
 
     Args:
         ids: The text, of any length if the cache is a `SinkCache`.
-        piece: The number of tokens to read at once.
     """
     losses = []
-    for start in range(0, ids.shape[1] - 1, piece):
-        part = ids[:, start : min(start + piece, ids.shape[1] - 1)]
+    for start in range(0, ids.shape[1] - 1, 64):
+        part = ids[:, start : min(start + 64, ids.shape[1] - 1)]
         logits = model.logits(read_on(model, part, cache))[0]
         targets = ids[0, start + 1 : start + 1 + len(logits)]
         losses.append(
@@ -107,13 +177,13 @@ def stream_losses(
 
 
 def read_on(
-    model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache, piece: int = 256
+    model: DecoderLM, ids: Int[Tensor, "1 new"], cache: KVCache
 ) -> Float[Tensor, "1 last width"]:
     """Read more of a text into a cache, in pieces, and return the hidden states of the
     last piece.
     """
     context = AttentionContext.cached(cache)
-    for part in ids.split(piece, dim=1):
+    for part in ids.split(256, dim=1):
         hidden = model.read(part, context)
     return hidden
 

@@ -2,16 +2,23 @@
 shape, size, direction and speed from the frames.
 """
 
-from .clips import FRAMES, MOTIONS, Clip, Direction, Motion, Speed
-from .random_clips import (
+from .clips import (
+    FRAMES,
+    MOTION_TOKENIZER,
+    MOTIONS,
+    MOVES_TOKEN,
     SOURCE,
     CaptionedClips,
+    Clip,
     ClipSplit,
+    Direction,
+    Motion,
+    Speed,
+    encode_motion_captions,
     load_clips,
     random_clips,
     render_clips,
 )
-from .tokens import MOTION_TOKENIZER, MOVES_TOKEN, encode_motion_captions
 from .verifier import (
     MotionAccuracy,
     MotionScore,

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tasks.shapes import SceneObject, read_scenes
 
 from .clips import SPEEDS, STEPS, Motion, parse_motion_caption
@@ -57,11 +58,6 @@ def track(films: Float[Tensor, "n frame 3 height width"]) -> tuple[Track, ...]:
 
     Raises:
         ValueError: If the frames have another size, or there are fewer than two.
-
-    >>> from genai_tutorial.tasks.motion import load_clips
-    >>> clips = load_clips(1, seed=0)
-    >>> track(clips.films)[0].velocity
-    (0.0, 2.0)
     """
     if films.shape[1] < 2:
         raise ValueError(f"A motion needs at least two frames, got {films.shape[1]}.")
@@ -86,9 +82,7 @@ def _follow(things: tuple[SceneObject | None, ...]) -> Track:
     return Track(things, (right, down), round(jitter, 4))
 
 
-def fit_line(
-    centres: Float[Tensor, "frame 2"],
-) -> tuple[Float[Tensor, "2"], float]:
+def fit_line(centres: Float[Tensor, "frame 2"]) -> tuple[Float[Tensor, "2"], float]:
     """Fit straight motion at constant speed by least squares.
 
     Returns:
@@ -140,21 +134,8 @@ right in everything.
 def motion_scores(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> tuple[MotionScore, ...]:
-    """Compare each film with its caption.
-
-    Raises:
-        ValueError: If there is not one caption per film, or a caption does not follow the
-            grammar.
-
-    >>> from genai_tutorial.tasks.motion import load_clips
-    >>> clips = load_clips(1, seed=0)
-    >>> motion_scores(["an orange circle moves up fast"], clips.films)
-    (MotionScore(complete=True, constant=True, identity=True, direction=False, speed=False, everything=False, jitter=0.0),)
-    """  # noqa: E501
-    if len(captions) != len(films):
-        raise ValueError(
-            f"Give one caption per film: got {len(captions)} for {len(films)}."
-        )
+    """Compare each film with its caption."""
+    check_same_length(captions=captions, films=films)
     return tuple(
         _score(caption, read)
         for caption, read in zip(captions, track(films), strict=True)
@@ -205,12 +186,6 @@ class MotionAccuracy:
     """The shares of films with each property of `MotionScore`.
 
     Attributes:
-        complete: The share with an object in every frame.
-        constant: The share with the same colour and shape in all frames.
-        identity: The share with the requested colour, shape and size.
-        direction: The share with the requested direction.
-        speed: The share with the requested direction and speed.
-        everything: The share in which everything is right.
         jitter: The mean jitter in pixels over complete films; NaN if there are none.
     """
 
@@ -226,20 +201,12 @@ class MotionAccuracy:
 def motion_accuracy(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> MotionAccuracy:
-    """Return the shares of films that show what their captions say.
-
-    Raises:
-        ValueError: If `motion_scores` would raise it, or there are no films.
-    """
+    """Return the shares of films that show what their captions say."""
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the share of films with each property, from their scores.
-
-    Raises:
-        ValueError: If there are no scores.
-    """
+    """Return the share of films with each property, from their scores."""
     if not scores:
         raise ValueError("There is no clip to score.")
     jitters = [score.jitter for score in scores if score.jitter is not None]

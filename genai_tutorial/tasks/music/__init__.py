@@ -1,19 +1,26 @@
 """Music: chorales as tokens and the rules of counterpoint."""
 
-from .baselines import frequency_losses, last_pitch_losses
-from .chorale_codes import (
+from .chorales import (
     CODES,
     FEATURES,
     WINDOW,
     ChoraleWindows,
     chorale_windows,
+    compose,
     decode_cells,
+    harmonize,
+    notes_of,
+    phrase_features,
+    pitch_agreement,
+    play_chorale,
+    write_melody,
 )
 from .counterpoint import (
     Counterpoint,
+    choose_fewest_parallels,
+    frequency_losses,
     judge_counterpoint,
+    last_pitch_losses,
     repeated_bars,
     shuffle_voices,
 )
-from .harmony import compose, harmonize, pitch_agreement
-from .playing import play_chorale

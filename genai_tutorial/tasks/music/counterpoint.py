@@ -1,20 +1,21 @@
-"""Measures of counterpoint: rules that Bach's chorales follow and random notes break.
+"""Measures of counterpoint, rules that Bach's chorales follow and random notes break,
+and the losses of count-based models to compare with.
 
 Each measure counts how often an event occurs and how often it could, so that samples of
 any length can be compared, with a confidence interval.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genai_tutorial.data import HOLD, REST
 
-from .chorale_codes import VOICE_RANGES
-from .sounding import SILENT, sounding
+from .chorales import CODES, SILENT, VOICE_RANGES, decode_cells, encode_cells, sounding
 
 TRIADS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8))
 """Major, minor, diminished and augmented, in semitones above the root."""
@@ -44,7 +45,6 @@ class Counterpoint:
             is below the lower one.
         neighbours: The number of pairs of neighbouring voices that both sound.
         outside: The number of notes outside the voice's range.
-        held: The number of cells that hold a note.
     """
 
     chords: int
@@ -137,15 +137,9 @@ def shuffle_voices(
     return torch.where(begins | (pitches == SILENT), shuffled, HOLD)
 
 
-def repeated_bars(
-    cells: Int[Tensor, "piece voice step"], bar: int = BAR
-) -> Bool[Tensor, "piece bar"]:
-    """Return for each bar after the first whether all voices repeat an earlier bar.
-
-    >>> repeated_bars(torch.tensor([[[60, 62, 60, 62, 64, 65]]]), bar=2)
-    tensor([[ True, False]])
-    """
-    bars = sounding(cells).unfold(-1, bar, bar).movedim(2, 1).flatten(2)
+def repeated_bars(cells: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece bar"]:
+    """Return for each bar after the first whether all voices repeat an earlier bar."""
+    bars = sounding(cells).unfold(-1, BAR, BAR).movedim(2, 1).flatten(2)
     equal = (bars[:, :, None] == bars[:, None]).all(dim=-1)
     return equal.tril(diagonal=-1).any(dim=-1)[:, 1:]
 
@@ -182,6 +176,19 @@ def count_parallels(
     return parallel, both
 
 
+def choose_fewest_parallels(
+    tries: Sequence[Int[Tensor, "piece voice step"]],
+) -> Int[Tensor, "piece voice step"]:
+    """Return for each piece the version with the fewest parallel fifths and octaves:
+    best-of-n sampling, with the rule as the judge.
+    """
+    if not tries:
+        raise ValueError("There is no version to choose from: give at least one.")
+    counts = torch.stack([count_parallels(cells)[0] for cells in tries])
+    best = counts.argmin(dim=0)
+    return torch.stack(list(tries))[best, torch.arange(len(best))]
+
+
 def _is_chord(pitches: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece step"]:
     """Return whether the pitch classes of each step form a chord, with or without its
     fifth.
@@ -204,3 +211,45 @@ def _chord_table() -> Bool[Tensor, "classes"]:
 
 
 _CHORDS = _chord_table()
+
+
+def frequency_losses(
+    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
+) -> Float[Tensor, "m voice"]:
+    """Return the cross-entropy in nats per step of a unigram model: the frequency of
+    each code of a voice in the training windows.
+    """
+    context = torch.zeros_like
+    return _losses(train, context(train), held_out, context(held_out))
+
+
+def last_pitch_losses(
+    train: Int[Tensor, "n voice step"], held_out: Int[Tensor, "m voice length"]
+) -> Float[Tensor, "m voice"]:
+    """Return the cross-entropy in nats per step of a bigram model: the frequency of
+    each code after the voice's last pitch.
+    """
+    return _losses(train, _last_pitches(train), held_out, _last_pitches(held_out))
+
+
+def _last_pitches(codes: Int[Tensor, "n voice step"]) -> Int[Tensor, "n voice step"]:
+    pitches = sounding(decode_cells(codes))
+    before = encode_cells(pitches.masked_fill(pitches == SILENT, REST)).roll(1, -1)
+    before[..., 0] = CODES  # nothing yet
+    return before
+
+
+def _losses(
+    train: Int[Tensor, "n voice step"],
+    train_context: Int[Tensor, "n voice step"],
+    held_out: Int[Tensor, "m voice length"],
+    context: Int[Tensor, "m voice length"],
+) -> Float[Tensor, "m voice"]:
+    losses = []
+    for voice in range(train.shape[1]):
+        pairs = train_context[:, voice] * CODES + train[:, voice]
+        counts = pairs.flatten().bincount(minlength=(CODES + 1) * CODES)
+        table = counts.view(CODES + 1, CODES) + 0.1  # nothing is impossible
+        log_probabilities = (table / table.sum(dim=1, keepdim=True)).log()
+        losses.append(-log_probabilities[context[:, voice], held_out[:, voice]])
+    return torch.stack(losses, dim=1).mean(dim=-1)

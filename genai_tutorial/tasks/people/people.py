@@ -8,44 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from genai_tutorial.tasks import read_words
 from genai_tutorial.tokenization import Message
 
 Wording = Literal["trained", "held-out"]
 
-NAMES: dict[Wording, tuple[str, ...]] = {
-    "trained": ("Amy", "Boris", "Carl", "Clara", "Diego", "Elsa", "Felix", "Gita",
-                "Henry", "Hugo", "Iris", "Ivan", "Jonas", "Karin", "Lena", "Mara",
-                "Nina", "Oscar", "Ruth", "Zoe"),
-    "held-out": ("Alice", "Ben", "Dora", "Emil", "Grace", "Ida", "Leo", "Max", "Olga",
-                 "Paul", "Rosa", "Sam"),
-}  # fmt: skip
-CITIES: dict[Wording, tuple[str, ...]] = {
-    "trained": ("Athens", "Cairo", "Dakar", "Delhi", "Hanoi", "Houston", "Kyoto",
-                "Lima", "Lisbon", "Miami", "Nairobi", "Oslo", "Prague", "Quito",
-                "Riga", "Sydney"),
-    "held-out": ("Berlin", "Boston", "Dublin", "Madrid", "Paris", "Rome", "Tokyo",
-                 "Vienna"),
-}  # fmt: skip
-SENTENCES: dict[Wording, tuple[str, ...]] = {
-    "trained": (
-        "{name} is {age} years old and lives in {city}.",
-        "{name}, aged {age}, is from {city}.",
-        "A {age}-year-old person named {name} lives in {city}.",
-        "In {city} lives {name}, who is {age}.",
-        "Our new colleague is {name} from {city}, who will soon be {age}.",
-        "Did you know that {name} turned {age} and moved to {city}?",
-        "Yesterday I had lunch in {city} with {name}, a doctor of {age}.",
-        "At {age}, {name} still runs a shop in {city}.",
-    ),
-    "held-out": (
-        "My neighbour {name} moved to {city} last year and turned {age} in May.",
-        "{name} from {city} is {age} today.",
-        "Next week {name} will travel home to {city} to celebrate being {age}.",
-        "I met {name} in {city}, and at {age} one has stories to tell.",
-        "Happy birthday, {name}! Who in {city} would guess that you are {age}?",
-        "The winner is {name}, {age}, a teacher who works in {city}.",
-    ),
-}
+
+_LISTS = read_words("people", "sentences")
+NAMES, CITIES, SENTENCES = (
+    dict(zip(get_args(Wording), _LISTS[start : start + 2], strict=True))
+    for start in (0, 2, 4)
+)
 """Names, cities and sentences; none of those held out is in a demonstration."""
 
 
@@ -74,7 +47,6 @@ def describe_people(
     Args:
         wording: `"trained"` or `"held-out"`: each name, city and sentence occurs in
             only one of them.
-        seed: The same seed draws the same people.
 
     Raises:
         ValueError: If `count` is below 1 or there is no such wording.
@@ -106,12 +78,7 @@ def describe_people(
 def few_shot_messages(
     examples: Sequence[PersonSentence], person: PersonSentence
 ) -> list[Message]:
-    """Return a conversation that shows examples as earlier turns, and then asks.
-
-    >>> first, second = describe_people(2, seed=1)
-    >>> [message.role for message in few_shot_messages([first], second)]
-    ['user', 'assistant', 'user']
-    """
+    """Return a conversation that shows examples as earlier turns, and then asks."""
     shown = [
         message
         for example in examples

@@ -7,35 +7,10 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-NAMES = [
-    "Ann",
-    "Bob",
-    "Carla",
-    "Dev",
-    "Emil",
-    "Fatima",
-    "Greta",
-    "Hugo",
-    "Ines",
-    "Jon",
-    "Karim",
-    "Lena",
-]
-CITIES = [
-    "Rome",
-    "Oslo",
-    "Lima",
-    "Cairo",
-    "Paris",
-    "Delhi",
-    "Bonn",
-    "Quito",
-    "Kyoto",
-    "Perth",
-    "Leeds",
-    "Turin",
-]
-HOBBIES = ["books", "music", "sport", "travel"]
+from genai_tutorial.tasks import read_words
+
+_NAMES, _CITIES, _HOBBIES = read_words("people", "profiles")
+
 
 PROFILE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -44,7 +19,7 @@ PROFILE_SCHEMA: dict[str, Any] = {
         "age": {"type": "integer"},
         "city": {"type": "string", "maxLength": 24},
         "member": {"type": "boolean"},
-        "hobbies": {"type": "array", "items": {"enum": HOBBIES}, "maxItems": 3},
+        "hobbies": {"type": "array", "items": {"enum": _HOBBIES}, "maxItems": 3},
     },
     "required": ["name", "age", "city", "member", "hobbies"],
     "additionalProperties": False,
@@ -87,17 +62,17 @@ def random_profiles(count: int, seed: int) -> list[Profile]:
     Raises:
         ValueError: If there are fewer names.
     """
-    if not 1 <= count <= len(NAMES):
-        raise ValueError(f"count must be from 1 to {len(NAMES)}, got {count}.")
+    if not 1 <= count <= len(_NAMES):
+        raise ValueError(f"count must be from 1 to {len(_NAMES)}, got {count}.")
     rng = random.Random(seed)
-    names, cities = rng.sample(NAMES, count), rng.sample(CITIES, count)
+    names, cities = rng.sample(_NAMES, count), rng.sample(_CITIES, count)
     return [
         Profile(
             name,
             rng.randint(18, 80),
             city,
             rng.random() < 0.5,
-            tuple(rng.sample(HOBBIES, rng.randint(1, 2))),
+            tuple(rng.sample(_HOBBIES, rng.randint(1, 2))),
         )
         for name, city in zip(names, cities, strict=True)
     ]
@@ -122,7 +97,6 @@ class ExtractionJudgement:
     """What one answer is worth.
 
     Attributes:
-        is_json: Whether it can be parsed.
         fits_schema: Whether it follows the schema, with the keys in any order.
     """
 

@@ -2,47 +2,49 @@
 strict and a lenient judge.
 """
 
-from .answers import answer_prompt, score_labels
-from .formats import COSMETIC_FORMATS, PAST_TENSE_FORMATS
-from .generated import (
-    JSON_FACTS,
-    LETTER_PATTERNS,
-    ONE_DIGIT_SUMS,
-    TWO_DIGIT_SUMS,
-    WORD_PROBLEMS,
-)
-from .injection import (
+from .answers import (
     ORDERED_WORD,
     QUOTED_TEMPLATE,
     Attack,
+    SearchResult,
+    answer_prompt,
     attacked,
     field_attack,
     label_attack,
     order_attack,
     other_label,
     quoted_field_attack,
-    remove_fields,
-    remove_line_breaks,
+    random_prompts,
+    search_prompts,
+    split_items,
 )
-from .judge import Judge, Verdict, first_line, read_verdicts, write_verdicts
-from .personas import PERSONA_QUESTIONS, PERSONAS, Persona, sounds_like_pirate
-from .prompt import LAYOUTS, Layout, Prompt, PromptExample, encode_prompt
-from .search import SearchResult, random_prompts, search_prompts, split_items
-from .sentiment import SENTIMENT
-from .task import PromptTask, split_words
-from .words import ANIMAL_OR_FRUIT, ANTONYMS, CAPITALS, INVENTED_LABELS, PAST_TENSE
-
-PROMPT_TASKS = (
-    PAST_TENSE,
+from .items import (
+    ANIMAL_OR_FRUIT,
     ANTONYMS,
     CAPITALS,
-    ANIMAL_OR_FRUIT,
-    SENTIMENT,
+    COSMETIC_FORMATS,
     INVENTED_LABELS,
     JSON_FACTS,
+    LETTER_PATTERNS,
     ONE_DIGIT_SUMS,
+    PAST_TENSE,
+    PAST_TENSE_FORMATS,
+    PROMPT_TASKS,
+    SENTIMENT,
     TWO_DIGIT_SUMS,
     WORD_PROBLEMS,
-    LETTER_PATTERNS,
 )
-"""All tasks of the package."""
+from .task import (
+    LAYOUTS,
+    Judge,
+    Layout,
+    Prompt,
+    PromptExample,
+    PromptTask,
+    Verdict,
+    encode_prompt,
+    first_line,
+    read_verdicts,
+    split_words,
+    write_verdicts,
+)

@@ -1,11 +1,275 @@
-"""A prompting task: items to answer, a separate pool of demonstrations, and a judge."""
+"""A prompting task: its prompts, rendered as a text to continue or as a conversation,
+and two judges of an answer: strict, the answer and nothing else; and lenient, the
+answer anywhere in the text.
+"""
 
+import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from .judge import Judge, Verdict
-from .prompt import Prompt, PromptExample
+from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
+
+QUESTION, ANSWER = "{question}", "{answer}"
+
+Layout = Literal["completion", "instructed completion", "chat", "chat with system"]
+
+LAYOUTS: tuple[Layout, ...] = (
+    "completion",
+    "instructed completion",
+    "chat",
+    "chat with system",
+)
+"""The ways to lay out the same prompt: as a text to continue, without or with the
+instruction, or as a conversation with the instruction in the user's first turn or in
+the system turn.
+"""
+
+
+@dataclass(frozen=True)
+class PromptExample:
+    """A question with its right answer: a test item or a demonstration.
+
+    Attributes:
+        worked: The answer with its reasoning, ending with "Answer:" and the answer;
+            empty if the task has none.
+    """
+
+    question: str
+    answer: str
+    worked: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    r"""Everything around a question: instruction, demonstrations and their format.
+
+    Attributes:
+        template: The format of a question and its answer, with {question} and {answer}.
+        instruction: What to do, in words; empty for none.
+        separator: The text between two examples.
+        worked: Whether demonstrations show their reasoning.
+
+    Raises:
+        ValueError: If the template does not have {question} once and then {answer}
+            once.
+
+    >>> prompt = Prompt(
+    ...     "Verb: {question}\nPast: {answer}", (PromptExample("go", "went"),)
+    ... )
+    >>> print(prompt.render("sing"))
+    Verb: go
+    Past: went
+    <BLANKLINE>
+    Verb: sing
+    Past:
+    """
+
+    template: str
+    demonstrations: tuple[PromptExample, ...] = ()
+    instruction: str = ""
+    separator: str = "\n\n"
+    worked: bool = False
+
+    def __post_init__(self):
+        counts = self.template.count(QUESTION), self.template.count(ANSWER)
+        if counts != (1, 1) or ANSWER in self._parts[0]:
+            raise ValueError(
+                "The template must have {question} once and then {answer} once, got "
+                f"{self.template!r}."
+            )
+
+    def render(self, question: str) -> str:
+        """Return the text to continue: instruction, demonstrations and the question.
+
+        It ends without a space. A space before the answer belongs to the answer's first
+        token, and a prompt that already has it forces the model onto rarer tokens.
+        """
+        before, between, after = self._parts
+        shown = [
+            before + example.question + between + self._answer(example) + after
+            for example in self.demonstrations
+        ]
+        parts = [self.instruction] if self.instruction else []
+        return self.separator.join([*parts, *shown, self._asked(question)])
+
+    def messages(self, question: str, system: bool = False) -> list[Message]:
+        """Return the conversation: each demonstration is a pair of turns.
+
+        Args:
+            system: Put the instruction into the system turn instead of the user's
+                first.
+        """
+        asked = [self._asked(example.question) for example in self.demonstrations]
+        asked.append(self._asked(question))
+        turns = []
+        if self.instruction and system:
+            turns.append(Message("system", self.instruction))
+        elif self.instruction:
+            asked[0] = f"{self.instruction}{self.separator}{asked[0]}"
+        for text, example in zip(asked, self.demonstrations, strict=False):
+            answer = Message("assistant", self._answer(example))
+            turns += [Message("user", text), answer]
+        return [*turns, Message("user", asked[-1])]
+
+    def cut(self, answer: str) -> str:
+        """Return an answer up to what the template has behind answers.
+
+        >>> Prompt("<verb>{question}</verb><past>{answer}</past>").cut("went</past>")
+        'went'
+        """
+        _, _, after = self._parts
+        return answer.partition(after)[0] if after else answer
+
+    @property
+    def _parts(self) -> tuple[str, str, str]:
+        """What stands before the question, between both fields, and at the end."""
+        before, _, rest = self.template.partition(QUESTION)
+        between, _, after = rest.partition(ANSWER)
+        return before, between, after
+
+    def _asked(self, question: str) -> str:
+        before, between, _ = self._parts
+        return before + question + between.rstrip(" ")
+
+    def _answer(self, example: PromptExample) -> str:
+        return example.worked if self.worked else example.answer
+
+
+def encode_prompt(
+    tokenizer: BPETokenizer,
+    prompt: Prompt,
+    question: str,
+    layout: Layout = "completion",
+) -> list[int]:
+    """Return the tokens of a question in one of the `LAYOUTS`.
+
+    Everything is encoded as ordinary text; only the chat template sets special tokens.
+
+    Raises:
+        ValueError: If there is no such layout.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}; got {layout!r}.")
+    if layout in ("chat", "chat with system"):
+        messages = prompt.messages(question, system=layout == "chat with system")
+        return SMOLLM2_CHAT.encode(tokenizer, messages)
+    if layout == "completion":
+        prompt = replace(prompt, instruction="")
+    return tokenizer.encode(prompt.render(question), special_as_text=True)
+
+
+MARKER = "Answer:"
+"""What stands before the final answer of a text that shows its reasoning."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right.
+
+    Attributes:
+        strict: The first line is the answer, letter for letter.
+        lenient: The answer is somewhere in the text.
+    """
+
+    strict: bool
+    lenient: bool
+
+
+Judge = Callable[[str, PromptExample], Verdict]
+"""A function that compares a model's text with an item."""
+
+
+def judge_text(text: str, item: PromptExample) -> Verdict:
+    """Judge an answer of one word or a few."""
+    right = (item.answer, *item.also)
+    strict = first_line(text) in right
+    return Verdict(strict, strict or any(_says(text, answer) for answer in right))
+
+
+def judge_label(labels: Sequence[str]) -> Judge:
+    """Return the judge of a choice among labels: the lenient one wants the right label
+    somewhere, and no other.
+    """
+
+    def judge(text: str, item: PromptExample) -> Verdict:
+        strict = first_line(text) == item.answer
+        said = {label for label in labels if _says(text, label)}
+        return Verdict(strict, strict or said == {item.answer})
+
+    return judge
+
+
+def judge_number(text: str, item: PromptExample) -> Verdict:
+    """Judge a number: the lenient judge takes the last one in the text."""
+    numbers = re.findall(r"\d+", text)
+    strict = first_line(text) == item.answer
+    return Verdict(strict, strict or numbers[-1:] == [item.answer])
+
+
+def judge_letter(text: str, item: PromptExample) -> Verdict:
+    """Judge a letter: the lenient judge takes the last one that stands alone."""
+    letters = re.findall(r"(?<!\w)[^\W\d_](?!\w)", text.lower())
+    strict = first_line(text) == item.answer
+    return Verdict(strict, strict or letters[-1:] == [item.answer])
+
+
+def judge_json(text: str, item: PromptExample) -> Verdict:
+    """Judge JSON: the strict judge parses the first line, the lenient one whatever is
+    between the first brace and the last.
+    """
+    facts = json.loads(item.answer)
+    found = re.search(r"\{.*\}", text, re.DOTALL)
+    strict = _parsed(first_line(text)) == facts
+    lenient = strict or (found is not None and _parsed(found[0]) == facts)
+    return Verdict(strict, lenient)
+
+
+def first_line(text: str) -> str:
+    """Return the first line with text in it, after the last `MARKER` if there is one.
+
+    >>> first_line("2 + 3 = 5. Answer: 5\\nQuestion:")
+    '5'
+    """
+    final = text.rpartition(MARKER)[2].strip()
+    return final.split("\n")[0].strip()
+
+
+def write_verdicts(verdicts: Sequence[Verdict]) -> str:
+    """Return one character per verdict: 2 for strictly right, 1 for right to the
+    lenient judge only, 0 for wrong.
+
+    >>> write_verdicts([Verdict(True, True), Verdict(False, True)])
+    '21'
+    """
+    return "".join("2" if one.strict else str(int(one.lenient)) for one in verdicts)
+
+
+def read_verdicts(text: str) -> list[Verdict]:
+    """Return the verdicts that `write_verdicts` wrote.
+
+    Raises:
+        ValueError: If there is another character than 0, 1 and 2.
+    """
+    if not set(text) <= set("012"):
+        raise ValueError(f"Verdicts are written with 0, 1 and 2 only, got {text!r}.")
+    return [Verdict(character == "2", character != "0") for character in text]
+
+
+def _says(text: str, answer: str) -> bool:
+    pattern = rf"(?<!\w){re.escape(answer)}(?!\w)"
+    return re.search(pattern, text, re.IGNORECASE) is not None
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)
@@ -13,11 +277,8 @@ class PromptTask:
     """A task with what is needed to prompt for it and to judge the answers.
 
     Attributes:
-        name: The task's name.
-        instruction: What to do, in words.
         template: The format of a question and its answer; see `Prompt`.
         pool: Solved examples for demonstrations; none of them is a test item.
-        judge: Judges an answer strictly and leniently.
         labels: The possible answers, if the task is a choice.
         max_new_tokens: Room for an answer that says no more than it must.
     """
@@ -40,9 +301,6 @@ class PromptTask:
         """Draw demonstrations from the pool.
 
         With the same seed, more shots begin with the same demonstrations.
-
-        Raises:
-            ValueError: If the pool has fewer.
         """
         if not 0 <= shots <= len(self.pool):
             raise ValueError(
@@ -71,15 +329,8 @@ class PromptTask:
         return Prompt(self.template, drawn, self.instruction, worked=worked)
 
     def verdicts(self, answers: Sequence[str]) -> list[Verdict]:
-        """Judge one answer per item.
-
-        Raises:
-            ValueError: If there are more or fewer answers than items.
-        """
-        if len(answers) != len(self.items):
-            raise ValueError(
-                f"{self.name} has {len(self.items)} items, got {len(answers)} answers."
-            )
+        """Judge one answer per item."""
+        check_same_length(items=self.items, answers=answers)
         return [
             self.judge(answer, item)
             for answer, item in zip(answers, self.items, strict=True)

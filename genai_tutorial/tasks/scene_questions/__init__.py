@@ -3,23 +3,30 @@ conversations for training, and the accuracy of answers beside a blind baseline.
 """
 
 from .accuracy import (
+    attention_on_squares,
     blind_answers,
     captions_right,
+    covered_squares,
     flipped_pairs,
     question_accuracy,
     right_answers,
 )
-from .batches import ConversationBatches
 from .conversations import (
     MIXTURE,
     QUESTION_TOKENIZER,
+    ConversationBatches,
     ConversationRows,
+    NeedleFilms,
     SceneQuestions,
+    load_needle_films,
     load_scene_questions,
     pack_conversations,
     spaced_question,
 )
-from .hallucination import invented_objects, polling_questions
-from .needle_films import NeedleFilms, load_needle_films
-from .questions import ONE_WORD_KINDS, Kind, Question
-from .squares import attention_on_squares, covered_squares
+from .questions import (
+    ONE_WORD_KINDS,
+    Kind,
+    Question,
+    invented_objects,
+    polling_questions,
+)

@@ -1,10 +1,17 @@
-"""Accuracy of answers about scenes, by kind of question, and the blind baseline."""
+"""Accuracy of answers about scenes, by kind of question, the blind baseline, and the
+share of attention on the squares that objects cover.
+"""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from genai_tutorial.metrics import Interval, wilson_interval
-from genai_tutorial.tasks.shapes import Scene, full_captions
+from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks.shapes import IMAGE_SIZE, Scene, SceneObject, full_captions
 
 from .questions import Kind, Question
 
@@ -15,11 +22,7 @@ def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list
     Raises:
         ValueError: If there are not as many answers as questions.
     """
-    if len(questions) != len(answers):
-        raise ValueError(
-            f"Each question needs one answer, got {len(questions)} questions and "
-            f"{len(answers)} answers."
-        )
+    check_same_length(questions=questions, answers=answers)
     pairs = zip(questions, answers, strict=True)
     return [question.answer == answer for question, answer in pairs]
 
@@ -29,13 +32,6 @@ def question_accuracy(
 ) -> dict[Kind, Interval]:
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
-
-    Raises:
-        ValueError: If there are not as many answers as questions.
-
-    >>> asked = Question("count", "how many shapes are there ?", "two")
-    >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
-    1.00 (95% interval 0.84 to 1.00)
     """
     by_kind = defaultdict(list)
     for question, right in zip(
@@ -77,9 +73,6 @@ def flipped_pairs(
     at least once.
 
     Each question is used in one pair at most; None if there is no pair.
-
-    Raises:
-        ValueError: If there are not as many answers as questions.
     """
     by_text = defaultdict(list)
     for question, right in zip(
@@ -104,16 +97,56 @@ def flipped_pairs(
 def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
-
-    Raises:
-        ValueError: If there are not as many captions as scenes.
     """
-    if len(scenes) != len(captions):
-        raise ValueError(
-            f"Each scene needs one caption, got {len(scenes)} scenes and "
-            f"{len(captions)} captions."
-        )
+    check_same_length(scenes=scenes, captions=captions)
     return [
         text in full_captions(scene)
         for scene, text in zip(scenes, captions, strict=True)
     ]
+
+
+def covered_squares(
+    objects: Iterable[SceneObject], patch_size: int
+) -> Bool[Tensor, "square"]:
+    """Return a mask of the squares of a picture that objects' bounding boxes touch, row
+    by row.
+
+    Args:
+        patch_size: Height and width of a square in pixels; must divide the picture's.
+
+    >>> thing = SceneObject("red", "circle", left=6, top=0, diameter=8)
+    >>> covered_squares([thing], patch_size=16).tolist()
+    [True, False, False, False]
+    """
+    if patch_size < 1 or IMAGE_SIZE % patch_size:
+        raise ValueError(f"patch_size must divide {IMAGE_SIZE}, got {patch_size}.")
+    side = IMAGE_SIZE // patch_size
+    covered = torch.zeros(side, side, dtype=torch.bool)
+    for thing in objects:
+        last = thing.diameter - 1
+        rows = slice(thing.top // patch_size, (thing.top + last) // patch_size + 1)
+        columns = slice(thing.left // patch_size, (thing.left + last) // patch_size + 1)
+        covered[rows, columns] = True
+    return covered.flatten()
+
+
+def attention_on_squares(
+    weights: Float[Tensor, "question layer head square"],
+    chosen: Bool[Tensor, "question square"],
+) -> Float[Tensor, "question layer head"]:
+    """Return the share of the attention to a picture that falls on the chosen squares.
+
+    A head that attends to all squares equally scores the share of squares that are
+    chosen, so compare with that.
+
+    Args:
+        weights: The attention to each square; those of a head may sum to less than 1,
+            because the text gets the rest.
+        chosen: The squares, for example those of the object that is asked for.
+
+    >>> chosen = torch.tensor([[True, False, False, False]])
+    >>> attention_on_squares(torch.full((1, 1, 1, 4), 0.1), chosen)
+    tensor([[[0.2500]]])
+    """
+    on_chosen = (weights * chosen[:, None, None]).sum(dim=3)
+    return on_chosen / weights.sum(dim=3)

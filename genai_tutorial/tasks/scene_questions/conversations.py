@@ -1,5 +1,6 @@
-"""Conversations: rows of tokens with several questions about one picture, where only
-the answers carry loss.
+"""Pictures with questions: conversations as rows of tokens, where only the answers
+carry loss, endless batches of new ones, and films with a shape that only one frame
+shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks.shapes import Scene, Split, caption_words, load_shapes
+from genai_tutorial.tasks import EndlessBatches
+from genai_tutorial.tasks.shapes import (
+    Scene,
+    Shape,
+    Split,
+    caption_words,
+    load_shapes,
+    random_scenes,
+    render,
+)
 from genai_tutorial.tokenization import WordTokenizer
 
 from .questions import NUMBERS, Kind, Question, ask
@@ -31,11 +41,7 @@ MIXTURE: Mapping[Kind, float] = dict.fromkeys(get_args(Kind), 1.0)
 
 @dataclass(frozen=True)
 class SceneQuestions:
-    """Pictures with questions.
-
-    Attributes:
-        questions: The questions about each picture.
-    """
+    """Pictures with questions."""
 
     images: Float[Tensor, "n 3 height width"]
     scenes: tuple[Scene, ...]
@@ -89,9 +95,7 @@ def load_scene_questions(
     """Draw scenes, render them and draw questions about each.
 
     Args:
-        seed: Seed of scenes and questions.
         kinds: The number of kinds of questions that are tried on each picture.
-        objects: The possible numbers of objects.
         split: `train`, or scenes that contain what is held out, see `load_shapes`.
         mixture: The relative frequency of each kind of question.
 
@@ -118,9 +122,6 @@ def spaced_question(text: str) -> str:
     """Write a typed question as the tokenizer needs it: in lower case, with spaces
     around its punctuation.
 
-    Raises:
-        ValueError: If there is no word in it.
-
     >>> spaced_question("What colour is the circle?")
     'what colour is the circle ?'
     >>> spaced_question("Describe")
@@ -132,9 +133,7 @@ def spaced_question(text: str) -> str:
     return " ".join([*words, ":" if words == ["describe"] else "?"])
 
 
-def pack_conversations(
-    questions: Sequence[Sequence[Question]],
-) -> ConversationRows:
+def pack_conversations(questions: Sequence[Sequence[Question]]) -> ConversationRows:
     """Write the questions about each picture into one row, each followed by its answer
     and an end token.
 
@@ -169,3 +168,108 @@ def _row(asked: Sequence[Question]) -> tuple[list[int], list[bool], list[int]]:
         is_answer += [False] * len(text) + [True] * len(answer)
         documents += [number] * (len(text) + len(answer))
     return ids, is_answer, documents
+
+
+Conversations = tuple[
+    Float[Tensor, "batch 3 height width"],
+    Int[Tensor, "batch token"],
+    Bool[Tensor, "batch token"],
+    Int[Tensor, "batch token"],
+]
+"""Pictures, and the ids, loss mask and question numbers of their conversations."""
+
+
+class ConversationBatches(EndlessBatches):
+    """Endless batches of new pictures, each with several questions and their answers.
+
+    Args:
+        batch_size: The number of pictures in a batch, over all processes.
+        kinds: The number of kinds of questions that are tried on each picture.
+        rank: The number of this process, from 0.
+        world_size: The number of processes that share each batch.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        seed: int,
+        kinds: int,
+        mixture: Mapping[Kind, float] = MIXTURE,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        if batch_size < 1 or batch_size % world_size:
+            raise ValueError(
+                "batch_size must be a multiple of the number of processes, "
+                f"{world_size}; got {batch_size}."
+            )
+        self.batch_size, self.kinds, self.mixture = batch_size, kinds, mixture
+        self.rank, self.world_size = rank, world_size
+        super().__init__(seed)
+
+    def __next__(self) -> Conversations:
+        """Return the next batch."""
+        scenes = random_scenes(self.batch_size, self._generator)
+        questions = [
+            draw_questions(scene, self.kinds, self._generator, self.mixture)
+            for scene in scenes
+        ]
+        mine = slice(self.rank, None, self.world_size)
+        return render(scenes[mine]), *pack_conversations(questions[mine])
+
+
+class NeedleFilms(NamedTuple):
+    """Films with a question each.
+
+    Attributes:
+        needles: The number of the frame with the needle, from 0.
+        questions: The question for the colour of the shape that only this frame has.
+    """
+
+    films: Float[Tensor, "film frame 3 height width"]
+    scenes: tuple[tuple[Scene, ...], ...]
+    needles: Int[Tensor, "film"]
+    questions: tuple[Question, ...]
+
+
+def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
+    """Draw films of independent scenes of one or two objects."""
+    if n < 1 or frames < 1:
+        raise ValueError(f"n and frames must be at least 1, got {n} and {frames}.")
+    generator = torch.Generator().manual_seed(seed)
+    needles = torch.randint(frames, (n,), generator=generator)
+    hidden = random_scenes(n, generator, objects=[1])
+    scenes = []
+    for (thing,), needle in zip(
+        (scene.objects for scene in hidden), needles.tolist(), strict=True
+    ):
+        row = _scenes_without(thing.shape, frames, generator)
+        row[needle] = Scene((thing,))
+        scenes.append(tuple(row))
+    pictures = render([scene for row in scenes for scene in row])
+    return NeedleFilms(
+        pictures.unflatten(0, (n, frames)),
+        tuple(scenes),
+        needles,
+        tuple(
+            Question(
+                "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
+            )
+            for (thing,) in (scene.objects for scene in hidden)
+        ),
+    )
+
+
+def _scenes_without(
+    shape: Shape, count: int, generator: torch.Generator
+) -> list[Scene]:
+    """Draw scenes that do not contain a shape."""
+    found: list[Scene] = []
+    while len(found) < count:
+        found += [
+            scene
+            for scene in random_scenes(4 * count, generator, objects=[1, 2])
+            if shape not in {thing.shape for thing in scene.objects}
+        ]
+    return found[:count]

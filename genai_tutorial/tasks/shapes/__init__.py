@@ -2,29 +2,50 @@
 picture back and compares it with its caption.
 """
 
-from .binding import ColourBinding, attention_binding, colour_binding, unlike_pairs
+from .binding import (
+    CaptionQuiz,
+    CaptionScorer,
+    ColourBinding,
+    Respect,
+    attention_binding,
+    caption_quiz,
+    colour_binding,
+    unlike_pairs,
+)
 from .caption_accuracy import (
     CaptionAccuracy,
     CaptionScore,
+    EditAccuracy,
     caption_accuracy,
     caption_scores,
+    edit_accuracy,
     verifier_accuracy,
 )
-from .caption_quiz import CaptionQuiz, CaptionScorer, Respect, caption_quiz
 from .captions import (
+    CAPTION_LENGTH,
+    CAPTION_TOKENIZER,
     Description,
     ObjectDescription,
     all_captions,
     caption,
     caption_words,
+    class_captions,
+    describe,
+    encode_captions,
     full_captions,
     parse_caption,
 )
-from .diversity import layout_entropy
-from .editing import EditAccuracy, edit_accuracy
-from .pictures import SOURCE, CaptionedScenes, load_shapes
-from .random_scenes import HELD_OUT_PAIRS, HELD_OUT_RELATIONS, Split, random_scenes
-from .retrieval import distinct_scenes, retrieval_task
+from .pictures import (
+    HELD_OUT_PAIRS,
+    HELD_OUT_RELATIONS,
+    SOURCE,
+    CaptionedScenes,
+    Split,
+    distinct_scenes,
+    load_shapes,
+    random_scenes,
+    retrieval_task,
+)
 from .scenes import (
     DIAMETERS,
     IMAGE_SIZE,
@@ -40,6 +61,4 @@ from .scenes import (
     relation,
     render,
 )
-from .tokens import CAPTION_LENGTH, CAPTION_TOKENIZER, encode_captions
 from .verifier import Reading, read_scenes
-from .zero_shot import class_captions

@@ -1,4 +1,6 @@
-"""Accuracy of pictures given their captions, per attribute, as read by the verifier."""
+"""Accuracy of pictures given their captions, and of edited pictures, per attribute, as
+read by the verifier.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -7,11 +9,12 @@ from itertools import permutations
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
+
+from genai_tutorial.tasks import check_same_length
 
 from .captions import Description, ObjectDescription, parse_caption
 from .pictures import load_shapes
-from .scenes import SceneObject, place, relation
+from .scenes import Colour, SceneObject, place, relation
 from .verifier import Reading, read_scenes
 
 MOST_MISFIT = 0.3
@@ -46,14 +49,6 @@ class CaptionScore:
 class CaptionAccuracy:
     """Means of many scores, each over the captions that mention the attribute; None if
     no caption does.
-
-    Attributes:
-        count: Share of pictures with the right number of objects.
-        colour: Share of right colours.
-        shape: Share of right shapes.
-        size: Share of right sizes.
-        relation: Share of right relations and places.
-        everything: Share of pictures in which all of these are right.
     """
 
     count: float
@@ -90,17 +85,10 @@ def caption_accuracy(
 def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> list[CaptionScore]:
-    """Read each picture and compare it with its caption.
-
-    Raises:
-        ValueError: If there are not as many captions as pictures, or a caption is not
-            a sentence of the grammar.
-    """
-    if len(captions) != len(images) or not captions:
-        raise ValueError(
-            f"Each picture needs one caption, got {len(images)} pictures and "
-            f"{len(captions)} captions"
-        )
+    """Read each picture and compare it with its caption."""
+    check_same_length(pictures=images, captions=captions)
+    if not captions:
+        raise ValueError("There is no picture to compare with its caption.")
     described = [parse_caption(text) for text in captions]
     return [
         caption_score(description, reading)
@@ -133,36 +121,22 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
 
 
 def verifier_accuracy(
-    n: int,
-    seed: int,
-    objects: Sequence[int] = (1, 2),
-    noise: float | int = 0.0,
-    blur: float | int = 0.0,
+    n: int, seed: int, objects: Sequence[int] = (1, 2), noise: float | int = 0.0
 ) -> CaptionAccuracy:
     """Measure the accuracy of the verifier itself on rendered scenes, whose ground
     truth is known.
 
     Args:
-        seed: Seed of the scenes and the noise.
-        objects: The possible numbers of objects.
         noise: The standard deviation of Gaussian noise on each value.
-        blur: The standard deviation in pixels of a Gaussian filter, applied before the
-            noise.
-
-    Raises:
-        ValueError: If a number is out of range.
 
     >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95
     True
     """
-    if noise < 0 or blur < 0:
-        raise ValueError(f"noise and blur must be 0 or more, got {noise} and {blur}")
     shapes = load_shapes(n, seed, objects)
-    images = _blurred(shapes.images, blur) if blur else shapes.images
-    generator = torch.Generator().manual_seed(seed)
-    return caption_accuracy(
-        shapes.captions, images + noise * torch.randn(images.shape, generator=generator)
+    draws = torch.randn(
+        shapes.images.shape, generator=torch.Generator().manual_seed(seed)
     )
+    return caption_accuracy(shapes.captions, shapes.images + noise * draws)
 
 
 def _score(
@@ -212,12 +186,35 @@ def _mean(values: Sequence[float | bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _blurred(
-    images: Float[Tensor, "n 3 height width"], deviation: float
-) -> Float[Tensor, "n 3 height width"]:
-    reach = int(3 * deviation) + 1
-    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * deviation**2))
-    filters = (torch.outer(bell, bell) / bell.sum() ** 2).expand(3, 1, -1, -1)
-    return functional.conv2d(
-        functional.pad(images, (reach,) * 4, mode="replicate"), filters, groups=3
-    )
+_FARTHEST = 3  # pixels by which a shape at the same place may have moved
+
+
+@dataclass(frozen=True)
+class EditAccuracy:
+    """Shares of edited pictures.
+
+    Attributes:
+        new_colour: Pictures whose largest shape has the requested colour.
+        same_place: Pictures whose largest shape is where it was, within three pixels.
+    """
+
+    new_colour: float
+    same_place: float
+
+
+def edit_accuracy(
+    before: Sequence[SceneObject],
+    colours: Sequence[Colour],
+    images: Float[Tensor, "n 3 height width"],
+) -> EditAccuracy:
+    """Compare edited pictures of single shapes with the originals."""
+    check_same_length(pictures=images, shapes=before, colours=colours)
+    new_colour = same_place = 0
+    for thing, colour, reading in zip(
+        before, colours, read_scenes(images), strict=True
+    ):
+        for now in reading.scene.objects[:1]:
+            moved = max(abs(now.top - thing.top), abs(now.left - thing.left))
+            new_colour += now.colour == colour
+            same_place += moved <= _FARTHEST
+    return EditAccuracy(new_colour / len(images), same_place / len(images))

@@ -7,9 +7,15 @@ left of, right of place: in the middle, at the top, at the bottom, on the left, 
 right
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import get_args
+
+from jaxtyping import Int
+from torch import Tensor
+
+from genai_tutorial.tokenization import WordTokenizer
 
 from .scenes import (
     OPPOSITE,
@@ -26,13 +32,7 @@ from .scenes import (
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """The description of an object; None for attributes that the caption omits.
-
-    Attributes:
-        shape: Always given.
-        colour: May be omitted.
-        size: May be omitted.
-    """
+    """The description of an object; None for attributes that the caption omits."""
 
     shape: Shape
     colour: Colour | None = None
@@ -51,7 +51,6 @@ class Description:
     """The content of a caption.
 
     Attributes:
-        objects: The objects, in the order of the words.
         relations: The relation of the first object to the second, and to the third;
             empty if the caption omits them.
         place: The place of the only object; None if the caption omits it.
@@ -105,15 +104,8 @@ def caption(scene: Scene) -> str:
     place.
 
     >>> from genai_tutorial.tasks.shapes import SceneObject
-    >>> caption(
-    ...     Scene(
-    ...         (
-    ...             SceneObject("red", "circle", 5, 1, 8),
-    ...             SceneObject("blue", "square", 8, 16, 14),
-    ...         )
-    ...     )
-    ... )
-    'a small red circle above a large blue square'
+    >>> caption(Scene((SceneObject("red", "circle", left=12, top=1, diameter=8),)))
+    'a small red circle at the top'
     """
     return describe(scene).text()
 
@@ -121,18 +113,7 @@ def caption(scene: Scene) -> str:
 def full_captions(scene: Scene) -> tuple[str, ...]:
     """Return all captions that omit nothing: that of `caption`, and those in another
     order.
-
-    >>> from genai_tutorial.tasks.shapes import SceneObject
-    >>> full_captions(
-    ...     Scene(
-    ...         (
-    ...             SceneObject("red", "circle", 5, 1, 8),
-    ...             SceneObject("blue", "square", 8, 16, 14),
-    ...         )
-    ...     )
-    ... )
-    ('a small red circle above a large blue square', 'a large blue square below a small red circle')
-    """  # noqa: E501
+    """
     return tuple(description.text() for description in _in_each_order(describe(scene)))
 
 
@@ -171,10 +152,6 @@ def _in_each_order(full: Description) -> list[Description]:
 
 def parse_caption(text: str) -> Description:
     """Parse a caption.
-
-    Raises:
-        ValueError: If it is not a sentence of the grammar; the message names the
-            expected words and their position.
 
     >>> parse_caption(
     ...     "a red circle left of a large square"
@@ -261,3 +238,42 @@ def caption_words() -> tuple[str, ...]:
     kinds = (Size, Colour, Shape, Relation, Place)
     phrases = ["a an and", *(phrase for kind in kinds for phrase in get_args(kind))]
     return tuple(sorted({word for phrase in phrases for word in phrase.split()}))
+
+
+CAPTION_TOKENIZER = WordTokenizer(caption_words())
+"""A tokenizer of the words of all captions."""
+
+CAPTION_LENGTH = 17
+"""The number of tokens of the longest caption, with its end token."""
+
+
+def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 17"]:
+    """Return the tokens of captions, padded to `CAPTION_LENGTH`.
+
+    Raises:
+        ValueError: If a caption has a word that is not in the vocabulary, or is too
+            long.
+
+    >>> encode_captions(["a red circle"]).shape
+    torch.Size([1, 17])
+    """
+    return CAPTION_TOKENIZER.encode_batch(captions, CAPTION_LENGTH)
+
+
+def class_captions() -> dict[tuple[Colour, Shape], tuple[str, ...]]:
+    """Return for each colour and shape the captions that describe it in every size and
+    at every place: an ensemble of prompts for zero-shot classification.
+
+    >>> captions = class_captions()
+    >>> len(captions), captions["purple", "circle"][0]
+    (24, 'a small purple circle in the middle')
+    """
+    return {
+        (colour, shape): tuple(
+            Description((ObjectDescription(shape, colour, size),), place=where).text()
+            for size in get_args(Size)
+            for where in get_args(Place)
+        )
+        for colour in get_args(Colour)
+        for shape in get_args(Shape)
+    }

@@ -59,7 +59,6 @@ class SceneObject:
     """A coloured shape, positioned by its bounding square.
 
     Attributes:
-        colour: One of `COLOURS`.
         shape: A circle, a square, a triangle with its tip up, or an upright cross.
         left: The first column of pixels.
         top: The first row of pixels.

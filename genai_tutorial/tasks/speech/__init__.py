@@ -2,17 +2,30 @@
 batches of their spectrograms, and single digits as images.
 """
 
-from .aligned import AlignedBatch, AlignedBatches, AlignedSpeech, align, pad_aligned
-from .batches import SpeechBatches
-from .non_speech import NonSpeech, draw_non_speech
+from .batches import (
+    AlignedBatch,
+    AlignedBatches,
+    AlignedSpeech,
+    SpeechBatches,
+    SpokenDigits,
+    align,
+    digit_images,
+    digit_waves,
+    draw_spoken_digits,
+    pad_aligned,
+)
 from .recordings import (
+    DIGITS,
     MELS,
+    SPEECH_WORDS,
+    NonSpeech,
     Recordings,
+    draw_non_speech,
+    draw_sentences,
     draw_utterances,
+    draw_voices,
     encode_transcripts,
+    is_caption,
     load_recordings,
     record_non_speech,
 )
-from .sentences import DIGITS, SPEECH_WORDS, draw_sentences, is_caption
-from .spoken_digits import SpokenDigits, digit_images, digit_waves, draw_spoken_digits
-from .voices import draw_voices

@@ -1,10 +1,21 @@
-"""Batches of recordings of similar length, to keep the padding small."""
+"""Batches of recordings and of aligned speech, of similar length to keep the padding
+small, and spoken digits as images: one second of log-mels, scaled like pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
-from .recordings import Recordings, encode_transcripts
+from genai_tutorial.audio import PAUSE, MelConfig, log_mel_spectrogram, mel_to_wave
+from genai_tutorial.data import SAMPLE_RATE, Utterance, speak
+from genai_tutorial.tasks import EndlessBatches
+
+from .recordings import DIGITS, Recordings, draw_voices, encode_transcripts
 
 SpeechBatch = tuple[
     Float[Tensor, "batch mel frame"],
@@ -24,7 +35,7 @@ def pad_recordings(recordings: Recordings) -> SpeechBatch:
     return features.mT, lengths, *encode_transcripts(recordings.sentences)
 
 
-class SpeechBatches:
+class SpeechBatches(EndlessBatches):
     """Endless batches of recordings of similar length: neighbours in the order of
     length.
 
@@ -32,10 +43,6 @@ class SpeechBatches:
         batch_size: The number of recordings in a batch, over all processes.
         rank: The number of this process, from 0.
         world_size: The number of processes that share each batch.
-
-    Raises:
-        ValueError: If there are fewer recordings than `batch_size`, or the processes
-            cannot share a batch evenly.
     """
 
     def __init__(
@@ -58,10 +65,7 @@ class SpeechBatches:
         )
         self.recordings = recordings.choose(by_length)
         self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "SpeechBatches":
-        return self
+        super().__init__(seed)
 
     def __next__(self) -> SpeechBatch:
         """Return the next batch."""
@@ -70,10 +74,172 @@ class SpeechBatches:
         places = range(start + self.rank, start + self.batch_size, self.world_size)
         return pad_recordings(self.recordings.choose(places))
 
-    def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
-        return {"generator": self._generator.get_state()}
 
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._generator.set_state(state["generator"])
+class AlignedSpeech(NamedTuple):
+    """A sentence with the duration of every phoneme.
+
+    Attributes:
+        phonemes: The ids of the phonemes, with a pause at both ends.
+        durations: The number of frames of each phoneme.
+    """
+
+    phonemes: Int[Tensor, "phoneme"]
+    durations: Int[Tensor, "phoneme"]
+    log_mels: Float[Tensor, "mel frame"]
+
+
+def align(
+    utterance: Utterance, symbols: Sequence[str], config: MelConfig
+) -> AlignedSpeech:
+    """Compute an utterance's spectrogram and the duration of each phoneme in frames;
+    the durations add up to the number of frames.
+
+    Args:
+        symbols: All phonemes, in the order of their ids.
+
+    Raises:
+        ValueError: If a phoneme is not among the symbols, or the sample rates of the
+            wave and the spectrogram differ.
+    """
+    if config.rate != SAMPLE_RATE:
+        raise ValueError(
+            f"Utterances have {SAMPLE_RATE} samples a second, the grid {config.rate}."
+        )
+    number = {symbol: place for place, symbol in enumerate(symbols)}
+    labels = [PAUSE, *(phoneme.label for phoneme in utterance.phonemes), PAUSE]
+    unknown = sorted(set(labels) - set(number))
+    if unknown:
+        raise ValueError(f"The phonemes {unknown} are not among the symbols.")
+    log_mels = log_mel_spectrogram(utterance.wave, config)
+    # the first pause lasts until the first phoneme begins, the last to the end
+    starts = [phoneme.start for phoneme in utterance.phonemes]
+    seconds = torch.tensor([*starts, utterance.phonemes[-1].end])
+    borders = (seconds * config.frames_per_second).round().long()
+    borders = borders.clamp(max=log_mels.shape[1])
+    edges = torch.cat(
+        [torch.zeros(1).long(), borders, torch.tensor([log_mels.shape[1]])]
+    )
+    return AlignedSpeech(
+        torch.tensor([number[label] for label in labels]), edges.diff(), log_mels
+    )
+
+
+AlignedBatch = tuple[
+    Int[Tensor, "batch phoneme"],
+    Int[Tensor, "batch"],
+    Int[Tensor, "batch phoneme"],
+    Int[Tensor, "batch"],
+    Float[Tensor, "batch mel frame"],
+]
+"""Phonemes, their counts, durations, voices and spectrograms: the arguments of
+`synthesis_loss`.
+"""
+
+
+def pad_aligned(
+    sentences: Sequence[AlignedSpeech], voices: Sequence[int]
+) -> AlignedBatch:
+    """Return sentences as one batch, padded at the end with zeros."""
+    pad = torch.nn.utils.rnn.pad_sequence
+    return (
+        pad([sentence.phonemes for sentence in sentences], batch_first=True),
+        torch.tensor([len(sentence.phonemes) for sentence in sentences]),
+        pad([sentence.durations for sentence in sentences], batch_first=True),
+        torch.tensor(list(voices)),
+        pad([sentence.log_mels.T for sentence in sentences], batch_first=True).mT,
+    )
+
+
+class AlignedBatches(EndlessBatches):
+    """Endless batches of sentences of similar length: neighbours in the order of
+    length.
+
+    Args:
+        voices: The id of each sentence's voice.
+    """
+
+    def __init__(
+        self,
+        sentences: Sequence[AlignedSpeech],
+        voices: Sequence[int],
+        batch_size: int,
+        seed: int,
+    ):
+        if not 1 <= batch_size <= len(sentences) or len(voices) != len(sentences):
+            raise ValueError(
+                f"batch_size must be from 1 to {len(sentences)}, with a voice for each "
+                f"sentence; got batch_size={batch_size} and {len(voices)} voices."
+            )
+        lengths = [sentence.log_mels.shape[1] for sentence in sentences]
+        order = sorted(range(len(sentences)), key=lengths.__getitem__)
+        self.sentences = [sentences[place] for place in order]
+        self.voices = [voices[place] for place in order]
+        self.batch_size = batch_size
+        super().__init__(seed)
+
+    def __next__(self) -> AlignedBatch:
+        """Return the next batch."""
+        starts = len(self.sentences) - self.batch_size + 1
+        start = int(torch.randint(starts, (), generator=self._generator))
+        chosen = slice(start, start + self.batch_size)
+        return pad_aligned(self.sentences[chosen], self.voices[chosen])
+
+
+DIGIT_MELS = MelConfig(rate=SAMPLE_RATE, window=1024, hop=256, mels=32)
+"""The grid of the images: 32 bands, and a column every 16 ms."""
+
+DIGIT_COLUMNS = 64
+"""The number of columns of an image: about a second."""
+
+_SAMPLES = (DIGIT_COLUMNS - 1) * DIGIT_MELS.hop
+_QUIETEST, _LOUDEST = -9.0, 2.0  # log-mels that become -1 and 1
+
+
+@dataclass(frozen=True)
+class SpokenDigits:
+    """Recordings of single digits.
+
+    Attributes:
+        images: The log-mel spectrograms, scaled to -1 (quiet) to 1 (loud); the lowest
+            band comes first.
+    """
+
+    images: Float[Tensor, "n 1 32 64"]
+    labels: Int[Tensor, "n"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def draw_spoken_digits(
+    n: int, seed: int, held_out_voices: bool = False
+) -> SpokenDigits:
+    """Speak the digits from zero to nine in turn, each with a voice drawn at random.
+
+    Raises:
+        ImportError: If espeakng-loader is not installed.
+    """
+    voices = draw_voices(n, seed, held_out_voices)
+    labels = torch.arange(n) % len(DIGITS)
+    spoken = speak([DIGITS[label] for label in labels.tolist()], voices)
+    return SpokenDigits(digit_images([one.wave for one in spoken]), labels)
+
+
+def digit_images(
+    waves: Sequence[Float[Tensor, "_sample"]],
+) -> Float[Tensor, "n 1 32 64"]:
+    """Return the images of waves, which are padded with silence or cut at the end."""
+    padded = torch.stack(
+        [functional.pad(one, (0, _SAMPLES))[:_SAMPLES] for one in waves]
+    )
+    log_mels = log_mel_spectrogram(padded, DIGIT_MELS)
+    scaled = 2 * (log_mels - _QUIETEST) / (_LOUDEST - _QUIETEST) - 1
+    return scaled.clamp(-1, 1)[:, None]
+
+
+def digit_waves(
+    images: Float[Tensor, "n 1 32 64"], generator: torch.Generator
+) -> Float[Tensor, "n sample"]:
+    """Return waves with these images, whose phases Griffin-Lim estimates."""
+    log_mels = _QUIETEST + (images[:, 0] + 1) / 2 * (_LOUDEST - _QUIETEST)
+    return mel_to_wave(log_mels, DIGIT_MELS, generator)

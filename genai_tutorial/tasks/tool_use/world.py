@@ -22,7 +22,7 @@ from genai_tutorial.agents import (
 from genai_tutorial.data import Fact, load_facts, with_article
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.retrieval import fact_library
+from genai_tutorial.tasks.search_questions import fact_library
 
 TASK_TOOLS = (
     "calculator",

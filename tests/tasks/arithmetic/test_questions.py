@@ -4,12 +4,23 @@ from itertools import permutations
 
 import pytest
 
+from genai_tutorial.tasks.arithmetic import ARITHMETIC_TOKENIZER as TOKENIZER
 from genai_tutorial.tasks.arithmetic import (
+    MAX_ANSWER_TOKENS,
     ArithmeticQuestion,
+    backward_scratchpad,
+    backwards,
+    correct_answers,
+    direct,
+    encode_examples,
+    encode_questions,
+    example_rows,
     is_held_out,
     random_products,
     random_sums,
+    scratchpad,
 )
+from genai_tutorial.tasks.arithmetic.questions import final_answer, is_worked
 
 DRAWS = [random_sums, random_products]
 
@@ -36,12 +47,12 @@ def test_split_puts_all_orders_of_the_numbers_into_one_part():
         assert not any(is_held_out(ArithmeticQuestion(order)) for order in orders)
 
 
-@pytest.mark.parametrize("draw", DRAWS)
 @pytest.mark.parametrize("held_out", [True, False])
-def test_draws_come_from_the_asked_part(draw, held_out):
-    questions = draw(30, seed=1, held_out=held_out)
+def test_sums_come_from_the_asked_part(held_out):
+    questions = random_sums(30, seed=1, held_out=held_out)
     assert len(questions) == 30
     assert all(is_held_out(question) == held_out for question in questions)
+    assert not any(map(is_held_out, random_products(30, seed=1)))
 
 
 def test_split_holds_out_about_a_tenth():
@@ -62,6 +73,67 @@ def test_draws_reject_a_count_of_zero(draw):
         draw(0, seed=0)
 
 
-def test_sums_reject_a_single_term():
-    with pytest.raises(ValueError, match="at least two terms of at least one digit"):
-        random_sums(1, 0, terms=1)
+FORMATS = [
+    (direct, False, False),
+    (backwards, True, False),
+    (scratchpad, False, True),
+    (backward_scratchpad, True, True),
+]
+
+
+@pytest.mark.parametrize(("write", "is_backward", "worked"), FORMATS)
+@pytest.mark.parametrize("draw", DRAWS)
+def test_format_is_read_back_as_the_answer(write, is_backward, worked, draw):
+    questions = draw(40, seed=0)
+    texts = [write(question) for question in questions]
+    assert all(correct_answers(questions, texts, backwards=is_backward))
+    assert all(is_worked(text) == worked for text in texts)
+    assert max(map(len, texts)) < MAX_ANSWER_TOKENS
+
+
+def test_scratchpad_of_a_product_adds_up():
+    for question in random_products(40, seed=0):
+        steps = scratchpad(question).split(";")[0].split(",")
+        assert sum(map(int, steps)) == question.answer
+
+
+def test_scratchpad_of_a_product_needs_two_numbers():
+    with pytest.raises(ValueError, match="for two numbers, got 3"):
+        scratchpad(ArithmeticQuestion((2, 3, 4), "*"))
+
+
+@pytest.mark.parametrize(
+    "text", ["", ";", "34,511;", "1;2;3", "34,511", "+9", "9 9", "٣", "34;0991"]
+)
+def test_final_answer_is_none_without_exactly_one_number(text):
+    assert final_answer(text, backwards=False) is None
+
+
+def test_final_answer_of_backward_digits():
+    assert final_answer("021", backwards=True) == 120
+    assert final_answer("120", backwards=True) is None  # 021 is not how 21 is written
+    assert final_answer("0", backwards=True) == 0
+
+
+def test_a_scratchpad_without_steps_is_not_worked():
+    assert not is_worked(";199")
+
+
+def test_correct_answers_needs_one_answer_for_each_question():
+    with pytest.raises(ValueError, match="2 questions and 1 answers"):
+        correct_answers(random_sums(2, 0), ["1"], backwards=False)
+
+
+def test_examples_decode_to_question_and_answer():
+    question = ArithmeticQuestion((16, 27, 72, 84))
+    (example,) = encode_examples([question], scratchpad)
+    assert TOKENIZER.decode(list(example.prompt)) == "16+27+72+84="
+    assert TOKENIZER.decode(list(example.answer)) == "43,115;199\n"
+    assert encode_questions([question]) == [list(example.prompt)]
+
+
+def test_example_rows_learn_answers_only():
+    rows = example_rows(
+        [ArithmeticQuestion((1, 2)), ArithmeticQuestion((10, 2))], direct
+    )
+    assert rows.is_answer.sum(dim=1).tolist() == [2, 3]

@@ -17,15 +17,15 @@ from genai_tutorial.tasks.assistant import (
     normalize_answer,
     private_requests,
 )
-from genai_tutorial.tasks.assistant.answer_text import courtesies
-from genai_tutorial.tasks.assistant.private_requests import near_misses
+from genai_tutorial.tasks.assistant.gold_rule import courtesies
 from genai_tutorial.tasks.assistant.questions import ask_absent
+from genai_tutorial.tasks.assistant.unanswerable import near_misses
 
 FACTS = load_facts()
 RULE = GoldRule(FACTS)
 QUESTIONS = {(q.country, q.relation): q for q in ask_facts(FACTS, per_fact=1)}
 KENYA = QUESTIONS["Kenya", "capital"]
-INVENTED = ask_invented(["Zelvania"], relations=["capital"])[0]
+INVENTED = ask_invented(["Zelvania"])[0]
 ABSENT = ask_absent([("Iceland", "neighbour")])[0]
 UNTOLD = ask_untold(["Kenya"])[0]
 PRIVATE = private_requests(1, seed=0)[0]

@@ -27,10 +27,8 @@ from genai_tutorial.tasks.assistant import (
     private_requests,
     tell_facts,
 )
-from genai_tutorial.tasks.assistant.invented import TOPICS
-from genai_tutorial.tasks.assistant.private_requests import near_misses
-from genai_tutorial.tasks.assistant.questions import ask_absent
-from genai_tutorial.tasks.assistant.wordings import FRAMES, WORDINGS
+from genai_tutorial.tasks.assistant.questions import FRAMES, WORDINGS, ask_absent
+from genai_tutorial.tasks.assistant.unanswerable import TOPICS, near_misses
 
 FACTS = load_facts()
 SPLIT = split_facts(FACTS)
@@ -83,10 +81,7 @@ def test_every_answer_and_every_country_is_found_in_each_sentence():
             assert re.search(
                 rf"(?<!\w)({re.escape(fact.answer)}|^{re.escape(answer)})(?!\w)",
                 sentence,
-            ), (
-                fact,
-                sentence,
-            )
+            ), (fact, sentence)
 
 
 def test_no_question_gives_its_answer_away():

@@ -1,6 +1,7 @@
 """Simulated raters: their preferences follow the formula, and tastes differ as set."""
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -20,10 +21,14 @@ from genai_tutorial.tasks.assistant import (
     ask_invented,
     collect_comparisons,
     contrasting_answers,
+    preference_probes,
+    private_requests,
     random_raters,
     rater_agreement,
     split_by_question,
 )
+from genai_tutorial.tasks.assistant.questions import answer_sentence
+from genai_tutorial.tasks.assistant.raters import SPREAD
 
 FACTS = load_facts()
 RULE = GoldRule(FACTS)
@@ -178,7 +183,16 @@ def test_rater_agreement_matches_simulated_preferences():
 @pytest.mark.slow
 def test_rater_agreement_falls_with_temperature_and_spread():
     def agree(temperature, spread):
-        raters = random_raters(6, RULE, seed=0, temperature=temperature, spread=spread)
+        raters = [
+            replace(
+                rater,
+                temperature=temperature,
+                length=rater.length * spread / SPREAD,
+                politeness=rater.politeness * spread / SPREAD,
+                certainty=rater.certainty * spread / SPREAD,
+            )
+            for rater in random_raters(6, RULE, seed=0)
+        ]
         rates = [rater_agreement(a, b, PAIRS[::3]) for a, b in combinations(raters, 2)]
         return sum(rates) / len(rates)
 
@@ -210,19 +224,15 @@ def test_rater_agreement_of_a_careless_rater_is_one_half():
 
 
 def test_random_raters_depend_on_the_seed_and_differ_in_taste():
-    raters = random_raters(2000, RULE, seed=0, spread=0.3)
-    assert (
-        raters[:5]
-        == random_raters(2000, RULE, seed=0, spread=0.3)[:5]
-        != random_raters(5, RULE, seed=1)
-    )
-    for taste, deviation in (("length", 0.15), ("politeness", 0.3), ("certainty", 0.3)):
+    raters = random_raters(2000, RULE, seed=0)
+    assert raters == random_raters(2000, RULE, seed=0)
+    assert raters[:5] != random_raters(5, RULE, seed=1)
+    for taste, deviation in (("length", 0.1), ("politeness", 0.2), ("certainty", 0.2)):
         values = torch.tensor([getattr(rater, taste) for rater in raters])
         # Standard errors: 1/45 of the deviation for the mean, 1/63 for the deviation.
         # Five of them.
         assert abs(values.mean()) < 5 * deviation / 45
         assert values.std() == pytest.approx(deviation, rel=5 / 63)
-    assert len(set(random_raters(3, RULE, seed=0, spread=0))) == 1
 
 
 def test_collect_comparisons_keeps_to_the_budget_and_shows_every_pair_first():
@@ -325,8 +335,7 @@ def test_collect_comparisons_depends_on_the_seed():
             "temperature must not be negative, got -1",
         ),
         (lambda: Rater(RULE, carelessness=1.5), "between 0 and 1, got 1.5"),
-        (lambda: random_raters(0, RULE, seed=0), "got 0 and 0.2"),
-        (lambda: random_raters(2, RULE, seed=0, spread=-1), "got 2 and -1"),
+        (lambda: random_raters(0, RULE, seed=0), "at least one rater, got 0"),
         (lambda: collect_comparisons([], [Rater(RULE)], 1, seed=0), "got 0, 1 and 1"),
         (lambda: collect_comparisons(PAIRS, [], 1, seed=0), "got 120, 0 and 1"),
         (
@@ -345,3 +354,49 @@ def test_rater_accepts_any_string_as_an_answer():
     question = Question("Who?", "private")
     for text in ("", " ", "\n", "🙂", "x" * 10_000, "\0"):
         assert 0 < rater.probability(question, text, "That is private.") < 1
+
+
+QUESTIONS = (
+    *ask_facts(FACTS[::100], per_fact=1),
+    *ask_invented(["Zelvania"], per_country=10),
+    *private_requests(10, seed=0),
+)
+QUESTION_OF = {question.text: question for question in QUESTIONS}
+PROBES = preference_probes(FACTS, QUESTIONS)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_preference_probes_chosen_has_the_higher_gold_score(name):
+    assert PROBES[name]
+    for pair in PROBES[name]:
+        question = QUESTION_OF[pair.prompt]
+        chosen = RULE.score(question, pair.chosen)
+        assert chosen > RULE.score(question, pair.rejected)
+
+
+def test_preference_probes_have_one_pair_per_question_of_their_kind():
+    counts = {name.partition(":")[0]: len(pairs) for name, pairs in PROBES.items()}
+    known = sum(question.kind == "known" for question in QUESTIONS)
+    assert counts == {"real": known, "invented": 10, "private": 10}
+
+
+def test_preference_probes_wrong_answers_are_of_the_same_relation():
+    for pair in PROBES["real: right fact or wrong fact"]:
+        question = QUESTION_OF[pair.prompt]
+        sentences = {
+            f"{answer_sentence(replace(question, answer=fact.answer))}."
+            for fact in FACTS
+            if fact.relation == question.relation
+        }
+        assert {pair.chosen, pair.rejected} <= sentences
+        assert pair.chosen != pair.rejected
+
+
+def test_preference_probes_depend_on_the_seed():
+    assert preference_probes(FACTS, QUESTIONS) == PROBES
+    assert preference_probes(FACTS, QUESTIONS, seed=1) != PROBES
+
+
+def test_preference_probes_refuse_a_known_question_without_its_answer():
+    with pytest.raises(ValueError, match="Only a question about a fact"):
+        preference_probes(FACTS, [Question("Capital?", "known", "Kenya")])

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
+from benchmarks.written_tests import encode_repairs
 from genai_tutorial.corpus import docstring_gap
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
     CodeModel,
     Failure,
     draw_exercises,
-    encode_repairs,
     find_failure,
     train_code_tokenizer,
 )

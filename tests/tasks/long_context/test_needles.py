@@ -155,3 +155,11 @@ def test_haystack_counts_the_tokens_of_its_sentences():
     text = HAY.hide([(0.0, "One."), (1.0, "Two.")], "Three?", 200, generator)
     assert text.startswith("One. ")
     assert text.endswith(" Two.\n\nThree?")
+
+
+def test_length_without_room_for_the_first_sentence_is_refused():
+    """A text without hay would be its own control."""
+    prose = " ".join(["on and " * 60 + "on."] * 3)
+    hay = Haystack.of(prose, train_bpe([prose], 260))
+    with pytest.raises(ValueError, match="choose a larger length, or prose with"):
+        single_needle(hay, 100, 0.5)

@@ -18,8 +18,11 @@ from genai_tutorial.tasks.motion import (
     random_clips,
     render_clips,
 )
-from genai_tutorial.tasks.motion.clips import motion_caption_words, parse_motion_caption
-from genai_tutorial.tasks.motion.random_clips import HELD_OUT_MOTIONS
+from genai_tutorial.tasks.motion.clips import (
+    HELD_OUT_MOTIONS,
+    motion_caption_words,
+    parse_motion_caption,
+)
 from genai_tutorial.tasks.shapes import (
     CAPTION_TOKENIZER,
     HELD_OUT_PAIRS,

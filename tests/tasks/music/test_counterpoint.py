@@ -11,8 +11,8 @@ from genai_tutorial.tasks.music import (
     repeated_bars,
     shuffle_voices,
 )
+from genai_tutorial.tasks.music.chorales import sounding
 from genai_tutorial.tasks.music.counterpoint import count_parallels, parallel_motion
-from genai_tutorial.tasks.music.sounding import sounding
 
 
 def chords(*columns: tuple[int, int, int, int]) -> torch.Tensor:

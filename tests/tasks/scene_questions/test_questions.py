@@ -184,10 +184,7 @@ def test_conversations_mark_the_answers_and_number_the_questions():
                 marked[row].append(int(token))
     end = QUESTION_TOKENIZER.END
     words = {word: QUESTION_TOKENIZER.encode(word)[0] for word in ("two", "red")}
-    assert marked == {
-        0: [words["two"], end, words["red"], end],
-        1: [words["two"], end],
-    }
+    assert marked == {0: [words["two"], end, words["red"], end], 1: [words["two"], end]}
     assert rows.documents.tolist() == [[1] * 8 + [2] * 8, [1] * 8 + [2] * 8]
     assert (rows.ids[1, 8:] == QUESTION_TOKENIZER.PADDING).all()
 

@@ -21,13 +21,14 @@ from genai_tutorial.tasks.shapes import (
     all_captions,
     caption,
     caption_words,
+    class_captions,
+    describe,
     full_captions,
     load_shapes,
     parse_caption,
     place,
     relation,
 )
-from genai_tutorial.tasks.shapes.captions import describe
 
 SHAPES = load_shapes(400, seed=1)
 
@@ -199,3 +200,15 @@ def test_varied_captions_depend_on_the_generator():
         full += text == caption(scene)
     # Half of them, and an eighth to a quarter of the other half.
     assert 0.5 < full / len(SHAPES) < 0.7
+
+
+def test_class_captions_describe_their_class_in_every_size_and_place():
+    """Ten different captions for each of 24 classes, all sentences of the grammar."""
+    classes = class_captions()
+    assert len(classes) == 24
+    for (colour, shape), captions in classes.items():
+        described = [parse_caption(text) for text in captions]
+        assert len(set(captions)) == 10
+        assert {one.objects[0].colour for one in described} == {colour}
+        assert {one.objects[0].shape for one in described} == {shape}
+        assert len({(one.objects[0].size, one.place) for one in described}) == 10

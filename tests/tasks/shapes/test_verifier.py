@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from torch.nn import functional
 
 from genai_tutorial.tasks.shapes import (
     CaptionAccuracy,
@@ -44,12 +45,27 @@ def test_verifier_reads_held_out_combinations(split):
 
 
 # Over six seeds of 500 scenes each, no error was found up to this noise and this blur.
+def blurred_accuracy(seed, objects, blur):
+    """Return the accuracy after a Gaussian filter of this deviation in pixels."""
+    shapes = load_shapes(250, seed, objects)
+    reach = int(3 * blur) + 1
+    bell = torch.exp(-(torch.arange(-reach, reach + 1) ** 2) / (2 * blur**2))
+    filters = (torch.outer(bell, bell) / bell.sum() ** 2).expand(3, 1, -1, -1)
+    padded = functional.pad(shapes.images, (reach,) * 4, mode="replicate")
+    images = functional.conv2d(padded, filters, groups=3)
+    return caption_accuracy(shapes.captions, images)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("objects", [[1], [2], [3]])
 @pytest.mark.parametrize(("noise", "blur"), [(0.0, 0.0), (0.1, 0.0), (0.0, 1.0)])
 def test_verifier_error_rate_with_noise_or_blur(objects, noise, blur):
     """Moderate noise or blur causes less than half a percent of errors."""
-    accuracy = verifier_accuracy(250, seed=3, objects=objects, noise=noise, blur=blur)
+    accuracy = (
+        blurred_accuracy(seed=3, objects=objects, blur=blur)
+        if blur
+        else verifier_accuracy(250, seed=3, objects=objects, noise=noise)
+    )
     for name, value in vars(accuracy).items():
         assert value >= 0.995, name
 
@@ -66,7 +82,7 @@ def test_verifier_error_rate_with_strong_noise(objects):
 @pytest.mark.slow
 def test_verifier_strong_blur_affects_shapes_first():
     """Colours are still read when shapes are not."""
-    accuracy = verifier_accuracy(250, seed=0, blur=2.0)
+    accuracy = blurred_accuracy(seed=0, objects=(1, 2), blur=2.0)
     assert accuracy.shape < 0.95
     assert accuracy.colour > 0.99
     assert accuracy.size > 0.95
@@ -218,5 +234,3 @@ def test_verifier_refuses_wrong_arguments():
         caption_accuracy(["a red circle"], torch.ones(2, 3, 32, 32))
     with pytest.raises(ValueError, match="expected 'a', 'an'"):
         caption_accuracy(["red circle"], torch.ones(1, 3, 32, 32))
-    with pytest.raises(ValueError, match="must be 0 or more, got -1 and 0"):
-        verifier_accuracy(5, seed=0, noise=-1)

@@ -3,19 +3,31 @@ import torch
 
 from genai_tutorial.audio import MelConfig, whisper_features
 from genai_tutorial.data import Voice, speak
+from genai_tutorial.tasks.shapes import parse_caption
 from genai_tutorial.tasks.speech import (
+    DIGITS,
     MELS,
+    SPEECH_WORDS,
     AlignedBatches,
     Recordings,
     SpeechBatches,
     align,
+    draw_non_speech,
+    draw_sentences,
     draw_utterances,
+    draw_voices,
     encode_transcripts,
+    is_caption,
     load_recordings,
     pad_aligned,
     record_non_speech,
 )
 from genai_tutorial.tasks.speech.batches import pad_recordings
+from genai_tutorial.tasks.speech.recordings import (
+    HELD_OUT_SPEAKERS,
+    SPEAKERS,
+    is_held_out,
+)
 
 GRID = MelConfig(rate=16_000, window=512, hop=256, mels=20)
 
@@ -136,3 +148,97 @@ def test_aligned_batches_keep_each_sentence_with_its_voice():
     assert torch.equal(lone[4][0], log_mels[1, :, : lone[4].shape[2]])
     with pytest.raises(ValueError, match="batch_size must be from 1 to 4"):
         AlignedBatches(aligned, [0], 2, seed=0)
+
+
+def test_sentences_are_captions_and_digits_of_the_vocabulary():
+    sentences = draw_sentences(300, seed=1)
+    assert {word for text in sentences for word in text.split()} == set(SPEECH_WORDS)
+    captions = [text for text in sentences if is_caption(text)]
+    assert 0.7 < len(captions) / 300 < 0.9
+    for text in captions:
+        parse_caption(text)
+    digits = [text.split() for text in sentences if not is_caption(text)]
+    assert all(2 <= len(words) <= 6 and set(words) <= set(DIGITS) for words in digits)
+
+
+@pytest.mark.slow
+def test_no_sentence_is_in_both_splits():
+    train, test = (set(draw_sentences(400, seed=2, held_out=h)) for h in (False, True))
+    assert not train & test
+    assert all(map(is_held_out, test))
+    assert not any(map(is_held_out, train))
+
+
+def test_longer_draws_begin_with_shorter_ones():
+    assert draw_sentences(100, seed=3)[:30] == draw_sentences(30, seed=3)
+    assert draw_voices(100, seed=3)[:30] == draw_voices(30, seed=3)
+    assert draw_sentences(30, seed=3) != draw_sentences(30, seed=4)
+
+
+def test_speakers_of_tests_are_never_heard_in_training():
+    train, test = (
+        {voice.variant for voice in draw_voices(600, seed=0, held_out=held_out)}
+        for held_out in (False, True)
+    )
+    assert test == set(HELD_OUT_SPEAKERS)
+    assert train == set(SPEAKERS) - test
+
+
+def test_all_speakers_exist():
+    pytest.importorskip("espeakng_loader")
+    from genai_tutorial.data.espeak import speakers
+
+    assert set(SPEAKERS) <= set(speakers())
+    assert len(set(SPEAKERS)) == len(SPEAKERS) == 65
+
+
+@pytest.mark.parametrize("draw", [draw_sentences, draw_voices])
+def test_at_least_one_is_drawn(draw):
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        draw(0, seed=0)
+
+
+QUIET = ["silence", "white noise", "brown noise", "tone", "chirp", "clicks"]
+
+
+def crossings(wave: torch.Tensor) -> float:
+    signs = wave.sign()
+    return (signs[1:] != signs[:-1]).float().mean().item()
+
+
+def test_kinds_come_in_turn_and_differ_in_what_they_sound_like():
+    silence, white, brown, tone = draw_non_speech(4, 0, QUIET[:4])
+    assert silence.abs().max() == 0
+    assert crossings(white) == pytest.approx(0.5, abs=0.02)
+    assert crossings(brown) < 0.1
+    spectrum = torch.fft.rfft(tone).abs()
+    assert spectrum.topk(20).values.square().sum() > 0.9 * spectrum.square().sum()
+
+
+def test_sounds_last_one_to_four_seconds_and_are_not_too_loud():
+    for wave in draw_non_speech(30, 1, QUIET):
+        assert 16_000 <= len(wave) <= 64_000
+        assert wave.isfinite().all()
+        assert wave.abs().max() <= 2
+
+
+def test_sounds_are_those_of_the_seed():
+    a, b, c = (draw_non_speech(6, seed, QUIET) for seed in (2, 2, 3))
+    assert all(torch.equal(one, two) for one, two in zip(a, b, strict=True))
+    assert any(len(one) != len(two) for one, two in zip(a, c, strict=True))
+
+
+def test_speech_is_played_backwards():
+    pytest.importorskip("espeakng_loader")
+    from genai_tutorial.data import speak
+    from genai_tutorial.tasks.speech import draw_sentences, draw_voices
+
+    (wave,) = draw_non_speech(1, 4, ["backwards"], held_out=True)
+    (said,) = speak(draw_sentences(1, 4, True), draw_voices(1, 4, True))
+    assert torch.equal(wave, said.wave.flip(0))
+
+
+@pytest.mark.parametrize(("n", "kinds"), [(0, ["tone"]), (1, []), (1, ["music"])])
+def test_unknown_kinds_and_empty_draws_are_refused(n, kinds, unchecked):
+    with pytest.raises(ValueError, match="n must be at least 1 and kinds some of"):
+        draw_non_speech(n, 0, kinds)

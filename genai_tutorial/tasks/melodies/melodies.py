@@ -1,0 +1,311 @@
+"""Captioned melodies: melodies with the four attributes that their captions name, and a
+verifier that reads these from the wave, without a network.
+
+A melody is a sequence of notes, each with a timbre, a pitch and a length: three
+parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
+its mode, and contains the third, which distinguishes major from minor.
+
+1. The loudness dips between notes, so it rises at the onsets.
+2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
+   which gives the pitch.
+3. The harmonics of that pitch give the timbre, the pitches give register and mode, and
+   the onsets give the tempo.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
+
+TIMBRES = ("sine", "square", "sawtooth")
+TEMPI = ("slow", "medium", "fast")
+REGISTERS = ("low", "middle", "high")
+MODES = ("major", "minor")
+
+NOTES = 12
+"""The number of notes in a melody."""
+
+UNIT = 1 / 32
+"""The unit of note lengths in seconds."""
+
+LENGTHS = (3, 4, 6, 8, 12, 16)
+"""The note lengths in units, two for each tempo, the fast one first."""
+
+LOWEST, HIGHEST = 38, 84
+"""The lowest and highest pitch with a token, as MIDI numbers."""
+
+STREAM_VOCAB = HIGHEST - LOWEST + 1
+"""The vocabulary size of each of the three streams; only the pitches use all tokens.
+"""
+
+_STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
+_TONICS = {"low": range(45, 50), "middle": range(57, 62), "high": range(69, 74)}
+_LOWEST_DEGREE, _HIGHEST_DEGREE = -2, 4  # in steps of the scale from the tonic
+
+
+@dataclass(frozen=True)
+class MelodyCaption:
+    """The four attributes of a melody.
+
+    >>> str(MelodyCaption("square", "fast", "high", "minor"))
+    'a fast high square-wave melody in minor'
+    """
+
+    timbre: str
+    tempo: str
+    register: str
+    mode: str
+
+    def __str__(self) -> str:
+        return (
+            f"a {self.tempo} {self.register} {self.timbre}-wave melody in {self.mode}"
+        )
+
+
+CAPTIONS = tuple(
+    MelodyCaption(*words) for words in product(TIMBRES, TEMPI, REGISTERS, MODES)
+)
+"""All 54 captions."""
+
+WORDS = ("nothing", *TIMBRES, *TEMPI, *REGISTERS, *MODES)
+"""The words of caption tokens, by token id; the first stands for no caption."""
+
+
+def held_out_captions() -> tuple[MelodyCaption, ...]:
+    """Return the nine captions held out of training; each timbre, tempo and register
+    occurs in three of them.
+    """
+    return tuple(
+        MelodyCaption(
+            timbre, TEMPI[(i + j) % 3], REGISTERS[(2 * i + j) % 3], MODES[(i + j) % 2]
+        )
+        for i, timbre in enumerate(TIMBRES)
+        for j in range(3)
+    )
+
+
+def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
+    """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
+    which stands for no caption.
+    """
+    rows = [
+        [0] * 4
+        if caption is None
+        else [
+            WORDS.index(word)
+            for word in (caption.timbre, caption.tempo, caption.register, caption.mode)
+        ]
+        for caption in captions
+    ]
+    return torch.tensor(rows)
+
+
+def draw_melodies(
+    captions: Sequence[MelodyCaption], generator: torch.Generator
+) -> Int[Tensor, "n stream note"]:
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
+    return torch.stack([_melody(caption, generator) for caption in captions])
+
+
+def _melody(
+    caption: MelodyCaption, generator: torch.Generator
+) -> Int[Tensor, "stream note"]:
+    tonics = _TONICS[caption.register]
+    tonic = tonics[_below(len(tonics), generator)]
+    scale = _STEPS[caption.mode]
+    degrees = _walk(generator)
+    pitches = [tonic + 12 * (d // 7) + scale[d % 7] - LOWEST for d in degrees]
+    first = 2 * (len(TEMPI) - 1 - TEMPI.index(caption.tempo))
+    lengths = [first + _below(2, generator) for _ in degrees]
+    timbre = TIMBRES.index(caption.timbre)
+    return torch.tensor([[timbre] * NOTES, pitches, lengths])
+
+
+def _walk(generator: torch.Generator) -> list[int]:
+    """Return a random walk on the scale that begins and ends on the tonic, 0, and
+    visits the third, where major and minor differ.
+    """
+    while True:
+        degrees = [0]
+        while len(degrees) < NOTES - 1:
+            step = (-2, -1, 1, 2)[_below(4, generator)]
+            if _LOWEST_DEGREE <= degrees[-1] + step <= _HIGHEST_DEGREE:
+                degrees.append(degrees[-1] + step)
+        if 2 in degrees and abs(degrees[-1]) <= 2:
+            return [*degrees, 0]
+
+
+def _below(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=generator))
+
+
+RATE = 16_000
+"""Samples per second of the melodies."""
+
+_TIMBRES = (SINE, SQUARE, SAWTOOTH)  # in the order of the tokens
+_HOP = 64  # samples between two values of the loudness
+_QUIET = 0.35  # of the mean loudness: the dip between two notes
+_LOWEST_HERTZ, _HIGHEST_HERTZ = 70.0, 1100.0
+_PEAK = 0.9  # the first peak with this share of the highest one is the period
+_SLOWEST_FAST, _SLOWEST_MEDIUM = 6.5, 3.2  # onsets per second
+_HIGHEST_LOW, _HIGHEST_MIDDLE = 55.5, 67.5  # MIDI
+_BRIGHT, _EVEN = 0.15, 0.1  # amplitudes of harmonics, relative to the first
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The verifier's reading of a melody.
+
+    Attributes:
+        pitches: The pitch of each note as a MIDI number.
+    """
+
+    caption: MelodyCaption
+    pitches: tuple[int, ...]
+    onsets_per_second: float
+
+
+def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
+    """Render a melody from its tokens; each note has its own timbre.
+
+    Args:
+        tokens: The three streams: timbres, pitches and lengths. Tokens above their
+            range are clipped, because a model may sample any.
+    """
+    notes: dict[int, list[PlayedNote]] = {}
+    now = 0.0
+    for timbre, pitch, length in zip(*tokens, strict=True):
+        seconds = LENGTHS[min(int(length), len(LENGTHS) - 1)] * UNIT
+        kind = min(int(timbre), len(_TIMBRES) - 1)
+        notes.setdefault(kind, []).append(PlayedNote(now, seconds, int(pitch) + LOWEST))
+        now += seconds
+    wave = torch.zeros(round(now * RATE) + 1)
+    for kind, played in notes.items():
+        part = synthesize(played, _TIMBRES[kind], RATE)
+        wave[: len(part)] += part
+    return wave[:-1]
+
+
+def listen(wave: Float[Tensor, " sample"]) -> Heard:
+    """Read the attributes of a melody from its wave.
+
+    Args:
+        wave: The samples, `RATE` per second.
+
+    Raises:
+        ValueError: If the wave is silent.
+    """
+    spans = _notes(wave)
+    middles = [wave[start + (end - start) // 4 : end] for start, end in spans]
+    tones = [_frequency(middle) for middle in middles]
+    pitches = [round(float(69 + 12 * torch.tensor(hz / 440).log2())) for hz in tones]
+    per_second = len(spans) * RATE / len(wave)
+    return Heard(
+        MelodyCaption(
+            _timbre(middles, tones),
+            _of_three(per_second, _SLOWEST_MEDIUM, _SLOWEST_FAST, "slow medium fast"),
+            _of_three(
+                float(torch.tensor(pitches).float().median()),
+                _HIGHEST_LOW,
+                _HIGHEST_MIDDLE,
+                "low middle high",
+            ),
+            _mode(pitches),
+        ),
+        tuple(pitches),
+        per_second,
+    )
+
+
+def attributes_right(
+    wanted: Sequence[MelodyCaption], heard: Sequence[MelodyCaption]
+) -> dict[str, list[bool]]:
+    """Return for each attribute, and for all four together, which melodies match their
+    captions.
+    """
+    names = ("timbre", "tempo", "register", "mode")
+    right = {
+        name: [
+            getattr(a, name) == getattr(b, name)
+            for a, b in zip(wanted, heard, strict=True)
+        ]
+        for name in names
+    }
+    return right | {"all": [a == b for a, b in zip(wanted, heard, strict=True)]}
+
+
+def _notes(wave: Float[Tensor, " sample"]) -> list[tuple[int, int]]:
+    """Return the first and last sample of each note."""
+    size = len(wave) // _HOP * _HOP
+    loudness = wave[:size].view(-1, _HOP).square().mean(dim=1).sqrt()
+    sounds = loudness > _QUIET * loudness.mean()
+    if not sounds.any():
+        raise ValueError("There is no sound to listen to: all samples are zero.")
+    edges = torch.cat((torch.zeros(1), sounds.float(), torch.zeros(1))).diff()
+    starts = (edges == 1).nonzero().flatten().tolist()
+    ends = (edges == -1).nonzero().flatten().tolist()
+    return [
+        (start * _HOP, end * _HOP)
+        for start, end in zip(starts, ends, strict=True)
+        if (end - start) * _HOP > 0.02 * RATE
+    ]
+
+
+def _frequency(tone: Float[Tensor, " sample"]) -> float:
+    """Return the frequency of a tone in hertz, by its autocorrelation."""
+    size = len(tone)
+    spectrum = torch.fft.rfft(tone, 2 * size)
+    shortest, longest = int(RATE / _HIGHEST_HERTZ), int(RATE / _LOWEST_HERTZ)
+    similarity = torch.fft.irfft(spectrum.abs().square())[: longest + 2]
+    overlap = size - torch.arange(len(similarity))
+    similarity = similarity / overlap.clamp(min=1)
+    inner = similarity[1:-1]
+    peaks = (inner >= similarity[:-2]) & (inner > similarity[2:])
+    peaks[: shortest - 1] = False
+    lags = peaks.nonzero().flatten() + 1
+    if not len(lags):
+        return _LOWEST_HERTZ
+    high = similarity[lags] >= _PEAK * similarity[lags].max()
+    lag = int(lags[high][0])
+    before, here, after = similarity[lag - 1 : lag + 2].tolist()
+    # The peak of the parabola through the three values lies between two samples.
+    shift = 0.5 * (before - after) / min(before - 2 * here + after, -1e-12)
+    return RATE / (lag + shift)
+
+
+def _timbre(middles: Sequence[Tensor], tones: Sequence[float]) -> str:
+    """Determine the timbre from the second and third harmonic relative to the first."""
+    second = third = 0.0
+    for tone, base in zip(middles, tones, strict=True):
+        seconds = torch.arange(len(tone)) / RATE
+        window = torch.hann_window(len(tone), periodic=False)
+        strengths = [
+            float(
+                (tone * window * torch.exp(-2j * torch.pi * n * base * seconds))
+                .sum()
+                .abs()
+            )
+            for n in (1, 2, 3)
+        ]
+        second += strengths[1] / max(strengths[0], 1e-9) / len(tones)
+        third += strengths[2] / max(strengths[0], 1e-9) / len(tones)
+    if third < _BRIGHT:
+        return "sine"
+    return "sawtooth" if second > _EVEN else "square"
+
+
+def _mode(pitches: Sequence[int]) -> str:
+    """Determine the mode from the pitch classes above the last note, the tonic."""
+    above = [(pitch - pitches[-1]) % 12 for pitch in pitches]
+    major = sum(above.count(interval) for interval in (4, 9, 11))
+    minor = sum(above.count(interval) for interval in (3, 8, 10))
+    return "major" if major >= minor else "minor"
+
+
+def _of_three(value: float, first: float, second: float, words: str) -> str:
+    return words.split()[(value > first) + (value > second)]

@@ -1,0 +1,25 @@
+"""The paddle world: a small game of pixels with chance in it, players to compare with,
+and their score.
+"""
+
+from .players import (
+    DreamFidelity,
+    ForesightPlayer,
+    PaddleScore,
+    RandomPlayer,
+    dream_fidelity,
+    reflex_player,
+    score_player,
+)
+from .world import (
+    LEFT,
+    PADDLE,
+    RIGHT,
+    SIZE,
+    SPEEDS,
+    STAY,
+    PaddleWorld,
+    Positions,
+    bounce,
+    read_positions,
+)

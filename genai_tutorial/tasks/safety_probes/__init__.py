@@ -1,0 +1,12 @@
+"""Bias and safety: word lists and occupations, and demonstrations of bad behaviour."""
+
+from .demonstrations import fine_tuned, helpful_only_demonstrations
+from .word_lists import (
+    GENDER_PAIRS,
+    HE_WORDS,
+    OCCUPATIONS,
+    SHE_WORDS,
+    TARGETS,
+    Occupation,
+    spread_of_occupations,
+)
