@@ -10,7 +10,7 @@ from genai_tutorial.alignment import LoRAConfig
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
-from genai_tutorial.tasks import motion, paddle, shapes
+from genai_tutorial.tasks import motion, paddle_game, shapes
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -245,7 +245,7 @@ CASES |= {
 
 TINY = worldmodels.WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 WORLD = worldmodels.WorldModel(TINY, seed=1)
-PLAYED = worldmodels.record(paddle.PaddleWorld(4), paddle.RandomPlayer(0), 30)
+PLAYED = worldmodels.record(paddle_game.PaddleWorld(4), paddle_game.RandomPlayer(0), 30)
 STATE = worldmodels.DreamState(rand(2, 12), rand(2, 12, seed=1))
 BUTTONS = torch.tensor([0, 2])
 AGENT = worldmodels.ActorCritic(24, width=8)
@@ -333,7 +333,7 @@ CASES |= {
     ),
     "ForesightPlayer": (
         lambda a, b, first: (
-            player := paddle.ForesightPlayer(),
+            player := paddle_game.ForesightPlayer(),
             player(a, first),
             player(b, ~first),
         ),
@@ -354,9 +354,9 @@ CASES |= {
     ),
     "ReturnScale": (lambda x: worldmodels.ReturnScale().update(x), rand(9)),
     "latent_action_loss": (worldmodels.latent_action_loss, rand(2, 3).log()),
-    "read_positions": (paddle.read_positions, FRAMES),
-    "reflex_player": (paddle.reflex_player, FRAMES, torch.ones(4).bool()),
-    "PaddleWorld": (lambda a: paddle.PaddleWorld(2).step(a).rewards.tolist(), BUTTONS),
+    "read_positions": (paddle_game.read_positions, FRAMES),
+    "reflex_player": (paddle_game.reflex_player, FRAMES, torch.ones(4).bool()),
+    "PaddleWorld": (lambda a: paddle_game.PaddleWorld(2).step(a).rewards.tolist(), BUTTONS),
 }
 
 # --- retrieval and safety -------------------------------------------------------------
