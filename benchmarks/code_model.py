@@ -70,7 +70,7 @@ from genai_tutorial.training import (
     build_optimizer,
     fit,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 OPTIMIZER = OptimizerSettings(
     matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.03, momentum=0.9
@@ -385,7 +385,7 @@ class Study:
             TokenBatches(
                 torch.from_numpy(join_documents(encoded, end)), ROW, BATCH, self.seed
             ),
-            lambda model, inputs, targets: next_token_loss(model(inputs), targets),
+            language_model_loss,
             build_optimizer(model, OPTIMIZER),
             steps=self.budget.steps,
             schedule=Schedule(self.budget.steps, 10, "linear"),

@@ -151,7 +151,7 @@ def with_caches(
 ) -> dict:
     """Compare a model that reads through each cache with the model itself."""
     compare, length = with_known(model, ids), ids.shape[1] - 1
-    exact = KVCache(model.config, length=length)
+    exact = KVCache(*model.config.cache_sizes(length=length))
     size = exact.keys.nbytes + exact.values.nbytes
     measured: dict = {
         "texts": len(ids),

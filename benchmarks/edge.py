@@ -64,7 +64,7 @@ from genai_tutorial.efficiency import (
     sparse_bits_per_weight,
     unit_scores,
 )
-from genai_tutorial.recipes import held_out_loss, language_model_loss, load, load_corpus
+from genai_tutorial.recipes import held_out_loss, load, load_corpus
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
@@ -81,7 +81,7 @@ from genai_tutorial.training import (
     fit_privately,
     warmup_linear,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 SCORED = 8192  # held-out tokens

@@ -27,8 +27,7 @@ from genai_tutorial.data import load_emoji_split
 from genai_tutorial.diffusion import VELOCITY, UNetConfig, diffusion_loss, sample_images
 from genai_tutorial.metrics import psnr
 from genai_tutorial.multimodal import TextToImage, drop_texts
-from genai_tutorial.recipes import SHAPES_CLIP, load
-from genai_tutorial.recipes import SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_CLIP, SHAPES_SCHEDULE, load
 from genai_tutorial.runtime import (
     RECORDS,
     describe_machine,

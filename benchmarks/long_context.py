@@ -73,7 +73,7 @@ from genai_tutorial.transformer import (
     attention,
     blockwise_attention,
     fused_attention,
-    next_token_loss,
+    language_model_loss,
     sink_mask,
     sliding_window_mask,
 )
@@ -390,7 +390,7 @@ def scaling(seed: int, small: bool) -> dict:
                 train_step(
                     model,
                     next(batches),
-                    lambda model, x, y: next_token_loss(model(x), y),
+                    language_model_loss,
                     optimizer,
                 )
             )

@@ -89,7 +89,7 @@ from genai_tutorial.training import (
     warmup_linear,
     warmup_stable_decay,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 NAMES = [
     "Adam",
@@ -132,16 +132,12 @@ def byte_model(seed: int) -> DecoderLM:
     )
 
 
-def language_loss(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    return next_token_loss(model(inputs), targets)
-
-
 def train(model: DecoderLM, batches, steps: int) -> float:
     """Train a model in place and return the mean loss of the last 20 steps."""
     history = fit(
         model,
         batches,
-        language_loss,
+        language_model_loss,
         build_optimizer(model),
         steps=steps,
         schedule=warmup_stable_decay(steps, 0, int(0.4 * steps), "linear"),
@@ -312,7 +308,7 @@ def private(seed: int, small: bool) -> dict:
         history = fit_privately(
             model,
             (records[:, :-1], records[:, 1:]),
-            language_loss,
+            language_model_loss,
             torch.optim.Adam(model.parameters(), lr=3e-3, betas=(0.9, 0.99)),
             PrivacySettings(clip, sigma, rate),
             steps=steps,

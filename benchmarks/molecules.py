@@ -21,24 +21,26 @@ from random import Random
 from statistics import correlation, fmean
 
 import torch
+from molecule_search import (
+    FingerprintRidge,
+    HillClimbSettings,
+    RidgeEnsemble,
+    ScaffoldFilter,
+    hill_climb,
+)
 
 from genai_tutorial.data import load_molecule_split
 from genai_tutorial.recipes import load
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.molecules import (
-    FingerprintRidge,
-    HillClimbSettings,
     MoleculeModel,
     NearDataScore,
     ProductScore,
-    RidgeEnsemble,
-    ScaffoldFilter,
     Score,
     Steered,
     SteeringSettings,
     add_carbon,
     count_failures,
-    hill_climb,
     log_p_score,
     log_p_window,
     measure_molecules,

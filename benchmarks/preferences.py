@@ -27,11 +27,12 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from genai_tutorial import recipes
 from genai_tutorial.alignment import (
-    GRPOSettings,
     LearningSettings,
     ScalarModel,
     answer_pairs,
@@ -39,16 +40,18 @@ from genai_tutorial.alignment import (
     best_of_n_kl,
     encode_pairs,
     encode_prompt,
-    grpo_step,
+    group_relative_advantages,
+    grpo_loss,
     judge_reward_model,
     learn_by_dpo,
     learn_by_ppo,
     masked_sum,
     sample_answers,
+    token_log_probs,
     train_reward_model,
 )
 from genai_tutorial.data import load_facts
-from genai_tutorial.generation import Score, generate_rollouts
+from genai_tutorial.generation import Rollouts, Score, generate_rollouts
 from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.assistant import (
     CHAT,
@@ -66,10 +69,16 @@ from genai_tutorial.tasks.assistant import (
     split_by_question,
     wins,
 )
-from genai_tutorial.training import AdamW
+from genai_tutorial.training import (
+    AdamW,
+    clip_gradients,
+    scale_learning_rates,
+    warmup_constant,
+)
 from genai_tutorial.transformer import DecoderLM
 
 RATERS, ANSWERS, PAIRS = 5, 4, 4
+GROUP = 8  # answers to each prompt, for GRPO
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,38 @@ RUNS = (
     Run("DPO", 0.1, learning_rate=1e-4),
     Run("DPO", 0.1, learning_rate=5e-4),
 )
+
+
+def grpo_update(
+    policy: DecoderLM,
+    reference: DecoderLM,
+    optimizer: AdamW,
+    rollouts: Rollouts,
+    advantages: Float[Tensor, "answer"],
+    kl_weight: float,
+    generator: torch.Generator,
+) -> None:
+    """Update the policy in two passes over a batch of answers, in two minibatches each,
+    with a KL penalty; the package's `learn_by_grpo` makes one step without it.
+    """
+    ids, mask = rollouts.ids, rollouts.mask
+    with torch.no_grad():
+        references = token_log_probs(reference, ids)
+    for _ in range(2):
+        for part in torch.randperm(len(ids), generator=generator).tensor_split(2):
+            loss = grpo_loss(
+                token_log_probs(policy, ids[part]),
+                rollouts.log_probs[part],
+                references[part],
+                advantages[part],
+                mask[part],
+                0.2,
+                kl_weight,
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            clip_gradients(policy.parameters(), 1.0)
+            optimizer.step()
 
 
 class Study:
@@ -362,25 +403,27 @@ class Study:
         policy = deepcopy(self.assistant).train()
         generator = torch.Generator().manual_seed(self.seed)
         optimizer = AdamW(policy.parameters(), lr=run.learning_rate)
-        settings = GRPOSettings(
-            group_size=8, epochs=2, minibatches=2, kl_weight=run.kl_weight
-        )
-        score = self.score(run.reward)
+        score, warmup = self.score(run.reward), warmup_constant(5)
         watch(0, policy)
         for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = run.learning_rate * min(1.0, (step + 1) / 5)
+            scale_learning_rates(optimizer, warmup(step))
             drawn = torch.randint(len(prompts), (8,), generator=generator).tolist()
-            grpo_step(
+            rollouts = generate_rollouts(
+                policy,
+                [prompts[place] for place in drawn for _ in range(GROUP)],
+                MAX_ANSWER_TOKENS,
+                end_token=self.end,
+                generator=generator,
+            )
+            advantages = group_relative_advantages(score(rollouts).view(-1, GROUP))
+            grpo_update(
                 policy,
                 self.assistant,
                 optimizer,
-                [prompts[place] for place in drawn],
-                score,
-                settings,
-                max_new_tokens=MAX_ANSWER_TOKENS,
-                end_token=self.end,
-                generator=generator,
+                rollouts,
+                advantages.flatten(),
+                run.kl_weight,
+                generator,
             )
             watch(step + 1, policy)
 

@@ -32,8 +32,8 @@ from genai_tutorial.alignment import (
     RLOO,
     DrGRPO,
     ExactAnswer,
-    GroupLearningSettings,
     GroupMethod,
+    GRPOSettings,
     Verifier,
     appears_anywhere,
     learn_by_grpo,
@@ -378,7 +378,7 @@ class Study:
             encode_questions(self.learning),
             [truth(question) for question in self.learning],
             verifier,
-            GroupLearningSettings(
+            GRPOSettings(
                 steps or self.budget.grpo_steps,
                 max_new_tokens=MAX_ANSWER_TOKENS,
                 sampling_rounds=rounds,

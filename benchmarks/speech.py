@@ -53,13 +53,13 @@ from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.recipes import (
     READ,
     READ_SEED,
+    SHAPES_SCHEDULE,
     SYMBOLS,
     held_out_recordings,
     load,
     recipe,
     transcribe,
 )
-from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,

@@ -27,6 +27,13 @@ from dataclasses import asdict
 from functools import cache, partial
 
 import torch
+from formula_model import (
+    EnergyForest,
+    fits_model,
+    formula_key,
+    train_formula_model,
+    write_formulas,
+)
 from torch import nn
 
 from genai_tutorial.data import (
@@ -43,18 +50,13 @@ from genai_tutorial.data import (
 from genai_tutorial.recipes import held_out_molecule_loss, load
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.crystals import (
-    EnergyForest,
     closest_distance,
-    fits_model,
-    formula_key,
     has_anion,
     is_charge_balanced,
     random_positions,
     scrambled_compounds,
     shaken,
     space_group,
-    train_formula_model,
-    write_formulas,
 )
 from genai_tutorial.science.peptides import (
     STUTTERS,

@@ -45,8 +45,7 @@ from genai_tutorial.multimodal import (
     denoising_errors,
     drop_texts,
 )
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes import SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE, load
 from genai_tutorial.runtime import RECORDS, describe_machine, keep_record, record
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,

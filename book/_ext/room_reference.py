@@ -8,6 +8,7 @@ import importlib
 import inspect
 import re
 import typing
+from types import ModuleType
 
 from sphinx.util.docutils import SphinxDirective
 
@@ -22,24 +23,36 @@ NAME_IN_CODE = re.compile(r'<code class="[^"]*"><span class="pre">(\w+)</span></
 DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 
-class Room(SphinxDirective):
-    """The directive."""
+def public_names(room: ModuleType) -> list[str]:
+    """Return the names that a room offers: constants first, then classes, then
+    functions.
+    """
+    names = [
+        name
+        for name, thing in vars(room).items()
+        if not (name.startswith("_") or isinstance(thing, ModuleType))
+    ]
+    # SHAPES, Shape, shape
+    return sorted(names, key=lambda name: (name[0].islower(), not name.isupper(), name))
 
+
+class Room(SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        """Return the reference."""
         name = f"genai_tutorial.{self.arguments[0]}"
         room = importlib.import_module(name)
-        things = {public: getattr(room, public) for public in room.__all__}
+        things = {public: getattr(room, public) for public in public_names(room)}
         lines = [
             "```{eval-rst}",
             f".. module:: {name}",
             "",
             inspect.cleandoc(room.__doc__),
             "",
+            ".. list-table::",
+            "   :class: room",
+            "",
         ]
-        lines += [".. list-table::", "   :class: room", ""]
         for public, thing in things.items():
             lines += [
                 f"   * - :py:obj:`{public} <{name}.{public}>`",
@@ -54,16 +67,25 @@ class Room(SphinxDirective):
                 lines += ["", f"   {_sentence(thing)}", ""]
             else:
                 members = ["   :members:"] if inspect.isclass(thing) else []
-                # fields of a named tuple, which its docstring already describes
-                if fields := getattr(thing, "_fields", ()):
+                if fields := _fields(thing):
                     members.append(f"   :exclude-members: {', '.join(fields)}")
                 lines += [f".. auto{_kind(thing)}:: {public}", *members, ""]
         return self.parse_text_to_nodes("\n".join([*lines, "```"]))
 
 
-def _is_alias(thing: object) -> bool:
-    """Return whether it is a name for a type, such as `Callable[[int], bool]`."""
+def _is_alias(thing: object) -> bool:  # such as Callable[[int], bool]
     return typing.get_origin(thing) is not None
+
+
+def _fields(thing: object) -> list[str]:
+    """Return the fields that autodoc would describe a second time, after the docstring:
+    those of a named tuple, and those of a dataclass whose default is a function.
+    """
+    fields = getattr(thing, "__dataclass_fields__", {}).values()
+    return [
+        *getattr(thing, "_fields", ()),
+        *(field.name for field in fields if callable(field.default)),
+    ]
 
 
 def _kind(thing: object) -> str:
@@ -91,11 +113,7 @@ def _sentence(thing: object) -> str:
 
 def shorten_types(app, what, name, obj, options, signature, result):
     """Remove the module names from types in signatures."""
-
-    def short(text):
-        return MODULES.sub("", text) if text else text
-
-    return short(signature), short(result)
+    return tuple(text and MODULES.sub("", text) for text in (signature, result))
 
 
 def tidy_docstring(app, what, name, obj, options, lines):
@@ -148,7 +166,6 @@ def lighten_page(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
     app.add_directive("room", Room)
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("html-page-context", lighten_page)

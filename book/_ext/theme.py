@@ -1,11 +1,12 @@
-"""The book's design on top of sphinx-book-theme: a style sheet, and the markup that it
-needs.
+"""The book's design on top of sphinx-book-theme: a style sheet, the markup that it
+needs, and repairs of markup that the page validator or a screen reader minds.
 """
 
 import re
 from pathlib import Path
 
 from docutils import nodes
+from sphinx.transforms import SphinxTransform
 
 NUMBERED = re.compile(r"(\d+)\.\s+")
 EXERCISE_FACTS = re.compile(r" \(\d+ minutes, \d+ points?\)$")
@@ -13,6 +14,64 @@ EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?>(?:<p></p>)?</th>")
 FORMULA_AND_STOP = re.compile(
     r'(<span class="math [^>]*>(?:(?!</span>).)*</span>)([.,;:!?)’”]+)', re.DOTALL
 )
+BOXES = {
+    "note": "note",
+    "tip": "tip",
+    "warning": "warning",
+    "key idea": "important",
+    "exercise": "exercise",
+}
+# What a screen reader minds in the markup of the theme and of MyST-NB: a fold without a
+# name, names that are not what is seen, and a logo outside of any region.
+NAMES = {
+    '<summary><span class="toctree-toggle"': (
+        '<summary aria-label="The pages below"><span class="toctree-toggle"'
+    ),
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    'search-button-field search-button__button pst-js-only" title="Search" '
+    'aria-label="Search"': (
+        'search-button-field search-button__button pst-js-only" title="Search"'
+    ),
+    'data-mode="light" title="Light"': 'data-mode="light"',
+    'data-mode="dark"  title="Dark"': 'data-mode="dark"',
+    'data-mode="auto"  title="System Settings"': 'data-mode="auto"',
+    '<div id="pst-primary-sidebar"': (
+        '<div id="pst-primary-sidebar" role="region" aria-label="The book"'
+    ),
+}
+
+
+class QuotesAsBoxes(SphinxTransform):
+    """Turn quotes such as '> **Note.** text', which every viewer of notebooks can show,
+    into admonitions.
+    """
+
+    default_priority = 300
+
+    def apply(self):
+        for quote in list(self.document.findall(nodes.block_quote)):
+            first = quote[0] if len(quote) else None
+            if not isinstance(first, nodes.paragraph):
+                continue
+            # markdown-it puts an empty text before **bold**
+            while (
+                len(first) and isinstance(first[0], nodes.Text) and not first[0].strip()
+            ):
+                first.pop(0)
+            if not (len(first) and isinstance(first[0], nodes.strong)):
+                continue
+            title = first[0].astext().rstrip(" .:")
+            kind = BOXES.get(title.lower())
+            if kind is None:
+                continue
+            first.pop(0)
+            if len(first) and isinstance(first[0], nodes.Text):
+                first[0] = nodes.Text(first[0].lstrip(" .:\n"))
+            box = nodes.admonition(
+                "", nodes.title(title, title), *quote.children, classes=[kind]
+            )
+            box.source, box.line = quote.source, quote.line
+            quote.replace_self(box)
 
 
 def set_chapter_number(app, doctree, docname):
@@ -20,19 +79,13 @@ def set_chapter_number(app, doctree, docname):
     after the navigation has collected the titles.
     """
     title = next(doctree.findall(nodes.title), None)
-    if (
-        not docname.startswith("notebooks/")
-        or title is None
-        or not isinstance(title[0], nodes.Text)
-    ):
+    if not docname.startswith("notebooks/") or title is None:
         return
-    number = NUMBERED.match(title[0])
-    if number:
-        rest = title[0][number.end() :]
+    if number := NUMBERED.match(title[0].astext()):
+        rest = title[0].astext()[number.end() :]
         title[0:1] = [
             nodes.inline("", f"Chapter {number[1]}", classes=["chapter-number"]),
-            nodes.Text(" "),
-            nodes.Text(rest),
+            nodes.Text(f" {rest}"),
         ]
 
 
@@ -43,38 +96,33 @@ def shorten_exercises(app, doctree):
             text.parent.replace(text, nodes.Text(EXERCISE_FACTS.sub("", text)))
 
 
-def empty_corners(app, pagename, templatename, context, doctree):
-    """Turn empty headings of tables, such as the corner or those that pandas writes,
-    into ordinary cells, because screen readers announce them.
-    """
-    if "body" in context:
-        context["body"] = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
+def mend_markup(app, pagename, templatename, context, doctree):
+    if "body" not in context:
+        return
+    # Screen readers announce empty headings, such as the corner of a table.
+    body = EMPTY_HEADING.sub(r"<td\1></td>", context["body"])
+    # A formula and the punctuation after it stay on one line.
+    body = FORMULA_AND_STOP.sub(r'<span class="together">\1\2</span>', body)
+    # docutils gives the entries of the bibliography a role that is invalid in a list.
+    context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
-def punctuation_with_formulas(app, pagename, templatename, context, doctree):
-    """Keep a formula and the punctuation after it on one line."""
-    if "body" in context:
-        context["body"] = FORMULA_AND_STOP.sub(
-            r'<span class="together">\1\2</span>', context["body"]
-        )
-
-
-def remove_source_maps(app, exception):
-    """Remove the theme's source maps, which only its developers need."""
+def mend_names(app, exception):
     if exception or app.builder.format != "html":
         return
-    for path in (Path(app.outdir) / "_static").rglob("*.map"):
-        path.unlink()
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text("utf8")
+        for old, new in NAMES.items():
+            text = text.replace(old, new)
+        path.write_text(text, "utf8")
 
 
 def setup(app):
-    """Register the extension with Sphinx."""
     app.add_css_file("theme.css", priority=900)
+    app.add_transform(QuotesAsBoxes)
     # after Sphinx has collected the titles
     app.connect("doctree-read", shorten_exercises, priority=900)
     app.connect("doctree-resolved", set_chapter_number)
-    app.connect("html-page-context", empty_corners)
-    app.connect("html-page-context", punctuation_with_formulas)
-    # after Sphinx has copied the theme's files
-    app.connect("build-finished", remove_source_maps, priority=900)
+    app.connect("html-page-context", mend_markup)
+    app.connect("build-finished", mend_names)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -57,6 +57,9 @@ def calculator(expression: str) -> str:
 def count_letters(word: str) -> str:
     """Count the letters of a word.
 
+    Args:
+        word: The word.
+
     >>> count_letters("onomatopoeia")
     '12'
     """
@@ -73,7 +76,12 @@ def lookup_tool(facts: Iterable[Fact]) -> Tool:
     def factbook_lookup(
         country: str, field: Literal["capital", "currency", "domain"]
     ) -> str:
-        """Look up a fact about a country: its capital, currency or internet domain."""
+        """Look up a fact about a country: its capital, currency or internet domain.
+
+        Args:
+            country: The country, such as Kenya.
+            field: The kind of fact.
+        """
         name = country.strip().removeprefix("the ").lower()
         if name not in countries:
             near = difflib.get_close_matches(name, countries, n=3, cutoff=0.5)
@@ -98,20 +106,37 @@ def file_tools(jail: FileJail) -> tuple[Tool, ...]:
         return "\n".join(jail.files()) or "There are no files."
 
     def read_file(path: str) -> str:
-        """Read a file."""
+        """Read a file.
+
+        Args:
+            path: The file, such as notes.txt.
+        """
         return jail.read(path).rstrip("\n")
 
     def count_lines(path: str) -> str:
-        """Count the lines of a file."""
+        """Count the lines of a file.
+
+        Args:
+            path: The file, such as notes.txt.
+        """
         return str(len(jail.read(path).splitlines()))
 
     def write_file(path: str, text: str) -> str:
-        """Write a text into a file; what was in it is lost."""
+        """Write a text into a file; what was in it is lost.
+
+        Args:
+            path: The file, such as notes.txt.
+            text: The text.
+        """
         jail.write(path, text)
         return f"{path} is written."
 
     def delete_file(path: str) -> str:
-        """Delete a file for good."""
+        """Delete a file for good.
+
+        Args:
+            path: The file, such as notes.txt.
+        """
         jail.delete(path)
         return f"{path} is deleted."
 
@@ -132,7 +157,11 @@ def search_tool(passages: Sequence[Passage]) -> Tool:
     index = BM25Index([passage.text for passage in passages])
 
     def search(query: str) -> str:
-        """Search the library for the passage that fits a question best."""
+        """Search the library for the passage that fits a question best.
+
+        Args:
+            query: The question, or a few words.
+        """
         found = index.search(query, k=1)
         if not found or index.scores(query)[found[0]] <= 0:
             raise ToolError("nothing was found.")
@@ -145,7 +174,11 @@ def python_tool(runner: ProgramRunner) -> Tool:
     """Return a tool that runs Python in an open sandbox."""
 
     def run_python(code: str) -> str:
-        """Run Python code and return what it prints."""
+        """Run Python code and return what it prints.
+
+        Args:
+            code: The code, such as print(sum(range(5))).
+        """
         (outcome,) = runner.run([shown_value(code)])
         if outcome.kind is not OutcomeKind.PASSED:
             raise ToolError(f"the code was stopped ({outcome.kind}): {outcome.message}")
@@ -155,7 +188,11 @@ def python_tool(runner: ProgramRunner) -> Tool:
 
 
 def shown_value(code: str) -> str:
-    """Return code that prints its last expression, as an interactive session does."""
+    """Return code that prints its last expression, as an interactive session does.
+
+    >>> shown_value("2 + 3"), shown_value("print(2)"), shown_value("x = 1")
+    ('print(2 + 3)', 'print(2)', 'x = 1')
+    """
     try:
         body = ast.parse(code).body
     except (SyntaxError, ValueError, MemoryError, RecursionError):

@@ -46,12 +46,20 @@ def memory_tools(memory: LongTermMemory) -> tuple[Tool, Tool]:
     """Return the tools with which an agent writes and reads its memory."""
 
     def remember(note: str) -> str:
-        """Keep a note for later tasks."""
+        """Keep a note for later tasks.
+
+        Args:
+            note: The note.
+        """
         memory.add(note)
         return "It is kept."
 
     def recall(question: str) -> str:
-        """Find what was kept about a question."""
+        """Find what was kept about a question.
+
+        Args:
+            question: The question.
+        """
         found = memory.search(question, k=1)
         if not found:
             raise ToolError("nothing was kept so far.")

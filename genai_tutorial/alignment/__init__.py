@@ -1,23 +1,19 @@
-"""Alignment: supervised fine-tuning, and learning from human preferences."""
+"""Alignment: supervised fine-tuning, and learning from human preferences and from
+verifiable rewards.
 
-from .best_of_n import best_of_n, best_of_n_kl
-from .dpo import dpo_losses, implicit_reward, learn_by_dpo
-from .examples import (
-    Example,
-    Rows,
-    encode_example,
-    encode_prompt,
-    pack_examples,
-    pad_examples,
-)
+Read `supervised` and `lora` first, then `preferences` and `dpo`. PPO is `experience`
+and `ppo`; GRPO is `group_methods` and `grpo`.
+"""
+
+from .dpo import best_of_n, best_of_n_kl, dpo_losses, implicit_reward, learn_by_dpo
 from .experience import (
     Experience,
+    entropy,
     gather_experience,
     generalized_advantage_estimate,
     token_rewards,
     whiten,
 )
-from .group_learning import GroupLearningSettings, GroupLearningStep, learn_by_grpo
 from .group_methods import (
     DAPO,
     GRPO,
@@ -26,16 +22,16 @@ from .group_methods import (
     DrGRPO,
     GroupMethod,
     StepNumbers,
+    group_relative_advantages,
+    grpo_loss,
 )
-from .grpo import GRPOSettings, group_relative_advantages, grpo_step
-from .learning import LearningSettings, LearningStep, learn_by_ppo
-from .log_probs import (
-    answer_log_probs,
-    answer_steps,
-    entropy,
-    masked_mean,
-    masked_sum,
-    token_log_probs,
+from .grpo import (
+    ExactAnswer,
+    GRPOSettings,
+    GRPOStep,
+    Verifier,
+    appears_anywhere,
+    learn_by_grpo,
 )
 from .lora import (
     LoRAConfig,
@@ -44,33 +40,46 @@ from .lora import (
     fold_lora,
     lora_layers,
     merge_lora,
+    train_token_rows,
     trained_parameter_count,
     without_lora,
 )
 from .ppo import (
+    LearningSettings,
+    LearningStep,
     PPOReport,
     PPOSettings,
     clipped_objective,
     clipped_policy_loss,
     clipped_value_loss,
+    learn_by_ppo,
     ppo_loss,
     ppo_update,
 )
 from .preferences import (
     EncodedPairs,
     PreferencePair,
+    PreferenceReport,
     Prompt,
+    ScalarModel,
     answer_pairs,
     encode_pairs,
-    sample_answers,
-)
-from .reward import (
-    PreferenceReport,
-    ScalarModel,
     judge_reward_model,
     reward_loss,
+    sample_answers,
     train_reward_model,
 )
-from .supervised import supervised_loss
-from .token_rows import train_token_rows
-from .verifiable import ExactAnswer, Verifier, appears_anywhere
+from .supervised import (
+    Example,
+    Rows,
+    answer_log_probs,
+    answer_steps,
+    encode_example,
+    encode_prompt,
+    masked_mean,
+    masked_sum,
+    pack_examples,
+    pad_examples,
+    supervised_loss,
+    token_log_probs,
+)

@@ -14,7 +14,41 @@ from torch import Tensor, nn
 
 from genai_tutorial.generation import Rollouts
 
-from .log_probs import kl_k1, masked_mean, masked_sum, token_log_probs
+from .supervised import masked_mean, masked_sum, token_log_probs
+
+
+def kl_k1(
+    log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
+) -> Float[Tensor, "*step"]:
+    """Estimate KL(policy || reference) from a token sampled by the policy, by the
+    difference of the log-probabilities.
+
+    Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
+    """
+    return log_probs - reference_log_probs
+
+
+def kl_k3(
+    log_probs: Float[Tensor, "*step"], reference_log_probs: Float[Tensor, "*step"]
+) -> Float[Tensor, "*step"]:
+    """Estimate KL(policy || reference) from a token sampled by the policy, by q/p - 1 -
+    log(q/p).
+
+    Source: Schulman, Approximating KL Divergence, http://joschu.net/blog/kl-approx.html
+    """
+    log_ratio = reference_log_probs - log_probs
+    return log_ratio.exp() - 1 - log_ratio
+
+
+def entropy(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch"]:
+    """Return the entropy of each step, in nats: 0 if one token is certain, ln V if all
+    V are equally probable.
+
+    >>> entropy(torch.zeros(8))
+    tensor(2.0794)
+    """
+    log_probs = logits.log_softmax(dim=-1)
+    return -(log_probs.exp() * log_probs).sum(dim=-1)
 
 
 def token_rewards(

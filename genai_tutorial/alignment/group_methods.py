@@ -1,5 +1,5 @@
-"""GRPO and three variants: how a group of answers becomes advantages, and how these
-become a loss.
+"""GRPO and three variants: PPO without a value model. The baseline of an answer comes
+from several answers to the same prompt.
 
 All four compare the answers to one prompt with each other. They differ in the baseline,
 in what divides the sum over tokens, and in where the ratio is clipped.
@@ -12,11 +12,85 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .grpo import group_relative_advantages, grpo_loss
-from .log_probs import masked_mean, masked_sum
+from .experience import kl_k3
+from .ppo import clipped_objective
+from .supervised import masked_mean, masked_sum
+
+EPSILON = 1e-4
+"""TRL's default. It avoids a division by zero where all answers score the same."""
+
+
+def group_relative_advantages(
+    scores: Float[Tensor, "prompt answer"],
+) -> Float[Tensor, "prompt answer"]:
+    """Return how many standard deviations each answer's score lies above the mean of
+    its prompt's group.
+
+    Where all answers score the same, the advantages are zero.
+
+    `EPSILON` has the unit of the scores: if these differ by less than about a hundred
+    times it, the advantages become noticeably smaller.
+
+    Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
+
+    >>> group_relative_advantages(
+    ...     torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    ... )
+    tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
+            [ 0.0000,  0.0000,  0.0000,  0.0000]])
+    """
+    centred = scores - scores.mean(dim=1, keepdim=True)
+    return centred / (scores.std(dim=1, keepdim=True) + EPSILON)
+
+
+def grpo_loss(
+    log_probs: Float[Tensor, "batch step"],
+    old_log_probs: Float[Tensor, "batch step"],
+    reference_log_probs: Float[Tensor, "batch step"],
+    advantages: Float[Tensor, "batch"],
+    mask: Bool[Tensor, "batch step"],
+    clip: float | int,
+    kl_weight: float | int,
+) -> Float[Tensor, ""]:
+    """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
+    over each answer's steps and then over answers.
+
+    As in the paper, k3 is part of the loss. Its gradient is not an unbiased estimate of
+    the gradient of the KL divergence: https://arxiv.org/abs/2506.09477.
+
+    Args:
+        log_probs: The policy's log-probabilities of the sampled tokens.
+        old_log_probs: Those of the policy that wrote the answers.
+        advantages: One for each answer, shared by all its steps.
+        mask: The steps that chose a token of the answer.
+        clip: See `clipped_objective`.
+        kl_weight: The KL coefficient, per nat of each token's KL divergence (k3).
+
+    Raises:
+        ValueError: If a row has no answer.
+
+    Source: Shao et al., DeepSeekMath, equations 3 and 4,
+    https://arxiv.org/abs/2402.03300
+    """
+    if not mask.any(dim=1).all():
+        raise ValueError(
+            "Each row needs an answer of at least one step; a row of the mask is all "
+            "False."
+        )
+    ratio = (log_probs - old_log_probs).exp()
+    gain = clipped_objective(ratio, advantages[:, None], clip)
+    gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
+    return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
+
 
 Advantages = Float[Tensor, "prompt answer"]
 StepNumbers = Float[Tensor, "batch step"]
+
+CLIP = 0.2
+"""The relative change of a probability at which its gradient is cut."""
+
+CLIP_HIGH = 0.28
+"""The same for a rise, in DAPO."""
 
 
 @runtime_checkable
@@ -36,32 +110,6 @@ class GroupMethod(Protocol):
         """Return the loss, from the policy's log-probabilities of the sampled tokens
         and those of the policy that wrote them.
         """
-
-
-def centred_advantages(scores: Advantages) -> Advantages:
-    """Return by how much each answer's score is above the mean of its group; Dr. GRPO's
-    advantages.
-
-    Source: Liu et al., Understanding R1-Zero-Like Training, section 3.2,
-        https://arxiv.org/abs/2503.20783
-    """
-    return scores - scores.mean(dim=1, keepdim=True)
-
-
-def leave_one_out_advantages(scores: Advantages) -> Advantages:
-    """Return by how much each answer's score is above the mean of the others in its
-    group; RLOO's advantages.
-
-    Source: Kool et al., Buy 4 REINFORCE Samples, Get a Baseline for Free!,
-        https://openreview.net/forum?id=r1lgTGL5DE; Ahmadian et al., Back to Basics,
-        https://arxiv.org/abs/2402.14740
-    """
-    count = scores.shape[1]
-    if count < 2:
-        raise ValueError(
-            f"An answer is compared with others in its group, got a group of {count}."
-        )
-    return centred_advantages(scores) * count / (count - 1)
 
 
 def clipped_gain(
@@ -84,12 +132,7 @@ def clipped_gain(
 class GRPO:
     """Group-relative policy optimization without a KL penalty: scores in standard
     deviations, the mean over each answer's tokens, then the mean over answers.
-
-    Attributes:
-        clip: See `grpo_loss`.
     """
-
-    clip: float | int = 0.2
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `group_relative_advantages`."""
@@ -104,7 +147,7 @@ class GRPO:
     ) -> Float[Tensor, ""]:
         """Return `grpo_loss` with a KL coefficient of 0."""
         return grpo_loss(
-            log_probs, old_log_probs, log_probs, advantages, mask, self.clip, 0.0
+            log_probs, old_log_probs, log_probs, advantages, mask, CLIP, 0.0
         )
 
 
@@ -118,18 +161,16 @@ class DrGRPO:
 
     Attributes:
         max_tokens: The divisor: the number of tokens that an answer may have.
-        clip: The relative change of a token's probability at which its gradient is cut.
 
     Source: Liu et al., Understanding R1-Zero-Like Training, section 3.2,
         https://arxiv.org/abs/2503.20783
     """
 
     max_tokens: int
-    clip: float | int = 0.2
 
     def advantages(self, scores: Advantages) -> Advantages:
-        """Return `centred_advantages`."""
-        return centred_advantages(scores)
+        """Return by how much each score is above the mean of its group."""
+        return scores - scores.mean(dim=1, keepdim=True)
 
     def loss(
         self,
@@ -141,7 +182,7 @@ class DrGRPO:
         """Return minus the sum of the clipped objective per answer, divided by
         `max_tokens`.
         """
-        gain = clipped_gain(log_probs, old_log_probs, advantages, self.clip, self.clip)
+        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP)
         return -masked_sum(gain, mask).mean() / self.max_tokens
 
 
@@ -150,15 +191,8 @@ class DAPO:
     """The loss of DAPO: the mean over all tokens of the batch, and a higher limit for
     probabilities that rise. Its dynamic sampling is a setting of `learn_by_grpo`.
 
-    Attributes:
-        clip: The relative fall of a token's probability at which its gradient is cut.
-        clip_high: The same for a rise.
-
     Source: Yu et al., DAPO, equation 8, https://arxiv.org/abs/2503.14476
     """
-
-    clip: float | int = 0.2
-    clip_high: float | int = 0.28
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `group_relative_advantages`."""
@@ -172,9 +206,7 @@ class DAPO:
         mask: Bool[Tensor, "batch step"],
     ) -> Float[Tensor, ""]:
         """Return minus the mean of the clipped objective over all tokens."""
-        gain = clipped_gain(
-            log_probs, old_log_probs, advantages, self.clip, self.clip_high
-        )
+        gain = clipped_gain(log_probs, old_log_probs, advantages, CLIP, CLIP_HIGH)
         return -masked_mean(gain, mask)
 
 
@@ -183,18 +215,17 @@ class RLOO:
     """REINFORCE with a leave-one-out baseline: a whole answer is one action, with one
     probability ratio.
 
-    Attributes:
-        clip: The relative change of an answer's probability at which its gradient is
-            cut.
-
     Source: Ahmadian et al., Back to Basics, https://arxiv.org/abs/2402.14740
     """
 
-    clip: float | int = 0.2
-
     def advantages(self, scores: Advantages) -> Advantages:
-        """Return `leave_one_out_advantages`."""
-        return leave_one_out_advantages(scores)
+        """Return by how much each score is above the mean of the others in its group.
+
+        Source: Kool et al., Buy 4 REINFORCE Samples, Get a Baseline for Free!,
+            https://openreview.net/forum?id=r1lgTGL5DE
+        """
+        count = scores.shape[1]
+        return (scores - scores.mean(dim=1, keepdim=True)) * count / (count - 1)
 
     def loss(
         self,
@@ -207,4 +238,4 @@ class RLOO:
         whole, old = (
             masked_sum(numbers, mask)[:, None] for numbers in (log_probs, old_log_probs)
         )
-        return -clipped_gain(whole, old, advantages, self.clip, self.clip).mean()
+        return -clipped_gain(whole, old, advantages, CLIP, CLIP).mean()

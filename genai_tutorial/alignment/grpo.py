@@ -1,198 +1,286 @@
-"""Group-relative policy optimization: PPO without a value model. The baseline of an
-answer is the mean score of several answers to the same prompt.
+"""A training run of GRPO or a variant on verifiable rewards: programs that decide
+whether an answer is right.
 
-It suits verifiable rewards, such as whether an answer is right, which a program checks
-once, at the end.
+A verifier cannot be flattered, but it can be wrong about what it accepts: training
+finds every text that passes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
-from genai_tutorial.generation import Rollouts, Score, generate_rollouts
-from genai_tutorial.training import CombinedOptimizer, clip_gradients
+from genai_tutorial.generation import (
+    Rollouts,
+    generate_rollouts,
+    join_rollouts,
+    select_rollouts,
+)
+from genai_tutorial.training import (
+    AdamW,
+    clip_gradients,
+    training_loop,
+    warmup_constant,
+)
 from genai_tutorial.transformer import DecoderLM
 
-from .log_probs import kl_k3, masked_sum, token_log_probs
-from .ppo import clipped_objective
+from .group_methods import GRPO, GroupMethod
+from .supervised import token_log_probs
+
+CLIP_NORM = 1.0
+"""The largest norm of the gradient."""
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A program that judges an answer; called as `verifier(answer, truth)`, it returns
+    a reward, usually 0 or 1.
+    """
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return the reward of an answer."""
+
+
+@dataclass(frozen=True)
+class ExactAnswer:
+    """A verifier that accepts an answer if its one final answer is exactly the truth.
+
+    The final answer stands after a semicolon; without one, the whole text is the final
+    answer. Text with more than one semicolon is rejected.
+
+    >>> verifier = ExactAnswer()
+    >>> [verifier(text, "991") for text in ("34,511;991", "991", "9;9;991", "99")]
+    [1.0, 1.0, 0.0, 0.0]
+    """
+
+    def __call__(self, answer: str, truth: str) -> float:
+        """Return 1 if the final answer is the truth, else 0."""
+        *working, final = answer.split(";")
+        return float(len(working) <= 1 and final == truth)
+
+
+def appears_anywhere(answer: str, truth: str) -> float:
+    """Return 1 if the truth appears anywhere in the answer: a weak verifier, because a
+    long list of guesses passes it.
+
+    >>> appears_anywhere("34,511;991", "991"), appears_anywhere("990,991,992", "991")
+    (1.0, 1.0)
+    """
+    return float(truth in answer)
 
 
 @dataclass(frozen=True)
 class GRPOSettings:
-    """Hyperparameters of GRPO.
+    """Hyperparameters of a training run on groups of answers.
 
     Attributes:
+        steps: The number of steps, each with new answers and one update.
+        batch_size: The number of prompts answered in a step.
         group_size: The number of answers to each prompt.
-        epochs: The number of passes over the batch.
-        minibatches: The number of minibatches per pass, each with an optimizer step.
-        clip: The relative change of a token's probability at which its gradient is
-            cut.
-        kl_weight: The KL coefficient, per nat of each token's KL divergence from the
-            reference.
-        clip_norm: The largest norm of the gradient.
+        max_new_tokens: The largest number of tokens of an answer.
+        learning_rate: The learning rate of AdamW after the warmup.
+        sampling_rounds: The largest number of times that a step draws prompts. With
+            more than one, prompts whose answers all scored the same are replaced by
+            others: DAPO's dynamic sampling.
 
     Raises:
         ValueError: If a number is out of range.
     """
 
+    steps: int
+    batch_size: int = 16
     group_size: int = 8
-    epochs: int = 1
-    minibatches: int = 1
-    clip: float | int = 0.2
-    kl_weight: float | int = 0.04
-    clip_norm: float | int = 1.0
+    max_new_tokens: int = 20
+    learning_rate: float | int = 2e-4
+    warmup_steps: int = 1
+    sampling_rounds: int = 1
 
     def __post_init__(self):
+        for name in ("steps", "batch_size", "max_new_tokens", "sampling_rounds"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
         if self.group_size < 2:
             raise ValueError(
                 "group_size must be at least 2, so that an answer can be compared; "
                 f"got {self.group_size}."
             )
-        for name in ("epochs", "minibatches"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
-        for name in ("clip", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
 
 
-def group_relative_advantages(
-    scores: Float[Tensor, "prompt answer"], epsilon: float | int = 1e-4
-) -> Float[Tensor, "prompt answer"]:
-    """Return how many standard deviations each answer's score lies above the mean of
-    its prompt's group.
+@dataclass(frozen=True)
+class GRPOStep:
+    """Averages over all answers of one step, before the update.
 
-    Where all answers score the same, the advantages are zero.
-
-    Args:
-        epsilon: Added to the standard deviation to avoid a division by zero; the
-            default is TRL's. It has the unit of the scores: if these differ by less
-            than about a hundred times epsilon, the advantages become noticeably
-            smaller.
-
-    Raises:
-        ValueError: If epsilon is not above 0.
-
-    Source: Shao et al., DeepSeekMath, section 4.1.2, https://arxiv.org/abs/2402.03300
-
-    >>> group_relative_advantages(
-    ...     torch.tensor([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
-    ... )
-    tensor([[ 1.4997, -0.4999, -0.4999, -0.4999],
-            [ 0.0000,  0.0000,  0.0000,  0.0000]])
+    Attributes:
+        tokens: The mean length of an answer, its end token included.
+        all_right: The share of prompts whose answers all earned a reward above 0.
+        dead: The share of prompts whose answers all scored the same, so that they teach
+            nothing.
+        answers: The number of answers that were sampled.
+        loss: The loss of the update; 0 if there was nothing to learn.
     """
-    if not epsilon > 0:
-        raise ValueError(
-            "epsilon must be above 0, because the standard deviation is 0 where all "
-            f"answers score the same; got {epsilon}."
-        )
-    centred = scores - scores.mean(dim=1, keepdim=True)
-    return centred / (scores.std(dim=1, keepdim=True) + epsilon)
+
+    reward: float
+    tokens: float
+    all_right: float
+    dead: float
+    answers: int
+    loss: float
 
 
-def grpo_loss(
-    log_probs: Float[Tensor, "batch step"],
-    old_log_probs: Float[Tensor, "batch step"],
-    reference_log_probs: Float[Tensor, "batch step"],
-    advantages: Float[Tensor, "batch"],
-    mask: Bool[Tensor, "batch step"],
-    clip: float | int,
-    kl_weight: float | int,
-) -> Float[Tensor, ""]:
-    """Return GRPO's loss: minus the clipped objective plus the KL penalty, averaged
-    over each answer's steps and then over answers.
-
-    Source: Shao et al., DeepSeekMath, equations 3 and 4,
-        https://arxiv.org/abs/2402.03300
-    """
-    if not mask.any(dim=1).all():
-        raise ValueError(
-            "Each row needs an answer of at least one step; a row of the mask is all "
-            "False."
-        )
-    ratio = (log_probs - old_log_probs).exp()
-    gain = clipped_objective(ratio, advantages[:, None], clip)
-    gain = gain - kl_weight * kl_k3(log_probs, reference_log_probs)
-    return -(masked_sum(gain, mask) / mask.sum(dim=1)).mean()
+def _is_dead(scores: Float[Tensor, "prompt answer"]) -> Tensor:
+    """Return for each prompt whether all its answers scored the same."""
+    return scores.amax(dim=1) == scores.amin(dim=1)
 
 
-def grpo_update(
-    policy: nn.Module,
-    reference: nn.Module,
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    rollouts: Rollouts,
-    advantages: Float[Tensor, "batch"],
-    settings: GRPOSettings,
-    generator: torch.Generator | None = None,
-) -> float:
-    """Update the policy on a batch of answers; return the mean loss.
-
-    Source: Shao et al., DeepSeekMath, algorithm 1 (its inner loop),
-        https://arxiv.org/abs/2402.03300
-    """
-    ids, mask = rollouts.ids, rollouts.mask
-    if len(ids) < settings.minibatches:
-        raise ValueError(
-            f"{len(ids)} answers cannot be split into "
-            f"{settings.minibatches} minibatches."
-        )
-    with torch.no_grad():
-        references = token_log_probs(reference, ids)
-    trained = [
-        parameter for parameter in policy.parameters() if parameter.requires_grad
-    ]
-    losses = []
-    for _ in range(settings.epochs):
-        order = torch.randperm(len(ids), generator=generator).to(ids.device)
-        for part in order.tensor_split(settings.minibatches):
-            log_probs = token_log_probs(policy, ids[part])
-            given = (
-                rollouts.log_probs[part],
-                references[part],
-                advantages[part],
-                mask[part],
-            )
-            loss = grpo_loss(log_probs, *given, settings.clip, settings.kl_weight)
-            optimizer.zero_grad()
-            loss.backward()
-            clip_gradients(trained, settings.clip_norm)
-            optimizer.step()
-            losses.append(loss.item())
-    return sum(losses) / len(losses)
-
-
-def grpo_step(
-    policy: DecoderLM,
-    reference: nn.Module,
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
+def learn_by_grpo(
+    reference: DecoderLM,
     prompts: Sequence[Sequence[int]],
-    score: Score,
+    truths: Sequence[str],
+    verifier: Verifier,
     settings: GRPOSettings,
     *,
-    max_new_tokens: int,
+    decode: Callable[[list[int]], str],
     end_token: int,
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, "prompt answer"]:
-    """Sample a group of answers to each prompt, update the policy, and return the
-    scores.
+    method: GroupMethod = GRPO(),  # noqa: B008 - frozen
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    progress: bool = True,
+) -> tuple[DecoderLM, list[GRPOStep]]:
+    """Train a copy of a model on verifiable rewards with GRPO or a variant.
+
+    Each step draws prompts, samples a group of answers to each, lets the verifier judge
+    them, and updates the policy once. There is no KL penalty: the reward cannot be
+    flattered as a learned one can.
 
     Args:
-        optimizer: An optimizer of the policy's parameters.
-        score: Returns the score of each answer; answers to the same prompt are
-            adjacent.
-        max_new_tokens: See `generate_rollouts`, as for the next two.
-        generator: The source of randomness.
+        reference: The initial policy; it is not changed.
+        prompts: The tokens of all prompts; each step draws some.
+        truths: The right answer to each prompt, as the verifier reads it.
+        verifier: Judges one answer.
+        decode: Turns the tokens of an answer into text.
+        method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
+        seed: Decides the prompts and the answers.
+        watch: Called with the number of finished steps and the policy, before the first
+            step and after each.
+
+    Returns:
+        The policy, and the history of the steps.
+
+    Raises:
+        ValueError: If there is no prompt, or not one truth for each.
+
+    Source: Shao et al., DeepSeekMath, algorithm 1, https://arxiv.org/abs/2402.03300;
+        DeepSeek-AI, DeepSeek-R1, section 2.2, https://arxiv.org/abs/2501.12948
     """
-    repeated = [prompt for prompt in prompts for _ in range(settings.group_size)]
-    rollouts = generate_rollouts(
-        policy, repeated, max_new_tokens, end_token=end_token, generator=generator
-    )
-    scores = score(rollouts).view(len(prompts), settings.group_size)
-    advantages = group_relative_advantages(scores).flatten()
-    grpo_update(policy, reference, optimizer, rollouts, advantages, settings, generator)
-    return scores
+    if not prompts or len(prompts) != len(truths):
+        raise ValueError(
+            "There must be at least one prompt, and a truth for each; got "
+            f"{len(prompts)} prompts and {len(truths)} truths."
+        )
+    generator = torch.Generator().manual_seed(seed)
+    policy = deepcopy(reference).train()
+    optimizer = AdamW(policy.parameters(), lr=settings.learning_rate)
+    history = []
+    for _ in training_loop(
+        settings.steps,
+        optimizer,
+        warmup_constant(settings.warmup_steps),
+        watch=None if watch is None else lambda done: watch(done, policy),
+        label="learning",
+        progress=progress,
+    ):
+        rollouts, scores = _sample(policy, prompts, truths, verifier, settings, decode,
+                                   end_token, generator)  # fmt: skip
+        answers, loss = _live_groups(rollouts, scores, settings), 0.0
+        if answers is not None:
+            loss = _update(policy, optimizer, *answers, method)
+        history.append(
+            GRPOStep(
+                reward=float(scores.mean()),
+                tokens=float(rollouts.mask.sum(dim=1).float().mean()),
+                all_right=float((scores.amin(dim=1) > 0).float().mean()),
+                dead=float(_is_dead(scores).float().mean()),
+                answers=scores.numel(),
+                loss=loss,
+            )
+        )
+    return policy.eval(), history
+
+
+def _sample(
+    policy: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    truths: Sequence[str],
+    verifier: Verifier,
+    settings: GRPOSettings,
+    decode: Callable[[list[int]], str],
+    end_token: int,
+    generator: torch.Generator,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]]:
+    """Draw prompts and answer them, in one round or until enough groups can teach."""
+    rounds: list[Rollouts] = []
+    judged: list[Tensor] = []
+    for _ in range(settings.sampling_rounds):
+        drawn = torch.randint(
+            len(prompts), (settings.batch_size,), generator=generator
+        ).tolist()
+        rollouts = generate_rollouts(
+            policy,
+            [prompts[place] for place in drawn for _ in range(settings.group_size)],
+            settings.max_new_tokens,
+            end_token=end_token,
+            generator=generator,
+        )
+        rewards = [
+            verifier(decode(answer), truths[drawn[place // settings.group_size]])
+            for place, answer in enumerate(rollouts.answers())
+        ]
+        rounds.append(rollouts)
+        judged.append(torch.tensor(rewards).view(-1, settings.group_size))
+        if int((~_is_dead(torch.cat(judged))).sum()) >= settings.batch_size:
+            break
+    return join_rollouts(rounds), torch.cat(judged)
+
+
+def _live_groups(
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    settings: GRPOSettings,
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]] | None:
+    """Return the groups to learn from: all of a single round, else those that are not
+    dead, at most a batch of them; None if all are dead.
+    """
+    live = ~_is_dead(scores)
+    if not live.any():
+        return None
+    if settings.sampling_rounds == 1:
+        return rollouts, scores
+    kept = live.nonzero()[: settings.batch_size, 0]
+    rows = (
+        kept[:, None] * settings.group_size + torch.arange(settings.group_size)
+    ).flatten()
+    return select_rollouts(rollouts, rows), scores[kept]
+
+
+def _update(
+    policy: DecoderLM,
+    optimizer: AdamW,
+    rollouts: Rollouts,
+    scores: Float[Tensor, "prompt answer"],
+    method: GroupMethod,
+) -> float:
+    advantages = method.advantages(scores).flatten()
+    log_probs = token_log_probs(policy, rollouts.ids)
+    advantages = advantages.to(log_probs.device)
+    loss = method.loss(log_probs, rollouts.log_probs, advantages, rollouts.mask)
+    optimizer.zero_grad()
+    loss.backward()
+    clip_gradients(policy.parameters(), CLIP_NORM)
+    optimizer.step()
+    return loss.item()

@@ -8,19 +8,14 @@ product can be added to W, and then costs nothing at inference.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
-
-from genai_tutorial.training import load_checkpoint, save_checkpoint
-
-FORMAT = "genai_tutorial LoRA 1"
 
 
 @dataclass(frozen=True)
@@ -75,10 +70,14 @@ class LoRALinear(nn.Module):
         super().__init__()
         self.base, self.scale = base.requires_grad_(False), alpha / rank
         weight = base.weight
-        self.down = nn.Parameter(weight.new_empty(rank, base.in_features))
+        source = weight if generator is None else generator  # draws on its own device
+        down = torch.empty(
+            rank, base.in_features, dtype=weight.dtype, device=source.device
+        )
         self.up = nn.Parameter(weight.new_zeros(base.out_features, rank))
         bound = 1 / math.sqrt(base.in_features)  # the initialization of nn.Linear
-        nn.init.uniform_(self.down, -bound, bound, generator=generator)
+        nn.init.uniform_(down, -bound, bound, generator=generator)
+        self.down = nn.Parameter(down.to(weight.device))
         self.merged, self.on = False, True
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
@@ -145,23 +144,12 @@ def lora_layers(model: nn.Module) -> Iterator[tuple[str, LoRALinear]]:
 @torch.no_grad()
 def merge_lora(model: nn.Module) -> None:
     """Add the corrections to the frozen weights, so that the model is as fast as
-    without LoRA; `unmerge_lora` reverts it.
+    without LoRA.
     """
     for _, layer in lora_layers(model):
         if not layer.merged:
             layer.base.weight += layer.difference()
             layer.merged = True
-
-
-@torch.no_grad()
-def unmerge_lora(model: nn.Module) -> None:
-    """Subtract the corrections from the frozen weights again, so that training can
-    continue; the weights are the same up to rounding.
-    """
-    for _, layer in lora_layers(model):
-        if layer.merged:
-            layer.base.weight -= layer.difference()
-            layer.merged = False
 
 
 def fold_lora(model: nn.Module) -> None:
@@ -184,7 +172,8 @@ def without_lora(model: nn.Module) -> Iterator[None]:
     layers = [layer for _, layer in lora_layers(model)]
     if any(layer.merged for layer in layers):
         raise ValueError(
-            "A merged model cannot be switched off: call unmerge_lora first."
+            "LoRA cannot be switched off in a merged model: its corrections are part "
+            "of the weights."
         )
     for layer in layers:
         layer.on = False
@@ -202,46 +191,45 @@ def trained_parameter_count(model: nn.Module) -> int:
     )
 
 
-def save_lora(path: Path | str, model: nn.Module) -> None:
-    """Write the corrections alone, as safetensors."""
-    layers = {
-        name: {"scale": layer.scale, "down": layer.down, "up": layer.up}
-        for name, layer in lora_layers(model)
-    }
-    if not layers:
-        raise ValueError("The model has no LoRA to save: call add_lora first.")
-    save_checkpoint(path, {"format": FORMAT, "layers": layers})
+def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
+    """Make the embeddings of a few tokens trainable, and keep all others fixed.
 
+    A chat template adds special tokens that no pre-training text contains. LoRA freezes
+    the embedding, so their rows would stay random. Here the whole matrix gets a
+    gradient, in which all other rows are set to zero. Weight decay would shrink them
+    all the same, so set it to zero. The `peft` library calls this
+    `trainable_token_indices`.
 
-def load_lora(path: Path | str, model: nn.Module) -> None:
-    """Load the corrections in a file from `save_lora` into the layers with the same
-    names, and freeze the rest of the model.
+    Args:
+        embedding: The embedding layer. If the output layer shares its weights, the
+            tokens' output rows are trained as well.
+
+    Returns:
+        The number of weights that are trained.
+
+    Raises:
+        ValueError: If there are no tokens, one of them occurs twice, or one is not in
+            the vocabulary.
+
+    >>> embedding = nn.Embedding(4, 3).requires_grad_(False)
+    >>> train_token_rows(embedding, [1])
+    3
+    >>> embedding(torch.tensor([0, 1])).sum().backward()
+    >>> embedding.weight.grad.sum(dim=1)
+    tensor([0., 3., 0., 0.])
     """
-    state = load_checkpoint(path)
-    if state.get("format") != FORMAT:
-        raise ValueError(f"{Path(path).name} is not from save_lora.")
-    if any(lora_layers(model)):
-        raise ValueError("The model has LoRA already: load into a plain one.")
-    linears = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-    }
-    for name, saved in state["layers"].items():  # check all before changing one
-        needed = (saved["up"].shape[0], saved["down"].shape[1])
-        shape = tuple(linears[name].weight.shape) if name in linears else None
-        if shape != needed:
-            raise ValueError(
-                f"{Path(path).name} is from another model: it needs a linear layer "
-                f"{name!r} of {needed[1]} inputs and "
-                f"{needed[0]} outputs, and here "
-                + ("there is none." if shape is None else f"it is {shape[::-1]}.")
-            )
-    model.requires_grad_(False)
-    for name, saved in state["layers"].items():
-        rank = len(saved["down"])
-        layer = LoRALinear(linears[name], rank, saved["scale"] * rank)
-        with torch.no_grad():
-            layer.down.copy_(saved["down"])
-            layer.up.copy_(saved["up"])
-        model.set_submodule(name, layer)
+    size, width = embedding.weight.shape
+    if not token_ids or len(set(token_ids)) < len(token_ids):
+        raise ValueError(
+            f"token_ids must be different tokens, at least one, got {list(token_ids)}."
+        )
+    if not all(0 <= token < size for token in token_ids):
+        raise ValueError(
+            f"The vocabulary has {size} tokens, got {sorted(token_ids)[-1]} among "
+            "token_ids."
+        )
+    is_trained = torch.zeros(size, 1, device=embedding.weight.device)
+    is_trained[list(token_ids)] = 1
+    embedding.weight.requires_grad_()
+    embedding.weight.register_hook(lambda gradient: gradient * is_trained)
+    return len(token_ids) * width

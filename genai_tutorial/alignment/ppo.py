@@ -1,12 +1,14 @@
 """Proximal policy optimization: the policy answers, the answers are scored, and choices
 that were better than predicted become more probable.
 
-One `ppo_step` samples rollouts, turns them into experience (`gather_experience`:
-rewards with a KL penalty, values, advantages) and makes a few passes over it
-(`ppo_update`), with clipping that keeps the policy near the one that wrote the answers.
+One step of `learn_by_ppo` samples rollouts, turns them into experience
+(`gather_experience`: rewards with a KL penalty, values, advantages) and makes a few
+passes over it (`ppo_update`), with clipping that keeps the policy near the one that
+wrote the answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -14,11 +16,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genai_tutorial.generation import Score, generate_rollouts
-from genai_tutorial.training import CombinedOptimizer, clip_gradients
+from genai_tutorial.training import (
+    AdamW,
+    CombinedOptimizer,
+    clip_gradients,
+    training_loop,
+    warmup_constant,
+)
 from genai_tutorial.transformer import DecoderLM
 
-from .experience import Experience, gather_experience
-from .log_probs import chosen_log_probs, entropy, kl_k3, masked_mean
+from .experience import Experience, entropy, gather_experience, kl_k3
+from .preferences import ScalarModel
+from .supervised import chosen_log_probs, masked_mean
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,6 @@ class PPOSettings:
         value_clip: The change of a value at which its gradient is cut.
         discount: See `generalized_advantage_estimate`.
         decay: See `generalized_advantage_estimate`.
-        step_kl: The KL divergence from the policy that wrote the answers, in nats per
-            token, at which the update stops early; None for never.
         clip_norm: The largest norm of each model's gradient.
 
     Raises:
@@ -51,7 +58,6 @@ class PPOSettings:
     entropy_weight: float | int = 0.0
     discount: float | int = 1.0
     decay: float | int = 0.95
-    step_kl: float | int | None = None
     clip_norm: float | int = 1.0
 
     def __post_init__(self):
@@ -76,8 +82,6 @@ class PPOReport:
         clipped: The share of steps whose gradient is cut by the clip.
         step_kl: The KL divergence from the policy that wrote the answers at the last
             minibatch, in nats per token.
-        updates: The number of optimizer steps; fewer than planned if `step_kl` was
-            reached.
     """
 
     policy_loss: float
@@ -85,7 +89,6 @@ class PPOReport:
     entropy: float
     clipped: float
     step_kl: float
-    updates: int
 
 
 def clipped_objective(
@@ -217,10 +220,6 @@ def ppo_update(
             f"{len(experience.ids)} answers cannot be split into "
             f"{settings.minibatches} minibatches."
         )
-    trained = [
-        [parameter for parameter in model.parameters() if parameter.requires_grad]
-        for model in (policy, value_model)
-    ]
     all_figures = []
     for _ in range(settings.epochs):
         order = torch.randperm(len(experience.ids), generator=generator)
@@ -232,48 +231,156 @@ def ppo_update(
                 (share * loss).backward()
                 figures += share * of_batch
             all_figures.append(figures)
-            if settings.step_kl is not None and figures[-1] > settings.step_kl:
-                return _report(all_figures, updates=len(all_figures) - 1)
-            for parameters in trained:
-                clip_gradients(parameters, settings.clip_norm)
+            for model in (policy, value_model):
+                clip_gradients(model.parameters(), settings.clip_norm)
             optimizer.step()
-    return _report(all_figures, updates=len(all_figures))
+    *means, _ = torch.stack(all_figures).mean(dim=0).tolist()
+    return PPOReport(*means, step_kl=float(all_figures[-1][-1]))
 
 
-def ppo_step(
-    policy: DecoderLM,
-    reference: nn.Module,
-    value_model: nn.Module,
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
+@dataclass(frozen=True)
+class LearningSettings:
+    """Hyperparameters of a training run of PPO.
+
+    Attributes:
+        steps: The number of steps, each with new answers.
+        batch_size: The number of prompts answered in a step.
+        max_new_tokens: The largest number of tokens of an answer.
+        learning_rate: The learning rate of policy and value model after the warmup.
+        kl_weight: The initial KL coefficient, in reward per nat of KL divergence from
+            the reference.
+        kl_target: The KL divergence that the coefficient is adapted to, in nats per
+            answer; None keeps the coefficient fixed.
+        ppo: The hyperparameters of each update.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    steps: int
+    batch_size: int = 64
+    max_new_tokens: int = 32
+    learning_rate: float | int = 2e-4
+    warmup_steps: int = 5
+    kl_weight: float | int = 0.05
+    kl_target: float | int | None = None
+    ppo: PPOSettings = PPOSettings(epochs=2, minibatches=2, micro_batches=4)
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size", "max_new_tokens"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1, got {getattr(self, name)}."
+                )
+        if self.kl_weight < 0 or (self.kl_target is not None and self.kl_target <= 0):
+            raise ValueError(
+                "kl_weight must not be negative and kl_target above 0 or None, got "
+                f"{self.kl_weight}, {self.kl_target}."
+            )
+
+
+@dataclass(frozen=True)
+class LearningStep:
+    """Averages over the answers of one step, before the update, and its report.
+
+    Attributes:
+        score: The mean score of the answers.
+        kl: The KL divergence from the reference, in nats per answer.
+        tokens: The mean length of an answer, in tokens.
+    """
+
+    score: float
+    kl: float
+    kl_weight: float
+    tokens: float
+    report: PPOReport
+
+
+def adapted_kl_weight(
+    kl_weight: float | int, kl: float | int, target: float | int
+) -> float:
+    """Return the next KL coefficient: higher if the divergence is above the target,
+    lower if it is below.
+
+    Source: Ziegler et al., Fine-Tuning Language Models from Human Preferences, section
+        2.2, https://arxiv.org/abs/1909.08593
+    """
+    error = min(max((kl - target) / target, -0.2), 0.2)
+    return kl_weight * (1 + 0.1 * error)
+
+
+def learn_by_ppo(
+    reference: DecoderLM,
+    value_model: ScalarModel,
     prompts: Sequence[Sequence[int]],
     score: Score,
-    kl_weight: float | int,
-    settings: PPOSettings,
+    settings: LearningSettings,
     *,
-    max_new_tokens: int,
     end_token: int,
-    generator: torch.Generator | None = None,
-) -> tuple[Experience, PPOReport]:
-    """Sample one answer to each prompt and update the policy; return the batch and a
-    report.
+    seed: int = 0,
+    watch: Callable[[int, DecoderLM], None] | None = None,
+    progress: bool = True,
+) -> tuple[DecoderLM, list[LearningStep]]:
+    """Train a copy of a model with PPO.
+
+    Args:
+        reference: The initial policy and the reference; it is not changed.
+        value_model: The initial value model, such as the reward model; it is copied.
+        prompts: The tokens of all prompts; each step draws some.
+        score: Returns the score of each answer.
+        seed: Seed of the prompts, the answers and their order in training.
+        watch: Called with the number of finished steps and the policy, before the first
+            step and after each.
+
+    Returns:
+        The policy, and the history of the steps.
+
+    Raises:
+        ValueError: If there is no prompt.
     """
-    rollouts = generate_rollouts(
-        policy, prompts, max_new_tokens, end_token=end_token, generator=generator
+    if not prompts:
+        raise ValueError("There must be at least one prompt, got none.")
+    generator = torch.Generator().manual_seed(seed)
+    policy, values = deepcopy(reference).train(), deepcopy(value_model).train()
+    optimizer = AdamW(
+        [*policy.parameters(), *values.parameters()], lr=settings.learning_rate
     )
-    experience = gather_experience(
-        rollouts,
-        reference,
-        value_model,
-        score(rollouts),
-        kl_weight,
-        settings.discount,
-        settings.decay,
-    )
-    return experience, ppo_update(
-        policy, value_model, optimizer, experience, settings, generator
-    )
-
-
-def _report(all_figures: Sequence[Tensor], updates: int) -> PPOReport:
-    *means, _ = torch.stack(list(all_figures)).mean(dim=0).tolist()
-    return PPOReport(*means, step_kl=float(all_figures[-1][-1]), updates=updates)
+    kl_weight, history = settings.kl_weight, []
+    for _ in training_loop(
+        settings.steps,
+        optimizer,
+        warmup_constant(settings.warmup_steps),
+        watch=None if watch is None else lambda done: watch(done, policy),
+        label="learning",
+        progress=progress,
+    ):
+        drawn = torch.randint(
+            len(prompts), (settings.batch_size,), generator=generator
+        ).tolist()
+        rollouts = generate_rollouts(
+            policy,
+            [prompts[place] for place in drawn],
+            settings.max_new_tokens,
+            end_token=end_token,
+            generator=generator,
+        )
+        experience = gather_experience(
+            rollouts,
+            reference,
+            values,
+            score(rollouts),
+            kl_weight,
+            settings.ppo.discount,
+            settings.ppo.decay,
+        )
+        report = ppo_update(
+            policy, values, optimizer, experience, settings.ppo, generator
+        )
+        kl = float(experience.kl.mean())
+        tokens = float(experience.mask.sum(dim=1).float().mean())
+        history.append(
+            LearningStep(float(experience.scores.mean()), kl, kl_weight, tokens, report)
+        )
+        if settings.kl_target is not None:
+            kl_weight = adapted_kl_weight(kl_weight, kl, settings.kl_target)
+    return policy.eval(), history

@@ -1,21 +1,25 @@
-"""Preference pairs: two answers to a prompt and which of them was preferred, as text
-and as tokens.
+"""Preferences: pairs of answers to a prompt of which one was preferred, and the reward
+model, a Transformer that outputs a single number for a prompt with its answer and is
+trained on such pairs.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeVar
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
 
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
+from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
-from .examples import Rows, encode_example, encode_prompt, pad_examples
+from .supervised import Rows, encode_example, encode_prompt, pad_examples
 
 BATCH_SIZE = 256
 """The number of answers sampled at once, to prompts of similar length."""
@@ -152,4 +156,220 @@ def encode_pairs(
     return EncodedPairs(
         chosen=encode_side([pair.chosen for pair in pairs]),
         rejected=encode_side([pair.rejected for pair in pairs]),
+    )
+
+
+class ScalarModel(nn.Module):
+    """A decoder with one output per token instead of logits over the vocabulary.
+
+    The output at the last token of an answer is its reward; PPO uses the outputs before
+    it as values.
+
+    Args:
+        decoder: The decoder to initialize from, such as the fine-tuned model; it is
+            copied.
+
+    Source: Stiennon et al., Learning to summarize from human feedback, section 3.4,
+    https://arxiv.org/abs/2009.01325
+    """
+
+    def __init__(self, decoder: DecoderLM):
+        super().__init__()
+        self.decoder = deepcopy(decoder).requires_grad_(True)
+        self.decoder.head = None
+        self.head = nn.Linear(decoder.config.width, 1)
+        nn.init.zeros_(self.head.weight)  # no preferences before training
+        nn.init.zeros_(self.head.bias)
+        self.head.to(next(decoder.parameters()).device)
+
+    def forward(
+        self, ids: Int[Tensor, "batch position"]
+    ) -> Float[Tensor, "batch position"]:
+        """Return the output at each token; padding at the end changes nothing before
+        it.
+        """
+        return self.head(self.decoder.final_norm(self.decoder.read(ids)))[..., 0]
+
+    def score(
+        self, ids: Int[Tensor, "batch position"], lengths: Int[Tensor, "batch"]
+    ) -> Float[Tensor, "batch"]:
+        """Return the reward: the output at the last token of each row's text.
+
+        Args:
+            ids: Prompts with their answers, padded at the end.
+            lengths: The number of tokens of each row's text.
+
+        Raises:
+            ValueError: If a length is below 1 or above the row's.
+        """
+        if lengths.min() < 1 or lengths.max() > ids.shape[1]:
+            raise ValueError(
+                f"lengths must be from 1 to {ids.shape[1]}, got {lengths.min()} to "
+                f"{lengths.max()}."
+            )
+        return self(ids[:, : int(lengths.max())]).gather(1, lengths[:, None] - 1)[:, 0]
+
+
+def preference_probability(
+    chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]
+) -> Float[Tensor, "*pair"]:
+    """Return the probability that the first of two answers with these rewards is
+    preferred.
+
+    Source: Bradley and Terry, Rank Analysis of Incomplete Block Designs,
+        https://doi.org/10.2307/2334029
+    """
+    return (chosen - rejected).sigmoid()
+
+
+def preference_losses(
+    chosen: Float[Tensor, "*pair"], rejected: Float[Tensor, "*pair"]
+) -> Float[Tensor, "*pair"]:
+    """Return each comparison's -log p(chosen is preferred), in nats.
+
+    Source: Ouyang et al., Training language models to follow instructions with human
+        feedback, equation 1, https://arxiv.org/abs/2203.02155
+    """
+    return -functional.logsigmoid(chosen - rejected)
+
+
+def reward_loss(
+    model: ScalarModel,
+    chosen_ids: Int[Tensor, "pair position"],
+    chosen_lengths: Int[Tensor, "pair"],
+    rejected_ids: Int[Tensor, "pair rejected_position"],
+    rejected_lengths: Int[Tensor, "pair"],
+) -> Float[Tensor, ""]:
+    """Return the mean loss of a reward model on a batch of comparisons, in nats; for
+    `fit`.
+
+    Args:
+        chosen_ids: Prompts with the chosen answers.
+        chosen_lengths: The number of tokens of each row's text.
+        rejected_ids: The same prompts with the rejected answers.
+        rejected_lengths: The number of tokens of each row's text.
+    """
+    chosen, rejected = (
+        model.score(chosen_ids, chosen_lengths),
+        model.score(rejected_ids, rejected_lengths),
+    )
+    return preference_losses(chosen, rejected).mean()
+
+
+def train_reward_model(
+    decoder: DecoderLM,
+    pairs: EncodedPairs,
+    steps: int,
+    *,
+    batch_size: int = 16,
+    learning_rate: float = 3e-4,
+    seed: int = 0,
+    progress: bool = True,
+) -> ScalarModel:
+    """Train a reward model that is initialized from a decoder, with AdamW, warmup and a
+    linear decay.
+    """
+
+    def loss(model: ScalarModel, *batch: Tensor) -> Tensor:
+        """Return `reward_loss`, computed in chunks of similar length."""
+        _, chosen_lengths, _, rejected_lengths = batch
+        chunks = length_chunks(torch.maximum(chosen_lengths, rejected_lengths), 4)
+        losses = [
+            len(chunk) * reward_loss(model, *(tensor[chunk] for tensor in batch))
+            for chunk in chunks
+        ]
+        return torch.stack(losses).sum() / len(chosen_lengths)
+
+    model = ScalarModel(decoder)
+    fit(
+        model,
+        TensorBatches(pairs.tensors, batch_size, seed),
+        loss,
+        AdamW(model.parameters(), lr=learning_rate),
+        steps=steps,
+        schedule=warmup_linear(steps, min(10, steps)),
+        progress=progress,
+    )
+    return model.eval()
+
+
+@dataclass(frozen=True)
+class PreferenceReport:
+    """How well rewards predict held-out preferences.
+
+    Attributes:
+        accuracy: The share of comparisons whose preferred answer has the higher reward;
+            equal rewards count half.
+        loss: The mean of -log p(chosen is preferred), in nats: ln 2 for equal rewards.
+        confidence: The mean probability of the predicted winner, for each bin from 1/2
+            to 1.
+        observed: The share of them whose predicted winner was preferred; where it is
+            lower, the model is overconfident.
+        counts: The number of comparisons in each bin; empty bins have zeros.
+        correct: For each comparison, 1 if the preferred answer was predicted, 0 if not,
+            and 1/2 for a tie.
+    """
+
+    accuracy: float
+    loss: float
+    confidence: Float[Tensor, "bin"]
+    observed: Float[Tensor, "bin"]
+    counts: Int[Tensor, "bin"]
+    correct: Float[Tensor, "pair"]
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error: the distance between confidence and observed
+        share, averaged over the comparisons.
+        """
+        return float(
+            ((self.confidence - self.observed).abs() * self.counts).sum()
+            / self.counts.sum()
+        )
+
+
+@torch.no_grad()
+def preference_report(
+    chosen: Float[Tensor, "pair"], rejected: Float[Tensor, "pair"], bins: int = 5
+) -> PreferenceReport:
+    """Compare rewards with preferences.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, equation 3,
+        https://arxiv.org/abs/1706.04599
+    """
+    if len(chosen) < 1 or bins < 1:
+        raise ValueError(
+            f"There must be at least one comparison and one bin, got {len(chosen)} and "
+            f"{bins}."
+        )
+    probability = preference_probability(chosen, rejected).double()
+    confidence = probability.maximum(1 - probability)
+    won = torch.where(chosen == rejected, 0.5, (chosen > rejected).double())
+    which = ((confidence - 0.5) * 2 * bins).long().clamp(max=bins - 1)
+    counts = which.bincount(minlength=bins)
+    means = [
+        which.bincount(numbers, minlength=bins) / counts.clamp(min=1)
+        for numbers in (confidence, won)
+    ]
+    return PreferenceReport(
+        float(won.mean()),
+        float(preference_losses(chosen, rejected).mean()),
+        *means,
+        counts,
+        won,
+    )
+
+
+@torch.no_grad()
+def judge_reward_model(model: ScalarModel, pairs: EncodedPairs) -> PreferenceReport:
+    """Report how well a reward model predicts preference pairs that it was not trained
+    on.
+    """
+    device = next(model.parameters()).device
+    chosen_ids, chosen_lengths, rejected_ids, rejected_lengths = (
+        part.to(device) for part in pairs.tensors
+    )
+    return preference_report(
+        model.score(chosen_ids, chosen_lengths),
+        model.score(rejected_ids, rejected_lengths),
     )

@@ -127,9 +127,10 @@ def ctc_probability(
         [
             s >= 2 and states[s] != BLANK and states[s] != states[s - 2]
             for s in range(len(states))
-        ]
+        ],
+        device=probabilities.device,
     )
-    forward = torch.zeros(len(states))
+    forward = torch.zeros(len(states), device=probabilities.device)
     forward[:2] = probabilities[0, states[:2]]
     for frame in probabilities[1:]:
         stay, step = forward, functional.pad(forward, (1, 0))[:-1]
@@ -191,11 +192,11 @@ def best_alignment(
     states = [BLANK]
     for label in transcript:
         states += [label, BLANK]
-    scores = torch.full((len(states),), -torch.inf)
+    scores = torch.full((len(states),), -torch.inf, device=log_probabilities.device)
     scores[:2] = log_probabilities[0, states[:2]]
     came_from = []
     for frame in log_probabilities[1:]:
-        choices = torch.full((len(states), 3), -torch.inf)
+        choices = torch.full((len(states), 3), -torch.inf, device=scores.device)
         for s in range(len(states)):
             skips = s >= 2 and states[s] != BLANK and states[s] != states[s - 2]
             for back in range(min(s, 1 + skips) + 1):

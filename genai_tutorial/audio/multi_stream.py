@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genai_tutorial.generation import next_token_probabilities
+from genai_tutorial.generation import draw, next_token_probabilities
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,
@@ -145,9 +145,8 @@ class MultiStreamLM(nn.Module):
     def make_cache(self, batch_size: int, length: int | None = None) -> KVCache:
         """Return an empty cache for a number of columns, prefix included."""
         weight = self.head.weight
-        return KVCache(
-            self.config.decoder, batch_size, length, weight.dtype, weight.device
-        )
+        sizes = self.config.decoder.cache_sizes(batch_size, length)
+        return KVCache(*sizes, weight.dtype, weight.device)
 
     def parameter_count(self) -> int:
         """Return the number of trainable parameters."""
@@ -281,7 +280,11 @@ def sample_streams(
     """
     config = model.config
     pattern, filler = config.pattern, config.filler
-    batch = len(known)
+    batch, device = len(known), next(model.parameters()).device
+    known, features, prefix, no_prefix = (
+        None if part is None else part.to(device)
+        for part in (known, features, prefix, no_prefix)
+    )
     wanted = delay(known, pattern, filler)  # -1 where the model chooses
     guided = guidance != 1
     if guided:
@@ -321,5 +324,5 @@ def _draw(
     generator: torch.Generator | None,
 ) -> Int[Tensor, "batch stream"]:
     probabilities = next_token_probabilities(logits, temperature, top_p=top_p)
-    drawn = torch.multinomial(probabilities.flatten(0, 1), 1, generator=generator)
-    return drawn.view(logits.shape[:2])
+    drawn = draw(probabilities.flatten(0, 1), generator)
+    return drawn.view(logits.shape[:2]).to(logits.device)

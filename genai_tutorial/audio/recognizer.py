@@ -15,6 +15,7 @@ from genai_tutorial.transformer import (
     MultiHeadAttention,
     RotaryEmbedding,
     padding_mask,
+    rotary_frequencies,
 )
 
 from .ctc import collapse, ctc_loss
@@ -147,9 +148,8 @@ class SpeechRecognizer(nn.Module):
         with torch_seed(seed):
             self.first = nn.Conv1d(config.mels, width, 3, stride=2, padding=1)
             self.second = nn.Conv1d(width, width, 3, stride=2, padding=1)
-            rotary = RotaryEmbedding(
-                width // config.encoder.heads, config.context_length
-            )
+            frequencies = rotary_frequencies(width // config.encoder.heads, 10_000)
+            rotary = RotaryEmbedding(frequencies, config.context_length)
             self.blocks = nn.ModuleList(
                 SpeechBlock(config.encoder, config.kernel, rotary)
                 for _ in range(config.encoder.layers)
@@ -262,14 +262,16 @@ class Transcriber:
         self, features: Sequence[Float[Tensor, "mel _frame"]]
     ) -> list[Float[Tensor, "_frame label"]]:
         """Do the same as `listen` for log-mel spectrograms from `whisper_features`."""
-        self.model.eval()
+        device = next(self.model.eval().parameters()).device
         by_length = sorted(range(len(features)), key=lambda n: features[n].shape[1])
         outputs: list[Tensor] = [torch.empty(0)] * len(features)
         for start in range(0, len(features), _BATCH):
             places = by_length[start : start + _BATCH]
-            lengths = torch.tensor([features[n].shape[1] for n in places])
+            lengths = torch.tensor(
+                [features[n].shape[1] for n in places], device=device
+            )
             padded = torch.nn.utils.rnn.pad_sequence(
-                [features[n].T.float() for n in places], batch_first=True
+                [features[n].T.float().to(device) for n in places], batch_first=True
             )
             batch = self.model(padded.mT, lengths)
             counts = output_frames(lengths).tolist()

@@ -49,7 +49,9 @@ def short_time_fourier_transform(
     left = wave[..., 1 : half + 1].flip(-1)
     right = wave[..., -half - 1 : -1].flip(-1)
     padded = torch.cat([left, wave, right], dim=-1)
-    frames = padded.unfold(-1, window, hop) * torch.hann_window(window)
+    frames = padded.unfold(-1, window, hop) * torch.hann_window(
+        window, device=wave.device
+    )
     return torch.fft.rfft(frames).transpose(-1, -2)
 
 
@@ -72,7 +74,7 @@ def inverse_short_time_fourier_transform(
             f"samples: hop may be at most {window // 2} and samples at most "
             f"{padded - window // 2}"
         )
-    fade = torch.hann_window(window)
+    fade = torch.hann_window(window, device=spectrum.device)
     frames = torch.fft.irfft(spectrum.transpose(-1, -2), n=window) * fade
     batch = frames.shape[:-2]
     columns = frames.reshape(-1, count, window).transpose(1, 2)
@@ -163,7 +165,8 @@ def mel_spectrogram(
 ) -> Float[Tensor, "*batch mel frame"]:
     """Return the magnitude in each mel band and frame."""
     spectrum = short_time_fourier_transform(wave, config.window, config.hop)
-    return mel_filter_bank(config.rate, config.window, config.mels) @ spectrum.abs()
+    bank = mel_filter_bank(config.rate, config.window, config.mels)
+    return bank.to(wave.device) @ spectrum.abs()
 
 
 def log_mel_spectrogram(
@@ -190,7 +193,8 @@ def whisper_features(
     """
     rate, window, hop = 16_000, 400, 160
     spectrum = short_time_fourier_transform(wave, window, hop)[..., :-1]
-    powers = mel_filter_bank(rate, window, mels) @ spectrum.abs().square()
+    bank = mel_filter_bank(rate, window, mels).to(wave.device)
+    powers = bank @ spectrum.abs().square()
     logs = powers.clamp(min=1e-10).log10()
     loudest = logs.amax(dim=(-2, -1), keepdim=True)
     return (torch.maximum(logs, loudest - 8) + 4) / 4
@@ -231,7 +235,7 @@ def griffin_lim(
         )
     samples = hop * (magnitudes.shape[-1] - 1)
     window = 2 * (magnitudes.shape[-2] - 1)
-    turns = torch.rand(magnitudes.shape, generator=generator)
+    turns = torch.rand(magnitudes.shape, generator=generator).to(magnitudes.device)
     phases = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns)
     previous = torch.zeros_like(phases)
     for _ in range(steps):
@@ -268,7 +272,8 @@ def mel_to_wave(
             f"got {log_mels.shape[-2]} bands, but config has {config.mels}"
         )
     bank = mel_filter_bank(config.rate, config.window, config.mels)
-    magnitudes = (torch.linalg.pinv(bank) @ log_mels.exp()).clamp(min=0)
+    inverse = torch.linalg.pinv(bank).to(log_mels.device)
+    magnitudes = (inverse @ log_mels.exp()).clamp(min=0)
     return griffin_lim(magnitudes, config.hop, generator, steps)
 
 

@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from genai_tutorial.multimodal import EncoderConfig, initialize
 from genai_tutorial.runtime import torch_seed
-from genai_tutorial.transformer import AttentionContext, RotaryEmbedding, padding_mask
+from genai_tutorial.transformer import (
+    AttentionContext,
+    RotaryEmbedding,
+    padding_mask,
+    rotary_frequencies,
+)
 
 from .ctc import Lexicon
 from .recognizer import SpeechBlock
@@ -113,9 +118,8 @@ class SpeechSynthesizer(nn.Module):
         with torch_seed(seed):
             self.phoneme = nn.Embedding(config.symbols, blocks.width)
             self.voice = nn.Embedding(config.voices, blocks.width)
-            rotary = RotaryEmbedding(
-                blocks.width // blocks.heads, config.context_length
-            )
+            frequencies = rotary_frequencies(blocks.width // blocks.heads, 10_000)
+            rotary = RotaryEmbedding(frequencies, config.context_length)
             self.readers, self.painters = (
                 nn.ModuleList(
                     SpeechBlock(blocks, config.kernel, rotary)
@@ -199,7 +203,7 @@ class SpeechSynthesizer(nn.Module):
         """
         if not pace > 0:
             raise ValueError(f"pace must be above 0, got {pace}.")
-        counts = torch.tensor([len(phonemes)])
+        counts = torch.tensor([len(phonemes)], device=phonemes.device)
         vectors, log_durations = self.read(phonemes[None], counts, voice[None])
         durations = (log_durations.exp() / pace).round().long().clamp(min=1)
         return self.paint(vectors, durations)[0]
@@ -302,9 +306,11 @@ class TextToSpeech:
         number = {symbol: place for place, symbol in enumerate(self.symbols)}
         phonemes = torch.tensor([number[one] for one in self.lexicon.phonemes(text)])
         shares = torch.tensor([float(share) for share in mixture])
-        self.model.eval()
+        voices = self.model.eval().voice.weight
         with torch.no_grad():
-            return self.model.speak(phonemes, shares @ self.model.voice.weight, pace)
+            return self.model.speak(
+                phonemes.to(voices.device), shares.to(voices.device) @ voices, pace
+            )
 
     def say(
         self,

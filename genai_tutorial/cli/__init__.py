@@ -2,6 +2,4 @@
 and grade its chapters.
 """
 
-from genai_tutorial.cli.app import app, main
-
-__all__ = ["app", "main"]
+from .app import app, main

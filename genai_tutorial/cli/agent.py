@@ -20,16 +20,12 @@ from genai_tutorial.agents import (
     ToolError,
 )
 from genai_tutorial.alignment import merge_lora
-from genai_tutorial.cli.chat import CONTROL, note
-from genai_tutorial.cli.user_errors import (
-    NOT_POSSIBLE,
-    WRONG_USE,
-    UserError,
-    user_errors,
-)
 from genai_tutorial.recipes import SMOLLM2_TOOLS, load_recipe
 from genai_tutorial.sandbox import ProgramRunner, SandboxError
 from genai_tutorial.tasks.tool_use import agent_mask, agent_toolbox, constrained
+
+from .chat import CONTROL, note
+from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 
 def work_on(task: str, folder: Path, steps: int) -> None:

@@ -1,16 +1,18 @@
-"""The program `genai-tutorial`: its commands and how it reports errors."""
+"""The program `genai-tutorial`: how it reports errors, and the commands for the book,
+for classes and for the server. Their implementations are imported when a command runs.
+"""
 
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from genai_tutorial import __version__
-from genai_tutorial.cli.book_commands import chapters, doctor, execute
-from genai_tutorial.cli.classroom_commands import assign, grade
-from genai_tutorial.cli.model_commands import agent, ask, chat, sample, train
-from genai_tutorial.cli.server_commands import serve
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, UserError
+
+from .model_commands import agent, ask, chat, models, sample, train
+from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 # The base class of all command-line errors, both in versions of typer that bundle click
 # and in those that depend on it.
@@ -28,52 +30,37 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with 0 on success, 2 on wrong usage and 1 if the
     command failed.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    message = ""
     try:
-        code = app(
-            args=arguments or ["--help"],
-            prog_name="genai-tutorial",
-            standalone_mode=False,
-        )
+        code = app(arguments, prog_name="genai-tutorial", standalone_mode=False)
     except UserError as error:
-        code = _say(str(error), error.exit_code)
+        message, code = str(error), error.exit_code
     except UsageError as error:
         command = error.ctx.command_path if error.ctx else "genai-tutorial"
         message = " ".join(error.format_message().split()).rstrip(".")
-        code = _say(f"{message}. See {command} --help.", WRONG_USE)
-    except (
-        ImportError,
-        OSError,
-        # a package that is not installed, a full disk, a folder without permission
-    ) as error:
-        code = _say(str(error), NOT_POSSIBLE)
+        message, code = f"{message}. See {command} --help.", WRONG_USE
+    # a package that is not installed, a full disk, a folder without permission
+    except (ImportError, OSError) as error:
+        message, code = str(error), NOT_POSSIBLE
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
         code = 130
+    if message:
+        print(f"genai-tutorial: {message}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(message: str, code: int) -> int:
-    print(f"genai-tutorial: {message}", file=sys.stderr)
-    return code
-
-
-def _print_version(wanted: bool) -> bool:
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(__version__)
         raise typer.Exit
-    return wanted
 
 
 @app.callback()
 def _start(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version",
-            callback=_print_version,
-            is_eager=True,
-            help="Print the version and exit.",
-        ),
+        typer.Option("--version", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     """Use **Generative AI Explained, in Running Code** from the command line.
@@ -83,18 +70,167 @@ def _start(
     """
 
 
-COMMANDS = (
-    doctor,
-    chapters,
-    train,
-    sample,
-    ask,
-    chat,
-    agent,
-    serve,
-    execute,
-    assign,
-    grade,
-)
-for command in COMMANDS:
+def doctor() -> None:
+    """Check what is installed and how to install what is missing.
+
+    Exits with 0 if the core works: an extra that is not installed is not an error.
+
+    Example: `genai-tutorial doctor`
+    """
+    from .doctor import examine
+
+    if not examine():
+        raise typer.Exit(NOT_POSSIBLE)
+
+
+def chapters() -> None:
+    """List the chapters with their rooms, extras, reading and running times.
+
+    Example: `genai-tutorial chapters`
+    """
+    from .book import print_chapters
+
+    print_chapters()
+
+
+def execute(
+    notebooks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NOTEBOOK]...", help="Chapter numbers or files; by default all."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, help="Number of notebooks to run at the same time."),
+    ] = 1,
+) -> None:
+    """Run chapters from top to bottom and save them with their outputs.
+
+    Each notebook runs in a fresh kernel with one thread, on the CPU and without network
+    access. A second run writes the same bytes. A notebook that fails is left unchanged
+    and does not stop the others. Running times are recorded in `running_times.json`.
+
+    Examples to try:
+    - `genai-tutorial execute 4` runs chapter 4
+    - `genai-tutorial execute --jobs 2` runs all chapters, two at a time, longest first
+    """
+    from .book import execute_notebooks
+
+    execute_notebooks(notebooks or [], jobs)
+
+
+SERVED = ["smollm2", "factbook-sft", "factbook-ppo", "factbook-base", "shakespeare"]
+ServedName = StrEnum("ServedName", SERVED)
+
+
+def serve(
+    model: Annotated[
+        list[ServedName] | None,
+        typer.Option(help="May be repeated; by default all that are installed."),
+    ] = None,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one."),
+    ] = 8000,
+    queue: Annotated[
+        int,
+        typer.Option(min=0, help="How many answers may wait; then clients get 429."),
+    ] = 64,
+) -> None:
+    """Serve the book's language models to programs, with the protocol of OpenAI's API.
+
+    Set a client's base URL to the address that is printed, and any key. There are
+    `/v1/chat/completions` for smollm2, factbook-sft and factbook-ppo, `/v1/completions`
+    for all models, `/v1/models` and `/health`, for programs of this machine only.
+
+    Requests run side by side in the batching engine of chapter 24. Each gets the answer
+    that it would get alone, up to near ties between tokens, which rounding decides.
+
+    Examples to try:
+    - `genai-tutorial serve`
+    - `genai-tutorial serve --model shakespeare --model factbook-sft --port 9000`
+    - `curl http://127.0.0.1:8000/v1/models`
+    """
+    from genai_tutorial.runtime import require
+
+    for package in ("pydantic", "starlette", "uvicorn"):
+        require(package, extra="serve")
+    from .server.app import available_models, serve
+
+    names = [name.value for name in dict.fromkeys(model or [])]
+    serve(names or available_models(SERVED), port, queue)
+
+
+ChapterName = Annotated[
+    str, typer.Argument(help="The chapter's number, or its notebook with solutions.")
+]
+Folder = Annotated[
+    Path,
+    typer.Option("--to", help="The folder to write to; it is created if necessary."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+
+
+def assign(
+    chapter: ChapterName,
+    to: Folder,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the students' version of a chapter, without solutions, hidden tests and
+    outputs.
+
+    Example: `genai-tutorial assign 4 --to homework`
+    """
+    from genai_tutorial import teaching
+
+    with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
+        notebook = teaching.find_chapter(chapter)
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        path = teaching.assign(notebook, to, overwrite=overwrite)
+    print(f"The release is {path}. Grade what is handed in with: genai-tutorial grade")
+
+
+def grade(
+    chapter: ChapterName,
+    submissions: Annotated[
+        list[Path],
+        typer.Argument(help="Students' notebooks, or folders with notebooks."),
+    ],
+    to: Folder = Path("grades"),
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Grade all again and replace the grades."),
+    ] = False,
+    unprotected: Annotated[
+        bool,
+        typer.Option(
+            "--unprotected",
+            help="Run students' code even where this system cannot keep it in.",
+        ),
+    ] = False,
+) -> None:
+    """Grade students' notebooks and write a table of points and a page of feedback for
+    each student.
+
+    Students' code runs in separate processes, with limits on time and memory and
+    without network access. The tests are taken from the chapter, not from the
+    submission. Open questions are left for you.
+
+    Points and feedback are written after each notebook. If you run the command again,
+    it grades only notebooks that are new or have changed, and keeps your own entries in
+    the table.
+
+    Examples to try:
+    - `genai-tutorial grade 4 ada.ipynb` grades one notebook
+    - `genai-tutorial grade 4 submissions --to grades` grades all notebooks in a folder
+      and writes `grades/grades.csv`
+    """
+    from .book import grade_submissions
+
+    grade_submissions(chapter, submissions, to, overwrite, unprotected)
+
+
+COMMANDS = (doctor, models, chapters, train, sample, ask, chat, agent, serve, execute)
+for command in (*COMMANDS, assign, grade):
     app.command()(command)

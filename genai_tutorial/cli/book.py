@@ -1,17 +1,13 @@
-"""The commands `chapters` and `execute`."""
+"""The commands `chapters`, `execute` and `grade`."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from genai_tutorial.cli.user_errors import (
-    NOT_POSSIBLE,
-    WRONG_USE,
-    UserError,
-    user_errors,
-)
+from genai_tutorial import teaching
 from genai_tutorial.notebook import (
     Chapter,
     ExecutionError,
@@ -21,19 +17,13 @@ from genai_tutorial.notebook import (
     unnumbered_pages,
 )
 
+from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
+
 
 def print_chapters() -> None:
     """Print a table of the chapters that exist."""
-    table = Table(
-        "",
-        "Chapter",
-        "Package rooms",
-        "Extras",
-        "To read",
-        "To run",
-        box=None,
-        pad_edge=False,
-    )
+    names = ("", "Chapter", "Package rooms", "Extras", "To read", "To run")
+    table = Table(*names, box=None, pad_edge=False)
     for chapter in _chapters():
         table.add_row(
             str(chapter.number),
@@ -69,11 +59,8 @@ def _notebook(name: str) -> Path:
     if name.isdecimal():
         numbers = {chapter.number: chapter.path for chapter in _chapters()}
         if int(name) not in numbers:
-            there = ", ".join(map(str, numbers))
-            raise UserError(
-                f"There is no chapter {int(name)}; the chapters here are {there}.",
-                WRONG_USE,
-            )
+            there = f"the chapters here are {', '.join(map(str, numbers))}"
+            raise UserError(f"There is no chapter {int(name)}; {there}.", WRONG_USE)
         return numbers[int(name)]
     if path.suffix != ".ipynb" or not path.is_file():
         raise UserError(
@@ -81,3 +68,48 @@ def _notebook(name: str) -> Path:
             WRONG_USE,
         )
     return path
+
+
+def grade_submissions(
+    chapter: str,
+    submissions: Sequence[Path],
+    folder: Path,
+    overwrite: bool,
+    unprotected: bool,
+) -> None:
+    """Grade, write the files, and print the points."""
+    with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
+        notebook = teaching.find_chapter(chapter)
+        teaching.find_submissions(submissions, notebook.stem)
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        reports = teaching.grade(
+            notebook,
+            submissions,
+            folder,
+            overwrite=overwrite,
+            unprotected=unprotected,
+        )
+    names = ("Student", "Points", "Waiting for you", "Please look at")
+    table = Table(*names, box=None, pad_edge=False)
+    for report in reports:
+        look = ", ".join(one.exercise for one in report.results if one.attention)
+        points = f"{report.points:g} of {report.max_points:g}"
+        table.add_row(report.student, points, f"{report.waiting:g}", look)
+    Console().print(table)
+    # submissions that were graded in an earlier run have no report
+    protections = max((report.protections for report in reports), key=len, default=())
+    enforced = [str(one) for one in protections if one.enforced]
+    if enforced:
+        print(f"While it ran: {'; '.join(enforced)}.")
+    lines = (line for report in reports for line in report.unprotected)
+    for line in dict.fromkeys(lines):
+        print(f"This system could not enforce: {line}", file=sys.stderr)
+    if known := sum(not report.protections for report in reports):
+        print(
+            f"{known} of {len(reports)} were graded before and have not changed since; "
+            "--overwrite grades them again."
+        )
+    print(
+        f"The points are in {folder / 'grades.csv'}, the feedback for students in "
+        f"{folder / 'feedback'}."
+    )

@@ -8,21 +8,16 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from rich.console import Console
 
-from genai_tutorial.cli.requirements import PACKAGE, lacks, requirements
+PACKAGE = "genai_tutorial"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
-
-    Attributes:
-        works: Whether the component is present and works.
-        what: Description of the component.
-        remedy: What to do if it does not work.
-    """
+    """The result of one check, and what to do if something does not work."""
 
     works: bool
     what: str
@@ -36,18 +31,15 @@ def examine() -> bool:
     _show(console, "Extras (each brings what a theme's chapters need)", examine_extras)
     works = all(finding.works for finding in core)
     if works:  # what follows imports torch
-        _show(
-            console, "Data (comes with the extras, nothing is downloaded)", examine_data
-        )
+        _show(console, "Data (comes with the extras)", examine_data)
         _show(console, "Trained models", examine_models)
         _show(console, "A real chat model", examine_smollm2)
         _show(console, "Search", examine_retrieval)
         _show(console, "Running generated programs", examine_sandbox)
         _show(console, "Running a model in C", examine_compiler)
         _show(console, "The book", examine_book)
-        console.print("\nThe core works.")
-    else:
-        console.print("\nThe core does not work yet: see above.")
+    end = "works." if works else "does not work yet: see above."
+    console.print(f"\nThe core {end}")
     return works
 
 
@@ -57,8 +49,7 @@ def _show(
     console.print(f"\n{title}", style="bold")
     findings = []
     for finding in look():
-        # Words instead of symbols: screen readers can read them, and they need neither
-        # colour nor Unicode.
+        # words instead of symbols, for screen readers
         mark = "[green]ok     [/]" if finding.works else "[yellow]missing[/]"
         console.print(f"  {mark}  {finding.what}", end="")
         console.print(f": {finding.remedy}" if finding.remedy else "", markup=False)
@@ -67,52 +58,33 @@ def _show(
 
 
 def examine_core() -> Iterator[Finding]:
-    """Check Python, the packages that every chapter needs, and a matrix product on the
-    device.
-    """
+    """Check Python, the packages that every chapter needs, and a matrix product."""
     metadata = importlib.metadata.metadata(PACKAGE)
     wanted = metadata["Requires-Python"]
     version = platform.python_version()
     fits = SpecifierSet(wanted).contains(version, prereleases=True)
     python = f"Python {version} on {platform.system()} {platform.machine()}"
     yield Finding(fits, python, "" if fits else f"the book needs Python {wanted}")
-    needed = requirements("")
-    lacking = [
-        (requirement, problem)
-        for requirement in needed
-        if (problem := lacks(requirement))
-    ]
-    for requirement, problem in lacking:
-        yield Finding(
-            False, problem, f'pip install "{requirement.name}{requirement.specifier}"'
-        )
+    needed = _requirements("")
+    lacking = {needs: problem for needs in needed if (problem := lacks(needs))}
+    for needs, problem in lacking.items():
+        yield Finding(False, problem, f'pip install "{needs.name}{needs.specifier}"')
     if not lacking:
-        yield Finding(
-            True,
-            (
-                f"genai_tutorial {metadata['Version']} and the {len(needed)} packages "
-                "that it needs"
-            ),
-        )
+        count = f"the {len(needed)} packages that it needs"
+        yield Finding(True, f"genai_tutorial {metadata['Version']} and {count}")
     try:
         import torch
 
         from genai_tutorial.runtime import choose_device
 
         device = choose_device()
-        name = (
-            torch.cuda.get_device_name(device)
-            if device.type == "cuda"
-            else f"threads: {torch.get_num_threads()}"
-        )
-        exact = bool(
-            (torch.eye(64, device=device) @ torch.ones(64, 64, device=device)).sum()
-            == 64 * 64
-        )
-        yield Finding(
-            exact, f"torch {torch.__version__} computes on {device.type} ({name})"
-        )
-        # a broken installation can fail in any way, and doctor has to report it
+        name = f"threads: {torch.get_num_threads()}"
+        if device.type == "cuda":
+            name = torch.cuda.get_device_name(device)
+        product = torch.eye(64, device=device) @ torch.ones(64, 64, device=device)
+        what = f"torch {torch.__version__} computes on {device.type} ({name})"
+        yield Finding(bool(product.sum() == 64 * 64), what)
+    # a broken installation can fail in any way, and doctor has to report it
     except Exception as error:
         yield Finding(False, "torch", f"{type(error).__name__}: {error}")
 
@@ -122,17 +94,33 @@ def examine_extras() -> Iterator[Finding]:
     for extra in importlib.metadata.metadata(PACKAGE).get_all("Provides-Extra") or []:
         if extra == "all":  # the union of the others
             continue
-        lacking = [
-            problem
-            for requirement in requirements(extra)
-            if (problem := lacks(requirement))
-        ]
-        names = ", ".join(lacking)
-        yield Finding(
-            not lacking,
-            extra,
-            f'pip install "genai_tutorial[{extra}]" brings {names}' if lacking else "",
-        )
+        lacking = ", ".join(filter(None, map(lacks, _requirements(extra))))
+        command = f'pip install "genai_tutorial[{extra}]" brings {lacking}'
+        yield Finding(not lacking, extra, command if lacking else "")
+
+
+def _requirements(extra: str) -> list[Requirement]:
+    """Return the requirements of an extra on this system; those of the core for ""."""
+    return [
+        needs
+        for needs in map(Requirement, importlib.metadata.requires(PACKAGE) or [])
+        if (needs.marker.evaluate({"extra": extra}) if needs.marker else not extra)
+    ]
+
+
+def lacks(requirement: Requirement) -> str:
+    """Return the requirement and what is wrong with it, or an empty string.
+
+    >>> lacks(Requirement("a-package-that-nobody-has>=3"))
+    'a-package-that-nobody-has'
+    """
+    try:
+        version = importlib.metadata.version(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return requirement.name
+    if requirement.specifier.contains(version, prereleases=True):
+        return ""
+    return f"{requirement.name}{requirement.specifier} (here is {version})"
 
 
 def examine_data() -> Iterator[Finding]:
@@ -144,46 +132,36 @@ def examine_data() -> Iterator[Finding]:
         try:
             getattr(data, source.loader)()
             yield Finding(True, f"{source.name} ({source.package})")
-            # a fault in one data set must not hide the state of the others
+        # a fault in one data set must not hide the state of the others
         except Exception as error:
             yield Finding(False, source.name, str(error))
     yield Finding(True, f"what takes seconds to read is kept in {cache_folder()}")
 
 
 def examine_models() -> Iterator[Finding]:
-    """Check each published or locally trained model by loading it."""
+    """Check the files of each published or locally trained model against its card."""
     from genai_tutorial import recipes
+    from genai_tutorial.pretrained import read_tokenizer, read_weights
 
-    yield Finding(
-        True, f"recipes for genai-tutorial train: {', '.join(recipes.names())}"
-    )
+    yield Finding(True, "genai-tutorial models lists what can be trained and sampled")
     mine = recipes.trained_folder()
-    for name in recipes.names():
-        for folder, origin in (
-            (None, "comes with the package"),
-            (mine, f"trained here, in {mine}"),
-        ):
-            expected = (
-                recipes.recipe(name).published
-                if folder is None
-                else (mine / f"{name}.json").exists()
-            )
-            if not expected:
-                continue
+    for recipe in map(recipes.recipe, recipes.names()):
+        found = {None: "comes with the package"} if recipe.published else {}
+        if (mine / f"{recipe.name}.json").exists():
+            found[mine] = f"trained here, in {mine}"
+        for folder, origin in found.items():
             try:
-                recipes.load(name, folder)
-                measured = recipes.recipe(name).summary(
-                    recipes.card(name, folder)["metrics"]
-                )
-                yield Finding(True, f"{name} ({origin}): {measured}")
+                card = recipes.card(recipe.name, folder)
+                read_weights(card, folder)
+                read_tokenizer(card, folder)
+                measured = recipe.summary(card["metrics"])
+                yield Finding(True, f"{recipe.name} ({origin}): {measured}")
             except Exception as error:  # a damaged file can fail in any way
-                yield Finding(False, f"{name} ({origin})", str(error))
+                yield Finding(False, f"{recipe.name} ({origin})", str(error))
 
 
 def examine_smollm2() -> Iterator[Finding]:
-    """Check the file of SmolLM2, or the user's own file in its place, without unpacking
-    the weights.
-    """
+    """Check SmolLM2's file, or the user's own in its place, without its weights."""
     from genai_tutorial.pretrained import SMOLLM2_FILE, find_smollm2, open_smollm2
     from genai_tutorial.runtime import require
 
@@ -201,9 +179,7 @@ def examine_smollm2() -> Iterator[Finding]:
 
 
 def examine_retrieval() -> Iterator[Finding]:
-    """Check the files of MiniLM, the sentence encoder, and the full-text search of
-    Python's SQLite, which the store of passages needs.
-    """
+    """Check the files of MiniLM, and SQLite's search in full texts."""
     from genai_tutorial.pretrained import (
         MINILM_FILE,
         find_minilm,
@@ -222,11 +198,8 @@ def examine_retrieval() -> Iterator[Finding]:
     except Exception as error:  # a damaged file can fail in any way
         yield Finding(False, "MiniLM", str(error))
     works = has_full_text_search()
-    yield Finding(
-        works,
-        f"full-text search in SQLite {sqlite3.sqlite_version}",
-        "" if works else "use the Python from python.org, conda or your system",
-    )
+    remedy = "" if works else "use the Python from python.org, conda or your system"
+    yield Finding(works, f"full-text search in SQLite {sqlite3.sqlite_version}", remedy)
 
 
 def examine_sandbox() -> Iterator[Finding]:
@@ -243,11 +216,8 @@ def examine_sandbox() -> Iterator[Finding]:
         return
     yield Finding(True, "a right program passes, and a wrong one fails")
     for protection in protections:
-        yield Finding(
-            protection.enforced,
-            str(protection),
-            "" if protection.enforced else "run only programs that you have read",
-        )
+        remedy = "" if protection.enforced else "run only programs that you have read"
+        yield Finding(protection.enforced, str(protection), remedy)
 
 
 def examine_compiler() -> Iterator[Finding]:
@@ -255,11 +225,10 @@ def examine_compiler() -> Iterator[Finding]:
     from genai_tutorial.efficiency import find_compiler
 
     compiler = find_compiler()
-    yield Finding(
-        compiler is not None,
-        f"a C compiler{f' at {compiler}' if compiler else ''}, for chapter 24",
-        "" if compiler else "apt install gcc, or Xcode's command line tools",
-    )
+    place = f" at {compiler}" if compiler else ""
+    remedy = "" if compiler else "apt install gcc, or Xcode's command line tools"
+    what = f"a C compiler{place}, for chapter 24"
+    yield Finding(compiler is not None, what, remedy)
 
 
 def examine_book() -> Iterator[Finding]:
@@ -268,15 +237,13 @@ def examine_book() -> Iterator[Finding]:
 
     try:
         repository = find_repository()
-        yield Finding(
-            True, f"{len(chapters(repository))} chapters in {repository / 'notebooks'}"
-        )
+        count = len(chapters(repository))
+        yield Finding(True, f"{count} chapters in {repository / 'notebooks'}")
     except (FileNotFoundError, ValueError) as error:
         yield Finding(False, "the notebooks", str(error))
     browsers = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     browser = next(filter(None, map(shutil.which, browsers)), None)
-    yield Finding(
-        browser is not None,
-        f"Chromium{f' at {browser}' if browser else ''}, for make pdf and the browser tests",  # noqa: E501
-        "" if browser else "apt install chromium, or any Chrome",
-    )
+    place = f" at {browser}" if browser else ""
+    remedy = "" if browser else "apt install chromium, or any Chrome"
+    what = f"Chromium{place}, for make pdf and the browser tests"
+    yield Finding(browser is not None, what, remedy)

@@ -1,13 +1,39 @@
-"""Read a folder of texts and split them into passages that know where they are from."""
+"""The command `chat --documents`: answers from the user's own texts, with their places.
+Nothing is written to the disk.
+"""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.retrieval import Chunk, chunk_sentences, chunk_text
+from genai_tutorial.pretrained import load_minilm
+from genai_tutorial.retrieval import (
+    ChatModel,
+    GroundedAnswer,
+    SentenceVectors,
+    answer_or_abstain,
+    chunk_sentences,
+    chunk_text,
+    grounded_prompt,
+)
+from genai_tutorial.tokenization import SMOLLM2_CHAT
+
+from . import chat
+from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
+
+PASSAGES, MAX_TOKENS = 3, 60
+
+THRESHOLD = 0.45
+"""The cosine with the nearest passage below which a question is declined. Chapter 21
+has a higher one, for questions in the words of its almanac; people use other words.
+"""
 
 SUFFIXES = (".txt", ".md")
+UNREAD = (".pdf", ".docx", ".odt", ".rtf", ".html", ".epub", ".tex", ".csv")
+"""The endings of other files with text, which are named as left out."""
+
 LARGEST_FILE, LARGEST_FOLDER = 1_000_000, 2_000_000  # bytes
 JOINED_WORDS, LONGEST_PASSAGE = 12, 60
 """The number of words up to which short sentences are joined, and above which a long
@@ -17,16 +43,7 @@ one is split. Short passages fit a question better than long ones about several 
 
 @dataclass(frozen=True)
 class Place:
-    """A passage of a file.
-
-    Attributes:
-        text: The passage on one line.
-        file: The path of the file inside the folder.
-        start: The index of its first character in the file.
-        end: The index after its last character.
-        first_line: The line on which it begins, from 1.
-        last_line: The line on which it ends.
-    """
+    """A passage of a file: its text on one line, and where it is in the file."""
 
     text: str
     file: str
@@ -36,31 +53,18 @@ class Place:
     last_line: int
 
     def __str__(self) -> str:
-        lines = (
-            f"line {self.first_line}"
-            if self.first_line == self.last_line
-            else f"lines {self.first_line} to {self.last_line}"
-        )
+        lines = f"line {self.first_line}"
+        if self.first_line != self.last_line:
+            lines = f"lines {self.first_line} to {self.last_line}"
         return f"{self.file}, {lines} (characters {self.start} to {self.end})"
 
 
 def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
     """Return the passages of all texts in a folder and its subfolders, and a sentence
-    for each file that was left out.
-
-    Hidden files and folders are not read, and links to folders not followed.
-
-    Raises:
-        NotADirectoryError: If there is no such folder.
-        ValueError: If it has no text that can be read.
+    for each file that was left out. Hidden files are not read.
     """
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"{folder} is not a folder: --documents takes a folder of .txt or .md "
-            "files."
-        )
     places, left_out, total = [], [], 0
-    for path in _texts(folder):
+    for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         try:
             text = _read(path, room=LARGEST_FOLDER - total)
@@ -71,9 +75,8 @@ def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
         total += len(text.encode())
         places += split_text(text, name)
     if not places:
-        raise ValueError(
-            " ".join([f"{folder} has no .txt or .md file with text in it.", *left_out])
-        )
+        problem = f"{folder} has no .txt or .md file with text in it."
+        raise ValueError(" ".join([problem, *left_out]))
     return places, left_out
 
 
@@ -85,46 +88,30 @@ def split_text(text: str, file: str) -> list[Place]:
     ['a.md, lines 1 to 3 (characters 0 to 27)']
     """
     places = []
-    for chunk in chunk_sentences(text, JOINED_WORDS):
-        for part in _parts(chunk):
-            before = text.count("\n", 0, part.start)
-            within = part.text.count("\n")
-            places.append(
-                Place(
-                    " ".join(part.text.split()),
-                    file,
-                    part.start,
-                    part.end,
-                    before + 1,
-                    before + within + 1,
-                )
-            )
+    for sentences in chunk_sentences(text, JOINED_WORDS):
+        for part in chunk_text(sentences.text, LONGEST_PASSAGE):
+            start, end = sentences.start + part.start, sentences.start + part.end
+            line = text.count("\n", 0, start) + 1
+            last_line = line + part.text.count("\n")
+            words = " ".join(part.text.split())
+            places.append(Place(words, file, start, end, line, last_line))
     return places
 
 
-def _parts(chunk: Chunk) -> list[Chunk]:
-    return [
-        Chunk(part.text, chunk.start + part.start, chunk.start + part.end)
-        for part in chunk_text(chunk.text, LONGEST_PASSAGE)
-    ]
-
-
-def _texts(folder: Path) -> Iterator[Path]:
-    """Yield the paths of all texts, sorted."""
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the paths of all files that could be meant, sorted."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+            ending = Path(name).suffix.lower()
+            if not name.startswith(".") and ending in (*SUFFIXES, *UNREAD):
                 yield Path(parent, name)
 
 
 def _read(path: Path, room: int) -> str:
-    """Return the text of a file.
-
-    Raises:
-        ValueError: If it is no ordinary file, too large, not UTF-8, or has no words.
-        OSError: If it cannot be read.
-    """
+    """Return the text of a file, or say in a ValueError why it is left out."""
+    if path.suffix.lower() in UNREAD:
+        raise ValueError(f"only {' and '.join(SUFFIXES)} files are read")
     if not path.is_file():
         raise ValueError("it is not an ordinary file")
     with path.open("rb") as file:
@@ -132,17 +119,106 @@ def _read(path: Path, room: int) -> str:
     if len(content) > LARGEST_FILE:
         raise ValueError(f"it has more than {LARGEST_FILE // 1_000_000} MB")
     if len(content) > room:
-        raise ValueError(
-            f"the files before it have nearly {LARGEST_FOLDER // 1_000_000} MB together"
-        )
+        room = LARGEST_FOLDER // 1_000_000
+        raise ValueError(f"the files before it have nearly {room} MB together")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"it is not UTF-8 text (byte {error.start} is not valid)"
-        ) from error
+        problem = f"it is not UTF-8 text (byte {error.start} is not valid)"
+        raise ValueError(problem) from error
     if "\0" in text:
         raise ValueError("it has null characters, so it is not text")
     if not text.strip():
         raise ValueError("it is empty")
     return text
+
+
+class Library:
+    """The passages of a folder with their vectors, searched by meaning."""
+
+    def __init__(
+        self, places: Sequence[Place], encoder: SentenceVectors, show_progress: bool
+    ):
+        self.places, self.encoder = places, encoder
+        texts = [place.text for place in places]
+        self.vectors = encoder.encode(texts, show_progress=show_progress)
+
+    def find(self, question: str) -> tuple[list[Place], float]:
+        """Return the passages whose vectors are nearest to that of a question, nearest
+        first, and the cosine between the question and the first.
+        """
+        cosines = self.vectors @ self.encoder.encode([question])[0]
+        found = cosines.topk(min(PASSAGES, len(cosines)))
+        places = [self.places[number] for number in found.indices.tolist()]
+        return places, float(found.values[0])
+
+
+@dataclass(frozen=True)
+class AnswerModel(ChatModel):
+    """A chat model with its own limit on the length of answers."""
+
+    max_tokens: int = MAX_TOKENS
+
+    def answers(self, requests: Sequence[str]) -> list[str]:
+        return super().answers(requests, self.max_tokens)
+
+    def check(self, question: str, places: Sequence[Place]) -> None:
+        """Check that a question, its passages and an answer fit into the context."""
+        prompt = grounded_prompt(question, [place.text for place in places])
+        tokens = len(self.encode(prompt))
+        room = self.model.config.context_length - self.max_tokens
+        if tokens > room:
+            raise ValueError(
+                f"That is too long: with the passages it has {tokens} tokens, and "
+                f"there is room for {room}. Shorten it."
+            )
+
+
+def chat_about(
+    folder: Path, threshold: float | None, max_tokens: int | None, precision: str | None
+) -> None:
+    """Answer each line of the input from the texts in a folder."""
+    with user_errors(ValueError, exit_code=WRONG_USE):
+        places, left_out = read_folder(folder)
+    for sentence in left_out:
+        chat.note(chat.CONTROL.sub("", sentence))
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+        decoder, tokenizer = chat.load(precision or "int4")
+        library = Library(places, load_minilm(), show_progress=interactive)
+    answerer = AnswerModel(decoder, tokenizer, SMOLLM2_CHAT, max_tokens or MAX_TOKENS)
+    threshold = THRESHOLD if threshold is None else threshold
+    files = len({place.file for place in places})
+    told = f"Passages: {len(places)}, files: {files}."
+    chat.note(f"{told} Each question is answered by itself. Ctrl-D ends.")
+
+    def answer(question: str) -> None:
+        _answer(answerer, library, question, threshold)
+
+    chat.answer_lines(answer, interactive)
+
+
+def _answer(
+    answerer: AnswerModel, library: Library, question: str, threshold: float
+) -> None:
+    places, cosine = library.find(question)
+    if cosine >= threshold:
+        answerer.check(question, places)
+    texts = [place.text for place in places]
+    answer = answer_or_abstain(answerer, question, texts, cosine, threshold)
+    print(chat.CONTROL.sub("", _with_source(answer, places)), flush=True)
+    if cosine < threshold:
+        nearest = (
+            f"The nearest passage, with the cosine {cosine:.2f} (--threshold "
+            f"{threshold:.2f}), is in {places[0]}: {places[0].text}"
+        )
+        chat.note(chat.CONTROL.sub("", nearest))
+
+
+def _with_source(answer: GroundedAnswer, places: Sequence[Place]) -> str:
+    if answer.abstained:
+        return answer.text
+    if not answer.citations:
+        return f"{answer.text}\nNo passage makes this answer more probable."
+    cited = [str(places[number - 1]) for number in answer.citations]
+    return f"{answer.text}\nSource: {'; '.join(cited)}"

@@ -1,21 +1,56 @@
-"""The commands for models: their options and help texts. Their implementations are
-imported when a command runs.
+"""The commands for models: their options, help texts and checks. Their implementations,
+which load torch, are imported when a command runs.
 """
 
+import math
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .user_errors import WRONG_USE, UserError
+
+_LINES = Path(__file__).with_name("models.txt").read_text("utf8").splitlines()
+_ROWS = ([field.strip() for field in line.split("|")] for line in _LINES)
+MODELS = {name: rest for name, *rest in _ROWS}
+"""What each recipe makes, its options and what to type, so that a command line is
+checked before torch is loaded. A test holds the file equal to the recipes.
+"""
+
 LONGEST_TASK = 300
 """The largest number of characters in an agent's task."""
 
+ENDINGS = {"images": ".png", "films": ".gif or .webp", "sounds": ".mp3 or .wav"}
+NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
+"""The endings of the files of samples, and what a user calls them."""
+
+ModelName = Annotated[
+    str, typer.Argument(help="The model; `genai-tutorial models` lists them.")
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Folder of your own run; by default the book's model."),
+]
+Seed = Annotated[
+    int,
+    typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result."),
+]
+
+
+def models() -> None:
+    """List the book's models, with what to type for each and their options.
+
+    Example: `genai-tutorial models`
+    """
+    for name, (_, options, command) in MODELS.items():
+        comment = f"  # {options}" if options else ""
+        print(f"{name:23} genai-tutorial {command}{comment}")
+
 
 def train(
-    name: Annotated[
-        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
-    ],
+    name: ModelName,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Resume the interrupted run in this folder."),
@@ -35,24 +70,21 @@ def train(
     """Train one of the book's models from its recipe.
 
     The run saves checkpoints regularly. If it is interrupted, `--resume` continues it
-    and ends with exactly the same model. To use several processes, start it with
-    torchrun.
+    and ends with exactly the same model. Start several processes with torchrun.
 
     Examples to try:
     - `genai-tutorial train shakespeare` trains the model that chapter 4 loads
     - `genai-tutorial train shakespeare --steps 50 --folder try` trains for 50 steps
-      only
     - `genai-tutorial train shakespeare --resume` resumes an interrupted run
     """
-    from genai_tutorial.cli.models import train_model
+    _check_name(name)
+    from .models import train_model
 
     train_model(name, steps, resume, device, folder)
 
 
 def sample(
-    name: Annotated[
-        str, typer.Argument(help="The model; `genai-tutorial doctor` lists them.")
-    ],
+    name: ModelName,
     options: Annotated[
         list[str] | None,
         typer.Argument(
@@ -61,7 +93,8 @@ def sample(
         ),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Number of images or clips.")
+        int | None,
+        typer.Option(min=1, max=10_000, help="How many; by default 1 for a prompt."),
     ] = None,
     out: Annotated[
         Path | None,
@@ -70,68 +103,86 @@ def sample(
             "by default NAME.png, NAME.gif or NAME.mp3."
         ),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same sample."),
-    ] = 0,
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of your own run; by default the book's model."),
-    ] = None,
+    seed: Seed = 0,
+    folder: Folder = None,
 ) -> None:
     """Generate text, images, clips or sounds with one of the book's models.
 
-    Each model has its own options, and a wrong option prints the list of valid ones.
-    Language models take `prompt`, `temperature`, `top_p` and `tokens`; digit models
-    `digit`, `steps` and `guidance`; text-to-image models `prompt`, `steps` and
-    `guidance`; text-to-video models the same; voices `prompt`, `voice` and `pace`.
-    Images are written to a PNG file, clips to an animated GIF or WebP, sounds to an
-    MP3 or WAV file.
+    Each model has its own options: `genai-tutorial models` lists them.
 
     Examples to try:
-    - `genai-tutorial sample shakespeare`
     - `genai-tutorial sample shakespeare prompt="JULIET:" temperature=0.5 tokens=300
       --seed 7`
     - `genai-tutorial sample arithmetic-reasoner prompt="58+67+91+12"`
-    - `genai-tutorial sample python-exercises prompt="Return the longest of the words."`
     - `genai-tutorial sample mnist-diffusion digit=7 steps=50 guidance=2 --count 20
       --out sevens.png`
     - `genai-tutorial sample shapes-diffusion prompt="a small red circle above a blue
       square" --out scene.png`
     - `genai-tutorial sample shapes-video prompt="a small red circle moves left slowly"
       --count 4 --out clips.webp`
-    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5
-      --out between.mp3`
-    - `genai-tutorial sample bach-chorales harmonize=1 --out chorale.mp3`
+    - `genai-tutorial sample caption-voice prompt="a red circle at the top" voice=0.5`
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
-    from genai_tutorial.cli.models import sample_model
+    _check_name(name)
+    _check_sample(name, options or [], count, out)
+    from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
+
+
+def _check_name(name: str) -> None:
+    if name not in MODELS:
+        near = get_close_matches(name, MODELS, n=1)
+        hint = f"Did you mean {near[0]}?" if near else "See genai-tutorial models."
+        raise UserError(f"There is no model {name!r}. {hint}", WRONG_USE)
+
+
+def _check_sample(
+    name: str, assignments: list[str], count: int | None, out: Path | None
+) -> None:
+    makes, options, _ = MODELS[name]
+    names = options.split()
+    theirs = f"its options are {', '.join(names)}"
+    if len(names) < 2:
+        theirs = f"its only option is {options}" if names else "it has no options"
+    for assignment in assignments if makes else ():
+        option, equals, _ = assignment.partition("=")
+        if not equals:
+            wrong = f"Options are written key=value, got {assignment!r}"
+            raise UserError(f"{wrong}; {theirs}.", WRONG_USE)
+        if option not in names:
+            raise UserError(f"{name} has no option {option}; {theirs}.", WRONG_USE)
+    for option, value in (("--count", count), ("--out", out)):
+        if makes == "text" and value is not None:
+            wrong = f"{name} writes text, so it has no option {option}"
+            raise UserError(f"{wrong}; redirect its output to keep it.", WRONG_USE)
+    if makes and out is not None:
+        endings = ENDINGS[makes]
+        if out.suffix.lower() not in endings.split(" or "):
+            wrong = f"--out must end in {endings}, got {out.name}"
+            raise UserError(f"{NOUNS[makes].title()} go to a file: {wrong}.", WRONG_USE)
 
 
 def ask(
     image: Annotated[Path, typer.Argument(help="A square picture of shapes on white.")],
     question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of your own run; by default the book's model."),
-    ] = None,
+    folder: Folder = None,
 ) -> None:
     """Ask the vision-language model of chapter 19 about a picture.
 
     It knows pictures of one to three coloured shapes, and questions such as "what
-    colour is the circle?", "what shape is the red thing?", "what size is the cross?",
-    "how many shapes are there?", "is there a red circle?", "where is the square?" and
-    "is the circle above the square?". "describe" asks for a caption.
+    shape is the red thing?", "what size is the cross?", "how many shapes are there?",
+    "where is the square?" and "is the circle above the square?".
 
     Examples to try:
     - `genai-tutorial sample shapes-diffusion prompt="a red circle above a blue square"
-      --count 1 --out scene.png`
+      --out scene.png`
     - `genai-tutorial ask scene.png "what colour is the circle?"`
-    - `genai-tutorial ask scene.png describe`
+    - `genai-tutorial ask scene.png describe` asks for a caption
     """
-    from genai_tutorial.cli.ask import ask_about
+    if not image.is_file():
+        raise UserError(f"There is no picture {image}.", WRONG_USE)
+    from .models import ask_about
 
     ask_about(image, question, folder)
 
@@ -157,46 +208,31 @@ def agent(
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
     """
-    if not 0 < len(task.strip()) <= LONGEST_TASK:
-        raise typer.BadParameter(
-            f"A task has from 1 to {LONGEST_TASK} characters, got {len(task.strip())}."
-        )
-    from genai_tutorial.cli.agent import work_on
+    length = len(task.strip())
+    if not 0 < length <= LONGEST_TASK:
+        message = f"A task has from 1 to {LONGEST_TASK} characters, got {length}."
+        raise UserError(message, WRONG_USE)
+    from .agent import work_on
 
     work_on(task, folder, steps)
 
 
-class Precision(StrEnum):
-    """The number format of the weights."""
-
-    FP32 = "fp32"
-    BF16 = "bf16"
-    INT8 = "int8"
-    INT4 = "int4"
-
-
-class ChatModel(StrEnum):
-    """The available chat models."""
-
-    SMOLLM2 = "smollm2"
-    BASE = "base"
-    SFT = "sft"
-    PPO = "ppo"
+Precision = StrEnum("Precision", ["fp32", "bf16", "int8", "int4"])
+ChatModel = StrEnum("ChatModel", ["smollm2", "base", "sft", "ppo"])
 
 
 def chat(
     model: Annotated[
         ChatModel,
-        typer.Option(
-            help=(
-                "SmolLM2, or the book's own: the base model, after fine-tuning, after "
-                "PPO."
-            )
-        ),
-    ] = ChatModel.SMOLLM2,
+        typer.Option(help="SmolLM2, or the book's own after a stage of training."),
+    ] = ChatModel.smollm2,
     documents: Annotated[
         Path | None,
         typer.Option(help="Answer from the .txt and .md files in this folder."),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="Least cosine of a passage that answers; by default 0.45."),
     ] = None,
     system: Annotated[
         str | None, typer.Option(help="System message for the model.")
@@ -207,65 +243,78 @@ def chat(
     ] = 0.2,
     top_p: Annotated[
         float | None,
+        typer.Option(min=0, max=1, help="Total probability of the tokens to sample."),
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None,
         typer.Option(
-            min=0,
-            max=1,
-            help="Sample from the likeliest tokens with this total probability.",
+            min=1,
+            max=2,
+            help="Against loops; by default 1.1 for smollm2, else 1 (none).",
         ),
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option(
-            min=1,
-            help="Maximum tokens per answer; 512 for smollm2, fewer for the others.",
-        ),
+        typer.Option(min=1, help="Per answer; 512 for smollm2, fewer for the others."),
     ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=2**32 - 1,
-            help="The same seed and the same questions give the same answers.",
-        ),
-    ] = 0,
+    seed: Seed = 0,
     precision: Annotated[
         Precision | None,
-        typer.Option(
-            help=(
-                "Number format of smollm2's weights; by default int4, the format of "
-                "its file."
-            )
-        ),
+        typer.Option(help="Format of smollm2's weights; by default its file's, int4."),
     ] = None,
 ) -> None:
-    """Chat with SmolLM2, a small chat model, or with the model that chapters 12 to 14
-    train.
+    """Chat with SmolLM2, or with the model that chapters 12 to 14 train.
 
-    All of them run in the book's own Transformer. The book's model is available after
-    each stage of training: base continues your text, sft answers questions about
+    Of the book's model, base continues your text, sft answers questions about
     countries, and ppo answers them as its raters preferred.
 
     Ctrl-C stops an answer, Ctrl-D ends the conversation. When the context is full, the
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
     yours; the answers go to standard output and everything else to standard error.
 
-    With a folder of documents, smollm2 answers each question by itself from the
-    passages that fit it best, and cites the file and the place. Where no passage is
-    near enough, it says that it does not know. Answers are greedy.
+    With documents, smollm2 answers each question by itself from the passages that fit
+    it best, and cites the place, or says that it does not know. Answers are greedy.
 
     Examples to try:
     - `genai-tutorial chat`
     - `genai-tutorial chat --documents notes`
-    - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --top-p 0.9`
-    - `genai-tutorial chat --max-tokens 100 --seed 7 --precision fp32`
+    - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --seed 7`
     - `genai-tutorial chat --model sft`
     """
+    is_own = model is not ChatModel.smollm2
+    is_varied = top_p is not None or system is not None
+    for is_wrong, message in (
+        (not math.isfinite(temperature), "--temperature must be a finite number"),
+        (top_p is not None and not top_p > 0, "--top-p must be above 0"),
+        (
+            is_own and system is not None,
+            f"--system is for smollm2: {model} was not taught to listen to it",
+        ),
+        (
+            is_own and precision is not None,
+            f"--precision is for smollm2: {model} is small enough to stay as it is",
+        ),
+        (
+            documents is not None and (is_own or is_varied),
+            "--documents is for smollm2 and its likeliest answers: leave out --model, "
+            "--system and --top-p",
+        ),
+        (
+            documents is not None and not documents.is_dir(),
+            f"{documents} is not a folder: --documents takes one of .txt or .md files",
+        ),
+        (documents is None and threshold is not None, "--threshold is for --documents"),
+    ):
+        if is_wrong:
+            raise UserError(f"{message}.", WRONG_USE)
     weights = None if precision is None else precision.value
     if documents is not None:
-        from genai_tutorial.cli.document_chat import chat_about
+        from .documents import chat_about
 
-        chat_about(documents, model.value, system, top_p, max_tokens, weights)
+        chat_about(documents, threshold, max_tokens, weights)
         return
-    from genai_tutorial.cli.chat import chat
+    from .chat import chat
 
-    chat(model.value, system, temperature, top_p, max_tokens, seed, weights)
+    sampling = {"system": system, "temperature": temperature, "top_p": top_p}
+    sampling |= {"penalty": repetition_penalty, "seed": seed}
+    chat(model.value, weights, max_tokens, **sampling)

@@ -1,28 +1,51 @@
-"""The commands `train` and `sample`."""
+"""The commands `train`, `sample` and `ask`, with the files that they write and read."""
 
+import math
 import os
-import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
+import torch
 import typer
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
 
 from genai_tutorial import recipes
-from genai_tutorial.cli.films import FILM_FORMATS, write_film
-from genai_tutorial.cli.pictures import write_grid
-from genai_tutorial.cli.sounds import write_clips
-from genai_tutorial.cli.user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
-from genai_tutorial.runtime import SOUND_FORMATS, choose_device, mp3_is_available
+from genai_tutorial.runtime import (
+    choose_device,
+    mp3_is_available,
+    write_atomically,
+    write_sound,
+)
+from genai_tutorial.tasks.scene_questions import spaced_question
+from genai_tutorial.tasks.shapes import IMAGE_SIZE
+
+from .chat import note
+from .model_commands import NOUNS
+from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
+
+FRAME_MILLISECONDS = 160
+"""The display time of a frame; the films are repeated endlessly."""
+
+PAUSE_SECONDS = 0.5
+"""The silence between two clips."""
+
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# Pillow calls a broken chunk of a PNG file a syntax error.
+DAMAGED = (OSError, SyntaxError, ValueError)
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+LONGEST_SIDE = 4096
+LEAST_WHITE = 0.4
+"""The smallest share of white pixels in pictures like those of the training."""
+
+COLUMNS, GAP = 10, 2
+SHORTEST_SIDE = 84
+"""Images are enlarged by a whole factor to at least this many pixels."""
 
 DEFAULT_COUNTS = {"text": 1, "images": 40, "films": 10, "sounds": 1}
-"""The number of samples of each kind by default: four rows of images, ten clips side by
-side in one film, or one sound.
-"""
-
-NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
-"""What a user calls the samples of each kind."""
-
-ENDINGS = {"images": (".png",), "films": FILM_FORMATS, "sounds": SOUND_FORMATS}
-"""The endings of the files that they are written to."""
+"""The number of samples of each kind; a prompt gives one."""
 
 
 def train_model(
@@ -30,32 +53,35 @@ def train_model(
 ) -> None:
     """Train a model from its recipe, and print where it was saved and how to try it."""
     with user_errors(ValueError, exit_code=WRONG_USE):
-        recipes.recipe(name)
         choose_device(device)
-    if folder is not None:
-        # fail now rather than at the first checkpoint
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = recipes.trained_folder() if folder is None else folder
+    folder.mkdir(parents=True, exist_ok=True)  # fail now, not at the first checkpoint
+    run, model = (folder / f"{name}{end}.safetensors" for end in (".run", ""))
+    if run.exists() and not resume and not _is_newer(model, run):
+        note(
+            f"{run} holds an interrupted run, which starts again from step 0. To "
+            "continue it, stop with Ctrl-C and add --resume."
+        )
     try:
         with user_errors(ValueError, exit_code=NOT_POSSIBLE):
             path = recipes.train(
                 name, steps=steps, resume=resume, device=device, folder=folder
             )
     except KeyboardInterrupt:
-        print(
-            "Stopped. The same command with --resume continues from the last "
-            "checkpoint.",
-            file=sys.stderr,
-        )
+        note("Stopped. With --resume, the same command continues from the checkpoint.")
         raise typer.Exit(130) from None
-        # torchrun starts several processes; only one of them prints
+    # torchrun starts several processes; only one of them prints
     if os.environ.get("RANK", "0") == "0":
         recipe = recipes.recipe(name)
         print(f"The model is {path}, with its card beside it.")
-        print(
-            f"Measured: {recipe.summary(recipes.card(name, path.parent)['metrics'])}."
-        )
+        metrics = recipes.card(name, path.parent)["metrics"]
+        print(f"Measured: {recipe.summary(metrics)}.")
         if recipe.makes is not None:
             print(f'Try it: genai-tutorial sample {name} --folder "{path.parent}"')
+
+
+def _is_newer(path: Path, other: Path) -> bool:
+    return path.exists() and path.stat().st_mtime >= other.stat().st_mtime
 
 
 def sample_model(
@@ -72,18 +98,19 @@ def sample_model(
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
-        if recipe.makes == "text":
-            _refuse_options_of_files(name, count, out)
-        else:
-            _check_ending(recipe.makes, out)
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
     # invalid prompts and numbers, or an extra that is missing
     with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
-        count = DEFAULT_COUNTS[recipe.makes] if count is None else count
+        if count is None:
+            has_prompt = getattr(options, "prompt", None) is not None
+            count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
+        if out is not None and not out.parent.exists():
+            note(f"The folder {out.parent} is created.")
         match recipes.sample(recipe, loaded, options, count, seed):
             case recipes.Texts(texts):
                 print("\n".join(texts))
+                note(f"{name}: {recipe.description()}.")
                 return
             case recipes.Films(films):
                 path = out or Path(f"{name}.gif")
@@ -97,21 +124,104 @@ def sample_model(
         print(f"The {NOUNS[recipe.makes]} are in {path}.")
 
 
-def _refuse_options_of_files(name: str, count: int | None, out: Path | None) -> None:
-    for option, value in (("--count", count), ("--out", out)):
-        if value is not None:
-            raise ValueError(
-                f"{name} writes text, so it has no option {option}; redirect its "
-                "output to keep it."
-            )
+def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:
+    """Lay out images in rows of ten from the top left, with enlarged pixels and a grey
+    border around each, except around a single one.
 
-
-def _check_ending(kind: str | None, out: Path | None) -> None:
-    if kind is None or out is None:
-        return
-    endings = ENDINGS[kind]
-    if out.suffix.lower() not in endings:
-        raise ValueError(
-            f"The {NOUNS[kind]} are written to a file: --out must end in "
-            f"{' or '.join(endings)}, got {out.name}."
+    >>> grid(torch.zeros(12, 28, 28)).size
+    (862, 174)
+    """
+    pixels = images.detach().cpu().clamp(0, 1).mul(255).round().byte()
+    pixels = pixels[:, None].expand(-1, 3, -1, -1) if pixels.ndim == 3 else pixels
+    count, _, height, width = pixels.shape
+    scale = math.ceil(SHORTEST_SIDE / min(height, width))
+    columns, rows = min(count, COLUMNS), math.ceil(count / COLUMNS)
+    gap = GAP if count > 1 else 0
+    across, down = scale * width + gap, scale * height + gap
+    page = Image.new("RGB", (columns * across + gap, rows * down + gap), "silver")
+    for number, image in enumerate(pixels):
+        tile = Image.fromarray(image.permute(1, 2, 0).contiguous().numpy())
+        row, column = divmod(number, COLUMNS)
+        size = (scale * width, scale * height)
+        page.paste(
+            tile.resize(size, Image.Resampling.NEAREST),
+            (gap + column * across, gap + row * down),
         )
+    return page
+
+
+def write_grid(
+    images: Float[Tensor, "count *channels height width"], path: Path
+) -> None:
+    with write_atomically(path) as file:
+        grid(images).save(file, "PNG", optimize=True)
+
+
+def write_film(films: Float[Tensor, "count frame 3 height width"], path: Path) -> None:
+    first, *others = (grid(frame) for frame in films.unbind(dim=1))
+    is_webp = path.suffix.lower() == ".webp"
+    kind, settings = (
+        ("WEBP", {"lossless": True}) if is_webp else ("GIF", {"optimize": True})
+    )
+    settings |= {"duration": FRAME_MILLISECONDS, "loop": 0}
+    with write_atomically(path) as file:
+        first.save(file, kind, save_all=True, append_images=others, **settings)
+
+
+def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> None:
+    """Write clips to one file atomically, with pauses between them."""
+    pause = torch.zeros(len(clips), round(PAUSE_SECONDS * rate))
+    together = torch.cat([clips, pause], dim=1).flatten()
+    write_sound(together[: len(together) - pause.shape[1]], rate, path)
+
+
+def ask_about(image: Path, question: str, folder: Path | None) -> None:
+    """Print the answer of `shapes-vlm` to a question about a picture."""
+    with user_errors(ValueError, exit_code=WRONG_USE):
+        pixels = read_picture(image)
+    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
+        reader = recipes.load("shapes-vlm", folder)
+    with user_errors(ValueError, exit_code=WRONG_USE):  # words it does not know
+        with torch.no_grad():
+            squares = reader.model.look(pixels[None])
+        print(reader.answer(squares, [spaced_question(question)])[0])
+
+
+def read_picture(path: Path) -> Float[Tensor, "3 32 32"]:
+    """Return a picture as the model saw them in training: red, green and blue from 0 to
+    1, transparency on white, 32×32 pixels.
+    """
+    # a picture with very many pixels is refused, where Pillow would only warn
+    bombs = {"action": "error", "category": Image.DecompressionBombWarning}
+    try:
+        with (
+            warnings.catch_warnings(**bombs),
+            Image.open(path, formats=PICTURE_FORMATS) as file,
+        ):
+            width, height = file.size
+            is_fit = width == height <= LONGEST_SIDE
+            picture = file.convert("RGBA") if is_fit else None
+    except (*DAMAGED, *BOMBS) as error:
+        raise ValueError(
+            f"{path.name} is not a picture that can be read: it must be a whole file, "
+            f"in {', '.join(PICTURE_FORMATS)}."
+        ) from error
+    if width != height:
+        raise ValueError(
+            f"The model reads square pictures, and {path.name} has {width}×{height} "
+            "pixels. Cut out a square first."
+        )
+    if picture is None:
+        raise ValueError(
+            f"{path.name} has {width}×{height} pixels, and at most "
+            f"{LONGEST_SIDE}×{LONGEST_SIDE} are read. Make it smaller."
+        )
+    white = Image.new("RGBA", picture.size, "white")
+    picture = Image.alpha_composite(white, picture).convert("RGB")
+    if width != IMAGE_SIZE:
+        note(f"The picture is resized from {width} to {IMAGE_SIZE} pixels.")
+        picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX)
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+    if (pixels > 0.9).all(dim=0).float().mean() < LEAST_WHITE:
+        note("The model knows shapes on white only, and this picture is not mostly so.")
+    return pixels

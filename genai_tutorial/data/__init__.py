@@ -30,8 +30,18 @@ from .chorales import (
     load_chorales,
 )
 from .crystals import Compound, Crystal, load_compounds, load_crystals
-from .emoji import NamedImages, load_emoji_split
-from .espeak import ACCENTS, SAMPLE_RATE, Phoneme, Segment, Utterance, Voice, speak
+from .digits import load_digits
+from .emoji import NamedImages, load_emoji, load_emoji_split
+from .espeak import (
+    ACCENTS,
+    SAMPLE_RATE,
+    Phoneme,
+    Segment,
+    Utterance,
+    Voice,
+    speak,
+    speakers,
+)
 from .faces import load_faces
 from .factbook import countries
 from .factbook.countries import Country, load_factbook, load_histories, with_article
@@ -47,9 +57,15 @@ from .factbook.facts import (
 )
 from .images import Images
 from .levels import LEVELS, dequantize, from_levels, requantize, to_levels
-from .ligands import HEAVY_ELEMENTS, Ligand, graph_key, load_ligand_split
+from .ligands import (
+    HEAVY_ELEMENTS,
+    Ligand,
+    graph_key,
+    load_ligand_split,
+    load_ligands,
+)
 from .mnist import load_mnist, load_mnist_split
-from .molecules import load_drug_likeness, load_molecule_split
+from .molecules import load_drug_likeness, load_molecule_split, load_molecules
 from .peptides import (
     AMINO_ACIDS,
     Peptide,

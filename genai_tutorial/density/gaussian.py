@@ -55,10 +55,13 @@ def check_data(
     return x.double()
 
 
-def check_weights(weights: Float[Tensor, "n"] | None, n: int) -> Float[Tensor, "n"]:
-    """Return weights that add up to one; equal weights if none are given."""
+def check_weights(
+    weights: Float[Tensor, "n"] | None, x: Float[Tensor, "n dim"]
+) -> Float[Tensor, "n"]:
+    """Return weights of the rows that add up to one; by default equal ones."""
+    n = len(x)
     if weights is None:
-        return torch.full((n,), 1 / n, dtype=torch.float64)
+        return x.new_full((n,), 1 / n, dtype=torch.float64)
     if len(weights) != n:
         raise ValueError(
             f"weights must have one number for each of the {n} rows, got {len(weights)}"
@@ -140,7 +143,7 @@ class Gaussian:
         """Draw new rows: standard normal noise times `factor`, plus the mean."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
-        )
+        ).to(self.mean.device)
         return self.mean + noise @ self.factor.T
 
     def parameter_count(self) -> int:
@@ -174,7 +177,7 @@ class DiagonalGaussian:
         """Draw new rows, each coordinate independently."""
         noise = torch.randn(
             count, len(self.mean), generator=generator, dtype=torch.float64
-        )
+        ).to(self.mean.device)
         return self.mean + noise * self.variance.sqrt()
 
     def parameter_count(self) -> int:
@@ -246,6 +249,6 @@ def _moments(
             "every variance"
         )
     x = check_data(x)
-    weights = check_weights(weights, n=len(x))
+    weights = check_weights(weights, x)
     mean = weights @ x
     return mean, x - mean, weights

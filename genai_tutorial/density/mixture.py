@@ -58,7 +58,7 @@ class Mixture:
     ) -> Float[Tensor, "count dim"]:
         """Draw new rows: first a component, then a row from it."""
         chosen = torch.multinomial(
-            self.weights, count, replacement=True, generator=generator
+            self.weights.cpu(), count, replacement=True, generator=generator
         )
         counts = torch.bincount(chosen, minlength=len(self.components)).tolist()
         drawn = [
@@ -156,7 +156,7 @@ def fit_mixture(
     if (
         len(start) != len(x)
         or (start < 0).any()
-        or not torch.allclose(start.double().sum(dim=1), _ones(len(x)))
+        or not torch.allclose(start.double().sum(dim=1), _ones(len(x), x.device))
     ):
         raise ValueError(
             f"start must have {len(x)} rows of shares that add up to one, got shape "
@@ -212,7 +212,7 @@ def start_responsibilities(
                 f"{components} components"
             )
         centres = torch.cat(
-            [centres, x[torch.multinomial(distances, 1, generator=generator)]]
+            [centres, x[torch.multinomial(distances.cpu(), 1, generator=generator)]]
         )
     nearest = _nearest(x, centres)
     for _ in range(rounds):
@@ -228,5 +228,5 @@ def _nearest(
     return torch.cdist(x, centres).argmin(dim=1)
 
 
-def _ones(n: int) -> Float[Tensor, "n"]:
-    return torch.ones(n, dtype=torch.float64)
+def _ones(n: int, device: torch.device) -> Float[Tensor, "n"]:
+    return torch.ones(n, dtype=torch.float64, device=device)

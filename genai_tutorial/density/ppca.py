@@ -39,7 +39,7 @@ class PPCA:
         space and replaces the covariance of x.
         """
         return self.loadings.T @ self.loadings + self.noise_variance * _identity(
-            self.loadings.shape[1]
+            self.loadings.shape[1], self.mean.device
         )
 
     def encode(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n latent"]:
@@ -91,17 +91,15 @@ class PPCA:
     ) -> Float[Tensor, "count dim"]:
         """Draw new rows: decode random latent vectors, and add noise."""
         dim, latent = self.loadings.shape
-        clean = self.decode(
-            torch.randn(count, latent, generator=generator, dtype=torch.float64)
-        )
-        return clean + math.sqrt(self.noise_variance) * torch.randn(
-            count, dim, generator=generator, dtype=torch.float64
-        )
+        z = torch.randn(count, latent, generator=generator, dtype=torch.float64)
+        clean = self.decode(z.to(self.mean.device))
+        noise = torch.randn(count, dim, generator=generator, dtype=torch.float64)
+        return clean + math.sqrt(self.noise_variance) * noise.to(self.mean.device)
 
     def to_gaussian(self) -> Gaussian:
         """Return the same density over x, written out with its full covariance."""
         covariance = self.loadings @ self.loadings.T + self.noise_variance * _identity(
-            len(self.mean)
+            len(self.mean), self.mean.device
         )
         return Gaussian(self.mean, covariance)
 
@@ -147,7 +145,7 @@ def fit_ppca(
             f"latent must be from 1 to {dim - 1}, one less than the {dim} coordinates "
             f"of a row, got {latent}"
         )
-    gaussian = fit_gaussian(x, check_weights(weights, n=len(x)))
+    gaussian = fit_gaussian(x, check_weights(weights, x))
     variances, directions = torch.linalg.eigh(gaussian.covariance)  # the smallest first
     variances, directions = variances.flip(0), directions.flip(1)
     noise_variance = variances[latent:].mean().item()
@@ -174,5 +172,5 @@ def _with_fixed_signs(
     return directions * directions.gather(0, largest).sign()
 
 
-def _identity(size: int) -> Float[Tensor, "size size"]:
-    return torch.eye(size, dtype=torch.float64)
+def _identity(size: int, device: torch.device) -> Float[Tensor, "size size"]:
+    return torch.eye(size, dtype=torch.float64, device=device)

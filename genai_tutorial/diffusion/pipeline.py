@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from .condition import TextCondition
 from .guidance import Guided, Weight
@@ -60,11 +60,14 @@ def sample_images(
     """
     _check_counts(shape[0], condition, negative)
     noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    noise = noise.to(_device_of(model, condition))
     limit = 1.0 if decode is None else None
     images = []
     for rows in _batches(shape[0], batch_size):
-        guided = Guided(model, guidance, _select(negative, rows))
-        denoise = Denoiser(guided, path, prediction, _select(condition, rows), limit)
+        guided = Guided(model, guidance, _select(negative, rows, noise.device))
+        denoise = Denoiser(
+            guided, path, prediction, _select(condition, rows, noise.device), limit
+        )
         x = last_sample(sampler(denoise, noise[rows], path.timesteps(steps)))
         images.append(((x + 1) / 2).clamp(0, 1) if decode is None else decode(x))
     return torch.cat(images)
@@ -77,8 +80,16 @@ def _batches(count: int, batch_size: int | None) -> list[slice]:
     return [slice(first, first + size) for first in range(0, count, size)]
 
 
-def _select(condition: Conditions, rows: slice) -> Conditions:
-    return None if condition is None else condition[rows]
+def _device_of(model: Model, condition: Conditions) -> torch.device:
+    """Return the model's device; that of the conditions if it is no network."""
+    if isinstance(model, nn.Module):
+        return next(model.parameters()).device
+    return getattr(condition, "device", torch.device("cpu"))
+
+
+def _select(condition: Conditions, rows: slice, device: torch.device) -> Conditions:
+    part = None if condition is None else condition[rows]
+    return part.to(device) if isinstance(part, Tensor) else part
 
 
 def _check_counts(count: int, *conditions: Conditions) -> None:

@@ -11,10 +11,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import progress_bar
 from genai_tutorial.training import (
     AdamW,
     CombinedOptimizer,
@@ -24,8 +23,9 @@ from genai_tutorial.training import (
     clip_and_noise,
     poisson_sample,
     train_step,
+    training_loop,
 )
-from genai_tutorial.transformer import DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderLM, language_model_loss
 
 Update = dict[str, Tensor]
 """The change of each parameter, by the parameter's name."""
@@ -153,9 +153,16 @@ def local_update(
         make_optimizer: Makes the client's optimizer.
     """
     copy = deepcopy(model).train()
+    device = next(copy.parameters()).device
     optimizer = make_optimizer(copy)
     losses = [
-        train_step(copy, next(batches), _language_loss, optimizer, clip_norm=None)
+        train_step(
+            copy,
+            tuple(part.to(device) for part in next(batches)),
+            language_model_loss,
+            optimizer,
+            clip_norm=None,
+        )
         for _ in range(steps)
     ]
     before = dict(model.named_parameters())
@@ -247,40 +254,30 @@ def train_federated(
     ]
     history, privacy = FederatedHistory(), settings.privacy
     every = settings.rounds if evaluate_every is None else evaluate_every
-    with progress_bar(total=settings.rounds, label="rounds", show=progress) as bar:
-        for number in range(1, settings.rounds + 1):
-            present = list(range(len(clients)))
-            if privacy is not None:
-                rate = privacy.sampling_rate
-                present = poisson_sample(len(clients), rate, generator).tolist()
-            sent = [
-                local_update(model, sources[n], settings.local_steps, make_optimizer)
-                for n in present
-            ]
-            if sent:
-                updates = [update for update, _ in sent]
-                average = (
-                    federated_average(updates, [len(clients[n]) for n in present])
-                    if privacy is None
-                    else private_average(updates, privacy, len(clients), generator)
-                )
-                apply_update(model, average, settings.server_rate)
-                losses = [loss for _, loss in sent]
-                history.losses.append(sum(losses) / len(losses))
-            history.clients.append(len(present))
-            if evaluate is not None and (
-                number % every == 0 or number == settings.rounds
-            ):
-                value = float(evaluate(model.eval()))
-                history.evaluations.append(Evaluation(number, value, 0.0))
-            bar.update()
+    for round_before in training_loop(
+        settings.rounds, label="rounds", progress=progress
+    ):
+        number, present = round_before + 1, list(range(len(clients)))
+        if privacy is not None:
+            rate = privacy.sampling_rate
+            present = poisson_sample(len(clients), rate, generator).tolist()
+        sent = [
+            local_update(model, sources[n], settings.local_steps, make_optimizer)
+            for n in present
+        ]
+        if sent:
+            updates = [update for update, _ in sent]
+            average = (
+                federated_average(updates, [len(clients[n]) for n in present])
+                if privacy is None
+                else private_average(updates, privacy, len(clients), generator)
+            )
+            apply_update(model, average, settings.server_rate)
+            losses = [loss for _, loss in sent]
+            history.losses.append(sum(losses) / len(losses))
+        history.clients.append(len(present))
+        if evaluate is not None and (number % every == 0 or number == settings.rounds):
+            value = float(evaluate(model.eval()))
+            history.evaluations.append(Evaluation(number, value, 0.0))
     model.eval()
     return history
-
-
-def _language_loss(
-    model: nn.Module,
-    inputs: Int[Tensor, "batch position"],
-    targets: Int[Tensor, "batch position"],
-) -> Float[Tensor, ""]:
-    return next_token_loss(model(inputs), targets)

@@ -22,6 +22,7 @@ from genai_tutorial.runtime import require, write_atomically
 from genai_tutorial.transformer import (
     AttentionContext,
     AttentionPattern,
+    CachedContext,
     DecoderLM,
     KVCache,
     NGramEmbedding,
@@ -70,9 +71,7 @@ class FunctionalCache(KVCache):
         self.new_values.append(torch.cat((self.values[layer], value), dim=2))
         return self.new_keys[-1], self.new_values[-1]
 
-    def extend(
-        self, x: Float[Tensor, "batch new *rest"] | Int[Tensor, "batch new"], count: int
-    ) -> Tensor:
+    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
         """Prepend the next layer's last `count` inputs to its new ones."""
         text = torch.cat((self.earlier[len(self.new_earlier)], x), dim=1)
         self.new_earlier.append(text[:, -count:])
@@ -95,23 +94,19 @@ class FunctionalCache(KVCache):
 
 
 class TracedContext(AttentionContext):
-    """A context that computes masks separately in each layer and finds a layer's
-    earlier inputs by their order.
-    """
+    """A context that computes masks separately in each layer."""
 
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
     ) -> Visibility:
         """Return the mask and bias for each query."""
-        if self.cache is None:
-            return self._of_whole_texts(x, pattern)
-        return self._of_new_tokens(x, pattern)
+        return self.see(x, pattern)
 
-    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
-        """Prepend a layer's last `count` inputs to its new ones."""
-        if self.cache is None:
-            return super().with_previous(layer, x, count)
-        return self.cache.extend(x, count)
+
+class TracedCacheContext(CachedContext):
+    """The same for tokens that continue the text in a cache."""
+
+    visibility = TracedContext.visibility
 
 
 CONTEXT_LENGTH = "context_length"
@@ -165,7 +160,7 @@ class DecoderStep(nn.Module):
         """
         keys, values, *earlier = state
         cache = FunctionalCache(keys, values, earlier)
-        logits = self.model(ids, TracedContext(cache=cache))[:, -1]
+        logits = self.model(ids, TracedCacheContext(cache))[:, -1]
         return logits, *cache.state()
 
     def state_names(self) -> list[str]:

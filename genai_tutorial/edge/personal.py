@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from genai_tutorial.alignment import LoRAConfig, add_lora
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.training import AdamW, TokenBatches, fit, warmup_linear
-from genai_tutorial.transformer import DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderLM, language_model_loss
 
 ENDINGS = (".txt", ".md", ".ipynb")
 
@@ -163,6 +163,7 @@ class RehearsalBatches:
     ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
         """Return the windows, and the same windows one token later."""
         is_old = torch.rand(self.batch_size, 1, generator=self._generator) < self.share
+        is_old = is_old.to(self.own.tokens.device)
         pairs = zip(next(self.own), next(self.old), strict=True)
         inputs, targets = (torch.where(is_old, old, own) for own, old in pairs)
         return inputs, targets
@@ -215,7 +216,7 @@ def personalize(
     fit(
         copy,
         batches,
-        _language_loss,
+        language_model_loss,
         AdamW(trained, lr=settings.learning_rate),
         steps=settings.steps,
         schedule=warmup_linear(settings.steps, settings.steps // 10),
@@ -264,11 +265,3 @@ def loss_change(
         for model in (before, after)
     )
     return LossChange(*losses)
-
-
-def _language_loss(
-    model: nn.Module,
-    inputs: Int[Tensor, "batch position"],
-    targets: Int[Tensor, "batch position"],
-) -> Float[Tensor, ""]:
-    return next_token_loss(model(inputs), targets)

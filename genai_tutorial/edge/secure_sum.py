@@ -98,7 +98,9 @@ def mask_update(
         mask = np.random.default_rng(int(seeds[client, other])).integers(
             MODULUS, size=len(row)
         )
-        row = row + (1 if client < other else -1) * torch.from_numpy(mask)
+        row = row + (1 if client < other else -1) * torch.from_numpy(mask).to(
+            row.device
+        )
     return row % MODULUS
 
 

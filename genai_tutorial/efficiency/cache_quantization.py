@@ -52,7 +52,7 @@ class QuantizedKVCache(KVCache):
         tokens), https://arxiv.org/abs/2401.18079
 
     >>> config = DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3)
-    >>> exact = KVCache(config, length=1000)
+    >>> exact = KVCache(*config.cache_sizes(length=1000))
     >>> cache = QuantizedKVCache(config, length=1000, bits=4)
     >>> cache.nbytes / (exact.keys.nbytes + exact.values.nbytes)  # of 32 bits
     0.2095
@@ -84,7 +84,10 @@ class QuantizedKVCache(KVCache):
             )
         self.block_size, self.residual, self.exact_sinks = block_size, residual, sinks
         self.blocks = 0  # how many blocks are quantized
-        super().__init__(config, batch_size, length, dtype, device)
+        sizes = config.cache_sizes(batch_size, length)
+        # A block stays until `residual` tokens have followed it.
+        slots = min(sizes[3], sinks + residual + block_size - 1)
+        super().__init__(*sizes, dtype, device, slots)
         shape = (
             *self.keys.shape[:3],
             self._blocks_of(self.length),
@@ -190,10 +193,6 @@ class QuantizedKVCache(KVCache):
     def _blocks_of(self, length: int) -> int:
         """Return how many blocks are quantized in a text of this length."""
         return max(0, length - self.exact_sinks - self.residual) // self.block_size
-
-    def _places(self, config: DecoderConfig, length: int) -> int:
-        # A block stays until `residual` tokens have followed it.
-        return min(length, self.exact_sinks + self.residual + self.block_size - 1)
 
 
 @torch.no_grad()

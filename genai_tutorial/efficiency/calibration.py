@@ -305,7 +305,9 @@ def _inverse_factor(
     if damping < 0:
         raise ValueError(f"damping must not be negative, got {damping}.")
     hessian = hessian.double()
-    diagonal = damping * hessian.diagonal().mean() * torch.ones(columns)
+    diagonal = (
+        damping * hessian.diagonal().mean() * torch.ones(columns, device=hessian.device)
+    )
     lower, failed = torch.linalg.cholesky_ex(hessian + diagonal.to(hessian).diag())
     if failed:
         raise ValueError(

@@ -21,6 +21,7 @@ from genai_tutorial.transformer import (
     FeedForward,
     MultiHeadAttention,
     RMSNorm,
+    SinkCache,
     activate,
     attention_weights,
     causal_mask,
@@ -130,7 +131,7 @@ class FusedLlamaBlock(nn.Module):
         """Apply attention and feed-forward, each with a residual connection."""
         is_single = x.shape[:2] == (1, 1)
         cache = None if context is None else context.cache
-        if cache is None or cache.rotates_on_reading or not is_single:
+        if cache is None or isinstance(cache, SinkCache) or not is_single:
             return self.plain(x, context)
         return self._read_one(x, context)
 

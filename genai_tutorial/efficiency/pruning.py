@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import progress_bar
-from genai_tutorial.training import CombinedOptimizer, train_step
+from genai_tutorial.training import CombinedOptimizer, train_step, training_loop
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderLM,
@@ -167,11 +166,10 @@ def heal(
     apply_masks(model, masks)
     model.train()
     losses = []
-    with progress_bar(total=steps, label="healing", show=progress) as bar:
-        for _, batch in zip(range(steps), batches, strict=False):
-            losses.append(train_step(model, batch, loss_fn, optimizer))
-            apply_masks(model, masks)
-            bar.update()
+    loop = training_loop(steps, label="healing", progress=progress)
+    for _, batch in zip(loop, batches, strict=False):
+        losses.append(train_step(model, batch, loss_fn, optimizer))
+        apply_masks(model, masks)
     model.eval()
     return losses
 
@@ -282,7 +280,7 @@ def narrow_feed_forward(
         raise ValueError(f"width must be from 1 to {config.hidden_width}, got {width}.")
     narrow = DecoderLM(
         replace(config, feed_forward=replace(config.feed_forward, width=width)), None
-    )
+    ).to(scores.device)
     state = model.state_dict()
     for layer, row in enumerate(scores):
         kept = row.topk(width).indices.sort().values

@@ -74,23 +74,12 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
 
 
 def wasserstein_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
-    """-E[f(G(z))]: the generator maximizes the score of its examples. The hinge loss
-    uses it, too.
+    """-E[f(G(z))]: the generator maximizes the score of its examples.
 
     Source: Arjovsky, Chintala and Bottou (2017), equation 3,
     https://arxiv.org/abs/1701.07875
     """
     return -fake.mean()
-
-
-def hinge_discriminator_loss(real: RealScores, fake: FakeScores) -> Float[Tensor, ""]:
-    """E[max(0, 1 - f(x))] + E[max(0, 1 + f(G(z)))]: only examples within the margin of
-    one contribute.
-
-    Source: Lim and Ye (2017), Geometric GAN, equation 14,
-        https://arxiv.org/abs/1705.02894
-    """
-    return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
 
 
 @dataclass(frozen=True)
@@ -106,10 +95,6 @@ class AdversarialLoss:
     generator: Callable[[FakeScores], Float[Tensor, ""]]
 
 
-MINIMAX = AdversarialLoss(logistic_discriminator_loss, minimax_generator_loss)
-"""The original minimax game: one player minimizes the value that the other maximizes.
-"""
-
 NON_SATURATING = AdversarialLoss(
     logistic_discriminator_loss, non_saturating_generator_loss
 )
@@ -117,6 +102,3 @@ NON_SATURATING = AdversarialLoss(
 
 WASSERSTEIN = AdversarialLoss(wasserstein_critic_loss, wasserstein_generator_loss)
 """The losses of the Wasserstein GAN, for a critic of limited slope."""
-
-HINGE = AdversarialLoss(hinge_discriminator_loss, wasserstein_generator_loss)
-"""The hinge losses, used by BigGAN."""

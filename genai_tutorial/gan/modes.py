@@ -9,6 +9,12 @@ from torch import Tensor
 
 from genai_tutorial.density import DiagonalGaussian, Mixture
 
+REACH = 3.0
+"""The largest distance from a mode's centre, in standard deviations."""
+
+FAIR_SHARE = 0.1
+"""The fraction of an equal share of the samples with which a mode counts as covered."""
+
 
 def gaussian_ring(
     modes: int = 8, radius: float = 2.0, deviation: float = 0.1
@@ -71,22 +77,18 @@ def count_modes(
     centres: Float[Tensor, "modes dim"],
     *,
     deviation: float,
-    reach: float = 3.0,
-    share: float = 0.1,
 ) -> ModeCount:
-    """Assign each sample to its nearest mode, if it is close enough, and count.
+    """Assign each sample to its nearest mode, if it is within three standard
+    deviations, and count.
 
     Papers often count a mode as covered if a single sample hits it. Among thousands of
-    samples some hit by chance, so here a mode needs a fraction of its fair share.
+    samples some hit by chance, so here a mode needs a tenth of its fair share.
 
     Args:
         deviation: Standard deviation of a mode in each direction.
-        reach: Maximum distance from the centre, in standard deviations.
-        share: Fraction of a fair share that a mode needs to count as covered, from 0 to
-            1; 0 for a single sample.
 
     Raises:
-        ValueError: If there are no samples, or a number is out of range.
+        ValueError: If there are no samples, or the deviation is not positive.
 
     Source: Srivastava et al. (2017), VEEGAN: reducing mode collapse in GANs using
         implicit variational learning, section 4.1, https://arxiv.org/abs/1705.07761
@@ -100,14 +102,11 @@ def count_modes(
     """
     if len(samples) == 0:
         raise ValueError("There are no samples to count: draw at least one.")
-    if not (deviation > 0 and reach > 0 and 0 <= share <= 1):
-        raise ValueError(
-            "deviation and reach must be greater than 0 and share from 0 to 1; got "
-            f"{deviation}, {reach} and {share}."
-        )
+    if not deviation > 0:
+        raise ValueError(f"deviation must be greater than 0, got {deviation}.")
     distance, nearest = torch.cdist(samples.double(), centres.double()).min(dim=1)
-    modes_hit = nearest[distance <= reach * deviation]
-    threshold = max(1, math.ceil(share * len(samples) / len(centres)))
+    modes_hit = nearest[distance <= REACH * deviation]
+    threshold = max(1, math.ceil(FAIR_SHARE * len(samples) / len(centres)))
     return ModeCount(
         torch.bincount(modes_hit, minlength=len(centres)), len(samples), threshold
     )

@@ -1,31 +1,43 @@
-"""Generation: sampling text from a language model's predictions."""
+"""Generation: sampling text from a language model's predictions.
 
-from .beam import Hypothesis, beam_search
-from .choosing import (
+Read `sampling` and `generate` first. `rollouts` and `prefix` answer many prompts at
+once, `search` chooses among several answers, `constrained` keeps to a regular
+expression, `speculative` saves forward passes, and `watermark` marks the text.
+"""
+
+from .constrained import ConstrainedText, Constraint, ForbiddenTokens, TokenMask
+from .generate import Decoder, Stop, StopAtText, draw, generate, stream
+from .json_schema import regex_from_schema
+from .prefix import generate_all, option_log_likelihoods, shared_length
+from .regular import NOTHING, Regex, derivative, matches, parse_regex
+from .rollouts import Rollouts, Score, generate_rollouts, join_rollouts, select_rollouts
+from .sampling import (
+    LogitsProcessor,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    next_token_probabilities,
+    no_repeat_ngram,
+    repetition_penalty,
+)
+from .search import (
     ChosenAnswer,
     ComputePoint,
+    Hypothesis,
     SampledAnswer,
     Weight,
     accuracy_per_tokens,
+    beam_search,
     best_of_samples,
     self_consistency,
     weighted_vote,
 )
-from .constrained import ConstrainedText, TokenMask
-from .constraint import Constraint, ForbiddenTokens
-from .generate import draw, generate, stream
-from .json_schema import regex_from_schema
-from .options import option_log_likelihoods
-from .penalties import LogitsProcessor, no_repeat_ngram, repetition_penalty
-from .prefix import generate_all, shared_length
-from .prompt_lookup import find_continuation, generate_with_lookup
-from .regular import derivative, matches
-from .regular_nodes import NOTHING, Regex
-from .regular_parser import parse_regex
-from .rollout_rows import join_rollouts, select_rollouts
-from .rollouts import Rollouts, Score, generate_rollouts
-from .sampling import keep_min_p, keep_top_k, keep_top_p, next_token_probabilities
-from .speculative import Speculation, generate_speculatively
+from .speculative import (
+    Speculation,
+    find_continuation,
+    generate_speculatively,
+    generate_with_lookup,
+)
 from .speculative_rule import (
     Accepted,
     acceptance_rate,
@@ -33,6 +45,11 @@ from .speculative_rule import (
     speculative_accept,
     speculative_speedup,
 )
-from .stopping import Decoder, Stop, StopAtText
-from .tournament import TournamentSampling, tournament
-from .watermark import Detection, GreenListWatermark, detection_z_score, tokens_needed
+from .watermark import (
+    Detection,
+    GreenListWatermark,
+    TournamentSampling,
+    detection_z_score,
+    tokens_needed,
+    tournament,
+)

@@ -1,22 +1,101 @@
-"""Constrained decoding: at each step, only tokens are drawn after which the text can
-still be completed to match a regular expression.
+"""Constraints, which say what tokens may come next, given what has been drawn so far:
+`ForbiddenTokens`, and `ConstrainedText`, after whose tokens the text can still be
+completed to match a regular expression.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from genai_tutorial.tokenization import BPETokenizer
 
-from .regular import advance, derivative
-from .regular_nodes import NOTHING, Regex
-from .regular_parser import parse_regex
+from .regular import NOTHING, Regex, advance, derivative, parse_regex
 
-FORBIDDEN = 1 << 30
+
+@runtime_checkable
+class Constraint(Protocol):
+    """The `Constraint` protocol: a rule that new tokens must follow.
+
+    It has no state: everything is computed from the row's new tokens, so the same
+    constraint serves any number of rows, calls and beams.
+    """
+
+    def allowed(self, drawn: Sequence[int], left: int) -> Bool[Tensor, "vocab"]:
+        """Return which tokens may follow; at least one must.
+
+        Args:
+            drawn: The tokens drawn for this row so far, without the prompt.
+            left: How many tokens may still be drawn, this one included.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ForbiddenTokens:
+    """The simplest constraint: some tokens are never drawn.
+
+    Attributes:
+        vocab_size: The number of tokens in the vocabulary.
+
+    Raises:
+        ValueError: If a token is not in the vocabulary, or all are forbidden.
+
+    >>> ForbiddenTokens([1], vocab_size=3).allowed([], left=5)
+    tensor([ True, False,  True])
+    """
+
+    tokens: Collection[int]
+    vocab_size: int
+
+    def __post_init__(self):
+        if wrong := [t for t in self.tokens if not 0 <= t < self.vocab_size]:
+            raise ValueError(
+                f"Tokens must be from 0 to {self.vocab_size - 1}, got {wrong}."
+            )
+        if len(set(self.tokens)) == self.vocab_size:
+            raise ValueError("At least one token must be allowed; all are forbidden.")
+
+    def allowed(self, drawn: Sequence[int], left: int) -> Bool[Tensor, "vocab"]:
+        """Return which tokens may follow: always the same ones."""
+        mask = torch.ones(self.vocab_size, dtype=torch.bool)
+        mask[list(self.tokens)] = False
+        return mask
+
+
+def mask_logits(
+    logits: Float[Tensor, "batch vocab"],
+    constraint: Constraint,
+    drawn: Sequence[Sequence[int]],
+    left: int,
+    running: Sequence[bool],
+) -> Float[Tensor, "batch vocab"]:
+    """Return the logits with -inf at each token that a row may not draw."""
+    masked = logits.clone()
+    for row, tokens in enumerate(drawn):
+        if not running[row]:
+            continue
+        allowed = constraint.allowed(tokens, left).to(logits.device)
+        if allowed.shape != logits.shape[1:]:
+            raise ValueError(
+                f"The model has {logits.shape[1]} tokens, the constraint "
+                f"{len(allowed)}: make it with the model's tokenizer."
+            )
+        if not allowed.any():
+            raise ValueError(
+                f"The constraint allows no token after {list(tokens)} with {left} left "
+                "to draw: give it an end token, or more tokens."
+            )
+        masked[row, ~allowed] = -torch.inf
+    return masked
+
+
+_FORBIDDEN = 1 << 30
 """The number of steps to the end behind a token that may not be drawn."""
-DEAD_END = FORBIDDEN - 1
+_DEAD_END = _FORBIDDEN - 1
 """The number of steps where no tokens spell the rest of the shortest text."""
 
 
@@ -98,17 +177,17 @@ class TokenMask:
         """Return which tokens may come next: those that keep a match possible, and the
         end token if the text matches as it is.
         """
-        return self.steps_to_end(state) < FORBIDDEN
+        return self.steps_to_end(state) < _FORBIDDEN
 
     def steps_to_end(self, state: Regex) -> Int[Tensor, "vocab"]:
         """Return how many steps suffice to end the text if a token is drawn now: this
-        one, those of the shortest rest, and the end token; `FORBIDDEN` for a token that
-        may not be drawn.
+        one, those of the shortest rest, and the end token; `_FORBIDDEN` for a token
+        that may not be drawn.
         """
         if state not in self._steps:
-            steps = torch.full((len(self.token_bytes),), FORBIDDEN, dtype=torch.int32)
+            steps = torch.full((len(self.token_bytes),), _FORBIDDEN, dtype=torch.int32)
             for token, after in self._continuations(state):
-                steps[token] = min(1 + self.tokens_to_end(after), DEAD_END)
+                steps[token] = min(1 + self.tokens_to_end(after), _DEAD_END)
             if state.nullable:
                 steps[self.end_token] = 1
             self._steps[state] = steps
@@ -116,7 +195,7 @@ class TokenMask:
 
     def tokens_to_end(self, state: Regex) -> int:
         """Return how many tokens end the text from here by the shortest way, the end
-        token included; `DEAD_END` if no tokens spell it.
+        token included; `_DEAD_END` if no tokens spell it.
 
         The rest of a shortest text is a shortest text again, and with alphabetical
         order among equals it is the one that is chosen, so each of its tokens brings
@@ -124,7 +203,7 @@ class TokenMask:
         """
         if state not in self._to_end:
             tokens = self.trie.longest_first(state.shortest)
-            self._to_end[state] = DEAD_END if tokens is None else len(tokens) + 1
+            self._to_end[state] = _DEAD_END if tokens is None else len(tokens) + 1
         return self._to_end[state]
 
     def _continuations(self, state: Regex) -> list[tuple[list[int], Regex]]:

@@ -1,6 +1,11 @@
-"""The generation loop: predict, draw a token, append it, repeat."""
+"""The generation loop: predict, draw a token, append it, repeat.
 
-from collections.abc import Collection, Iterator, Sequence
+`StopAtText` ends it at a text, which may be spread over several tokens or end inside
+one.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -8,10 +13,11 @@ from torch import Tensor, nn
 
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
-from .constraint import Constraint, mask_logits
-from .penalties import LogitsProcessor
-from .sampling import next_token_probabilities
-from .stopping import Stop
+from .constrained import Constraint, mask_logits
+from .sampling import LogitsProcessor, next_token_probabilities
+
+Stop = Callable[[Sequence[int]], bool]
+"""A function that says whether a row is finished, given the tokens drawn for it."""
 
 
 @torch.no_grad()
@@ -101,33 +107,18 @@ def stream(
     max_new_tokens: int,
     *,
     temperature: float | int = 1.0,
-    top_k: int | None = None,
     top_p: float | int | None = None,
-    min_p: float | int | None = None,
-    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
-    stop: Stop | None = None,
     constraint: Constraint | None = None,
     generator: torch.Generator | None = None,
     cache: KVCache | None = None,
 ) -> Iterator[int]:
     """Yield the tokens that continue one text, each as soon as it is drawn; a stop
-    token ends it and is not yielded, nor is the token that completes a text to stop at.
+    token ends it and is not yielded.
 
     Args:
         model: See `generate`, as for all arguments but the last.
         prompt_ids: The whole text so far.
-        max_new_tokens: Maximum number of tokens to add.
-        temperature: 0 is greedy decoding.
-        top_k: Keep this many tokens.
-        top_p: Keep the smallest set of tokens with this probability.
-        min_p: Keep the tokens at least this many times as probable as the best.
-        processor: Changes the logits according to the text so far, prompt included,
-            such as a `repetition_penalty`.
-        stop_tokens: The tokens that end the text.
-        stop: Says whether the new tokens end the text.
-        constraint: Says which tokens may be drawn.
-        generator: Random generator of the draws.
         cache: A cache from `model.make_cache()`. In a conversation, pass the same one
             with each longer version of the text, and only the new tokens are processed.
             None makes a new cache.
@@ -147,17 +138,13 @@ def stream(
     drawn: list[int] = []
     for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
-        if processor is not None:
-            logits = processor(logits, ids)
         if constraint is not None:
             logits = mask_logits(logits, constraint, [drawn], left, [True])
-        chosen = draw(
-            next_token_probabilities(logits, temperature, top_k, top_p, min_p),
-            generator,
-        ).to(ids)
+        probabilities = next_token_probabilities(logits, temperature, top_p=top_p)
+        chosen = draw(probabilities, generator).to(ids)
         token = int(chosen)
         drawn.append(token)
-        if token in stop_tokens or (stop is not None and stop(drawn)):
+        if token in stop_tokens:
             return
         yield token
         ids = torch.cat((ids, chosen[None]), dim=1)
@@ -193,3 +180,56 @@ def _check(prompt_ids: Tensor, max_new_tokens: int) -> None:
         )
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """The `Decoder` protocol: anything that turns tokens into text, such as a
+    tokenizer.
+    """
+
+    def decode(self, ids: list[int]) -> str:
+        """Return the text of the tokens."""
+        ...
+
+
+class StopAtText:
+    r"""Stops a row as soon as its new text contains one of the given texts.
+
+    Args:
+        tokenizer: Decodes the tokens.
+
+    Raises:
+        ValueError: If there is no text, or one is empty.
+
+    >>> from genai_tutorial.tokenization import CharacterTokenizer
+    >>> tokenizer = CharacterTokenizer.from_text("return x\n\ndef f")
+    >>> stop = StopAtText(tokenizer, ["\ndef "])
+    >>> stop(tokenizer.encode("return x\nde")), stop(tokenizer.encode("\ndef "))
+    (False, True)
+    >>> stop.cut("return x\ndef f")
+    'return x'
+    """
+
+    def __init__(self, tokenizer: Decoder, texts: Sequence[str]):
+        if isinstance(texts, str):
+            raise ValueError(f"texts must be a list of texts, got the text {texts!r}.")
+        if not texts or not all(texts):
+            raise ValueError(
+                "There must be at least one text to stop at, and none may be empty; "
+                f"got {list(texts)}."
+            )
+        self.tokenizer, self.texts = tokenizer, tuple(texts)
+        # Each token has at least one byte, so a text that the newest token completes
+        # began at most this many tokens ago.
+        self._longest = max(len(text.encode()) for text in self.texts)
+
+    def __call__(self, drawn: Sequence[int]) -> bool:
+        """Return whether one of the texts is in the last tokens."""
+        end = self.tokenizer.decode(list(drawn[-self._longest :]))
+        return any(text in end for text in self.texts)
+
+    def cut(self, text: str) -> str:
+        """Return the text up to the first of the texts to stop at."""
+        ends = [text.find(stop) for stop in self.texts]
+        return text[: min((end for end in ends if end >= 0), default=len(text))]

@@ -1,5 +1,6 @@
 """Many prompts with one beginning: the shared prefix is read once, and its keys and
-values are copied to every row.
+values are copied to every row; then each prompt gets an answer, or given options get a
+score.
 
 Fifty questions with the same eight demonstrations differ in their last few tokens only.
 Read one by one, the demonstrations are most of the work; read once, they cost as much
@@ -16,10 +17,9 @@ from torch import Tensor
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
-from .constraint import Constraint, mask_logits
-from .generate import draw
+from .constrained import Constraint, mask_logits
+from .generate import Stop, draw
 from .sampling import next_token_probabilities
-from .stopping import Stop
 
 
 @torch.no_grad()
@@ -61,7 +61,9 @@ def generate_all(
         with PagedAttention, section 4.4 (shared prefix),
         https://arxiv.org/abs/2309.06180
     """
-    room = _checked_room(model, prompts, max_new_tokens, batch_size)
+    room = room_for(model, prompts, max_new_tokens)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if constraints is not None and len(constraints) != len(prompts):
         raise ValueError(
             f"There are {len(prompts)} prompts and {len(constraints)} constraints: "
@@ -154,27 +156,84 @@ def read_rows(
     return model.read(ids, AttentionContext.cached(cache, new))
 
 
-def _checked_room(
+@torch.no_grad()
+def option_log_likelihoods(
     model: DecoderLM,
     prompts: Sequence[Sequence[int]],
-    max_new_tokens: int,
-    batch_size: int,
+    options: Sequence[Sequence[int]],
+    batch_size: int = 64,
+) -> Float[Tensor, "prompt option"]:
+    r"""Return the log-likelihood of each option after each prompt, in nats.
+
+    $$\log p(o \mid x) = \sum_i \log p(o_i \mid x, o_1, \ldots, o_{i-1})$$
+
+    It is the sum over the option's tokens, so a longer option starts at a disadvantage.
+    Options that differ in their last token only need one pass: that token is never
+    read, only predicted.
+
+    Args:
+        options: The tokens of each option. A space between prompt and option belongs to
+            the option, because in most vocabularies it is part of a word's first token.
+        batch_size: Maximum number of rows in a batch.
+
+    Raises:
+        ValueError: If there is no prompt or no option, one is empty, a prompt with an
+            option does not fit into the context window, or `batch_size` is below 1.
+
+    Source: Brown et al., Language Models are Few-Shot Learners, section 2.4
+        (completion likelihood), https://arxiv.org/abs/2005.14165
+    """
+    if not (options and all(options)) or batch_size < 1:
+        raise ValueError(
+            "There must be at least one option, of one token or more each, and "
+            f"batch_size at least 1; got {len(options)} options and {batch_size}."
+        )
+    room_for(model, prompts, max(map(len, options)))
+    shared = shared_length(prompts)
+    # for each text to read, the prompts and options that it serves
+    served: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+    for number, prompt in enumerate(prompts):
+        for place, option in enumerate(options):
+            text = (*prompt, *option[:-1])
+            served.setdefault(text, []).append((number, place))
+    texts = sorted(served, key=len)
+    prefix = read_prefix(model, prompts[0][:shared], len(texts[-1]))
+    scores = torch.zeros(len(prompts), len(options))
+    for start in range(0, len(texts), batch_size):
+        batch = texts[start : start + batch_size]
+        cache = copy_rows(prefix, len(batch))
+        hidden = read_rows(model, cache, [text[shared:] for text in batch])
+        wanted = [
+            (row, len(prompts[number]) - 1 - shared + step, token, number, place)
+            for row, text in enumerate(batch)
+            for number, place in served[text]
+            for step, token in enumerate(options[place])
+        ]
+        rows, positions, tokens, numbers, places = torch.tensor(wanted).T
+        log_probs = model.logits(hidden[rows, positions][:, None])[:, 0].log_softmax(-1)
+        chosen = log_probs[torch.arange(len(tokens)), tokens].float().cpu()
+        scores.index_put_((numbers, places), chosen, accumulate=True)
+    return scores
+
+
+def room_for(
+    model: DecoderLM, prompts: Sequence[Sequence[int]], new_tokens: int
 ) -> int:
+    """Return the number of tokens of the longest prompt and its answer, or raise a
+    ValueError if a prompt is empty or they don't fit into the context window.
+    """
     if not prompts or not all(prompts):
         raise ValueError(
             "There must be at least one prompt, of one token or more each; got "
             f"{len(prompts)} prompts."
         )
-    if max_new_tokens < 1 or batch_size < 1:
-        raise ValueError(
-            "max_new_tokens and batch_size must be at least 1, got "
-            f"{max_new_tokens} and {batch_size}."
-        )
+    if new_tokens < 1:
+        raise ValueError(f"An answer has at least 1 token, got {new_tokens}.")
     longest, window = max(map(len, prompts)), model.config.context_length
-    if longest + max_new_tokens > window:
+    if longest + new_tokens > window:
         raise ValueError(
             f"The model sees at most {window} tokens at once; the longest prompt has "
-            f"{longest}, and an answer may have {max_new_tokens}. Use fewer "
-            "demonstrations, or ask for shorter answers."
+            f"{longest}, and an answer may have {new_tokens}. Use shorter prompts, "
+            "with fewer demonstrations, or ask for shorter answers."
         )
-    return longest + max_new_tokens
+    return longest + new_tokens

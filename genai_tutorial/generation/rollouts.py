@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
-from .constraint import Constraint, mask_logits
-from .generate import draw
-from .prefix import copy_rows, read_prefix, shared_length
+from .constrained import Constraint, mask_logits
+from .generate import Stop, draw
+from .prefix import copy_rows, read_prefix, room_for, shared_length
 from .sampling import next_token_probabilities
-from .stopping import Stop
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,8 @@ class Rollouts:
 
     def answers(self) -> list[list[int]]:
         """Return the tokens of each answer, without its end token."""
-        starts, ends = (
-            self.prompt_lengths.tolist(),
-            (self.lengths - self.finished.long()).tolist(),
-        )
+        starts = self.prompt_lengths.tolist()
+        ends = (self.lengths - self.finished.long()).tolist()
         return [
             row[start:end]
             for row, start, end in zip(self.ids.tolist(), starts, ends, strict=True)
@@ -82,8 +80,6 @@ def generate_rollouts(
     end_token: int,
     temperature: float | int = 1.0,
     top_k: int | None = None,
-    top_p: float | int | None = None,
-    min_p: float | int | None = None,
     stop: Stop | None = None,
     constraint: Constraint | None = None,
     share_prefix: bool = False,
@@ -94,12 +90,10 @@ def generate_rollouts(
     Args:
         prompts: The tokens of each prompt; their lengths may differ.
         max_new_tokens: Maximum number of tokens in an answer, its end token included.
-        temperature: See `next_token_probabilities`, as for the next three. `log_probs`
-            are always those of the model itself, at temperature 1 and with every token
+        temperature: See `next_token_probabilities`, as for `top_k`. `log_probs` are
+            always those of the model itself, at temperature 1 and with every token
             allowed, so use 1 to learn from the rollouts; 0 gives the greedy answers.
         top_k: Keep this many tokens.
-        top_p: Keep the smallest set of tokens with this probability.
-        min_p: Keep the tokens at least this many times as probable as the best.
         stop: Says whether an answer's tokens finish it, such as a `StopAtText`; the
             answer still contains the text that it stopped at.
         constraint: Says which tokens an answer may continue with, such as a
@@ -112,9 +106,10 @@ def generate_rollouts(
         ValueError: If there is no prompt, one is empty, a prompt with its answer may
             not fit into the context window, or the constraint leaves a row no token.
     """
-    longest = _checked_longest(model, prompts, max_new_tokens)
+    room = room_for(model, prompts, max_new_tokens)
+    longest = room - max_new_tokens
     device = model.token_embedding.weight.device
-    batch, room = len(prompts), longest + max_new_tokens
+    batch = len(prompts)
     rows = torch.arange(batch, device=device)
     prompt_lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     ids = torch.tensor(
@@ -137,9 +132,7 @@ def generate_rollouts(
         masked = logits
         if constraint is not None:
             masked = mask_logits(logits, constraint, drawn, left, running.tolist())
-        probabilities = next_token_probabilities(
-            masked, temperature, top_k, top_p, min_p
-        )
+        probabilities = next_token_probabilities(masked, temperature, top_k)
         chosen = draw(probabilities, generator).to(ids)
         ids[rows, lengths] = torch.where(running, chosen, PADDING)
         log_probs[rows, lengths - 1] += (
@@ -166,22 +159,40 @@ def generate_rollouts(
     )
 
 
-def _checked_longest(
-    model: DecoderLM, prompts: Sequence[Sequence[int]], max_new_tokens: int
-) -> int:
-    if not prompts or not all(prompts):
-        raise ValueError(
-            "There must be at least one prompt, of one token or more each; got "
-            f"{len(prompts)} prompts."
-        )
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens must be at least 1, got {max_new_tokens}.")
-    longest = max(map(len, prompts))
-    if longest + max_new_tokens > model.config.context_length:
-        raise ValueError(
-            f"The model sees at most {model.config.context_length} tokens at once; the "
-            f"longest prompt has {longest}, "
-            f"and an answer may have {max_new_tokens}. Ask for shorter answers, or "
-            "leave out long prompts."
-        )
-    return longest
+def select_rollouts(rollouts: Rollouts, rows: Int[Tensor, "part"]) -> Rollouts:
+    """Return some rows of rollouts, in the given order, without positions that are
+    padding in all of them.
+    """
+    longest = int(rollouts.lengths[rows].max())
+    return Rollouts(
+        rollouts.ids[rows, :longest],
+        rollouts.prompt_lengths[rows],
+        rollouts.lengths[rows],
+        rollouts.finished[rows],
+        rollouts.log_probs[rows, : longest - 1],
+        None if rollouts.stopped is None else rollouts.stopped[rows],
+    )
+
+
+def join_rollouts(parts: Sequence[Rollouts]) -> Rollouts:
+    """Return the rows of several rollouts as one, with padding up to the longest row.
+
+    Raises:
+        ValueError: If there are no parts.
+    """
+    if not parts:
+        raise ValueError("There must be at least one part to join, got none.")
+    longest = max(part.ids.shape[1] for part in parts)
+    stopped = [part.stopped for part in parts if part.stopped is not None]
+
+    def pad(numbers: Tensor, length: int) -> Tensor:
+        return functional.pad(numbers, (0, length - numbers.shape[1]), value=PADDING)
+
+    return Rollouts(
+        torch.cat([pad(part.ids, longest) for part in parts]),
+        torch.cat([part.prompt_lengths for part in parts]),
+        torch.cat([part.lengths for part in parts]),
+        torch.cat([part.finished for part in parts]),
+        torch.cat([pad(part.log_probs, longest - 1) for part in parts]),
+        torch.cat(stopped) if len(stopped) == len(parts) else None,
+    )

@@ -1,13 +1,15 @@
 """Speculative decoding: a cheap draft proposes several tokens, and the target model
-checks them all in one forward pass.
+checks them all in one forward pass. The draft is a smaller model, or tokens copied from
+the text itself (prompt lookup).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
@@ -15,10 +17,13 @@ from .generate import draw, next_token_logits
 from .sampling import next_token_probabilities
 from .speculative_rule import speculative_accept
 
-Draft = Callable[[Tensor, int], tuple[Tensor, Tensor]]
+_Draft = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 """Called as `draft(ids, count)` with the text so far; returns up to `count` tokens that
 may continue it, and the probabilities that each was drawn from.
 """
+
+
+_LONGEST_ENDING = 3  # of the text, which prompt lookup looks for
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def generate_speculatively(
         )
     sampling = Sampling(temperature, top_k, top_p)
     _check(draft, prompt_ids, max_new_tokens, drafted)
-    proposes = model_draft(
+    proposes = _model_draft(
         draft, prompt_ids.shape[1] + max_new_tokens, sampling, generator
     )
     return speculate(
@@ -133,7 +138,7 @@ def generate_speculatively(
 @torch.no_grad()
 def speculate(
     target: DecoderLM,
-    draft: Draft,
+    draft: _Draft,
     prompt_ids: Int[Tensor, "batch position"],
     max_new_tokens: int,
     *,
@@ -171,12 +176,12 @@ def speculate(
     return Speculation(ids, ids.shape[1] - start, passes, checked, accepted)
 
 
-def model_draft(
+def _model_draft(
     model: DecoderLM,
     length: int,
     sampling: Sampling,
     generator: torch.Generator | None = None,
-) -> Draft:
+) -> _Draft:
     """Return a draft that draws its tokens one at a time from a smaller model."""
     cache: KVCache = model.make_cache(1, length)
 
@@ -191,6 +196,91 @@ def model_draft(
             chosen = draw(probabilities, generator).to(ids)
             ids = torch.cat((ids, chosen[:, None]), dim=1)
         return ids[:, start:], _stack(drawn_from, model)
+
+    return propose
+
+
+def find_continuation(ids: Sequence[int], count: int) -> list[int]:
+    """Return up to `count` tokens that followed the last tokens of a text where they
+    occurred before; nothing if they did not.
+
+    The longest of the text's endings that occurs twice decides, and of its occurrences
+    the last one.
+
+    Args:
+        ids: The text so far.
+        count: Maximum number of tokens to return.
+
+    Raises:
+        ValueError: If `count` is negative.
+
+    Source: Saxena, Prompt Lookup Decoding,
+        https://github.com/apoorvumang/prompt-lookup-decoding
+
+    >>> find_continuation([5, 6, 7, 8, 9, 5, 6], count=2)
+    [7, 8]
+    >>> find_continuation([5, 6, 7], count=2)
+    []
+    """
+    if count < 0:
+        raise ValueError(f"count must be 0 or more, got {count}.")
+    ids = list(ids)
+    for size in range(min(_LONGEST_ENDING, len(ids) - 1), 0, -1):
+        ending = ids[-size:]
+        for start in range(len(ids) - size - 1, -1, -1):
+            if ids[start : start + size] == ending:
+                return ids[start + size :][:count]
+    return []
+
+
+def generate_with_lookup(
+    target: DecoderLM,
+    prompt_ids: Int[Tensor, "batch position"],
+    max_new_tokens: int,
+    *,
+    drafted: int = 4,
+    stop_tokens: Collection[int] = (),
+) -> Speculation:
+    """Continue a prompt as the target model would by greedy decoding, with drafts
+    copied from the text.
+
+    It pays where the answer repeats the prompt: quoting, editing, summarizing. Copying
+    is a draft that is certain of its tokens, so the rule of speculative sampling holds
+    with q = 1.
+
+    Args:
+        target: The model whose text is wanted.
+        prompt_ids: The prompt, one row of one token or more.
+        max_new_tokens: Maximum number of tokens to add.
+        drafted: Maximum number of tokens that are copied per round.
+        stop_tokens: The tokens that end the text; they are part of it.
+
+    Raises:
+        ValueError: If the text does not fit into the context window, the target's cache
+            cannot `rewind`, or a number is out of range.
+
+    Source: Saxena, Prompt Lookup Decoding,
+        https://github.com/apoorvumang/prompt-lookup-decoding
+    """
+    return speculate(
+        target,
+        _copying_draft(target),
+        prompt_ids,
+        max_new_tokens,
+        drafted=drafted,
+        sampling=Sampling(temperature=0),
+        stop_tokens=stop_tokens,
+    )
+
+
+def _copying_draft(target: DecoderLM) -> _Draft:
+    """Return a draft that copies the tokens of `find_continuation`."""
+
+    def propose(ids: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        copied = find_continuation(ids[0].tolist(), count)
+        tokens = ids.new_tensor([copied], dtype=torch.long)
+        certain = functional.one_hot(tokens, target.config.vocab_size)
+        return tokens, certain.to(target.token_embedding.weight.dtype)
 
     return propose
 

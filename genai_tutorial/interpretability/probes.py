@@ -17,6 +17,7 @@ from genai_tutorial.transformer import (
     alibi_bias,
     attention,
     causal_mask,
+    rotary_frequencies,
 )
 
 
@@ -92,6 +93,7 @@ def within_between_auc_interval(
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}.")
+    similarities, labels = similarities.cpu(), labels.cpu()  # where the draws are made
     first, second, same = _pairs(labels)
     values = similarities[first, second]
     within, between = values[same, None], values[None, ~same]
@@ -223,7 +225,7 @@ class PositionReader(nn.Module):
         nn.init.normal_(self.learned.weight, std=0.5)
         self.sinusoidal = SinusoidalPositions(128, width)
         # The texts are short, so the slowest angles of base 10,000 would never turn.
-        self.rotary = RotaryEmbedding(width // HEADS, 2048, base=100)
+        self.rotary = RotaryEmbedding(rotary_frequencies(width // HEADS, 100), 2048)
 
     def forward(
         self, ids: Int[Tensor, "batch position"]
@@ -236,8 +238,10 @@ class PositionReader(nn.Module):
         if self.positions == "rotary":
             query, key = self.rotary(query), self.rotary(key)
         length = ids.shape[1]
-        mask = causal_mask(length) if self.causal else None
-        bias = alibi_bias(HEADS, length) if self.positions == "ALiBi" else None
+        mask = causal_mask(length, ids.device) if self.causal else None
+        bias = None
+        if self.positions == "ALiBi":
+            bias = alibi_bias(HEADS, length, ids.device)
         mixed = attention(query, key, value, mask, bias)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
@@ -267,8 +271,9 @@ def train_reader(
     """
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=learning_rate)
+    device = next(reader.parameters()).device
     for _ in range(steps):
-        ids, targets = draw(batch_size, generator)
+        ids, targets = (x.to(device) for x in draw(batch_size, generator))
         logits = reader(ids)
         loss = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED

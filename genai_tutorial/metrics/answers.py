@@ -149,6 +149,7 @@ def winners_curse(
             f"got {candidates} candidates, {splits} splits, and {development} of "
             f"{items} items to choose by."
         )
+    right = right.cpu()  # small, and the generator draws there
     generator = torch.Generator().manual_seed(seed)
     sums = torch.zeros(4, dtype=torch.float64)
     for _ in range(splits):

@@ -145,7 +145,7 @@ def copy_test(
         len(train) + len(held_out), generator=torch.Generator().manual_seed(seed)
     )
     pool = torch.cat([train, held_out])[order]
-    nearest = order[nearest_neighbours(samples, pool).indices[:, 0]]
+    nearest = order[nearest_neighbours(samples, pool).indices[:, 0].cpu()]
     images, hits = np.unique(nearest.numpy(), return_counts=True)
     is_train = images < len(train)
     expected = len(train) / len(pool)

@@ -222,7 +222,7 @@ def _t_probability(reach: float, degrees: int) -> float:
 
 
 def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
-    data = torch.as_tensor(values, dtype=torch.float64)
+    data = torch.as_tensor(values, dtype=torch.float64, device="cpu")
     if data.ndim != 1 or len(data) < 2:
         raise ValueError(
             "values must be a list of at least 2 numbers, one for each seed, got "

@@ -51,9 +51,9 @@ def roc_curve(
     order = scores.argsort(descending=True, stable=True)
     sorted_scores, hits = scores[order].double(), positive[order].double()
     # Equal scores pass the threshold together, so only the last of them is a point.
-    last = torch.ones(len(scores), dtype=torch.bool)
+    last = torch.ones_like(positive)
     last[:-1] = sorted_scores[1:] != sorted_scores[:-1]
-    zero = torch.zeros(1, dtype=torch.float64)
+    zero = sorted_scores.new_zeros(1)
     return ROCCurve(
         torch.cat((zero + torch.inf, sorted_scores[last])),
         torch.cat((zero, (1 - hits).cumsum(0)[last] / (1 - hits).sum())),
@@ -249,9 +249,9 @@ def risk_coverage(
         )
     order = confidence.argsort(descending=True, stable=True)
     sorted_confidence, errors = confidence[order].double(), wrong[order].double()
-    answered = torch.arange(1, len(order) + 1, dtype=torch.float64)
+    answered = torch.arange(1, len(order) + 1, dtype=torch.float64, device=order.device)
     # Equal confidences pass the threshold together.
-    last = torch.ones(len(order), dtype=torch.bool)
+    last = torch.ones_like(wrong)
     last[:-1] = sorted_confidence[1:] != sorted_confidence[:-1]
     return RiskCoverage(
         sorted_confidence[last],

@@ -219,7 +219,7 @@ class ImageReader(NamedTuple):
         hidden = decoder.read(ids, AttentionContext.cached(cache, lengths))
         hidden = hidden[torch.arange(len(ids)), lengths - 1][:, None]
         drawn: list[Tensor] = []
-        finished = torch.zeros(len(ids), dtype=torch.bool)
+        finished = torch.zeros_like(lengths, dtype=torch.bool)
         while True:
             token = decoder.logits(hidden).argmax(dim=-1)
             drawn.append(token)
@@ -236,7 +236,8 @@ class ImageReader(NamedTuple):
         ids = torch.full((len(rows), int(lengths.max())), self.tokenizer.PADDING)
         for place, row in enumerate(rows):
             ids[place, : len(row)] = torch.tensor(row)
-        return ids, lengths
+        device = next(self.model.parameters()).device
+        return ids.to(device), lengths.to(device)
 
 
 def _check_pairs(squares: Tensor, questions: Sequence[str]) -> None:

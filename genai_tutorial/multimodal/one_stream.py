@@ -275,8 +275,10 @@ class StreamModel(nn.Module):
         if guidance != 1 and empty is None:
             raise ValueError("Guidance needs an empty caption to lead away from.")
         n, first = len(captions), self.vocabulary.first_code
+        device = next(self.parameters()).device
         if guidance != 1:
             captions = torch.cat([captions, empty.expand(n, -1)])
+        captions = captions.to(device)
         start = captions.new_full((len(captions), 1), self.vocabulary.image_start)
         unread, drawn = torch.cat([captions, start], dim=1), []
         cache = self.decoder.make_cache(len(captions), unread.shape[1] + codes)
@@ -287,6 +289,9 @@ class StreamModel(nn.Module):
                 told, untold = logits.split(n)
                 logits = untold + guidance * (told - untold)
             chances = (logits / temperature).softmax(dim=1)
-            drawn.append(torch.multinomial(chances, 1, generator=generator))
+            code = torch.multinomial(
+                chances.to(generator.device), 1, generator=generator
+            )
+            drawn.append(code.to(device))
             unread = (drawn[-1] + first).repeat(len(captions) // n, 1)
         return torch.cat(drawn, dim=1)

@@ -204,9 +204,9 @@ def denoising_errors(
         raise ValueError("times must name at least one timestep, got none.")
     generator = torch.Generator().manual_seed(seed)
     denoise = Denoiser(model, path, prediction, condition)
-    errors = torch.zeros(len(x0))
+    errors = torch.zeros(len(x0), device=x0.device)
     for t in times:
-        noise = torch.randn(x0.shape, generator=generator)
+        noise = torch.randn(x0.shape, generator=generator).to(x0.device)
         predicted = denoise(path.add_noise(x0, noise, t), t).x0
         errors += (predicted - x0).square().mean(dim=(1, 2, 3))
     return errors / len(times)

@@ -35,7 +35,7 @@ from .recipe import (
     load_recipe,
 )
 from .sampling import parse_options, sample
-from .shakespeare import held_out_loss, language_model_loss
+from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_SCHEDULE, draw_scenes
 from .shapes_video import LatentVideo

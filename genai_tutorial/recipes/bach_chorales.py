@@ -152,7 +152,9 @@ def window_losses(
     model: MultiStreamLM, windows: ChoraleWindows
 ) -> Float[Tensor, " window"]:
     """Return the cross-entropy of each window in nats per step, summed over voices."""
-    return stream_losses(model, windows.codes, windows.features).sum(dim=1)
+    device = next(model.parameters()).device
+    codes, features = windows.codes.to(device), windows.features.to(device)
+    return stream_losses(model, codes, features).sum(dim=1)
 
 
 DELAYED = CodebookPattern.delayed(4)

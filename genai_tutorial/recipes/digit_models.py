@@ -32,6 +32,7 @@ from genai_tutorial.training import (
     EMA,
     AdamW,
     AdversarialHistory,
+    Players,
     TensorBatches,
     draw_noise,
     fit_adversarial,
@@ -265,10 +266,9 @@ class GANRecipe(Recipe):
         generator = self.build().to(run.device)
         discriminator = DigitDiscriminator(self.config, self.seed + 1).to(run.device)
         average = EMA(generator, self.ema_decay)
-        history = fit_adversarial(
+        players = Players(
             generator,
             discriminator,
-            batches,
             NON_SATURATING,
             AdamW(
                 generator.parameters(),
@@ -277,12 +277,16 @@ class GANRecipe(Recipe):
                 weight_decay=self.weight_decay,
             ),
             AdamW(discriminator.parameters(), self.learning_rate, betas=(0.0, 0.99)),
-            steps=run.steps,
-            noise=torch.Generator().manual_seed(self.seed),
+            torch.Generator().manual_seed(self.seed),
             penalty=lambda judge, real, _, labels: (
                 self.penalty * r1_penalty(judge, real, labels)
             ),
             penalty_every=self.penalty_every,
+        )
+        history = fit_adversarial(
+            players,
+            batches,
+            steps=run.steps,
             schedule=self.schedule().over(run.steps),
             ema=average,
             checkpoint=replace(
@@ -335,9 +339,8 @@ def generate_digits(
     model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
 ) -> Float[Tensor, "count 28 28"]:
     """Generate one digit per label, in one forward pass."""
-    return model(
-        draw_noise(model, len(labels), torch.Generator().manual_seed(seed)), labels
-    )
+    noise = draw_noise(model, len(labels), torch.Generator().manual_seed(seed))
+    return model(noise, labels.to(noise.device))
 
 
 class AugmentedBatches:

@@ -54,7 +54,8 @@ class ImageAutoencoderRecipe(Recipe):
             generators=[generator],
         )
         trained.model.set_scaling_factor(
-            images[:: len(images) // 2000 + 1], torch.Generator().manual_seed(self.seed)
+            images[:: len(images) // 2000 + 1].to(run.device),
+            torch.Generator().manual_seed(self.seed),
         )
         return trained
 

@@ -266,9 +266,8 @@ class FamilyGAN(GANRecipe, FamilyRecipe):
     ) -> Float[Tensor, "count 28 28"]:
         """Draw all images in one pass."""
         noise = draw_noise(model, count, torch.Generator().manual_seed(seed))
-        return from_levels(
-            requantize(model(noise, torch.zeros(count, dtype=torch.long)))
-        )
+        labels = torch.zeros(count, dtype=torch.long, device=noise.device)
+        return from_levels(requantize(model(noise, labels)))
 
     def log_likelihoods(self, model: DigitGenerator, levels: Levels, seed: int) -> None:
         """Return None: a GAN has no likelihood."""

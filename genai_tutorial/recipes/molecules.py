@@ -123,9 +123,9 @@ class MoleculeRecipe(DecoderRecipe):
             evaluate=lambda model: float(
                 supervised_loss(
                     model,
-                    unseen.ids[:100],
-                    unseen.is_text[:100],
-                    unseen.documents[:100],
+                    unseen.ids[:100].to(run.device),
+                    unseen.is_text[:100].to(run.device),
+                    unseen.documents[:100].to(run.device),
                 )
             ),
             evaluate_every=400,
@@ -305,7 +305,8 @@ class Molecules3DRecipe(TextRecipe):
             sizes = draw_sizes(train, count, generator)
         else:
             sizes = torch.full((count,), options.atoms)
-        return sample_molecules(loaded, sizes, options.steps, generator)
+        device = next(loaded.parameters()).device
+        return sample_molecules(loaded, sizes.to(device), options.steps, generator)
 
     def write(
         self, loaded: EquivariantNetwork, options: StructureOptions, seed: int
@@ -347,7 +348,9 @@ def held_out_molecule_loss(
     mask: Bool[Tensor, "batch atom"],
 ) -> float:
     """Return the loss with the same noise every time, and timesteps spread evenly."""
-    timesteps = torch.linspace(0, 999, len(x)).round().to(x.device)
+    device = next(model.parameters()).device
+    x, mask = x.to(device), mask.to(device)
+    timesteps = torch.linspace(0, 999, len(x)).round().to(device)
     generator = torch.Generator().manual_seed(0)
     return float(
         molecule_loss(model, x, mask, generator=generator, timesteps=timesteps)

@@ -112,7 +112,8 @@ class PaddleWorldRecipe(Recipe):
 
     def fit(self, run: RunSettings) -> Trained:
         started = time.perf_counter()
-        model, world = self.build(), PaddleWorld(self.games, self.seed)
+        model = self.build().to(run.device)
+        world = PaddleWorld(self.games, self.seed)
         generator = torch.Generator().manual_seed(self.seed)
         recording, notes = None, []
         for number in range(self.rounds):

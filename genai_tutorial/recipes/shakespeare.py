@@ -5,8 +5,8 @@ plays.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Int
+from torch import Tensor
 
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import SOURCE
@@ -16,7 +16,7 @@ from genai_tutorial.training import (
     TokenBatches,
     parallel,
 )
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
 from .sampling import DecoderRecipe, TextOptions, continue_text
@@ -98,15 +98,6 @@ class LanguageRecipe(DecoderRecipe):
     ) -> str:
         ids = loaded[1].encode(options.prompt)
         return options.prompt + continue_text(loaded, ids, options, seed)
-
-
-def language_model_loss(
-    model: nn.Module,
-    inputs: Int[Tensor, "batch position"],
-    targets: Int[Tensor, "batch position"],
-) -> Float[Tensor, ""]:
-    """Return the loss of a language model on a batch of windows, for `fit`."""
-    return next_token_loss(model(inputs), targets)
 
 
 def held_out_loss(model: DecoderLM, tokens: Int[Tensor, " length"]) -> float:

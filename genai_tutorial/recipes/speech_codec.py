@@ -58,7 +58,7 @@ class SpeechCodecRecipe(Recipe):
         codec = self.build().to(run.device)
         with torch.no_grad():
             first = codec.vectors(examples[: 8 * self.batch_size].to(run.device))
-        codec.quantizer.start(first.cpu(), generator)
+        codec.quantizer.start(first, generator)
         return run.fit(
             self,
             parallel(codec),

@@ -44,7 +44,8 @@ def continuation_log_likelihoods(
     for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
         ids[place, : len(row)] = torch.tensor(row)
         is_answer[place, len(prompt) : len(row)] = True
-    return answer_log_probs(model, ids, is_answer)
+    device = model.token_embedding.weight.device
+    return answer_log_probs(model, ids.to(device), is_answer.to(device))
 
 
 SplitWords = Callable[[str], list[str]]

@@ -167,7 +167,8 @@ class SentenceVectors:
         ids = torch.full((len(rows), int(lengths.max())), padding)
         for place, row in enumerate(rows):
             ids[place, : len(row)] = torch.tensor(row)
-        states = self.encoder(ids, lengths)
+        device = next(self.encoder.parameters()).device
+        states = self.encoder(ids.to(device), lengths.to(device))
         return [
             row[:length] for row, length in zip(states, lengths.tolist(), strict=True)
         ]

@@ -65,7 +65,7 @@ class SmallWorldGraph:
             )
         # NumPy, because a search makes many small steps, and each call of torch costs
         # several times as much as one of NumPy.
-        self._vectors = vectors.numpy()
+        self._vectors = vectors.cpu().numpy()
         self._squares = np.square(self._vectors).sum(axis=1)
         self.links, self.width = links, width
         self.layers: list[dict[int, list[int]]] = []
@@ -95,10 +95,10 @@ class SmallWorldGraph:
         if width < k:
             raise ValueError(f"width must be at least k, got {width=} and {k=}.")
         n = min(k, len(self._vectors))
-        ids = torch.full((len(queries), n), -1)
-        distances = torch.full((len(queries), n), float("inf"))
-        compared = torch.zeros(len(queries), dtype=torch.long)
-        for row, query in enumerate(queries.numpy()):
+        ids = torch.full((len(queries), n), -1, device=queries.device)
+        distances = torch.full((len(queries), n), float("inf"), device=queries.device)
+        compared = torch.zeros(len(queries), dtype=torch.long, device=queries.device)
+        for row, query in enumerate(queries.cpu().numpy()):
             seen: list[int] = []
             near = self._descend(query, 0, seen)
             near = self._walk(query, near, 0, width, seen)[:n]

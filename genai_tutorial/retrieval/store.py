@@ -300,7 +300,7 @@ class PassageStore:
             numbers, vectors = [numbers[place] for place in kept], vectors[kept]
         if not numbers:
             return []
-        found = FlatIndex(vectors).search(query[None], min(k, len(numbers)))
+        found = FlatIndex(vectors).search(query[None].cpu(), min(k, len(numbers)))
         nearest = [numbers[place] for place in found.ids[0].tolist()]
         squares = found.distances[0].tolist()
         passages = self._passages(nearest)

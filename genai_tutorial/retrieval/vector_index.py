@@ -61,7 +61,7 @@ class FlatIndex:
         return pad_result(
             nearest.indices,
             nearest.values,
-            torch.full((len(queries),), len(self.vectors)),
+            torch.full((len(queries),), len(self.vectors), device=queries.device),
             k,
         )
 
@@ -208,9 +208,11 @@ class InvertedFileIndex:
             )
         to_centroids = squared_distances(queries, self.centroids)
         nearest_lists = to_centroids.topk(probes, largest=False).indices.tolist()
-        ids = torch.full((len(queries), k), -1)
-        distances = torch.full((len(queries), k), float("inf"))
-        compared = torch.full((len(queries),), len(self.centroids))
+        ids = torch.full((len(queries), k), -1, device=queries.device)
+        distances = torch.full((len(queries), k), float("inf"), device=queries.device)
+        compared = torch.full(
+            (len(queries),), len(self.centroids), device=queries.device
+        )
         for row, probed in enumerate(nearest_lists):
             members = torch.cat([self.lists[number] for number in probed])
             squares = squared_distances(queries[row][None], self.vectors[members])[0]
@@ -318,7 +320,7 @@ class ProductQuantizer:
                 )
             ]
         )  # (part, query, code)
-        total = torch.zeros(len(queries), len(codes))
+        total = torch.zeros(len(queries), len(codes), device=queries.device)
         for part, table in enumerate(tables):
             total += table[:, codes[:, part].long()]
         return total

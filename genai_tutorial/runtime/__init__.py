@@ -3,10 +3,11 @@ of longer measurements, sound files, devices, seeds, progress bars, and a descri
 of the machine.
 """
 
-from .files import cache_folder, cached, write_atomically
+from .files import cache_folder, cached, remove_unfinished, write_atomically
 from .machine import (
     choose_device,
     describe_machine,
+    install_command,
     package_folder,
     progress_bar,
     require,

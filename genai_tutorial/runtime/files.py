@@ -49,8 +49,7 @@ def write_atomically(
     path = Path(path)
     if dir_fd is None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the name of the file, which may already have the maximum length.
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f"{_mark(path)}{secrets.token_hex(8)}.tmp")
     text = {} if mode == "wb" else {"encoding": "utf-8", "newline": "\n"}
 
     def create(name: str, flags: int) -> int:
@@ -68,6 +67,26 @@ def write_atomically(
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary, dir_fd=dir_fd)
+
+
+def remove_unfinished(path: Path | str) -> None:
+    """Remove what killed processes have left of unfinished writes of a file, which
+    nobody may be writing at the same time.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "run.safetensors")
+    >>> remove_unfinished(path)
+    """
+    path = Path(path)
+    for left in path.parent.glob(f"{_mark(path)}*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> str:
+    """Return the beginning of the names of a file's temporary files; it is a digest,
+    because the file's name may already have the maximum length.
+    """
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
 
 
 logger = logging.getLogger(__name__)

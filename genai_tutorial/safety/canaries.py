@@ -242,7 +242,7 @@ def zlib_attack(
     if len(texts) != len(losses):
         raise ValueError(f"There are {len(losses)} rows of losses, {len(texts)} texts.")
     sizes = [len(zlib.compress(text)) for text in texts]
-    return -losses.sum(dim=1) / torch.tensor(sizes, dtype=losses.dtype)
+    return -losses.sum(dim=1) / losses.new_tensor(sizes)
 
 
 def min_k_attack(

@@ -166,7 +166,7 @@ def last_token_states(
         for row, prompt in enumerate(batch):
             ids[row, : len(prompt)] = torch.tensor(prompt)
         last = torch.tensor([len(prompt) - 1 for prompt in batch])
-        read = model.hidden_states(ids)
+        read = model.hidden_states(ids.to(model.token_embedding.weight.device))
         states.append(read[:, torch.arange(len(batch)), last].transpose(0, 1))
     return torch.cat(states)
 
@@ -278,6 +278,7 @@ def orthogonalized(model: DecoderLM, direction: Float[Tensor, "width"]) -> Decod
             "A mixture of experts has many output layers; use direction_ablated."
         )
     copy = DecoderLM(replace(model.config, tied_embeddings=False), seed=None)
+    copy.to(model.token_embedding.weight.device)
     copy.load_state_dict(model.state_dict(), strict=False)
     if model.head is None:
         copy.head.weight.copy_(model.token_embedding.weight)

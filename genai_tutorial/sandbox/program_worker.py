@@ -7,8 +7,10 @@ Messages are lines of JSON.
 """
 
 import contextlib
+import errno
 import gc
 import importlib
+import io
 import json
 import os
 import random
@@ -19,20 +21,46 @@ import sys
 import time
 import traceback
 
-from genai_tutorial.sandbox import guard, linux
-from genai_tutorial.sandbox.output import KeptOutput
+from . import guard, linux
 
 _PROGRAM = "<program>"
 _MOST_TEXT = 8000  # characters of a message
 _LONGEST_REPLY = 1 << 17  # bytes; what is longer was not written by our code
 _NO_MEMORY = 86  # an exit code
+_KINDS = ("passed", "wrong", "raised", "out of memory", "forbidden")
 _MOST_FILES = 256  # the worker never has more files open
 # Loaded once here, since most programs import some of them.
 _COMMON = ("collections", "functools", "heapq", "itertools", "math", "re", "string")
 _COMMON += ("typing",)
 
 
-class Forbidden(PermissionError):
+class KeptOutput(io.TextIOBase):
+    """Captures printed output and keeps its beginning.
+
+    >>> output = KeptOutput(limit=5)
+    >>> print("12345678", file=output)
+    >>> output.text()
+    '12345\\n... and 4 more characters'
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._parts: list[str] = []
+        self._room, self._lost = limit, 0
+
+    def write(self, text: str) -> int:
+        text = str(text)
+        kept = text[: self._room]
+        self._parts += [kept] if kept else []
+        self._room -= len(kept)
+        self._lost += len(text) - len(kept)
+        return len(text)
+
+    def text(self) -> str:
+        more = f"\n... and {self._lost:,} more characters" if self._lost else ""
+        return "".join(self._parts) + more
+
+
+class _Forbidden(PermissionError):
     """Raised in a program that tries something it may not do."""
 
 
@@ -50,9 +78,8 @@ class _Attempts:
         if event == "open" and isinstance(args[0], str | bytes):
             path = os.path.realpath(os.fsdecode(args[0]))
             writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-            if (
-                path == os.devnull or args[0] == _PROGRAM
-            ):  # compile looks for the latter
+            # compile looks for the program
+            if path == os.devnull or args[0] == _PROGRAM:
                 return
             if args[2] & writing:
                 attempt = f"write to {os.fsdecode(args[0])}"
@@ -68,10 +95,10 @@ class _Attempts:
             attempt = "send a signal (os.kill)"
         if attempt:
             self.first = self.first or f"it tried to {attempt}"[:_MOST_TEXT]
-            raise Forbidden(self.first)
+            raise _Forbidden(self.first)
 
 
-def run_program(source: str, attempts: _Attempts) -> dict:
+def _run_program(source: str, attempts: _Attempts) -> dict:
     """Run a program in this process, and return what came of it as plain data."""
     output = KeptOutput(_MOST_TEXT)
     try:
@@ -87,6 +114,8 @@ def run_program(source: str, attempts: _Attempts) -> dict:
         kind, message = "raised", _with_name(error)
         if isinstance(error, PermissionError):  # by the kernel
             kind = "forbidden"
+        elif isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            kind = "out of memory"
     if attempts.first:
         kind, message = "forbidden", attempts.first
     return {"kind": kind, "message": message[:_MOST_TEXT], "output": output.text()}
@@ -105,11 +134,8 @@ def _with_name(error: BaseException) -> str:
 
 
 def _failing_line(error: BaseException, source: str) -> str:
-    lines = [
-        line
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == _PROGRAM
-    ]
+    walk = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in walk if frame.f_code.co_filename == _PROGRAM]
     return source.split("\n")[lines[-1] - 1].strip() if lines else ""
 
 
@@ -134,7 +160,7 @@ def _child(settings: dict, source: str, token: str, report: int) -> None:
     # The kernel ends the process when it has used this much CPU time. The whole seconds
     # of RLIMIT_CPU are the second line, in case the program stops the timer.
     signal.setitimer(signal.ITIMER_PROF, settings["cpu_seconds"])
-    reply = json.dumps({**run_program(source, attempts), "token": token})
+    reply = json.dumps({**_run_program(source, attempts), "token": token})
     os.write(report, reply.encode())
     os._exit(0)
 
@@ -171,10 +197,8 @@ def _run(settings: dict, source: str) -> dict:
     seconds = usage.ru_utime + usage.ru_stime
     outcome = _read_reply(reply, token) or _without_reply(status, seconds, settings)
     if waited and outcome["kind"] != "out of time":
-        outcome = {
-            "kind": "out of time",
-            "message": f"it was still waiting after {settings['wall_seconds']:g} s",
-        }
+        message = f"it was still waiting after {settings['wall_seconds']:g} s"
+        outcome = {"kind": "out of time", "message": message}
     if outcome["kind"] == "out of memory":
         megabytes = settings["memory"] >> 20
         outcome["message"] = f"it needed more than {megabytes} MiB of memory"
@@ -192,9 +216,11 @@ def _wait(child: int, deadline: float) -> tuple | None:
 
 
 def _read_reply(reply: bytes, token: str) -> dict | None:
-    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+    # a program that finds the token can forge a report
+    wrong = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+    with contextlib.suppress(*wrong):
         fields = json.loads(reply)
-        if fields.pop("token") == token:
+        if fields.pop("token") == token and fields["kind"] in _KINDS:
             return {name: str(fields[name]) for name in ("kind", "message", "output")}
     return None
 
@@ -218,9 +244,8 @@ def _probe(settings: dict) -> dict:
     if child == 0:
         with contextlib.suppress(BaseException):
             landlock, filtered = _confine(settings)
-            found = guard.probe(
-                ["/etc/passwd"], settings["outside"], settings["memory"]
-            )
+            outside, memory = settings["outside"], settings["memory"]
+            found = guard.probe(["/etc/passwd"], outside, memory)
             how = {"landlock": landlock, "filter": filtered}
             os.write(report, json.dumps({"enforced": found, "how": how}).encode())
         os._exit(0)
@@ -235,10 +260,7 @@ def main() -> None:
     """Answer requests until the input ends."""
     commands = os.fdopen(os.dup(0), encoding="utf-8")
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
-        handle = os.open(os.devnull, mode)
-        os.dup2(handle, number)
-        os.close(handle)
+    guard.close_streams()
     sys.dont_write_bytecode = True
     settings = json.loads(commands.readline())
     namespaces = sys.platform == "linux" and linux.enter_namespaces([])

@@ -15,8 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from genai_tutorial.sandbox.errors import SandboxError
-from genai_tutorial.sandbox.sandbox import Protection, protections_found
+from .protections import Protection, SandboxError, protections_found
 
 # The worker sees this package without its __init__ modules, which would load torch.
 _START = """
@@ -99,9 +98,9 @@ class ProgramRunner:
     """Runs programs, each in a confined process of its own: use it in a `with` block.
 
     A program is Python source with its own tests: it passes if it runs to its end. It
-    sees the standard library only. The sandbox protects the
-    machine from the program. It does not protect the verdict from a program that was
-    written to deceive its tests, because both share a process.
+    sees the standard library only. The sandbox protects the machine from the program.
+    It does not protect the verdict from a program that was written to deceive its
+    tests, because both share a process.
 
     Args:
         limits: Resource limits for each program.
@@ -164,12 +163,7 @@ class ProgramRunner:
             self.__exit__()
             self._start()
             return Outcome(OutcomeKind.FORBIDDEN, "it ended the sandbox's process", 0.0)
-        return Outcome(
-            OutcomeKind(reply["kind"]),
-            reply["message"],
-            reply["cpu_seconds"],
-            reply.get("output", ""),
-        )
+        return Outcome(**{**reply, "kind": OutcomeKind(reply["kind"])})
 
     def _ask(self, question: object) -> dict | None:
         """Send a line, and return the answer, or None if the worker has ended."""
@@ -191,13 +185,12 @@ class ProgramRunner:
             env={"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PATH": os.defpath},
         )
         paths = sysconfig.get_paths()
-        greeting = self._ask(
-            {
-                **asdict(self.limits),
-                "readable": sorted({paths["stdlib"], paths["platstdlib"]}),
-                "outside": tempfile.gettempdir(),
-            }
-        )
+        settings = {
+            **asdict(self.limits),
+            "readable": sorted({paths["stdlib"], paths["platstdlib"]}),
+            "outside": tempfile.gettempdir(),
+        }
+        greeting = self._ask(settings)
         if greeting is None:
             words = self._worker.stderr.read().decode(errors="replace").strip()
             raise SandboxError(
@@ -236,13 +229,3 @@ def run_programs(
     """
     with ProgramRunner(limits) as runner:
         return runner.run(sources)
-
-
-def run_program(source: str, limits: ProgramLimits | None = None) -> Outcome:
-    """Run one program in a confined process: see `run_programs`.
-
-    >>> outcome = run_program("while True: pass", ProgramLimits(cpu_seconds=0.1))
-    >>> print(outcome.kind, "|", outcome.message)
-    out of time | it used more than 0.1 s of CPU time
-    """
-    return run_programs([source], limits)[0]

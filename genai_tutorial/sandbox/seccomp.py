@@ -35,40 +35,55 @@ _NEVER: dict[str, tuple[int | None, int]] = {
     "open_by_handle_at": (304, 265), "bpf": (321, 280), "perf_event_open": (298, 241),
     "userfaultfd": (323, 282), "personality": (135, 92), "keyctl": (250, 219),
     "add_key": (248, 217), "request_key": (249, 218),
-    # not covered by Landlock: permissions and sizes of files outside
+    # watching files and folders, and asking the kernel for its log
+    "inotify_init": (253, None), "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27), "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263), "syslog": (103, 116),
+    # not covered by Landlock: permissions, sizes and times of files outside
     "chmod": (90, None), "fchmod": (91, 52), "fchmodat": (268, 53),
     "fchmodat2": (452, 452), "chown": (92, None), "lchown": (94, None),
     "fchown": (93, 55), "fchownat": (260, 54), "truncate": (76, 45),
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
-    # memory that is not counted by limits, and the scheduling of other processes
-    "shmget": (29, 194), "shmat": (30, 196), "msgget": (68, 186),
-    "mq_open": (240, 180), "memfd_secret": (447, 447), "setpriority": (141, 140),
+    "utime": (132, None), "utimes": (235, None), "futimesat": (261, None),
+    "utimensat": (280, 88),
+    # memory that no limit counts: shared, outside every process, or an open file that
+    # travels through a socket
+    "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
+    "semget": (64, 190), "semop": (65, 193), "semctl": (66, 191),
+    "semtimedop": (220, 192), "msgget": (68, 186), "msgsnd": (69, 189),
+    "msgrcv": (70, 188), "msgctl": (71, 187), "mq_open": (240, 180),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "sendmsg": (46, 211),
+    "sendmmsg": (307, 269),
+    # the scheduling and the memory of other processes
+    "process_madvise": (440, 440), "process_mrelease": (448, 448),
+    "migrate_pages": (256, 238), "move_pages": (279, 239), "setpriority": (141, 140),
     "sched_setaffinity": (203, 122), "sched_setscheduler": (144, 119),
     "sched_setparam": (142, 118), "sched_setattr": (314, 274), "ioprio_set": (251, 30),
 }  # fmt: skip
 # column above, AUDIT_ARCH_* of linux/audit.h
 _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
-_CLONE, _CLONE3, _KILL, _TGKILL, _FCNTL, _PRLIMIT = (
-    (56, 220),
-    (435, 435),
-    (62, 129),
-    (234, 131),
-    (72, 25),
-    (302, 261),
-)
+_CLONE, _CLONE3, _KILL, _TGKILL = (56, 220), (435, 435), (62, 129), (234, 131)
+_PRLIMIT, _PRCTL, _FCNTL, _IOCTL = (302, 261), (157, 167), (72, 25), (16, 29)
 _CLONE_THREAD = 0x00010000
-# together these can send any signal to any process
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = (8, 10, 15)
+# A process that cannot be examined could hide how much it has written.
+_PR_SET_DUMPABLE = 4
+# F_SETOWN, F_SETSIG and F_SETOWN_EX can send any signal to any process; F_SETLEASE and
+# F_NOTIFY wait for what others do with a file.
+_FCNTL_NEVER = (8, 10, 15, 1024, 1026)
+_F_SETFL, _O_ASYNC = 4, 0x2000
+# What libraries ask about a terminal, a pipe or a socket: TCGETS, TCGETS2, TIOCGWINSZ,
+# FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. The others include signals (FIOASYNC) and file
+# attributes (FS_IOC_SETFLAGS).
+_IOCTL_ALLOWED = (0x5401, 0x802C542A, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# Linux 6.10's mseal; what later versions add is not implemented here
+_LAST_KNOWN = 462
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-# EPERM, ENOSYS
-_ALLOW, _REFUSE, _UNKNOWN, _KILL_PROCESS = (
-    0x7FFF0000,
-    0x00050000 | 1,
-    0x00050000 | 38,
-    0x80000000,
-)
+_ALLOW, _KILL_PROCESS = 0x7FFF0000, 0x80000000
+_REFUSE, _UNKNOWN = 0x00050000 | 1, 0x00050000 | 38  # EPERM, ENOSYS
+_ARGUMENTS = 16  # where struct seccomp_data has the arguments, of 8 bytes each
+_Instruction = tuple[int, int, int, int]
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 
 
@@ -89,6 +104,7 @@ def filter_program(machine: str, pid: int) -> bytes | None:
     ]
     if machine == "x86_64":  # the same calls have other numbers in the x32 ABI
         code += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _REFUSE)]
+    code += [(_AT_LEAST, 0, 1, _LAST_KNOWN + 1), (_RETURN, 0, 0, _UNKNOWN)]
     for numbers in _NEVER.values():
         if numbers[column] is not None:
             code += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _REFUSE)]
@@ -99,34 +115,42 @@ def filter_program(machine: str, pid: int) -> bytes | None:
         _CLONE[column], 0, [(_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _REFUSE)]
     )
     for call in (_KILL, _TGKILL):
-        code += _on(call[column], 0, [(_EQUAL, 1, 0, pid), (_RETURN, 0, 0, _REFUSE)])
-    code += _on(
-        _PRLIMIT[column],
-        0,
-        [(_EQUAL, 2, 0, 0), (_EQUAL, 1, 0, pid), (_RETURN, 0, 0, _REFUSE)],
-    )
-    owner = [
-        (_EQUAL, 2, 0, _F_SETOWN),
-        (_EQUAL, 1, 0, _F_SETSIG),
-        (_EQUAL, 0, 1, _F_SETOWN_EX),
+        code += _on(call[column], 0, _refuse_all_but(pid))
+    code += _on(_PRLIMIT[column], 0, _refuse_all_but(0, pid))
+    code += _on(_PRCTL[column], 0, _refuse(_PR_SET_DUMPABLE))
+    code += _on(_IOCTL[column], 1, _refuse_all_but(*_IOCTL_ALLOWED))
+    signals_on_input = [
+        (_EQUAL, 0, 3, _F_SETFL),
+        (_LOAD, 0, 0, _ARGUMENTS + 16),
+        (_ANY_BIT, 0, 1, _O_ASYNC),
+        (_RETURN, 0, 0, _REFUSE),
     ]
-    code += _on(_FCNTL[column], 1, [*owner, (_RETURN, 0, 0, _REFUSE)])
+    code += _on(_FCNTL[column], 1, [*_refuse(*_FCNTL_NEVER), *signals_on_input])
     code += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in code)
 
 
-def _on(
-    number: int, argument: int, checks: list[tuple[int, int, int, int]]
-) -> list[tuple[int, int, int, int]]:
+def _on(number: int, argument: int, checks: list[_Instruction]) -> list[_Instruction]:
     """For this system call, load one argument and run the checks, which fall through to
     "allow".
     """
     return [
         (_EQUAL, 0, len(checks) + 2, number),
-        (_LOAD, 0, 0, 16 + 8 * argument),
+        (_LOAD, 0, 0, _ARGUMENTS + 8 * argument),
         *checks,
         (_RETURN, 0, 0, _ALLOW),
     ]
+
+
+def _refuse(*values: int) -> list[_Instruction]:
+    last = len(values) - 1
+    tests = [(_EQUAL, last - i, int(i == last), v) for i, v in enumerate(values)]
+    return [*tests, (_RETURN, 0, 0, _REFUSE)]
+
+
+def _refuse_all_but(*values: int) -> list[_Instruction]:
+    tests = [(_EQUAL, len(values) - i, 0, v) for i, v in enumerate(values)]
+    return [*tests, (_RETURN, 0, 0, _REFUSE)]
 
 
 def install(libc: ctypes.CDLL) -> bool:

@@ -1,13 +1,17 @@
-"""The exercises of a chapter, read from the instructor's notebook: given code,
-solutions and tests.
+"""The exercises of a chapter, read from the instructor's notebook, and its release for
+students: the notebook without solutions, hidden tests and outputs.
 """
 
+import copy
+import logging
+import posixpath
 import re
 from dataclasses import dataclass
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Literal
 
-from genai_tutorial.runtime import require
+from genai_tutorial.runtime import require, write_atomically
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 # comments in code are not headings
@@ -15,21 +19,32 @@ _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _EXERCISE = re.compile(
     r"^Exercise +(?P<name>\S+?)[.:]?(?: +[·:–-] *| +)(?P<title>.*?)(?: *\([^()]*\))?$"
 )
+# The steps of `nbgrader generate_assignment`, in the same order, without those that
+# need a database.
+_STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests")
+_STEPS += ("ClearMarkScheme", "ComputeChecksums")
+_MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS")
+_NOTE = (
+    "\n\n*Run All* stops at the first exercise that has no answer yet: answer it, or "
+    "go on with the cell below it."
+)
+_BADGE = re.compile(
+    r"\[!\[[^\]]*\]\([^)]*\)\]\(https://colab\.research\.google\.com/[^)]*\)[ \t]*\n?"
+)
+_LINK = re.compile(
+    r"(?P<mark>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^()\s]+)\)"
+)
 
 
 class TeachingError(Exception):
-    """Raised for a problem that the teacher can fix; the message states it in a
-    sentence."""
+    """Raised for a problem that the teacher can fix; the message says which."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """One cell of an exercise, with its role.
+class ExerciseCell:
+    """One cell of an exercise, with its role."""
 
-    `given` cells contain locked code, students write the `solution`, `tests` grade it,
-    and a person reads an `open` answer.
-    """
-
+    # locked code, what students write, what grades it, or what a person reads
     kind: Literal["given", "solution", "tests", "open"]
     grade_id: str
     points: float
@@ -37,14 +52,12 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Exercise:
-    """One exercise: number, title, cells in order, and the set-up code that runs before
-    them.
-    """
+class GradedExercise:
+    """One exercise, with the set-up code that runs before its cells."""
 
     name: str
     title: str
-    parts: tuple[Part, ...]
+    parts: tuple[ExerciseCell, ...]
     setup: tuple[str, ...]
 
     @property
@@ -57,19 +70,19 @@ class Exercise:
         """Whether a person grades the exercise."""
         return any(part.kind == "open" for part in self.parts)
 
-    def of_kind(self, kind: str) -> tuple[Part, ...]:
+    def of_kind(self, kind: str) -> tuple[ExerciseCell, ...]:
         """Return the cells with one role."""
         return tuple(part for part in self.parts if part.kind == kind)
 
 
 @dataclass(frozen=True)
-class Chapter:
+class CourseChapter:
     """The instructor's notebook of a chapter, with its exercises."""
 
     path: Path
     notebook: dict
     title: str
-    exercises: tuple[Exercise, ...]
+    exercises: tuple[GradedExercise, ...]
 
 
 def find_chapter(chapter: str | int | Path) -> Path:
@@ -91,69 +104,56 @@ def find_chapter(chapter: str | int | Path) -> Path:
             "A chapter is a number such as 4 or the path of a notebook, got "
             f"{str(chapter)!r}."
         )
-    number = int(str(chapter))
-    folders = [
-        Path(__file__).resolve().parents[2] / "notebooks",
-        Path.cwd() / "notebooks",
-    ]
+    here = Path(__file__).resolve().parents[2]
+    folders = list(dict.fromkeys(place / "notebooks" for place in (here, Path.cwd())))
     for folder in folders:
-        found = sorted(folder.glob(f"{number:02d}_*.ipynb"))
+        found = sorted(folder.glob(f"{int(str(chapter)):02d}_*.ipynb"))
         if len(found) == 1:
             return found[0]
         if found:
             raise TeachingError(
-                f"{folder} holds {len(found)} notebooks for chapter {number}; give the "
-                "path of one."
+                f"{folder} holds {len(found)} notebooks for chapter {chapter}; give "
+                "the path of one."
             )
     raise TeachingError(
-        f"There is no notebook for chapter {number} in "
-        f"{' or '.join(map(str, dict.fromkeys(folders)))}; "
-        "run this from a copy of the book's repository, or give the notebook's path."
+        f"There is no notebook for chapter {chapter} in "
+        f"{' or '.join(map(str, folders))}; run this from a copy of the book's "
+        "repository, or give the notebook's path."
     )
 
 
-def read_chapter(chapter: str | int | Path) -> Chapter:
-    """Read a chapter's notebook and the exercises in it.
-
-    Raises:
-        TeachingError: If the notebook is missing or unreadable, has no exercises, or
-            has one that cannot be graded.
-    """
+def read_chapter(chapter: str | int | Path) -> CourseChapter:
+    """Read a chapter's notebook and the exercises in it."""
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
     try:
         notebook = nbformat.read(path, as_version=4)
     except Exception as error:
-        raise TeachingError(
-            f"{path} cannot be read as a notebook ({error})."
-        ) from error
+        message = f"{path} cannot be read as a notebook ({error})."
+        raise TeachingError(message) from error
     title = next(iter(_headings(notebook.cells)), path.stem)
     exercises = _exercises(notebook.cells, path.name)
     if not exercises:
         raise TeachingError(
             f"{path.name} has no exercises: no cell carries nbgrader's metadata."
         )
-    return Chapter(path.resolve(), notebook, title, exercises)
+    return CourseChapter(path.resolve(), notebook, title, exercises)
 
 
 def _headings(cells: list) -> list[str]:
-    texts = [
-        _CODE_BLOCK.sub("", cell.source)
-        for cell in cells
-        if cell.cell_type == "markdown"
-    ]
+    markdown = [cell.source for cell in cells if cell.cell_type == "markdown"]
+    texts = [_CODE_BLOCK.sub("", source) for source in markdown]
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
-def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
+def _exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
     """Group the graded cells by the heading above them."""
-    groups: list[tuple[str, str, list[Part], tuple[str, ...]]] = []
+    groups: list[tuple[str, str, list[ExerciseCell], tuple[str, ...]]] = []
     setup: list[str] = []
     heading, seen = "", set()
     for cell in cells:
-        if cell.cell_type == "code" and "exercise-setup" in cell.metadata.get(
-            "tags", []
-        ):
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and "exercise-setup" in tags:
             setup.append(cell.source)
         elif "nbgrader" in cell.metadata and (part := _part(cell, where)):
             if part.grade_id in seen:
@@ -171,18 +171,18 @@ def _exercises(cells: list, where: str) -> tuple[Exercise, ...]:
     for text, first_id, parts, code in groups:
         match = _EXERCISE.match(text)
         name, title = (match["name"], match["title"]) if match else (first_id, text)
-        made.append(_checked(Exercise(name, title, tuple(parts), code), where))
+        made.append(_checked(GradedExercise(name, title, tuple(parts), code), where))
     return tuple(exercise for exercise in made if exercise.points)
 
 
-def _part(cell: dict, where: str) -> Part | None:
+def _part(cell: dict, where: str) -> ExerciseCell | None:
     """Read one cell's nbgrader metadata; return `None` for locked text."""
     marks = cell.metadata.nbgrader
     grade_id = str(marks.get("grade_id", ""))
     grade, solution = bool(marks.get("grade")), bool(marks.get("solution"))
     points = float(marks.get("points", 0)) if grade else 0.0
     if grade and solution:
-        return Part("open", grade_id, points, cell)
+        return ExerciseCell("open", grade_id, points, cell)
     if cell.cell_type != "code":
         if grade or solution:
             raise TeachingError(
@@ -190,23 +190,126 @@ def _part(cell: dict, where: str) -> Part | None:
                 "is text."
             )
         return None
-    return Part(
-        "tests" if grade else "solution" if solution else "given",
-        grade_id,
-        points,
-        cell,
-    )
+    kind = "tests" if grade else "solution" if solution else "given"
+    return ExerciseCell(kind, grade_id, points, cell)
 
 
-def _checked(exercise: Exercise, where: str) -> Exercise:
+def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
     tests, solutions, answers = (
         len(exercise.of_kind(kind)) for kind in ("tests", "solution", "open")
     )
     if bool(tests) != bool(solutions) or (tests and answers):
         raise TeachingError(
             f"Exercise {exercise.name} of {where} has {solutions} solution cells, "
-            f"{tests} test cells and {answers} "
-            "open answers under its heading; it needs a solution and its tests, or an "
-            "open answer alone."
+            f"{tests} test cells and {answers} open answers under its heading; it "
+            "needs a solution and its tests, or an open answer alone."
         )
     return exercise
+
+
+def release(notebook: dict) -> dict:
+    """Create the students' version of a chapter with nbgrader's own steps."""
+    # Solution cells are unfolded, so that students see where to write. The Colab badge
+    # goes, because it opens the chapter with its solutions.
+    preprocessors = require("nbgrader.preprocessors", "teach")
+    notebook = copy.deepcopy(notebook)
+    first = next((c for c in notebook.cells if c.cell_type == "markdown"), None)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source += _NOTE if cell is first else ""
+            cell.source = _with_web_addresses(_BADGE.sub("", cell.source))
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            _unfold(cell)
+    resources: dict = {}
+    for step in _STEPS:
+        preprocessor = getattr(preprocessors, step)()
+        preprocessor.log = logging.getLogger("genai_tutorial.teaching.nbgrader")
+        try:
+            notebook, resources = preprocessor.preprocess(notebook, resources)
+        except (RuntimeError, ValueError) as error:
+            message = f"nbgrader cannot make a release of this notebook: {error}."
+            raise TeachingError(message) from error
+    for cell in notebook.cells:
+        if left := [marker for marker in _MARKERS if marker in cell.source]:
+            raise TeachingError(
+                f"A cell still says {left[0]!r} in the release; see that each BEGIN "
+                "has its END."
+            )
+    notebook.metadata.pop("widgets", None)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata.setdefault("kernelspec", kernel)
+    notebook.metadata["colab"] = {"provenance": []}
+    return notebook
+
+
+def assign(
+    chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False
+) -> Path:
+    """Write the release of a chapter for students to a folder, and return its path.
+
+    Args:
+        chapter: The chapter's number, or the path of its notebook.
+        folder: Folder to write to; created if necessary.
+        overwrite: Whether to replace an existing file.
+
+    Raises:
+        TeachingError: If the chapter is not found or has no exercises, or the file
+            exists already.
+    """
+    found = read_chapter(chapter)
+    target = Path(folder) / found.path.name
+    if target.exists() and target.resolve() == found.path:
+        raise TeachingError(
+            f"{folder} is where the chapter itself lies; choose another folder for the "
+            "release."
+        )
+    check_absent(target, overwrite)
+    nbformat = require("nbformat", "teach")
+    return write_text(target, nbformat.writes(release(found.notebook)) + "\n")
+
+
+def _unfold(cell: dict) -> None:
+    cell.metadata.pop("mystnb", None)
+    cell.metadata.pop("jupyter", None)
+    tags = [tag for tag in cell.metadata.get("tags", []) if not tag.startswith("hide-")]
+    cell.metadata.pop("tags", None)
+    if tags:
+        cell.metadata["tags"] = tags
+
+
+def _with_web_addresses(text: str) -> str:
+    def address(match: re.Match) -> str:
+        target = match["target"]
+        # a web address, an anchor on the page, or not a link
+        if not re.match(r"(\.\./|[\w./-]+\.\w+(#|$))", target):
+            return match[0]
+        path = posixpath.normpath(posixpath.join("notebooks", target))
+        kind = "raw" if match["mark"] else "blob"
+        return f"{match['mark']}[{match['text']}]({_repository()}/{kind}/main/{path})"
+
+    return _LINK.sub(address, text)
+
+
+def _repository() -> str:
+    lines = metadata("genai_tutorial").get_all("Project-URL") or []
+    return dict(line.split(", ", 1) for line in lines)["Repository"]
+
+
+def check_absent(path: Path, overwrite: bool) -> None:
+    """Refuse to replace an existing file, unless the teacher wants it."""
+    if path.exists() and not overwrite:
+        raise TeachingError(
+            f"{path} exists already; choose another folder, or replace it with "
+            "--overwrite."
+        )
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a file atomically."""
+    try:
+        with write_atomically(path, "w") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"{path} cannot be written ({error.strerror or error})."
+        raise TeachingError(message) from error
+    return path

@@ -1,6 +1,5 @@
 """Students' submissions: finding them in files and folders, and reading them safely."""
 
-import ast
 import hashlib
 import json
 import os
@@ -11,80 +10,53 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genai_tutorial.runtime import require
-from genai_tutorial.teaching.exercises import TeachingError
+
+from .exercises import TeachingError
 
 _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
 _LONGEST_OLD_FILE = 1 << 20  # characters, without outputs: nbformat is slow
 _LONGEST_NAME = 200  # bytes; with `.html` added, it must be a valid file name
 _NO_SOURCE = re.compile("[\x00\ud800-\udfff]")  # not allowed in Python source
-# Names that no exercise needs but that tricks use.
-_WORTH_A_LOOK = frozenset({
-    "builtins", "ctypes", "gc", "importlib", "inspect", "IPython", "linecache",
-    "multiprocessing", "os", "pathlib", "resource", "shutil", "signal", "socket",
-    "subprocess", "sys", "threading", "traceback", "weakref", "_thread",
-})  # fmt: skip
-_WORTH_A_LOOK_NAMES = frozenset({
-    "__builtins__", "__globals__", "__import__", "__subclasses__", "__traceback__",
-    "__code__", "_getframe", "compile", "eval", "exec", "f_back", "get_ipython",
-    "globals", "open", "setattr", "tb_frame", "vars",
-})  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A student's notebook, reduced to the cells that are graded.
-
-    Attributes:
-        student: Student's name, from the name of the file or its folder.
-        path: Path of the notebook.
-        cells: Type and text of the cells with an nbgrader id, in order.
-        problem: Reason why the notebook could not be read, or an empty string.
-    """
+    """A student's notebook, reduced to the cells that are graded."""
 
     student: str
-    path: Path
+    # type and text of the cells with an nbgrader id
     cells: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    problem: str = ""
+    problem: str = ""  # why it could not be read
 
     def answer(self, grade_id: str, cell_type: str) -> tuple[str | None, str]:
-        """Return the student's text for one cell, and a remark on how it was found.
-
-        If several cells have the same id, because a cell was copied, the last one
-        counts.
+        """Return the student's text for one cell, and a remark on how it was found. If
+        a cell was copied, so that several have the same id, the last one counts.
         """
-        found = [
-            text for kind, text in self.cells.get(grade_id, []) if kind == cell_type
-        ]
+        cells = self.cells.get(grade_id, [])
+        found = [text for kind, text in cells if kind == cell_type]
+        remark = ""
         if not found:
-            return (
-                None,
-                (
-                    f"The notebook has no {cell_type} cell with the id {grade_id}, so "
-                    "there was nothing to grade."
-                ),
+            remark = (
+                f"The notebook has no {cell_type} cell with the id {grade_id}, so "
+                "there was nothing to grade."
             )
-        if len(found[-1]) > _LONGEST_CELL:
-            return (
-                None,
-                (
-                    f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, "
-                    "so it was not run."
-                ),
+        elif len(found[-1]) > _LONGEST_CELL:
+            remark = (
+                f"The cell {grade_id} has more than {_LONGEST_CELL:,} characters, so "
+                "it was not run."
             )
-        if cell_type == "code" and (wrong := _NO_SOURCE.search(found[-1])):
-            return (
-                None,
-                (
-                    f"The cell {grade_id} has a character that Python cannot read "
-                    f"(U+{ord(wrong[0]):04X}), so it was not run."
-                ),
+        elif cell_type == "code" and (wrong := _NO_SOURCE.search(found[-1])):
+            remark = (
+                f"The cell {grade_id} has a character that Python cannot read "
+                f"(U+{ord(wrong[0]):04X}), so it was not run."
             )
-        remark = (
-            f"{len(found)} cells carry the id {grade_id}; the last one was graded."
-            if len(found) > 1
-            else ""
-        )
+        if remark:
+            return None, remark
+        if len(found) > 1:
+            remark = (
+                f"{len(found)} cells carry the id {grade_id}; the last one was graded."
+            )
         return found[-1], remark
 
 
@@ -102,89 +74,97 @@ def find_submissions(
         chapter: The chapter's file name without `.ipynb`.
 
     Raises:
-        TeachingError: If a place does not exist, a folder contains no notebook, or two
-            notebooks have the same student name.
+        TeachingError: If a place does not exist, or a folder contains no notebook.
+
+    Warns:
+        UserWarning: If two notebooks would have the same name; the name of one of them
+            then ends with a hash of its path.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for place in map(Path, places):
         if not place.exists():
             raise TeachingError(f"There is no submission at {place}.")
         notebooks = [place] if place.is_file() else sorted(place.rglob("*.ipynb"))
-        notebooks = [
-            path for path in notebooks if ".ipynb_checkpoints" not in path.parts
-        ]
+        notebooks = [p for p in notebooks if ".ipynb_checkpoints" not in p.parts]
         if not notebooks:
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
-            student = _student(path, chapter)
-            if student in found and not _is_same(found[student], path):
-                raise TeachingError(
-                    f"Two submissions have the name {student}: {found[student]} and "
-                    f"{path}."
-                )
-            found[student] = path
-    return sorted(found.items())
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)
+            same = found.setdefault(_legal(_student(path, chapter)), [])
+            real = os.path.realpath(path)
+            if real not in map(os.path.realpath, same):
+                same.append(path)
+    named: dict[str, Path] = {}
+    for student, paths in found.items():
+        # the one that bears the name without any change keeps it
+        paths.sort(key=lambda path: (_student(path, chapter) != student, str(path)))
+        named[student] = paths[0]
+        for path in paths[1:]:
+            name = _with_hash(student, str(path))
+            while name in found or name in named:
+                name = _with_hash(student, name)
+            named[name] = path
+            warnings.warn(
+                f"Two submissions have the name {student}: {path} is graded as {name}, "
+                f"{paths[0]} keeps it.",
+                stacklevel=1,
+            )
+    return sorted(named.items())
 
 
 def _student(path: Path, chapter: str) -> str:
     # realpath, because Path.resolve fails on circular links
     folders = Path(os.path.realpath(path)).parents
     names = [path.stem, *(folder.name for folder in folders)]
-    name = next((name for name in names if name and name != chapter), path.stem)
-    name = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
-    if len(name.encode()) <= _LONGEST_NAME:
-        return name
-    ending = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return next((name for name in names if name and name != chapter), path.stem)
+
+
+def _legal(name: str) -> str:
+    """Return a name that can be a file's in every folder."""
+    legal = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
+    return legal if len(legal.encode()) <= _LONGEST_NAME else _with_hash(legal, legal)
+
+
+def _with_hash(name: str, hashed: str) -> str:
+    ending = hashlib.sha256(hashed.encode(errors="replace")).hexdigest()[:8]
     start = name.encode()[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
     return f"{start}-{ending}"
 
 
 def read_submission(student: str, path: Path) -> Submission:
     """Read a student's notebook. Any problem is reported as a sentence, not raised."""
+    problem, cells = "", {}
     try:
         if path.is_symlink():  # it may lead to the instructor's notebook
-            return Submission(student, path, problem="It is a link, not a file.")
-        if not path.is_file():  # a folder, or a pipe, on which reading would block
-            return Submission(student, path, problem="It is not a file.")
-        if path.stat().st_size > _LARGEST_FILE:
-            return Submission(
-                student,
-                path,
-                problem=f"The file has more than {_LARGEST_FILE >> 20} MiB.",
-            )
-        cells: dict[str, list[tuple[str, str]]] = {}
-        for cell in _read_cells(path.read_text(encoding="utf-8")):
-            metadata, text = cell.get("metadata"), cell.get("source")
-            marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
-            if isinstance(text, list) and all(isinstance(line, str) for line in text):
-                text = "".join(text)
-            if (
-                isinstance(marks, dict)
-                and isinstance(marks.get("grade_id"), str)
-                and isinstance(text, str)
-            ):
-                cells.setdefault(marks["grade_id"], []).append(
-                    (str(cell.get("cell_type")), text)
-                )
+            problem = "It is a link, not a file."
+        elif not path.is_file():  # a folder, or a pipe, on which reading would block
+            problem = "It is not a file."
+        elif path.stat().st_size > _LARGEST_FILE:
+            problem = f"The file has more than {_LARGEST_FILE >> 20} MiB."
+        else:
+            cells = _graded_cells(path.read_text(encoding="utf-8"))
     except Exception as error:  # a file from a student can be malformed in any way
-        return Submission(
-            student,
-            path,
-            problem=f"The file cannot be read as a notebook ({type(error).__name__}).",
-        )
-    return Submission(student, path, cells)
+        problem = f"The file cannot be read as a notebook ({type(error).__name__})."
+    return Submission(student, cells, problem)
+
+
+def _graded_cells(text: str) -> dict[str, list[tuple[str, str]]]:
+    cells: dict[str, list[tuple[str, str]]] = {}
+    for cell in _read_cells(text):
+        metadata, source = cell.get("metadata"), cell.get("source")
+        marks = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+        grade_id = marks.get("grade_id") if isinstance(marks, dict) else None
+        if isinstance(source, list) and all(isinstance(line, str) for line in source):
+            source = "".join(source)
+        if isinstance(grade_id, str) and isinstance(source, str):
+            found = (str(cell.get("cell_type")), source)
+            cells.setdefault(grade_id, []).append(found)
+    return cells
 
 
 def _read_cells(text: str) -> list[dict]:
-    """Return the cells of a notebook, without outputs.
-
-    Only older formats are read with nbformat, because it validates every output against
-    a schema: a file of 3 MB can take it hours and all memory.
-    """
+    """Return the cells of a notebook, without outputs."""
+    # Only older formats are read with nbformat, because it validates every output
+    # against a schema: a file of 3 MB can take it hours and all memory.
     content = json.loads(text, object_hook=_without_outputs)
     if content["nbformat"] != 4:
         nbformat = require("nbformat", "teach")
@@ -198,63 +178,3 @@ def _read_cells(text: str) -> list[dict]:
 
 def _without_outputs(entries: dict) -> dict:
     return entries | {"outputs": []} if "outputs" in entries else entries
-
-
-def worth_a_look(answer: str, reference: str) -> list[str]:
-    """List constructs in an answer that could deceive the tests and that the reference
-    solution does not use.
-
-    This does not change the points; it tells the teacher which cells to read.
-
-    >>> worth_a_look("import torch, gc", "import torch")
-    ['it uses gc']
-    >>> worth_a_look("class Yes:\\n    def __eq__(self, other): return True", "")
-    ['it defines __eq__']
-    >>> worth_a_look("import numpy as np; np.allclose = max", "import numpy as np")
-    ['it replaces np.allclose']
-    """
-    new = _suspicions(answer) - _suspicions(reference)
-    return sorted(f"it {what}" for what in new)
-
-
-def _suspicions(source: str) -> set[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # warnings about the student's code
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
-    found, modules = set(), set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = (
-                [alias.name for alias in node.names]
-                if isinstance(node, ast.Import)
-                else [node.module or ""]
-            )
-            found |= {
-                f"uses {name}"
-                for name in names
-                if name.partition(".")[0] in _WORTH_A_LOOK
-            }
-            modules |= {
-                (alias.asname or alias.name).partition(".")[0] for alias in node.names
-            }
-        elif isinstance(node, ast.FunctionDef) and re.fullmatch(
-            r"__(?!init__|call__|repr__|str__)\w+__", node.name
-        ):
-            found.add(f"defines {node.name}")
-        elif isinstance(node, ast.Name) and node.id in _WORTH_A_LOOK_NAMES:
-            found.add(f"uses {node.id}")
-        elif isinstance(node, ast.Attribute) and node.attr in _WORTH_A_LOOK_NAMES:
-            found.add(f"uses {node.attr}")
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            # not ast.unparse, which fails on deep nesting
-            root, names = node, []
-            while isinstance(root, ast.Attribute):
-                names.append(root.attr)
-                root = root.value
-            if isinstance(root, ast.Name) and root.id in modules:
-                found.add(f"replaces {'.'.join([root.id, *reversed(names)])}"[:200])
-    return found

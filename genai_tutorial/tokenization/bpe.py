@@ -1,21 +1,30 @@
-"""Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary."""
+"""Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary.
 
+`merge_pairs` applies the merges to one word, `StreamDecoder` decodes tokens that arrive
+one at a time.
+"""
+
+import codecs
 import functools
+import heapq
 import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex
 
 import regex
 
-from .files import from_document, read_json, to_document, write_json
-from .hugging_face import read_hugging_face, write_hugging_face
-from .merging import merge_pairs
-from .patterns import PreTokenizer
-from .stream import StreamDecoder
-from .vocabulary import Parts, check_parts, check_text
+from .files import (
+    from_document,
+    read_hugging_face,
+    read_json,
+    to_document,
+    write_hugging_face,
+    write_json,
+)
+from .vocabulary import Parts, PreTokenizer, check_parts, check_text
 
 
 @dataclass(frozen=True)
@@ -174,12 +183,9 @@ class BPETokenizer:
             raise ValueError(f"errors must be 'replace' or 'strict', got {errors!r}.")
         return self.decode_bytes(ids).decode("utf-8", errors)
 
-    def stream(self, errors: Literal["replace", "strict"] = "replace") -> StreamDecoder:
-        """Return a decoder for tokens that arrive one at a time.
-
-        `errors` is the same as in `decode`.
-        """
-        return StreamDecoder(self.token_bytes, errors)
+    def stream(self) -> "StreamDecoder":
+        """Return a decoder for tokens that arrive one at a time."""
+        return StreamDecoder(self.token_bytes)
 
     def save(self, path: Path | str) -> None:
         """Write the tokenizer to a JSON file in the book's format."""
@@ -290,3 +296,84 @@ class BPETokenizer:
             return [whole]
         ids = [self._bytes_to_ids[byte] for byte in word.encode()]
         return merge_pairs(ids, self._ranks, self._merged)
+
+
+def merge_pairs(
+    ids: Sequence[int], ranks: Mapping[tuple[int, int], int], merged: Sequence[int]
+) -> list[int]:
+    """Merge the tokens of a word: the pair with the lowest rank first, then the
+    leftmost.
+
+    The pairs wait in a heap, and a linked list holds the tokens' neighbours, so a word
+    of n bytes takes O(n log n) steps.
+
+    Args:
+        ids: The tokens of the word's bytes.
+        ranks: The rank of each pair that may be merged.
+        merged: The token that a pair becomes, by rank.
+
+    >>> merge_pairs([0, 1, 0, 1, 1], {(0, 1): 0, (2, 1): 1}, [2, 3])
+    [2, 3]
+    """
+    ids = [*ids, -1]  # the neighbour at both ends, which merges with nothing
+    previous = list(range(-1, len(ids) - 1))
+    following = list(range(1, len(ids) + 1))
+    queue = [
+        (rank, i)
+        for i, pair in enumerate(pairwise(ids))
+        if (rank := ranks.get(pair)) is not None
+    ]
+    heapq.heapify(queue)
+    while queue:
+        rank, i = heapq.heappop(queue)
+        # one of the two has been merged in the meantime
+        if ids[i] < 0 or ranks.get((ids[i], ids[following[i]])) != rank:
+            continue
+        gone = following[i]
+        beyond = following[gone]
+        ids[i], ids[gone] = merged[rank], -1
+        following[i], previous[beyond] = beyond, i
+        for start, pair in (
+            (i, (ids[i], ids[beyond])),
+            (previous[i], (ids[previous[i]], ids[i])),
+        ):
+            if (rank := ranks.get(pair)) is not None:
+                heapq.heappush(queue, (rank, start))
+    return [index for index in ids if index >= 0]
+
+
+class StreamDecoder:
+    """Decodes tokens one at a time and never returns part of a character.
+
+    An emoji can be four bytes in as many tokens: the first three give an empty string,
+    the fourth gives the emoji. All pieces joined equal the result of
+    `BPETokenizer.decode` for all tokens: invalid bytes become `�`.
+
+    >>> stream = StreamDecoder([b"ca", b"f", b"\\xc3", b"\\xa9"])
+    >>> [stream.push(index) for index in (0, 1, 2, 3)]
+    ['ca', 'f', '', 'é']
+    >>> stream.finish()
+    ''
+    """
+
+    def __init__(self, token_bytes: Sequence[bytes]):
+        self._token_bytes = token_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def push(self, index: int) -> str:
+        """Take the next token and return the characters that it completes.
+
+        Raises:
+            ValueError: If there is no such token.
+        """
+        if not 0 <= index < len(self._token_bytes):
+            raise ValueError(
+                f"A token must be from 0 to {len(self._token_bytes) - 1}, got {index}."
+            )
+        return self._decoder.decode(self._token_bytes[index])
+
+    def finish(self) -> str:
+        """Return the rest after the last token: nothing, or `�` for an incomplete
+        character.
+        """
+        return self._decoder.decode(b"", final=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .bpe import BPETokenizer
 from .vocabulary import check_text
 
-ROLES = ("system", "user", "assistant")
+_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Message:
     content: str
 
     def __post_init__(self):
-        if self.role not in ROLES:
+        if self.role not in _ROLES:
             raise ValueError(
-                f"role must be one of {', '.join(ROLES)}, got {self.role!r}."
+                f"role must be one of {', '.join(_ROLES)}, got {self.role!r}."
             )
         check_text(self.content)
 
@@ -55,30 +55,21 @@ class ChatTemplate:
     end: str = "<|im_end|>"
     default_system: str | None = None
 
-    def render(
-        self, messages: Sequence[Message], add_generation_prompt: bool = True
-    ) -> str:
-        """Return the conversation as one text, for reading.
+    def render(self, messages: Sequence[Message]) -> str:
+        """Return the conversation as one text, for reading; the assistant's turn is
+        open at its end.
 
         To give it to a model, use `encode`, which is safe.
-
-        Args:
-            messages: The turns so far.
-            add_generation_prompt: Open the assistant's turn at the end.
         """
         turns = "".join(
             f"{self.start}{m.role}\n{m.content}{self.end}\n"
             for m in self._with_system(messages)
         )
-        return turns + (f"{self.start}assistant\n" if add_generation_prompt else "")
+        return f"{turns}{self.start}assistant\n"
 
-    def encode(
-        self,
-        tokenizer: BPETokenizer,
-        messages: Sequence[Message],
-        add_generation_prompt: bool = True,
-    ) -> list[int]:
-        """Return the tokens of the conversation.
+    def encode(self, tokenizer: BPETokenizer, messages: Sequence[Message]) -> list[int]:
+        """Return the tokens of the conversation, with the assistant's turn open at its
+        end.
 
         The content of the turns is encoded as ordinary text: a user who types
         `<|im_end|>` writes ten characters and does not end the turn.
@@ -98,10 +89,8 @@ class ChatTemplate:
                 "this chat template needs; it "
                 f"has {', '.join(tokenizer.special_tokens) or 'none'}."
             )
-        start, end = (
-            tokenizer.special_tokens[self.start],
-            tokenizer.special_tokens[self.end],
-        )
+        start = tokenizer.special_tokens[self.start]
+        end = tokenizer.special_tokens[self.end]
         line_break = tokenizer.encode("\n")
         ids = []
         for message in self._with_system(messages):
@@ -109,9 +98,7 @@ class ChatTemplate:
                 f"{message.role}\n{message.content}", special_as_text=True
             )
             ids += [start, *content, end, *line_break]
-        return ids + (
-            [start, *tokenizer.encode("assistant\n")] if add_generation_prompt else []
-        )
+        return [*ids, start, *tokenizer.encode("assistant\n")]
 
     def _with_system(self, messages: Sequence[Message]) -> list[Message]:
         needs_system = self.default_system is not None and (

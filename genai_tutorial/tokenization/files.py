@@ -1,4 +1,5 @@
-"""Tokenizer files: the book's JSON format, and helpers for reading JSON safely.
+"""Tokenizer files: the book's JSON format, and `tokenizer.json`, that of Hugging Face's
+libraries `tokenizers` and `transformers`.
 
 Files are untrusted data: everything is checked before use, and nothing is executed, not
 even a regular expression, which could take exponential time.
@@ -10,18 +11,25 @@ from typing import Any
 
 from genai_tutorial.runtime import write_atomically
 
-from .byte_alphabet import invisible, visible
-from .patterns import PATTERNS, PreTokenizer
-from .vocabulary import Parts
+from .vocabulary import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    PATTERNS,
+    SMOLLM2_PATTERN,
+    Parts,
+    PreTokenizer,
+    invisible,
+    visible,
+)
 
-FORMAT = "genai_tutorial byte-level BPE 1"
+_FORMAT = "genai_tutorial byte-level BPE 1"
 
 
 def to_document(parts: Parts) -> dict[str, Any]:
     """Return a tokenizer as a document in the book's format."""
-    check_known(parts.pattern)
+    _check_known(parts.pattern)
     return {
-        "format": FORMAT,
+        "format": _FORMAT,
         "pattern": parts.pattern.name,
         # left out when false, so that older files stay the same
         **({"ignore_merges": True} if parts.ignore_merges else {}),
@@ -34,22 +42,23 @@ def to_document(parts: Parts) -> dict[str, Any]:
 
 def from_document(document: dict[str, Any], path: Path | str) -> Parts:
     """Read a document in the book's format."""
-    if document.get("format") != FORMAT:
+    _must_be(document, dict, "one object", path)
+    if document.get("format") != _FORMAT:
         raise ValueError(
-            f"{path} is not a tokenizer of this book: its format is not {FORMAT!r}."
+            f"{path} is not a tokenizer of this book: its format is not {_FORMAT!r}."
         )
-    name = take(document, "pattern", str, path)
+    name = _take(document, "pattern", str, path)
     patterns = {pattern.name: pattern for pattern in PATTERNS}
     if name not in patterns:
         raise ValueError(
             f"{path} uses the pattern {name!r}; only {', '.join(patterns)} exist."
         )
-    special_tokens = take(document, "special_tokens", dict, path)
+    special_tokens = _take(document, "special_tokens", dict, path)
     for token, number in special_tokens.items():
-        must_be(number, int, f"the number of {token!r}", path)
+        _must_be(number, int, f"the number of {token!r}", path)
     unknown_id = document.get("unknown_id")
     if unknown_id is not None:
-        must_be(unknown_id, int, "unknown_id", path)
+        _must_be(unknown_id, int, "unknown_id", path)
     ignore_merges = document.get("ignore_merges", False)
     if not isinstance(ignore_merges, bool):
         raise ValueError(
@@ -57,12 +66,12 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
             f"{str(ignore_merges)[:60]!r}."
         )
     tokens = [
-        invisible(must_be(token, str, "each token", path))
-        for token in take(document, "tokens", list, path)
+        invisible(_must_be(token, str, "each token", path))
+        for token in _take(document, "tokens", list, path)
     ]
     return Parts(
         tokens,
-        take_merges(document, path),
+        _take_merges(document, path),
         special_tokens,
         patterns[name],
         unknown_id,
@@ -70,7 +79,7 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
     )
 
 
-def check_known(pattern: PreTokenizer) -> None:
+def _check_known(pattern: PreTokenizer) -> None:
     """Raise a ValueError if a pattern has no name in files."""
     if pattern not in PATTERNS:
         known = ", ".join(pattern.name for pattern in PATTERNS)
@@ -80,12 +89,12 @@ def check_known(pattern: PreTokenizer) -> None:
         )
 
 
-def take_merges(
+def _take_merges(
     document: dict[str, Any], path: Path | str
 ) -> list[tuple[bytes, bytes]]:
     """Return the merges of a document."""
     merges = []
-    for pair in take(document, "merges", list, path):
+    for pair in _take(document, "merges", list, path):
         texts = pair.split(" ") if isinstance(pair, str) else pair
         if not (
             isinstance(texts, list)
@@ -99,16 +108,16 @@ def take_merges(
     return merges
 
 
-def take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> Any:
+def _take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> Any:
     """Return an entry of a document, or raise a ValueError if it is missing or has the
     wrong type.
     """
     if key not in document:
         raise ValueError(f"{path} has no entry {key!r}.")
-    return must_be(document[key], kind, repr(key), path)
+    return _must_be(document[key], kind, repr(key), path)
 
 
-def must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
+def _must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
     """Return a value, or raise a ValueError if it has the wrong type."""
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(
@@ -136,7 +145,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
         raise ValueError(
             f"{path} is not a tokenizer, or is damaged or cut off: {error}."
         ) from None
-    return must_be(document, dict, "one object", path)
+    return _must_be(document, dict, "one object", path)
 
 
 def _refuse_constant(name: str) -> None:
@@ -156,3 +165,232 @@ def write_json(path: Path | str, document: dict[str, Any]) -> None:
     """Write a JSON file atomically."""
     with write_atomically(path, "w") as file:
         file.write(json.dumps(document, ensure_ascii=False, indent=0) + "\n")
+
+
+_MODEL = {
+    "type": "BPE",
+    "dropout": None,
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+    "fuse_unk": False,
+    "byte_fallback": False,
+}
+"""The settings of their BPE model that this book's tokenizer supports."""
+
+
+def _byte_level(use_regex: bool) -> dict[str, Any]:
+    return {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": use_regex,
+    }
+
+
+_PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
+    GPT2_PATTERN: _byte_level(use_regex=True),
+    GPT4_PATTERN: {
+        "type": "Sequence",
+        "pretokenizers": [
+            {
+                "type": "Split",
+                "pattern": {"Regex": GPT4_PATTERN.expression},
+                "behavior": "Isolated",
+                "invert": False,
+            },
+            _byte_level(use_regex=False),
+        ],
+    },
+    SMOLLM2_PATTERN: {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            _byte_level(use_regex=True),
+        ],
+    },
+}
+"""The entry in the file for each pattern."""
+
+
+def write_hugging_face(path: Path | str, parts: Parts) -> None:
+    """Write a `tokenizer.json`."""
+    _check_known(parts.pattern)
+    special = {number: token for token, number in parts.special_tokens.items()}
+    spelled = [
+        special.get(number) or visible(token)
+        for number, token in enumerate(parts.token_bytes)
+    ]
+    vocabulary = {token: number for number, token in enumerate(spelled)}
+    if len(vocabulary) < len(spelled):
+        twice = next(
+            token for number, token in enumerate(spelled) if vocabulary[token] != number
+        )
+        raise ValueError(
+            f"tokenizer.json cannot distinguish the special token {twice!r} from the "
+            "ordinary token with the same spelling."
+        )
+    flags = {
+        "single_word": False,
+        "lstrip": False,
+        "rstrip": False,
+        "normalized": False,
+        "special": True,
+    }
+    document = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": number, "content": token, **flags}
+            for number, token in sorted(special.items())
+        ],
+        "normalizer": None,
+        "pre_tokenizer": _PRE_TOKENIZERS[parts.pattern],
+        "post_processor": None,
+        "decoder": _byte_level(use_regex=True),
+        "model": {
+            **_MODEL,
+            "ignore_merges": parts.ignore_merges,
+            "unk_token": None
+            if parts.unknown_id is None
+            else spelled[parts.unknown_id],
+            "vocab": vocabulary,
+            "merges": [[visible(left), visible(right)] for left, right in parts.merges],
+        },
+    }
+    write_json(path, document)
+
+
+def read_hugging_face(path: Path | str) -> Parts:
+    """Read a `tokenizer.json` with byte-level BPE.
+
+    Raises:
+        ValueError: If the file is damaged, or requires something that this book's
+            tokenizer does not support.
+    """
+    document = read_json(path)
+    model = _take(document, "model", dict, path)
+    _check_settings(document, model, path)
+    special_tokens = _special_tokens(document, path)
+    tokens = {
+        number: token.encode("utf-8", "replace")
+        for token, number in special_tokens.items()
+    }
+    vocabulary = _take(model, "vocab", dict, path)
+    for token, number in vocabulary.items():
+        _must_be(number, int, f"the number of {token!r}", path)
+        if special_tokens.get(token) == number:
+            continue
+        if number in tokens:
+            raise ValueError(f"{path} gives the number {number} to two tokens.")
+        tokens[number] = invisible(token)
+    if sorted(tokens) != list(range(len(tokens))):
+        raise ValueError(
+            f"{path} must number its {len(tokens)} tokens from 0 to {len(tokens) - 1}, "
+            "each once."
+        )
+    unknown = model.get("unk_token")
+    if unknown is not None:
+        _must_be(unknown, str, "unk_token", path)
+        if unknown not in special_tokens and unknown not in vocabulary:
+            raise ValueError(
+                f"{path} has no token {unknown!r}, which it names as its unk_token."
+            )
+    return Parts(
+        token_bytes=[tokens[number] for number in range(len(tokens))],
+        merges=_take_merges(model, path),
+        special_tokens=special_tokens,
+        pattern=_pattern(document, path),
+        unknown_id=None
+        if unknown is None
+        else special_tokens.get(unknown, vocabulary.get(unknown)),
+        ignore_merges=bool(model.get("ignore_merges")),
+    )
+
+
+def _check_settings(
+    document: dict[str, Any], model: dict[str, Any], path: Path | str
+) -> None:
+    """Raise a ValueError if a file has settings that this book's tokenizer does not
+    support, because it would encode differently.
+    """
+    for key, ours in _MODEL.items():
+        asked = model.get(key, ours)
+        if asked != ours and not (ours is None and asked in ("", 0)):
+            raise ValueError(
+                f"{path} sets its model's {key} to {asked!r}; this tokenizer supports "
+                f"only {ours!r}."
+            )
+    if model.get("ignore_merges") not in (None, False, True):
+        raise ValueError(
+            f"{path} must have its model's ignore_merges as true or false, got "
+            f"{str(model['ignore_merges'])[:60]!r}."
+        )
+    decoder = document.get("decoder")
+    if not (isinstance(decoder, dict) and decoder.get("type") == "ByteLevel"):
+        raise ValueError(
+            f"{path} must have a ByteLevel decoder, got {str(decoder)[:60]}."
+        )
+    for key in ("normalizer", "truncation", "padding", "post_processor"):
+        asked = document.get(key)
+        if not _changes_nothing(key, asked):
+            raise ValueError(
+                f"{path} has a {key}, which this tokenizer does not support: "
+                f"{str(asked)[:60]}."
+            )
+
+
+def _changes_nothing(key: str, part: Any) -> bool:
+    """Return whether a part of a file leaves all tokens as they are: it is absent, a
+    sequence of such parts, or the post-processor that only moves offsets.
+    """
+    if part is None or not isinstance(part, dict):
+        return part is None
+    if part.get("type") == "Sequence":
+        members = {"normalizer": "normalizers", "post_processor": "processors"}
+        inside = part.get(members.get(key))
+        return isinstance(inside, list) and all(
+            member is not None and _changes_nothing(key, member) for member in inside
+        )
+    return key == "post_processor" and part.get("type") == "ByteLevel"
+
+
+def _special_tokens(document: dict[str, Any], path: Path | str) -> dict[str, int]:
+    special_tokens = {}
+    for added in _take(document, "added_tokens", list, path):
+        _must_be(added, dict, "each added token", path)
+        token = _take(added, "content", str, path)
+        if any(added.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
+            raise ValueError(
+                f"{path} gives {token!r} the flag lstrip, rstrip or single_word, which "
+                "this tokenizer does not support."
+            )
+        if token in special_tokens:
+            raise ValueError(f"{path} has the added token {token!r} twice.")
+        special_tokens[token] = _take(added, "id", int, path)
+    if len(set(special_tokens.values())) < len(special_tokens):
+        raise ValueError(f"{path} gives the same number to two added tokens.")
+    return special_tokens
+
+
+def _pattern(document: dict[str, Any], path: Path | str) -> PreTokenizer:
+    """Return the pattern that corresponds to a file's pre-tokenizer."""
+    asked = _without_offsets(document.get("pre_tokenizer"))
+    for pattern, written in _PRE_TOKENIZERS.items():
+        if asked == _without_offsets(written):
+            return pattern
+    raise ValueError(
+        f"{path} has a pre-tokenizer that is not supported; supported are those of "
+        f"{', '.join(pattern.name for pattern in _PRE_TOKENIZERS)}."
+    )
+
+
+def _without_offsets(part: Any) -> Any:
+    """Remove the one setting of a pre-tokenizer that does not affect tokens."""
+    if isinstance(part, dict):
+        return {
+            key: _without_offsets(value)
+            for key, value in part.items()
+            if key != "trim_offsets"
+        }
+    return [_without_offsets(one) for one in part] if isinstance(part, list) else part

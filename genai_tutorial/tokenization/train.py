@@ -4,14 +4,16 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from tqdm.auto import tqdm
-
 from .bpe import BPETokenizer
-from .byte_alphabet import byte_to_unicode
-from .patterns import GPT4_PATTERN, PreTokenizer
-from .vocabulary import check_special_tokens, check_text
+from .vocabulary import (
+    GPT4_PATTERN,
+    PreTokenizer,
+    byte_to_unicode,
+    check_special_tokens,
+    check_text,
+)
 
-LARGEST_VOCABULARY = 0x110000
+_LARGEST_VOCABULARY = 0x110000
 """During training each token is one character of a Python string, and there are no more
 characters than these.
 """
@@ -22,7 +24,6 @@ def train_bpe(
     vocab_size: int,
     pattern: PreTokenizer = GPT4_PATTERN,
     special_tokens: Sequence[str] = (),
-    progress: bool = False,
 ) -> BPETokenizer:
     """Train a byte-level byte-pair encoding on texts.
 
@@ -54,18 +55,17 @@ def train_bpe(
     """
     check_special_tokens(special_tokens)
     smallest = 256 + len(special_tokens)
-    if not smallest <= vocab_size <= LARGEST_VOCABULARY:
+    if not smallest <= vocab_size <= _LARGEST_VOCABULARY:
         raise ValueError(
             f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} "
             "special tokens) to "
-            f"{LARGEST_VOCABULARY}, got {vocab_size}."
+            f"{_LARGEST_VOCABULARY}, got {vocab_size}."
         )
     tokens = [token.encode() for token in special_tokens] + [
         bytes([byte]) for byte in byte_to_unicode()
     ]
-    merges = BPETrainer(_count_words(texts, pattern), tokens, len(special_tokens)).run(
-        vocab_size, progress
-    )
+    trainer = BPETrainer(_count_words(texts, pattern), tokens, len(special_tokens))
+    merges = trainer.run(vocab_size)
     return BPETokenizer(
         tokens, merges, {token: i for i, token in enumerate(special_tokens)}, pattern
     )
@@ -107,16 +107,13 @@ class BPETrainer:
                 self.pair_counts[pair] += count
                 self.places[pair].append(place)
 
-    def run(self, vocab_size: int, progress: bool) -> list[tuple[bytes, bytes]]:
+    def run(self, vocab_size: int) -> list[tuple[bytes, bytes]]:
         """Append the new tokens to `tokens` and return the merges in order."""
         merges = []
         # The most frequent pair comes first; comparing the strings breaks ties in
         # favour of the lowest numbers.
         queue = [(-count, pair) for pair, count in self.pair_counts.items()]
         heapq.heapify(queue)
-        bar = tqdm(
-            total=vocab_size - len(self.tokens), desc="merges", disable=not progress
-        )
         while queue and len(self.tokens) < vocab_size:
             count, pair = heapq.heappop(queue)
             # other merges have used up some occurrences: back with the current count
@@ -134,8 +131,6 @@ class BPETrainer:
             self.tokens.append(left + right)
             for new in self._merge(pair, chr(len(self.tokens) - 1)):
                 heapq.heappush(queue, (-self.pair_counts[new], new))
-            bar.update()
-        bar.close()
         return merges
 
     def _merge(self, pair: str, merged: str) -> list[str]:

@@ -2,29 +2,27 @@
 data parallelism, and private training.
 """
 
-from .accountant import epsilon
-from .adamw import AdamW
 from .adversarial import (
     AdversarialHistory,
     Penalty,
+    Players,
     discriminator_step,
     draw_noise,
     fit_adversarial,
     generator_step,
 )
 from .batches import TensorBatches, TokenBatches
-from .checkpoint import load_checkpoint, save_checkpoint
-from .distributed import Process, parallel, process_group, unwrap
-from .ema import EMA
-from .fit import fit
-from .history import Evaluation, History
-from .mixed_precision import in_bfloat16
-from .muon import Muon
+from .checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+from .distributed import Process, parallel, process_group, ring_attention, unwrap
+from .fit import Evaluation, History, clip_gradients, fit, train_step, training_loop
+from .memory import in_bfloat16, kept_bytes, recompute, shard
 from .optimizers import (
+    AdamW,
     CombinedOptimizer,
+    Muon,
     OptimizerSettings,
     build_optimizer,
-    clip_gradients,
+    orthogonalize,
     parameter_groups,
 )
 from .private import (
@@ -32,19 +30,27 @@ from .private import (
     PrivacySettings,
     PrivateHistory,
     clip_and_noise,
+    epsilon,
     fit_privately,
     per_sample_gradients,
     poisson_sample,
 )
-from .ring import ring_attention
-from .run_state import Checkpoint, RunState
-from .scaling_laws import Allocation, PowerLaw, compute_optimal, fit_power_law
+from .scaling_laws import (
+    Allocation,
+    GradientNoise,
+    PowerLaw,
+    compute_optimal,
+    fit_power_law,
+    gradient_noise,
+    tokens_to_reach,
+)
 from .schedules import (
+    EMA,
     Decay,
     Schedule,
     scale_learning_rates,
+    warmup_constant,
     warmup_cosine,
     warmup_linear,
     warmup_stable_decay,
 )
-from .train_step import train_step

@@ -10,12 +10,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genai_tutorial.gan import AdversarialLoss
-from genai_tutorial.runtime import progress_bar
 
-from .checkpoint import load_checkpoint, save_checkpoint
-from .ema import EMA
-from .run_state import Checkpoint, check_batches, check_schedule, schedule_settings
-from .schedules import scale_learning_rates
+from .checkpoint import Checkpoint, RunState
+from .fit import is_due, next_batch, training_loop
+from .optimizers import CombinedOptimizer
+from .schedules import EMA
 
 Penalty = Callable[..., Float[Tensor, ""]]
 """Called as `penalty(discriminator, real, fake, *labels)`, added to the loss."""
@@ -98,198 +97,145 @@ def generator_step(
     return value.item()
 
 
+@dataclass(frozen=True)
+class Players:
+    """Both players of a GAN, and what a step of each needs.
+
+    Attributes:
+        generator: Called as `generator(z, *labels)`; its attribute `latent` is the size
+            of the noise vector.
+        discriminator: Called as `discriminator(x, *labels)`; returns a score for each
+            example.
+        loss: The losses of the two players.
+        noise: Random generator of the noise.
+        penalty: Added to the discriminator's loss; None for no penalty.
+        penalty_every: With 8, the penalty is multiplied by 8 at every eighth step and
+            omitted at the others, which is cheaper and has about the same effect.
+
+    Raises:
+        ValueError: If `penalty_every` is below 1.
+
+    Source: Karras et al. (2020), Analyzing and improving the image quality of StyleGAN,
+        section 3.1 (lazy regularization, for `penalty_every`),
+        https://arxiv.org/abs/1912.04958
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    loss: AdversarialLoss
+    generator_optimizer: torch.optim.Optimizer
+    discriminator_optimizer: torch.optim.Optimizer
+    noise: torch.Generator
+    penalty: Penalty | None = None
+    penalty_every: int = 1
+
+    def __post_init__(self):
+        if self.penalty_every < 1:
+            raise ValueError(
+                f"penalty_every must be at least 1, got {self.penalty_every}."
+            )
+
+    def step(
+        self, number: int, real: Float[Tensor, "batch *shape"], labels: Sequence[Tensor]
+    ) -> tuple[float, float]:
+        """Update the discriminator and then the generator; return their losses.
+
+        Args:
+            number: Number of steps before, which decides whether the penalty counts.
+        """
+        penalty = None
+        if self.penalty is not None and number % self.penalty_every == 0:
+            penalty = lambda *seen: self.penalty_every * self.penalty(*seen)  # noqa: E731
+        players, noise = (self.generator, self.discriminator), self.noise
+        return (
+            discriminator_step(
+                *players, real, labels, self.loss, self.discriminator_optimizer, noise,
+                penalty,
+            ),
+            generator_step(
+                *players, len(real), labels, self.loss, self.generator_optimizer, noise
+            ),
+        )  # fmt: skip
+
+
 def fit_adversarial(
-    generator: nn.Module,
-    discriminator: nn.Module,
+    players: Players,
     batches: Iterable[Sequence[Tensor]],
-    loss: AdversarialLoss,
-    generator_optimizer: torch.optim.Optimizer,
-    discriminator_optimizer: torch.optim.Optimizer,
     *,
     steps: int,
-    noise: torch.Generator,
-    discriminator_steps: int = 1,
-    penalty: Penalty | None = None,
-    penalty_every: int = 1,
     schedule: Callable[[int], float] | None = None,
     ema: EMA | None = None,
     watch: Callable[[int], None] | None = None,
-    watch_every: int = 100,
     checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> AdversarialHistory:
     """Train a generator and a discriminator in alternating steps.
 
     Args:
-        generator: Called as `generator(z, *labels)`; its attribute `latent` is the size
-            of the noise vector.
-        discriminator: Called as `discriminator(x, *labels)`; returns a score for each
-            example.
         batches: An iterator of tuples: real examples, then labels for both players,
             such as classes.
-        loss: The losses of the two players.
-        generator_optimizer: Updates the generator's parameters.
-        discriminator_optimizer: Updates the discriminator's parameters.
-        steps: Number of generator steps, counting those before a resume.
-        noise: Random generator of the noise.
-        discriminator_steps: Number of discriminator steps before each generator step.
-        penalty: Added to the discriminator's loss; None for no penalty.
-        penalty_every: With 8, the penalty is multiplied by 8 at every eighth step and
-            omitted at the others, which is cheaper and has about the same effect.
+        steps: Number of steps of each player, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
         ema: Moving average of the generator's weights, updated after each step; None
             for no average.
         watch: Called with the number of steps done, before the first step and after
-            every `watch_every` steps.
-        watch_every: Number of steps between two calls of `watch`.
+            each.
         checkpoint: Where to save the run and resume it from; needs batches with
             `state_dict`.
 
     Raises:
-        ValueError: If a number is out of range, or the batches run out.
+        ValueError: If there is no step, or the batches run out.
         FloatingPointError: If a loss is no longer a number.
 
-    Source: Goodfellow et al. (2014), algorithm 1, https://arxiv.org/abs/1406.2661;
-        Karras et al. (2020), Analyzing and improving the image quality of StyleGAN,
-        section 3.1 (lazy regularization, for `penalty_every`),
-        https://arxiv.org/abs/1912.04958
+    Source: Goodfellow et al. (2014), algorithm 1, https://arxiv.org/abs/1406.2661
     """
-    for name, number in (
-        ("steps", steps),
-        ("discriminator_steps", discriminator_steps),
-        ("penalty_every", penalty_every),
-        ("watch_every", watch_every),
-    ):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}.")
-    if checkpoint is not None:
-        check_batches(batches)
-    optimizers = (generator_optimizer, discriminator_optimizer)
-    device = next(generator.parameters()).device
+    generator, discriminator = players.generator, players.discriminator
+    optimizers = (players.generator_optimizer, players.discriminator_optimizer)
+    run = RunState(
+        {
+            "generator": generator,
+            "discriminator": discriminator,
+            "generator_optimizer": optimizers[0],
+            "discriminator_optimizer": optimizers[1],
+            "batches": batches,
+            "average": ema,
+        },
+        schedule,
+        (players.noise,),
+    )
     source, history = iter(batches), AdversarialHistory()
-    state = _State(generator, discriminator, optimizers, schedule, ema, batches, noise)
-    if checkpoint is not None and checkpoint.resume and checkpoint.path.exists():
-        history = state.resume(checkpoint)
+    saved = None if checkpoint is None else run.resume(checkpoint)
+    if saved is not None:
+        history = AdversarialHistory(**saved)
+    device = next(generator.parameters()).device
     generator.train()
     discriminator.train()
-    first = len(history.generator_losses)
-    if watch is not None and first == 0:
-        watch(0)
-    with progress_bar(
-        total=steps, initial=first, label="training", show=progress
-    ) as bar:
-        for step in range(first, steps):
-            started = time.perf_counter()
-            for optimizer in optimizers:
-                scale_learning_rates(optimizer, schedule(step) if schedule else 1.0)
-            due = penalty if penalty is not None and step % penalty_every == 0 else None
-            weighted = (
-                None
-                if due is None
-                else lambda *seen, due=due: penalty_every * due(*seen)
+    for step in training_loop(
+        steps,
+        CombinedOptimizer(optimizers),
+        schedule,
+        done=len(history.generator_losses),
+        watch=watch,
+        show=lambda: (
+            f"discriminator={history.discriminator_losses[-1]:.2f}, "
+            f"generator={history.generator_losses[-1]:.2f}"
+        ),
+        progress=progress,
+    ):
+        started, done = time.perf_counter(), step + 1
+        real, *labels = next_batch(source, device, step, steps)
+        d_loss, g_loss = players.step(step, real, labels)
+        if not math.isfinite(d_loss + g_loss):
+            raise FloatingPointError(
+                f"At step {done} the losses are {d_loss} and {g_loss}: lower the "
+                "learning rates, or limit the discriminator's gradient with a penalty "
+                "or spectral normalization."
             )
-            for _ in range(discriminator_steps):
-                batch = next(source, None)
-                if batch is None:
-                    raise ValueError(
-                        f"The batches ran out at step {step + 1} of {steps}: give "
-                        "more batches, or fewer steps."
-                    )
-                real, *labels = (tensor.to(device) for tensor in batch)
-                d_loss = discriminator_step(
-                    generator,
-                    discriminator,
-                    real,
-                    labels,
-                    loss,
-                    discriminator_optimizer,
-                    noise,
-                    weighted,
-                )
-            g_loss = generator_step(
-                generator,
-                discriminator,
-                len(real),
-                labels,
-                loss,
-                generator_optimizer,
-                noise,
-            )
-            if not math.isfinite(d_loss + g_loss):
-                raise FloatingPointError(
-                    f"At step {step + 1} the losses are {d_loss} and {g_loss}: lower "
-                    "the learning rates, or limit the "
-                    "discriminator's gradient with a penalty or spectral normalization."
-                )
-            if ema is not None:
-                ema.update(generator)
-            history.discriminator_losses.append(d_loss)
-            history.generator_losses.append(g_loss)
-            history.seconds += time.perf_counter() - started
-            done = step + 1
-            if watch is not None and done % watch_every == 0:
-                watch(done)
-            if checkpoint is not None and (
-                done == steps or done % checkpoint.every == 0
-            ):
-                state.save(checkpoint, history)
-            bar.set_postfix(
-                discriminator=f"{d_loss:.2f}", generator=f"{g_loss:.2f}", refresh=False
-            )
-            bar.update()
+        if ema is not None:
+            ema.update(generator)
+        history.discriminator_losses.append(d_loss)
+        history.generator_losses.append(g_loss)
+        history.seconds += time.perf_counter() - started
+        if checkpoint is not None and is_due(done, checkpoint.every, steps):
+            run.save(checkpoint, done, asdict(history))
     return history
-
-
-@dataclass
-class _State:
-    """Everything that determines how a run continues."""
-
-    generator: nn.Module
-    discriminator: nn.Module
-    optimizers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
-    schedule: Callable[[int], float] | None
-    ema: EMA | None
-    batches: Iterable
-    noise: torch.Generator
-
-    def _parts(self) -> dict:
-        parts = {
-            "generator": self.generator,
-            "discriminator": self.discriminator,
-            "batches": self.batches,
-        }
-        parts |= dict(
-            zip(
-                ("generator_optimizer", "discriminator_optimizer"),
-                self.optimizers,
-                strict=True,
-            )
-        )
-        return parts if self.ema is None else parts | {"average": self.ema}
-
-    def save(self, checkpoint: Checkpoint, history: AdversarialHistory) -> None:
-        states = {name: part.state_dict() for name, part in self._parts().items()}
-        settings = {
-            "schedule": schedule_settings(self.schedule),
-            "noise": self.noise.get_state(),
-            "history": asdict(history),
-        }
-        save_checkpoint(checkpoint.path, states | settings)
-
-    def resume(self, checkpoint: Checkpoint) -> AdversarialHistory:
-        saved = load_checkpoint(checkpoint.path)
-        if saved.keys() != self._parts().keys() | {"schedule", "noise", "history"}:
-            raise ValueError(
-                f"{checkpoint.path.name} is from another kind of run: delete it to "
-                "start again."
-            )
-        check_schedule(saved["schedule"], self.schedule, checkpoint.path.name)
-        try:
-            for name, part in self._parts().items():
-                part.load_state_dict(saved[name])
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise ValueError(
-                f"{checkpoint.path.name} is from other models or optimizers: {error}"
-            ) from error
-        self.noise.set_state(saved["noise"])
-        return AdversarialHistory(**saved["history"])

@@ -9,7 +9,8 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from genai_tutorial.runtime import write_atomically
+from genai_tutorial.runtime import remove_unfinished, write_atomically
 
-FORMAT = "genai_tutorial checkpoint 1"
+from .distributed import is_first_process, is_sharded
+
+FORMAT = "genai_tutorial checkpoint 2"
+EARLIER_FORMAT = "genai_tutorial checkpoint 1"
+"""Its digest covers the tensors' names and bytes only."""
+
+BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a tree raises that `pack` has not written."""
 
 Keys = tuple[Any, ...]
 """The path to a value in a state: dictionary keys and list positions."""
@@ -47,8 +55,9 @@ def save_checkpoint(path: Path | str, state: dict) -> None:
     {'step': 3, 'model': {'weight': tensor([1., 1.])}}
     """
     path = Path(path)
-    tree, tensors = pack(state, _copy)
-    header = {"format": FORMAT, "tree": json.dumps(tree), "digest": _digest(tensors)}
+    structure, tensors = pack(state, _copy)
+    tree = json.dumps(structure)
+    header = {"format": FORMAT, "tree": tree, "digest": _digest(tensors, tree)}
     with write_atomically(path) as file:
         file.write(save(tensors, metadata=header))
 
@@ -73,17 +82,25 @@ def load_checkpoint(path: Path | str) -> dict:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is not a dict)
     except (SafetensorError, OSError) as error:
         raise ValueError(damaged) from error
-    if header.get("format") != FORMAT:
+    file_format, tree = header.get("format"), header.get("tree", "")
+    if file_format not in (FORMAT, EARLIER_FORMAT):
         raise ValueError(
             f"{path.name} is not a training checkpoint of this package (format "
-            f"{header.get('format')!r})."
+            f"{file_format!r})."
         )
-    if header.get("digest") != _digest(tensors):
+    covered = tree if file_format == FORMAT else None
+    if header.get("digest") != _digest(tensors, covered):
         raise ValueError(damaged)
-    return unpack(json.loads(header["tree"]), tensors)
+    try:
+        state = unpack(json.loads(tree), tensors)
+    except BROKEN as error:
+        raise ValueError(damaged) from error
+    if not isinstance(state, dict):
+        raise ValueError(damaged)
+    return state
 
 
-def random_state() -> dict[str, Any]:
+def _random_state() -> dict[str, Any]:
     """Return the state of the random generators of Python, NumPy and torch."""
     kind, keys, *position = np.random.get_state()  # noqa: NPY002  (the one that libraries share)
     return {
@@ -94,8 +111,8 @@ def random_state() -> dict[str, Any]:
     }
 
 
-def set_random_state(state: dict[str, Any]) -> None:
-    """Restore the random generators to the result of `random_state`."""
+def _set_random_state(state: dict[str, Any]) -> None:
+    """Restore the random generators to the result of `_random_state`."""
     random.setstate(state["python"])
     np.random.set_state(state["numpy"])  # noqa: NPY002
     torch.set_rng_state(state["torch"])
@@ -185,9 +202,157 @@ def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
     return tuple(items) if tree["kind"] == "tuple" else items
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+def _digest(tensors: dict[str, Tensor], tree: str | None) -> str:
+    """Return the SHA-256 of the tree and of all tensors with their dtypes and shapes,
+    or without a tree the digest of the earlier format.
+    """
+    digest = hashlib.sha256((tree or "").encode())
+    for name, tensor in sorted(tensors.items()):
+        about = "" if tree is None else f" {tensor.dtype} {tuple(tensor.shape)} "
+        digest.update(f"{name}{about}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
+
+
+@dataclass
+class RunState:
+    """Everything that determines how a training run continues, except its settings.
+
+    Attributes:
+        parts: The models, optimizers, batches and averages by their names in the file:
+            objects with `state_dict` and `load_state_dict`, or None for a part that
+            this run does without.
+        schedule: The schedule of the learning rates; None for none.
+        generators: Random generators that the run draws from.
+    """
+
+    parts: Mapping[str, Any]
+    schedule: Callable[[int], float] | None
+    generators: Sequence[torch.Generator]
+
+    def resume(self, checkpoint: "Checkpoint") -> dict | None:
+        """Load a checkpoint if there is one to resume from, and return the history that
+        was saved with it.
+
+        Raises:
+            ValueError: If this run cannot be saved, or the checkpoint is from another
+                run.
+        """
+        checkpoint.check(self)
+        if is_first_process():
+            remove_unfinished(checkpoint.path)
+        if not checkpoint.resume or not checkpoint.exists():
+            return None
+        state = checkpoint.load(self)
+        self._load(state, checkpoint.path.name)
+        return state["history"]
+
+    def save(self, checkpoint: "Checkpoint", step: int, history: dict) -> None:
+        """Write a checkpoint after a step."""
+        checkpoint.save(self.state_dict(step, history))
+
+    def state_dict(self, step: int = 0, history: dict | None = None) -> dict[str, Any]:
+        """Return the content of a checkpoint."""
+        parts = {
+            name: None if part is None else part.state_dict()
+            for name, part in self.parts.items()
+        }
+        return {
+            "step": step,
+            **parts,
+            "schedule": _schedule_settings(self.schedule),
+            "generators": [generator.get_state() for generator in self.generators],
+            "random": _random_state(),
+            "history": history,
+        }
+
+    def _load(self, state: dict[str, Any], file_name: str) -> None:
+        again = "delete the file to start again"
+        others = {"step", "schedule", "generators", "random", "history"}
+        if state.keys() != self.parts.keys() | others:
+            raise ValueError(f"{file_name} is from another kind of run: {again}.")
+        for name, part in self.parts.items():
+            if (state[name] is None) != (part is None):
+                has, needs = ("no", "one") if part is not None else ("an", "none")
+                raise ValueError(
+                    f"{file_name} has {has} {name}, and this run needs {needs}: "
+                    f"{again}."
+                )
+        schedule = _schedule_settings(self.schedule)
+        if state["schedule"] != schedule:
+            raise ValueError(
+                f"{file_name} is from a run with the schedule {state['schedule']}, and "
+                f"this one has {schedule}: resume with the same, or {again}."
+            )
+        try:
+            for name, part in self.parts.items():
+                if part is not None:
+                    part.load_state_dict(state[name])
+            for generator, saved in zip(
+                self.generators, state["generators"], strict=True
+            ):
+                generator.set_state(saved)
+            _set_random_state(state["random"])
+        except (*BROKEN, RuntimeError) as error:
+            raise ValueError(
+                f"{file_name} is from another model or optimizer: {error}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file that a run is saved in and resumed from, and how often.
+
+    Attributes:
+        path: The file, ending in .safetensors.
+        every: Number of steps between two saves; a run is also saved at its end.
+        resume: Whether to resume from the file if it exists.
+    """
+
+    path: Path
+    every: int = 100
+    resume: bool = True
+
+    def __post_init__(self):
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1, got {self.every}.")
+
+    def check(self, run: RunState) -> None:
+        """Raise an error if a run cannot be saved in this kind of checkpoint.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        check_batches(run)
+        if any(map(is_sharded, run.parts.values())):
+            raise ValueError(
+                "Each process has only a part of this model: save it with "
+                "ShardedCheckpoint, which writes all parts."
+            )
+
+    def exists(self) -> bool:
+        """Return whether there is a checkpoint to resume from."""
+        return self.path.exists()
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write a run's state; of several processes, only the first writes."""
+        if is_first_process():
+            save_checkpoint(self.path, state)
+
+    def load(self, run: RunState) -> dict[str, Any]:
+        """Return the saved state. Only a `ShardedCheckpoint` uses the run."""
+        return load_checkpoint(self.path)
+
+
+def check_batches(run: RunState) -> None:
+    """Raise an error if a run's batches cannot be saved."""
+    if not hasattr(run.parts["batches"], "state_dict"):
+        raise ValueError(
+            "A run can be resumed only if its batches can: give them state_dict and "
+            "load_state_dict, as TokenBatches has, or leave out the checkpoint."
+        )
+
+
+def _schedule_settings(schedule: Callable[[int], float] | None) -> dict | None:
+    """Return the settings of a schedule, or None for a function that has none."""
+    return asdict(schedule) if is_dataclass(schedule) else None

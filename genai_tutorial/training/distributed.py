@@ -18,6 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from genai_tutorial.transformer import OnlineSoftmax, update_with_block
+
 # Messages of Gloo and NCCL when the connection to another process breaks or stops
 # responding.
 _SIGNS_OF_A_LOST_PROCESS = (
@@ -98,22 +100,6 @@ def is_sharded(model: nn.Module) -> bool:
     return hasattr(model, "set_requires_gradient_sync")  # what `fully_shard` adds
 
 
-@contextmanager
-def no_sync(model: nn.Module) -> Iterator[None]:
-    """Accumulate gradients in each process without averaging over all processes."""
-    if isinstance(model, DistributedDataParallel):
-        with model.no_sync():
-            yield
-    elif is_sharded(model):
-        model.set_requires_gradient_sync(False)
-        try:
-            yield
-        finally:
-            model.set_requires_gradient_sync(True)
-    else:
-        yield
-
-
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the model inside what `parallel` returned."""
     return model.module if isinstance(model, DistributedDataParallel) else model
@@ -142,3 +128,79 @@ def several_processes() -> bool:
         and distributed.is_initialized()
         and distributed.get_world_size() > 1
     )
+
+
+@torch.no_grad()
+def ring_attention(
+    query: Float[Tensor, "*batch position dim"],
+    key: Float[Tensor, "*shared position dim"],
+    value: Float[Tensor, "*shared position value_dim"],
+    is_causal: bool = False,
+) -> Float[Tensor, "*batch position value_dim"]:
+    """Return the output of attention for this process's queries, over the keys of all
+    processes of the group; without a group, plain attention. Gradients are not
+    computed.
+
+    The text is split into equal parts in the order of the processes. With the causal
+    mask the first processes have less to compute and wait for the last.
+
+    Args:
+        query: The queries of this process's part of the text.
+        key: The keys of this part; they may have fewer heads than the queries.
+        is_causal: Whether a query attends only to keys at and before its own position.
+
+    Raises:
+        ValueError: If the parts have different lengths.
+
+    Source: Liu, Zaharia and Abbeel, Ring Attention with Blockwise Transformers for
+        Near-Infinite Context, algorithm 1, https://arxiv.org/abs/2310.01889
+
+    >>> x = torch.eye(2)
+    >>> ring_attention(x, x, torch.tensor([[2.0], [4.0]]), is_causal=True)[0]
+    tensor([2.])
+    """
+    rank, world_size = 0, 1
+    if several_processes():
+        rank, world_size = distributed.get_rank(), distributed.get_world_size()
+        _check_lengths(query, world_size)
+    length = query.shape[-2]
+    state = OnlineSoftmax.empty(query.new_zeros(*query.shape[:-1], value.shape[-1]))
+    for hop in range(world_size):
+        owner = (rank - hop) % world_size
+        if not is_causal or owner <= rank:
+            starts = (rank * length, owner * length) if is_causal else None
+            state = update_with_block(state, query, key, value, starts)
+        if hop < world_size - 1:
+            key, value = (
+                _pass_on(key, rank, world_size),
+                _pass_on(value, rank, world_size),
+            )
+    return state.output()
+
+
+def _pass_on(x: Tensor, rank: int, world_size: int) -> Tensor:
+    """Send a tensor to the next process, and return the one from the previous."""
+    received = torch.empty_like(x, memory_format=torch.contiguous_format)
+    requests = distributed.batch_isend_irecv(
+        [
+            distributed.P2POp(
+                distributed.isend, x.contiguous(), (rank + 1) % world_size
+            ),
+            distributed.P2POp(distributed.irecv, received, (rank - 1) % world_size),
+        ]
+    )
+    for request in requests:
+        request.wait()
+    return received
+
+
+def _check_lengths(query: Tensor, world_size: int) -> None:
+    mine = torch.tensor([query.shape[-2]], device=query.device)
+    of_all = [torch.zeros_like(mine) for _ in range(world_size)]
+    distributed.all_gather(of_all, mine)
+    lengths = [int(one) for one in of_all]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"All processes need equally long parts of the text, got {lengths} "
+            f"positions: pad the text to a multiple of {world_size}."
+        )

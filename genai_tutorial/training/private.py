@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from genai_tutorial.runtime import progress_bar
-
+from .fit import training_loop
 from .optimizers import CombinedOptimizer
 
 Gradients = dict[str, Tensor]
@@ -154,7 +153,9 @@ def clip_and_noise(
     for name, gradient in gradients.items():
         total = torch.einsum("r,r...->...", scales, gradient)
         if settings.noise_multiplier:
-            noise = torch.randn(total.shape, generator=generator, dtype=total.dtype)
+            noise = torch.randn(total.shape, generator=generator, dtype=total.dtype).to(
+                total.device
+            )
             total = total + settings.noise_multiplier * settings.clip_norm * noise
         private[name] = total / expected_batch_size
     return private
@@ -198,26 +199,100 @@ def fit_privately(
     Source: Abadi et al., Deep Learning with Differential Privacy, algorithm 1,
     https://arxiv.org/abs/1607.00133
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
     generator = torch.Generator().manual_seed(seed)
     count = len(records[0])
     expected = settings.sampling_rate * count
     history = PrivateHistory()
     parameters = dict(model.named_parameters())
     model.eval()
-    with progress_bar(total=steps, label="training privately", show=progress) as bar:
-        for _ in range(steps):
-            drawn = poisson_sample(count, settings.sampling_rate, generator)
-            gradients = per_sample_gradients(
-                model, [tensor[drawn] for tensor in records], loss_fn
-            )
-            norms = gradient_norms(gradients)
-            history.batch_sizes.append(len(drawn))
-            history.median_norms.append(norms.median().item() if len(drawn) else 0.0)
-            private = clip_and_noise(gradients, settings, expected, generator)
-            for name, gradient in private.items():
-                parameters[name].grad = gradient
-            optimizer.step()
-            bar.update()
+    for _ in training_loop(steps, label="training privately", progress=progress):
+        drawn = poisson_sample(count, settings.sampling_rate, generator)
+        gradients = per_sample_gradients(
+            model, [tensor[drawn] for tensor in records], loss_fn
+        )
+        norms = gradient_norms(gradients)
+        history.batch_sizes.append(len(drawn))
+        history.median_norms.append(norms.median().item() if len(drawn) else 0.0)
+        private = clip_and_noise(gradients, settings, expected, generator)
+        for name, gradient in private.items():
+            parameters[name].grad = gradient
+        optimizer.step()
     return history
+
+
+def renyi_divergence_of_sampled_gaussian(
+    sampling_rate: float | int, noise_multiplier: float | int, order: int
+) -> float:
+    """Return the Rényi divergence of one step with a record from one without it.
+
+    Source: Mironov, Talwar and Zhang, Rényi Differential Privacy of the Sampled
+        Gaussian Mechanism, section 3.3, https://arxiv.org/abs/1908.10530
+    """
+    _check(sampling_rate, noise_multiplier)
+    if sampling_rate == 0:
+        return 0.0
+    if sampling_rate == 1:
+        return order / (2 * noise_multiplier**2)
+    # ln of the sum over k of binom(order, k) (1-q)^(order-k) q^k e^((k^2-k) / 2 s^2)
+    terms = [
+        math.lgamma(order + 1)
+        - math.lgamma(k + 1)
+        - math.lgamma(order - k + 1)
+        + (order - k) * math.log1p(-sampling_rate)
+        + k * math.log(sampling_rate)
+        + (k * k - k) / (2 * noise_multiplier**2)
+        for k in range(order + 1)
+    ]
+    largest = max(terms)
+    total = math.fsum(math.exp(term - largest) for term in terms)
+    return max(0.0, (largest + math.log(total)) / (order - 1))
+
+
+def epsilon(
+    sampling_rate: float | int,
+    noise_multiplier: float | int,
+    steps: int,
+    delta: float,
+) -> float:
+    """Return the epsilon of (epsilon, delta) differential privacy after some steps: the
+    smallest bound that one of the Rényi divergences of the orders 2 to 64 gives.
+
+    Args:
+        sampling_rate: The probability with which each record takes part in a step.
+        noise_multiplier: The standard deviation of the noise, divided by the clipping
+            norm; without noise, epsilon is infinite.
+        delta: The probability with which the bound may fail; below 1 / records.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Source: Canonne, Kamath and Steinke, The Discrete Gaussian for Differential Privacy,
+        proposition 12, https://arxiv.org/abs/2004.00010
+
+    >>> round(epsilon(0.02, noise_multiplier=1.0, steps=300, delta=1e-5), 4)
+    2.5922
+    """
+    if steps < 0 or not 0 < delta < 1:
+        raise ValueError(
+            f"steps must be 0 or more and delta between 0 and 1, got {steps}, {delta}."
+        )
+    if noise_multiplier == 0:
+        return 0.0 if steps == 0 or sampling_rate == 0 else math.inf
+    bounds = [
+        steps
+        * renyi_divergence_of_sampled_gaussian(sampling_rate, noise_multiplier, order)
+        + math.log1p(-1 / order)
+        - math.log(delta * order) / (order - 1)
+        for order in range(2, 65)
+    ]
+    return max(0.0, min(bounds))
+
+
+def _check(sampling_rate: float | int, noise_multiplier: float | int) -> None:
+    if not 0 <= sampling_rate <= 1:
+        raise ValueError(
+            "sampling_rate is a probability and must be from 0 to 1, got "
+            f"{sampling_rate}."
+        )
+    if noise_multiplier <= 0:
+        raise ValueError(f"noise_multiplier must be above 0, got {noise_multiplier}.")

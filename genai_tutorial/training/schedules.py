@@ -1,10 +1,14 @@
-"""Learning rate schedules: a factor between 0 and 1 for each step of a run."""
+"""What changes with the steps of a run: the learning rate, by a schedule with a factor
+between 0 and 1 for each step, and the exponential moving average of the weights.
+"""
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
+from torch import nn
 
 from .optimizers import CombinedOptimizer
 
@@ -146,24 +150,30 @@ def scale_learning_rates(
         group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
 
-def warmup_cosine(steps: int, warmup_steps: int, final_factor: float = 0.0) -> Schedule:
-    """Return a schedule with linear warmup and cosine decay to `final_factor`.
+def warmup_constant(warmup_steps: int) -> Schedule:
+    """Return a schedule that stays at 1 after a linear warmup.
+
+    >>> [warmup_constant(warmup_steps=2)(step) for step in range(4)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
+    return Schedule(max(1, warmup_steps), warmup_steps, "none")
+
+
+def warmup_cosine(steps: int, warmup_steps: int) -> Schedule:
+    """Return a schedule with linear warmup and cosine decay to zero.
 
     Source: Loshchilov and Hutter, SGDR, equation 5, https://arxiv.org/abs/1608.03983
 
-    >>> warmup_cosine(steps=110, warmup_steps=10, final_factor=0.1)(
-    ...     60
-    ... )  # half-way down from 1 to 0.1
-    0.55
+    >>> round(warmup_cosine(steps=110, warmup_steps=10)(60), 3)  # half-way down
+    0.5
     """
-    return Schedule(steps, warmup_steps, "cosine", None, final_factor)
+    return Schedule(steps, warmup_steps)
 
 
 def warmup_linear(
     steps: int,
     warmup_steps: int,
     decay_steps: int | None = None,
-    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a schedule with linear warmup, a plateau, and a linear decay over the last
     `decay_steps` (None: no plateau).
@@ -174,7 +184,7 @@ def warmup_linear(
     >>> warmup_linear(steps=100, warmup_steps=0)(25)
     0.75
     """
-    return Schedule(steps, warmup_steps, "linear", decay_steps, final_factor)
+    return Schedule(steps, warmup_steps, "linear", decay_steps)
 
 
 def warmup_stable_decay(
@@ -182,7 +192,6 @@ def warmup_stable_decay(
     warmup_steps: int,
     decay_steps: int,
     decay: Decay = "sqrt",
-    final_factor: float = 0.0,
 ) -> Schedule:
     """Return a schedule with linear warmup, a long plateau, and a short decay (WSD).
 
@@ -197,4 +206,82 @@ def warmup_stable_decay(
     >>> [schedule(step) for step in (10, 80, 85, 100)]
     [1.0, 1.0, 0.5, 0.0]
     """
-    return Schedule(steps, warmup_steps, decay, decay_steps, final_factor)
+    return Schedule(steps, warmup_steps, decay, decay_steps)
+
+
+class EMA:
+    r"""The exponential moving average of a model's weights.
+
+    After step $t$, the average is a weighted mean of the weights after steps 1 to $t$,
+    where each step further back counts $d$ times as much ($d$ is the decay). The
+    factors sum to 1 from the first step on, so the initial weights do not contribute.
+    The update after each step is
+
+    $$\bar w_t = \bar w_{t-1} + \frac{1 - d}{1 - d^t}\,(w_t - \bar w_{t-1})$$
+
+    Buffers, such as running statistics and counters, are copied.
+
+    Args:
+        model: The model, already on its device.
+        decay: The decay, from 0 to below 1. The average covers about 1 / (1 - decay)
+            steps.
+
+    Raises:
+        ValueError: If the decay is out of range.
+
+    Source: Kingma and Ba (2015), Adam, section 3, for the correction of the start,
+        https://arxiv.org/abs/1412.6980; Polyak and Juditsky (1992), Acceleration of
+        stochastic approximation by averaging.
+
+    >>> model = nn.Linear(1, 1, bias=False)
+    >>> average = EMA(model, decay=0.5)
+    >>> for value in (3.0, 6.0):
+    ...     _ = nn.init.constant_(model.weight, value)
+    ...     average.update(model)
+    >>> average.model.weight.item()  # 3 counts a third and 6 two thirds
+    5.0
+    """
+
+    def __init__(self, model: nn.Module, decay: float = 0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(
+                f"decay must be from 0 to below 1, such as 0.999, got {decay}."
+            )
+        self.decay = decay
+        self.updates = 0
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Include the current weights; call it after each optimizer step."""
+        self.updates += 1
+        rate = (1 - self.decay) / (1 - self.decay**self.updates)
+        for mean, weight in zip(
+            self.model.parameters(), model.parameters(), strict=True
+        ):
+            mean.lerp_(weight, rate)
+        for kept, buffer in zip(self.model.buffers(), model.buffers(), strict=True):
+            kept.copy_(buffer)
+
+    def state_dict(self) -> dict:
+        """Return the state for a checkpoint."""
+        return {
+            "decay": self.decay,
+            "updates": self.updates,
+            "model": self.model.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restore the result of `state_dict`.
+
+        Raises:
+            ValueError: If it is the state of an average with another decay.
+            RuntimeError: If it is the state of another model.
+        """
+        if state["decay"] != self.decay:
+            raise ValueError(
+                f"This average has the decay {self.decay}, and the saved one "
+                f"{state['decay']}."
+            )
+        self.model.load_state_dict(state["model"])
+        self.updates = state["updates"]

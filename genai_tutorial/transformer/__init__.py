@@ -1,15 +1,22 @@
 """The Transformer: attention, positional encodings, normalization, feed-forward layers,
 and the decoder language model built from them.
+
+Read `attention`, then `positions` and `layers`; `decoder` puts them together. `context`
+says which keys a query attends to, `cache` keeps the keys of earlier tokens.
 """
 
-from .alibi import alibi_bias
-from .attention import attention, attention_weights, fused_attention, share_heads
-from .block import DecoderBlock
+from .attention import (
+    MultiHeadAttention,
+    attention,
+    attention_weights,
+    fused_attention,
+    share_heads,
+)
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
-from .cache import KVCache
-from .config import DecoderConfig
-from .config_groups import (
+from .cache import CachedContext, KVCache
+from .config import (
     AttentionConfig,
+    DecoderConfig,
     FeedForwardConfig,
     InitializationConfig,
     LocalConfig,
@@ -17,31 +24,43 @@ from .config_groups import (
     NormConfig,
     PositionKind,
 )
-from .context import AttentionContext, AttentionPattern, Visibility
-from .convolution import ShortConvolution
-from .decoder import DecoderLM, next_token_loss
-from .feed_forward import Activation, FeedForward, activate
-from .masks import (
+from .context import (
+    AttentionContext,
+    AttentionPattern,
+    Visibility,
+    alibi_bias,
     causal_mask,
     document_mask,
     padding_mask,
     sink_mask,
     sliding_window_mask,
 )
-from .mixture_of_experts import MixtureOfExperts, routings
-from .multi_head import MultiHeadAttention
-from .ngram_embedding import NGramEmbedding
-from .norms import NormKind, RMSNorm
+from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
+from .layers import (
+    Activation,
+    FeedForward,
+    MixtureOfExperts,
+    NormKind,
+    RMSNorm,
+    Router,
+    Routing,
+    activate,
+    load_balancing_loss,
+    routings,
+    usage_entropy,
+)
+from .local import NGramEmbedding, ShortConvolution
 from .pixel_transformer import PixelConfig, PixelTransformer
-from .positions import LearnedPositions, SinusoidalPositions
-from .rotary import RotaryEmbedding, rotary_frequencies
-from .rotary_scaling import (
+from .positions import (
     DynamicNTKScaling,
+    LearnedPositions,
     LinearScaling,
     Llama3Scaling,
     NTKScaling,
+    RotaryEmbedding,
     RotaryScaling,
+    SinusoidalPositions,
     YarnScaling,
+    rotary_frequencies,
 )
-from .routing import Router, Routing, load_balancing_loss, usage_entropy
 from .streaming_cache import SinkCache

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .attention import share_heads
-from .masks import may_see
+from .context import may_see
 
 
 @dataclass(frozen=True)

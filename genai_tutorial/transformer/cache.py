@@ -1,16 +1,24 @@
 """The KV cache: the keys and values of the tokens read so far, so that generating a new
-token takes a forward pass over that token only.
+token takes a forward pass over that token only; without it, each new token takes one
+over the whole text.
 
-Without it, each new token takes a forward pass over the whole text.
+A `RollingCache` keeps only the tokens inside a sliding window.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from .config import DecoderConfig
+from .context import (
+    AttentionContext,
+    AttentionPattern,
+    Visibility,
+    causal_tables,
+)
+from .positions import RotaryEmbedding
 
 
 class KVCache:
@@ -18,82 +26,65 @@ class KVCache:
 
     The key of token p of a row is stored at index p, so the causal mask hides anything
     beyond the row's end. All memory is allocated once, at the start.
+    `DecoderLM.make_cache` fills in a model's numbers.
 
     Args:
-        config: The decoder's settings.
-        length: The maximum number of tokens per row, prompt and answer together; None
-            for the model's context length.
+        heads: The number of key and value heads.
+        length: The maximum number of tokens per row, prompt and answer together.
+        width: The number of features per head.
         dtype: The same as the model's.
         device: The same as the model's.
-
-    Raises:
-        ValueError: If `length` is below 1 or above the model's context length, or
-            `batch_size` below 1.
+        slots: The number of tokens per row whose keys are stored; None for `length`.
 
     Source: Shazeer, Fast Transformer Decoding, section 2.4.1,
     https://arxiv.org/abs/1911.02150
 
-    >>> cache = KVCache(
-    ...     DecoderConfig.llama(layers=30, width=576, heads=9, key_value_heads=3),
-    ...     length=1000,
-    ... )
+    >>> cache = KVCache(layers=30, rows=1, heads=3, length=1000, width=64)
     >>> cache.keys.shape  # layer, row, key/value head, position, feature
     torch.Size([30, 1, 3, 1000, 64])
     """
 
-    window: int | None = None  # how many last keys a query sees; None: see the model
-    sinks: int = 0  # how many first keys stay visible outside the window
-    rotates_on_reading: bool = False  # whether keys are stored before their rotation
     forgets: bool = False  # whether new keys overwrite the oldest
     # Whether each new token and each key belong to one text; None: a row is one text.
     same_text: Bool[Tensor, "row new key"] | None = None
 
     def __init__(
         self,
-        config: DecoderConfig,
-        batch_size: int = 1,
-        length: int | None = None,
+        layers: int,
+        rows: int,
+        heads: int,
+        length: int,
+        width: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str | None = None,
+        slots: int | None = None,
     ):
-        length = config.context_length if length is None else length
-        if not 1 <= length <= config.context_length:
-            raise ValueError(
-                f"A cache holds from 1 to context_length={config.context_length} "
-                f"tokens per row; got length={length}."
-            )
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-        heads, places = config.attention.key_value_heads, self._places(config, length)
-        shape = (config.layers, batch_size, heads, places, config.head_width)
+        shape = (layers, rows, heads, length if slots is None else slots, width)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
-        self.ids = torch.zeros(batch_size, length, dtype=torch.long, device=device)
+        self.ids = torch.zeros(rows, length, dtype=torch.long, device=device)
         self.length = length
-        self.lengths = [0] * batch_size  # how many tokens each row has read
+        self.lengths = [0] * rows  # how many tokens each row has read
         self.interrupted = False  # whether the last pass began but did not finish
-        # The last inputs of layers that look back without attention, see
-        # `AttentionContext.with_previous`.
+        # The last inputs of layers that look back without attention.
         self.last_inputs: dict[nn.Module, Tensor] = {}
+
+    def context(self, new_lengths: list[int] | None = None) -> "CachedContext":
+        """Return the context of tokens that continue the text in the cache; see
+        `AttentionContext.cached`.
+        """
+        return CachedContext(self, new_lengths)
 
     def begin(
         self, ids: Int[Tensor, "batch new"], new_lengths: list[int] | None = None
     ) -> Int[Tensor, "rows new"]:
         """Begin a forward pass over new tokens and return their positions, as a single
         row if all rows have the same length.
-
-        Args:
-            ids: The new tokens; shorter rows are right-padded.
-            new_lengths: The number of new tokens in each row without the padding; None
-                if there is no padding.
-
-        Raises:
-            ValueError: If the cache is too short or has another number of rows.
         """
         batch, new = ids.shape
-        self._check(batch, new, new_lengths)
-        self.interrupted = True
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
+        self._check(batch, new)
+        self.interrupted = True
         self.start, self.end = min(self.lengths), max(self.lengths) + new
         self.equal_rows = self.end - self.start == new  # all rows have one length
         starts = torch.tensor(
@@ -127,6 +118,17 @@ class KVCache:
         places = torch.arange(self.end, device=self.ids.device)
         return places.expand(len(self.positions), -1)
 
+    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
+        """Prepend a layer's last `count` inputs to its new ones, or zeros at the start
+        of a text; for layers that look back without attention.
+        """
+        before = x.new_zeros(x.shape[0], count, *x.shape[2:])
+        text = torch.cat((self.last_inputs.get(layer, before), x), dim=1)
+        new = torch.tensor(self.new_lengths, device=x.device)[:, None]
+        last = new + torch.arange(count, device=x.device)
+        self.last_inputs[layer] = text[self.rows, last]
+        return text
+
     def finish(self) -> None:
         """Finish a forward pass: mark its tokens as read."""
         pairs = zip(self.lengths, self.new_lengths, strict=True)
@@ -155,19 +157,15 @@ class KVCache:
                 convolutions or n-gram tables.
         """
         if self.forgets or self.last_inputs:
-            kind = (
-                f"A {type(self).__name__} has overwritten earlier keys"
-                if self.forgets
-                else "The last inputs of short convolutions and n-gram tables are gone"
-            )
             raise ValueError(
-                f"{kind}, so it cannot go back. Use `keep`, which reads the text "
-                "again, or a model with full attention and no such layers."
+                f"This {type(self).__name__} cannot go back: earlier keys are "
+                "overwritten, or the last inputs of short convolutions and n-gram "
+                "tables are gone. Use `keep`, which reads the text again."
             )
-        if not 0 <= length <= min(self.lengths):
+        read = min(self.lengths)
+        if not 0 <= length <= read:
             raise ValueError(
-                "length must be from 0 to the number of tokens that each row has read, "
-                f"{min(self.lengths)}; got {length}."
+                f"Each row has read {read} tokens, so it cannot go back to {length}."
             )
         self._rewind(length)
 
@@ -176,10 +174,6 @@ class KVCache:
 
         Beam search keeps its best texts with it, some of them several times; and
         `[0] * n` turns a prompt that was read once into n rows that continue it.
-
-        Args:
-            rows: The numbers of the rows to keep; their count is the new number of
-                rows.
 
         Raises:
             ValueError: If there is no row, or one does not exist.
@@ -201,24 +195,21 @@ class KVCache:
         self.ids[self.rows, self.positions] = ids
 
     def _rewind(self, length: int) -> None:
-        # The inputs before the end of the shorter text are no longer known.
-        self.lengths = [0 if self.last_inputs else length] * len(self.lengths)
+        if self.forgets or self.last_inputs:  # what came before is no longer known
+            length = 0
+        self.lengths = [length] * len(self.lengths)
         self.last_inputs.clear()
+        self.interrupted = False
 
-    def _places(self, config: DecoderConfig, length: int) -> int:
-        return length
-
-    def _check(self, batch: int, new: int, new_lengths: list[int] | None) -> None:
+    def _check(self, batch: int, new: int) -> None:
         if batch != len(self.lengths):
             raise ValueError(
                 f"The cache was made for {len(self.lengths)} rows, got {batch}."
             )
-        if new_lengths is not None and (
-            len(new_lengths) != batch
-            or not all(0 <= length <= new for length in new_lengths)
-        ):
+        lengths = self.new_lengths
+        if len(lengths) != batch or not all(0 <= length <= new for length in lengths):
             raise ValueError(
-                f"lengths must be {batch} numbers from 0 to {new}, got {new_lengths}."
+                f"lengths must be {batch} numbers from 0 to {new}, got {lengths}."
             )
         if max(self.lengths) + new > self.length:
             raise ValueError(
@@ -226,3 +217,126 @@ class KVCache:
                 f"holds {max(self.lengths)}, and got {new} more. Make it longer, or "
                 "start a new one with the end of the text."
             )
+
+
+class CachedContext(AttentionContext):
+    """The context of tokens that continue the text in a cache."""
+
+    def __init__(self, cache: KVCache, new_lengths: list[int] | None = None):
+        super().__init__()
+        self.cache, self.new_lengths = cache, new_lengths
+
+    @contextmanager
+    def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
+        """Open the cache for a forward pass. The tokens count as read once the pass has
+        finished; after an interrupted pass, call `KVCache.keep`.
+        """
+        self._computed.clear()
+        self.positions = self.cache.begin(ids, self.new_lengths)
+        with torch.no_grad():
+            yield
+        self.cache.finish()
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values, preceded by those of earlier tokens."""
+        return self.cache.append(layer, key, value)
+
+    def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of the tokens' angles, shared by all layers."""
+        if "rotation" not in self._computed:
+            self._computed["rotation"] = rotary.rotation(self.positions)
+        return self._computed["rotation"]
+
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask and bias for each query."""
+        new, keys = x.shape[1], self.cache.key_positions()
+        in_window = pattern.window is None or keys.shape[1] <= pattern.window
+        in_window &= self.cache.same_text is None
+        if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
+            if new == 1:  # a single token attends to all keys
+                return None, None, False
+            if new == keys.shape[1]:  # the text begins here
+                return None, None, True
+        mask, bias = causal_tables(x, pattern, self.positions, keys)
+        if self.cache.same_text is not None:
+            mask = mask & self.cache.same_text
+        return mask[:, None], bias, False
+
+
+class RollingCache(KVCache):
+    """A `KVCache` for a model with a sliding window: it keeps the last tokens of each
+    row in a ring buffer of `slots` places.
+
+    Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
+        https://arxiv.org/abs/2310.06825
+    """
+
+    forgets = True
+
+    def append(
+        self,
+        layer: int,
+        key: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new dim"],
+    ) -> tuple[Tensor, Tensor]:
+        """Store a layer's keys and values for the new tokens, and return all those that
+        the new tokens may attend to.
+        """
+        rings = self.keys[layer], self.values[layer]
+        if not self._overwrites:
+            places = self.positions % self._ring_size
+            for ring, new in zip(rings, (key, value), strict=True):
+                ring[self.rows, :, places] = new.transpose(1, 2)
+            return tuple(ring[:, :, : self.end] for ring in rings)
+        # The first new tokens still attend to keys that the last ones overwrite, so the
+        # ring is read before it is written.
+        seen = tuple(
+            torch.cat((ring[:, :, : self.end], new), dim=2)
+            for ring, new in zip(rings, (key, value), strict=True)
+        )
+        self._overwrite(rings, (key, value))
+        return seen
+
+    def key_positions(self) -> Int[Tensor, "rows key"]:
+        """Return the positions of the keys that `append` returns in this pass; negative
+        for an empty slot.
+        """
+        starts = self.positions[:, 0]
+        if self._overwrites:
+            before = ring_positions(starts, self._ring_size)
+            return torch.cat((before, self.positions), dim=1)
+        new = self.positions.shape[1] if self.equal_rows else self._new_lengths()
+        return ring_positions(starts + new, self._ring_size)[:, : self.end]
+
+    @property
+    def _ring_size(self) -> int:
+        return self.keys.shape[3]
+
+    @property
+    def _overwrites(self) -> bool:
+        """Whether new tokens overwrite keys that other new tokens attend to."""
+        return self.positions.shape[1] > 1 and self.end > self._ring_size
+
+    def _overwrite(self, rings: tuple[Tensor, ...], news: tuple[Tensor, ...]) -> None:
+        ends = self.positions[:, 0] + self._new_lengths()
+        # The new token for each slot; negative if the slot keeps its old one.
+        source = ring_positions(ends, self._ring_size) - self.positions[:, :1]
+        for ring, new in zip(rings, news, strict=True):
+            chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)]
+            written = torch.where(
+                source[:, None, :, None] >= 0, chosen.transpose(1, 2), ring
+            )
+            ring.copy_(written)
+
+    def _new_lengths(self) -> Int[Tensor, "batch"]:
+        return torch.tensor(self.new_lengths, device=self.ids.device)
+
+
+def ring_positions(
+    lengths: Int[Tensor, "rows"], places: int
+) -> Int[Tensor, "rows {places}"]:
+    """Return the text position that each slot of a ring buffer holds after this many
+    tokens; negative for an empty slot.
+    """
+    last = lengths[:, None] - 1
+    return last - (last - torch.arange(places, device=lengths.device)) % places

@@ -1,23 +1,194 @@
-"""The context of a forward pass: the positions of its tokens, the keys that each may
-attend to, and the cache of earlier tokens.
+"""Which keys each query attends to: masks (True where it may; combine them with `&`),
+ALiBi's distance penalty, and the context of a forward pass.
 
-Rows that are whole texts need none: their positions are 0, 1, 2 and so on, and
-attention is causal. The four constructors cover packed rows, rows with a shared prefix,
-padded rows and cached generation.
+Rows that are whole texts need no context: their positions are 0, 1, 2 and so on, and
+attention is causal. The four constructors of `AttentionContext` cover packed rows, rows
+with a shared prefix, padded rows and cached generation.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
-from .alibi import alibi_slopes, distance_bias
-from .cache import KVCache
-from .masks import document_mask, document_positions, may_see, padding_mask, sees_back
-from .rotary import RotaryEmbedding
+from .positions import RotaryEmbedding
+
+
+def causal_mask(
+    length: int, device: torch.device | None = None
+) -> Bool[Tensor, "query key"]:
+    """Return the causal mask: True at and before a query's own position, False after
+    it.
+
+    >>> causal_mask(3)
+    tensor([[ True, False, False],
+            [ True,  True, False],
+            [ True,  True,  True]])
+    """
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril()
+
+
+def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "query key"]:
+    """Return the causal mask of a sliding window: each query attends to itself and the
+    `window - 1` keys before it.
+
+    Raises:
+        ValueError: If the window is below 1 and thus excludes the query itself.
+
+    Source: Jiang et al., Mistral 7B, figure 1, https://arxiv.org/abs/2310.06825
+
+    >>> sliding_window_mask(4, window=2)
+    tensor([[ True, False, False, False],
+            [ True,  True, False, False],
+            [False,  True,  True, False],
+            [False, False,  True,  True]])
+    """
+    if window < 1:
+        raise ValueError(
+            "window must be at least 1, because a position attends to itself; got "
+            f"{window}."
+        )
+    positions = torch.arange(length)
+    return may_see(positions, positions, window)
+
+
+def sink_mask(length: int, sinks: int, window: int) -> Bool[Tensor, "query key"]:
+    """Return the causal mask of a sliding window with attention sinks: each query
+    attends to the first `sinks` keys, to itself and to the `window - 1` keys before it.
+
+    Raises:
+        ValueError: If `sinks` is negative, or the window is below 1.
+
+    Source: Xiao et al., Efficient Streaming Language Models with Attention Sinks,
+        section 3.2, https://arxiv.org/abs/2309.17453
+
+    >>> sink_mask(5, sinks=1, window=2)
+    tensor([[ True, False, False, False, False],
+            [ True,  True, False, False, False],
+            [ True,  True,  True, False, False],
+            [ True, False,  True,  True, False],
+            [ True, False, False,  True,  True]])
+    """
+    check_sinks(sinks, window)
+    positions = torch.arange(length)
+    return may_see(positions, positions, window, sinks)
+
+
+def check_sinks(sinks: int, window: int) -> None:
+    """Raise a ValueError if a window with attention sinks has impossible sizes."""
+    if sinks < 0 or window < 1:
+        raise ValueError(
+            "sinks must be at least 0, and window at least 1, because a position "
+            f"attends to itself; got {sinks=} and {window=}."
+        )
+
+
+def padding_mask(
+    lengths: Int[Tensor, "batch"], length: int
+) -> Bool[Tensor, "batch 1 1 key"]:
+    """Return the mask that hides the padding of right-padded rows.
+
+    Args:
+        lengths: The number of tokens in each row, without the padding.
+        length: The length of the padded rows.
+
+    >>> padding_mask(torch.tensor([1, 3]), 3).flatten(1)
+    tensor([[ True, False, False],
+            [ True,  True,  True]])
+    """
+    return (torch.arange(length, device=lengths.device) < lengths[:, None])[
+        :, None, None
+    ]
+
+
+def document_mask(
+    documents: Int[Tensor, "batch position"],
+) -> Bool[Tensor, "batch 1 position position"]:
+    """Return the mask of packed rows, in which tokens attend only to their own text.
+
+    Args:
+        documents: The index of the text that each token belongs to.
+
+    >>> document_mask(torch.tensor([[5, 5, 6]])).flatten(0, 2)
+    tensor([[ True,  True, False],
+            [ True,  True, False],
+            [False, False,  True]])
+    """
+    return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def document_positions(
+    documents: Int[Tensor, "batch position"],
+) -> Int[Tensor, "batch position"]:
+    """Return the positions of the tokens in packed rows, restarting at 0 in each
+    text.
+    """
+    places = torch.arange(documents.shape[1], device=documents.device)
+    starts = functional.pad(documents[:, 1:] != documents[:, :-1], (1, 0))
+    return places - (places * starts).cummax(dim=1).values
+
+
+def may_see(
+    query_positions: Int[Tensor, "*batch query"],
+    key_positions: Int[Tensor, "*batch key"],
+    window: int | None = None,
+    sinks: int = 0,
+) -> Bool[Tensor, "*batch query key"]:
+    """Return the causal mask for queries and keys at the given positions; a negative
+    key position marks an empty slot.
+    """
+    keys = key_positions[..., None, :]
+    distances = query_positions[..., :, None] - keys
+    seen = (distances >= 0) & (keys >= 0)
+    return seen if window is None else seen & ((distances < window) | (keys < sinks))
+
+
+def alibi_slopes(
+    heads: int, device: torch.device | None = None
+) -> Float[Tensor, "head"]:
+    """Return each head's slope: the penalty per position of distance.
+
+    Source: Press et al., Train Short, Test Long, section 3,
+        https://arxiv.org/abs/2108.12409
+    """
+    power = 2 ** math.floor(math.log2(heads))
+    exponents = [8 * head / power for head in range(1, power + 1)]
+    exponents += [4 * head / power for head in range(1, 2 * power, 2)]
+    return 2.0 ** -torch.tensor(exponents[:heads], device=device)
+
+
+def alibi_bias(
+    heads: int, length: int, device: torch.device | None = None
+) -> Float[Tensor, "head query key"]:
+    """Return the bias that each head adds to its scores: minus the slope times the
+    distance, and 0 for keys after the query.
+
+    Source: Press et al., Train Short, Test Long, figure 3,
+    https://arxiv.org/abs/2108.12409
+
+    >>> alibi_bias(heads=1, length=3) * 256  # the only head's slope is 1/256
+    tensor([[[ 0.,  0.,  0.],
+             [-1.,  0.,  0.],
+             [-2., -1.,  0.]]])
+    """
+    positions = torch.arange(length, device=device)
+    return _distance_bias(alibi_slopes(heads, device), positions, positions)
+
+
+def _distance_bias(
+    slopes: Float[Tensor, "head"],
+    query_positions: Int[Tensor, "*batch query"],
+    key_positions: Int[Tensor, "*batch key"],
+) -> Float[Tensor, "*batch head query key"]:
+    """Return ALiBi's bias for queries and keys at arbitrary positions."""
+    behind = (key_positions[..., None, :] - query_positions[..., :, None]).clamp(max=0)
+    return slopes[:, None, None] * behind[..., None, :, :]
 
 
 @dataclass(frozen=True)
@@ -40,6 +211,15 @@ Visibility = tuple[Tensor | None, Tensor | None, bool]
 """A mask, a bias and `is_causal`, as `fused_attention` takes them."""
 
 
+@runtime_checkable
+class Cache(Protocol):
+    """A cache of earlier tokens, such as a `KVCache`."""
+
+    def context(self, new_lengths: list[int] | None) -> "AttentionContext":
+        """Return the context of tokens that continue the text in the cache."""
+        ...
+
+
 @dataclass
 class AttentionContext:
     """The input of a forward pass beyond its tokens; build it with one of the
@@ -49,13 +229,9 @@ class AttentionContext:
         mask: True where a query may attend to a key; combined with the layer's own
             causal or window mask.
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
-        cache: The keys and values of the earlier tokens.
-        new_lengths: The number of new tokens in each row, without the padding.
         after_prefix: Whether several texts continue one prefix, so that their positions
             do not follow from their places in the row.
-
-    Raises:
-        ValueError: If there are both a mask and a cache.
+        cache: The cache of earlier tokens, which a `CachedContext` has.
 
     >>> AttentionContext.packed(torch.tensor([[5, 5, 6]])).positions
     tensor([[0, 1, 0]])
@@ -63,16 +239,9 @@ class AttentionContext:
 
     mask: Bool[Tensor, "#batch #head #query #key"] | None = None
     positions: Int[Tensor, "rows query"] | None = None
-    cache: KVCache | None = None
-    new_lengths: list[int] | None = None
     after_prefix: bool = False
+    cache: Cache | None = field(default=None, init=False)
     _computed: dict = field(default_factory=dict, init=False, repr=False)
-
-    def __post_init__(self):
-        if self.mask is not None and self.cache is not None:
-            raise ValueError(
-                "A cache holds one text per row, so packed rows cannot use one."
-            )
 
     @classmethod
     def packed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
@@ -120,7 +289,7 @@ class AttentionContext:
 
     @classmethod
     def cached(
-        cls, cache: KVCache, lengths: Int[Tensor, "batch"] | None = None
+        cls, cache: Cache, lengths: Int[Tensor, "batch"] | None = None
     ) -> "AttentionContext":
         """Return the context of tokens that continue the text in a cache and are
         appended to it; gradients are not computed.
@@ -129,53 +298,36 @@ class AttentionContext:
             cache: The cache, from `DecoderLM.make_cache`.
             lengths: The number of new tokens in each row, if rows are right-padded.
         """
-        new_lengths = None if lengths is None else lengths.tolist()
-        return cls(cache=cache, new_lengths=new_lengths)
+        return cache.context(None if lengths is None else lengths.tolist())
 
     @contextmanager
     def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
-        """Open the cache, if there is one, for a forward pass. The tokens count as read
-        once the pass has finished; after an interrupted pass, call `KVCache.keep`.
-        """
+        """Begin a forward pass over these tokens, and finish it."""
         self._computed.clear()
-        if self.cache is None:
-            yield
-            return
-        self.positions = self.cache.begin(ids, self.new_lengths)
-        with torch.no_grad():
-            yield
-        self.cache.finish()
+        yield
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return a layer's keys and values, preceded by those of earlier tokens."""
-        if self.cache is None:
-            return key, value
-        return self.cache.append(layer, key, value)
+        return key, value
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
-        None for positions 0, 1, 2 and so on. A cache that rotates keys on reading gets
-        angles of zero.
+        None for positions 0, 1, 2 and so on.
 
         Packed rows use None as well, because only distances within a text matter; those
         with a shared prefix do not, because the distance to the prefix matters too.
         """
-        if self.cache is None and not self.after_prefix:
+        if not self.after_prefix:
             return None
         if "rotation" not in self._computed:
-            if self.cache is not None and self.cache.rotates_on_reading:
-                self._computed["rotation"] = rotary.no_rotation()
-            else:
-                self._computed["rotation"] = rotary.rotation(self.positions)
+            self._computed["rotation"] = rotary.rotation(self.positions)
         return self._computed["rotation"]
 
     def rotate_late(
         self, rotary: RotaryEmbedding | None, query: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rotate queries and all keys, if the cache stores keys before rotation."""
-        if rotary is None or self.cache is None or not self.cache.rotates_on_reading:
-            return query, key
-        return self.cache.rotate(rotary, query, key)
+        return query, key
 
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
@@ -183,71 +335,30 @@ class AttentionContext:
         """Return the mask and bias for each query, computed once for all layers with
         the same pattern.
         """
-        compute = self._of_whole_texts if self.cache is None else self._of_new_tokens
         key = pattern, x.shape[1]
         if key not in self._computed:
-            self._computed[key] = compute(x, pattern)
+            self._computed[key] = self.see(x, pattern)
         return self._computed[key]
 
-    def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
-        """Prepend a layer's last `count` inputs to its new ones, or zeros at the start
-        of a text; for layers that look back without attention.
-        """
-        before = x.new_zeros(x.shape[0], count, *x.shape[2:])
-        if self.cache is None:
-            return torch.cat((before, x), dim=1)
-        text = torch.cat((self.cache.last_inputs.get(layer, before), x), dim=1)
-        new = torch.tensor(self.cache.new_lengths, device=x.device)[:, None]
-        last = new + torch.arange(count, device=x.device)
-        self.cache.last_inputs[layer] = text[self.cache.rows, last]
-        return text
-
-    def hide(self, earlier: Tensor, distance: int) -> Tensor:
-        """Zero the inputs from `distance` positions before each token wherever the mask
-        hides them from it.
-        """
-        if self.mask is None:
-            return earlier
-        mask = self.mask.expand(-1, -1, self.mask.shape[-1], -1)
-        seen = sees_back(mask, distance)
-        return earlier * seen.view(*seen.shape, *[1] * (earlier.dim() - 2))
-
-    def _of_whole_texts(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
-        needs_table = pattern.window is not None or pattern.alibi_heads > 0
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask and bias for each query."""
         if not pattern.causal:
             return self.mask, None, False
-        if self.mask is None and not needs_table:
+        if self.mask is None and pattern.window is None and not pattern.alibi_heads:
             return None, None, True
-        if self.after_prefix:
-            mask, bias = _causal_tables(x, pattern, self.positions, self.positions)
-            return mask[:, None] & self.mask, bias, False
         positions = torch.arange(x.shape[1], device=x.device)
-        mask, bias = _causal_tables(x, pattern, positions, positions)
+        positions = self.positions if self.after_prefix else positions
+        mask, bias = causal_tables(x, pattern, positions, positions)
+        mask = mask[:, None] if self.after_prefix else mask
         return mask if self.mask is None else mask & self.mask, bias, False
 
-    def _of_new_tokens(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
-        new, keys = x.shape[1], self.cache.key_positions()
-        if self.cache.window is not None:
-            window, sinks = self.cache.window, self.cache.sinks
-            return may_see(self.positions, keys, window, sinks)[:, None], None, False
-        in_window = pattern.window is None or keys.shape[1] <= pattern.window
-        in_window &= self.cache.same_text is None
-        if len(self.positions) == 1 and in_window and not pattern.alibi_heads:
-            if new == 1:  # a single token attends to all keys
-                return None, None, False
-            if new == keys.shape[1]:  # the text begins here
-                return None, None, True
-        mask, bias = _causal_tables(x, pattern, self.positions, keys)
-        if self.cache.same_text is not None:
-            mask = mask & self.cache.same_text
-        return mask[:, None], bias, False
 
-
-def _causal_tables(
+def causal_tables(
     x: Tensor, pattern: AttentionPattern, queries: Tensor, keys: Tensor
 ) -> tuple[Tensor, Tensor | None]:
+    """Return a layer's causal mask and ALiBi's bias for the given positions."""
     mask = may_see(queries, keys, pattern.window)
     if not pattern.alibi_heads:
         return mask, None
     slopes = alibi_slopes(pattern.alibi_heads, x.device)
-    return mask, distance_bias(slopes, queries, keys).to(x.dtype)
+    return mask, _distance_bias(slopes, queries, keys).to(x.dtype)

@@ -1,20 +1,26 @@
-"""The decoder: maps token ids to logits for the next token at every position."""
+"""The decoder: a stack of Transformer blocks that maps token ids to logits for the next
+token at every position.
+"""
+
+import math
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .block import DecoderBlock, make_norm
-from .cache import KVCache
+from .attention import MultiHeadAttention
+from .cache import KVCache, RollingCache
 from .config import DecoderConfig
 from .context import AttentionContext
-from .convolution import ConvolutionBlock
-from .initialize import initialize
-from .ngram_embedding import NGramEmbedding
-from .positions import LearnedPositions, SinusoidalPositions
-from .rolling_cache import RollingCache
-from .rotary import RotaryEmbedding
+from .layers import FeedForward, MixtureOfExperts, RMSNorm
+from .local import NGramEmbedding, ShortConvolution
+from .positions import (
+    LearnedPositions,
+    RotaryEmbedding,
+    SinusoidalPositions,
+    rotary_frequencies,
+)
 
 
 class DecoderLM(nn.Module):
@@ -42,18 +48,18 @@ class DecoderLM(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
         self.ngram_embedding = _ngram_embedding(config)
         self.position_embedding = _position_embedding(config)
-        block = ConvolutionBlock if config.local.convolution_size else DecoderBlock
+        block = _ConvolutionBlock if config.local.convolution_size else DecoderBlock
         self.blocks = nn.ModuleList(
             block(config, self.rotary, layer) for layer in range(config.layers)
         )
-        self.final_norm = make_norm(config)
+        self.final_norm = _make_norm(config)
         self.head = (
             None
             if config.tied_embeddings
             else nn.Linear(config.width, config.vocab_size, bias=False)
         )
         if seed is not None:
-            initialize(self, config, seed)
+            _initialize(self, config, seed)
 
     def forward(
         self,
@@ -64,7 +70,6 @@ class DecoderLM(nn.Module):
 
         Args:
             ids: The tokens; with a cache, only those that it does not hold yet.
-            context: For packed or padded rows, and for a cache; None for whole texts.
 
         Raises:
             ValueError: If the sequence does not fit into the context window or the
@@ -184,25 +189,170 @@ class DecoderLM(nn.Module):
 
     def make_cache(self, batch_size: int = 1, length: int | None = None) -> KVCache:
         """Return an empty cache with the model's dtype and device; see `KVCache`."""
+        sizes = self.config.cache_sizes(batch_size, length)
         weight = self.token_embedding.weight
-        kind = RollingCache if self.config.attention.sliding_window else KVCache
-        return kind(self.config, batch_size, length, weight.dtype, weight.device)
+        window = self.config.attention.sliding_window
+        if window is None:
+            return KVCache(*sizes, weight.dtype, weight.device)
+        slots = min(window, sizes[3])
+        return RollingCache(*sizes, weight.dtype, weight.device, slots)
 
     def parameter_count(self) -> int:
         """Return the number of trainable parameters; tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
-def _rotary(config: DecoderConfig) -> RotaryEmbedding | None:
-    attention = config.attention
-    if attention.positions != "rotary":
-        return None
-    return RotaryEmbedding(
-        config.head_width,
-        config.context_length,
-        attention.rotary_base,
-        attention.rotary_scaling,
+def next_token_loss(
+    logits: Float[Tensor, "batch position vocab"],
+    targets: Int[Tensor, "batch position"],
+) -> Float[Tensor, ""]:
+    """Return the cross-entropy: the mean of -ln p(next token), in nats per token.
+
+    Args:
+        logits: The model's logits at each position.
+        targets: The actual next token at each position.
+
+    Source: Bengio et al., A Neural Probabilistic Language Model, section 2 (the
+        penalized log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html
+
+    >>> next_token_loss(torch.zeros(1, 1, 8), torch.tensor([[3]]))  # uniform: ln 8
+    tensor(2.0794)
+    """
+    return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
+class DecoderBlock(nn.Module):
+    """One layer of the decoder, in the pre-norm arrangement.
+
+        x ──┬── norm ── attention ──(+)──┬── norm ── feed-forward ──(+)── out
+            └────────────────────────┘   └───────────────────────────┘
+
+    The residual connections carry each vector through unchanged, so that gradients
+    reach the first layer without passing through any norm or matrix.
+
+    Args:
+        rotary: The rotary embedding that all blocks share; None for other positional
+            encodings.
+        layer: The index of the block in its model.
+
+    Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure
+        1b, https://arxiv.org/abs/2002.04745
+    """
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        rotary: RotaryEmbedding | None = None,
+        layer: int = 0,
+    ):
+        super().__init__()
+        self.attention_norm = _make_norm(config)
+        self.attention = _make_attention(config, rotary, layer)
+        self.feed_forward_norm = _make_norm(config)
+        self.feed_forward = _make_feed_forward(config)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Apply attention and feed-forward, each with a residual connection."""
+        x = x + self.attention(self.attention_norm(x), context)
+        return x + self.feed_forward(self.feed_forward_norm(x))
+
+    def attention_weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head query key"]:
+        """Return the attention weights for unpadded rows, without a cache."""
+        return self.attention.weights(self.attention_norm(x))
+
+
+class _ConvolutionBlock(nn.Module):
+    """A `DecoderBlock` with a short convolution after each norm."""
+
+    def __init__(
+        self,
+        config: DecoderConfig,
+        rotary: RotaryEmbedding | None = None,
+        layer: int = 0,
+    ):
+        super().__init__()
+        width, size = config.width, config.local.convolution_size
+        self.attention_norm = _make_norm(config)
+        self.attention_convolution = ShortConvolution(width, size)
+        self.attention = _make_attention(config, rotary, layer)
+        self.feed_forward_norm = _make_norm(config)
+        self.feed_forward_convolution = ShortConvolution(width, size)
+        self.feed_forward = _make_feed_forward(config)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch position width"],
+        context: AttentionContext | None = None,
+    ) -> Float[Tensor, "batch position width"]:
+        """Apply attention and feed-forward, each with a residual connection."""
+        read = self.attention_convolution(self.attention_norm(x), context)
+        x = x + self.attention(read, context)
+        read = self.feed_forward_convolution(self.feed_forward_norm(x), context)
+        return x + self.feed_forward(read)
+
+    def attention_weights(
+        self, x: Float[Tensor, "batch position width"]
+    ) -> Float[Tensor, "batch head query key"]:
+        """Return the attention weights for unpadded rows, without a cache."""
+        read = self.attention_convolution(self.attention_norm(x))
+        return self.attention.weights(read)
+
+
+def _make_norm(config: DecoderConfig) -> nn.Module:
+    epsilon = config.norm.epsilon
+    if config.norm.kind == "layer":
+        epsilon = 1e-5 if epsilon is None else epsilon
+        return nn.LayerNorm(config.width, epsilon, bias=config.bias)
+    return RMSNorm(config.width, 1e-6 if epsilon is None else epsilon)
+
+
+def _make_attention(
+    config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
+) -> MultiHeadAttention:
+    settings = config.attention
+    return MultiHeadAttention(
+        config.width,
+        settings.heads,
+        key_value_heads=settings.key_value_heads,
+        bias=config.bias,
+        rotary=rotary,
+        query_key_norm=settings.query_key_norm,
+        window=settings.sliding_window,
+        alibi=settings.positions == "alibi",
+        layer=layer,
     )
+
+
+def _make_feed_forward(config: DecoderConfig) -> nn.Module:
+    activation, mixture = config.feed_forward.activation, config.mixture
+    if mixture is None:
+        return FeedForward(config.width, config.hidden_width, activation, config.bias)
+    return MixtureOfExperts(
+        config.width,
+        config.expert_hidden_width,
+        mixture.experts,
+        mixture.experts_per_token,
+        mixture.shared_experts,
+        activation,
+        config.bias,
+    )
+
+
+def _rotary(config: DecoderConfig) -> RotaryEmbedding | None:
+    if config.attention.positions != "rotary":
+        return None
+    base, scaling = config.attention.rotary_base, config.attention.rotary_scaling
+    frequencies, factor = rotary_frequencies(config.head_width, base), 1.0
+    if scaling is not None:
+        frequencies = scaling.scale(frequencies, base)
+        factor = scaling.attention_factor
+    return RotaryEmbedding(frequencies, config.context_length, factor)
 
 
 def _position_embedding(config: DecoderConfig) -> nn.Module | None:
@@ -224,20 +374,38 @@ def _ngram_embedding(config: DecoderConfig) -> NGramEmbedding | None:
     )
 
 
-def next_token_loss(
-    logits: Float[Tensor, "batch position vocab"],
+@torch.no_grad()
+def _initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
+    """Initialize a decoder: random matrices, gains of one, biases of zero.
+
+    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
+        2.3 (scaling by depth)
+    """
+    settings = config.initialization
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        writes_to_stream = name.endswith("output.weight")
+        if parameter.dim() == 1:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+        elif name.endswith("convolution.weight"):
+            parameter.zero_()  # short convolutions start as the identity
+        elif settings.zero_outputs and (writes_to_stream or name == "head.weight"):
+            parameter.zero_()
+        elif settings.std is not None:
+            depth_scale = 1 / math.sqrt(2 * config.layers) if writes_to_stream else 1.0
+            parameter.normal_(0.0, settings.std * depth_scale, generator=generator)
+        elif name == "token_embedding.weight" and not config.tied_embeddings:
+            parameter.normal_(0.0, 1.0, generator=generator)
+        else:
+            parameter.normal_(
+                0.0, 1 / math.sqrt(parameter.shape[-1]), generator=generator
+            )
+
+
+def language_model_loss(
+    model: nn.Module,
+    inputs: Int[Tensor, "batch position"],
     targets: Int[Tensor, "batch position"],
 ) -> Float[Tensor, ""]:
-    """Return the cross-entropy: the mean of -ln p(next token), in nats per token.
-
-    Args:
-        logits: The model's logits at each position.
-        targets: The actual next token at each position.
-
-    Source: Bengio et al., A Neural Probabilistic Language Model, section 2 (the
-        penalized log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html
-
-    >>> next_token_loss(torch.zeros(1, 1, 8), torch.tensor([[3]]))  # uniform: ln 8
-    tensor(2.0794)
-    """
-    return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    """Return the `next_token_loss` of a model on a batch of windows; for `fit`."""
+    return next_token_loss(model(inputs), targets)

@@ -18,13 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .block import DecoderBlock
 from .cache import KVCache
-from .config import DecoderConfig
-from .config_groups import AttentionConfig, FeedForwardConfig, NormConfig
+from .config import AttentionConfig, DecoderConfig, FeedForwardConfig, NormConfig
 from .context import AttentionContext
-from .norms import RMSNorm
-from .pixel_order import chain_order, known_around
+from .decoder import DecoderBlock
+from .layers import RMSNorm
 
 
 @dataclass(frozen=True)
@@ -116,8 +114,8 @@ class PixelTransformer(nn.Module):
         super().__init__()
         self.config = config
         order, around = (
-            chain_order(config.side, config.patch),
-            known_around(config.side, config.patch, config.sight),
+            _chain_order(config.side, config.patch),
+            _known_around(config.side, config.patch, config.sight),
         )
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("around", around, persistent=False)
@@ -196,7 +194,7 @@ class PixelTransformer(nn.Module):
                 f"{temperature}."
             )
         config, device = self.config, self.place.device
-        cache = KVCache(config.decoder(), count, device=device)
+        cache = KVCache(*config.decoder().cache_sizes(count), device=device)
         levels = torch.zeros(count, config.side**2, dtype=torch.long, device=device)
         brightness = levels.float()
         patch = torch.zeros(count, config.patch**2, device=device)
@@ -230,7 +228,7 @@ class PixelTransformer(nn.Module):
         """Return the Transformer's features for the next patch; with a cache, `read`
         holds only the newest patch.
         """
-        context = AttentionContext(cache=cache)
+        context = AttentionContext() if cache is None else cache.context()
         no_ids = torch.zeros(read.shape[:2], dtype=torch.long, device=read.device)
         with context.reading(no_ids):  # patches have no token ids
             for block in self.blocks:
@@ -270,3 +268,29 @@ class PixelTransformer(nn.Module):
                 f"levels must be from 0 to {levels - 1}, got {images.min()} to "
                 f"{images.max()}."
             )
+
+
+def _chain_order(side: int, patch: int) -> Int[Tensor, "pixel"]:
+    """Return the order of the pixels in the chain rule: patch by patch, and row by row
+    within a patch; pixels are numbered row by row.
+    """
+    numbers = torch.arange(side * side).view(side // patch, patch, side // patch, patch)
+    return numbers.transpose(1, 2).flatten()
+
+
+def _known_around(side: int, patch: int, sight: int) -> Int[Tensor, "pixel neighbour"]:
+    """Return the neighbours of each pixel that precede it in the chain; -1 for those
+    that follow it or are outside the image.
+    """
+    turn = _chain_order(side, patch).argsort()
+    reach = range(-sight, sight + 1)
+    steps = torch.tensor(
+        [(down, right) for down in reach for right in reach if (down, right) != (0, 0)]
+    )
+    places = torch.cartesian_prod(torch.arange(side), torch.arange(side))
+    rows, columns = (places[:, None] + steps).unbind(dim=2)
+    inside = (rows >= 0) & (rows < side) & (columns >= 0) & (columns < side)
+    numbers = rows.clamp(0, side - 1) * side + columns.clamp(0, side - 1)
+    known = inside & (turn[numbers] < turn[:, None])
+    found = torch.where(known, numbers, -1)
+    return found[:, known.any(dim=0)] if known.any() else found

@@ -1,11 +1,15 @@
-"""Absolute positional encodings: attention treats its input as a set, so information
-about the order of the tokens has to be added.
+"""Positional encodings: attention treats its input as a set, so information about the
+order of the tokens has to be added.
 
 The original Transformer adds sinusoidal waves of different wavelengths to the token
 embeddings, GPT-2 a learned vector for each position. Newer models leave the embeddings
-unchanged and rotate queries and keys (`rotary.py`) or penalize distant keys
-(`alibi.py`).
+unchanged: rotary position embedding (RoPE) rotates queries and keys by an angle
+proportional to their position, so that their dot product depends on the distance
+between them only, and ALiBi penalizes distant keys.
 """
+
+import math
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -36,7 +40,7 @@ class LearnedPositions(nn.Module):
         )
 
 
-class SinusoidalPositions(nn.Module):
+class SinusoidalPositions(LearnedPositions):
     """Sinusoidal positional encoding: fixed sines and cosines of the position.
 
     Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
@@ -53,24 +57,344 @@ class SinusoidalPositions(nn.Module):
     """
 
     def __init__(self, context_length: int, width: int):
-        super().__init__()
+        nn.Module.__init__(self)  # waves in place of learned vectors
         frequencies = 10_000.0 ** (
             -torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
         )
-        angles = torch.outer(
-            torch.arange(context_length, dtype=torch.float64, device="cpu"), frequencies
-        )
+        positions = torch.arange(context_length, dtype=torch.float64, device="cpu")
+        angles = torch.outer(positions, frequencies)
         waves = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
         self.register_buffer("weight", waves.float(), persistent=False)
 
+
+class RotaryEmbedding(nn.Module):
+    """Rotary position embedding: rotates each pair of features of a query or key by
+    position x frequency.
+
+    Feature i is paired with feature i + head_width/2, as in GPT-NeoX and in the
+    transformers library's Llama, and not with its neighbour, as in GPT-J, the paper and
+    Meta's own Llama code.
+
+    Args:
+        frequencies: The frequency of each pair in radians per position, from
+            `rotary_frequencies` or a scaling of them.
+        context_length: The number of positions to precompute angles for.
+        factor: Multiplies cosines and sines; only YaRN has another one than 1.
+
+    Source: Su et al., RoFormer, equation 34, https://arxiv.org/abs/2104.09864
+    """
+
+    def __init__(
+        self,
+        frequencies: Float[Tensor, "pair"],
+        context_length: int,
+        factor: float = 1.0,
+    ):
+        super().__init__()
+        # float64, so that the angles of far positions are exact before they are stored
+        # as float32. On the CPU, so that a model whose weights are still to be loaded
+        # (torch's meta device) has its angles nevertheless.
+        positions = torch.arange(context_length, dtype=torch.float64, device="cpu")
+        angles = torch.outer(positions, frequencies)
+        cosines = (factor * angles.cos()).float()
+        sines = (factor * angles.sin()).float()
+        # Not persistent: they follow from the settings, so a checkpoint need not carry
+        # them.
+        self.register_buffer(
+            "cosines", torch.cat((cosines, cosines), dim=-1), persistent=False
+        )
+        self.register_buffer(
+            "sines", torch.cat((-sines, sines), dim=-1), persistent=False
+        )
+
     def forward(
         self,
-        x: Float[Tensor, "batch position width"],
-        positions: Int[Tensor, "rows position"] | None = None,
-    ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector the encoding of its position; `positions=None` stands for
-        0, 1, 2 and so on.
+        x: Float[Tensor, "*batch position dim"],
+        rotation: tuple[Tensor, Tensor] | None = None,
+    ) -> Float[Tensor, "*batch position dim"]:
+        """Rotate queries or keys; their norms change only by YaRN's attention factor.
+
+        Args:
+            rotation: The output of `rotation` for their positions; None for positions
+                0, 1, 2 and so on.
         """
-        return x + (
-            self.weight[: x.shape[1]] if positions is None else self.weight[positions]
+        cosines, sines = (
+            (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]])
+            if rotation is None
+            else rotation
+        )
+        # Each feature's partner is half a width away: (a, b) becomes (a cos - b sin,
+        # b cos + a sin).
+        return x * cosines + x.roll(x.shape[-1] // 2, dims=-1) * sines
+
+    def rotation(
+        self, positions: Int[Tensor, "rows position"]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the cosines and sines of the angles at these positions."""
+        return self.cosines[positions][:, None], self.sines[positions][:, None]
+
+    def no_rotation(self) -> tuple[Tensor, Tensor]:
+        """Return the cosine and sine of no angle, for keys to be rotated later."""
+        return self.cosines.new_ones(()), self.sines.new_zeros(())
+
+
+def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pair"]:
+    """Return the frequency of each pair of features in radians per position, as
+    float64: base^(-2i/head_width) for pair i.
+
+    The first pair rotates fast and distinguishes neighbouring positions, the last
+    rotates slowly and distinguishes far ones; the larger the base, the slower.
+
+    Raises:
+        ValueError: If `head_width` is odd.
+
+    >>> rotary_frequencies(4, 10_000)
+    tensor([1.0000, 0.0100], dtype=torch.float64)
+    """
+    if head_width % 2:
+        raise ValueError(
+            "head_width must be even, because features are rotated in pairs; got "
+            f"{head_width}."
+        )
+    return float(base) ** (
+        -torch.arange(0, head_width, 2, dtype=torch.float64, device="cpu") / head_width
+    )
+
+
+class RotaryScaling:
+    """Changes the frequencies of rotary positions, for reading texts longer than those
+    in training.
+
+    Beyond the trained context the slow pairs of features reach angles that never
+    occurred during training. Each scaling lowers their frequencies, so that the angles
+    of the longer text stay in the trained range.
+    """
+
+    attention_factor: float = 1.0
+    """The factor of cosines and sines: 1, no change."""
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class LinearScaling(RotaryScaling):
+    """Position interpolation: divides all frequencies by `factor`.
+
+    Attributes:
+        factor: The ratio of the new context to the trained one.
+
+    Raises:
+        ValueError: If the factor is below 1.
+
+    Source: Chen et al., Extending Context Window of Large Language Models via Position
+        Interpolation, equation 2, https://arxiv.org/abs/2306.15595
+    """
+
+    factor: float | int = 4
+
+    def __post_init__(self):
+        _check_factor(self.factor)
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        return frequencies / self.factor
+
+
+@dataclass(frozen=True)
+class NTKScaling(RotaryScaling):
+    """NTK-aware scaling: a larger base, so that the slowest pair turns `factor` times
+    slower and the fastest, which distinguishes neighbouring positions, as before.
+
+    Attributes:
+        factor: The ratio of the new context to the trained one.
+
+    Raises:
+        ValueError: If the factor is below 1.
+
+    Source: Peng et al., YaRN, section 3.1 (which names its origin, a
+        post by bloc97), https://arxiv.org/abs/2309.00071
+
+    >>> NTKScaling(factor=4).scale(torch.tensor([1.0, 0.1, 0.01]), base=1000)
+    tensor([1.0000, 0.0500, 0.0025])
+    """
+
+    factor: float | int = 4
+
+    def __post_init__(self):
+        _check_factor(self.factor)
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        last = max(len(frequencies) - 1, 1)
+        return frequencies * float(self.factor) ** (-_numbers(frequencies) / last)
+
+
+@dataclass(frozen=True)
+class DynamicNTKScaling(RotaryScaling):
+    """NTK-aware scaling that grows with the text: none up to the trained context, then
+    as much as its length needs.
+
+    Attributes:
+        length: The length of the text, in tokens.
+        original_context_length: The trained context, in tokens.
+
+    Raises:
+        ValueError: If a length is below 1.
+
+    Source: Peng et al., YaRN, section 3.3 (dynamic scaling),
+        https://arxiv.org/abs/2309.00071; the formula is that of the transformers
+        library
+
+    >>> DynamicNTKScaling(length=8192, original_context_length=4096).ratio
+    2.0
+    """
+
+    length: int
+    original_context_length: int = 4096
+
+    def __post_init__(self):
+        if self.length < 1 or self.original_context_length < 1:
+            raise ValueError(
+                "length and original_context_length must be at least 1 token; got "
+                f"{self.length!r} and {self.original_context_length!r}."
+            )
+
+    @property
+    def ratio(self) -> float:
+        """The factor by which the slowest pair turns slower."""
+        return max(self.length / self.original_context_length, 1.0)
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        return NTKScaling(self.ratio).scale(frequencies, base)
+
+
+@dataclass(frozen=True)
+class Llama3Scaling(RotaryScaling):
+    """The scaling of Llama 3.1: divides the frequencies of slow pairs by `factor`.
+
+    Slow pairs make fewer than `slow_turns` turns in the trained context. Pairs that
+    make more than `fast_turns` turns are unchanged, and in between the change is
+    gradual.
+
+    Attributes:
+        factor: The divisor of the slow pairs' frequencies.
+        original_context_length: The trained context, in tokens.
+        slow_turns: Pairs with fewer turns are slow (`low_freq_factor` elsewhere).
+        fast_turns: Pairs with more turns are fast (`high_freq_factor` elsewhere).
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Grattafiori et al., The Llama 3 Herd of Models, section 3.4.2,
+        https://arxiv.org/abs/2407.21783; the formula is that of Meta's code,
+        https://github.com/meta-llama/llama-models
+    """
+
+    factor: float | int = 8
+    original_context_length: int = 8192
+    slow_turns: float | int = 1
+    fast_turns: float | int = 4
+
+    def __post_init__(self):
+        _check_turns(self)
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        turns = self.original_context_length * frequencies / (2 * math.pi)
+        kept = ((turns - self.slow_turns) / (self.fast_turns - self.slow_turns)).clamp(
+            0, 1
+        )
+        return frequencies * kept + frequencies / self.factor * (1 - kept)
+
+
+@dataclass(frozen=True)
+class YarnScaling(RotaryScaling):
+    """The scaling of YaRN: like Llama 3.1's, but with a ramp that is linear in the
+    index of the pair, and with sharper attention.
+
+    Attributes:
+        factor: The divisor of the slow pairs' frequencies.
+        original_context_length: The trained context, in tokens.
+        slow_turns: The ramp ends, with frequencies divided by `factor`, at the pair
+            that makes this many turns in the trained context (`beta_slow`).
+        fast_turns: The ramp begins, with frequencies unchanged, at the pair that makes
+            this many turns (`beta_fast`).
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Source: Peng et al., YaRN, sections 3.2 to 3.4, https://arxiv.org/abs/2309.00071
+    """
+
+    factor: float | int = 4
+    original_context_length: int = 4096
+    slow_turns: float | int = 1
+    fast_turns: float | int = 32
+
+    def __post_init__(self):
+        _check_turns(self)
+
+    @property
+    def attention_factor(self) -> float:
+        """Factor of cosines and sines, which keeps attention sharp over more keys."""
+        return 0.1 * math.log(self.factor) + 1.0
+
+    def scale(
+        self, frequencies: Float[Tensor, "pair"], base: float | int
+    ) -> Float[Tensor, "pair"]:
+        """Return the new frequency of each pair, in radians per position."""
+        pairs = len(frequencies)
+
+        def pair_that_turns(times: float | int) -> float:
+            return (
+                pairs
+                * math.log(self.original_context_length / (2 * math.pi * times))
+                / math.log(base)
+            )
+
+        first = max(math.floor(pair_that_turns(self.fast_turns)), 0)
+        last = min(math.ceil(pair_that_turns(self.slow_turns)), 2 * pairs - 1)
+        numbers = _numbers(frequencies)
+        slowed = ((numbers - first) / max(last - first, 1e-3)).clamp(0, 1)
+        return frequencies * (1 - slowed) + frequencies / self.factor * slowed
+
+
+def _numbers(frequencies: Float[Tensor, "pair"]) -> Float[Tensor, "pair"]:
+    return torch.arange(
+        len(frequencies), dtype=frequencies.dtype, device=frequencies.device
+    )
+
+
+def _check_factor(factor: float | int) -> None:
+    if not factor >= 1:
+        raise ValueError(
+            "factor must be at least 1, because scaling can only lower frequencies; "
+            f"got {factor!r}."
+        )
+
+
+def _check_turns(scaling: Llama3Scaling | YarnScaling) -> None:
+    _check_factor(scaling.factor)
+    length = scaling.original_context_length
+    if length < 1:
+        raise ValueError(
+            f"original_context_length must be at least 1 token, got {length!r}."
+        )
+    if not 0 < scaling.slow_turns < scaling.fast_turns:
+        raise ValueError(
+            "slow_turns must be above 0 and below fast_turns; got "
+            f"{scaling.slow_turns!r} and {scaling.fast_turns!r}."
         )

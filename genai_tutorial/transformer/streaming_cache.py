@@ -9,11 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .cache import KVCache
+from .cache import CachedContext, KVCache, ring_positions
 from .config import DecoderConfig
-from .masks import check_sinks
-from .rolling_cache import ring_positions
-from .rotary import RotaryEmbedding
+from .context import AttentionPattern, Visibility, check_sinks, may_see
+from .positions import RotaryEmbedding
 
 
 class SinkCache(KVCache):
@@ -31,8 +30,6 @@ class SinkCache(KVCache):
         batch_size: The number of rows, which have equal lengths.
         sinks: The number of first tokens to keep.
         window: The number of last tokens that a token attends to, itself included.
-        dtype: The same as the model's.
-        device: The same as the model's.
 
     Raises:
         ValueError: If a size is out of range, or the model has another positional
@@ -47,7 +44,6 @@ class SinkCache(KVCache):
     11796480
     """
 
-    rotates_on_reading = True
     forgets = True
 
     def __init__(
@@ -56,8 +52,6 @@ class SinkCache(KVCache):
         batch_size: int = 1,
         sinks: int = 4,
         window: int = 252,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str | None = None,
     ):
         check_sinks(sinks, window)
         attention = config.attention
@@ -67,10 +61,14 @@ class SinkCache(KVCache):
                 f"window; got positions={attention.positions!r} and "
                 f"sliding_window={attention.sliding_window}."
             )
-        super().__init__(config, batch_size, sinks + window, dtype, device)
+        super().__init__(*config.cache_sizes(batch_size, sinks + window))
         self.sinks, self.window = sinks, window
         self.longest_place = config.context_length
         self.length = sys.maxsize  # of the text, which may be of any length
+
+    def context(self, new_lengths: list[int] | None = None) -> CachedContext:
+        """Return the context of tokens that continue the text in the cache."""
+        return _SinkContext(self, new_lengths)
 
     def append(
         self,
@@ -166,7 +164,22 @@ class SinkCache(KVCache):
         last = ring_positions(start, self.window)[0]
         return torch.cat((first, torch.where(last < 0, -1, last + self.sinks)))
 
-    def _rewind(self, length: int) -> None:
-        self.lengths = [0] * len(self.lengths)
-        self.interrupted = False
-        self.last_inputs.clear()
+
+class _SinkContext(CachedContext):
+    """Rotates queries and all keys when they are read, by their places in the cache."""
+
+    def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
+        """Return the cosine and sine of no angle: keys are stored before rotation."""
+        return rotary.no_rotation()
+
+    def rotate_late(
+        self, rotary: RotaryEmbedding, query: Tensor, key: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Rotate queries and all keys."""
+        return self.cache.rotate(rotary, query, key)
+
+    def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
+        """Compute the mask of each query: the sinks and the window."""
+        keys, cache = self.cache.key_positions(), self.cache
+        mask = may_see(self.positions, keys, cache.window, cache.sinks)
+        return mask[:, None], None, False

@@ -21,16 +21,8 @@ from .dream import (
 )
 from .dreamer import Dreamer
 from .dynamics import WorldModel, WorldModelConfig, WorldPrediction
-from .ensemble import CodeEnsemble, disagreement, penalized, train_ensemble
 from .episodes import episode_returns
 from .gymnasium_world import GymnasiumWorld, minigrid_world
-from .joint_embedding import (
-    EmbeddingHistory,
-    EmbeddingTraining,
-    JointEmbedding,
-    effective_rank,
-    train_joint_embedding,
-)
 from .latent_actions import (
     LatentActions,
     LatentActionTraining,

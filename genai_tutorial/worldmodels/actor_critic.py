@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import progress_bar
-from genai_tutorial.training import EMA, clip_gradients
+from genai_tutorial.training import EMA, clip_gradients, training_loop
 
 from .dream import Imagined, Policy
+from .representation import draw
 from .returns import ReturnScale, lambda_returns
 
 Dreams = Callable[[Policy], Imagined]
@@ -117,7 +117,7 @@ class ActorCritic(nn.Module):
             mixed = chances.lerp(
                 torch.full_like(chances, 1 / chances.shape[-1]), random_share
             )
-            return torch.multinomial(mixed, 1, generator=generator)[:, 0]
+            return draw(mixed, generator)[:, 0]
 
         return policy
 
@@ -195,34 +195,34 @@ def learn_in_dreams(
     Raises:
         ValueError: If there is not at least one update.
     """
-    if updates < 1:
-        raise ValueError(f"There must be at least one update, got {updates}.")
     settings = settings or ActorCriticSettings()
     optimizer = torch.optim.Adam(agent.parameters(), settings.learning_rate, eps=1e-5)
     slow = EMA(agent, settings.target_decay)
     scale, history = ReturnScale(), DreamHistory()
-    with progress_bar(total=updates, label="dreaming", show=progress) as bar:
-        for update in range(updates):
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * (1 - 0.9 * update / updates)
-            with torch.no_grad():
-                imagined = dreams(agent.sampling(generator))
-                returns = lambda_returns(
-                    imagined.rewards,
-                    slow.model.values(imagined.features),
-                    imagined.continues,
-                    settings.discount,
-                    settings.decay,
-                )
-            loss, entropy = actor_critic_loss(
-                agent, imagined, returns, scale.update(returns), settings.entropy_weight
+    for _ in training_loop(
+        updates,
+        optimizer,
+        lambda update: 1 - 0.9 * update / updates,
+        label="dreaming",
+        progress=progress,
+    ):
+        with torch.no_grad():
+            imagined = dreams(agent.sampling(generator))
+            returns = lambda_returns(
+                imagined.rewards,
+                slow.model.values(imagined.features),
+                imagined.continues,
+                settings.discount,
+                settings.decay,
             )
-            optimizer.zero_grad()
-            loss.backward()
-            clip_gradients(agent.parameters(), settings.clip_norm)
-            optimizer.step()
-            slow.update(agent)
-            history.rewards.append(imagined.total_reward)
-            history.entropies.append(float(entropy.detach()))
-            bar.update()
+        loss, entropy = actor_critic_loss(
+            agent, imagined, returns, scale.update(returns), settings.entropy_weight
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        clip_gradients(agent.parameters(), settings.clip_norm)
+        optimizer.step()
+        slow.update(agent)
+        history.rewards.append(imagined.total_reward)
+        history.entropies.append(float(entropy.detach()))
     return history

@@ -183,7 +183,7 @@ def state_after(
     model: WorldModel, recording: Recording, starts: Int[Tensor, "game 2"], warmup: int
 ) -> DreamState:
     """Return the states after `warmup` real steps from these times and games."""
-    windows = recording.windows(starts, warmup)
+    windows = recording.windows(starts.to(next(model.parameters()).device), warmup)
     codes = model.codes(windows.frames.flatten(end_dim=1)).unflatten(
         0, windows.frames.shape[:2]
     )
@@ -230,6 +230,7 @@ class Dream:
         limit = torch.full_like(continues, 0.5)
         if self.temperature > 0:
             limit = torch.rand(continues.shape, generator=self._generator)
+            limit = limit.to(continues.device)
         ended = continues < limit
         keep = ~ended[:, None]
         self.state = DreamState(
@@ -255,11 +256,13 @@ class ModelPlayer:
     def __call__(
         self, frames: Float[Tensor, "game *frame"], first: Bool[Tensor, "game"]
     ) -> Int[Tensor, "game"]:
-        """Return an action for each game."""
+        """Return an action for each game, on the device of the frames."""
+        device = next(self.model.parameters()).device
+        shown, first = frames.to(device), first.to(device)
         if self._memory is None or len(self._memory) != len(frames):
             self._memory = self.model.empty(len(frames))
         memory = torch.where(first[:, None], 0.0, self._memory)
-        state = DreamState(memory, self.model.codes(frames))
+        state = DreamState(memory, self.model.codes(shown))
         actions = self.policy(state.features)
         self._memory = self.model.remember(memory, state.codes, actions)
-        return actions
+        return actions.to(frames.device)

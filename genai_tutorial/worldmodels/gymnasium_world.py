@@ -59,7 +59,7 @@ class GymnasiumWorld:
     def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
         """Press one button in each game."""
         images, rewards, terminated, truncated, infos = self.environment.step(
-            actions.numpy()
+            actions.cpu().numpy()
         )
         last = images.copy()
         ended = terminated | truncated

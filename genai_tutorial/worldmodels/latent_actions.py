@@ -246,6 +246,7 @@ def best_renaming(
     """
     if len(latent) < 1:
         raise ValueError("There must be at least one step to compare, got none.")
+    latent, buttons = latent.cpu(), buttons.cpu()  # counted there
     together = torch.zeros(actions, actions)
     ones = torch.ones(len(latent))
     together.index_put_((latent, buttons), ones, accumulate=True)

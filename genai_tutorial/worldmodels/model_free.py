@@ -18,8 +18,7 @@ from genai_tutorial.alignment import (
     entropy,
     whiten,
 )
-from genai_tutorial.runtime import progress_bar
-from genai_tutorial.training import clip_gradients
+from genai_tutorial.training import clip_gradients, training_loop
 
 from .returns import lambda_returns
 from .world import World
@@ -233,14 +232,11 @@ def learn_by_playing(
     Raises:
         ValueError: If there is not at least one step, or `piece` is below 1.
     """
-    for name, number in (("steps", steps), ("piece", piece)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}.")
+    if piece < 1:
+        raise ValueError(f"piece must be at least 1, got {piece}.")
     pieces, rewards = -(-steps // (piece * learner.world.games)), []
-    with progress_bar(total=pieces, label="playing", show=progress) as bar:
-        for _ in range(pieces):
-            play = learner.play(piece)
-            learner.update(play)
-            rewards.append(float(play.rewards.mean()))
-            bar.update()
+    for _ in training_loop(pieces, label="playing", progress=progress):
+        play = learner.play(piece)
+        learner.update(play)
+        rewards.append(float(play.rewards.mean()))
     return rewards

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from .dream import DreamState, Policy, dream_step
 from .dynamics import WorldModel
+from .representation import draw
 
 States = DreamState | Tensor
 DreamStep = Callable[[States, Tensor], tuple[States, Tensor, Tensor]]
@@ -71,7 +72,8 @@ def imagined_returns(
     discount: float | int = 0.97,
 ) -> Float[Tensor, "plan"]:
     """Carry out each plan in a dream and return the discounted sum of its rewards."""
-    returns, weight = torch.zeros(len(plans)), torch.ones(len(plans))
+    returns = torch.zeros(len(plans), device=plans.device)
+    weight = torch.ones_like(returns)
     for actions in plans.T:
         states, rewards, continues = step(states, actions)
         returns = returns + weight * rewards
@@ -107,11 +109,12 @@ def cross_entropy_search(
         raise ValueError(f"There must be at least one action, got {n_actions}.")
     settings = settings or PlanSettings()
     games, horizon, count = len(states), settings.horizon, settings.candidates
-    chances = torch.full((games, horizon, n_actions), 1 / n_actions)
+    device = (states.memory if isinstance(states, DreamState) else states).device
+    chances = torch.full((games, horizon, n_actions), 1 / n_actions, device=device)
     repeated = states[torch.arange(games).repeat_interleave(count)]
     for _ in range(settings.rounds):
         rows = chances[:, None].expand(-1, count, -1, -1).reshape(-1, n_actions)
-        plans = torch.multinomial(rows, 1, generator=generator).view(-1, horizon)
+        plans = draw(rows, generator).view(-1, horizon)
         returns = imagined_returns(step, repeated, plans, settings.discount)
         elites = returns.view(games, count).topk(settings.elites, dim=1).indices
         chosen = plans.view(games, count, horizon)[torch.arange(games)[:, None], elites]

@@ -113,19 +113,22 @@ class Recording:
         return starts[unbroken]
 
     def windows(self, starts: Int[Tensor, "batch 2"], length: int) -> Windows:
-        """Cut out windows of `length` actions that begin at these times and games."""
-        first, game = starts.unbind(dim=1)
+        """Cut out windows of `length` actions that begin at these times and games, on
+        the device of the starts.
+        """
+        device = starts.device
+        first, game = starts.to(self.frames.device).unbind(dim=1)
         time = first + torch.arange(length + 1)[:, None]
         before = time[:-1]
         ended = self.ended[before, game]
         ends_so_far = ended.int().cumsum(dim=0)
         return Windows(
-            frames=self.frames[time, game].float() / 255,
-            actions=self.actions[before, game],
-            rewards=self.rewards[before, game],
-            terminated=self.terminated[before, game],
-            alive=(ends_so_far - ended.int()) == 0,
-            continues=ends_so_far == 0,
+            frames=self.frames[time, game].to(device).float() / 255,
+            actions=self.actions[before, game].to(device),
+            rewards=self.rewards[before, game].to(device),
+            terminated=self.terminated[before, game].to(device),
+            alive=((ends_so_far - ended.int()) == 0).to(device),
+            continues=(ends_so_far == 0).to(device),
         )
 
 

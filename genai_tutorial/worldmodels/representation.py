@@ -8,7 +8,7 @@ average of pixels would be blurred.
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,8 +49,17 @@ def one_hot_sample(
 ) -> Float[Tensor, "*batch code"]:
     """Draw one code from each distribution, as one-hot vectors."""
     rows = probabilities.flatten(end_dim=-2)
-    chosen = torch.multinomial(rows, 1, generator=generator)
+    chosen = draw(rows, generator)
     return torch.zeros_like(rows).scatter_(1, chosen, 1.0).view_as(probabilities)
+
+
+def draw(
+    probabilities: Float[Tensor, "row number"], generator: torch.Generator | None
+) -> Int[Tensor, "row 1"]:
+    """Draw one number from each distribution, on the generator's own device."""
+    source = probabilities if generator is None else generator
+    drawn = torch.multinomial(probabilities.to(source.device), 1, generator=generator)
+    return drawn.to(probabilities.device)
 
 
 def categorical_kl(

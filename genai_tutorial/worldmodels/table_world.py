@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genai_tutorial.worldmodels.representation import draw
+
 LEFT_BUTTON, RIGHT_BUTTON = range(2)
 
 
@@ -51,7 +53,7 @@ class TableWorld:
         episode continues.
         """
         chances = self.transitions[states, actions]
-        places = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        places = draw(chances, generator)[:, 0]
         return places, self.rewards[states, actions, places], 1 - self.ends[places]
 
 

@@ -1,13 +1,82 @@
-"""GRPO's variants: advantages and losses on small numbers."""
-
 import pytest
 import torch
 
-from genai_tutorial.alignment import DAPO, GRPO, RLOO, DrGRPO
-from genai_tutorial.alignment.group_methods import (
-    centred_advantages,
-    leave_one_out_advantages,
+from genai_tutorial.alignment import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DrGRPO,
+    group_relative_advantages,
+    grpo_loss,
 )
+from tests.alignment.models import normal
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_grpo_loss_equals_a_slow_computation(seed):
+    new, old, reference = (0.5 * normal(4, 5, seed=10 * seed + n) for n in range(3))
+    advantages, mask = normal(4, seed=seed + 50), normal(4, 5, seed=seed + 90) > 0
+    mask[:, 2] = True
+    answers = []
+    for row in range(4):
+        gains = []
+        for step in [step for step in range(5) if mask[row, step]]:
+            at, advantage = (row, step), float(advantages[row])
+            ratio = float((new[at] - old[at]).exp())
+            clipped = max(0.8, min(ratio, 1.2))
+            apart = float(reference[at] - new[at])
+            kl = float(torch.tensor(apart).exp()) - apart - 1
+            gains.append(min(ratio * advantage, clipped * advantage) - 0.3 * kl)
+        # a long answer weighs as much as a short one
+        answers.append(sum(gains) / len(gains))
+    found = grpo_loss(new, old, reference, advantages, mask, 0.2, 0.3)
+    assert float(found) == pytest.approx(-sum(answers) / 4, abs=1e-5)
+
+
+def test_group_relative_advantages_stay_within_the_group():
+    easy, hard = (
+        torch.tensor([10.0, 11.0, 9.0, 10.0]),
+        torch.tensor([0.0, 1.0, -1.0, 0.0]),
+    )
+    found = group_relative_advantages(torch.stack((easy, hard)))
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found.mean(dim=1), torch.zeros(2))
+    torch.testing.assert_close(found.std(dim=1), torch.ones(2), atol=1e-3, rtol=0)
+
+
+def test_group_relative_advantages_epsilon_is_trls():
+    scores = 1e-4 * torch.tensor([[1.0, 0.0, -1.0]])  # a standard deviation of 1e-4
+    torch.testing.assert_close(
+        group_relative_advantages(scores),
+        0.5 * torch.tensor([[1.0, 0.0, -1.0]]),
+        atol=1e-4,
+        rtol=0,
+    )
+
+
+def test_group_relative_advantages_of_equal_scores_are_zero():
+    assert not group_relative_advantages(torch.ones(3, 4)).any()
+
+
+def test_grpo_kl_weight_zero_ignores_the_reference():
+    new, old, mask = (
+        normal(2, 3),
+        normal(2, 3, seed=1),
+        torch.ones(2, 3, dtype=torch.bool),
+    )
+    losses = [
+        grpo_loss(new, old, normal(2, 3, seed=seed), normal(2), mask, 0.2, 0)
+        for seed in (2, 3)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_grpo_loss_needs_an_answer_in_each_row():
+    with pytest.raises(ValueError, match="Each row needs an answer"):
+        grpo_loss(
+            *normal(3, 2, 3), normal(2), torch.zeros(2, 3, dtype=torch.bool), 0.2, 0.1
+        )
+
 
 # A right answer of one token and a wrong one of three.
 MASK = torch.tensor([[True, False, False], [True, True, True]])
@@ -71,15 +140,10 @@ def test_rloo_clips_by_the_ratio_of_the_whole_answer():
 
 def test_leave_one_out_compares_with_the_others():
     scores = torch.tensor([[3.0, 1.0, 2.0]])
-    assert leave_one_out_advantages(scores).tolist() == [[1.5, -1.5, 0.0]]
-    assert centred_advantages(scores).tolist() == [[1.0, -1.0, 0.0]]
+    assert RLOO().advantages(scores).tolist() == [[1.5, -1.5, 0.0]]
+    assert DrGRPO(4).advantages(scores).tolist() == [[1.0, -1.0, 0.0]]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_advantages_of_a_dead_group_are_zero(method):
     assert method.advantages(torch.ones(2, 4)).abs().sum() == 0
-
-
-def test_leave_one_out_needs_another_answer():
-    with pytest.raises(ValueError, match="a group of 1"):
-        leave_one_out_advantages(torch.ones(2, 1))

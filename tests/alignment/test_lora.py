@@ -3,7 +3,6 @@ import math
 
 import pytest
 import torch
-from safetensors import safe_open
 from torch import nn
 
 from genai_tutorial.alignment import (
@@ -14,11 +13,12 @@ from genai_tutorial.alignment import (
     lora_layers,
     merge_lora,
     supervised_loss,
+    train_token_rows,
     trained_parameter_count,
     without_lora,
 )
-from genai_tutorial.alignment.lora import load_lora, save_lora, unmerge_lora
-from genai_tutorial.training import build_optimizer, fit, save_checkpoint
+from genai_tutorial.training import AdamW, build_optimizer, fit
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
 
 EVERYWHERE = LoRAConfig(
@@ -62,31 +62,12 @@ def test_add_lora_leaves_the_outputs_unchanged(config):
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_merge_lora_equals_separate_corrections(config, seed):
     model, ids = learned(model_of(config, seed), seed=seed).double(), random_ids(2, 8)
-    weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     beside = model(ids)
     with without_lora(model):
         assert (model(ids) - beside).abs().max() > 0.1  # it does something
     merge_lora(model)
     merge_lora(model)  # a second time changes nothing
     torch.testing.assert_close(model(ids), beside, atol=1e-10, rtol=0)
-    unmerge_lora(model)
-    unmerge_lora(model)
-    torch.testing.assert_close(model.state_dict(), weights, atol=1e-12, rtol=0)
-    torch.testing.assert_close(model(ids), beside, atol=1e-10, rtol=0)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_unmerge_lora_restores_32_bit_weights_to_a_millionth(seed):
-    layer = LoRALinear(nn.Linear(64, 32), rank=4, alpha=8, generator=seeded(seed))
-    with torch.no_grad():
-        layer.up.copy_(0.1 * normal(32, 4, seed=seed))
-        layer.base.weight.copy_(normal(32, 64, seed=seed + 1) / 8)
-    before, x = layer.base.weight.clone(), normal(10, 64, seed=seed + 2) / 8
-    beside = layer(x)
-    merge_lora(layer)
-    torch.testing.assert_close(layer(x), beside, atol=1e-6, rtol=0)
-    unmerge_lora(layer)
-    torch.testing.assert_close(layer.base.weight, before, atol=1e-6, rtol=0)
 
 
 def test_fold_lora_leaves_a_plain_model():
@@ -166,37 +147,8 @@ def test_without_lora_is_the_model_before_and_ends_even_after_an_error():
         raise KeyError
     assert torch.equal(model(ids), after)
     merge_lora(model)
-    with pytest.raises(ValueError, match="unmerge_lora first"), without_lora(model):
+    with pytest.raises(ValueError, match="part of the weights"), without_lora(model):
         pass
-
-
-def test_save_lora_writes_the_corrections_only_and_load_lora_restores_them(tmp_path):
-    path, ids = tmp_path / "lora.safetensors", random_ids(2, 8)
-    model = learned(model_of(LLAMA))
-    save_lora(path, model)
-    with safe_open(path, "pt") as file:
-        numbers = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118
-    assert numbers == trained_parameter_count(model)
-    other = model_of(LLAMA)
-    load_lora(path, other)
-    assert torch.equal(other(ids), model(ids))
-    assert trained_parameter_count(other) == numbers
-    assert [file.name for file in tmp_path.iterdir()] == ["lora.safetensors"]
-
-
-def test_load_lora_refuses_a_file_of_another_model_and_changes_nothing(tmp_path):
-    path = tmp_path / "lora.safetensors"
-    save_lora(path, learned(model_of(LLAMA)))
-    wider = model_of(CONFIGS["GPT-2"])  # its keys have as many heads as its queries
-    with pytest.raises(ValueError, match="another model: it needs a linear layer"):
-        load_lora(path, wider)
-    assert not list(lora_layers(wider))
-    assert trained_parameter_count(wider) == wider.parameter_count()
-    with pytest.raises(ValueError, match="has LoRA already"):
-        load_lora(path, learned(model_of(LLAMA)))
-    save_checkpoint(path, {"step": 1})
-    with pytest.raises(ValueError, match="not from save_lora"):
-        load_lora(path, model_of(LLAMA))
 
 
 def test_lora_config_refuses_wrong_settings():
@@ -212,8 +164,50 @@ def test_lora_config_refuses_wrong_settings():
         add_lora(model, LoRAConfig(targets=("query", "q_proj")))
     # nothing was begun
     assert trained_parameter_count(model) == model.parameter_count()
-    with pytest.raises(ValueError, match="no LoRA to save"):
-        save_lora("lora.safetensors", model)
     add_lora(model, EVERYWHERE)
     with pytest.raises(ValueError, match="has LoRA already"):
         add_lora(model, EVERYWHERE)
+
+
+CONFIG = DecoderConfig.llama(
+    vocab_size=12,
+    context_length=8,
+    width=8,
+    layers=1,
+    heads=2,
+    key_value_heads=None,
+    feed_forward_width=16,
+    tied_embeddings=True,
+)
+
+
+def test_train_token_rows_moves_the_chosen_rows_only():
+    model = DecoderLM(CONFIG, 0).requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    assert train_token_rows(model.token_embedding, [3, 7]) == 16
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    assert len(trained) == 1
+    optimizer = AdamW(trained, lr=0.1, weight_decay=0.0)
+    ids = torch.tensor([[1, 3, 5, 7, 2]])
+    supervised_loss(model, ids, torch.ones_like(ids, dtype=torch.bool)).backward()
+    optimizer.step()
+    for name, weight in model.state_dict().items():
+        if weight.shape != (12, 8):
+            assert torch.equal(weight, before[name])
+            continue
+        moved = (weight != before[name]).any(dim=1).nonzero().flatten().tolist()
+        assert moved == [3, 7]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        ([], "at least one"),
+        ([2, 2], "must be different"),
+        ([4], "4 tokens, got 4"),
+        ([-1], "4 tokens"),
+    ],
+)
+def test_train_token_rows_refuses_wrong_tokens(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        train_token_rows(nn.Embedding(4, 2), tokens)

@@ -6,17 +6,18 @@ import torch
 
 from genai_tutorial.alignment import (
     Experience,
+    LearningSettings,
     PPOSettings,
     ScalarModel,
     clipped_objective,
     clipped_policy_loss,
     clipped_value_loss,
     gather_experience,
+    learn_by_ppo,
     ppo_loss,
     ppo_update,
     token_log_probs,
 )
-from genai_tutorial.alignment.ppo import ppo_step
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.training import AdamW
 from tests.alignment.models import END, LLAMA, Table, model_of, normal
@@ -29,8 +30,8 @@ from tests.alignment.toy import (
     policy_of,
     reference_of,
     rewards_of,
+    score_of,
 )
-from tests.alignment.toy import score_of as toy_score_of
 
 
 @pytest.mark.parametrize("advantage", [1.0, -1.0])
@@ -228,7 +229,7 @@ def test_ppo_update_raises_good_choices_and_fits_the_values():
     optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
     experience, settings = experience_of(policy), PPOSettings(value_clip=100.0)
     before = ppo_loss(policy, value_model, experience, settings)[1]
-    report = ppo_update(
+    ppo_update(
         policy,
         value_model,
         optimizer,
@@ -239,34 +240,9 @@ def test_ppo_update_raises_good_choices_and_fits_the_values():
     after = ppo_loss(policy, value_model, experience, settings)[1]
     assert after[0] < before[0] - 0.05
     assert after[1] < 0.9 * before[1]
-    assert report.updates == 16
     change = token_log_probs(policy, experience.ids).detach() - experience.log_probs
     good, bad = experience.advantages > 0.5, experience.advantages < -0.5
     assert change[good].mean() > 0.02 > -0.02 > change[bad].mean()
-
-
-def test_ppo_update_stops_early_at_step_kl():
-    def moved(step_kl):
-        policy, value_model = model_of(LLAMA), with_values()
-        optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.01)
-        experience = experience_of(policy)
-        settings = PPOSettings(epochs=6, minibatches=2, step_kl=step_kl)
-        report = ppo_update(
-            policy,
-            value_model,
-            optimizer,
-            experience,
-            settings,
-            torch.Generator().manual_seed(0),
-        )
-        return report, [parameter.detach().clone() for parameter in policy.parameters()]
-
-    free, strict, first = moved(None), moved(0.02), moved(1e-6)
-    assert free[0].updates == 12
-    assert 0 < strict[0].updates < 12
-    assert strict[0].step_kl > 0.02  # what it found, and then did not step
-    assert first[0].updates == 1  # the first step is free: nothing has moved before it
-    assert not all(torch.equal(a, b) for a, b in zip(free[1], strict[1], strict=True))
 
 
 @pytest.mark.parametrize("count", [2, 3, 12, 50])
@@ -352,11 +328,16 @@ def test_ppo_finds_the_optimal_policy(seed):
     settings = PPOSettings(
         epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0, decay=1.0
     )
+    score = score_of(rewards)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / steps)
-        ppo_step(policy, reference, value_model, optimizer, PROMPTS * 128,
-        toy_score_of(rewards), BETA, settings,
-                 max_new_tokens=2, end_token=END, generator=generator)  # fmt: skip
+        rollouts = generate_rollouts(
+            policy, PROMPTS * 128, 2, end_token=END, generator=generator
+        )
+        experience = gather_experience(
+            rollouts, reference, value_model, score(rollouts), BETA, 1.0, settings.decay
+        )
+        ppo_update(policy, value_model, optimizer, experience, settings, generator)
     far, near = distance(reference, best), distance(policy, best)
     assert far > 0.1
     assert near < 0.1 * far
@@ -378,3 +359,117 @@ def test_ppo_finds_the_optimal_policy(seed):
         assert most - 0.1 < net <= most + 1e-5
         assert len(earned) == len(ANSWERS)
     torch.testing.assert_close(reference.state_dict(), kept, atol=0, rtol=0)
+
+
+FAST = PPOSettings(epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0)
+
+
+def learn(seed=0, steps=12, **changed):
+    reference = reference_of(0)
+    settings = LearningSettings(
+        steps, batch_size=64, max_new_tokens=2, learning_rate=0.01, ppo=FAST, **changed
+    )
+    return learn_by_ppo(
+        reference,
+        ScalarModel(reference),
+        PROMPTS,
+        score_of(rewards_of(0)),
+        settings,
+        end_token=END,
+        seed=seed,
+        progress=False,
+    )
+
+
+@pytest.mark.slow
+def test_learn_by_ppo_raises_scores_at_a_kl_price():
+    _, free = learn(kl_weight=0.0)
+    _, dear = learn(kl_weight=3.0)
+    assert free[-1].score > free[0].score + 0.5
+    assert free[-1].kl > 3 * dear[-1].kl
+    assert free[-1].score > dear[-1].score
+
+
+@pytest.mark.slow
+def test_learn_by_ppo_adapts_the_kl_weight():
+    _, near = learn(kl_weight=0.1, kl_target=0.01)
+    _, far = learn(kl_weight=0.1, kl_target=50.0)
+    assert near[-1].kl_weight > 0.1 > far[-1].kl_weight
+
+
+def test_learn_by_ppo_does_not_change_its_inputs():
+    reference, rewards = reference_of(0), rewards_of(0)
+    values = ScalarModel(reference)
+    before = copy.deepcopy([reference.state_dict(), values.state_dict()])
+    settings = LearningSettings(2, 8, 2, 0.01, ppo=FAST)
+    policy, _ = learn_by_ppo(
+        reference,
+        values,
+        PROMPTS,
+        score_of(rewards),
+        settings,
+        end_token=END,
+        progress=False,
+    )
+    for model, kept in zip((reference, values), before, strict=True):
+        assert all(
+            torch.equal(weight, kept[name])
+            for name, weight in model.state_dict().items()
+        )
+    assert not torch.equal(
+        policy.token_embedding.weight, reference.token_embedding.weight
+    )
+
+
+def test_learn_by_ppo_is_reproducible():
+    one, again, other = (
+        learn(seed, steps=3)[0].token_embedding.weight for seed in (0, 0, 1)
+    )
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_learn_by_ppo_calls_watch_before_the_first_step():
+    seen, reference = [], reference_of(0)
+    learn_by_ppo(
+        reference,
+        ScalarModel(reference),
+        PROMPTS,
+        score_of(rewards_of(0)),
+        LearningSettings(2, 8, 2, ppo=FAST),
+        end_token=END,
+        progress=False,
+        watch=lambda step, policy: seen.append(
+            (step, policy.token_embedding.weight.detach().clone())
+        ),
+    )
+    assert [step for step, _ in seen] == [0, 1, 2]
+    assert torch.equal(seen[0][1], reference.token_embedding.weight)
+    assert not torch.equal(seen[1][1], seen[2][1])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"kl_weight": -1}, "must not be negative"),
+        ({"kl_target": 0}, "kl_target above 0 or None"),
+    ],
+)
+def test_learning_settings_are_validated(changed, said):
+    with pytest.raises(ValueError, match=said):
+        LearningSettings(**({"steps": 1} | changed))
+
+
+def test_learn_by_ppo_needs_prompts():
+    reference = reference_of(0)
+    with pytest.raises(ValueError, match="at least one prompt, got none"):
+        learn_by_ppo(
+            reference,
+            ScalarModel(reference),
+            [],
+            lambda _: torch.zeros(0),
+            LearningSettings(1),
+            end_token=END,
+        )

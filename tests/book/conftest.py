@@ -107,6 +107,15 @@ def browser():
             args=list(ARGUMENTS),
             ignore_default_args=["--hide-scrollbars"],
         )
+        make = browser.new_context
+
+        def patient_context(**options):
+            context = make(**options)
+            # A limit is for hangs: Playwright's 30 seconds end on a busy machine.
+            context.set_default_timeout(180_000)
+            return context
+
+        browser.new_context = patient_context
         yield browser
         browser.close()
 

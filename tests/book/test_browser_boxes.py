@@ -181,7 +181,9 @@ def test_missing_file_is_reported_and_tried_again(open_box, boxes, folder):
 def test_chat_answers_equal_the_recorded_ones(open_box, boxes):
     page = open_box(boxes["chat"].to_html())
     exchanges = page.locator(".genai-browser-exchange")
-    assert exchanges.count() == 2
+    recorded = page.locator(".genai-browser-exchange.genai-browser-recorded")
+    assert exchanges.count() == recorded.count() == 2
+    assert recorded.locator("small").all_inner_texts() == [" · recorded"] * 2
     run(page, "and ask")
     for question in QUESTIONS:
         page.get_by_role("button", name=question).click()
@@ -190,6 +192,10 @@ def test_chat_answers_equal_the_recorded_ones(open_box, boxes):
         assert newest.locator("strong").inner_text() == question
         answers = [text.strip() for text in newest.locator("dd").all_inner_texts()]
         assert answers == list(boxes["chat"].answers[question].values())
+        # It takes the place of the recorded one, and says so.
+        assert newest.locator("small").inner_text() == " · computed here"
+    assert recorded.count() == 0
+    assert exchanges.locator("strong").all_inner_texts().count(QUESTIONS[1]) == 1
     assert files_asked(page) == ["engine.js", "factbook-sft.js", "factbook-ppo.js"]
 
 
@@ -226,6 +232,18 @@ def test_next_token_probabilities_follow_the_typed_text(open_box, boxes):
     assert page.get_by_label("Your text").input_value() == typed + "h"
 
 
+def test_next_token_box_shows_no_prediction_beside_an_error(open_box, boxes):
+    page = open_box(boxes["next"].to_html())
+    run(page, "and predict")
+    for text, message in (("🙂", "has never seen"), ("", "at least one character")):
+        page.get_by_label("Your text").fill(text)
+        page.get_by_text(message).wait_for()
+        assert page.locator("tbody tr").count() == 0
+        assert "Most probable" not in page.locator("main").inner_text()
+    page.get_by_label("Your text").fill("To be")
+    page.get_by_text("Most probable next").wait_for()
+
+
 def test_tokens_need_no_file_and_follow_text_and_slider(open_box, boxes):
     page = open_box(boxes["tokens"].to_html(), root="")
     tokenizer = load("factbook-ppo")[1]
@@ -238,6 +256,8 @@ def test_tokens_need_no_file_and_follow_text_and_slider(open_box, boxes):
     assert (
         f"{len(text.encode())} tokens, 1.00" in page.locator("p").all_inner_texts()[1]
     )
+    page.get_by_role("textbox").fill("a" * 2500)
+    page.get_by_text("in the first 2,000 of 2,500 characters").wait_for()
     assert files_asked(page) == []
 
 

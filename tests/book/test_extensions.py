@@ -18,7 +18,7 @@ def extensions_on_path(monkeypatch):
 
 
 def test_exercise_is_shown_without_markers_and_hidden_tests():
-    from _ext.exercise_view import as_shown
+    from _ext.notebooks import as_shown
 
     solution = (
         "def f(x):\n    ### BEGIN SOLUTION\n    return x + 1\n    ### END SOLUTION"
@@ -35,7 +35,7 @@ def test_exercise_is_shown_without_markers_and_hidden_tests():
 
 
 def test_alt_texts_are_looked_up_by_image_bytes():
-    from _ext.alt_text import alternative_texts
+    from _ext.notebooks import alternative_texts
 
     def output(content: str, **metadata) -> dict:
         return {"data": {"image/png": content, "text/plain": "x"}, "metadata": metadata}
@@ -49,7 +49,7 @@ def test_alt_texts_are_looked_up_by_image_bytes():
 
 
 def test_glossary_lookup_handles_plurals_and_both_spellings():
-    from _ext.glossary_links import candidates
+    from _ext.glossary import candidates
 
     assert "log-likelihood" in candidates("Log-likelihoods")
     assert "vocabulary" in candidates("vocabularies")
@@ -58,7 +58,7 @@ def test_glossary_lookup_handles_plurals_and_both_spellings():
 
 
 def test_outline_has_six_parts_and_29_chapters():
-    from _ext.outline import read_outline
+    from _ext.chapter_map import read_outline
 
     parts = read_outline(ROOT)
     assert [part.numeral for part in parts] == [
@@ -83,13 +83,10 @@ def test_outline_has_six_parts_and_29_chapters():
 
 
 def test_map_names_every_chapter_and_links_only_to_ready_ones():
-    from _ext.chapter_map import draw_map
-    from _ext.outline import Chapter, Part
+    from _ext.chapter_map import Chapter, Part, draw_map
 
-    ready, planned = (
-        Chapter(1, "Ready & done", "notebooks/01", 5, 60),
-        Chapter(2, "Planned", None, None, None),
-    )
+    ready = Chapter(1, "Ready & done", "notebooks/01", 5, 60)
+    planned = Chapter(2, "Planned")
     drawing = draw_map(
         [Part(1, "One", (ready, planned))],
         [[1]],
@@ -127,7 +124,7 @@ def test_table_of_contents_lists_chapters_in_order_and_all_rooms():
 
 
 def test_download_is_valid_notebook():
-    from _ext.exercise_view import shown_notebook
+    from _ext.notebooks import shown_notebook
 
     cell = {
         "cell_type": "code",
@@ -136,6 +133,32 @@ def test_download_is_valid_notebook():
     }
     shown = json.loads(shown_notebook(json.dumps({"cells": [cell], "nbformat": 4})))
     assert shown["cells"][0]["source"] == ["é = 1"]
+
+
+def test_room_reference_lists_public_names_with_constants_first():
+    from types import ModuleType
+
+    from _ext.room_reference import public_names
+
+    room = ModuleType("room")
+    room.draw, room.Shape, room.SHAPES, room._inside, room.os = len, int, (), 1, json
+    assert public_names(room) == ["SHAPES", "Shape", "draw"]
+
+
+def test_room_reference_describes_each_field_once():
+    from collections import namedtuple
+    from dataclasses import dataclass
+
+    from _ext.room_reference import _fields
+
+    @dataclass
+    class Shape:
+        draw: object = len
+        sides: int = 3
+
+    assert _fields(Shape) == ["draw"]
+    assert _fields(namedtuple("Point", "x y")) == ["x", "y"]
+    assert _fields(len) == []
 
 
 def board_row(number: int, statement: str, measured: str, baseline: str = ""):
@@ -160,7 +183,7 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
     ],
 )
 def test_measured_role_finds_numbers_by_name(name, number):
-    from _ext.measured import find_number
+    from _ext.claims import find_number
 
     figures = (
         "right 0.42 (95% interval 0.30 to 0.54), read, at best 1,200, wrong -3.1e-07"
@@ -177,7 +200,7 @@ def test_measured_role_finds_numbers_by_name(name, number):
 
 
 def test_measured_role_refuses_missing_and_ambiguous_claims():
-    from _ext.measured import find_number
+    from _ext.claims import find_number
 
     rows = [board_row(3, "Most are right", "1"), board_row(3, "Most are wrong", "2")]
     for beginning, count in (("Most are", 2), ("Few", 0)):
@@ -186,7 +209,7 @@ def test_measured_role_refuses_missing_and_ambiguous_claims():
 
 
 def test_measured_role_rounds_shares_to_percentages():
-    from _ext.measured import as_percentage
+    from _ext.claims import as_percentage
 
     shares = {
         "0.908": "91%",
@@ -199,7 +222,7 @@ def test_measured_role_rounds_shares_to_percentages():
 
 
 def test_models_of_a_notebook_are_found_in_its_outputs():
-    from _ext.browser_models import used_models
+    from _ext.notebooks import used_models
 
     fact = {"genai_tutorial": {"browser_models": {"a": "1", "b": "2"}}}
     cells = [
@@ -210,7 +233,7 @@ def test_models_of_a_notebook_are_found_in_its_outputs():
 
 
 def test_models_are_written_as_scripts_and_another_version_is_refused(tmp_path):
-    from _ext.browser_models import write_models
+    from _ext.notebooks import write_models
     from sphinx.errors import ExtensionError
 
     from genai_tutorial.browser import pack_published

@@ -4,20 +4,40 @@ in `test_pages.py`.
 
 from itertools import pairwise
 
-import pytest
-
 from tests.book.conftest import chapter_pages
 from tests.book.visit import DESK, PHONE, WIDTHS
 
 CHAPTERS = chapter_pages()
 
 
-def test_search_finds_glossary_term(open_page):
-    page = open_page("search.html?q=perplexity")
-    results = page.locator("#search-results li a")
-    results.first.wait_for()
-    assert "Glossary" in results.all_inner_texts()
+def search_results(page) -> list[str]:
+    page.get_by_text("Search finished").wait_for()
+    return page.locator("#search-results li a").all_inner_texts()
+
+
+def test_search_names_the_term_then_titles_then_the_package(open_page):
+    page = open_page("search.html?q=attention")
+    results = search_results(page)
+    assert results[:2] == ["attention", "3. Embeddings and self-attention"]
+    assert results.count("Glossary") == 1  # the page, not an entry without a name
+    first = page.locator("#search-results li").first.inner_text()
+    assert "Glossary: A layer in which each position" in first
+    package = [index for index, one in enumerate(results) if "genai_tutorial." in one]
+    chapters = [index for index, one in enumerate(results) if one[0].isdigit()]
+    assert package
+    assert max(chapters) < min(package)
     assert page.elsewhere == []
+
+
+def test_search_on_a_disk_reads_no_other_page(browser, site):
+    context = browser.new_context()
+    page, errors = context.new_page(), []
+    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((site / "search.html").as_uri() + "?q=perplexity")
+    assert search_results(page)[0] == "perplexity"
+    assert errors == []
+    context.close()
 
 
 def test_search_opens_by_keyboard_and_button(open_page):
@@ -99,17 +119,18 @@ def map_words(page) -> dict[str, float]:
     return dict(shown.evaluate(MAP_WORDS))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_map_labels_stay_within_columns(width, open_page):
-    page = open_page("book/intro.html", viewport={"width": width, "height": 900})
-    words = map_words(page)
-    assert len(words) == 6 + 6 + 29 + 29, "parts, their titles, numbers, titles"
-    assert {word: room for word, room in words.items() if room < 4} == {}
-    columns = page.locator("svg.chapter-map:visible .map-room").evaluate_all(
-        "(rooms) => rooms.map((room) => [room.getBBox().x, room.getBBox().width])"
-    )
-    for (begin, width), (following, _) in pairwise(columns):
-        assert begin + width < following
+def test_map_labels_stay_within_columns(open_page):
+    page = open_page("book/intro.html")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": DESK["height"]})
+        words = map_words(page)
+        assert len(words) == 6 + 6 + 29 + 29, "parts, their titles, numbers, titles"
+        assert {word: room for word, room in words.items() if room < 4} == {}, width
+        columns = page.locator("svg.chapter-map:visible .map-room").evaluate_all(
+            "(rooms) => rooms.map((room) => [room.getBBox().x, room.getBBox().width])"
+        )
+        for (begin, wide), (following, _) in pairwise(columns):
+            assert begin + wide < following
 
 
 def test_map_label_outside_column_is_detected(open_page):
@@ -134,10 +155,10 @@ def test_menu_opens_on_phone(open_page):
 
 def test_scoreboard_filter_shows_claims_of_chapter_source_and_words(open_page):
     page = open_page("book/scoreboard.html")
-    form = page.locator("#scoreboard-filter")
+    form = page.locator("#filter")
     rows = page.locator("table.scoreboard tbody tr")
     visible = page.locator("table.scoreboard tbody tr:visible")
-    count = page.locator("#scoreboard-filter output")
+    count = page.locator("#filter output")
     everything = rows.count()
     assert count.inner_text() == f"{everything} of {everything} claims"
 
@@ -155,4 +176,45 @@ def test_scoreboard_filter_shows_claims_of_chapter_source_and_words(open_page):
     assert count.inner_text() == f"1 of {everything} claims"
     form.get_by_label("Words").fill("no claim says this")
     assert visible.count() == 0
+    assert "use fewer or shorter words" in count.inner_text()
     assert page.elsewhere == []
+
+
+def test_scoreboard_filter_reads_titles_and_folds_accents(open_page):
+    page = open_page("book/scoreboard.html")
+    words = page.locator("#filter").get_by_label("Words")
+    words.fill("hallucination")
+    headings = page.locator(".scoreboard-chapter:visible").all_inner_texts()
+    assert "21. Hallucination and retrieval" in headings
+    visible = page.locator("table.scoreboard tbody tr:visible")
+    found = {}
+    for word in ("frechet", "Fréchet"):
+        words.fill(word)
+        found[word] = visible.all_inner_texts()
+    assert found["frechet"] == found["Fréchet"] != []
+
+
+def test_glossary_filter_shows_terms_that_have_the_words(open_page):
+    page = open_page("book/glossary.html")
+    page.locator("#filter").get_by_label("Words").fill("frechet")
+    terms = page.locator("dl.glossary dt:visible")
+    assert [term.rstrip("#") for term in terms.all_inner_texts()] == [
+        "Fréchet distance"
+    ]
+    assert page.locator("section:has(> dl.glossary):visible").count() == 1
+
+
+def test_phone_shows_the_facts_of_a_chapter_and_where_tables_go_on(open_page):
+    page = open_page(CHAPTERS[3], viewport=PHONE)
+    sizes = "box => [box.scrollWidth - box.clientWidth, box.clientWidth]"
+    facts = page.locator(".pst-scrollable-table-container").first
+    hidden, width = facts.evaluate(sizes)
+    assert hidden <= 0 < width
+    names = facts.locator("th").all()
+    places = [name.bounding_box() for name in names]
+    assert [place["y"] for place in places] == sorted({p["y"] for p in places})
+    page.goto(page.url.replace(CHAPTERS[3], "book/scoreboard.html"))
+    board = page.locator(".pst-scrollable-table-container").first
+    assert board.evaluate(sizes)[0] > 0
+    shadow = "box => getComputedStyle(box).backgroundAttachment"
+    assert board.evaluate(shadow) == "local, local, scroll, scroll"

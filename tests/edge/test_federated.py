@@ -18,14 +18,10 @@ from genai_tutorial.edge import (
 )
 from genai_tutorial.edge.federated import apply_update
 from genai_tutorial.training import PrivacySettings, TokenBatches, train_step
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 RATE = 0.1
-
-
-def loss(model, inputs, targets):
-    return next_token_loss(model(inputs), targets)
 
 
 def clients(count=3, size=60):
@@ -80,7 +76,7 @@ def test_one_local_step_of_sgd_is_a_central_step_on_all_clients_batches():
     optimizer = torch.optim.SGD(central.parameters(), lr=RATE)
     for _ in range(3):
         batch = [torch.cat(parts) for parts in zip(*map(next, sources), strict=True)]
-        train_step(central, batch, loss, optimizer, clip_norm=None)
+        train_step(central, batch, language_model_loss, optimizer, clip_norm=None)
     for left, right in zip(federated.parameters(), central.parameters(), strict=True):
         torch.testing.assert_close(left, right, atol=1e-6, rtol=1e-5)
 

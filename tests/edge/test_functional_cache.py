@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.edge import DecoderStep
-from genai_tutorial.edge.onnx_step import FunctionalCache, TracedContext, WholePass
+from genai_tutorial.edge.onnx_step import FunctionalCache, TracedCacheContext, WholePass
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.edge.models import CONFIGS, disturbed, tokens
 
@@ -42,7 +42,7 @@ def test_functional_cache_reads_several_tokens_at_once(config):
     keys, values, *earlier = step.first_state()
     cache = FunctionalCache(keys, values, earlier)
     torch.testing.assert_close(
-        model(ids[:, :6], TracedContext(cache=cache)),
+        model(ids[:, :6], TracedCacheContext(cache)),
         expected[:, :6],
         atol=1e-5,
         rtol=1e-5,

@@ -8,6 +8,7 @@ import torch
 from genai_tutorial.edge import PackedModel, pack_model
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.decoders import mixtral
 
 ALPHABET = CharacterTokenizer("abcdefgh")
 SIZES = {"context_length": 16, "width": 32, "layers": 2, "heads": 4}
@@ -77,7 +78,7 @@ def test_packed_model_takes_about_a_byte_per_weight():
         (DecoderConfig(8), "rotary positions, RMSNorm, no biases"),
         (replace(LLAMA, bias=True), "no biases"),
         (DecoderConfig.fast(8, **SIZES, convolution_size=2), "size 0 or 1"),
-        (DecoderConfig.mixtral(8, 16, 32, 1, 4, 4, 40), "no mixture"),
+        (mixtral(8, 16, 32, 1, 4, 4, 40), "no mixture"),
         (DecoderConfig.llama(8, **SIZES, key_value_heads=2, feed_forward_width=44),
          "multiples of 8"),
         (replace(LLAMA, vocab_size=9), "9 tokens and the tokenizer 8"),

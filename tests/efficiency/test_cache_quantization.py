@@ -105,7 +105,7 @@ def test_cache_with_all_tokens_in_the_residual_is_exact(
 ):
     ids = texts(length=min(sum(pieces), 50))
     caches = (
-        KVCache(CONFIG, 2),
+        KVCache(*CONFIG.cache_sizes(2)),
         QuantizedKVCache(
             CONFIG,
             2,
@@ -309,7 +309,7 @@ def test_cache_bytes_are_counted(bits, per_number):
 
 def test_cache_shorter_than_its_residual():
     cache = QuantizedKVCache(CONFIG, length=10)
-    plain = KVCache(CONFIG, length=10)
+    plain = KVCache(*CONFIG.cache_sizes(length=10))
     assert cache.nbytes == plain.keys.nbytes + plain.values.nbytes
     ids = texts(1, 10)
     found = read_with_cache(MODEL, ids, cache)

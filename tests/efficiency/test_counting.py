@@ -34,6 +34,7 @@ from genai_tutorial.transformer import (
     MixtureConfig,
     NormConfig,
 )
+from tests.decoders import mixtral
 
 PENCIL = ModelShape(
     vocab_size=10,
@@ -263,7 +264,7 @@ def test_deepseek_cache_matches_published_fraction():
 
 
 def test_shape_of_config_equals_published_settings():
-    assert shape_of(DecoderConfig.mixtral()) == MIXTRAL_8X7B
+    assert shape_of(mixtral(32_000, 32_768)) == MIXTRAL_8X7B
     assert shape_of(DecoderConfig.llama(context_length=131_072)) == LLAMA_3_1_8B
     smol = DecoderConfig.llama(49_152, 8192, 576, 30, 9, 3, 1536, tied_embeddings=True)
     assert shape_of(smol) == SMOLLM2_135M

@@ -19,6 +19,7 @@ from genai_tutorial.transformer import (
     InitializationConfig,
     MixtureConfig,
 )
+from tests.decoders import mixtral
 
 SMALL = {"vocab_size": 50, "context_length": 64, "width": 64, "layers": 3, "heads": 4}
 CONFIGS = {
@@ -31,9 +32,7 @@ CONFIGS = {
     "window": DecoderConfig.llama(
         **SMALL, key_value_heads=2, feed_forward_width=96, sliding_window=5
     ),
-    "mixtral": DecoderConfig.mixtral(
-        **SMALL, key_value_heads=2, feed_forward_width=96, experts=4
-    ),
+    "mixtral": mixtral(**SMALL, key_value_heads=2, feed_forward_width=96, experts=4),
     "alibi": replace(
         DecoderConfig.gpt2(**SMALL), attention=AttentionConfig(positions="alibi")
     ),

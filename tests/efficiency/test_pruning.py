@@ -16,15 +16,11 @@ from genai_tutorial.efficiency import (
 )
 from genai_tutorial.efficiency.pruning import block_matrices, largest
 from genai_tutorial.training import AdamW, TokenBatches
-from genai_tutorial.transformer import next_token_loss
+from genai_tutorial.transformer import language_model_loss
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 LLAMA = CONFIGS["Llama"]
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-
-
-def loss(model, inputs, targets):
-    return next_token_loss(model(inputs), targets)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
@@ -96,7 +92,7 @@ def test_heal_lowers_the_loss_and_keeps_the_zeros():
         model,
         masks,
         TokenBatches(torch.arange(13).repeat(8), 8, 4, 0),
-        loss,
+        language_model_loss,
         AdamW(model.parameters(), lr=0.01),
         steps=40,
         progress=False,

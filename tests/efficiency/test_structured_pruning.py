@@ -10,7 +10,8 @@ from genai_tutorial.efficiency import (
     unit_scores,
 )
 from genai_tutorial.generation import generate
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from genai_tutorial.transformer import DecoderLM, next_token_loss
+from tests.decoders import mixtral
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -113,6 +114,6 @@ def test_structured_pruning_checks_its_arguments():
     for kept in ([], [2], [-1]):
         with pytest.raises(ValueError, match="0 to 1"):
             keep_blocks(model, kept)
-    mixture = DecoderLM(DecoderConfig.mixtral(13, 24, 16, 2, 4, 2, 24, 4, 2))
+    mixture = DecoderLM(mixtral(13, 24, 16, 2, 4, 2, 24, experts=4))
     with pytest.raises(ValueError, match="plain feed-forward"):
         unit_scores(mixture, tokens(0, 1, 4))

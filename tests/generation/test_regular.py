@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.generation import NOTHING, derivative, matches, parse_regex
-from genai_tutorial.generation.regular import advance
-from genai_tutorial.generation.regular_nodes import EMPTY
+from genai_tutorial.generation.regular import EMPTY, advance
 
 PATTERNS = [
     "",

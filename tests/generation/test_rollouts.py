@@ -1,8 +1,16 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from genai_tutorial.alignment import token_log_probs
-from genai_tutorial.generation import generate, generate_rollouts
+from genai_tutorial.generation import (
+    Rollouts,
+    generate,
+    generate_rollouts,
+    join_rollouts,
+    select_rollouts,
+)
 from tests.alignment.models import CONFIGS, END, FAST, LLAMA, model_of
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
@@ -111,9 +119,45 @@ def test_rollouts_refuse_bad_arguments():
     for prompts, new, message in [
         ([], 3, "at least one prompt"),
         ([[2], []], 3, "at least one prompt, of one token or more"),
-        ([[2]], 0, "max_new_tokens must be at least 1"),
+        ([[2]], 0, "at least 1 token, got 0"),
         ([[2] * 20], 5, "sees at most 24 tokens"),
     ]:
         with pytest.raises(ValueError, match=message):
             rollouts_of(model, prompts, new)
     assert rollouts_of(model, [[2] * 20], 4).ids.shape[1] <= 24
+
+
+ONE = Rollouts(
+    torch.tensor([[5, 6, 1, 0, 0], [5, 6, 7, 8, 1]]),
+    torch.tensor([1, 1]),
+    torch.tensor([3, 5]),
+    torch.tensor([True, True]),
+    torch.tensor([[-1.0, -2.0, 0.0, 0.0], [-1.0, -1.0, -1.0, -1.0]]),
+)
+
+
+def test_select_rollouts_drops_positions_that_are_padding_in_all_rows():
+    part = select_rollouts(ONE, torch.tensor([0, 0]))
+    assert part.ids.tolist() == [[5, 6, 1]] * 2
+    assert part.log_probs.tolist() == [[-1.0, -2.0]] * 2
+    assert part.answers() == [[6]] * 2
+
+
+def test_join_rollouts_pads_to_the_longest_row():
+    short = select_rollouts(ONE, torch.tensor([0]))
+    joined = join_rollouts([short, ONE])
+    assert joined.ids.shape == (3, 5)
+    assert joined.answers() == [[6], [6], [6, 7, 8]]
+    assert joined.log_probs[0].tolist() == [-1.0, -2.0, 0.0, 0.0]
+    assert joined.stopped is None
+
+
+def test_rows_keep_whether_an_answer_was_stopped():
+    stopped = replace(ONE, stopped=torch.tensor([False, True]))
+    assert join_rollouts([stopped, stopped]).stopped.tolist() == [False, True] * 2
+    assert select_rollouts(stopped, torch.tensor([1])).stopped.tolist() == [True]
+
+
+def test_join_rollouts_needs_a_part():
+    with pytest.raises(ValueError, match="at least one part"):
+        join_rollouts([])

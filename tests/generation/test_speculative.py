@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.generation import (
+    find_continuation,
     generate,
     generate_speculatively,
+    generate_with_lookup,
     next_token_probabilities,
 )
 from genai_tutorial.generation.speculative import Sampling, speculate
@@ -161,3 +163,57 @@ def test_speculation_explains_wrong_arguments():
     for model_without in (rolling, local):
         with pytest.raises(ValueError, match="cannot go back"):
             generate_speculatively(model_without, target, PROMPT, 9, temperature=0)
+
+
+def test_find_continuation_prefers_the_longest_ending_and_its_last_occurrence():
+    text = [1, 2, 3, 7, 9, 2, 3, 8, 5, 3, 6, 1, 2, 3]
+    assert find_continuation(text, 2) == [7, 9]  # after 1, 2, 3
+    assert find_continuation([2, *text[1:-3], 4, 2, 3], 2) == [8, 5]  # after 2, 3
+    assert find_continuation([*text[:-3], 4, 3], 2) == [6, 4]  # after the last 3
+
+
+def test_find_continuation_may_run_into_the_ending():
+    assert find_continuation([4, 4, 4], 5) == [4]
+    assert find_continuation([1, 2, 1, 2], 5) == [1, 2]
+    assert find_continuation([1], 5) == []
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30), st.integers(0, 6))
+def test_find_continuation_is_in_the_text_after_one_of_its_endings(text, count):
+    found = find_continuation(text, count)
+    assert len(found) <= count
+    if found:
+        places = range(1, len(text) - len(found) + 1)
+        assert any(
+            text[place : place + len(found)] == found and text[place - 1] == text[-1]
+            for place in places
+        )
+    elif count:
+        assert text[-1] not in text[:-1]
+
+
+@pytest.mark.slow
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 6),
+    st.lists(st.integers(0, 19), max_size=2),
+)
+@settings(max_examples=25)
+def test_lookup_equals_greedy_decoding(seed, drafted, stops):
+    target = model(seed)
+    prompt = PROMPT.repeat(1, 2)
+    found = generate_with_lookup(target, prompt, 30, drafted=drafted, stop_tokens=stops)
+    plain = generate(target, prompt, 30, temperature=0, stop_tokens=stops)
+    assert torch.equal(found.ids, plain)
+
+
+def test_lookup_saves_passes_where_the_text_repeats_itself():
+    """A small random model soon repeats itself when it decodes greedily."""
+    found = generate_with_lookup(model(0), PROMPT, 40, drafted=4)
+    assert found.accepted > 4
+    assert found.new_tokens == 40 == found.passes + found.accepted
+
+
+def test_find_continuation_refuses_impossible_numbers():
+    with pytest.raises(ValueError, match="count must be 0 or more, got -1"):
+        find_continuation([1, 2], -1)

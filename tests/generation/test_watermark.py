@@ -1,7 +1,7 @@
 """Green lists raise the share of their tokens, and the detector needs only the key."""
 
 import math
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import torch
@@ -9,9 +9,11 @@ import torch
 from genai_tutorial.generation import (
     Detection,
     GreenListWatermark,
+    TournamentSampling,
     detection_z_score,
     generate,
     tokens_needed,
+    tournament,
 )
 from genai_tutorial.generation.watermark import green_list
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -92,10 +94,9 @@ def test_repeated_pair_counts_once():
     watermark = GreenListWatermark(VOCAB)
     token = int(watermark.green_list(3)[0])
     text = torch.tensor([3, token] * 10)
-    again, once = watermark.detect(text, once=False), watermark.detect(text)
-    assert (again.scored, once.scored) == (19, 2)
-    assert again.hits >= 10
-    assert once.hits in (1, 2)
+    found = watermark.detect(text)
+    assert found.scored == 2
+    assert found.hits in (1, 2)
 
 
 def test_watermark_leaves_the_logits_it_was_given():
@@ -114,3 +115,119 @@ def test_watermark_rejects_wrong_arguments():
         tokens_needed(4, 0.25, 0.25)
     with pytest.raises(ValueError, match="expected_share must be"):
         detection_z_score(1, 2, 0.0)
+
+
+SYNTH_VOCAB = 200
+KEY = b"a secret"
+
+
+def test_tournament_of_two_layers_equals_playing_it():
+    probabilities = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    bits = torch.tensor([[1, 0], [0, 1], [1, 1]])
+
+    def winner(a, b, layer):
+        """Return the probability with which each token wins, given two players."""
+        if bits[a, layer] == bits[b, layer]:
+            return {a: 0.5, b: 0.5} if a != b else {a: 1.0}
+        return {a if bits[a, layer] else b: 1.0}
+
+    expected = torch.zeros(3, dtype=torch.float64)
+    for players in product(range(3), repeat=4):
+        weight = probabilities[list(players)].prod()
+        semifinals = winner(*players[:2], 0), winner(*players[2:], 0)
+        for (a, p), (b, q) in product(*(game.items() for game in semifinals)):
+            for champion, r in winner(a, b, 1).items():
+                expected[champion] += weight * p * q * r
+    torch.testing.assert_close(tournament(probabilities, bits), expected)
+
+
+def test_tournament_keeps_a_distribution():
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.rand(3, 20, generator=generator).softmax(dim=-1)
+    bits = torch.randint(2, (3, 20, 30), generator=generator)
+    won = tournament(probabilities, bits)
+    torch.testing.assert_close(won.sum(dim=-1), torch.ones(3))
+    assert (won >= -1e-6).all()
+
+
+def test_tournament_changes_nothing_on_average_over_keys():
+    probabilities = torch.tensor([0.6, 0.3, 0.1])
+    won = torch.stack(
+        [
+            tournament(
+                probabilities,
+                TournamentSampling(key.to_bytes(4, "big")).g_values([1, 2], [7, 8, 9]),
+            )
+            for key in range(1, 4001)
+        ]
+    )
+    torch.testing.assert_close(won.mean(dim=0), probabilities, atol=0.02, rtol=0)
+    assert won.std() > 0.2  # for any one key it changes much
+
+
+def test_bits_are_fair_and_independent_between_layers_and_tokens():
+    bits = TournamentSampling(KEY, layers=30).g_values([5, 6, 7, 8], range(4000))
+    means = bits.double().mean(dim=0)
+    assert (means - 0.5).abs().max() < 0.04
+    correlations = torch.corrcoef(bits.double().T) - torch.eye(30)
+    assert correlations.abs().max() < 0.08
+
+
+def test_bits_depend_on_key_context_and_token():
+    sampling = TournamentSampling(KEY)
+    first = sampling.g_values([1, 2], [3, 4])
+    assert torch.equal(first, sampling.g_values([1, 2], [3, 4]))
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, sampling.g_values([2, 1], [3, 4]))
+    assert not torch.equal(first, TournamentSampling(b"x").g_values([1, 2], [3, 4]))
+    assert torch.equal(first[1:], sampling.g_values([1, 2], [4]))
+
+
+def synth_written(processor):
+    model = DecoderLM(DecoderConfig.fast(SYNTH_VOCAB, 128, width=16, layers=1, heads=1))
+    ids = generate(
+        model,
+        torch.arange(4)[:, None],
+        60,
+        processor=processor,
+        generator=torch.Generator().manual_seed(0),
+    )
+    return ids[:, 1:]
+
+
+def test_tournament_text_is_found_with_the_key_only():
+    sampling, other = TournamentSampling(KEY), TournamentSampling(b"other")
+    for text in synth_written(sampling):
+        assert sampling.detect(text).z_score > 8
+        assert abs(other.detect(text).z_score) < 4
+    for text in synth_written(None):
+        assert abs(sampling.detect(text).z_score) < 4
+
+
+def test_repeated_context_is_neither_marked_nor_scored_twice():
+    sampling = TournamentSampling(KEY, context=2)
+    logits = torch.randn(1, SYNTH_VOCAB, generator=torch.Generator().manual_seed(0))
+    plain = logits.log_softmax(dim=-1)
+    fresh = sampling(logits, torch.tensor([[1, 2, 3, 4]]))
+    repeated = sampling(logits, torch.tensor([[3, 4, 9, 3, 4]]))
+    short = sampling(logits, torch.tensor([[3]]))
+    torch.testing.assert_close(repeated, plain)
+    torch.testing.assert_close(short, plain)
+    assert (fresh - plain).abs().max() > 1
+    assert sampling.detect(torch.tensor([3, 4, 9, 3, 4, 9, 3, 4])).scored == 3 * 20
+
+
+def test_top_k_is_applied_before_the_tournament():
+    logits = torch.randn(1, SYNTH_VOCAB, generator=torch.Generator().manual_seed(0))
+    won = TournamentSampling(KEY, top_k=5)(logits, torch.tensor([[1, 2, 3, 4]]))
+    kept = logits[0].topk(5).indices.tolist()
+    assert set(won[0].isfinite().nonzero()[:, 0].tolist()) <= set(kept)
+
+
+def test_tournament_sampling_rejects_wrong_arguments():
+    with pytest.raises(ValueError, match="layers must be from 1 to 64, got 65"):
+        TournamentSampling(KEY, layers=65)
+    with pytest.raises(ValueError, match="context must be at least 1"):
+        TournamentSampling(KEY, context=0)
+    with pytest.raises(ValueError, match="an empty key is no secret"):
+        TournamentSampling(b"")

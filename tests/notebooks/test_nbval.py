@@ -103,7 +103,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | N
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
     )
     assert report.is_file(), run.stdout + run.stderr
     found: dict[str, list[str | None]] = {name: [] for name in NOTEBOOKS}

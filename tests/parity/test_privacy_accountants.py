@@ -9,7 +9,7 @@ than the one that Jupyter's packages bring.
 import pytest
 
 from genai_tutorial.training import epsilon
-from genai_tutorial.training.accountant import renyi_divergence_of_sampled_gaussian
+from genai_tutorial.training.private import renyi_divergence_of_sampled_gaussian
 
 # opacus.accountants.analysis.rdp of Opacus 1.6.0: get_privacy_spent for the orders from
 # 2 to 64, and compute_rdp of one step at the orders 2, 4, 16 and 32.

@@ -273,7 +273,7 @@ def test_rotary_frequencies_and_factors_are_equal(scaling, base, head_width):
         (NTKScaling(4), 4 * 4096, 1.0),
         (NTKScaling(2.5), 10_240, 1.0),
         (DynamicNTKScaling(100), 100, 1.0),
-        (DynamicNTKScaling(9000, factor=2), 9000, 2.0),
+        (DynamicNTKScaling(9000), 9000, 1.0),
     ],
     ids=str,
 )
@@ -303,14 +303,13 @@ def test_ntk_frequencies_are_equal(scaling, length, factor):
 
 
 def test_yarn_factor_scales_cosines_and_sines():
-    plain, scaled = (
-        RotaryEmbedding(8, 30),
-        RotaryEmbedding(8, 30, scaling=YarnScaling(factor=4)),
-    )
+    yarn, frequencies = YarnScaling(factor=4), rotary_frequencies(8, 10_000)
+    plain = RotaryEmbedding(frequencies, 30)
+    scaled = RotaryEmbedding(frequencies, 30, yarn.attention_factor)
     x = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
         scaled(x).norm(dim=-1),
-        YarnScaling(factor=4).attention_factor * plain(x).norm(dim=-1),
+        yarn.attention_factor * plain(x).norm(dim=-1),
     )
 
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from genai_tutorial.transformer import (
-    DecoderConfig,
     DecoderLM,
     MixtureOfExperts,
     Routing,
@@ -14,6 +13,7 @@ from genai_tutorial.transformer import (
     next_token_loss,
     routings,
 )
+from tests.decoders import mixtral
 
 pytest.importorskip("transformers")
 
@@ -111,7 +111,9 @@ def stir(model, seed, size):
 
 
 def random_blocks(experts, per_token, seed):
-    config = DecoderConfig.mixtral(11, 16, 24, 1, 2, 2, 20, experts, per_token)
+    config = mixtral(
+        11, 16, 24, 1, 2, 2, 20, experts=experts, experts_per_token=per_token
+    )
     ours = MixtureOfExperts(
         config.width, config.expert_hidden_width, experts, per_token
     )
@@ -122,8 +124,11 @@ def random_blocks(experts, per_token, seed):
 
 
 def random_models(experts=5, per_token=2, seed=0, **settings):
-    config = DecoderConfig.mixtral(
-        65, 32, 48, 3, 4, 2, 40, experts, per_token, **settings
+    config = mixtral(
+        *(65, 32, 48, 3, 4, 2, 40),
+        experts=experts,
+        experts_per_token=per_token,
+        **settings,
     )
     ours = DecoderLM(config, seed)
     stir(ours, seed + 1, 0.2)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import get_cosine_schedule_with_warmup, get_wsd_schedule
 
-from genai_tutorial.training import warmup_cosine, warmup_stable_decay
+from genai_tutorial.training import Schedule, warmup_cosine
 
 
 def _factors(make, steps):
@@ -26,7 +26,7 @@ WARMUP, STEPS = 7, 60
 )
 @pytest.mark.parametrize("final_factor", [0.0, 0.1])
 def test_warmup_stable_decay_equals_transformers(ours, theirs, final_factor):
-    schedule = warmup_stable_decay(STEPS, WARMUP, 20, ours, final_factor)
+    schedule = Schedule(STEPS, WARMUP, ours, 20, final_factor)
     expected = _factors(
         lambda optimizer: get_wsd_schedule(
             optimizer,

@@ -20,6 +20,7 @@ from genai_tutorial.alignment import (
     gather_experience,
     generalized_advantage_estimate,
     group_relative_advantages,
+    grpo_loss,
     pack_examples,
     pad_examples,
     ppo_update,
@@ -30,8 +31,7 @@ from genai_tutorial.alignment import (
     whiten,
 )
 from genai_tutorial.alignment.dpo import dpo_loss
-from genai_tutorial.alignment.grpo import grpo_loss
-from genai_tutorial.alignment.log_probs import kl_k1, kl_k3
+from genai_tutorial.alignment.experience import kl_k1, kl_k3
 from genai_tutorial.generation import Rollouts
 from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig, DecoderLM

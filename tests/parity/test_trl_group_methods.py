@@ -1,4 +1,4 @@
-"""GRPO's variants and the format reward are trl's: the same answers, the same rewards,
+"""GRPO's variants are trl's: the same answers, the same rewards,
 through trl's own trainers.
 """
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import DAPO, GRPO, RLOO, DrGRPO, token_log_probs
-from genai_tutorial.alignment.verifiable import FormatReward
 from tests.parity.test_trl_alignment import (
     aligned,
     language_model,
@@ -115,22 +114,3 @@ def test_group_method(method, trainer, more, seed, tokenizer, tmp_path):
     same(found, seen["loss"])
     found.backward()
     same(ours.head.weight.grad, seen["gradient"])
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "<think>16+27 is 43.</think>43",
-        "<think>two\nlines</think>",
-        "43",
-        "<think>never closed 43",
-        "<think>one</think><think>two</think>43",
-        " <think>a space before</think>43",
-    ],
-)
-def test_format_reward_is_trls_think_format_reward(answer):
-    from trl.rewards import think_format_reward
-
-    pattern = "<think>(?!.*<think>)(.*?)</think>.*"
-    (theirs,) = think_format_reward([[{"content": answer}]])
-    assert FormatReward(pattern)(answer, "43") == theirs

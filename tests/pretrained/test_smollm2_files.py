@@ -426,6 +426,7 @@ def test_folder_rejects_missing_file(copy, refused):
         ("head_dim", 32),
         ("hidden_size", "64"),
         ("num_attention_heads", 0),
+        ("max_position_embeddings", 10**12),
         ("num_key_value_heads", None),
         ("num_hidden_layers", True),
         ("rope_parameters", {"rope_type": "llama3", "rope_theta": 500.0}),

@@ -125,6 +125,8 @@ def use_recipes(monkeypatch, tmp_path):
 
     def put(*chosen):
         monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", chosen)
+        rows = {recipe.name: ["images", "digit guidance", ""] for recipe in chosen}
+        monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", rows)
 
     put(PainterRecipe())
     return put
@@ -315,18 +317,22 @@ def test_sample_command_draws_rows_of_ten(
         "--out",
         out,
     )
-    assert command(*arguments) == (0, f"The images are in {out}.\n", "")
+    new = f"The folder {out.parent} is created.\n"
+    assert command(*arguments) == (0, f"The images are in {out}.\n", new)
+    gap = 2 if count > 1 else 0
     images = recipes.sample_images("painter", count, seed=3, folder=trained)
     with Image.open(out) as page:
         scale = 84 // 4
         assert page.size == (
-            min(count, 10) * (6 * scale + 2) + 2,
-            -(-count // 10) * (4 * scale + 2) + 2,
+            min(count, 10) * (6 * scale + gap) + gap,
+            -(-count // 10) * (4 * scale + gap) + gap,
         )
         for number, image in enumerate(images):
             for row, column in ((0, 0), (3, 5), (2, 1)):
-                across = 2 + number % 10 * (6 * scale + 2) + column * scale + scale // 2
-                down = 2 + number // 10 * (4 * scale + 2) + row * scale + scale // 2
+                across = (
+                    gap + number % 10 * (6 * scale + gap) + column * scale + scale // 2
+                )
+                down = gap + number // 10 * (4 * scale + gap) + row * scale + scale // 2
                 expected = (
                     image[..., row, column].expand(3).mul(255).round().int().tolist()
                 )

@@ -21,7 +21,10 @@ pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"
 )
 linux = pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces")
-_LIBC = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+_LIBC = (
+    "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    "pair = (ctypes.c_int * 2)()\nlibc.socketpair(1, 1, 0, pair)\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +70,7 @@ def test_program_runner_enforces_all_protections_on_this_machine(runner) -> None
         ),
         ("x = bytearray(10 << 30)", "out of memory", "more than 256 MiB of memory"),
         ("x = []\nwhile True: x.append(bytes(9999999))", "out of memory", "256 MiB"),
+        ("import mmap; mmap.mmap(-1, 600 << 20)", "out of memory", "256 MiB"),
         ("open('/etc/passwd')", "forbidden", "it tried to read /etc/passwd"),
         ("import os; os.open('/etc/passwd', 0)", "forbidden", "read /etc/passwd"),
         ("open('out.txt', 'w')", "forbidden", "it tried to write to out.txt"),
@@ -75,6 +79,7 @@ def test_program_runner_enforces_all_protections_on_this_machine(runner) -> None
         ("import os; os.system('ls')", "forbidden", "start a process (os.system)"),
         ("import os; os.kill(os.getppid(), 9)", "forbidden", "send a signal"),
         ("import os; os.remove('/etc/passwd')", "forbidden", "change a file"),
+        ("import os; os.utime('/etc/passwd')", "forbidden", "change a file"),
         ("import socket; socket.socket()", "forbidden", "use the network"),
         (
             "import urllib.request as r; r.urlopen('http://127.0.0.1')",
@@ -106,6 +111,11 @@ def test_program_ends_with_its_reason(runner, source, kind, message) -> None:
         "libc.socket(2, 1, 0)",
         "libc.kill(os.getppid(), 9)",
         "libc.execv(b'/bin/true', (ctypes.c_char_p * 2)(b'true', None))",
+        "libc.memfd_create(b'hidden', 0)",
+        "libc.semget(0, 1, 0o1666)",
+        "libc.inotify_init1(0)",
+        "libc.utimensat(-100, b'/etc/passwd', None, 0)",
+        "libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int(os.getppid())))",
     ],
 )
 def test_kernel_stops_programs_below_the_audit_hook(runner, attempt) -> None:
@@ -144,6 +154,21 @@ def test_program_cannot_answer_in_the_workers_place(runner) -> None:
         outcome, after = runner.run([forged + ending, "assert True"])
         assert not outcome.passed
         assert after.passed
+
+
+@pytest.mark.parametrize("kind", ["banana", "out of time", ["passed"]])
+def test_program_with_the_token_cannot_report_an_unknown_outcome(runner, kind) -> None:
+    forged = (
+        "import json, os, sys\nframe = sys._getframe()\n"
+        "while 'token' not in frame.f_locals: frame = frame.f_back\n"
+        "names = frame.f_locals\n"
+        f"reply = {{'token': names['token'], 'kind': {kind!r}}}\n"
+        "reply |= {'message': '', 'output': ''}\n"
+        "os.write(names['report'], json.dumps(reply).encode())\nos._exit(0)"
+    )
+    outcome, after = runner.run([forged, "assert True"])
+    assert outcome.kind == "raised"
+    assert after.passed
 
 
 def test_program_cannot_fill_the_workers_memory(runner) -> None:
@@ -244,7 +269,7 @@ def test_program_runner_rejects_wrong_arguments(runner) -> None:
 def test_program_worker_needs_only_the_standard_library() -> None:
     """The worker must stay small, or forking it becomes slow."""
     source = Path(programs.__file__).with_name("program_worker.py").read_text()
-    assert "from genai_tutorial.sandbox import guard, linux" in source
+    assert "from . import guard, linux" in source
     outcome = run_programs(
         ["import sys\nassert not {'torch', 'numpy', 'asyncio'} & set(sys.modules)"]
     )[0]

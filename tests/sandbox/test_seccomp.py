@@ -42,6 +42,9 @@ def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
             "fcntl": 72, "chmod": 90, "ptrace": 101, "tgkill": 234, "prlimit": 302,
             "clone3": 435,
             "io_uring_setup": 425, "futex": 202, "exit_group": 231,
+            "ioctl": 16, "prctl": 157, "memfd_create": 319, "semget": 64, "semop": 65,
+            "utimensat": 280, "inotify_add_watch": 254, "sendmsg": 46,
+            "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
         },
         "aarch64": {
             "read": 63, "write": 64, "mmap": 222, "socketpair": 199, "socket": 198,
@@ -49,6 +52,9 @@ def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
             "kill": 129, "fcntl": 25, "chmod": 53, "ptrace": 117, "tgkill": 131,
             "prlimit": 261, "clone3": 435,
             "io_uring_setup": 425, "futex": 98, "exit_group": 94,
+            "ioctl": 29, "prctl": 167, "memfd_create": 279, "semget": 190, "semop": 193,
+            "utimensat": 88, "inotify_add_watch": 27, "sendmsg": 211,
+            "setxattrat": 463, "removexattrat": 466, "file_setattr": 469,
         },
     }[machine]  # fmt: skip
     program = filter_program(machine, _PID)
@@ -58,8 +64,32 @@ def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
 
     for name in ("read", "write", "mmap", "socketpair", "futex", "exit_group"):
         assert ask(name) == _ALLOWED, name
-    for name in ("socket", "execve", "chmod", "ptrace", "io_uring_setup"):
+    for name in (
+        "socket",
+        "execve",
+        "chmod",
+        "ptrace",
+        "io_uring_setup",
+        "semop",
+        "memfd_create",
+        "semget",
+        "utimensat",
+        "inotify_add_watch",
+        "sendmsg",
+    ):
         assert ask(name) == _REFUSED, name
+    for name in ("setxattrat", "removexattrat", "file_setattr"):  # newer than the list
+        assert ask(name) == _UNKNOWN, name
+    # a terminal's attributes, and a socket that does not block
+    assert ask("ioctl", 0, 0x5401) == ask("ioctl", 3, 0x5421) == _ALLOWED
+    for signalling in (0x8901, 0x8902, 0x5452):  # FIOSETOWN, SIOCSPGRP, FIOASYNC
+        assert ask("ioctl", 3, signalling) == _REFUSED
+    assert ask("ioctl", 3, 0x40086602) == _REFUSED  # a file's attributes
+    assert [ask("fcntl", 3, 4, flags) for flags in (0x800, 0x2800)] == [
+        _ALLOWED,
+        _REFUSED,
+    ]
+    assert [ask("prctl", option) for option in (4, 15)] == [_REFUSED, _ALLOWED]
     # the flags with which the C library starts a thread
     assert ask("clone", 0x003D0F00) == _ALLOWED
     assert ask("clone", 0x01200011) == _REFUSED  # the flags for a new process
@@ -70,9 +100,9 @@ def test_seccomp_filter_decides_each_system_call(machine: str) -> None:
             assert ask(name, other) == _REFUSED
     assert ask("prlimit", 0) == ask("prlimit", _PID) == _ALLOWED
     assert ask("prlimit", 1) == _REFUSED
-    assert [ask("fcntl", 3, command) for command in (1, 3, 8, 10, 15)] == [
+    assert [ask("fcntl", 3, command) for command in (1, 3, 8, 10, 15, 1024, 1026)] == [
         _ALLOWED
-    ] * 2 + [_REFUSED] * 3
+    ] * 2 + [_REFUSED] * 5
     # 32-bit calls have different numbers
     assert answer(program, 0x40000003, numbers["socket"]) == _KILLED
 

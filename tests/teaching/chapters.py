@@ -3,7 +3,7 @@
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from genai_tutorial.teaching import release
+from genai_tutorial.teaching.exercises import release
 
 _DOUBLE = '''def double(x):
     """Return twice x."""

@@ -5,8 +5,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.sandbox import Limits
-from genai_tutorial.teaching import Grader, Report, read_chapter, read_submission
+from genai_tutorial.teaching.exercises import read_chapter
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.reports import Report
+from genai_tutorial.teaching.sandbox import Limits
+from genai_tutorial.teaching.submission import read_submission
 from tests.teaching.chapters import small_chapter
 
 

@@ -12,14 +12,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import (
-    Grader,
-    Report,
-    assign,
-    read_chapter,
-    read_submission,
-    release,
-)
+from genai_tutorial.teaching import assign
+from genai_tutorial.teaching.exercises import read_chapter, release
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.reports import Report
+from genai_tutorial.teaching.submission import read_submission
 
 CHAPTERS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 _STUB = "raise NotImplementedError()"

@@ -3,13 +3,18 @@ import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from pathlib import Path
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genai_tutorial.sandbox import Protection
-from genai_tutorial.teaching import Report, Result, feedback_page, grades_table
+from genai_tutorial.teaching.reports import (
+    COLUMNS,
+    Report,
+    Result,
+    feedback_page,
+    grade_rows,
+)
 
 _EVIL = "<script>alert(1)</script>"
 
@@ -18,7 +23,13 @@ def _report(*results: Result, enforced: bool = True) -> Report:
     protections = (
         Protection("Students' code has no network", enforced, "system-call filter"),
     )
-    return Report("ada", Path("ada.ipynb"), "99. A small chapter", results, protections)
+    return Report("ada", "99. A small chapter", results, protections)
+
+
+def _table(report: Report) -> str:
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([COLUMNS, *grade_rows(report)])
+    return table.getvalue()
 
 
 class _Tags(HTMLParser):
@@ -69,7 +80,7 @@ def test_printable_text_survives_writing_and_reading(text: str) -> None:
     name = text[:50]
     result = Result(name, name, 1.0, 2.0, text, (text,), answer=text, output=text)
     report = replace(_report(result), student=name, chapter=name)
-    page, table = feedback_page(report), grades_table([report])
+    page, table = feedback_page(report), _table(report)
     for written in (page, table):
         assert written.encode().decode() == written
         assert not re.search(
@@ -105,15 +116,11 @@ def test_feedback_page_warns_about_unenforced_limits() -> None:
 
 
 def test_grade_table_has_row_per_exercise() -> None:
-    table = grades_table(
-        [
-            _report(
-                Result("99.1", "Double", 1.5, 2.0, "Half, and a comma."),
-                Result(
-                    "99.4", "Why", None, 2.0, "For a person to read: up to 2 points."
-                ),
-            )
-        ]
+    table = _table(
+        _report(
+            Result("99.1", "Double", 1.5, 2.0, "Half, and a comma."),
+            Result("99.4", "Why", None, 2.0, "For a person to read: up to 2 points."),
+        )
     )
     assert list(csv.reader(io.StringIO(table))) == [
         ["student", "exercise", "points", "max", "comment"],
@@ -123,16 +130,14 @@ def test_grade_table_has_row_per_exercise() -> None:
 
 
 def test_grade_table_flags_answers_to_review() -> None:
-    table = grades_table(
-        [
-            _report(
-                Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",))
-            )
-        ]
+    table = _table(
+        _report(
+            Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",))
+        )
     )
     assert "PLEASE LOOK AT THIS CELL: it uses gc." in table
 
 
 def test_grade_table_neutralizes_spreadsheet_formulas() -> None:
-    table = grades_table([_report(Result("99.1", "Double", 0.0, 2.0, "=HYPERLINK(1)"))])
+    table = _table(_report(Result("99.1", "Double", 0.0, 2.0, "=HYPERLINK(1)")))
     assert ",'=HYPERLINK(1)" in table

@@ -1,22 +1,16 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import (
-    Grader,
-    Report,
-    Result,
-    TeachingError,
-    grade,
-    read_chapter,
-    release,
-)
-from genai_tutorial.teaching.explain import explain_tests
+from genai_tutorial.teaching import TeachingError, grade, grading
+from genai_tutorial.teaching.exercises import read_chapter, release
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.reports import Report, Result
+from genai_tutorial.teaching.source import explain_tests
 from tests.teaching.chapters import answered, cell_of, exercise, small_chapter
 
 Grade = Callable[[nbformat.NotebookNode], Report]
@@ -65,7 +59,9 @@ def test_reference_solution_gets_full_points(grade_notebook: Grade) -> None:
 def test_unanswered_release_gets_no_points(grade_notebook: Grade) -> None:
     report = grade_notebook(release(small_chapter()))
     assert [result.points for result in report.results] == [0, 0, 0, 0]
-    assert "as it was handed out" in report.results[0].comment
+    assert {result.comment for result in report.results[:3]} == {
+        "The cell is as it was handed out."
+    }
     assert report.results[3].comment == "There is no answer."
 
 
@@ -77,12 +73,79 @@ def test_alternative_correct_answers_get_full_points(grade_notebook: Grade) -> N
 
 
 @pytest.mark.slow
-def test_wrong_answer_reports_failed_visible_test(attack) -> None:
-    result = attack("def double(x): return x + 1")
-    assert result.points == 0
-    assert result.comment == (
-        "A test failed: double(2) should be 4 (the test asks whether double(2) == 4)."
-    )
+@pytest.mark.parametrize(
+    ("source", "points", "comment"),
+    [
+        (
+            "def double(x): return x + 1",
+            0,
+            "A test failed: double(2) should be 4 (the test asks whether double(2) == "
+            "4).",
+        ),
+        (
+            "def double(x): return 4",
+            0,
+            "A hidden test failed: a number is doubled wrongly.",
+        ),
+        # Students put helpers into cells of their own.
+        ("def double(x): return helper(x)", 0, "'helper' is not defined, in line 1 of"),
+        (
+            "def double(x): return helper(x)",
+            0,
+            "define or import in it whatever it uses.",
+        ),
+        (
+            "def double(x):\n    y = x\n    return y / 0",
+            0,
+            "ZeroDivisionError: division by zero, in line 3 of your cell (return y",
+        ),
+        ("def double(x) return", 0, "SyntaxError"),
+        ("def double(x): return 2 * x\nprint(undefined)", 2, "NameError"),
+        ("import ctypes; ctypes.string_at(0)", 0, "signal 11"),
+        ("with open('big', 'wb') as f: f.write(bytes(10**7))", 0, "File too large"),
+        (
+            "for i in range(10**5):\n    with open(str(i), 'wb') as f: "
+            "f.write(bytes(10**6))",
+            0,
+            "MiB of files",
+        ),
+        ("blocks = []\nwhile True: blocks.append(bytearray(10**8))", 0, ""),
+        (
+            "import torch\nblocks = []\nwhile True: blocks.append(torch.ones(10**7))",
+            0,
+            "",
+        ),
+        (
+            "import mmap\nblocks = []\nwhile True: blocks.append(mmap.mmap(-1, "
+            "10**8)); blocks[-1].write(b'x' * 10**8)",
+            0,
+            "",
+        ),
+        ("def double(x): return double(x) + [0] * 10**7", 0, ""),
+        *(
+            (place.format(ending), 0, "")
+            for place in ("{}", "def double(x): {}")
+            for ending in (
+                "import sys; sys.exit(0)",
+                "import os; os._exit(0)",
+                "raise SystemExit",
+                "quit()",
+            )
+        ),
+    ],
+)
+def test_answer_gets_its_points_and_the_reason(
+    attack, source: str, points: float, comment: str
+) -> None:
+    result = attack(source)
+    assert result.points == points
+    assert comment in result.comment
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["", "def double(x):\n    "])
+def test_infinite_loop_is_stopped(attack, short_timeouts, place: str) -> None:
+    assert "stopped after 3 seconds" in attack(place + "while True: pass").comment
 
 
 def test_multiline_failed_test_is_reported_without_its_message() -> None:
@@ -92,44 +155,11 @@ def test_multiline_failed_test_is_reported_without_its_message() -> None:
     assert told == ["A test failed: f(1) is 3 (the test asks whether f(1) == 2)."]
 
 
-@pytest.mark.slow
-def test_name_from_another_cell_is_explained(attack) -> None:
-    """Students put helpers and imports into cells of their own."""
-    comment = attack("def double(x): return helper(x)").comment
-    assert "NameError: name 'helper' is not defined, in line 1 of your cell" in comment
-    assert comment.endswith("define or import in it whatever it uses.")
-
-
 def test_question_in_a_hidden_test_ends_with_its_own_mark() -> None:
     frame = {"where": "tests", "line": 2, "text": "assert f(1)"}
     error = {"name": "AssertionError", "message": "Is it scaled?", "frames": [frame]}
     told = explain_tests(error, "### BEGIN HIDDEN TESTS\nassert f(1)")
     assert told == ["A hidden test failed: Is it scaled?"]
-
-
-@pytest.mark.slow
-def test_hidden_tests_catch_hard_coded_answer_and_stay_hidden(
-    attack,
-) -> None:
-    result = attack("def double(x): return 4")
-    assert result.points == 0
-    assert result.comment == "A hidden test failed: a number is doubled wrongly."
-
-
-@pytest.mark.slow
-def test_error_report_shows_line_of_student_cell(attack) -> None:
-    assert (
-        "ZeroDivisionError: division by zero, in line 3 of your cell (return y / 0)"
-        in (attack("def double(x):\n    y = x\n    return y / 0").comment)
-    )
-    assert "SyntaxError" in attack("def double(x) return").comment
-
-
-@pytest.mark.slow
-def test_error_after_definition_loses_no_points(attack) -> None:
-    result = attack("def double(x): return 2 * x\nprint(undefined)")
-    assert result.points == 2
-    assert "NameError" in result.comment
 
 
 @pytest.mark.slow
@@ -186,65 +216,16 @@ def short_timeouts(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_infinite_loop_in_cell_is_stopped(attack, short_timeouts) -> None:
-    result = attack("while True: pass")
-    assert result.points == 0
-    assert "stopped after 3 seconds" in result.comment
-
-
-@pytest.mark.slow
 def test_cell_that_never_ends_is_not_parsed_by_the_grader(
     attack, short_timeouts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parsing has no time limit outside the sandbox."""
     parsed: list[str] = []
     monkeypatch.setattr(
-        import_module("genai_tutorial.teaching.grade"),
-        "worth_a_look",
-        lambda answer, _: parsed.append(answer) or [],
+        grading, "worth_a_look", lambda answer, _: parsed.append(answer) or []
     )
     attack("while True: pass")
     assert parsed == ["", RIGHT["ex_2"]]
-
-
-@pytest.mark.slow
-def test_infinite_loop_in_function_is_stopped(attack, short_timeouts) -> None:
-    assert (
-        "stopped after 3 seconds"
-        in attack("def double(x):\n    while True: pass").comment
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["{}", "def double(x): {}"])
-@pytest.mark.parametrize(
-    "ending",
-    ["import sys; sys.exit(0)", "import os; os._exit(0)", "raise SystemExit", "quit()"],
-)
-def test_exiting_process_gets_no_points(attack, ending: str, place: str) -> None:
-    assert attack(place.format(ending)).points == 0
-
-
-@pytest.mark.slow
-def test_crash_loses_only_its_exercise(attack) -> None:
-    assert "signal 11" in attack("import ctypes; ctypes.string_at(0)").comment
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "blocks = []\nwhile True: blocks.append(bytearray(10**8))",
-        "import torch\nblocks = []\nwhile True: blocks.append(torch.ones(10**7))",
-        (
-            "import mmap\nblocks = []\nwhile True: blocks.append(mmap.mmap(-1, "
-            "10**8)); blocks[-1].write(b'x' * 10**8)"
-        ),
-        "def double(x): return double(x) + [0] * 10**7",
-    ],
-)
-def test_memory_bomb_is_stopped(attack, bomb: str) -> None:
-    assert attack(bomb).points == 0
 
 
 @pytest.mark.slow
@@ -255,19 +236,6 @@ def test_output_size_is_limited(attack) -> None:
     assert result.points == 2
     assert len(result.output) < 2100
     assert "more characters" in result.output
-
-
-@pytest.mark.slow
-def test_file_size_is_limited(attack) -> None:
-    assert (
-        "File too large"
-        in attack("with open('big', 'wb') as f: f.write(bytes(10**7))").comment
-    )
-    many = (
-        "for i in range(10**5):\n    with open(str(i), 'wb') as f: "
-        "f.write(bytes(10**6))"
-    )
-    assert "MiB of files" in attack(many).comment
 
 
 # --- Modified notebooks ---
@@ -291,9 +259,7 @@ def test_instructor_tests_replace_edited_or_deleted_tests(
 
 
 @pytest.mark.slow
-def test_correct_answer_counts_in_modified_notebook(
-    grade_notebook: Grade,
-) -> None:
+def test_correct_answer_counts_in_modified_notebook(grade_notebook: Grade) -> None:
     notebook = answered(**RIGHT)
     solution = cell_of(notebook, "ex-1")
     solution.metadata.nbgrader.update(grade=True, solution=False, locked=True)
@@ -392,13 +358,52 @@ _TRICKS = {
         "  return 0"
     ),
     "a disabled guard": (
-        "import genai_tutorial.sandbox.integrity as guard, "
-        "genai_tutorial.sandbox.session as session\n"
+        "import genai_tutorial.teaching.session as guard, "
+        "genai_tutorial.teaching.session as session\n"
         "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
         "True\n"
         "session.describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
         "**k: ast.Module([], [])\n"
         "def double(x): return 0"
+    ),
+    "an object that claims everything": (
+        "from unittest.mock import MagicMock\ndef double(x):\n"
+        "    found = MagicMock()\n    found.__eq__.return_value = True\n"
+        "    return found"
+    ),
+    "the library's object that claims everything": (
+        "from unittest.mock import ANY\ndef double(x): return ANY"
+    ),
+    "comparisons borrowed from built-in functions": (
+        "class Weight(float):\n    __eq__ = __lt__ = repr\n    __hash__ = None\n"
+        "Weight.__sub__ = Weight.__abs__ = Weight\ndef double(x): return Weight()"
+    ),
+    "a type that claims to be a trusted one": (
+        "class Meta(type):\n    __hash__ = lambda self: hash(float)\n"
+        "    __eq__ = lambda self, other: True\nclass Yes(metaclass=Meta):\n"
+        "    def __eq__(self, other): return True\ndef double(x): return Yes()"
+    ),
+    "an array of objects": (
+        "import numpy\nclass Yes:\n    def __eq__(self, other): return True\n"
+        "def double(x): return numpy.array(Yes(), dtype=object)"
+    ),
+    "a replaced session": (
+        "import random\nfor thing in random._os.sys.modules['gc'].get_objects():\n"
+        "    if type(thing).__name__ == 'Session':\n"
+        "        type(thing).tests = lambda *a, **k: {'error': None, 'value': 1.5, "
+        "'changed': [], 'threads': 0, 'marks': []}\ndef double(x): return 0"
+    ),
+    "a rewritten request": (
+        "import json\nload = json.loads\ndef loads(text):\n    asked = load(text)\n"
+        "    asked['with'].update(codes=[])\n    return asked\n"
+        "json.__dict__['loads'] = loads\ndef double(x): return 0"
+    ),
+    "a check replaced while the tests run": (
+        "import sys\nclass Yes:\n    def __eq__(self, other): return True\n"
+        "def double(x):\n    for frame in sys._current_frames().values():\n"
+        "        while frame:\n            if '__answer__' in frame.f_globals:\n"
+        "                frame.f_globals['__answer__'] = lambda value: Yes()\n"
+        "            frame = frame.f_back\n    return 4"
     ),
     "an import hook that exits": (
         "import sys\nclass Nothing:\n    def find_spec(*a): raise "
@@ -415,7 +420,10 @@ _TRICKS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("trick", _TRICKS)
 def test_cheating_attempts_get_no_points(attack, trick: str) -> None:
-    assert attack(_TRICKS[trick]).points == 0
+    result = attack(_TRICKS[trick])
+    assert result.points == 0
+    honest = {"shadowed names", "a changed setup cell", "an error disguised as success"}
+    assert result.attention or trick in honest
 
 
 @pytest.mark.parametrize(
@@ -441,9 +449,7 @@ def test_patched_libraries_are_restored_before_tests(
     assert any("put back before the tests" in remark for remark in result.attention)
 
 
-def test_libraries_patched_during_tests_are_detected(
-    grade_notebook: Grade,
-) -> None:
+def test_libraries_patched_during_tests_are_detected(grade_notebook: Grade) -> None:
     source = (
         "import torch\ndef softmax(scores):\n    torch.allclose = lambda *a, **k: "
         "True\n"
@@ -456,7 +462,7 @@ def test_libraries_patched_during_tests_are_detected(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("missing", ["error", "value", "changed", "threads"])
+@pytest.mark.parametrize("missing", ["error", "value", "changed", "threads", "marks"])
 def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
     """Replies from a room are not trusted and cannot stop the grader."""
     source = (
@@ -464,7 +470,7 @@ def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
         "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
         "frame.f_locals\n"
         "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
-        "'changed': [], 'threads': 0}\n"
+        "'changed': [], 'threads': 0, 'marks': []}\n"
         f"    del forged['{missing}']\n"
         "    names['replies'].write(json.dumps(forged) + '\\n'); "
         "names['replies'].flush(); os._exit(0)"
@@ -472,6 +478,21 @@ def test_incomplete_forged_reply_gets_no_points(attack, missing: str) -> None:
     result = attack(source)
     assert (result.points, result.failed) == (0, False)
     assert "it answered in the grader's place" in result.comment
+
+
+@pytest.mark.slow
+def test_magic_line_does_not_hide_the_rest_of_the_cell(attack) -> None:
+    result = attack("%precision 3\nexec('x = 1')\ndef double(x): return 2 * x")
+    assert (result.points, result.attention) == (2, ("it uses exec",))
+
+
+@pytest.mark.slow
+def test_tests_are_hidden_from_tracebacks(attack) -> None:
+    result = attack(
+        "import linecache\ndef double(x):\n"
+        "    raise ValueError(str(linecache.cache.get('<tests>')))"
+    )
+    assert "ValueError: None" in result.comment
 
 
 @pytest.mark.slow
@@ -498,13 +519,17 @@ def test_attack_inside_test_process_is_flagged(attack) -> None:
     flagged for manual review.
     """
     result = attack(
-        "def double(x):\n    import json, os, sys\n    frame = sys._getframe()\n"
-        "    while 'request' not in frame.f_locals: frame = frame.f_back\n    names = "
-        "frame.f_locals\n"
-        "    forged = {'id': names['request']['id'], 'error': None, 'value': None, "
-        "'changed': [], 'threads': 0}\n"
-        "    names['replies'].write(json.dumps(forged) + '\\n'); "
-        "names['replies'].flush(); os._exit(0)"
+        "def double(x):\n    import base64, json, marshal, os, sys\n"
+        "    frame = sys._getframe()\n"
+        "    while 'request' not in frame.f_locals: frame = frame.f_back\n"
+        "    request, replies = map(frame.f_locals.get, ('request', 'replies'))\n"
+        "    codes = [request['with']['codes'][-1], request['with']['value']]\n"
+        "    marks = [mark for code in codes for mark in "
+        "marshal.loads(base64.b64decode(code)).co_consts if type(mark) is int and mark "
+        "> 10**6]\n"
+        "    forged = {'id': request['id'], 'error': None, 'value': None, "
+        "'changed': [], 'threads': 0, 'marks': marks}\n"
+        "    replies.write(json.dumps(forged) + '\\n'); replies.flush(); os._exit(0)"
     )
     assert result.points == 2
     assert "it uses _getframe" in result.attention
@@ -532,7 +557,7 @@ def test_grade_writes_files_for_students_and_instructor(
     for student, answers in (("ada", RIGHT), ("bob", {})):
         nbformat.write(answered(**answers), tmp_path / f"{student}.ipynb")
     (tmp_path / "carl.ipynb").write_text("not a notebook")
-    reports = grade(chapter_path, [tmp_path], tmp_path / "grades")
+    reports = grade(chapter_path, [tmp_path], tmp_path / "grades", unprotected=True)
     assert [(report.student, report.points) for report in reports] == [
         ("ada", 7),
         ("bob", 0),

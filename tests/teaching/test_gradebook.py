@@ -3,17 +3,21 @@ interrupted run can be resumed.
 """
 
 import csv
-import importlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from genai_tutorial.sandbox import Limits, Protection
-from genai_tutorial.teaching import Report, Result, Submission, TeachingError, grade
+from genai_tutorial.sandbox import Protection
+from genai_tutorial.teaching import TeachingError, grade, grading
+from genai_tutorial.teaching import reports as module
+from genai_tutorial.teaching.reports import Report, Result
+from genai_tutorial.teaching.sandbox import Limits
+from genai_tutorial.teaching.submission import Submission
 from tests.teaching.chapters import answered, cell_of, small_chapter
 
 
@@ -39,10 +43,7 @@ _FORGED = (
 _HOSTILE_CELLS = {
     "surrogate": ("# \ud800\ndef double(x): return 2 * x", "0"),
     "null": ("# \0\ndef double(x): return 2 * x", "0"),
-    "prints": (
-        "print('\\ud800\\0\\x1b[31m\\u202e')\ndef double(x): return 2 * x",
-        "2",
-    ),
+    "prints": ("print('\\ud800\\0\\x1b[31m\\u202e')\ndef double(x): return 2 * x", "2"),
     "raises": ("def double(x): raise ValueError('\\udfff\\0\\u202e' * 50)", "0"),
     "bidi": ("# \u202e\u2066\ndef double(x): return 2 * x", "2"),
     "chain": (
@@ -125,8 +126,9 @@ def test_hostile_submission_does_not_affect_others(
     nbformat.write(chapter, tmp_path / "99_small.ipynb")
     expected = _write_class(tmp_path / "class")
     folder = tmp_path / "grades"
+    places, options = [tmp_path / "class"], {"unprotected": True}
     reports = grade(
-        tmp_path / "99_small.ipynb", [tmp_path / "class"], folder, limits=small_limits
+        tmp_path / "99_small.ipynb", places, folder, limits=small_limits, **options
     )
     assert not any(report.failed for report in reports)
     assert len(reports) == len(expected)
@@ -153,6 +155,7 @@ class _FakeGrader:
 
     graded: list[str]
     stop_at = fail_at = ""
+    sandbox = SimpleNamespace(protections=())
 
     def __init__(self, chapter, secrets, limits) -> None:
         self.chapter = chapter
@@ -180,17 +183,13 @@ class _FakeGrader:
             for exercise in self.chapter.exercises
         ]
         protections = (Protection("Students' code is kept in", True, "a fake"),)
-        return Report(
-            submission.student, submission.path, "99", tuple(results), protections
-        )
+        return Report(submission.student, "99", tuple(results), protections)
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> type[_FakeGrader]:
     kind = type("Fake", (_FakeGrader,), {"graded": []})
-    # the room exports a function with the module's name
-    module = importlib.import_module("genai_tutorial.teaching.grade")
-    monkeypatch.setattr(module, "Grader", kind)
+    monkeypatch.setattr(grading, "Grader", kind)
     return kind
 
 
@@ -246,7 +245,6 @@ def test_grading_resumes_after_interrupt_at_each_file_write(
     """The run is stopped before each of its first writes; afterwards no student is
     missing and no rows are duplicated.
     """
-    module = importlib.import_module("genai_tutorial.teaching.gradebook")
     write, written = module.write_text, []
 
     def stop(path: Path, text: str) -> Path:

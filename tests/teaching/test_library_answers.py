@@ -6,7 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import Grader, read_chapter, read_submission
+from genai_tutorial.teaching.exercises import read_chapter
+from genai_tutorial.teaching.grading import Grader
+from genai_tutorial.teaching.submission import read_submission
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
@@ -105,7 +107,7 @@ def ddpm_step(x, predicted_noise, fresh_noise, betas, t):
     now = schedule.level(t)
     q = of_both(now, schedule.level(t - 1) if t > 0 else NoiseLevel(1.0, 0.0))
     x0 = (x - now.noise * predicted_noise) / now.signal
-    return q.x0_coefficient * x0 + q.x_coefficient * x + q.deviation * fresh_noise""",
+    return q.x0_coefficient * x0 + q.x_coefficient * x + q.deviation * fresh_noise"""
 }
 _DIVERGENCE = {
     "torch.distributions": """import torch

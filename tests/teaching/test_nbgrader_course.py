@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbgrader.utils import compute_checksum
 
-from genai_tutorial.teaching import release
+from genai_tutorial.teaching.exercises import release
 from tests.teaching.chapters import answered, cell_of, small_chapter
 from tests.teaching.test_grade import RIGHT
 

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from genai_tutorial.teaching import TeachingError, assign, read_chapter, release
+from genai_tutorial.teaching import TeachingError, assign
+from genai_tutorial.teaching.exercises import read_chapter, release
 from tests.teaching.chapters import cell_of, exercise, small_chapter
 
 
@@ -52,6 +53,7 @@ def test_release_keeps_and_locks_visible_tests() -> None:
 
 def test_release_links_and_badge_work_outside_repository() -> None:
     text = release(small_chapter()).cells[0].source
+    assert text.endswith("go on with the cell below it.")
     assert "colab.research.google.com" not in text
     assert (
         "(https://github.com/genai-tutorial/genai-tutorial/blob/main/book/glossary.md)"

@@ -6,8 +6,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from genai_tutorial.teaching import TeachingError, find_submissions, read_submission
-from genai_tutorial.teaching.submission import worth_a_look
+from genai_tutorial.teaching import TeachingError, find_submissions
+from genai_tutorial.teaching.source import worth_a_look
+from genai_tutorial.teaching.submission import read_submission
 from tests.teaching.chapters import answered
 
 
@@ -38,25 +39,25 @@ def test_student_name_cannot_escape_feedback_folder(tmp_path: Path) -> None:
     assert "/" not in student
 
 
-def test_missing_or_ambiguous_submissions_are_rejected(
-    tmp_path: Path,
-) -> None:
+def test_missing_submissions_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(TeachingError, match="no submission at"):
         find_submissions([tmp_path / "nobody.ipynb"], "99_small")
     with pytest.raises(TeachingError, match="holds no notebook"):
         find_submissions([tmp_path], "99_small")
-    _notebook(tmp_path / "one" / "ada.ipynb")
+
+
+def test_two_names_that_become_one_stop_nobody(tmp_path: Path) -> None:
+    """A student can choose such a name on purpose."""
+    for name in (".ada", "ada", "ada.", "bob(1)"):
+        _notebook(tmp_path / "one" / f"{name}.ipynb")
     _notebook(tmp_path / "two" / "ada.ipynb")
-    with pytest.raises(TeachingError, match="Two submissions have the name ada"):
-        find_submissions([tmp_path], "99_small")
-    assert (
-        len(
-            find_submissions(
-                [tmp_path / "one", tmp_path / "one" / "ada.ipynb"], "99_small"
-            )
-        )
-        == 1
-    )
+    with pytest.warns(UserWarning, match="Two submissions have the name ada"):
+        found = dict(find_submissions([tmp_path], "99_small"))
+    assert found["ada"] == tmp_path / "one" / "ada.ipynb"
+    assert len(found) == 5
+    assert sum(name.startswith("ada-") for name in found) == 3
+    one = [tmp_path / "one" / "ada.ipynb"]
+    assert len(find_submissions([*one, *one], "99_small")) == 1
 
 
 @pytest.mark.parametrize(
@@ -228,6 +229,9 @@ def test_oversized_cell_is_not_run(tmp_path: Path) -> None:
         ),
         "weights = torch.zeros(3)\nweights.requires_grad = True",
         "import numpy as np\nnp.random.seed(0)",
+        "%matplotlib inline\nfrom scipy import signal\nprint(f.__name__)",
+        "class A(B):\n    def __init__(self):\n        super().__init__()\n"
+        "        self._x = getattr(self, 'y', 0)",
     ],
 )
 def test_ordinary_code_is_not_flagged(answer: str) -> None:
@@ -248,6 +252,18 @@ def test_ordinary_code_is_not_flagged(answer: str) -> None:
         ),
         ("def f(): return open('/etc/passwd')", "it uses open"),
         ("e.__traceback__.tb_frame.f_back", "it uses f_back"),
+        ("import random; random._os.abort()", "it uses _os"),
+        ("from random import _os as o", "it uses _os"),
+        ("import json; json.__dict__['loads'] = f", "it uses __dict__"),
+        ("getattr(f, '__glo' + 'bals__')", "it uses getattr"),
+        ("getattr(f, '__globals__')", "it uses getattr"),
+        ("class Yes(float):\n    __eq__ = repr", "it defines __eq__"),
+        ("Yes.__eq__ = repr", "it uses __eq__"),
+        ("from unittest.mock import ANY", "it uses unittest.mock"),
+        ("match f:\n    case object(__globals__=g): pass", "it uses __globals__"),
+        ("%precision 3\nimport gc", "it uses gc"),
+        ("%%time\nimport gc", "it uses get_ipython"),
+        ("def f(", "it cannot be read as Python"),
     ],
 )
 def test_suspicious_code_is_flagged(answer: str, remark: str) -> None:

@@ -13,6 +13,7 @@ from genai_tutorial.tokenization import (
     GPT4_PATTERN,
     SMOLLM2_PATTERN,
     BPETokenizer,
+    StreamDecoder,
     byte_to_unicode,
     invisible,
     train_bpe,
@@ -291,3 +292,47 @@ def test_invisible_names_characters_that_represent_no_byte():
         ValueError, match="has the character '文', which represents no byte"
     ):
         invisible("a文")
+
+
+TOKENIZER = train_bpe(
+    "the 文字 is 文字, the 😀 is 😀 and é", 320, special_tokens=["<|end|>"]
+)
+
+
+@given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
+def test_stream_pieces_joined_equal_decode(ids):
+    stream = TOKENIZER.stream()
+    pieces = [stream.push(index) for index in ids]
+    assert "".join(pieces) + stream.finish() == TOKENIZER.decode(ids)
+
+
+@given(st.text())
+def test_stream_returns_whole_characters_without_delay(text):
+    stream = TOKENIZER.stream()
+    ids = TOKENIZER.encode(text, special_as_text=True)
+    shown = ""
+    for place, index in enumerate(ids, start=1):
+        shown += stream.push(index)
+        so_far = TOKENIZER.decode_bytes(ids[:place])
+        assert text.startswith(shown)
+        # at most the beginning of one character is held back
+        assert len(so_far) - len(shown.encode()) < 4
+        assert shown.encode() == so_far or so_far.decode(errors="ignore") == shown
+    assert stream.finish() == ""
+
+
+def test_stream_returns_an_emoji_with_its_last_byte():
+    stream = StreamDecoder([b"\xf0", b"\x9f", b"\x98", b"\x80", b"!"])
+    assert [stream.push(index) for index in (0, 1, 2, 3, 4)] == ["", "", "", "😀", "!"]
+
+
+def test_stream_finish_reports_an_incomplete_character():
+    stream = StreamDecoder([b"\xf0\x9f", b"a"])
+    assert stream.push(0) == ""
+    assert stream.finish() == "�"
+    assert stream.push(1) == "a"  # and a new text can begin
+
+
+def test_stream_continues_after_invalid_bytes():
+    stream = StreamDecoder([b"\xf0\x9f", b"a"])
+    assert [stream.push(index) for index in (0, 1)] == ["", "�a"]

@@ -18,10 +18,11 @@ def test_smollm2_template_has_a_default_system_message():
         "Hugging Face<|im_end|>\n"
         "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
     )
-    assert SMOLLM2_CHAT.render(
-        [Message("system", "Be brief."), Message("user", "Hi")],
-        add_generation_prompt=False,
-    ) == ("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n")
+    turns = [Message("system", "Be brief."), Message("user", "Hi")]
+    assert SMOLLM2_CHAT.render(turns) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
     assert (
         ChatTemplate().render([Message("user", "Hi")]).startswith("<|im_start|>user\n")
     )
@@ -33,10 +34,10 @@ turns = st.lists(
 )
 
 
-@given(turns, st.booleans())
-def test_chat_encode_equals_render(messages, prompt):
-    ids = SMOLLM2_CHAT.encode(TOKENIZER, messages, prompt)
-    text = SMOLLM2_CHAT.render(messages, prompt)
+@given(turns)
+def test_chat_encode_equals_render(messages):
+    ids = SMOLLM2_CHAT.encode(TOKENIZER, messages)
+    text = SMOLLM2_CHAT.render(messages)
     assert TOKENIZER.decode(ids) == text
     assert ids == TOKENIZER.encode(text, allowed_special="all")
 

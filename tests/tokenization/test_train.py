@@ -106,13 +106,6 @@ def test_train_bpe_time_does_not_grow_quadratically_with_word_length():
     assert tokenizer.token_bytes[256:259] == [b"ab", b"abab", b"abababab"]
 
 
-def test_progress_bar_is_optional(capsys):
-    train_bpe("abab", 258)
-    assert capsys.readouterr().err == ""
-    train_bpe("abab", 258, progress=True)
-    assert "merges" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("size", "special"),
     [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])],

@@ -1,4 +1,4 @@
-"""The word tokenizer: round trips, and errors that name unknown words."""
+import json
 
 import pytest
 import torch
@@ -6,7 +6,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.tasks.shapes import caption_words, load_shapes
-from genai_tutorial.tokenization import WordTokenizer
+from genai_tutorial.tokenization import (
+    CharacterTokenizer,
+    WordPieceTokenizer,
+    WordTokenizer,
+)
+from genai_tutorial.tokenization.words import normalize, split_words
+
+
+@given(st.text(min_size=1))
+def test_character_tokenizer_round_trip(text):
+    tokenizer = CharacterTokenizer.from_text(text)
+    ids = tokenizer.encode(text)
+    assert len(ids) == len(text)
+    assert tokenizer.decode(ids) == text
+    assert set(ids) == set(range(tokenizer.vocab_size))
+
+
+@given(st.text(min_size=1))
+def test_character_tokenizer_survives_json(text):
+    tokenizer = CharacterTokenizer.from_text(text)
+    assert (
+        CharacterTokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
+        == tokenizer
+    )
+
+
+def test_encode_names_unknown_characters():
+    with pytest.raises(ValueError, match=r"not in the vocabulary: \['!', 'é'\]"):
+        CharacterTokenizer.from_text("cafe").encode("café!")
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_decode_names_unknown_ids(wrong):
+    with pytest.raises(ValueError, match=f"from 0 to 2, got {wrong}"):
+        CharacterTokenizer("abc").decode([0, wrong])
+
+
+def test_alphabet_is_not_empty_and_has_no_duplicates():
+    with pytest.raises(ValueError, match="at least one character"):
+        CharacterTokenizer.from_text("")
+    with pytest.raises(ValueError, match=r"more than once: \['a'\]"):
+        CharacterTokenizer("abca")
+
+
+@pytest.mark.parametrize("saved", [{}, {"characters": "ab", "more": "c"}])
+def test_from_dict_refuses_other_formats(saved):
+    with pytest.raises(ValueError, match="one entry, 'characters'"):
+        CharacterTokenizer.from_dict(saved)
+
 
 CAPTIONS = WordTokenizer(caption_words())
 
@@ -101,3 +149,71 @@ def test_from_texts_sorts_the_vocabulary():
     assert WordTokenizer.from_texts(["b A", "c a"]).words == ("a", "b", "c")
     assert CAPTIONS.encode_batch([], length=3).shape == (0, 3)
     assert CAPTIONS.encode_batch(["a"], length=3).dtype == torch.int64
+
+
+VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "un", "##afford", "##able", "una",
+              "##b", "##le", "a", "##a", ".", "ke", "[", "]", "sep")  # fmt: skip
+
+
+@pytest.fixture
+def tokenizer():
+    return WordPieceTokenizer(VOCABULARY)
+
+
+def test_wordpiece_takes_longest_piece_first(tokenizer):
+    # "una" is longer than "un", and then nothing continues with "fford".
+    assert tokenizer.pieces("unaffordable") == ["[UNK]"]
+    without = WordPieceTokenizer(tuple(piece for piece in VOCABULARY if piece != "una"))
+    assert without.pieces("unaffordable") == ["un", "##afford", "##able"]
+
+
+def test_wordpiece_gives_up_whole_word_and_keeps_others(tokenizer):
+    assert tokenizer.pieces("a zebra .ke") == ["a", "[UNK]", ".", "ke"]
+
+
+def test_wordpiece_gives_up_words_of_more_than_100_characters(tokenizer):
+    assert tokenizer.pieces("a" * 100) == ["a"] + ["##a"] * 99
+    assert tokenizer.pieces("a" * 101) == ["[UNK]"]
+
+
+def test_wordpiece_treats_names_of_special_tokens_as_text(tokenizer):
+    assert tokenizer.encode("[SEP]") == [2, 14, 16, 15, 3]
+
+
+def test_wordpiece_cuts_off_before_end_token(tokenizer):
+    assert tokenizer.encode("a a a a", max_length=4) == [2, 10, 10, 3]
+    assert tokenizer.encode("a", max_length=4) == [2, 10, 3]
+    with pytest.raises(ValueError, match=r"at least 2.*got 1"):
+        tokenizer.encode("a", max_length=1)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "message"),
+    [
+        (("[PAD]", "[UNK]", "[CLS]"), r"it lacks \[SEP\]"),
+        (("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "a"), "only 5 of 6"),
+    ],
+)
+def test_wordpiece_rejects_invalid_vocabulary(vocabulary, message):
+    with pytest.raises(ValueError, match=message):
+        WordPieceTokenizer(vocabulary)
+
+
+def test_wordpiece_reads_vocabulary_with_or_without_last_line_end():
+    text = "\n".join(VOCABULARY)
+    for written in (text, text + "\n"):
+        assert WordPieceTokenizer.from_text(written).vocabulary == VOCABULARY
+
+
+def test_normalize_has_no_final_sigma():
+    assert normalize("ΟΔΟΣ Straße İ") == "οδοσ straße i"
+
+
+def test_split_words_isolates_symbols_of_ascii_only():
+    assert split_words("a+b a±b") == ["a", "+", "b", "a±b"]
+
+
+@given(st.text())
+def test_wordpiece_gives_nothing_but_pieces(text):
+    tokenizer = WordPieceTokenizer(VOCABULARY)
+    assert set(tokenizer.pieces(text)) <= set(VOCABULARY)

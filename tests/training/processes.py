@@ -18,10 +18,11 @@ from genai_tutorial.training import (
     parallel,
     process_group,
     ring_attention,
+    shard,
     unwrap,
     warmup_stable_decay,
 )
-from genai_tutorial.training.fsdp import ShardedCheckpoint, shard
+from genai_tutorial.training.memory import ShardedCheckpoint
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 
@@ -101,13 +102,13 @@ def train_ways(folder, ways):
             _train(process, folder, *way)
 
 
-def attend_in_a_ring(folder, inputs, lengths, is_causal, state_dtype):
+def attend_in_a_ring(folder, inputs, lengths, is_causal):
     """Split queries, keys and values over all processes by `lengths`, and write each
     one's output to `folder/ring-RANK.pt`.
     """
     with process_group(torch.device("cpu")) as process:
         parts = [one.split(lengths, dim=-2)[process.rank] for one in inputs]
-        mixed = ring_attention(*parts, is_causal, state_dtype)
+        mixed = ring_attention(*parts, is_causal)
         torch.save(mixed, Path(folder, f"ring-{process.rank}.pt"))
 
 
@@ -116,7 +117,6 @@ def _train(
     folder,
     name,
     how="shard",
-    accumulation_steps=1,
     steps=STEPS,
     every=None,
     seconds_per_step=0.0,
@@ -144,7 +144,6 @@ def _train(
         steps=steps,
         schedule=warmup_stable_decay(STEPS, 3, 4),
         clip_norm=0.05,
-        accumulation_steps=accumulation_steps,
         checkpoint=every and ShardedCheckpoint(Path(folder, "checkpoint"), every),
         progress=False,
     )
@@ -185,7 +184,7 @@ def train_until_lost(folder, every):
             return loss(logits, targets)
 
         globals()["next_token_loss"] = dies
-    train(folder, "restarted", "shard", 1, STEPS, every)
+    train(folder, "restarted", "shard", STEPS, every)
 
 
 if __name__ == "__main__":

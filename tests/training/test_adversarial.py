@@ -16,6 +16,7 @@ from genai_tutorial.gan import (
 from genai_tutorial.training import (
     EMA,
     Checkpoint,
+    Players,
     Schedule,
     TensorBatches,
     discriminator_step,
@@ -41,6 +42,8 @@ def play(
     batches=None,
     ema=False,
     lr=2e-3,
+    penalty=None,
+    penalty_every=1,
     **settings,
 ):
     generator, discriminator = (
@@ -53,16 +56,15 @@ def play(
     ]
     noise = torch.Generator().manual_seed(seed)
     average = EMA(generator, decay=0.9) if ema else None
+    players = Players(
+        generator, discriminator, loss, *optimizers, noise, penalty, penalty_every
+    )
     history = fit_adversarial(
-        generator,
-        discriminator,
+        players,
         TensorBatches((points(),), batch_size=64, seed=seed)
         if batches is None
         else batches,
-        loss,
-        *optimizers,
         steps=steps,
-        noise=noise,
         ema=average,
         checkpoint=None if path is None else Checkpoint(path, every=every),
         progress=False,
@@ -158,33 +160,20 @@ def test_adversarial_labels_reach_both_players():
     config = DigitGANConfig(latent=4, generator_widths=(8,), discriminator_widths=(8,))
     generator, discriminator = DigitGenerator(config), DigitDiscriminator(config)
     images, labels = torch.rand(32, 28, 28), torch.arange(32) % 10
-    history = fit_adversarial(
+    players = Players(
         generator,
         discriminator,
-        TensorBatches((images, labels), batch_size=16, seed=0),
         NON_SATURATING,
         torch.optim.Adam(generator.parameters()),
         torch.optim.Adam(discriminator.parameters()),
-        steps=2,
-        noise=torch.Generator().manual_seed(0),
+        torch.Generator().manual_seed(0),
         penalty=lambda discriminator, real, fake, labels: r1_penalty(
             discriminator, real, labels
         ),
-        progress=False,
     )
+    batches = TensorBatches((images, labels), batch_size=16, seed=0)
+    history = fit_adversarial(players, batches, steps=2, progress=False)
     assert len(history.generator_losses) == 2
-
-
-def test_discriminator_steps_use_new_batches():
-    seen = []
-
-    def stream():
-        for number in range(100):
-            seen.append(number)
-            yield (torch.full((4, 2), float(number)),)
-
-    play(3, batches=stream(), discriminator_steps=4)
-    assert seen == list(range(12))
 
 
 def test_penalty_every_multiplies_the_penalty_by_the_interval():
@@ -205,8 +194,8 @@ def test_penalty_every_multiplies_the_penalty_by_the_interval():
 
 def test_watch_does_not_change_the_run():
     steps = []
-    watched = play(10, watch=steps.append, watch_every=4)[0]
-    assert steps == [0, 4, 8]
+    watched = play(10, watch=steps.append)[0]
+    assert steps == list(range(11))
     assert same(watched, play(10)[0])
 
 
@@ -229,7 +218,6 @@ def test_fit_adversarial_resumes_to_the_same_weights(tmp_path):
     settings = {
         "loss": WASSERSTEIN,
         "ema": True,
-        "discriminator_steps": 2,
         "penalty_every": 3,
     }
     settings["schedule"] = Schedule(20)
@@ -255,7 +243,7 @@ def test_fit_adversarial_resumes_to_the_same_weights(tmp_path):
 
 def test_fit_adversarial_refuses_the_checkpoint_of_another_run(tmp_path):
     play(2, path=tmp_path / "run.safetensors")
-    with pytest.raises(ValueError, match="another kind of run"):
+    with pytest.raises(ValueError, match="has no average, and this run needs one"):
         play(4, path=tmp_path / "run.safetensors", ema=True)
     with pytest.raises(ValueError, match="from a run with the schedule None"):
         play(4, path=tmp_path / "run.safetensors", schedule=Schedule(4))
@@ -272,9 +260,9 @@ def test_fit_adversarial_stops_when_a_loss_is_not_finite():
 def test_fit_adversarial_refuses_bad_settings(tmp_path):
     with pytest.raises(ValueError, match="penalty_every must be at least 1, got 0"):
         play(3, penalty_every=0)
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="at least one step, got 0"):
         play(0)
-    with pytest.raises(ValueError, match="ran out at step 2 of 3"):
+    with pytest.raises(ValueError, match="ran out after 1 steps of 3"):
         play(3, batches=iter([(points(4),)]))
     with pytest.raises(ValueError, match="only if its batches can"):
         play(3, batches=iter([(points(4),)]), path=tmp_path / "run.safetensors")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from genai_tutorial.runtime import write_atomically
 from genai_tutorial.training import load_checkpoint, save_checkpoint
 from tests.training import runs
 
@@ -114,6 +116,115 @@ def test_checkpoint_detects_a_changed_byte(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="damaged"):
         load_checkpoint(path)
+
+
+def _rewrite(path, change):
+    """Change the header of a checkpoint, which is JSON."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    change(header)
+    header = json.dumps(header).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        ("tree", '["step", 3]', '["step", 4]'),
+        ("tree", "0.1", "0.2"),
+        ("shape", [2, 3], [3, 2]),
+        ("dtype", "F32", "I32"),
+    ],
+)
+def test_checkpoint_detects_a_changed_number_shape_or_dtype(tmp_path, part, old, new):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, STATE)
+
+    def change(header):
+        if part == "tree":
+            metadata = header["__metadata__"]
+            assert old in metadata["tree"]
+            metadata["tree"] = metadata["tree"].replace(old, new)
+        else:
+            assert header["by_number.0.mean"][part] == old
+            header["by_number.0.mean"][part] = new
+
+    _rewrite(path, change)
+    with pytest.raises(ValueError, match=r"run\.safetensors is damaged"):
+        load_checkpoint(path)
+
+
+def _write(path, tree, tensors, file_format):
+    """Write a checkpoint with the digest that its format demands."""
+    digest = hashlib.sha256(tree.encode() if file_format[-1] == "2" else b"")
+    for name, tensor in sorted(tensors.items()):
+        about = f" {tensor.dtype} {tuple(tensor.shape)} "
+        digest.update((name + (about if file_format[-1] == "2" else "")).encode())
+        digest.update(tensor.numpy().tobytes())
+    header = {"format": file_format, "tree": tree, "digest": digest.hexdigest()}
+    save_file(tensors, path, header)
+
+
+def test_checkpoint_reads_the_earlier_format(tmp_path):
+    tree = {"kind": "dict", "items": [["w", {"kind": "tensor", "name": "w"}]]}
+    weight = torch.arange(3.0)
+    for number in (1, 2):
+        _write(
+            tmp_path / "run.safetensors",
+            json.dumps(tree),
+            {"w": weight},
+            f"genai_tutorial checkpoint {number}",
+        )
+        assert torch.equal(load_checkpoint(tmp_path / "run.safetensors")["w"], weight)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "[" * 100_000,
+        '{"kind": "list", "items": [' * 2000 + "]}" * 2000,
+        "no JSON",
+        "[]",
+        "{}",
+        '{"kind": "tensor", "name": "absent"}',
+        '{"kind": "dict", "items": [[1, 2, 3]]}',
+        '{"kind": "dict", "items": [[[], 2]]}',
+        '{"kind": "list"}',
+        '{"kind": "list", "items": 3}',
+    ],
+    ids=range(10),
+)
+def test_checkpoint_refuses_any_other_tree(tmp_path, tree):
+    path = tmp_path / "run.safetensors"
+    _write(path, tree, {"w": torch.ones(2)}, "genai_tutorial checkpoint 2")
+    with pytest.raises(ValueError, match=r"run\.safetensors is damaged"):
+        load_checkpoint(path)
+
+
+def test_run_refuses_the_checkpoint_of_another_kind_of_run(tmp_path):
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, {"step": 3})
+    with pytest.raises(
+        ValueError, match=r"run\.safetensors is from another kind of run"
+    ):
+        runs.run(path)
+    runs.run(path, steps=2, resume=False)
+    save_checkpoint(path, load_checkpoint(path) | {"generators": [torch.ones(3)]})
+    with pytest.raises(ValueError, match=r"run\.safetensors is from another model"):
+        runs.run(path)
+
+
+def test_run_removes_what_a_killed_one_has_left(tmp_path):
+    path, other = tmp_path / "run.safetensors", tmp_path / "other.safetensors"
+    unfinished = [write_atomically(file) for file in (path, other)]
+    for writing in unfinished:
+        writing.__enter__().write(b"half")
+    assert len(list(tmp_path.iterdir())) == 2
+    runs.run(path, steps=2)
+    left = {file.name for file in tmp_path.iterdir()}
+    assert "run.safetensors" in left
+    assert len(left) == 2, "the other file's stays"
 
 
 def test_checkpoint_refuses_files_of_another_kind(tmp_path):

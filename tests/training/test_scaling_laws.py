@@ -5,10 +5,19 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import curve_fit, minimize_scalar
+from torch import nn
 
-from genai_tutorial.training import PowerLaw, compute_optimal, fit_power_law
-from genai_tutorial.training.scaling_laws import tokens_to_reach
+from genai_tutorial.training import (
+    GradientNoise,
+    PowerLaw,
+    compute_optimal,
+    fit_power_law,
+    gradient_noise,
+    scaling_laws,
+    tokens_to_reach,
+)
 
 CHINCHILLA = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
 SIZES = np.geomspace(1e7, 1e9, 6)
@@ -53,23 +62,25 @@ def test_fit_power_law_predicts_a_large_run_from_noisy_ones(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoilt", [0, 11, 23])
-def test_fit_power_law_is_robust_to_an_outlier(spoilt):
+def test_fit_power_law_is_robust_to_an_outlier(spoilt, monkeypatch):
     losses = CHINCHILLA(RUNS)
     losses[spoilt] *= 1.3
     assert _constants(fit_power_law(RUNS, losses)) == pytest.approx(
         _constants(CHINCHILLA), rel=0.03
     )
-    least_squares = fit_power_law(RUNS, losses, delta=10.0)
+    monkeypatch.setattr(scaling_laws, "DELTA", 10.0)
+    least_squares = fit_power_law(RUNS, losses)
     assert _constants(least_squares) != pytest.approx(_constants(CHINCHILLA), rel=0.5)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_fit_power_law_with_a_large_delta_is_least_squares(seed):
+def test_fit_power_law_with_a_large_delta_is_least_squares(seed, monkeypatch):
     points = SIZES[:, None]
     losses = BY_SIZE(points) * np.exp(
         np.random.default_rng(seed).normal(0, 0.003, len(SIZES))
     )
-    ours = fit_power_law(points, losses, delta=10.0)
+    monkeypatch.setattr(scaling_laws, "DELTA", 10.0)
+    ours = fit_power_law(points, losses)
 
     def log_loss(size, floor, at_middle, exponent):
         return np.log(floor + at_middle * (size / 1e8) ** -exponent)
@@ -128,4 +139,69 @@ def test_tokens_to_reach_costs_a_smaller_model_more_compute():
 )
 def test_scaling_laws_refuse_bad_arguments(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
+        call()
+
+
+class _Line(nn.Module):
+    """One weight for each of ten inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(-1, 1, 10))
+
+
+def _line_loss(model, x):
+    # The gradient for an example is the weight minus it: the noise is the variance of
+    # x, the signal |weight - mean|^2.
+    return (model.weight - x).square().sum(-1).mean() / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("micro_batches", [2, 8])
+def test_gradient_noise_recovers_a_known_signal_and_variance(seed, micro_batches):
+    generator = torch.Generator().manual_seed(seed)
+    spread = torch.linspace(0.5, 3, 10)
+    batches = [
+        (torch.randn(16, 10, generator=generator) * spread + 0.5,) for _ in range(1000)
+    ]
+    model = _Line()
+    measured = gradient_noise(model, batches, _line_loss, micro_batches)
+    noise, signal = (
+        spread.square().sum().item(),
+        (model.weight - 0.5).square().sum().item(),
+    )
+    assert measured.noise == pytest.approx(noise, rel=0.05)
+    assert measured.signal == pytest.approx(signal, rel=0.05)
+    assert measured.scale == pytest.approx(noise / signal, rel=0.08)
+    assert model.weight.grad is None
+
+
+def test_gradient_noise_of_equal_examples_is_zero():
+    measured = gradient_noise(_Line(), [(torch.ones(8, 10),)], _line_loss)
+    assert measured.noise == pytest.approx(0, abs=1e-5)
+    assert measured.scale == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gradient_noise(_Line(), [], _line_loss), "no batches"),
+        (
+            lambda: gradient_noise(
+                _Line(), [(torch.ones(8, 10),)], _line_loss, micro_batches=1
+            ),
+            "must be at least 2",
+        ),
+        (
+            lambda: gradient_noise(
+                _Line(), [(torch.ones(8, 10),)], _line_loss, micro_batches=3
+            ),
+            "micro_batches=3, 8 rows",
+        ),
+        (lambda: GradientNoise(-0.1, 1.0).scale, "lost in the noise"),
+    ],
+)
+def test_gradient_noise_refuses_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

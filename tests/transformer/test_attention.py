@@ -11,6 +11,7 @@ from genai_tutorial.transformer import (
     attention_weights,
     causal_mask,
     padding_mask,
+    rotary_frequencies,
     sliding_window_mask,
 )
 
@@ -62,7 +63,9 @@ def test_attention_scaling_keeps_scores_at_unit_variance():
     assert 0.9 < scores.std() < 1.1
 
 
-@pytest.mark.parametrize("rotary", [None, RotaryEmbedding(4, 10)])
+@pytest.mark.parametrize(
+    "rotary", [None, RotaryEmbedding(rotary_frequencies(4, 10_000), 10)]
+)
 @pytest.mark.parametrize("query_key_norm", [False, True])
 def test_fused_attention_equals_weights_times_values(rotary, query_key_norm):
     torch.manual_seed(0)
@@ -177,7 +180,7 @@ def test_multi_head_attention_rejects_invalid_inputs():
     x = random(1, 2, 8)
     with pytest.raises(ValueError, match="Cross-attention needs a source"):
         MultiHeadAttention(8, 2, source_width=4)(x)
-    with pytest.raises(ValueError, match="Self-attention takes no source"):
+    with pytest.raises(ValueError, match="self-attention takes no source"):
         MultiHeadAttention(8, 2)(x, source=x)
     with pytest.raises(
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"

@@ -21,6 +21,7 @@ from genai_tutorial.transformer import (
     YarnScaling,
     next_token_loss,
 )
+from tests.decoders import mixtral
 
 GPT2 = DecoderConfig.gpt2(vocab_size=11, context_length=8, width=8, layers=2, heads=2)
 LLAMA = DecoderConfig.llama(
@@ -224,7 +225,7 @@ def test_gpt2_small_parameter_count():
 
 @pytest.mark.parametrize(
     "config",
-    [DecoderConfig(65), GPT2, FAST, LLAMA, DecoderConfig.mixtral()],
+    [DecoderConfig(65), GPT2, FAST, LLAMA, mixtral()],
     ids=["default", "gpt2", "fast", "llama", "mixtral"],
 )
 def test_config_round_trips_through_json(config):
@@ -290,6 +291,11 @@ def test_next_token_loss_is_cross_entropy():
         (DecoderConfig, {"vocab_size": 11, "context_length": True}, "context_length"),
         (
             DecoderConfig,
+            {"vocab_size": 11, "context_length": 10**12},
+            "context_length must be at most 1,048,576 tokens.*got 1,000,000,000,000",
+        ),
+        (
+            DecoderConfig,
             {"vocab_size": 11, "width": 10},
             "heads must divide width.*heads=4, width=10",
         ),
@@ -307,7 +313,7 @@ def test_next_token_loss_is_cross_entropy():
         (
             InitializationConfig,
             {"std": 0.0},
-            r"InitializationConfig\.std must be above 0, or None for 1/sqrt\(inputs\)",
+            r"InitializationConfig\.std must be above 0, or None for its default",
         ),
         (NormConfig, {"epsilon": 0.0}, r"NormConfig\.epsilon must be above 0"),
         (
@@ -335,7 +341,7 @@ def test_next_token_loss_is_cross_entropy():
         (
             MixtureConfig,
             {"shared_experts": -1},
-            "shared_experts must be a whole number, 0 for no shared expert; got -1",
+            "shared_experts must be a whole number of at least 0, got -1",
         ),
         (
             MixtureConfig,
@@ -377,3 +383,88 @@ def test_decoder_rejects_invalid_tokens():
         model(tokens(1, 9))
     with pytest.raises(ValueError, match=r"from 0 to 10 .*got values from 3 to 11"):
         model(torch.tensor([[3, 11]]))
+
+
+IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2], [6, 5, 3, 5, 8, 9, 7]])
+
+
+def with_positions(positions, **attention):
+    return DecoderConfig(
+        vocab_size=11,
+        context_length=16,
+        width=16,
+        layers=2,
+        attention=AttentionConfig(2, positions=positions, **attention),
+    )
+
+
+CONFIGS = {
+    "learned": with_positions("learned"),
+    "sinusoidal": with_positions("sinusoidal"),
+    "rotary": with_positions("rotary"),
+    "alibi": with_positions("alibi"),
+    "window": with_positions("rotary", sliding_window=3),
+    "fast": DecoderConfig.fast(11, 16, width=16, layers=2, heads=2),
+}
+ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+# A short convolution, which looks back one place in the row, knows of no prefix.
+WITHOUT_CONVOLUTION = pytest.mark.parametrize(
+    "name", [name for name in CONFIGS if name != "fast"]
+)
+
+
+def random_model(config):
+    model = DecoderLM(config)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+@ALL
+def test_vectors_of_tokens_are_read_like_the_tokens(config):
+    model = random_model(config)
+    vectors = model.embed(IDS, AttentionContext())
+    assert torch.equal(model.read_vectors(vectors), model.read(IDS))
+
+
+@pytest.mark.parametrize("name", ["rotary", "alibi", "window", "fast"])
+def test_vectors_and_tokens_continue_each_other_in_a_cache(name):
+    model = random_model(CONFIGS[name])
+    vectors = torch.randn(2, 3, 16, generator=torch.Generator().manual_seed(1))
+    whole = torch.cat([vectors, model.embed(IDS, AttentionContext())], dim=1)
+    expected = model.read_vectors(whole)
+    cache = model.make_cache(2)
+    model.read_vectors(vectors, AttentionContext.cached(cache))
+    read = model.read(IDS, AttentionContext.cached(cache))
+    torch.testing.assert_close(read, expected[:, 3:], atol=1e-5, rtol=1e-5)
+    assert cache.lengths == [10, 10]
+
+
+def test_a_cache_never_takes_vectors_for_a_text():
+    model = random_model(CONFIGS["rotary"])
+    cache = model.make_cache(1)
+    vectors = model.embed(IDS[:1, :3], AttentionContext())
+    model.read_vectors(vectors, AttentionContext.cached(cache))
+    cache.keep(IDS[:1])
+    assert cache.lengths == [0]
+
+
+@WITHOUT_CONVOLUTION
+def test_texts_behind_a_prefix_are_read_as_if_each_were_alone(name):
+    model = random_model(CONFIGS[name])
+    documents = torch.tensor([[0, 0, 0, 1, 1, 2, 2]]).expand(2, -1)
+    packed = model(IDS, AttentionContext.prefixed(documents))
+    first, second = model(IDS[:, :5]), model(IDS[:, [0, 1, 2, 5, 6]])
+    torch.testing.assert_close(packed[:, :5], first, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(packed[:, 5:], second[:, 3:], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [((1, 17, 16), "context window is 16 tokens, got 17"), ((1, 2, 8), "width 16")],
+)
+def test_vectors_that_do_not_fit_are_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        random_model(CONFIGS["rotary"]).read_vectors(torch.zeros(shape))

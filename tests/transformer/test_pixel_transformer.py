@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genai_tutorial.transformer import PixelConfig, PixelTransformer
-from genai_tutorial.transformer.pixel_order import chain_order, known_around
+from genai_tutorial.transformer.pixel_transformer import _chain_order, _known_around
 
 SMALL = PixelConfig(
     side=8, patch=4, levels=5, width=16, layers=2, heads=2, sight=3, hidden=24
@@ -37,7 +37,7 @@ def some_images(count, config=SMALL, seed=1):
 
 
 def test_pixel_logits_depend_only_on_earlier_pixels():
-    model, images, order = scrambled(SMALL), some_images(1), chain_order(8, 4)
+    model, images, order = scrambled(SMALL), some_images(1), _chain_order(8, 4)
     before = model(images).flatten(1, 2)[0]
     for turn in (0, 3, 15, 16, 29, 47, 62):
         changed = images.flatten(1).clone()
@@ -121,7 +121,7 @@ def test_pixel_transformer_learns_long_range_pattern():
 
 
 def test_pixel_neighbours_precede_in_chain_order():
-    turn, around = chain_order(8, 4).argsort(), known_around(8, 4, 2)
+    turn, around = _chain_order(8, 4).argsort(), _known_around(8, 4, 2)
     for pixel, neighbours in enumerate(around):
         known = neighbours[neighbours >= 0]
         assert (turn[known] < turn[pixel]).all()
@@ -129,7 +129,7 @@ def test_pixel_neighbours_precede_in_chain_order():
             (known // 8 - pixel // 8).abs(), (known % 8 - pixel % 8).abs()
         )
         assert distance.max() <= 2 if len(known) else pixel == 0
-    assert sorted(chain_order(8, 4).tolist()) == list(range(64))
+    assert sorted(_chain_order(8, 4).tolist()) == list(range(64))
     # The pixel right above is known everywhere but in the first row, whatever patch it
     # lies in.
     assert all(pixel - 8 in around[pixel] for pixel in range(8, 64))

@@ -103,7 +103,7 @@ def test_learning_finds_what_pays():
 
 
 def test_learning_refuses_no_updates():
-    with pytest.raises(ValueError, match="at least one update, got 0"):
+    with pytest.raises(ValueError, match="at least one step, got 0"):
         learn_in_dreams(ActorCritic(4), lambda policy: None, 0)
 
 

@@ -167,6 +167,9 @@
     return Object.assign((token) => node.append(decode(token)), { node });
   }
 
+  // What was recorded in advance has a dashed line beside it until it is computed here.
+  const RECORDED_MARK = "genai-browser-recorded";
+
   // --- The boxes ------------------------------------------------------------------------------
 
   function textBox(box, data) {
@@ -179,15 +182,22 @@
       const ids = model.tokenizer.encode(prompt.value);
       if (!ids.length) throw new Error("Begin the text with at least one character.");
       out.textContent = prompt.value;
+      out.classList.remove(RECORDED_MARK);
       const options = { temperature: +temperature.value, topP: +topP.value, stop: data.stop };
       await busy(out, write(edge.generate(model, ids, data.tokens, options), writer(out, model.tokenizer), run));
     });
     out.setAttribute("aria-live", "polite");
+    out.classList.add(RECORDED_MARK);
     box.append(out);
   }
 
   function chatBox(box, data) {
     const log = box.querySelector(".genai-browser-log");
+    const origin = (exchange, words) => exchange.firstChild.after(element("small", exchange, { textContent: ` · ${words}` }));
+    for (const exchange of log.children) {
+      exchange.classList.add(RECORDED_MARK);
+      origin(exchange, "recorded");
+    }
     const question = field(box, "Your question", "input", data.questions[0]);
     const row = element("div", box, { className: "genai-browser-row" });
     const temperature = slider(row, "temperature", { min: 0, max: 2, step: 0.1, value: 0 });
@@ -202,12 +212,14 @@
       });
       const exchange = element("div", log, { className: "genai-browser-exchange" });
       element("strong", exchange, { textContent: words });
+      origin(exchange, "computed here");
       const list = element("dl", exchange, {});
       const answers = data.models.map(({ title }) => {
         const group = element("div", list, {});
         element("dt", group, { textContent: title });
         return element("dd", group, {});
       });
+      for (const old of log.querySelectorAll(`.${RECORDED_MARK}`)) if (old.firstChild.textContent === words) old.remove();
       log.prepend(exchange); // the newest first
       while (log.children.length > 6) log.lastElementChild.remove();
       const answer = async () => {
@@ -244,6 +256,9 @@
     const decode = (model, id) => new TextDecoder().decode(model.tokenizer.tokenBytes[id]);
     let again = false;
     const next = machine(box, data, "Predict", async ([model]) => {
+      const body = table.tBodies[0];
+      body.replaceChildren(); // if the text cannot be read, no prediction stays for it
+      summary.textContent = "";
       const ids = model.tokenizer.encode(text.value).slice(-model.config.context_length);
       if (!ids.length) throw new Error("Type at least one character.");
       model.reset();
@@ -253,8 +268,6 @@
         probabilities = edge.nextTokenProbabilities(model.step(id));
       }
       const ranked = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]).slice(0, data.shown);
-      const body = table.tBodies[0];
-      body.replaceChildren();
       for (const id of ranked) {
         const piece = decode(model, id), line = element("tr", body, {}), share = probabilities[id];
         const name = element("th", line, { scope: "row" });
@@ -286,17 +299,18 @@
     const text = field(box, "Your text", "textarea", data.prompt);
     const row = element("div", box, { className: "genai-browser-row" });
     const merges = slider(row, "merges", { min: 0, max: data.stages.length - 1, step: 1, value: data.stages.length - 1 }, (stage) => data.stages[stage].toLocaleString("en"));
-    const tokenizers = {};
+    const tokenizers = {}, LONGEST = 2000; // characters: each token is an element of the page
     function update() {
       const count = data.stages[+merges.value];
       const tokenizer = (tokenizers[count] ??= new edge.BPETokenizer(data.tokenizer, count));
-      const ids = tokenizer.encode(text.value.slice(0, 2000)), bytes = new TextEncoder().encode(text.value.slice(0, 2000)).length;
+      const read = text.value.slice(0, LONGEST), ids = tokenizer.encode(read), bytes = new TextEncoder().encode(read).length;
       list.replaceChildren();
       for (const id of ids) {
         const piece = new TextDecoder().decode(tokenizer.tokenBytes[id]).replaceAll(" ", "·").replaceAll("\n", "↵");
         element("small", element("li", list, { textContent: piece }), { textContent: id });
       }
-      summary.textContent = ids.length ? `${ids.length} tokens, ${(bytes / ids.length).toFixed(2)} bytes per token` : "No text, no tokens";
+      const cut = text.value.length > LONGEST ? `, in the first ${LONGEST.toLocaleString("en")} of ${text.value.length.toLocaleString("en")} characters` : "";
+      summary.textContent = ids.length ? `${ids.length} tokens, ${(bytes / ids.length).toFixed(2)} bytes per token${cut}` : "No text, no tokens";
     }
     text.addEventListener("input", update);
     merges.addEventListener("input", update);

@@ -1,4 +1,4 @@
 """The command `serve`: an HTTP server that speaks OpenAI's protocol.
 
-Read `models` and `worker`, then `body`, `completions` and `replies`, then `app`.
+Read `worker`, then `requests`, then `app`.
 """

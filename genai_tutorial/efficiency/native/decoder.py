@@ -201,7 +201,7 @@ class NativeBlocks(nn.Module):
             )
         cache = None if context is None else context.cache
         if cache is None:
-            cache = KVCache(self.config, x.shape[0], x.shape[1])
+            cache = KVCache(*self.config.cache_sizes(*x.shape[:2]))
         elif type(cache) is not KVCache:
             raise ValueError(
                 f"The C decoder needs a KVCache, got a {type(cache).__name__}: use the "

@@ -1,12 +1,5 @@
 """Crystals: formulas that balance their charge, and distances that repeat."""
 
-from .formula_model import (
-    EnergyForest,
-    fits_model,
-    formula_key,
-    train_formula_model,
-    write_formulas,
-)
 from .rules import (
     closest_distance,
     has_anion,

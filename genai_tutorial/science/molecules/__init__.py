@@ -2,9 +2,6 @@
 steering what the model writes.
 """
 
-from .diversity_filter import ScaffoldFilter
-from .hill_climbing import HillClimbSettings, hill_climb
-from .learned_score import FingerprintRidge, RidgeEnsemble
 from .metrics import (
     MoleculeReport,
     add_carbon,

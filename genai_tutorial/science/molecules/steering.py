@@ -23,9 +23,7 @@ from .model import MoleculeModel
 from .scores import Score
 
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
-"""A function that changes scores by what was found before, such as a
-`ScaffoldFilter`.
-"""
+"""Changes the scores of molecules by what was found before."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,9 @@ def steer(
         with torch.no_grad():
             before = answer_log_probs(prior.decoder, drawn.ids, drawn.is_answer)
         log_probs = answer_log_probs(agent.decoder, drawn.ids, drawn.is_answer)
-        loss = augmented_likelihood_loss(log_probs, before, kept, settings.sigma)
+        loss = augmented_likelihood_loss(
+            log_probs, before, kept.to(log_probs.device), settings.sigma
+        )
         optimizer.zero_grad()
         loss.backward()
         clip_gradients(agent.decoder.parameters(), settings.clip_norm)

@@ -219,8 +219,9 @@ def molecule_steps(
     Raises:
         ValueError: If `steps` is not from 1 to 1,000.
     """
-    mask = torch.arange(int(sizes.max())) < sizes[:, None]
+    mask = torch.arange(int(sizes.max()), device=sizes.device) < sizes[:, None]
     start = torch.randn(*mask.shape, 3 + len(HEAVY_ELEMENTS), generator=generator)
+    start = start.to(sizes.device)
     denoise = MoleculeDenoiser(model, mask)
     timesteps = MOLECULE_SCHEDULE.timesteps(steps)
     for step in sampler(denoise, centred(start, mask), timesteps, generator=generator):

@@ -152,7 +152,9 @@ def judge_structure(molecule: Geometry | Ligand) -> StructureVerdict:
     return StructureVerdict(
         connected=_parts(len(molecule.elements), bonds) == 1,
         clash_free=bool((_relative_distances(molecule) >= CLASH).all()),
-        valences_kept=bool((neighbours <= _LIMITS[molecule.elements]).all()),
+        valences_kept=bool(
+            (neighbours <= _LIMITS.to(neighbours.device)[molecule.elements]).all()
+        ),
     )
 
 
@@ -261,7 +263,7 @@ def shuffled_elements(
 
 def _relative_distances(molecule: Geometry | Ligand) -> Tensor:
     """Return distances as multiples of the sum of radii, infinite on the diagonal."""
-    radii = _RADII[molecule.elements]
+    radii = _RADII.to(molecule.positions.device)[molecule.elements]
     places = molecule.positions
     distances = (places[:, None] - places).norm(dim=-1)
     return (distances / (radii[:, None] + radii)).fill_diagonal_(torch.inf)

@@ -176,10 +176,11 @@ def structure_loss(
         https://doi.org/10.1038/s41586-024-07487-w
     """
     true = remove_mean(positions, mask)
-    true = true @ random_rotations(len(true), generator).transpose(1, 2)
-    levels = torch.randn(len(true), generator=generator)
+    rotations = random_rotations(len(true), generator).to(true.device)
+    true = true @ rotations.transpose(1, 2)
+    levels = torch.randn(len(true), generator=generator).to(true.device)
     sigma = SIGMA_DATA * (-1.2 + 1.5 * levels).exp()
-    noise = torch.randn(true.shape, generator=generator)
+    noise = torch.randn(true.shape, generator=generator).to(true.device)
     noisy = remove_mean(true + sigma[:, None, None] * noise, mask)
     predicted = model(noisy, sigma, Graphs(elements, relations, mask))
     with torch.no_grad():
@@ -223,14 +224,15 @@ def place_atoms(
     """
     sigmas = karras_sigmas(steps + 1).tolist()
     shape = (*graphs.mask.shape, 3)
-    x = sigmas[0] * torch.randn(shape, generator=generator)
+    device = graphs.mask.device
+    x = sigmas[0] * torch.randn(shape, generator=generator).to(device)
     for level, lower in pairwise(sigmas):
         x = remove_mean(x, graphs.mask)
-        x = x @ random_rotations(len(x), generator).transpose(1, 2)
+        x = x @ random_rotations(len(x), generator).to(device).transpose(1, 2)
         raised = level * (1 + (churn if lower > churn_above else 0.0))
         spread = noise_scale * max(raised**2 - level**2, 0.0) ** 0.5
-        noisy = x + spread * torch.randn(shape, generator=generator)
+        noisy = x + spread * torch.randn(shape, generator=generator).to(device)
         noisy = remove_mean(noisy, graphs.mask)
-        clean = model(noisy, torch.full((len(x),), raised), graphs)
+        clean = model(noisy, torch.full((len(x),), raised, device=device), graphs)
         x = noisy + step_scale * (lower - raised) * (noisy - clean) / raised
         yield x

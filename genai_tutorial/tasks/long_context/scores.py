@@ -63,7 +63,7 @@ def score_tasks(
         cache = model.make_cache(1, min(longest, model.config.context_length))
     scores = []
     for task, prompt, right in zip(tasks, prompts, answers, strict=True):
-        ids = torch.tensor([prompt])
+        ids = torch.tensor([prompt], device=model.token_embedding.weight.device)
         cache.keep(ids)
         before = cache.lengths[0]
         logits = model.logits(read_on(model, ids[:, before:], cache)[:, -1:])
@@ -124,7 +124,7 @@ def _forced(
     """Return the likeliest token at each place of an answer, given the answer before
     it, and the answer's log-probability.
     """
-    ids = torch.tensor([answer])
+    ids = torch.tensor([answer], device=logits.device)
     if len(answer) > 1:
         rest = read_on(model, ids[:, :-1], cache)
         logits = torch.cat((logits, model.logits(rest)), dim=1)

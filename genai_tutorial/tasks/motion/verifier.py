@@ -97,7 +97,7 @@ def fit_line(
     >>> fit_line(torch.tensor([[0.0, 0.0], [2.0, 1.0], [4.0, 2.0]]))
     (tensor([2., 1.]), 0.0)
     """
-    time = torch.arange(len(centres), dtype=centres.dtype)
+    time = torch.arange(len(centres), dtype=centres.dtype, device=centres.device)
     time = time - time.mean()
     velocity = (time[:, None] * centres).sum(dim=0) / time.square().sum()
     line = centres.mean(dim=0) + time[:, None] * velocity

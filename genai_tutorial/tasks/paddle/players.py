@@ -97,13 +97,13 @@ def _towards(target: Tensor, paddle: Tensor) -> Tensor:
 
 def _landing(before: Tensor, now: Tensor, row: Tensor) -> Tensor:
     """Return the column where a falling ball will land, from its last two columns."""
-    x, old = now.numpy(), before.numpy()
+    x, old = now.cpu().numpy(), before.cpu().numpy()
     speed = np.zeros_like(x)
     for candidate in SPEEDS:  # the speed that leads from one column to the next
         column, after = bounce(old + candidate, np.full_like(x, candidate))
         speed = np.where(column == x, after, speed)
     for step in range(SIZE):
-        moves = row.numpy() + step <= _LANDING_ROW
+        moves = row.cpu().numpy() + step <= _LANDING_ROW
         column, after = bounce(x + speed, speed)
         x, speed = np.where(moves, column, x), np.where(moves, after, speed)
-    return torch.from_numpy(x)
+    return torch.from_numpy(x).to(now.device)

@@ -50,7 +50,7 @@ def draw(
     x: Int[Tensor, "*batch"], y: Int[Tensor, "*batch"], paddle: Int[Tensor, "*batch"]
 ) -> Bool[Tensor, "*batch 16 16"]:
     """Draw the frames with ball and paddle at these positions."""
-    place = torch.arange(SIZE)
+    place = torch.arange(SIZE, device=x.device)
     x, y, paddle = (value[..., None] for value in (x, y, paddle))
     columns = (place >= x) & (place < x + BALL)
     rows = (place >= y) & (place < y + BALL)

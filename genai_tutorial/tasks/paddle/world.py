@@ -84,7 +84,7 @@ class PaddleWorld:
         """
         _check(actions, self.games)
         self.age += 1
-        self.paddle = np.clip(self.paddle + actions.numpy() - 1, 0, SIZE - PADDLE)
+        self.paddle = np.clip(self.paddle + actions.cpu().numpy() - 1, 0, SIZE - PADDLE)
         self.x, self.vx = bounce(self.x + self.vx, self.vx)
         self.y = self.y + self.vy
         self._bounce_at_top()

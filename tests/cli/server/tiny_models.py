@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import torch
 
-from genai_tutorial.cli.chat_models import ChatProfile
-from genai_tutorial.cli.serve import open_port
-from genai_tutorial.cli.server.models import ServedModel
-from genai_tutorial.cli.server.running import Server
+from genai_tutorial.cli.chat import ChatProfile
+from genai_tutorial.cli.server.app import Server, open_port
+from genai_tutorial.cli.server.worker import ServedModel
 from genai_tutorial.generation import stream
 from genai_tutorial.tokenization import (
     SMOLLM2_CHAT,

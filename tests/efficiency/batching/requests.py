@@ -18,18 +18,21 @@ def request_of(shared=0, rest=(10,), new=5, temperature=0.0, top_p=None, seed=0)
 def alone(model, request):
     """Return the tokens that `stream`, which knows nothing of batches, draws."""
     options = request.options
-    return list(
-        stream(
-            model,
-            request.prompt,
-            options.max_new_tokens,
-            temperature=options.temperature,
-            top_p=options.top_p,
-            stop_tokens=options.end_tokens,
-            stop=options.stop,
-            generator=torch.Generator().manual_seed(options.seed),
-        )
+    tokens = stream(
+        model,
+        request.prompt,
+        options.max_new_tokens,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        stop_tokens=options.end_tokens,
+        generator=torch.Generator().manual_seed(options.seed),
     )
+    answer = []
+    for token in tokens:
+        if options.stop is not None and options.stop([*answer, token]):
+            break
+        answer.append(token)
+    return answer
 
 
 def logits_after(model, ids):

@@ -31,7 +31,6 @@ from genai_tutorial.transformer import (
     KVCache,
     LinearScaling,
 )
-from genai_tutorial.transformer.rolling_cache import RollingCache
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 TOLERANCE = {"rows": 2e-5, "lanes": 2e-5, "vnni": 2e-3}
@@ -266,7 +265,7 @@ def test_native_rejects_packed_rows_and_other_caches(ids):
     with pytest.raises(ValueError, match="reads whole texts only"):
         model(ids, packed)
     windowed = small_llama(sliding_window=8)
-    cache = RollingCache(windowed.config, 2, 64)
+    cache = DecoderLM(windowed.config).make_cache(2, 64)
     with pytest.raises(ValueError, match="needs a KVCache, got a RollingCache"):
         model(ids, AttentionContext.cached(cache))
 
@@ -287,7 +286,7 @@ def test_native_rejects_a_cache_of_another_shape(changes, ids):
 @torch.no_grad()
 def test_native_rejects_other_types_than_float32(ids):
     model = native(small_llama())
-    cache = KVCache(model.config, 2, dtype=torch.bfloat16)
+    cache = KVCache(*model.config.cache_sizes(2), dtype=torch.bfloat16)
     with pytest.raises(ValueError, match=r"C expects .* got torch.bfloat16"):
         model(ids, AttentionContext.cached(cache))
     with pytest.raises(ValueError, match=r"64 features in float32.*got 63 in"):

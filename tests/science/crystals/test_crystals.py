@@ -5,23 +5,13 @@ import torch
 
 from genai_tutorial.data import Compound, Crystal, load_compounds, load_crystals
 from genai_tutorial.science.crystals import (
-    EnergyForest,
     closest_distance,
-    fits_model,
-    formula_key,
     has_anion,
     is_charge_balanced,
     random_positions,
     scrambled_compounds,
     shaken,
     space_group,
-    train_formula_model,
-    write_formulas,
-)
-from genai_tutorial.science.crystals.formula_model import (
-    composition_features,
-    decode_formula,
-    encode_formula,
 )
 from genai_tutorial.science.crystals.rules import ANIONS, periodic_distances
 
@@ -111,52 +101,3 @@ def test_space_group_is_that_of_the_label_and_lost_by_noise():
         space_group(cell) == label for cell, label in zip(cells, labels, strict=True)
     ]
     assert sum(agree) / len(agree) > 0.9
-
-
-def test_formulas_survive_encoding_and_bad_rows_are_none():
-    amounts = {"Al": 2.0, "S": 3.0, "O": 12.0}
-    tokens = encode_formula(amounts)
-    assert decode_formula(tokens) == amounts
-    assert decode_formula(tokens[:-1]) is None
-    assert decode_formula(tokens[:2]) is None  # an element alone
-    assert decode_formula(tokens[:2] * 2) is None  # the same element twice
-    assert decode_formula(tokens[::-1]) is None
-    assert not fits_model({"Fe": 0.95, "O": 1})
-    with pytest.raises(ValueError, match="up to 24 of each"):
-        encode_formula({"Al": 25, "O": 1})
-
-
-def test_formula_key_is_the_same_for_multiples_and_any_order():
-    assert formula_key({"H": 2, "O": 2}) == formula_key({"O": 1, "H": 1})
-    assert formula_key({"H": 2, "O": 1}) != formula_key({"H": 1, "O": 1})
-
-
-def test_composition_features_add_up_to_one():
-    features = composition_features([{"Na": 1, "Cl": 1}, {"Fe": 2, "O": 3}])
-    assert torch.allclose(features.sum(dim=1), torch.ones(2))
-    assert features[1].max().item() == pytest.approx(0.6)
-
-
-@pytest.mark.slow
-def test_formula_model_writes_formulas_that_balance_more_often_than_nonsense():
-    known = [
-        each
-        for each in load_compounds()
-        if has_anion(each.amounts) and fits_model(each.amounts)
-    ]
-    model = train_formula_model(known, steps=80)
-    generator = torch.Generator().manual_seed(0)
-    written = write_formulas(model, 300, generator=generator)
-    formed = [amounts for amounts in written if amounts is not None]
-    nonsense = scrambled_compounds(known, generator)
-    assert len(formed) > 240
-    balanced = sum(map(is_charge_balanced, formed)) / len(formed)
-    assert balanced > sum(map(is_charge_balanced, nonsense)) / len(nonsense) + 0.05
-
-
-@pytest.mark.slow
-def test_energy_forest_predicts_unseen_compounds():
-    pytest.importorskip("sklearn")
-    compounds = [each for each in load_compounds() if len(each.amounts) > 1]
-    forest = EnergyForest.train(compounds[::2])
-    assert forest.r_squared(compounds[1::2]) > 0.7

@@ -1,0 +1,11 @@
+"""Settings of decoders that several test modules use."""
+
+from dataclasses import replace
+
+from genai_tutorial.transformer import DecoderConfig, MixtureConfig
+
+
+def mixtral(*sizes, experts=8, experts_per_token=2, **settings):
+    """Return a Mixtral's settings: a Llama's with mixtures of experts."""
+    mixture = MixtureConfig(experts, experts_per_token)
+    return replace(DecoderConfig.llama(*sizes, **settings), mixture=mixture)

@@ -1,0 +1,73 @@
+"""Every recipe takes a step on the pretend device, and its published model is sampled
+there.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from genai_tutorial.recipes import RECIPES, RunSettings, load_recipe, set_options
+from genai_tutorial.runtime import seed_everything
+from genai_tutorial.training import Checkpoint, Process
+from tests.device import pretend
+from tests.device.both import moved
+
+# Settings that decide how long the data takes to make, for recipes that have them.
+SMALL = {
+    "scenes": 100, "pictures": 200, "clips": 64, "written": 16, "questions": 60,
+    "copies": 1, "reward_steps": 1, "budget": 60, "exercises": 100,
+    "tokenizer_exercises": 100,
+    "utterances": 40, "non_speech": 4, "sentences": 30, "traces": 8, "rounds": 1,
+    "games": 4, "game_steps": 60, "updates": 1,
+}  # fmt: skip
+VERBS = {"text": "write", "images": "draw", "films": "film", "sounds": "sound"}
+SHORT = {"tokens": 4, "steps": 2}
+CAPTION = "a small red circle above a blue square"
+PROMPTS = {
+    "shapes-diffusion": CAPTION,
+    "shapes-stream": "a red circle above a blue square",
+    "shapes-latent": CAPTION,
+    "emoji-latent": "fire engine",
+    "shapes-video": "a small red circle moves left slowly",
+}
+SAMPLED = [recipe for recipe in RECIPES if recipe.published and recipe.makes]
+
+
+def smaller(recipe):
+    settings = {
+        name: value
+        for name, value in SMALL.items()
+        if isinstance(getattr(recipe, name, None), int)
+    }
+    if hasattr(getattr(recipe, "pictures", None), "count"):
+        settings["pictures"] = replace(recipe.pictures, count=SMALL["pictures"])
+    return replace(recipe, **settings)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_recipe_takes_a_step(recipe, tmp_path, monkeypatch):
+    if hasattr(recipe, "training_rows"):  # the teacher would read the whole corpus
+        whole = type(recipe).training_rows
+        monkeypatch.setattr(
+            type(recipe), "training_rows", lambda *args: whole(*args)[:100]
+        )
+    device = pretend.register()
+    seed_everything(recipe.seed)
+    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=1, resume=False)
+    run = RunSettings(1, device, Process(), checkpoint, progress=False)
+    model = smaller(recipe).fit(run).model
+    assert all(weight.device == device for weight in model.parameters())
+    assert all(weight.isfinite().all() for weight in model.parameters())
+
+
+@pytest.mark.parametrize("recipe", SAMPLED, ids=lambda recipe: recipe.name)
+def test_published_model_is_sampled(recipe):
+    known = vars(recipe.options)
+    options = {name: value for name, value in SHORT.items() if name in known}
+    if recipe.name in PROMPTS:
+        options["prompt"] = PROMPTS[recipe.name]
+    count = () if recipe.makes == "text" else (1,)
+    sample = getattr(recipe, VERBS[recipe.makes])
+    loaded = moved(load_recipe(recipe), pretend.register())
+    found = sample(loaded, set_options(recipe, options), *count, 0)
+    assert isinstance(found, str) or found.isfinite().all()

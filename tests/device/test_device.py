@@ -1,0 +1,23 @@
+"""Every table of calls, each on the pretend device in a process of its own.
+
+To see one table's calls by name: `pytest --noconftest tests/device/images.py`.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TABLES = ["images", "language", "fields", "recipes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES)
+def test_table_gives_the_results_of_the_cpu(table):
+    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "--tb=short"]
+    command += ["-p", "no:cacheprovider", f"tests/device/{table}.py"]
+    run = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout[-5000:] + run.stderr[-2000:]

@@ -1,0 +1,79 @@
+"""Which extras a part of the package loads only when it is used: those that it names in
+`require` and `package_folder`, and those of all that it calls by name.
+"""
+
+import ast
+import importlib
+import inspect
+import sys
+import textwrap
+from collections.abc import Iterator
+from functools import cache
+
+LOADING = {"require", "package_folder"}
+# A recipe needs its data only for training, and sounds are WAV files without soundfile.
+NOT_FOLLOWED = ("genai_tutorial.recipes", "genai_tutorial.notebook")
+
+
+def imported_things(code: ast.AST) -> Iterator[tuple[str, object]]:
+    """Return what code imports from the package, with its name. Of an imported room,
+    these are the attributes that the code uses.
+    """
+    rooms = {}
+    for node in ast.walk(code):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith(
+            "genai_tutorial"
+        ):
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                if node.module == "genai_tutorial":
+                    importlib.import_module(f"genai_tutorial.{alias.name}")
+                thing = getattr(module, alias.name, None)
+                if inspect.ismodule(thing):
+                    rooms[alias.asname or alias.name] = thing
+                yield alias.name, thing
+    for node in ast.walk(code):
+        if isinstance(node, ast.Attribute):
+            room = rooms.get(getattr(node.value, "id", None))
+            if room:
+                yield node.attr, getattr(room, node.attr, None)
+
+
+def lazy_extras(thing: object) -> set[str]:
+    extras, seen, waiting = set(), set(), [thing]
+    while waiting:
+        thing = inspect.unwrap(waiting.pop())
+        is_code = inspect.isfunction(thing) or inspect.isclass(thing)
+        if not is_code or thing in seen:
+            continue
+        seen.add(thing)
+        home = thing.__module__
+        if home.startswith("genai_tutorial.") and not home.startswith(NOT_FOLLOWED):
+            named, called = named_in(thing)
+            extras |= named
+            waiting += called
+    return extras
+
+
+@cache
+def named_in(thing: type) -> tuple[set[str], list[object]]:
+    """Return the extras that a function or class names, and all that it names else."""
+    module = sys.modules[thing.__module__]
+    names = dict(vars(module))
+    code = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    extras, called = set(), []
+    for node in ast.walk(code):
+        if isinstance(node, ast.ImportFrom):
+            place = "." * node.level + (node.module or "")
+            if node.level or place.startswith("genai_tutorial"):
+                source = importlib.import_module(place, module.__package__)
+                for alias in node.names:
+                    names[alias.asname or alias.name] = getattr(source, alias.name, 0)
+    for node in ast.walk(code):
+        if isinstance(node, ast.Name):
+            called.append(names.get(node.id))
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in LOADING:
+            given = [*node.args[1:], *(key.value for key in node.keywords)][0]
+            extra = names[given.id] if isinstance(given, ast.Name) else given.value
+            extras |= {extra} - {None}
+    return extras, called
