@@ -44,7 +44,7 @@ COLUMNS, GAP = 10, 2
 SHORTEST_SIDE = 84
 """Images are enlarged by a whole factor to at least this many pixels."""
 
-DEFAULT_COUNTS = {"images": 40, "films": 10, "sounds": 1}
+DEFAULT_COUNTS = {"text": 1, "images": 40, "films": 10, "sounds": 1}
 """The number of samples of each kind; a prompt gives one."""
 
 
@@ -104,7 +104,7 @@ def sample_model(
     with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
         if count is None:
             has_prompt = getattr(options, "prompt", None) is not None
-            count = 1 if has_prompt else DEFAULT_COUNTS.get(recipe.makes, 1)
+            count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
         if out is not None and not out.parent.exists():
             note(f"The folder {out.parent} is created.")
         match recipes.sample(recipe, loaded, options, count, seed):

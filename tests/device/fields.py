@@ -356,7 +356,10 @@ CASES |= {
     "latent_action_loss": (worldmodels.latent_action_loss, rand(2, 3).log()),
     "read_positions": (paddle_game.read_positions, FRAMES),
     "reflex_player": (paddle_game.reflex_player, FRAMES, torch.ones(4).bool()),
-    "PaddleWorld": (lambda a: paddle_game.PaddleWorld(2).step(a).rewards.tolist(), BUTTONS),
+    "PaddleWorld": (
+        lambda a: paddle_game.PaddleWorld(2).step(a).rewards.tolist(),
+        BUTTONS,
+    ),
 }
 
 # --- retrieval and safety -------------------------------------------------------------
