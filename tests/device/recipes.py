@@ -14,10 +14,10 @@ from tests.device.both import moved
 
 # Settings that decide how long the data takes to make, for recipes that have them.
 SMALL = {
-    "scenes": 100, "pictures": 200, "clips": 64, "written": 16, "questions": 60, "copies": 1,
-    "reward_steps": 1, "budget": 60, "exercises": 100, "tokenizer_exercises": 100,
-    "utterances": 40, "non_speech": 4, "sentences": 30, "traces": 8, "rounds": 1,
-    "games": 4, "game_steps": 60, "updates": 1,
+    "scenes": 100, "pictures": 200, "clips": 64, "written": 16, "questions": 60,
+    "copies": 1, "reward_steps": 1, "budget": 60, "exercises": 100,
+    "tokenizer_exercises": 100, "utterances": 40, "non_speech": 4, "sentences": 30,
+    "traces": 8, "rounds": 1, "games": 4, "game_steps": 60, "updates": 1,
 }  # fmt: skip
 VERBS = {"text": "write", "images": "draw", "films": "film", "sounds": "sound"}
 SHORT = {"tokens": 4, "steps": 2}
