@@ -112,18 +112,8 @@ CASES |= {
         seeded(),
     ),
     "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
-    "delay": (
-        lambda x: audio.undelay(audio.delay(x, PATTERN, 6), PATTERN),
-        CODES,
-    ),
-    "MultiStreamLM": (
-        step,
-        STREAMS,
-        audio.multi_stream_loss,
-        CODES,
-        FEATURES,
-        PREFIX,
-    ),
+    "delay": (lambda x: audio.undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
+    "MultiStreamLM": (step, STREAMS, audio.multi_stream_loss, CODES, FEATURES, PREFIX),
     "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES, PREFIX),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),
     "WaveCodec": (
@@ -425,10 +415,7 @@ CASES |= {
         torch.tensor([[4, 2, 7]]),
         torch.tensor([[4, 7, 9]]),
     ),
-    "association_test": (
-        safety.association_test,
-        *rand(4, 3, 5).unbind(),
-    ),
+    "association_test": (safety.association_test, *rand(4, 3, 5).unbind()),
     "associations": (safety.associations, rand(3, 5), rand(2, 5), rand(2, 5, seed=1)),
     "direction_ablated": (steered, LM, IDS, rand(16)),
     "last_token_states": (
