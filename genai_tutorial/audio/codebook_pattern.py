@@ -126,12 +126,6 @@ def undelay(
     )
 
 
-def column_steps(steps: int, pattern: CodebookPattern) -> Int[Tensor, "stream column"]:
-    """Return the step of each stream's token in each column; -1 where there is none."""
-    numbers = torch.arange(steps).expand(len(pattern.delays), steps)
-    return delay(numbers, pattern, filler=-1)
-
-
 def _check(streams: int, pattern: CodebookPattern) -> None:
     if streams != len(pattern.delays):
         raise ValueError(

@@ -164,17 +164,6 @@ def ctc_loss(
     )
 
 
-def greedy_decode(
-    log_probabilities: Float[Tensor, "batch frame label"], frames: Int[Tensor, "batch"]
-) -> list[list[int]]:
-    """Return the transcript of the most likely path of each utterance."""
-    best = log_probabilities.argmax(dim=-1).tolist()
-    return [
-        collapse(path[:count])
-        for path, count in zip(best, frames.tolist(), strict=True)
-    ]
-
-
 def best_alignment(
     log_probabilities: Float[Tensor, "frame label"], transcript: Sequence[int]
 ) -> list[int]:

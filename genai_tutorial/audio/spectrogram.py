@@ -8,19 +8,6 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 
-def discrete_fourier_transform(
-    signal: Float[Tensor, "*batch sample"],
-) -> Complex[Tensor, "*batch bin"]:
-    """Multiply a real signal by one complex wave per frequency, from zero to half the
-    sampling rate.
-    """
-    length = signal.shape[-1]
-    sample = torch.arange(length, dtype=torch.float64)
-    turns = torch.arange(length // 2 + 1, dtype=torch.float64)
-    waves = torch.exp(-2j * torch.pi * torch.outer(sample, turns) / length)
-    return signal.to(torch.complex64) @ waves.to(torch.complex64)
-
-
 def short_time_fourier_transform(
     wave: Float[Tensor, "*batch sample"], window: int, hop: int
 ) -> Complex[Tensor, "*batch bin frame"]:

@@ -4,9 +4,7 @@ a language model answer from them.
 
 from .bm25 import (
     BM25Index,
-    InverseFrequency,
     SplitWords,
-    continuation_log_likelihoods,
     words,
     words_and_codes,
 )
@@ -35,6 +33,7 @@ from .grounded import (
     ChatModel,
     GroundedAnswer,
     answer_or_abstain,
+    continuation_log_likelihoods,
     grounded_prompt,
     leave_one_out_attribution,
     written_citations,
@@ -45,8 +44,8 @@ from .store import PassageStore, has_full_text_search
 from .vector_index import (
     FlatIndex,
     InvertedFileIndex,
+    Neighbours,
     ProductQuantizer,
     QuantizedIndex,
-    SearchResult,
     recall_of_neighbours,
 )

@@ -1,4 +1,4 @@
-"""The log-likelihood of one text after each of several prompts."""
+"""Search by words: BM25 over an inverted index, with its token rules."""
 
 import math
 import re
@@ -9,52 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.alignment import answer_log_probs
-from genai_tutorial.tokenization import PADDING
-from genai_tutorial.transformer import DecoderLM
-
-
-@torch.no_grad()
-def continuation_log_likelihoods(
-    model: DecoderLM,
-    prompts: Sequence[Sequence[int]],
-    continuations: Sequence[Sequence[int]],
-) -> Float[Tensor, "prompt"]:
-    """Return the log-probability of each continuation after its prompt: the sum over
-    its tokens, in nats. All are read in one batch.
-
-    Args:
-        prompts: The tokens of each prompt, at least one.
-        continuations: The tokens of each continuation, at least one.
-
-    Raises:
-        ValueError: If there are no prompts, a prompt or continuation is empty, or their
-            numbers differ.
-    """
-    if not prompts or len(prompts) != len(continuations):
-        raise ValueError(
-            "Each of one or more prompts needs a continuation, got "
-            f"{len(prompts)} and {len(continuations)}."
-        )
-    if not (all(prompts) and all(continuations)):
-        raise ValueError("Prompts and continuations need at least one token each.")
-    rows = [[*a, *b] for a, b in zip(prompts, continuations, strict=True)]
-    ids = torch.full((len(rows), max(map(len, rows))), PADDING)
-    is_answer = torch.zeros_like(ids, dtype=torch.bool)
-    for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
-        ids[place, : len(row)] = torch.tensor(row)
-        is_answer[place, len(prompt) : len(row)] = True
-    device = model.token_embedding.weight.device
-    return answer_log_probs(model, ids.to(device), is_answer.to(device))
-
-
 SplitWords = Callable[[str], list[str]]
 """A token rule: a function that returns the words of a text."""
-
-InverseFrequency = Callable[[int, int], float]
-"""A function of the number of texts and the number of those with a word, which returns
-the word's weight.
-"""
 
 
 def words(text: str) -> list[str]:
@@ -82,14 +38,6 @@ def lucene_weight(texts: int, containing: int) -> float:
     return math.log(1 + (texts - containing + 0.5) / (containing + 0.5))
 
 
-def floored_weight(texts: int, containing: int) -> float:
-    """Return the inverse document frequency that SQLite uses: the logarithm of the odds
-    that a text does not contain the word, or 1e-6 where half of the texts or more
-    contain it.
-    """
-    return max(math.log((texts - containing + 0.5) / (containing + 0.5)), 1e-6)
-
-
 class BM25Index:
     r"""An inverted index: for each word the texts that contain it, with its share of
     their scores.
@@ -105,7 +53,6 @@ class BM25Index:
         k1: How slowly the score saturates with further occurrences of a word; at 0 only
             the first counts.
         b: How much longer texts are marked down, from 0 to 1.
-        weight: The inverse document frequency.
 
     Raises:
         ValueError: If there are no texts, `k1` is negative, or `b` is not from 0 to 1.
@@ -128,7 +75,6 @@ class BM25Index:
         split: SplitWords = words,
         k1: float | int = 1.5,
         b: float | int = 0.75,
-        weight: InverseFrequency = lucene_weight,
     ):
         if not texts:
             raise ValueError("There must be at least one text to search, got none.")
@@ -149,7 +95,7 @@ class BM25Index:
         self._postings = {
             word: (
                 torch.tensor([number for number, _ in shares]),
-                weight(len(texts), len(shares))
+                lucene_weight(len(texts), len(shares))
                 * torch.tensor([share for _, share in shares], dtype=torch.float64),
             )
             for word, shares in postings.items()

@@ -1,4 +1,4 @@
-"""Fusion: one ranking from several."""
+"""One ranking from several, a new order, and one answer from several passages."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
@@ -12,8 +12,7 @@ from torch.nn import functional
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
-from .bm25 import continuation_log_likelihoods
-from .grounded import ChatModel, grounded_prompt
+from .grounded import ChatModel, continuation_log_likelihoods, grounded_prompt
 
 
 def reciprocal_rank_fusion(
@@ -76,95 +75,6 @@ def weighted_fusion(
     width = torch.where(high > low, high - low, torch.ones_like(high))
     shares = torch.tensor(weights, dtype=scores.dtype) / sum(weights)
     return shares @ ((scores - low) / width)
-
-
-@dataclass(frozen=True)
-class CombinedAnswer:
-    """An answer from several parts of a text, and what it cost.
-
-    Attributes:
-        partial: The answer after each part: from this part alone with `map_reduce`,
-            from all parts so far with `refine`.
-    """
-
-    text: str
-    partial: tuple[str, ...]
-    tokens_read: int
-
-
-def map_reduce(
-    chat: ChatModel, question: str, passages: Sequence[str], max_new_tokens: int = 24
-) -> CombinedAnswer:
-    """Answer from each passage alone, then from the answers.
-
-    The passages are independent of each other and can be read at the same time; an
-    answer that needs two of them together is lost.
-
-    Args:
-        passages: The parts of the text, at least one.
-        max_new_tokens: The largest number of tokens in each answer.
-
-    Raises:
-        ValueError: If there is no passage.
-
-    Source: Chang et al., BooookScore, section 2 (hierarchical merging),
-        https://arxiv.org/abs/2310.00785
-    """
-    _check(passages)
-    requests = [grounded_prompt(question, [passage]) for passage in passages]
-    partial = chat.answers(requests, max_new_tokens)
-    requests.append(grounded_prompt(question, partial))
-    [text] = chat.answers(requests[-1:], max_new_tokens)
-    return CombinedAnswer(text, tuple(partial), _tokens(chat, requests))
-
-
-def refine(
-    chat: ChatModel, question: str, passages: Sequence[str], max_new_tokens: int = 24
-) -> CombinedAnswer:
-    """Answer from the first passage, then improve the answer with each further one.
-
-    Args:
-        passages: The parts of the text in their order, at least one.
-        max_new_tokens: The largest number of tokens in each answer.
-
-    Raises:
-        ValueError: If there is no passage.
-
-    Source: Chang et al., BooookScore, section 2 (incremental updating),
-        https://arxiv.org/abs/2310.00785
-    """
-    _check(passages)
-    requests, partial = [], []
-    for passage in passages:
-        requests.append(
-            refining_prompt(question, passage, partial[-1])
-            if partial
-            else grounded_prompt(question, [passage])
-        )
-        partial += chat.answers(requests[-1:], max_new_tokens)
-    return CombinedAnswer(partial[-1], tuple(partial), _tokens(chat, requests))
-
-
-def refining_prompt(question: str, passage: str, answer: str) -> str:
-    """Return a request to improve an answer with one more passage."""
-    return "\n".join(
-        [
-            "Here is an answer to a question, and a passage that may correct it.",
-            f"Passage: {passage}",
-            f"Answer so far: {answer}",
-            "Repeat the answer, or correct it if the passage says otherwise.",
-            f"Question: {question}",
-        ]
-    )
-
-
-def _tokens(chat: ChatModel, requests: Sequence[str]) -> int:
-    return sum(len(chat.encode(request)) for request in requests)
-
-
-def _check(passages: Sequence[str]) -> None:
-    if not passages:
-        raise ValueError("There is nothing to read: give at least one passage.")
 
 
 def late_interaction(
@@ -231,6 +141,91 @@ def rerank(
         )
     places = sorted(range(len(ids)), key=lambda place: -float(scores[place]))
     return [ids[place] for place in places]
+
+
+@dataclass(frozen=True)
+class CombinedAnswer:
+    """An answer from several parts of a text, and what it cost.
+
+    Attributes:
+        partial: The answer after each part: from this part alone with `map_reduce`,
+            from all parts so far with `refine`.
+    """
+
+    text: str
+    partial: tuple[str, ...]
+    tokens_read: int
+
+
+def map_reduce(
+    chat: ChatModel, question: str, passages: Sequence[str]
+) -> CombinedAnswer:
+    """Answer from each passage alone, then from the answers.
+
+    The passages are independent of each other and can be read at the same time; an
+    answer that needs two of them together is lost.
+
+    Args:
+        passages: The parts of the text, at least one.
+
+    Raises:
+        ValueError: If there is no passage.
+
+    Source: Chang et al., BooookScore, section 2 (hierarchical merging),
+        https://arxiv.org/abs/2310.00785
+    """
+    _check(passages)
+    requests = [grounded_prompt(question, [passage]) for passage in passages]
+    partial = chat.answers(requests)
+    requests.append(grounded_prompt(question, partial))
+    [text] = chat.answers(requests[-1:])
+    return CombinedAnswer(text, tuple(partial), _tokens(chat, requests))
+
+
+def refine(chat: ChatModel, question: str, passages: Sequence[str]) -> CombinedAnswer:
+    """Answer from the first passage, then improve the answer with each further one.
+
+    Args:
+        passages: The parts of the text in their order, at least one.
+
+    Raises:
+        ValueError: If there is no passage.
+
+    Source: Chang et al., BooookScore, section 2 (incremental updating),
+        https://arxiv.org/abs/2310.00785
+    """
+    _check(passages)
+    requests, partial = [], []
+    for passage in passages:
+        requests.append(
+            refining_prompt(question, passage, partial[-1])
+            if partial
+            else grounded_prompt(question, [passage])
+        )
+        partial += chat.answers(requests[-1:])
+    return CombinedAnswer(partial[-1], tuple(partial), _tokens(chat, requests))
+
+
+def refining_prompt(question: str, passage: str, answer: str) -> str:
+    """Return a request to improve an answer with one more passage."""
+    return "\n".join(
+        [
+            "Here is an answer to a question, and a passage that may correct it.",
+            f"Passage: {passage}",
+            f"Answer so far: {answer}",
+            "Repeat the answer, or correct it if the passage says otherwise.",
+            f"Question: {question}",
+        ]
+    )
+
+
+def _tokens(chat: ChatModel, requests: Sequence[str]) -> int:
+    return sum(len(chat.encode(request)) for request in requests)
+
+
+def _check(passages: Sequence[str]) -> None:
+    if not passages:
+        raise ValueError("There is nothing to read: give at least one passage.")
 
 
 def vote_of_sources(

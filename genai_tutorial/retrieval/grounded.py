@@ -1,17 +1,17 @@
 """Grounded answers: a chat model answers from numbered passages, or not at all."""
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genai_tutorial.alignment import answer_log_probs
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
+from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Message
 from genai_tutorial.transformer import DecoderLM
-
-from .bm25 import continuation_log_likelihoods
 
 ABSTENTION = "I do not know."
 """The text returned in place of an answer that no passage supports."""
@@ -172,30 +172,35 @@ def leave_one_out_attribution(
     return scores[0] - scores[1:]
 
 
-def citation_precision(
-    cited: Sequence[Set[int]], supporting: Sequence[Set[int]]
-) -> float:
-    """Return the share of all citations that support their answer; 0 if there are none.
+@torch.no_grad()
+def continuation_log_likelihoods(
+    model: DecoderLM,
+    prompts: Sequence[Sequence[int]],
+    continuations: Sequence[Sequence[int]],
+) -> Float[Tensor, "prompt"]:
+    """Return the log-probability of each continuation after its prompt: the sum over
+    its tokens, in nats. All are read in one batch.
 
-    Source: Liu, Zhang and Liang, Evaluating Verifiability in Generative Search Engines,
-        section 2.3, https://arxiv.org/abs/2304.09848
+    Args:
+        prompts: The tokens of each prompt, at least one.
+        continuations: The tokens of each continuation, at least one.
+
+    Raises:
+        ValueError: If there are no prompts, a prompt or continuation is empty, or their
+            numbers differ.
     """
-    right, total = _count(cited, supporting), sum(map(len, cited))
-    return right / total if total else 0.0
-
-
-def citation_recall(cited: Sequence[Set[int]], supporting: Sequence[Set[int]]) -> float:
-    """Return the share of all supporting passages that are cited; 0 if there are
-    none.
-    """
-    right, total = _count(cited, supporting), sum(map(len, supporting))
-    return right / total if total else 0.0
-
-
-def _count(cited: Sequence[Set[int]], supporting: Sequence[Set[int]]) -> int:
-    if len(cited) != len(supporting):
+    if not prompts or len(prompts) != len(continuations):
         raise ValueError(
-            "Each answer needs its citations and its supporting passages, got "
-            f"{len(cited)} and {len(supporting)}."
+            "Each of one or more prompts needs a continuation, got "
+            f"{len(prompts)} and {len(continuations)}."
         )
-    return sum(len(a & b) for a, b in zip(cited, supporting, strict=True))
+    if not (all(prompts) and all(continuations)):
+        raise ValueError("Prompts and continuations need at least one token each.")
+    rows = [[*a, *b] for a, b in zip(prompts, continuations, strict=True)]
+    ids = torch.full((len(rows), max(map(len, rows))), PADDING)
+    is_answer = torch.zeros_like(ids, dtype=torch.bool)
+    for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
+        ids[place, : len(row)] = torch.tensor(row)
+        is_answer[place, len(prompt) : len(row)] = True
+    device = model.token_embedding.weight.device
+    return answer_log_probs(model, ids.to(device), is_answer.to(device))

@@ -1,8 +1,9 @@
-"""The file of a store of passages: its tables, its checks, and atomic transactions."""
+"""A store of passages in one SQLite file: words, vectors, and both together."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .bm25 import SplitWords, words_and_codes
+from .bm25 import words_and_codes
 from .chunking import Hit, Passage
 from .fusion import reciprocal_rank_fusion
 from .vector_index import FlatIndex
 
-APPLICATION_ID = 0x50415353  # "PASS": marks the file as one of these
-FORMAT = 1
+_APPLICATION_ID = 0x50415353  # "PASS": marks the file as one of these
+_FORMAT = 1
 
 # Words are stored as this package splits them, between spaces, so that SQLite's own
 # token rule changes nothing but accents.
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {FORMAT};
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_FORMAT};
 CREATE TABLE settings (width INTEGER NOT NULL);
 CREATE TABLE passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -38,7 +39,11 @@ CREATE VIRTUAL TABLE words USING fts5 (
 """
 
 
-class StoreFile:
+_DEPTH = 50
+"""The number of passages that each method contributes to a fused search."""
+
+
+class _StoreFile:
     """An SQLite file with the tables of a store of passages."""
 
     def __init__(self, path: Path | str, width: int):
@@ -71,7 +76,9 @@ class StoreFile:
             try:
                 yield self._database
             except BaseException:
-                self._database.execute("ROLLBACK")
+                # A full disk, for one, has ended the transaction already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
 
@@ -101,7 +108,7 @@ class StoreFile:
         database.execute("PRAGMA busy_timeout = 10000")
         (kind,) = database.execute("PRAGMA application_id").fetchone()
         (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if tables and kind != APPLICATION_ID:
+        if tables and kind != _APPLICATION_ID:
             raise ValueError(
                 f"{self.path} is an SQLite file, but not a store of passages: give "
                 "another path."
@@ -113,14 +120,20 @@ class StoreFile:
             with self.transaction():
                 # Another process may have been faster.
                 if not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-                    for statement in SCHEMA.split(";\n"):
+                    for statement in _SCHEMA.split(";\n"):
                         database.execute(statement)
                     database.execute("INSERT INTO settings VALUES (?)", (width,))
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version != FORMAT:
+        if version != _FORMAT:
             raise ValueError(
                 f"{self.path} has the format {version}, and this version of the "
-                f"package reads {FORMAT}: build the store again."
+                f"package reads {_FORMAT}: build the store again."
+            )
+        if _definitions(database) != _expected_definitions():
+            # A view may compute for ever, and a trigger change what is stored.
+            raise ValueError(
+                f"{self.path} has other tables, views or triggers than a store of "
+                "passages: give another path, or build the store again."
             )
         (stored,) = database.execute("SELECT width FROM settings").fetchone()
         if stored != width:
@@ -128,6 +141,23 @@ class StoreFile:
                 f"{self.path} holds vectors of {stored} features, and width is "
                 f"{width}: encode with the model that the store was built with."
             )
+
+
+def _definitions(database: sqlite3.Connection) -> set[tuple]:
+    # SQLite adds a name of its own to the definition of a table for statistics.
+    return set(
+        database.execute(
+            "SELECT type, name, tbl_name, sql FROM sqlite_master "
+            "WHERE name NOT LIKE 'sqlite_stat%'"
+        )
+    )
+
+
+@cache
+def _expected_definitions() -> set[tuple]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.executescript(_SCHEMA)
+        return _definitions(database)
 
 
 def has_full_text_search() -> bool:
@@ -154,7 +184,6 @@ class PassageStore:
             is never written.
         width: The number of features of the vectors. For an existing file it must be
             the same again.
-        split: The token rule for words.
 
     Raises:
         ValueError: If the file is not such a store, is damaged, or has vectors of
@@ -174,16 +203,11 @@ class PassageStore:
     >>> store.close()
     """
 
-    def __init__(
-        self,
-        path: Path | str,
-        width: int,
-        split: SplitWords = words_and_codes,
-    ):
+    def __init__(self, path: Path | str, width: int):
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}.")
-        self.path, self.width, self.split = path, width, split
-        self._file = StoreFile(path, width)
+        self.path, self.width = path, width
+        self._file = _StoreFile(path, width)
         self._vectors: tuple[list[int], Tensor] | None = None
         self._changes = -1
 
@@ -216,7 +240,7 @@ class PassageStore:
                 numbers.append(added.lastrowid)
                 database.execute(
                     "INSERT INTO words (rowid, tokens) VALUES (?, ?)",
-                    (added.lastrowid, " ".join(self.split(passage.text))),
+                    (added.lastrowid, " ".join(words_and_codes(passage.text))),
                 )
         return numbers
 
@@ -263,7 +287,7 @@ class PassageStore:
         """
         _check_k(k)
         # Between quotation marks nothing is an operator.
-        quoted = [f'"{word}"' for word in self.split(query)]
+        quoted = [f'"{word}"' for word in words_and_codes(query)]
         if not quoted or (sources is not None and not sources):
             return []
         chosen, values = _among(sources)
@@ -315,7 +339,6 @@ class PassageStore:
         vector: Float[Tensor, "dim"],
         k: int,
         sources: Sequence[str] | None = None,
-        depth: int = 50,
     ) -> list[Hit]:
         """Find passages by words and by meaning, and fuse the two rankings by their
         reciprocal ranks.
@@ -323,10 +346,9 @@ class PassageStore:
         Args:
             k: The largest number of passages.
             sources: The sources to search; None for all.
-            depth: The number of passages that each of the two methods contributes.
         """
-        by_words = self.search_words(query, depth, sources)
-        by_meaning = self.search_vectors(vector, depth, sources)
+        by_words = self.search_words(query, _DEPTH, sources)
+        by_meaning = self.search_vectors(vector, _DEPTH, sources)
         passages = {hit.id: hit.passage for hit in (*by_words, *by_meaning)}
         fused = reciprocal_rank_fusion(
             [[hit.id for hit in by_words], [hit.id for hit in by_meaning]]

@@ -1,4 +1,6 @@
-"""Exact vector search: compare the query with every vector."""
+"""Vector search: every vector (flat), the nearest lists (inverted file), and codes of a
+few bytes (product quantization).
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +13,7 @@ from genai_tutorial.vae import k_means, random_codebook
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class Neighbours:
     """The vectors that an index found for each query, nearest first.
 
     Attributes:
@@ -48,7 +50,7 @@ class FlatIndex:
     def __post_init__(self):
         check_vectors(self.vectors)
 
-    def search(self, queries: Float[Tensor, "query dim"], k: int) -> SearchResult:
+    def search(self, queries: Float[Tensor, "query dim"], k: int) -> Neighbours:
         """Find the k nearest vectors of each query.
 
         Raises:
@@ -84,40 +86,6 @@ def recall_of_neighbours(
     """
     hits = (found[:, :, None] == exact[:, None, :]).any(dim=1)
     return hits.float().mean().item()
-
-
-def check_vectors(vectors: Float[Tensor, "n dim"]) -> None:
-    """Raise a ValueError if there are no vectors or one is not finite."""
-    if len(vectors) == 0:
-        raise ValueError("An index needs at least one vector, got none.")
-    if not vectors.isfinite().all():
-        raise ValueError("All vectors must be finite, but one has an infinity or nan.")
-
-
-def check_search(queries: Float[Tensor, "query dim"], dim: int, k: int) -> None:
-    """Raise a ValueError if queries do not fit an index."""
-    if queries.shape[1] != dim:
-        raise ValueError(
-            f"The index holds vectors of {dim} features, got queries with "
-            f"{queries.shape[1]}: encode both with the same model."
-        )
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}.")
-
-
-def pad_result(
-    ids: Int[Tensor, "query found"],
-    distances: Float[Tensor, "query found"],
-    compared: Int[Tensor, "query"],
-    k: int,
-) -> SearchResult:
-    """Fill up rows with fewer than k vectors."""
-    missing = (0, k - ids.shape[1])
-    return SearchResult(
-        torch.nn.functional.pad(ids, missing, value=-1),
-        torch.nn.functional.pad(distances, missing, value=float("inf")),
-        compared,
-    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +155,7 @@ class InvertedFileIndex:
 
     def search(
         self, queries: Float[Tensor, "query dim"], k: int, probes: int
-    ) -> SearchResult:
+    ) -> Neighbours:
         """Find the k nearest vectors among those in the nearest lists of each query.
 
         The comparisons with the centroids count as well.
@@ -220,7 +188,7 @@ class InvertedFileIndex:
             ids[row, : len(nearest.indices)] = members[nearest.indices]
             distances[row, : len(nearest.values)] = nearest.values
             compared[row] += len(members)
-        return SearchResult(ids, distances, compared)
+        return Neighbours(ids, distances, compared)
 
 
 @dataclass(frozen=True)
@@ -341,7 +309,7 @@ class QuantizedIndex:
 
     def search(
         self, queries: Float[Tensor, "query dim"], k: int, reranked: int = 0
-    ) -> SearchResult:
+    ) -> Neighbours:
         """Find the k nearest vectors by the codes, or by exact distance among the
         `reranked` nearest by the codes.
 
@@ -377,3 +345,37 @@ def _cut(vectors: Tensor, parts: int) -> Float[Tensor, "parts n features"]:
             f"{parts}."
         )
     return vectors.view(len(vectors), parts, -1).transpose(0, 1).contiguous()
+
+
+def check_vectors(vectors: Float[Tensor, "n dim"]) -> None:
+    """Raise a ValueError if there are no vectors or one is not finite."""
+    if len(vectors) == 0:
+        raise ValueError("An index needs at least one vector, got none.")
+    if not vectors.isfinite().all():
+        raise ValueError("All vectors must be finite, but one has an infinity or nan.")
+
+
+def check_search(queries: Float[Tensor, "query dim"], dim: int, k: int) -> None:
+    """Raise a ValueError if queries do not fit an index."""
+    if queries.shape[1] != dim:
+        raise ValueError(
+            f"The index holds vectors of {dim} features, got queries with "
+            f"{queries.shape[1]}: encode both with the same model."
+        )
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}.")
+
+
+def pad_result(
+    ids: Int[Tensor, "query found"],
+    distances: Float[Tensor, "query found"],
+    compared: Int[Tensor, "query"],
+    k: int,
+) -> Neighbours:
+    """Fill up rows with fewer than k vectors."""
+    missing = (0, k - ids.shape[1])
+    return Neighbours(
+        torch.nn.functional.pad(ids, missing, value=-1),
+        torch.nn.functional.pad(distances, missing, value=float("inf")),
+        compared,
+    )

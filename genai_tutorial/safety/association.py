@@ -3,7 +3,7 @@ Association Test (WEAT).
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -211,12 +211,6 @@ def counterfactual_sentence(text: str) -> str:
         return _in_case_of(match[0], other)
 
     return _WORD.sub(swap, text)
-
-
-def counterfactual_sentences(texts: Iterable[str]) -> list[str]:
-    """Return the counterfactual of each text that it changes; the others have none."""
-    pairs = ((text, counterfactual_sentence(text)) for text in texts)
-    return [swapped for text, swapped in pairs if swapped != text]
 
 
 def _precedes_noun(text: str, end: int) -> bool:

@@ -15,7 +15,6 @@ from typing import Literal, Protocol, runtime_checkable
 
 from genai_tutorial.interpretability import split_into_words
 from genai_tutorial.retrieval import split_sentences
-from genai_tutorial.runtime import require
 
 
 def counts_near(
@@ -88,9 +87,6 @@ def sentences_near(
     ]
 
 
-_KEYS = "cryptography.hazmat.primitives"
-
-
 @runtime_checkable
 class SignatureVerifier(Protocol):
     """The `SignatureVerifier` protocol: checks signatures of one signer."""
@@ -143,63 +139,6 @@ class HMACSigner:
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Return whether somebody with the key has signed the message."""
         return hmac.compare_digest(self.sign(message), signature)
-
-
-@dataclass(frozen=True)
-class Ed25519Verifier:
-    """Checks signatures with a public key, which everybody may have.
-
-    Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
-    """
-
-    public_key: bytes
-    algorithm: str = "Ed25519"
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Return whether the owner of the private key has signed the message."""
-        ed25519 = require(f"{_KEYS}.asymmetric.ed25519", "safety")
-        invalid = require("cryptography.exceptions", "safety").InvalidSignature
-        key = ed25519.Ed25519PublicKey.from_public_bytes(self.public_key)
-        try:
-            key.verify(signature, message)
-        except invalid:
-            return False
-        return True
-
-
-@dataclass(frozen=True)
-class Ed25519Signer:
-    """Signs with a private key; its `verifier` has only the public one.
-
-    Source: RFC 8032, https://www.rfc-editor.org/rfc/rfc8032
-    """
-
-    private_key: bytes
-    algorithm: str = "Ed25519"
-
-    def __post_init__(self):
-        if len(self.private_key) != 32:
-            raise ValueError(
-                f"A private key has 32 bytes, got {len(self.private_key)}."
-            )
-        self._key()
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message, 64 bytes."""
-        return self._key().sign(message)
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Return whether the signature is this signer's."""
-        return self.verifier.verify(message, signature)
-
-    @property
-    def verifier(self) -> Ed25519Verifier:
-        """The verifier, which may be published."""
-        return Ed25519Verifier(self._key().public_key().public_bytes_raw())
-
-    def _key(self):
-        ed25519 = require(f"{_KEYS}.asymmetric.ed25519", "safety")
-        return ed25519.Ed25519PrivateKey.from_private_bytes(self.private_key)
 
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import CodebookPattern, delay
-from genai_tutorial.audio.codebook_pattern import column_steps, undelay
+from genai_tutorial.audio.codebook_pattern import undelay
 
 PATTERNS = [
     CodebookPattern.parallel(4),
@@ -22,17 +22,6 @@ def test_undelay_undoes_delay_for_every_pattern(pattern):
     assert columns.shape == (3, 4, pattern.columns(7))
     assert (columns != -7).sum() == codes.numel()
     assert torch.equal(undelay(columns, pattern), codes)
-
-
-def test_delay_pattern_keeps_tokens_of_a_step_apart():
-    steps = column_steps(5, CodebookPattern.delayed(3))
-    for step in range(5):
-        assert (steps == step).nonzero()[:, 1].tolist() == [step, step + 1, step + 2]
-
-
-def test_flattened_pattern_has_one_token_per_column():
-    steps = column_steps(5, CodebookPattern.flattened(3))
-    assert ((steps >= 0).sum(dim=0) == 1).all()
 
 
 def test_undelay_leaves_out_incomplete_steps():

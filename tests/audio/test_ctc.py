@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import best_alignment, collapse, ctc_probability
-from genai_tutorial.audio.ctc import ctc_loss, greedy_decode
+from genai_tutorial.audio.ctc import ctc_loss
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,6 @@ def test_ctc_loss_refuses_utterances_shorter_than_their_transcript(
             torch.tensor([transcript]),
             torch.tensor([len(transcript)]),
         )
-
-
-def test_greedy_decode_ignores_the_padding():
-    logs = torch.eye(3)[[1, 1, 0, 2, 2]][None].log()
-    assert greedy_decode(logs, torch.tensor([5])) == [[1, 2]]
-    assert greedy_decode(logs, torch.tensor([3])) == [[1]]
 
 
 def test_best_alignment_reads_as_the_transcript_and_is_the_likeliest():

@@ -1,5 +1,6 @@
 """The book's retrieval equals bm25s, SQLite, FAISS, Qdrant and scikit-learn."""
 
+import math
 import sqlite3
 
 import numpy as np
@@ -16,10 +17,10 @@ from genai_tutorial.retrieval import (
     Passage,
     PassageStore,
     SmallWorldGraph,
+    bm25,
     recall_of_neighbours,
     words,
 )
-from genai_tutorial.retrieval.bm25 import floored_weight
 from genai_tutorial.tasks.assistant import ask_facts
 from genai_tutorial.tasks.assistant.questions import answer_sentence
 
@@ -60,14 +61,20 @@ def test_bm25_equals_bm25s(passages, asked, k1, b):
         assert np.abs(ours.scores(once).numpy() - expected).max() < 1e-5
 
 
-def test_bm25_equals_sqlite(passages, asked):
+def floored_weight(texts: int, containing: int) -> float:
+    """Return SQLite's inverse document frequency: the odds' logarithm, or 1e-6."""
+    return max(math.log((texts - containing + 0.5) / (containing + 0.5)), 1e-6)
+
+
+def test_bm25_equals_sqlite(passages, asked, monkeypatch):
+    monkeypatch.setattr(bm25, "lucene_weight", floored_weight)
     database = sqlite3.connect(":memory:")
     database.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens)")
     database.executemany(
         "INSERT INTO words (rowid, tokens) VALUES (?, ?)",
         [(number, " ".join(words(text))) for number, text in enumerate(passages)],
     )
-    ours = BM25Index(passages, k1=1.2, weight=floored_weight)
+    ours = BM25Index(passages, k1=1.2)
     for question in asked[::6]:
         query = " OR ".join(f'"{word}"' for word in words(question.text))
         rows = database.execute(

@@ -31,7 +31,7 @@ def words(requests):
 
 def test_map_reduce_asks_each_passage_alone_and_then_the_answers():
     chat = Parrot()
-    answer = map_reduce(chat, QUESTION, PASSAGES, max_new_tokens=5)
+    answer = map_reduce(chat, QUESTION, PASSAGES)
     alone = [grounded_prompt(QUESTION, [passage]) for passage in PASSAGES]
     last = grounded_prompt(QUESTION, ["answer 0", "answer 1", "answer 2"])
     assert chat.asked == [alone, [last]]
@@ -42,7 +42,7 @@ def test_map_reduce_asks_each_passage_alone_and_then_the_answers():
 
 def test_refine_carries_one_answer_from_passage_to_passage():
     chat = Parrot()
-    answer = refine(chat, QUESTION, PASSAGES, max_new_tokens=5)
+    answer = refine(chat, QUESTION, PASSAGES)
     asked = [
         grounded_prompt(QUESTION, PASSAGES[:1]),
         refining_prompt(QUESTION, PASSAGES[1], "answer 0"),

@@ -15,7 +15,6 @@ from genai_tutorial.retrieval import (
     vote_of_sources,
     written_citations,
 )
-from genai_tutorial.retrieval.grounded import citation_precision, citation_recall
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -149,16 +148,6 @@ def test_rerank_needs_one_score_each():
     assert rerank([4, 9], torch.tensor([0.1, 0.2])) == [9, 4]
     with pytest.raises(ValueError, match="got 2 passages and 1 scores"):
         rerank([4, 9], [0.1])
-
-
-def test_citation_scores_count_over_all_answers():
-    cited, supporting = [{1}, {1, 2}, set()], [{1}, {3}, {2}]
-    assert citation_precision(cited, supporting) == pytest.approx(1 / 3)
-    assert citation_recall(cited, supporting) == pytest.approx(1 / 3)
-    assert citation_precision([set()], [{1}]) == 0
-    assert citation_recall([{1}], [set()]) == 0
-    with pytest.raises(ValueError, match="got 1 and 0"):
-        citation_recall([{1}], [])
 
 
 def test_a_source_has_one_vote():

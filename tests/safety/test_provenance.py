@@ -12,15 +12,12 @@ from PIL import Image
 
 from genai_tutorial.safety import (
     HMACSigner,
-    SignatureVerifier,
     Signer,
     sign_image,
     strip_manifest,
     verify_image,
 )
 from genai_tutorial.safety.provenance import (
-    Ed25519Signer,
-    Ed25519Verifier,
     read_manifest,
 )
 
@@ -148,27 +145,3 @@ def test_provenance_rejects_wrong_arguments(png):
         verify_image(png[:-3], SIGNER)
     with pytest.raises(ValueError, match="holds only what JSON can"):
         sign_image(png, {"model": object()}, SIGNER)
-
-
-def test_ed25519_verifies_without_the_private_key(png):
-    pytest.importorskip("cryptography")
-    # RFC 8032, section 7.1, test 1: an empty message.
-    signer = Ed25519Signer(
-        bytes.fromhex(
-            "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
-        )
-    )
-    assert signer.verifier == Ed25519Verifier(
-        bytes.fromhex(
-            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-        )
-    )
-    assert signer.sign(b"").hex().startswith("e5564300c360ac729086e2cc806e828a")
-    signed = sign_image(png, ASSERTIONS, signer)
-    assert verify_image(signed, signer.verifier).valid
-    other = Ed25519Signer(bytes(32)).verifier
-    assert verify_image(signed, other).status == "wrong signature"
-    assert verify_image(signed, SIGNER).status == "wrong signature"
-    assert isinstance(other, SignatureVerifier)
-    with pytest.raises(ValueError, match="32 bytes, got 3"):
-        Ed25519Signer(b"abc")
