@@ -7,8 +7,6 @@ from itertools import product
 import numpy as np
 from jaxtyping import Float
 
-from genai_tutorial.runtime import require
-
 FLOPS_PER_TOKEN = 6
 """Training operations per parameter and token: two in the forward pass, four in the
 backward pass.
@@ -83,16 +81,13 @@ def fit_power_law(
         delta: The error at which the Huber loss becomes linear.
 
     Raises:
-        ImportError: If scipy is not installed.
         ValueError: If a number is not above 0, or there are no more runs than unknowns.
 
     Source: Hoffmann et al., Training Compute-Optimal Large Language Models, section 3.3
     and appendix D.2
     """
-    optimize, special = (
-        require("scipy.optimize", extra="text"),
-        require("scipy.special", extra="text"),
-    )
+    from scipy import optimize, special  # here, because they take a while to load
+
     (runs, count), unknowns = scales.shape, 1 + 2 * scales.shape[1]
     if not (scales > 0).all() or not (losses > 0).all() or delta <= 0:
         raise ValueError("scales, losses and delta must be above 0.")
