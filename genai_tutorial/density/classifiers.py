@@ -17,12 +17,10 @@ from .gaussian import (
     Density,
     DiagonalGaussian,
     FitDensity,
-    Gaussian,
     check_data,
     check_labels,
     check_weights,
     fit_diagonal_gaussian,
-    fit_gaussian,
 )
 
 
@@ -115,28 +113,6 @@ def fit_bayes_classifier(
     )
 
 
-def fit_linear_discriminant(
-    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, ridge: float = 0.0
-) -> BayesClassifier:
-    """Fit a Gaussian to each class, all with one shared covariance: linear discriminant
-    analysis.
-
-    Source: Bishop (2006), section 4.2.2.
-    """
-    x = check_data(x)
-    labels, classes = check_labels(labels, n=len(x))
-    prior = torch.bincount(labels, minlength=classes).double() / len(labels)
-    means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
-    # The deviations from the class means have the covariance that all classes share.
-    shared = fit_gaussian(x - means[labels], ridge=ridge).covariance
-    dim = x.shape[1]
-    return BayesClassifier(
-        prior,
-        tuple(Gaussian(mean, shared) for mean in means),
-        shared=dim * (dim + 1) // 2,
-    )
-
-
 @dataclass(frozen=True)
 class IndependentBernoulli:
     """Independent Bernoulli variables: pixels that are ink (1) or paper (0).
@@ -212,18 +188,6 @@ def fit_bernoulli_naive_bayes(
         x,
         labels,
         lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing),
-    )
-
-
-def fit_gaussian_naive_bayes(
-    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1e-9
-) -> BayesClassifier:
-    """Fit a Gaussian with independent coordinates to each class."""
-    ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
-    return fit_bayes_classifier(
-        x,
-        labels,
-        lambda rows, weights: fit_diagonal_gaussian(rows, weights, ridge=ridge),
     )
 
 

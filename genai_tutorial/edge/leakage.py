@@ -68,15 +68,6 @@ def row_norms(
     return update[table].norm(dim=1)
 
 
-def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
-    """Return the tokens that occur in a client's text before its last position.
-
-    Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative
-        Learning, https://arxiv.org/abs/1805.04049
-    """
-    return set(row_norms(update).nonzero()[:, 0].tolist())
-
-
 def ngram_rows_in(update: Mapping[str, Tensor]) -> NGramRows:
     """Return the rows of pairs and triples that a client's text uses, for each table of
     n-grams.

@@ -323,11 +323,6 @@ class SuffixArray:
         return start, bisect_right(self.order, text, lo=start, key=beginning)
 
 
-def longest_copied_run(text: str, corpus: str) -> CopiedRun:
-    """Return the longest stretch of a text that occurs in the corpus."""
-    return SuffixArray(corpus).longest_run(text)
-
-
 def _sorted_suffixes(corpus: str) -> np.ndarray:
     """Sort all suffixes by doubling: after each pass they are sorted by twice as many
     of their first characters.

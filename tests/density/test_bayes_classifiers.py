@@ -11,10 +11,6 @@ from genai_tutorial.density import (
     fit_ppca,
     fit_shared_gaussian_naive_bayes,
 )
-from genai_tutorial.density.classifiers import (
-    fit_gaussian_naive_bayes,
-    fit_linear_discriminant,
-)
 
 
 def three_classes(n=100, seed=0):
@@ -46,11 +42,9 @@ def test_probabilities_agree_with_bayes_rule_by_hand():
         lambda x, labels: fit_bayes_classifier(
             x, labels, lambda rows, weights: fit_ppca(rows, weights, latent=1)
         ),
-        fit_linear_discriminant,
-        fit_gaussian_naive_bayes,
         fit_shared_gaussian_naive_bayes,
     ],
-    ids=["qda", "ppca", "lda", "naive", "naive, shared variance"],
+    ids=["qda", "ppca", "naive, shared variance"],
 )
 def test_bayes_classifier_predicts_and_samples_its_classes(fit):
     """New points get the right class, and samples of a class lie around its mean."""
@@ -77,8 +71,8 @@ def test_bayes_classifier_log_prob_sums_over_classes():
     torch.testing.assert_close(classifier.log_prob(x), by_hand.log())
 
 
-def test_linear_discriminant_has_flat_decision_boundaries():
-    """With one covariance for all classes, the log odds are linear."""
+def test_shared_variances_have_flat_decision_boundaries():
+    """With the same variances for all classes, the log odds are linear."""
     # Along a straight line, the difference between two classes' scores must be straight
     # too: no second difference.
     x, labels = three_classes()
@@ -86,9 +80,8 @@ def test_linear_discriminant_has_flat_decision_boundaries():
         torch.linspace(-5, 5, 11).double()[:, None]
         * torch.tensor([[1.0, 0.7]]).double()
     )
-    for fit in (fit_linear_discriminant, fit_shared_gaussian_naive_bayes):
-        scores = fit(x, labels).log_joint(line)
-        assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
+    scores = fit_shared_gaussian_naive_bayes(x, labels).log_joint(line)
+    assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
     curved = fit_bayes_classifier(x, labels, fit_gaussian).log_joint(line)
     assert (curved[:, 0] - curved[:, 1]).diff(n=2).abs().max() > 1e-3
 
@@ -127,9 +120,7 @@ def test_bayes_classifier_parameter_count_counts_shared_parameters_once():
     assert fit_bayes_classifier(x, labels, fit_gaussian).parameter_count() == 2 + 3 * (
         2 + 3
     )
-    assert fit_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 4
     # The shared spread is one set of numbers, however many classes use it.
-    assert fit_linear_discriminant(x, labels).parameter_count() == 2 + 3 * 2 + 3
     assert fit_shared_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 2 + 2
     assert (
         fit_bernoulli_naive_bayes((x > 1).float(), labels).parameter_count()
@@ -139,13 +130,9 @@ def test_bayes_classifier_parameter_count_counts_shared_parameters_once():
 
 def test_fit_bayes_classifier_accepts_any_integer_labels():
     x, labels = three_classes()
-    for fit in (
-        fit_linear_discriminant,
-        fit_shared_gaussian_naive_bayes,
-        fit_gaussian_naive_bayes,
-    ):
-        expected = fit(x, labels).log_joint(x)
-        torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
+    fit = fit_shared_gaussian_naive_bayes
+    expected = fit(x, labels).log_joint(x)
+    torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
 
 
 def test_bayes_classifier_invalid_input_raises():
@@ -156,10 +143,10 @@ def test_bayes_classifier_invalid_input_raises():
     ):
         fit_bayes_classifier(x[labels != 1], labels[labels != 1], fit_gaussian)
     with pytest.raises(ValueError, match=r"at least 0 and 1, got \[0\]"):
-        fit_gaussian_naive_bayes(x, torch.zeros_like(labels))
+        fit_shared_gaussian_naive_bayes(x, torch.zeros_like(labels))
     with pytest.raises(ValueError, match="only 0 and 1, got other numbers"):
         fit_bernoulli_naive_bayes(x, labels)
     with pytest.raises(ValueError, match="smoothing must be above zero, got 0"):
         fit_bernoulli((x > 1).float(), smoothing=0.0)
     with pytest.raises(ValueError, match="a class from 0 to 2, got 3"):
-        fit_linear_discriminant(x, labels).sample(3, 1, torch.Generator())
+        fit_shared_gaussian_naive_bayes(x, labels).sample(3, 1, torch.Generator())

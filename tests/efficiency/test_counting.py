@@ -8,12 +8,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.efficiency import (
-    GPT2_SMALL,
-    GPT2_XL,
-    LLAMA_3_1_8B,
-    LLAMA_3_1_70B,
-    LLAMA_3_1_405B,
-    SMOLLM2_135M,
     GroupedAttention,
     ModelShape,
     count,
@@ -22,7 +16,13 @@ from genai_tutorial.efficiency.model_sizes import (
     DEEPSEEK_V3,
     GPT2_LARGE,
     GPT2_MEDIUM,
+    GPT2_SMALL,
+    GPT2_XL,
+    LLAMA_3_1_8B,
+    LLAMA_3_1_70B,
+    LLAMA_3_1_405B,
     MIXTRAL_8X7B,
+    SMOLLM2_135M,
     shape_of,
 )
 from genai_tutorial.transformer import (

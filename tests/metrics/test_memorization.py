@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.metrics import CopiedRun, SuffixArray
-from genai_tutorial.metrics.copying import longest_copied_run
 
 texts = st.text("ab\n", min_size=1, max_size=30)
 CORPUS = "the cat sat on the mat\nthe cat ran"
@@ -33,7 +32,7 @@ def test_longest_run_equals_trying_all(corpus, text):
         for end in range(start + 1, len(text) + 1)
         if text[start:end] in corpus
     ]
-    run = longest_copied_run(text, corpus)
+    run = SuffixArray(corpus).longest_run(text)
     longest = max((len(stretch) for _, stretch in stretches), default=0)
     assert len(run) == longest
     if longest:
