@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import load_mnist_split, random_affine
-from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.data import MNIST_SOURCE, load_mnist_split, random_affine
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNet,
@@ -86,7 +85,7 @@ class DigitDiffusionRecipe(Recipe):
     sampler_steps: int = 25
     guidance: float = 1.5
 
-    source = SOURCE
+    source = MNIST_SOURCE
     makes = "images"
     metric = "digit_as_ordered"
     in_words = DIGITS_IN_WORDS
@@ -301,7 +300,7 @@ class GANRecipe(Recipe):
 class DigitGANRecipe(GANRecipe):
     """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
-    source = SOURCE
+    source = MNIST_SOURCE
     makes = "images"
     options = GANOptions()
     metric = "digit_as_ordered"
