@@ -38,7 +38,7 @@ def films():
 @pytest.mark.parametrize("seed", range(2))
 def test_training_finds_the_buttons_without_seeing_them(films, seed):
     model = LatentActions(seed)
-    settings = LatentActionTraining(steps=300, common_steps=60)
+    settings = LatentActionTraining(steps=600, common_steps=60)
     train_latent_actions(model, films, settings, seed=seed, progress=False)
     windows = films.windows(films.unbroken_starts(2), 2)
     # a press against the edge does nothing, so that not all can be told
