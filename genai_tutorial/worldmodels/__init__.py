@@ -3,7 +3,6 @@
 from .actor_critic import (
     ActorCritic,
     Dreamer,
-    DreamHistory,
     Dreams,
     ReturnScale,
     actor_critic_loss,

@@ -6,7 +6,6 @@ predicted (REINFORCE with a baseline). Any world model can supply the dreams.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +18,8 @@ from .model import WorldModel, WorldModelConfig, draw
 
 Dreams = Callable[[Policy], Imagined]
 """Dreams a batch of episodes in which a policy chooses the actions."""
+
+ENTROPY_WEIGHT = 0.01
 
 
 class ActorCritic(nn.Module):
@@ -169,7 +170,6 @@ def actor_critic_loss(
     imagined: Imagined,
     returns: Float[Tensor, "step game"],
     scale: float,
-    entropy_weight: float | int = 0.01,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     r"""Return the loss of a batch of dreams, and the policy's mean entropy in nats.
 
@@ -177,14 +177,13 @@ def actor_critic_loss(
     - G_t)^2\right)$$
 
     divided by the number of steps. w is the probability that the dream has not ended
-    before the step; the advantage carries no gradient.
+    before the step; the advantage carries no gradient; η is 0.01.
 
     Args:
         agent: The actor and the critic.
         imagined: The dreams, with the actor's own actions.
         returns: Their λ-returns.
         scale: S, the range of the returns.
-        entropy_weight: η; the advantages beside it are divided by S.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, sections
         Actor Learning and Critic Learning, https://arxiv.org/abs/2301.04104
@@ -197,23 +196,10 @@ def actor_critic_loss(
     entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
     losses = (
         -chosen * advantages
-        - entropy_weight * entropies
+        - ENTROPY_WEIGHT * entropies
         + 0.5 * (values - returns).square()
     )
     return (imagined.weights * losses).mean(), entropies.mean()
-
-
-@dataclass(frozen=True)
-class DreamHistory:
-    """The dream rewards and the entropy at each update.
-
-    Attributes:
-        rewards: The mean sum of rewards per dream.
-        entropies: The policy's mean entropy, in nats.
-    """
-
-    rewards: list[float] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
 
 
 def learn_in_dreams(
@@ -222,8 +208,9 @@ def learn_in_dreams(
     updates: int,
     generator: torch.Generator | None = None,
     progress: bool = True,
-) -> DreamHistory:
-    """Train actor and critic on dreams only.
+) -> list[float]:
+    """Train actor and critic on dreams only; return the mean sum of rewards per dream
+    at each update.
 
     Args:
         agent: The actor and the critic; they are changed.
@@ -237,7 +224,7 @@ def learn_in_dreams(
     """
     optimizer = torch.optim.Adam(agent.parameters(), 2e-3, eps=1e-5)
     slow = EMA(agent, 0.95)  # its values are the targets
-    scale, history = ReturnScale(), DreamHistory()
+    scale, rewards = ReturnScale(), []
     for _ in training_loop(
         updates,
         optimizer,
@@ -252,17 +239,14 @@ def learn_in_dreams(
                 slow.model.values(imagined.features),
                 imagined.continues,
             )
-        loss, entropy = actor_critic_loss(
-            agent, imagined, returns, scale.update(returns)
-        )
+        loss, _ = actor_critic_loss(agent, imagined, returns, scale.update(returns))
         optimizer.zero_grad()
         loss.backward()
         clip_gradients(agent.parameters(), 10.0)
         optimizer.step()
         slow.update(agent)
-        history.rewards.append(imagined.total_reward)
-        history.entropies.append(float(entropy.detach()))
-    return history
+        rewards.append(imagined.total_reward)
+    return rewards
 
 
 class Dreamer(nn.Module):

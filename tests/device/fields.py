@@ -250,7 +250,7 @@ def trained_world(model, frames):
 def dreamt(model, state, agent, generator):
     policy = agent.sampling(generator)
     imagined = worldmodels.imagine(model, state, policy, 3, generator=generator)
-    history = worldmodels.learn_in_dreams(
+    rewards = worldmodels.learn_in_dreams(
         agent,
         lambda policy: worldmodels.imagine(
             model, state, policy, 3, generator=generator
@@ -259,7 +259,7 @@ def dreamt(model, state, agent, generator):
         generator=generator,
         progress=False,
     )
-    return imagined, vars(history), agent
+    return imagined, rewards, agent
 
 
 def planned(model, state, generator):
