@@ -1,5 +1,10 @@
 """Agents: a language model that calls tools in a loop, with files in a jail, code in
 the sandbox, budgets, consent, recovery, memory and plans.
+
+Read `tools`, `calls` and `policy`, then `loop`. `builtin` has ready-made tools, whose
+files stay in `jail`; `wrappers` makes tools ask, retry or fail, and `memory` outlives a
+task. `mcp` is the Model Context Protocol by hand, and `libraries` is the same agent
+with its official SDK and LangGraph.
 """
 
 from .builtin import (

@@ -1,5 +1,8 @@
 """Tasks for agents: sixty in six families with their judge, traces to learn from, files
 that attack, and thirty programs that try to leave the sandbox.
+
+Read `world`, which has the files, facts and tools, then `tasks` and `policies`, the
+set-ups that are compared. `escapes` has the programs.
 """
 
 from .policies import (
