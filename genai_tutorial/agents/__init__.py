@@ -16,6 +16,7 @@ from .builtin import (
     search_tool,
 )
 from .calls import (
+    CallError,
     ToolCall,
     call_pattern,
     copied_spans,
@@ -23,8 +24,8 @@ from .calls import (
     parse_call,
     write_call,
 )
-from .jail import FileJail
-from .libraries import sdk_server
+from .jail import FileJail, JailError
+from .libraries import call_with_sdk, langgraph_agent, run_langgraph, sdk_server
 from .loop import (
     COULD_NOT,
     Agent,
@@ -34,12 +35,14 @@ from .loop import (
     Plan,
     PlannedRun,
     Run,
+    chain_success,
     harmful_calls,
     plan_and_execute,
     show_run,
     unasked_calls,
 )
-from .mcp import serve_tools
+from .mcp import MCPClient, serve_tools
+from .memory import LongTermMemory, memory_tools, shortened
 from .policy import (
     Conversation,
     Grammar,
@@ -54,7 +57,7 @@ from .policy import (
     result_message,
     tool_scores,
 )
-from .tools import Tool, Toolbox, ToolError, ToolResult
+from .tools import Tool, Toolbox, ToolError, ToolResult, tool_schema
 from .wrappers import (
     Consent,
     allow_all,

@@ -10,6 +10,9 @@ from .cleaning import (
     filter_documents,
     held_out_grams,
     normalize,
+    reason_to_reject,
+    seen_share,
+    word_grams,
 )
 from .infilling import (
     INFILL_TOKENS,
@@ -23,8 +26,16 @@ from .infilling import (
     rearrange,
     restore,
 )
-from .minhash import Duplicates, MinHash, deduplicate
-from .order import PackedBatches
+from .minhash import (
+    Duplicates,
+    MinHash,
+    candidate_pairs,
+    candidate_probability,
+    deduplicate,
+    jaccard,
+    shingles,
+)
+from .order import DataMixture, PackedBatches, passes
 from .shards import (
     TokenShards,
     cut_rows,
