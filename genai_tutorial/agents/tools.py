@@ -179,6 +179,11 @@ def tool_schema(function: Callable) -> dict[str, Any]:
     """Return the JSON Schema of a function's arguments, from its type hints, its
     defaults and the section `Args:` of its docstring.
 
+    Raises:
+        ValueError: If a parameter has no type hint, or one other than `str`, `int`,
+            `float`, `bool`, a `list` of these or `Literal`; or if the function takes
+            any number of arguments.
+
     Source: JSON Schema, https://json-schema.org/draft/2020-12; the same form as in the
         Model Context Protocol's `inputSchema`
     """

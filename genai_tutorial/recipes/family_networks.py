@@ -1,6 +1,6 @@
 """The neural families of chapter 11: what they share, and the network and loss of each.
 
-Each model has about 300,000 weights that are needed to draw. All learn from the grey
+Each model needs about 300,000 parameters to draw. All learn from the grey
 levels of 4,000 digits as they are: no labels and no augmentation. Every recipe also
 defines how its images are drawn (`images`), and how many bits per pixel held-out images
 cost (`bits`).

@@ -3,7 +3,8 @@ verifier that reads these from the wave, without a network.
 
 A melody is a sequence of notes, each with a timbre, a pitch and a length: three
 parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
-its mode, and contains the third, which distinguishes major from minor.
+its mode, and contains the third, which distinguishes major from minor. The verifier
+reads a wave in three steps:
 
 1. The loudness dips between notes, so it rises at the onsets.
 2. A note is periodic, so the autocorrelation of its middle has a peak at one period,

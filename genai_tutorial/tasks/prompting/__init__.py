@@ -1,5 +1,8 @@
 """The prompting tasks: short questions, demonstrations from a separate pool, and a
 strict and a lenient judge.
+
+Read `task`, then `items`, the questions, and `answers`, which asks a model, searches
+for prompts and injects instructions.
 """
 
 from .answers import (

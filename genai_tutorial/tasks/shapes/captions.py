@@ -1,10 +1,12 @@
 """Captions of scenes: the sentences of a grammar so small that each can be parsed
 unambiguously.
 
-caption: object [place] | object relation object [and relation object] | object and
-object [and object] object: a/an [small/large] [colour] shape relation: above, below,
-left of, right of place: in the middle, at the top, at the bottom, on the left, on the
-right
+    caption:  object [place]
+              | object relation object [and relation object]
+              | object and object [and object]
+    object:   a/an [small/large] [colour] shape
+    relation: above, below, left of, right of
+    place:    in the middle, at the top, at the bottom, on the left, on the right
 """
 
 from collections.abc import Sequence
