@@ -36,7 +36,11 @@ class LongTermMemory:
     _vectors: list[Tensor] = field(default_factory=list, repr=False)
 
     def add(self, note: str) -> None:
-        """Keep a note."""
+        """Keep a note.
+
+        Raises:
+            ValueError: If it is empty.
+        """
         if not note.strip():
             raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())

@@ -24,7 +24,12 @@ class ToolError(Exception):
 
 @dataclass(frozen=True)
 class ToolResult:
-    """The result of a call; an error is a result, too."""
+    """The result of a call; an error is a result, too.
+
+    Attributes:
+        text: The result, or the error message.
+        is_error: Whether the tool failed.
+    """
 
     text: str
     is_error: bool = False

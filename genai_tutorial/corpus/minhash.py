@@ -129,9 +129,12 @@ def candidate_probability(similarity: float, bands: int, rows: int) -> float:
     band: 1 - (1 - s^r)^b, an S-shaped curve.
 
     Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2,
-        http://www.mmds.org
+    http://www.mmds.org
 
-    >>> [round(candidate_probability(s, 16, 8), 3) for s in (0.4, 0.6, 0.7, 0.8, 0.9)]
+    >>> [
+    ...     round(candidate_probability(s, bands=16, rows=8), 3)
+    ...     for s in (0.4, 0.6, 0.7, 0.8, 0.9)
+    ... ]
     [0.01, 0.237, 0.613, 0.947, 1.0]
     """
     return 1 - (1 - similarity**rows) ** bands

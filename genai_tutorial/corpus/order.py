@@ -57,7 +57,11 @@ class DataMixture:
         return {"taken": dict(self.taken)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
+        """Continue from where `state_dict` was called.
+
+        Raises:
+            ValueError: If the state belongs to other sources.
+        """
         if list(state["taken"]) != list(self.taken):
             raise ValueError(
                 f"The state is of the sources {list(state['taken'])}, and these are "

@@ -10,6 +10,7 @@ example `shakespeare`. `families` holds chapter 11's comparison, and `speech`,
 from .arithmetic_reasoner import ARITHMETIC_REASONER
 from .catalogue import card, load, names, recipe, sample_images, train, trained_folder
 from .digit_classifier import N_EVAL_IMAGES, measure_digits
+from .digit_models import SCHEDULE
 from .factbook import (
     FACTBOOK_BASE,
     Corpus,

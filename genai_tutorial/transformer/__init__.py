@@ -30,6 +30,7 @@ from .config import (
 from .context import (
     AttentionContext,
     AttentionPattern,
+    Cache,
     Visibility,
     alibi_bias,
     causal_mask,

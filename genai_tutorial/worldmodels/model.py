@@ -78,7 +78,13 @@ def categorical_kl(
 
 
 class CategoricalEncoder(nn.Module):
-    """Reads the probabilities of a frame's codes from its pixels."""
+    """Reads the probabilities of a frame's codes from its pixels.
+
+    Args:
+        frame: The shape of a frame.
+        hidden: The width of the hidden layer.
+        uniform: See `mix_uniform`.
+    """
 
     def __init__(
         self,

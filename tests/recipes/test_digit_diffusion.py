@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
+from genai_tutorial.recipes import SCHEDULE, recipe
 from genai_tutorial.recipes import digit_models as image_diffusion
-from genai_tutorial.recipes import recipe
-from genai_tutorial.recipes.digit_models import SCHEDULE, DigitOptions, draw_digits
+from genai_tutorial.recipes.digit_models import DigitOptions, draw_digits
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,

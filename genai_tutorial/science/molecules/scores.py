@@ -21,7 +21,15 @@ LOG_P_WINDOW = (1.0, 4.0)
 def valid_scores(
     samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
 ) -> Float[Tensor, "molecule"]:
-    """Return the scores of the valid strings, and 0 for the others."""
+    """Return the scores of the valid strings, and 0 for the others.
+
+    Args:
+        samples: SMILES strings.
+        score: Called once, with the canonical SMILES of the valid ones.
+
+    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
+    tensor([2., 0.])
+    """
     canonical = [canonical_smiles(smiles) for smiles in samples]
     valid = [smiles for smiles in canonical if smiles is not None]
     places = [place for place, smiles in enumerate(canonical) if smiles is not None]

@@ -13,7 +13,6 @@ from .answers import (
     expected_answers,
     find_failure,
     mutants,
-    mutation_score,
     solved,
 )
 from .code_model import CodeModel

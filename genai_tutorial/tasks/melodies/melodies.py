@@ -93,6 +93,9 @@ def held_out_captions() -> tuple[MelodyCaption, ...]:
 def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
     """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
     which stands for no caption.
+
+    >>> caption_tokens([MelodyCaption("sine", "slow", "low", "major"), None]).tolist()
+    [[1, 4, 7, 10], [0, 0, 0, 0]]
     """
     rows = [
         [0] * 4
@@ -109,7 +112,11 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
+
+    Args:
+        generator: Random generator of the melodies.
+    """
     return torch.stack([_melody(caption, generator) for caption in captions])
 
 

@@ -138,7 +138,11 @@ def shuffle_voices(
 
 
 def repeated_bars(cells: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece bar"]:
-    """Return for each bar after the first whether all voices repeat an earlier bar."""
+    """Return for each bar after the first whether all voices repeat an earlier bar.
+
+    >>> repeated_bars(torch.tensor([[[60, 62, 60, 62, 64, 65]]]), bar=2)
+    tensor([[ True, False]])
+    """
     bars = sounding(cells).unfold(-1, BAR, BAR).movedim(2, 1).flatten(2)
     equal = (bars[:, :, None] == bars[:, None]).all(dim=-1)
     return equal.tril(diagonal=-1).any(dim=-1)[:, 1:]
@@ -181,6 +185,9 @@ def choose_fewest_parallels(
 ) -> Int[Tensor, "piece voice step"]:
     """Return for each piece the version with the fewest parallel fifths and octaves:
     best-of-n sampling, with the rule as the judge.
+
+    Raises:
+        ValueError: If there are no versions.
     """
     if not tries:
         raise ValueError("There is no version to choose from: give at least one.")

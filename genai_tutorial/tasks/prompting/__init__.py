@@ -24,12 +24,9 @@ from .answers import (
 from .items import (
     ANIMAL_OR_FRUIT,
     ANTONYMS,
-    CAPITALS,
     COSMETIC_FORMATS,
     INVENTED_LABELS,
     JSON_FACTS,
-    LETTER_PATTERNS,
-    ONE_DIGIT_SUMS,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
     PROMPT_TASKS,
@@ -48,6 +45,5 @@ from .task import (
     encode_prompt,
     first_line,
     read_verdicts,
-    split_words,
     write_verdicts,
 )

@@ -328,7 +328,11 @@ class PromptTask:
         return Prompt(self.template, drawn, self.instruction, worked=worked)
 
     def verdicts(self, answers: Sequence[str]) -> list[Verdict]:
-        """Judge one answer per item."""
+        """Judge one answer per item.
+
+        Raises:
+            ValueError: If there are more or fewer answers than items.
+        """
         check_same_length(items=self.items, answers=answers)
         return [
             self.judge(answer, item)

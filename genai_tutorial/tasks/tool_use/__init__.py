@@ -5,7 +5,7 @@ Read `world`, which has the files, facts and tools, then `tasks` and `policies`,
 set-ups that are compared. `escapes` has the programs.
 """
 
-from .escapes import ESCAPED, ESCAPES, got_out, try_escapes
+from .escapes import ESCAPED, ESCAPES, Escape, got_out, try_escapes
 from .policies import (
     TRACES,
     agent_mask,
