@@ -127,13 +127,16 @@ def draw_all(
     )
     partial, done = settings.partial and Path(settings.partial), {}
     if partial and partial.exists():
-        kept = torch.load(partial, weights_only=False)
+        kept = torch.load(partial, weights_only=True)
         if kept["about"] != about:
             raise SystemExit(
                 f"{partial} belongs to another run, {kept['about']}; this one is "
                 f"{about}: give another file."
             )
-        done = kept["done"]
+        done = {
+            run: [Drawn(*one) for one in batches]
+            for run, batches in kept["done"].items()
+        }
     images = {(sampler, steps): images_of(steps, settings) for sampler, steps in runs}
     with progress_bar(
         total=sum(run[1] * images[run] for run in runs), label="sampling steps"
@@ -161,8 +164,13 @@ def draw_all(
                 )
                 bar.update(steps * len(start))
                 if partial:
+                    # As tuples, which can be read without running code of the file.
+                    plain = {
+                        run: [tuple(vars(one).values()) for one in rows]
+                        for run, rows in done.items()
+                    }
                     torch.save(
-                        {"about": about, "done": done}, partial.with_suffix(".new")
+                        {"about": about, "done": plain}, partial.with_suffix(".new")
                     )
                     partial.with_suffix(".new").replace(partial)
     return {

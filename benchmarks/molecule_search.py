@@ -12,7 +12,7 @@ from torch import Tensor
 from genai_tutorial.alignment import answer_log_probs, supervised_loss
 from genai_tutorial.science.molecules import (
     MoleculeModel,
-    Score,
+    MoleculeScore,
     Steered,
     SteeringStep,
     canonical_smiles,
@@ -223,7 +223,7 @@ class HillClimbSettings:
 
 
 def hill_climb(
-    prior: MoleculeModel, score: Score, settings: HillClimbSettings
+    prior: MoleculeModel, score: MoleculeScore, settings: HillClimbSettings
 ) -> Steered:
     """Train a copy of a model on its own best molecules, round after round.
 

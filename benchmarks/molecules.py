@@ -34,9 +34,9 @@ from genai_tutorial.recipes import load
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.molecules import (
     MoleculeModel,
+    MoleculeScore,
     NearDataScore,
     ProductScore,
-    Score,
     Steered,
     SteeringSettings,
     add_carbon,
@@ -149,7 +149,7 @@ def measure_log_p(seed: int, small: bool) -> dict:
 
 def measure_cures(seed: int, small: bool) -> dict:
     train, _ = load_molecule_split()
-    rewards: dict[str, tuple[Score, float]] = {
+    rewards: dict[str, tuple[MoleculeScore, float]] = {
         "smaller sigma": (log_p_score, SMALL_SIGMA),
         "times QED": (ProductScore((log_p_score, qed_score)), SIGMA),
         "window": (log_p_window, SIGMA),

@@ -51,7 +51,7 @@ from genai_tutorial.retrieval import (
     Chunk,
     FlatIndex,
     InvertedFileIndex,
-    Neighbours,
+    NearestVectors,
     ProductQuantizer,
     QuantizedIndex,
     SmallWorldGraph,
@@ -303,7 +303,7 @@ def measure_indices(vectors: Tensor, queries: Tensor, seed: int) -> dict:
     generator = torch.Generator().manual_seed(seed)
     rows, seconds = [], {}
 
-    def point(kind: str, setting: int, found: Neighbours) -> None:
+    def point(kind: str, setting: int, found: NearestVectors) -> None:
         rows.append(
             {
                 "index": kind,

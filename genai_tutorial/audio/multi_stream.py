@@ -111,10 +111,15 @@ class MultiStreamLM(nn.Module):
             context: Carries the cache; None for none.
 
         Raises:
-            ValueError: If the features or the prefix are not those of the config, or
-                the sequence does not fit into the context window.
+            ValueError: If the streams, the features or the prefix are not those of the
+                config, or the sequence does not fit into the context window.
         """
         config = self.config
+        if columns.shape[1] != config.streams:
+            raise ValueError(
+                f"The model has {config.streams} streams, got columns of "
+                f"{columns.shape[1]}."
+            )
         x = sum(
             embedding(columns[:, stream])
             for stream, embedding in enumerate(self.token_embeddings)

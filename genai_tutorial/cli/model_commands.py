@@ -218,14 +218,14 @@ def agent(
 
 
 Precision = StrEnum("Precision", ["fp32", "bf16", "int8", "int4"])
-ChatModel = StrEnum("ChatModel", ["smollm2", "base", "sft", "ppo"])
+ChatChoice = StrEnum("ChatModel", ["smollm2", "base", "sft", "ppo"])
 
 
 def chat(
     model: Annotated[
-        ChatModel,
+        ChatChoice,
         typer.Option(help="SmolLM2, or the book's own after a stage of training."),
-    ] = ChatModel.smollm2,
+    ] = ChatChoice.smollm2,
     documents: Annotated[
         Path | None,
         typer.Option(help="Answer from the .txt and .md files in this folder."),
@@ -281,7 +281,7 @@ def chat(
     - `genai-tutorial chat --system "You are a pirate." --temperature 0.7 --seed 7`
     - `genai-tutorial chat --model sft`
     """
-    is_own = model is not ChatModel.smollm2
+    is_own = model is not ChatChoice.smollm2
     is_varied = top_p is not None or system is not None
     for is_wrong, message in (
         (not math.isfinite(temperature), "--temperature must be a finite number"),

@@ -29,6 +29,7 @@ from .infilling import (
 from .minhash import (
     Duplicates,
     MinHash,
+    Pair,
     candidate_pairs,
     candidate_probability,
     deduplicate,

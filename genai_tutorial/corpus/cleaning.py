@@ -1,4 +1,6 @@
-"""Text normalization: a single representation for texts that look the same."""
+"""Cleaning documents: one representation for texts that look the same, rules of
+quality, and no passage of a held-out text.
+"""
 
 import re
 import unicodedata
@@ -101,15 +103,13 @@ def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None
     return next(_broken(text, rules or QualityRules()), None)
 
 
-def filter_documents(
-    texts: Iterable[str], rules: QualityRules | None = None
-) -> Filtered:
-    """Filter documents by quality rules.
+def filter_documents(texts: Iterable[str]) -> Filtered:
+    """Filter documents by the default `QualityRules`.
 
     >>> filter_documents(["Buy now!", "Buy soon!"])
     Filtered(kept=(), rejected={'too few words': 2})
     """
-    reasons = [reason_to_reject(text, rules) for text in texts]
+    reasons = [reason_to_reject(text) for text in texts]
     kept = tuple(place for place, reason in enumerate(reasons) if reason is None)
     return Filtered(
         kept, dict(Counter(reason for reason in reasons if reason is not None))

@@ -1,12 +1,13 @@
-"""Packing: documents of any length in rows of equal length, without padding.
+"""Packing and sharding: documents of any length, concatenated, in rows of equal length
+and in files that are read on access.
 
-The documents are concatenated, each followed by the end-of-document token, and the
-result is cut into rows. The document boundaries follow from the tokens, so they need
-not be stored.
+An end-of-document token follows each document, so the boundaries follow from the tokens
+and need not be stored.
 """
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -239,10 +240,12 @@ class TokenShards:
             )
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is damaged: write the shards again.") from error
         if not isinstance(index, dict) or index.get("format") != FORMAT:
             raise ValueError(f"{path} is not the index of token shards.")
+        if not _is_complete(index):
+            raise ValueError(f"{path} is damaged: write the shards again.")
         return index
 
     def _open(self, name: str, length: int) -> np.ndarray:
@@ -253,11 +256,9 @@ class TokenShards:
             )
         try:
             shard = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (
-            ValueError,
-            EOFError,
-            OSError,
-        ) as error:  # numpy compares the header with the file size
+        # NumPy compares the header with the file's size; a damaged header can raise
+        # nearly anything, since it is a piece of Python.
+        except Exception as error:
             raise ValueError(
                 f"{path} is damaged or cut short: write the shards again. ({error})"
             ) from error
@@ -269,6 +270,25 @@ class TokenShards:
                 f"{shard.dtype}: it is from another folder."
             )
         return shard
+
+
+def _is_complete(index: dict) -> bool:
+    vocab_size, end = index.get("vocab_size"), index.get("end_of_document")
+    shards = index.get("shards")
+    return (
+        type(vocab_size) is type(end) is int
+        and 0 <= end < vocab_size <= 1 << 32
+        and isinstance(shards, list)
+        and bool(shards)
+        and all(
+            isinstance(shard, dict)
+            and type(shard.get("length")) is int
+            and isinstance(shard.get("sha256"), str)
+            # a plain name, which can't lead out of the folder
+            and re.fullmatch(r"\d{5,}\.npy", str(shard.get("file")))
+            for shard in shards
+        )
+    )
 
 
 def _cut(

@@ -1,26 +1,15 @@
 """The book's data sets: one module per source, read from installed packages and never
 downloaded.
 
-Each loader is a function that returns tensors or strings. The constant `SOURCE` of its
-module gives the origin and the licence of the data; `SOURCES` lists all of them.
+Each loader is a function that returns tensors or strings. A constant
+such as `MNIST_SOURCE` gives the origin and the licence of the data; `SOURCES` lists
+all of them.
 """
 
-from . import (
-    chorales,
-    digits,
-    emoji,
-    espeak,
-    faces,
-    ligands,
-    mnist,
-    molecules,
-    peptides,
-    shakespeare,
-    wikipedia,
-)
 from .augmentation import random_affine
 from .bank import Sense, Sentence, load_bank_sentences
 from .chorales import (
+    CHORALES_SOURCE,
     HOLD,
     LONGEST_BAR,
     REST,
@@ -30,10 +19,10 @@ from .chorales import (
     load_chorales,
 )
 from .crystals import Compound, Crystal, load_compounds, load_crystals
-from .digits import load_digits
-from .emoji import NamedImages, load_emoji, load_emoji_split
+from .emoji import EMOJI_SOURCE, NamedImages, load_emoji, load_emoji_split
 from .espeak import (
     ACCENTS,
+    ESPEAK_SOURCE,
     SAMPLE_RATE,
     Phoneme,
     Segment,
@@ -42,9 +31,14 @@ from .espeak import (
     speak,
     speakers,
 )
-from .faces import load_faces
-from .factbook import countries
-from .factbook.countries import Country, load_factbook, load_histories, with_article
+from .faces import FACES_SOURCE, load_faces
+from .factbook.countries import (
+    FACTBOOK_SOURCE,
+    Country,
+    load_factbook,
+    load_histories,
+    with_article,
+)
 from .factbook.facts import (
     UNASKED_RELATIONS,
     Fact,
@@ -59,15 +53,22 @@ from .images import Images
 from .levels import LEVELS, dequantize, from_levels, requantize, to_levels
 from .ligands import (
     HEAVY_ELEMENTS,
+    LIGANDS_SOURCE,
     Ligand,
     graph_key,
     load_ligand_split,
     load_ligands,
 )
-from .mnist import load_mnist, load_mnist_split
-from .molecules import load_drug_likeness, load_molecule_split, load_molecules
+from .mnist import MNIST_SOURCE, load_mnist, load_mnist_split
+from .molecules import (
+    MOLECULES_SOURCE,
+    load_drug_likeness,
+    load_molecule_split,
+    load_molecules,
+)
 from .peptides import (
     AMINO_ACIDS,
+    PEPTIDES_SOURCE,
     Peptide,
     PeptideSplit,
     load_peptide_split,
@@ -76,12 +77,13 @@ from .peptides import (
     sequence_words,
 )
 from .python_code import LibraryFunction, load_functions
-from .shakespeare import Plays, load_shakespeare
+from .shakespeare import SHAKESPEARE_SOURCE, Plays, load_shakespeare
 from .source import Source
 from .wikipedia import (
     DUMP,
     HELD_OUT_TITLES,
     PRETRAINING_TITLES,
+    WIKIPEDIA_SOURCE,
     Articles,
     load_wikipedia,
     read_dump,
@@ -89,16 +91,15 @@ from .wikipedia import (
 from .wikitext import plain_text
 
 SOURCES: tuple[Source, ...] = (
-    digits.SOURCE,
-    mnist.SOURCE,
-    faces.SOURCE,
-    emoji.SOURCE,
-    shakespeare.SOURCE,
-    wikipedia.SOURCE,
-    countries.SOURCE,
-    espeak.SOURCE,
-    chorales.SOURCE,
-    ligands.SOURCE,
-    molecules.SOURCE,
-    peptides.SOURCE,
+    MNIST_SOURCE,
+    FACES_SOURCE,
+    EMOJI_SOURCE,
+    SHAKESPEARE_SOURCE,
+    WIKIPEDIA_SOURCE,
+    FACTBOOK_SOURCE,
+    ESPEAK_SOURCE,
+    CHORALES_SOURCE,
+    LIGANDS_SOURCE,
+    MOLECULES_SOURCE,
+    PEPTIDES_SOURCE,
 )

@@ -22,7 +22,7 @@ from genai_tutorial.runtime import cached, package_folder, require
 
 from .source import Source
 
-SOURCE = Source(
+CHORALES_SOURCE = Source(
     name="Chorales by Bach",
     loader="load_chorales",
     contents="331 chorales in four parts, about 35,000 eighth notes",
@@ -55,6 +55,8 @@ LONGEST_BAR = 12
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _PER_QUARTER = 4  # files are read in sixteenth notes, which keep every onset
 _NOTHING = -1
+_LARGEST = 10_000_000  # bytes of a score
+_LONGEST = 20_000  # sixteenths of a score
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,8 @@ class _Part:
             self.bars.append((round(start), position))
             position = (position + length) % full
         self.end = round(now)
+        if not 0 < self.end <= _LONGEST:
+            raise ValueError(f"A part must be 1 to {_LONGEST} sixteenths long.")
 
     def _add(self, element: ElementTree.Element, start: Fraction, end: Fraction):
         pitch = element.find("pitch")
@@ -228,12 +232,9 @@ def _build() -> dict[str, np.ndarray]:
     folder = package_folder("music21", extra="music") / "corpus"
     iterator = require("music21.corpus.chorales", extra="music").Iterator
     names = dict.fromkeys(iterator(returnType="filename"))
-    scores = {name.rpartition("/")[2]: _score(folder, name) for name in names}
-    chorales = [
-        read_musicxml(root, name)
-        for name, root in scores.items()
-        if root is not None and len(root.findall("part")) == len(VOICES)
-    ]
+    paths = [folder / f"{name}{end}" for name in names for end in (".xml", ".mxl")]
+    read = {path.stem: read_score(path) for path in paths if path.is_file()}
+    chorales = [chorale for chorale in read.values() if chorale is not None]
     return {
         "names": np.array([chorale.name for chorale in chorales]),
         "lengths": np.array([chorale.cells.shape[1] for chorale in chorales]),
@@ -247,17 +248,30 @@ def _build() -> dict[str, np.ndarray]:
     }
 
 
-def _score(folder: Path, name: str) -> ElementTree.Element | None:
-    """Return a score's root element; None if the file is in another format."""
-    packed, plain = folder / f"{name}.mxl", folder / f"{name}.xml"
-    if plain.is_file():
-        return ElementTree.parse(plain).getroot()
-    if not packed.is_file():
-        return None
-    with zipfile.ZipFile(packed) as archive:
+def read_score(path: Path) -> Chorale | None:
+    """Read a MusicXML file, packed or not; None if it hasn't four parts."""
+    try:
+        if path.suffix == ".xml":
+            root = ElementTree.parse(path).getroot()
+        else:
+            root = ElementTree.fromstring(_unpacked(path))
+        if len(root.findall("part")) != len(VOICES):
+            return None
+        return read_musicxml(root, path.stem)
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise ValueError(
+            f"{path} is damaged or no MusicXML ({error}): install music21 again."
+        ) from error
+
+
+def _unpacked(path: Path) -> bytes:
+    with zipfile.ZipFile(path) as archive:
         (inside,) = (
             member
-            for member in archive.namelist()
-            if member.endswith("xml") and not member.startswith("META-INF")
+            for member in archive.infolist()
+            if member.filename.endswith("xml")
+            and not member.filename.startswith("META-INF")
         )
-        return ElementTree.fromstring(archive.read(inside))
+        if inside.file_size > _LARGEST:
+            raise ValueError(f"it unpacks to {inside.file_size} bytes")
+        return archive.read(inside)

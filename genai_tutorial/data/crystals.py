@@ -8,8 +8,10 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -70,13 +72,14 @@ def load_compounds() -> tuple[Compound, ...]:
     >>> silver_oxide.formula, round(silver_oxide.energy, 3)
     ('Ag2O', -0.107)
     """
-    compounds = []
-    for row in _table(COMPOUNDS):
-        amounts = parse_formula(row["formula"])
-        energy = row["exp energy"] / sum(amounts.values())
-        if math.isfinite(energy):
-            compounds.append(Compound(row["formula"], amounts, energy))
-    return tuple(compounds)
+    compounds = _table(COMPOUNDS, _compound)
+    return tuple(one for one in compounds if math.isfinite(one.energy))
+
+
+def _compound(row: dict) -> Compound:
+    amounts = parse_formula(row["formula"])
+    energy = row["exp energy"] / sum(amounts.values())
+    return Compound(row["formula"], amounts, energy)
 
 
 def load_crystals(max_atoms: int = 20) -> tuple[Crystal, ...]:
@@ -91,20 +94,19 @@ def load_crystals(max_atoms: int = 20) -> tuple[Crystal, ...]:
     >>> cinnabar.symbols
     ('Hg', 'Hg', 'Hg', 'S', 'S', 'S')
     """
-    crystals = []
-    for row in _table(PROTOTYPES):
-        sites = row["snl"]["sites"]
-        if len(sites) <= max_atoms:
-            fractional = torch.tensor([site["abc"] for site in sites]) % 1
-            crystals.append(
-                Crystal(
-                    row["tags"]["aflow"],
-                    tuple(site["species"][0]["element"] for site in sites),
-                    torch.tensor(row["snl"]["lattice"]["matrix"]),
-                    torch.where(fractional < 1, fractional, 0.0),
-                )
-            )
-    return tuple(crystals)
+    crystals = _table(PROTOTYPES, _crystal)
+    return tuple(one for one in crystals if len(one.symbols) <= max_atoms)
+
+
+def _crystal(row: dict) -> Crystal:
+    sites = row["snl"]["sites"]
+    fractional = torch.tensor([site["abc"] for site in sites]) % 1
+    return Crystal(
+        row["tags"]["aflow"],
+        tuple(site["species"][0]["element"] for site in sites),
+        torch.tensor(row["snl"]["lattice"]["matrix"]),
+        torch.where(fractional < 1, fractional, 0.0),
+    )
 
 
 def parse_formula(formula: str) -> dict[str, float]:
@@ -128,18 +130,24 @@ def parse_formula(formula: str) -> dict[str, float]:
         else:
             last = levels.pop() if closed else Counter({symbol: 1.0})
             levels[-1].update(last)
-    if end != len(formula) or len(levels) > 1 or not levels[0]:
+    is_finite = all(map(math.isfinite, levels[0].values()))
+    if end != len(formula) or len(levels) > 1 or not levels[0] or not is_finite:
         raise ValueError(f"{formula!r} is not a formula such as 'Al2(SO4)3'.")
     return {element: float(amount) for element, amount in levels[0].items()}
 
 
-def _table(name: str) -> list[dict]:
+def _table(name: str, read: Callable[[dict], Any]) -> list:
     # The package is found without importing it: its dependencies are left out.
     spec = importlib.util.find_spec("pymatgen")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         if (path := Path(folder) / name).is_file():
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                return json.load(file)
+            try:
+                with gzip.open(path, "rt", encoding="utf-8") as file:
+                    return [read(row) for row in json.load(file)]
+            except Exception as error:  # a damaged file can raise nearly anything
+                raise ValueError(
+                    f"{path} is damaged ({error}): install pymatgen again."
+                ) from error
     raise ImportError(
         f"The tables of crystals come with pymatgen, which is not installed: run "
         f"{INSTALL} and try again",

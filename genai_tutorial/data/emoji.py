@@ -19,7 +19,7 @@ from genai_tutorial.runtime import cached, package_folder, require
 
 from .source import Source
 
-SOURCE = Source(
+EMOJI_SOURCE = Source(
     name="OpenMoji, 32×32",
     loader="load_emoji",
     contents=(

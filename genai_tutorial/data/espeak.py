@@ -82,7 +82,7 @@ def speakers() -> tuple[str, ...]:
     return tuple(sorted(path.name for path in variants.iterdir()))
 
 
-SOURCE = Source(
+ESPEAK_SOURCE = Source(
     name="Spoken captions",
     loader="speakers",
     contents=(

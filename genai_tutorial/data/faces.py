@@ -8,7 +8,7 @@ from genai_tutorial.runtime import require
 
 from .source import Source
 
-SOURCE = Source(
+FACES_SOURCE = Source(
     name="Faces, 25×25",
     loader="load_faces",
     contents="100 grey faces of 25×25 pixels, without names",

@@ -18,7 +18,7 @@ from genai_tutorial.runtime import cached, require
 
 from .source import Source
 
-SOURCE = Source(
+LIGANDS_SOURCE = Source(
     name="Small molecules in space",
     loader="load_ligands",
     contents=(

@@ -8,7 +8,7 @@ from genai_tutorial.runtime import cached, require
 from .images import Images
 from .source import Source
 
-SOURCE = Source(
+MNIST_SOURCE = Source(
     name="MNIST-5k",
     loader="load_mnist",
     contents=(

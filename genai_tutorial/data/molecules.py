@@ -16,7 +16,7 @@ from genai_tutorial.runtime import cached, require
 
 from .source import Source
 
-SOURCE = Source(
+MOLECULES_SOURCE = Source(
     name="Small molecules",
     loader="load_molecules",
     contents="14,450 different molecules of 5 to 40 heavy atoms, as SMILES",

@@ -18,7 +18,7 @@ from genai_tutorial.runtime import package_folder
 
 from .source import Source
 
-SOURCE = Source(
+PEPTIDES_SOURCE = Source(
     name="Antimicrobial peptides",
     loader="load_peptides",
     contents=(

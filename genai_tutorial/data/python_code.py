@@ -19,7 +19,7 @@ from genai_tutorial.runtime import cached
 
 from .source import Source
 
-SOURCE = Source(
+PYTHON_SOURCE = Source(
     name="Python's standard library",
     loader="load_functions",
     contents="documented functions of the standard library of the running Python",

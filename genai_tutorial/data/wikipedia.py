@@ -53,7 +53,7 @@ HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
 """The articles among them that no model is trained on."""
 
 
-SOURCE = Source(
+WIKIPEDIA_SOURCE = Source(
     name="Wikipedia",
     loader="load_wikipedia",
     contents=(
@@ -170,14 +170,20 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
     """Yield the title and the wikitext of each article in a MediaWiki dump, without
     redirects.
     """
-    with bz2.open(path) as file:
-        for _, page in ElementTree.iterparse(file):
-            if page.tag.endswith("}page"):
-                wiki = {"": page.tag[1:].partition("}")[0]}
-                if (
-                    page.findtext("ns", namespaces=wiki) == "0"
-                    and page.find("redirect", wiki) is None
-                ):
-                    title = page.findtext("title", namespaces=wiki) or ""
-                    yield title, page.findtext("revision/text", namespaces=wiki) or ""
-                page.clear()
+    try:
+        with bz2.open(path) as file:
+            for _, page in ElementTree.iterparse(file):
+                if page.tag.endswith("}page"):
+                    wiki = {"": page.tag[1:].partition("}")[0]}
+                    if (
+                        page.findtext("ns", namespaces=wiki) == "0"
+                        and page.find("redirect", wiki) is None
+                    ):
+                        text = page.findtext("revision/text", namespaces=wiki)
+                        yield page.findtext("title", "", wiki), text or ""
+                    page.clear()
+    except (OSError, EOFError, ValueError, SyntaxError) as error:
+        # ElementTree's ParseError is a SyntaxError.
+        raise ValueError(
+            f"{path} is damaged or no dump ({error}): install gensim again."
+        ) from error

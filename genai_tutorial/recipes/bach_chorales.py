@@ -13,8 +13,7 @@ from genai_tutorial.audio import (
     multi_stream_loss,
     stream_losses,
 )
-from genai_tutorial.data import load_chorale_split
-from genai_tutorial.data.chorales import SOURCE
+from genai_tutorial.data import CHORALES_SOURCE, load_chorale_split
 from genai_tutorial.tasks.music import (
     CODES,
     FEATURES,
@@ -61,7 +60,7 @@ class ChoraleRecipe(Recipe):
     config: MultiStreamConfig
     optimizer: OptimizerSettings
 
-    source = SOURCE
+    source = CHORALES_SOURCE
     makes = "sounds"
     rate = 16_000
     options = ChoraleOptions()

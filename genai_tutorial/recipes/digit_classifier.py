@@ -10,8 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.data import load_mnist_split, random_affine
-from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.data import MNIST_SOURCE, load_mnist_split, random_affine
 from genai_tutorial.metrics import (
     DigitClassifier,
     DigitClassifierConfig,
@@ -38,7 +37,7 @@ class DigitClassifierRecipe(Recipe):
     learning_rate: float
     weight_decay: float
 
-    source = SOURCE
+    source = MNIST_SOURCE
     metric = "held_out_accuracy"
     in_words = "{held_out_accuracy:.1%} of unseen digits read correctly"
 

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import load_mnist_split, random_affine
-from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.data import MNIST_SOURCE, load_mnist_split, random_affine
 from genai_tutorial.diffusion import (
     VELOCITY,
     UNet,
@@ -84,7 +83,7 @@ class DigitDiffusionRecipe(Recipe):
     label_dropout: float = 0.1
     augmentation_probability: float = 0.0
 
-    source = SOURCE
+    source = MNIST_SOURCE
     makes = "images"
     options = DigitOptions(steps=25, guidance=1.5)
     metric = "digit_as_ordered"
@@ -277,7 +276,7 @@ class GANRecipe(Recipe):
 class DigitGANRecipe(GANRecipe):
     """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
-    source = SOURCE
+    source = MNIST_SOURCE
     makes = "images"
     options = GANOptions()
     metric = "digit_as_ordered"

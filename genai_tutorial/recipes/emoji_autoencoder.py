@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.data import load_emoji_split
-from genai_tutorial.data.emoji import SOURCE
+from genai_tutorial.data import EMOJI_SOURCE, load_emoji_split
 from genai_tutorial.metrics import psnr
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
 from genai_tutorial.training import parallel
@@ -32,7 +31,7 @@ class ImageAutoencoderRecipe(Recipe):
     kl_weight: float
     scenes: int
 
-    source = SOURCE
+    source = EMOJI_SOURCE
     metric = "emoji_psnr_db"
     in_words = "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
 

@@ -19,13 +19,13 @@ from torch.optim import Optimizer
 
 from genai_tutorial.data import (
     LEVELS,
+    MNIST_SOURCE,
     dequantize,
     from_levels,
     load_mnist_split,
     requantize,
     to_levels,
 )
-from genai_tutorial.data.mnist import SOURCE
 from genai_tutorial.diffusion import (
     FLOW,
     VELOCITY,
@@ -104,7 +104,7 @@ class FamilyRecipe(Recipe):
 
     family: str
 
-    source = SOURCE
+    source = MNIST_SOURCE
     makes = "images"
 
     level_width = 1.0

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import Source, emoji, load_emoji_split
+from genai_tutorial.data import EMOJI_SOURCE, Source, load_emoji_split
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
@@ -173,7 +173,7 @@ class Emoji:
 
     measured: int = 200
 
-    source = emoji.SOURCE
+    source = EMOJI_SOURCE
     context_length = 10
     example = "fire engine"
     metric = "recalled"

@@ -19,12 +19,12 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.data import (
     HEAVY_ELEMENTS,
+    LIGANDS_SOURCE,
+    MOLECULES_SOURCE,
     graph_key,
-    ligands,
     load_drug_likeness,
     load_ligand_split,
     load_molecule_split,
-    molecules,
 )
 from genai_tutorial.science.molecules import (
     QED_LABELS,
@@ -92,7 +92,7 @@ class MoleculeRecipe(DecoderRecipe):
 
     label_dropout: float
 
-    source = molecules.SOURCE
+    source = MOLECULES_SOURCE
     options = MoleculeOptions()
     metric = "held_out_nats_per_molecule"
     in_words = (
@@ -238,7 +238,7 @@ class Molecules3DRecipe(TextRecipe):
     config: EquivariantConfig
     optimizer: OptimizerSettings
 
-    source = ligands.SOURCE
+    source = LIGANDS_SOURCE
     options = StructureOptions()
     metric = "sampled.sound"
     in_words = (

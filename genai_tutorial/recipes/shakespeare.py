@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.data import load_shakespeare
-from genai_tutorial.data.shakespeare import SOURCE
+from genai_tutorial.data import SHAKESPEARE_SOURCE, load_shakespeare
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
@@ -31,7 +30,7 @@ scored at the end.
 class LanguageRecipe(DecoderRecipe):
     """A recipe for a decoder trained on Shakespeare's plays."""
 
-    source = SOURCE
+    source = SHAKESPEARE_SOURCE
     options = TextOptions(prompt="\n", temperature=0.8, tokens=500)
     metric = "held_out_nats_per_character"
     in_words = "{held_out_nats_per_character:.3f} nats per character on unseen plays"

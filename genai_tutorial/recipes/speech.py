@@ -18,8 +18,7 @@ from genai_tutorial.audio import (
     recognition_loss,
     synthesis_loss,
 )
-from genai_tutorial.data import Utterance, Voice, speak
-from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.data import ESPEAK_SOURCE, Utterance, Voice, speak
 from genai_tutorial.metrics import word_error_rate, word_errors
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.tasks.speech import (
@@ -55,7 +54,7 @@ class SpokenCaptionsRecipe(Recipe):
     non_speech: int
     data_seed: int = 0
 
-    source = SOURCE
+    source = ESPEAK_SOURCE
     metric = "mean_errors"
     in_words = (
         "a word error rate of {word_error_rate:.1%} for unseen sentences by unseen "
@@ -190,7 +189,7 @@ class CaptionVoiceRecipe(Recipe):
     sentences: int
     speakers: tuple[str, ...]
 
-    source = SOURCE
+    source = ESPEAK_SOURCE
     makes = "sounds"
     rate = 16_000
     options = SpokenOptions()

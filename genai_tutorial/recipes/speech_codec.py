@@ -15,7 +15,7 @@ from genai_tutorial.audio import (
     log_mel_distance,
     wave_codec_loss,
 )
-from genai_tutorial.data.espeak import SOURCE
+from genai_tutorial.data import ESPEAK_SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
 from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
 
@@ -36,7 +36,7 @@ class SpeechCodecRecipe(Recipe):
     kernel_lr: float
     vector_lr: float
 
-    source = SOURCE
+    source = ESPEAK_SOURCE
     metric = "log_mel_distance"
     in_words = (
         "a log-mel distance of {log_mel_distance:.2f} nats at {bits:.0f} bits per "

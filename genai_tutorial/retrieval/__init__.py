@@ -44,7 +44,7 @@ from .store import PassageStore, has_full_text_search
 from .vector_index import (
     FlatIndex,
     InvertedFileIndex,
-    Neighbours,
+    NearestVectors,
     ProductQuantizer,
     QuantizedIndex,
     recall_of_neighbours,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genai_tutorial.runtime import progress_bar
 
-from .vector_index import Neighbours, check_search, check_vectors, pad_result
+from .vector_index import NearestVectors, check_search, check_vectors, pad_result
 
 Near = list[tuple[float, int]]
 """Squared distances with the numbers of the vectors, nearest first."""
@@ -79,7 +79,7 @@ class SmallWorldGraph:
     @torch.no_grad()
     def search(
         self, queries: Float[Tensor, "query dim"], k: int, width: int
-    ) -> Neighbours:
+    ) -> NearestVectors:
         """Find about the k nearest vectors of each query.
 
         Args:

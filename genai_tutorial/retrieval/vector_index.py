@@ -13,7 +13,7 @@ from genai_tutorial.vae import k_means, random_codebook
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NearestVectors:
     """The vectors that an index found for each query, nearest first.
 
     Attributes:
@@ -50,7 +50,7 @@ class FlatIndex:
     def __post_init__(self):
         check_vectors(self.vectors)
 
-    def search(self, queries: Float[Tensor, "query dim"], k: int) -> Neighbours:
+    def search(self, queries: Float[Tensor, "query dim"], k: int) -> NearestVectors:
         """Find the k nearest vectors of each query.
 
         Raises:
@@ -155,7 +155,7 @@ class InvertedFileIndex:
 
     def search(
         self, queries: Float[Tensor, "query dim"], k: int, probes: int
-    ) -> Neighbours:
+    ) -> NearestVectors:
         """Find the k nearest vectors among those in the nearest lists of each query.
 
         The comparisons with the centroids count as well.
@@ -188,7 +188,7 @@ class InvertedFileIndex:
             ids[row, : len(nearest.indices)] = members[nearest.indices]
             distances[row, : len(nearest.values)] = nearest.values
             compared[row] += len(members)
-        return Neighbours(ids, distances, compared)
+        return NearestVectors(ids, distances, compared)
 
 
 @dataclass(frozen=True)
@@ -309,7 +309,7 @@ class QuantizedIndex:
 
     def search(
         self, queries: Float[Tensor, "query dim"], k: int, reranked: int = 0
-    ) -> Neighbours:
+    ) -> NearestVectors:
         """Find the k nearest vectors by the codes, or by exact distance among the
         `reranked` nearest by the codes.
 
@@ -371,10 +371,10 @@ def pad_result(
     distances: Float[Tensor, "query found"],
     compared: Int[Tensor, "query"],
     k: int,
-) -> Neighbours:
+) -> NearestVectors:
     """Fill up rows with fewer than k vectors."""
     missing = (0, k - ids.shape[1])
-    return Neighbours(
+    return NearestVectors(
         torch.nn.functional.pad(ids, missing, value=-1),
         torch.nn.functional.pad(distances, missing, value=float("inf")),
         compared,

@@ -174,7 +174,9 @@ def _read(path: Path, key: str) -> dict[str, np.ndarray] | None:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             # reading every byte also checks every checksum
             arrays = {field: file[field] for field in file.files}
-        if arrays.pop(_LABEL).tolist() == [key, *arrays]:
+        # NumPy returns the bytes of a member that does not begin like an array.
+        is_whole = all(isinstance(array, np.ndarray) for array in arrays.values())
+        if is_whole and arrays.pop(_LABEL).tolist() == [key, *arrays]:
             return arrays
         problem = "it was written by something else"
     # A damaged zip file can raise nearly any exception, and the remedy is always the

@@ -16,7 +16,7 @@ from torch.nn import functional
 from genai_tutorial.generation import generate
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
-Encode = Callable[[str], Sequence[int]]
+ToTokens = Callable[[str], Sequence[int]]
 """A function that turns text into tokens, such as a tokenizer's `encode`."""
 
 
@@ -127,7 +127,7 @@ def insert_canaries(text: str, canaries: Sequence[Canary], seed: int) -> str:
 
 @torch.no_grad()
 def secret_log_probs(
-    model: DecoderLM, canary: Canary, encode: Encode
+    model: DecoderLM, canary: Canary, encode: ToTokens
 ) -> Float[Tensor, "secret"]:
     """Return the model's log-probability of every secret of the canary's length, in
     numerical order.
@@ -147,7 +147,7 @@ def secret_log_probs(
     return log_probs
 
 
-def exposure(model: DecoderLM, canary: Canary, encode: Encode) -> Exposure:
+def exposure(model: DecoderLM, canary: Canary, encode: ToTokens) -> Exposure:
     """Return the rank of a canary's secret among all secrets of its length.
 
     Args:
@@ -165,7 +165,7 @@ def exposure(model: DecoderLM, canary: Canary, encode: Encode) -> Exposure:
     return Exposure(likelier + 1, len(log_probs))
 
 
-def extracted(model: DecoderLM, canary: Canary, encode: Encode) -> bool:
+def extracted(model: DecoderLM, canary: Canary, encode: ToTokens) -> bool:
     """Return whether the model recites the secret: whether greedy decoding after the
     prefix writes exactly this.
     """
@@ -177,7 +177,7 @@ def extracted(model: DecoderLM, canary: Canary, encode: Encode) -> bool:
     return written[0, prompt.shape[1] :].tolist() == secret
 
 
-def _digit_tokens(encode: Encode) -> list[int]:
+def _digit_tokens(encode: ToTokens) -> list[int]:
     tokens = [list(encode(digit)) for digit in "0123456789"]
     if wrong := [row for row in tokens if len(row) != 1]:
         raise ValueError(

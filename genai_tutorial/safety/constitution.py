@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genai_tutorial.alignment import PreferencePair
 
-Encode = Callable[[Sequence[str]], Float[Tensor, "text width"]]
+ToVectors = Callable[[Sequence[str]], Float[Tensor, "text width"]]
 """A function from texts to vectors of length one, such as `SentenceVectors.encode`."""
 
 
@@ -39,7 +39,7 @@ class Principle:
 
 
 def critic_scores(
-    encode: Encode, principle: Principle, texts: Sequence[str]
+    encode: ToVectors, principle: Principle, texts: Sequence[str]
 ) -> Float[Tensor, "text"]:
     """Return for each text its cosine with the principle minus that with its opposite;
     a principle alone is `encode(texts) @ encode([text]).T`.
@@ -115,7 +115,7 @@ def critique_and_revise(
 
 
 def ai_comparisons(
-    encode: Encode,
+    encode: ToVectors,
     declines: Principle,
     prompts: Sequence[str],
     answers: Sequence[tuple[str, str]],

@@ -1,5 +1,5 @@
-"""The text behind an association: how often words occur near two groups of words, and
-in which sentences.
+"""Where something comes from: the sentences behind an association of words, and an
+image's signed manifest.
 """
 
 import hashlib
@@ -192,7 +192,6 @@ def sign_image(
     png: bytes,
     assertions: Mapping[str, object],
     signer: Signer,
-    generator: str = "genai_tutorial",
 ) -> bytes:
     """Return a PNG file with a manifest; one that it had is replaced.
 
@@ -200,14 +199,13 @@ def sign_image(
         assertions: Statements by label, such as `{"c2pa.actions": [{"action":
             "c2pa.created"}]}`; anything that JSON can hold.
         signer: Signs the claim.
-        generator: The program that makes the claim.
 
     Raises:
         ValueError: If it is not a PNG file, or an assertion doesn't fit into JSON.
     """
     plain = strip_manifest(png)
     claim = {
-        "claim_generator": generator,
+        "claim_generator": "genai_tutorial",
         "assertions": {name: _hash(_canonical(v)) for name, v in assertions.items()},
         "image": hashlib.sha256(plain).hexdigest(),
     }
@@ -230,15 +228,20 @@ def read_manifest(png: bytes) -> Manifest | None:
     found = [data for kind, data, _ in _chunks(png) if kind == _CHUNK]
     if not found:
         return None
+    if len(found) > 1:
+        raise ValueError(f"A file may have one manifest, this one has {len(found)}.")
     try:
         stored = json.loads(found[0])
         _canonical(stored)
         signature = stored["signature"]
+        value = bytes.fromhex(signature["value"])
+        if signature["value"] != value.hex():
+            raise ValueError("the signature must be in small hexadecimal digits")
         return Manifest(
             dict(stored["assertions"]),
             dict(stored["claim"]),
             str(signature["algorithm"]),
-            bytes.fromhex(signature["value"]),
+            value,
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"The manifest can't be read: {error!r}.") from error

@@ -153,6 +153,8 @@ def test_multi_stream_model_rejects_wrong_inputs():
     model = make_model(features=(4,))
     with pytest.raises(ValueError, match="needs 1 features of each column, got 0"):
         model(random_codes(1, 3, 6))
+    with pytest.raises(ValueError, match="has 3 streams, got columns of 4"):
+        model(random_codes(1, 4, 2))
     with pytest.raises(ValueError, match="no prefix"):
         make_model()(random_codes(1, 3, 6), None, torch.tensor([[1]]))
     with pytest.raises(ValueError, match="window is 40 columns, got 41"):

@@ -1,6 +1,7 @@
 """Token shards: reading any range of tokens, and errors for damaged files."""
 
 import json
+import random
 
 import numpy as np
 import pytest
@@ -110,6 +111,45 @@ def test_open_rejects_foreign_shards(tmp_path):
     (tmp_path / "index.json").write_text("{")
     with pytest.raises(ValueError, match=r"index\.json is damaged"):
         TokenShards(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("vocab_size", None),
+        ("vocab_size", "300"),
+        ("vocab_size", 0),
+        ("end_of_document", 300),
+        ("end_of_document", 1.5),
+        ("shards", []),
+        ("shards", {}),
+        ("shards", [3]),
+        ("shards", [{}]),
+        ("shards", [{"file": "../a.npy", "length": 10, "sha256": ""}]),
+    ],
+)
+def test_open_rejects_an_index_with_wrong_entries(tmp_path, name, value):
+    _write(tmp_path)
+    path = tmp_path / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(ValueError, match=r"index\.json is damaged"):
+        TokenShards(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["index.json", "00001.npy"])
+def test_open_names_the_damaged_file_or_reads(tmp_path, file):
+    _write(tmp_path)
+    whole, generator, messages = (tmp_path / file).read_bytes(), random.Random(0), []
+    for _ in range(60):
+        damaged = bytearray(whole)
+        damaged[generator.randrange(min(128, len(whole)))] = generator.randrange(256)
+        (tmp_path / file).write_bytes(damaged)
+        try:
+            TokenShards(tmp_path)
+        except (ValueError, FileNotFoundError) as error:
+            messages.append(str(error))
+    assert len(messages) > 20
+    assert all(str(tmp_path) in message for message in messages)
 
 
 def test_open_never_unpickles(tmp_path):

@@ -1,12 +1,15 @@
 """The chorales: the grid, the split, and that our reader agrees with music21."""
 
+import io
+import random
+import zipfile
 from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from genai_tutorial.data import HOLD, REST, load_chorale_split, load_chorales
-from genai_tutorial.data.chorales import read_musicxml
+from genai_tutorial.data.chorales import read_musicxml, read_score
 
 
 def score(*parts: str) -> ElementTree.Element:
@@ -118,3 +121,51 @@ def test_musicxml_reader_agrees_with_music21(chorales):
             if place == int(place):
                 beat = int(chorale.beats[int(place)])
                 assert beat == int(2 * (each.beat - 1)), (chorale.name, each.offset)
+
+
+def packed(text: bytes, name: str = "score.xml") -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, text)
+    return file.getvalue()
+
+
+def test_a_score_is_read_packed_or_not(tmp_path):
+    text = ElementTree.tostring(score(*[note("C", 4, 6)] * 4))
+    (tmp_path / "one.xml").write_bytes(text)
+    (tmp_path / "two.mxl").write_bytes(packed(text))
+    one, two = (read_score(tmp_path / name) for name in ("one.xml", "two.mxl"))
+    assert torch.equal(one.cells, two.cells)
+    (tmp_path / "one.xml").write_bytes(ElementTree.tostring(score(note("C", 4, 6))))
+    assert read_score(tmp_path / "one.xml") is None
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [note("H", 4, 6), note("C", 4, 10**9), note("C", 4, "?"), note("C", 4, "1/0"), ""],
+)
+def test_a_score_with_wrong_notes_is_named(tmp_path, bar):
+    path = tmp_path / "wrong.xml"
+    path.write_bytes(ElementTree.tostring(score(*[bar] * 4)))
+    with pytest.raises(ValueError, match=r"wrong\.xml is damaged or no MusicXML"):
+        read_score(path)
+
+
+def test_a_damaged_score_is_named_or_read(tmp_path):
+    whole = ElementTree.tostring(score(*[note("C", 4, 6)] * 4))
+    generator = random.Random(0)
+    for name, content in (("a.xml", whole), ("a.mxl", packed(whole))):
+        path, messages = tmp_path / name, []
+        for _ in range(40):
+            damaged = bytearray(content)
+            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+            path.write_bytes(damaged[: generator.choice([None, None, -20])])
+            try:
+                read_score(path)
+            except ValueError as error:
+                messages.append(str(error))
+        assert len(messages) > 10
+        assert all(str(path) in message for message in messages)
+    path.write_bytes(packed(b" " * 10_000_001))
+    with pytest.raises(ValueError, match="unpacks to 10000001 bytes"):
+        read_score(path)

@@ -1,6 +1,8 @@
 """Compounds and crystals, read from tables inside pymatgen without its code."""
 
+import gzip
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.data import load_compounds, load_crystals
-from genai_tutorial.data.crystals import _table, parse_formula
+from genai_tutorial.data.crystals import _compound, _table, parse_formula
 
 
 @pytest.mark.parametrize(
@@ -27,7 +29,9 @@ def test_parse_formula_counts_atoms(formula, amounts):
     assert parse_formula(formula) == pytest.approx(amounts)
 
 
-@pytest.mark.parametrize("text", ["", "hello", "Na)", "(NaCl", "2Na", "Na-Cl", "()"])
+@pytest.mark.parametrize(
+    "text", ["", "hello", "Na)", "(NaCl", "2Na", "Na-Cl", "()", "Al" + "9" * 400]
+)
 def test_parse_formula_rejects_what_is_no_formula(text):
     with pytest.raises(ValueError, match="is not a formula"):
         parse_formula(text)
@@ -76,4 +80,23 @@ def test_crystals_name_the_line_to_install(monkeypatch):
     with pytest.raises(
         ImportError, match="pip install --no-deps pymatgen and try again"
     ):
-        _table("any.json.gz")
+        _table("any.json.gz", dict)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        gzip.compress(b"[{}]"),
+        gzip.compress(b"{"),
+        gzip.compress(b"3"),
+        gzip.compress(b'[{"formula": "Al2O3", "exp energy": -3}]')[:-5],
+    ],
+)
+def test_a_damaged_table_is_named(monkeypatch, tmp_path, content):
+    (tmp_path / "table.json.gz").write_bytes(content)
+    found = SimpleNamespace(submodule_search_locations=[tmp_path])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    with pytest.raises(ValueError, match=r"table\.json\.gz is damaged"):
+        _table("table.json.gz", _compound)

@@ -59,7 +59,9 @@ def test_factbook_source_states_measured_sizes():
     texts = [text for one in COUNTRIES for text in one.entries.values()]
     assert len(texts) == pytest.approx(75_600, rel=0.01)
     assert sum(map(len, texts)) == pytest.approx(4.8e6, rel=0.01)
-    assert "75,600 short texts, 4.8 million characters" in module.SOURCE.contents
+    assert (
+        "75,600 short texts, 4.8 million characters" in module.FACTBOOK_SOURCE.contents
+    )
 
 
 @pytest.mark.parametrize(

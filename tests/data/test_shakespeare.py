@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.data import load_shakespeare
-from genai_tutorial.data.shakespeare import ALPHABET, HELD_OUT, plain_text
+from genai_tutorial.data.shakespeare import ALPHABET, HELD_OUT, strip_markdown
 from genai_tutorial.runtime import package_folder
 
 PLAYS = load_shakespeare()
@@ -138,7 +138,7 @@ def letters(text: str) -> str:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_play_text_keeps_all_letters_and_no_markup(file):
     markdown = file.read_text(encoding="utf-8")
-    text = plain_text(markdown)
+    text = strip_markdown(markdown)
     assert set(text) <= set(ALPHABET)
     body = (
         re.sub(r"\A# .*\n", "", markdown)

@@ -48,6 +48,16 @@ def test_wikipedia_excludes_redirects_and_lists():
     assert [title for title in titles if title not in left_out] == list(ARTICLES.titles)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", bz2.compress(b"<a><page>"), bz2.compress(b"<a/>")[:-3]],
+)
+def test_a_damaged_dump_is_named(tmp_path, content):
+    (tmp_path / "dump.bz2").write_bytes(content)
+    with pytest.raises(ValueError, match=r"dump\.bz2 is damaged or no dump"):
+        list(read_dump(tmp_path / "dump.bz2"))
+
+
 def test_pretraining_articles_are_on_list():
     chosen = load_wikipedia(PRETRAINING_TITLES)
     assert set(chosen.titles) == set(PRETRAINING_TITLES)

@@ -1,16 +1,18 @@
 """Packed models: the same bytes every time, and the weights that they stand for."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
-from genai_tutorial.edge import PackedModel, pack_model
-from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.edge import PackedModel, pack_model, pack_tokenizer
+from genai_tutorial.tokenization import CharacterTokenizer, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.decoders import mixtral
 
 ALPHABET = CharacterTokenizer("abcdefgh")
+PACKED_BPE = pack_tokenizer(train_bpe("to be or not " * 9, 264))
 SIZES = {"context_length": 16, "width": 32, "layers": 2, "heads": 4}
 FAST = DecoderConfig.fast(
     8, **SIZES, convolution_size=1, pair_features=8, triple_features=8
@@ -104,3 +106,32 @@ def test_damaged_content_raises_a_value_error():
     missing = content.replace(b'"final_norm.weight"', b'"final_norm.weighs"')
     with pytest.raises(ValueError, match="damaged"):
         PackedModel("a", missing).unpack()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"config": []},
+        {"config": None},
+        {"config": asdict(LLAMA) | {"attention": []}},
+        {"config": asdict(LLAMA) | {"layers": 10**9}},
+        {"config": asdict(LLAMA) | {"vocab_size": 10**12}},
+        {"tensors": None},
+        {"tensors": {"final_norm.weight": {"shape": [1e400], "values": 0}}},
+        {"tensors": {"final_norm.weight": {"shape": [32], "values": -5}}},
+        {"tensors": {"final_norm.weight": {"shape": [32], "values": 2**70}}},
+        {"tokenizer": None},
+        {"tokenizer": {"characters": 5}},
+        {"tokenizer": PACKED_BPE | {"special_tokens": []}},
+        {"tokenizer": PACKED_BPE | {"first_merge": 10**12}},
+        {"tokenizer": PACKED_BPE | {"byte_ids": ["a"]}},
+    ],
+)
+def test_damaged_header_raises_a_value_error_that_names_the_model(damage):
+    packed = pack_model("small", random_model(LLAMA), ALPHABET)
+    text = json.dumps(packed.header | damage).encode()
+    text += b" " * (-len(text) % 4)
+    start = 4 + int.from_bytes(packed.content[:4], "little")
+    content = len(text).to_bytes(4, "little") + text + packed.content[start:]
+    with pytest.raises(ValueError, match="'small' is damaged"):
+        PackedModel("small", content).unpack()

@@ -13,7 +13,7 @@ from torch import nn
 
 from genai_tutorial import recipes
 from genai_tutorial.cli import main
-from genai_tutorial.data.mnist import SOURCE
+from genai_tutorial.data import MNIST_SOURCE
 from genai_tutorial.recipes import (
     Images,
     Recipe,
@@ -63,7 +63,7 @@ class PainterRecipe(Recipe):
     colours: int = 0
     dies_after: int | None = None
 
-    source: ClassVar = SOURCE
+    source: ClassVar = MNIST_SOURCE
     makes: ClassVar = "images"
     options: ClassVar = PainterOptions()
     metric: ClassVar = "weights"
@@ -207,7 +207,7 @@ def test_recipe_card_has_the_metrics_of_the_rounded_weights(use_recipes, tmp_pat
     assert about["command"] == "genai-tutorial train painter --steps 4"
     assert about["parameters"] == 3 * 24
     assert about["colours"] == "none"
-    assert about["data"]["attribution"] == SOURCE.attribution
+    assert about["data"]["attribution"] == MNIST_SOURCE.attribution
 
 
 @dataclass(frozen=True, kw_only=True)

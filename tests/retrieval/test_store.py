@@ -1,3 +1,4 @@
+import contextlib
 import os
 import signal
 import sqlite3
@@ -110,7 +111,8 @@ def test_store_adds_all_or_none(library, monkeypatch):
             raise KeyboardInterrupt
         return text.split()
 
-    monkeypatch.setattr(library, "split", fail_at_second)
+    words = "genai_tutorial.retrieval.store.words_and_codes"
+    monkeypatch.setattr(words, fail_at_second)
     with pytest.raises(KeyboardInterrupt):
         library.add(FACTS, torch.eye(3))
     assert len(library) == 3
@@ -211,3 +213,30 @@ def test_store_needs_full_text_search(monkeypatch, path):
     monkeypatch.setattr(search, lambda: False)
     with pytest.raises(RuntimeError, match="without full-text search"):
         PassageStore(path, width=3)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TRIGGER evil AFTER INSERT ON passages BEGIN "
+        "UPDATE passages SET text = 'EVIL'; END",
+        "DROP TABLE passages; CREATE VIEW passages AS WITH RECURSIVE n(id) AS "
+        "(SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n",
+        "DROP INDEX by_source",
+    ],
+)
+def test_a_file_with_another_schema_is_refused(tmp_path, statement):
+    path = tmp_path / "store.db"
+    PassageStore(path, width=2).close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(statement)
+    with pytest.raises(ValueError, match="other tables, views or triggers"):
+        PassageStore(path, width=2)
+
+
+def test_a_full_disk_is_named(tmp_path):
+    with PassageStore(tmp_path / "store.db", width=2) as store:
+        store._file.rows("PRAGMA max_page_count = 20")
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            store.add([Passage("word " * 100_000, "a book")], torch.zeros(1, 2))
+        assert len(store) == 0

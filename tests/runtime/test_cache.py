@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import platformdirs
@@ -90,6 +91,18 @@ def test_cached_rebuilds_a_foreign_file(folder, caplog):
     count_builds()
     path = only_file(folder)
     np.savez(path, images=ARRAYS["images"] + 1, names=ARRAYS["names"])
+    assert count_builds() == 1
+    assert "is not usable" in caplog.text
+
+
+def test_cached_rebuilds_a_file_with_an_empty_member(folder, caplog):
+    count_builds()
+    path = only_file(folder)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, b"" if name == "images.npy" else content)
     assert count_builds() == 1
     assert "is not usable" in caplog.text
 

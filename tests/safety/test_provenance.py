@@ -17,9 +17,7 @@ from genai_tutorial.safety import (
     strip_manifest,
     verify_image,
 )
-from genai_tutorial.safety.provenance import (
-    read_manifest,
-)
+from genai_tutorial.safety.provenance import read_manifest
 
 SIGNER = HMACSigner(b"sixteen secret b")
 ASSERTIONS = {"c2pa.actions": [{"action": "c2pa.created"}], "model": "mnist-diffusion"}
@@ -121,6 +119,23 @@ def test_unreadable_manifest_is_malformed(png, data):
     chunk = b"caBX" + data
     whole = len(data).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     assert verify_image(png[:33] + whole + png[33:], SIGNER).status == "malformed"
+
+
+def test_a_file_with_two_manifests_is_malformed(png):
+    signed = sign_image(png, ASSERTIONS, SIGNER)
+    other = sign_image(png, {"model": "a camera"}, HMACSigner(b"another key, 24 bytes"))
+    chunk = other[33 : 33 + len(other) - len(png)]
+    place = signed.index(b"IDAT") - 4
+    two = signed[:place] + chunk + signed[place:]
+    assert verify_image(two, SIGNER).status == "malformed"
+
+
+def test_a_signature_has_one_spelling(png):
+    def shout(manifest):
+        manifest["signature"]["value"] = manifest["signature"]["value"].upper()
+
+    signed = sign_image(png, ASSERTIONS, SIGNER)
+    assert verify_image(with_manifest(signed, shout), SIGNER).status == "malformed"
 
 
 def test_signing_twice_keeps_one_manifest(png):

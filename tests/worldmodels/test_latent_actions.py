@@ -37,8 +37,8 @@ def films():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_training_finds_the_buttons_without_seeing_them(films, seed):
-    model = LatentActions(actions=3, channels=8, seed=seed)
-    settings = LatentActionTraining(steps=300, common_steps=60, temperature=3.0)
+    model = LatentActions(seed)
+    settings = LatentActionTraining(steps=600, common_steps=60)
     train_latent_actions(model, films, settings, seed=seed, progress=False)
     windows = films.windows(films.unbroken_starts(2), 2)
     # a press against the edge does nothing, so that not all can be told
@@ -51,14 +51,14 @@ def test_training_does_not_look_at_the_actions(films):
     blind = replace(films, actions=torch.zeros_like(films.actions))
     weights = []
     for recording in (films, blind):
-        model = LatentActions(channels=4)
+        model = LatentActions()
         train_latent_actions(model, recording, settings, progress=False)
         weights.append(model.differences[-1].weight)
     assert torch.equal(*weights)
 
 
 def test_common_steps_leave_the_differences_as_they_are(films):
-    model = LatentActions(channels=4)
+    model = LatentActions()
     before = model.differences[-1].weight.clone()
     settings = LatentActionTraining(steps=4, common_steps=3)
     train_latent_actions(model, films, settings, progress=False)
@@ -67,7 +67,7 @@ def test_common_steps_leave_the_differences_as_they_are(films):
 
 
 def test_model_predicts_differences_on_top_of_what_is_common():
-    model, frames = LatentActions(channels=4), torch.rand(2, 3, 5, 8)
+    model, frames = LatentActions(), torch.rand(2, 3, 5, 8)
     with torch.no_grad():
         model.differences[-1].weight.zero_()
     common = model.without_actions(*frames)
@@ -102,9 +102,9 @@ def test_loss_at_high_temperature_divides_every_frame_equally():
 
 
 def test_temperature_falls_from_the_start_to_one():
-    settings = LatentActionTraining(steps=100, common_steps=20, temperature=8.0)
+    settings = LatentActionTraining(steps=100, common_steps=20)
     at = [settings.temperature_at(step) for step in range(100)]
-    assert at[0] == at[20] == 8.0
+    assert at[0] == at[20] == 4.0
     assert at[68:] == [1.0] * 32
     assert at[20:68] == sorted(at[20:68], reverse=True)
 
@@ -125,7 +125,6 @@ def test_best_renaming_of_one_action_for_everything_is_its_most_frequent_button(
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: LatentActions(actions=1), "at least two actions"),
         (lambda: LatentActionTraining(steps=5, common_steps=5), "to below 5, got 5"),
         (lambda: latent_action_loss(torch.zeros(1, 2), 0), "above 0, got 0"),
         (

@@ -14,7 +14,7 @@ from genai_tutorial.runtime import package_folder
 
 from ..source import Source
 
-SOURCE = Source(
+FACTBOOK_SOURCE = Source(
     name="The World Factbook",
     loader="load_factbook",
     contents=(

@@ -22,15 +22,15 @@ from .model import (
 )
 from .properties import canonical_smiles, log_p, qed
 from .scores import (
+    MoleculeScore,
     NearDataScore,
     ProductScore,
-    Score,
     log_p_score,
     log_p_window,
     qed_score,
 )
 from .smiles import (
-    Failure,
+    SmilesFailure,
     SmilesTokenizer,
     count_failures,
     draw_molecules,

@@ -1,5 +1,5 @@
-"""Fingerprints: which small neighbourhoods of atoms a molecule has, and how many two
-molecules share.
+"""Molecules by RDKit: canonical SMILES, properties, and fingerprints, which list the
+small neighbourhoods of atoms that a molecule has.
 """
 
 import pickle
@@ -17,54 +17,15 @@ from torch import Tensor
 
 from genai_tutorial.runtime import require
 
+EXTRA = "science"
+
+LONGEST_SMILES = 5_000
+
 RADIUS = 2
 """The number of bonds from an atom to the edge of its neighbourhood."""
 
 BITS = 1024
 """The length of a fingerprint, into which neighbourhoods are hashed."""
-
-
-def fingerprint_counts(
-    molecules: Sequence[str], bits: int = BITS
-) -> Float[Tensor, "molecule bit"]:
-    """Return how often each neighbourhood of atoms occurs in each molecule.
-
-    Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
-        https://doi.org/10.1021/ci100050t
-    """
-    counts = [
-        _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))
-        for smiles in molecules
-    ]
-    if not counts:
-        return torch.zeros(0, bits)
-    return torch.stack([torch.from_numpy(row.astype("float32")) for row in counts])
-
-
-def tanimoto_similarities(
-    molecules: Sequence[str], reference: Sequence[str]
-) -> Float[Tensor, "molecule reference"]:
-    """Return the Tanimoto similarity of each pair: the number of neighbourhoods that
-    both have, as a share of those that at least one has.
-    """
-    bulk = require("rdkit.DataStructs", EXTRA).BulkTanimotoSimilarity
-    others = [_fingerprint(smiles) for smiles in reference]
-    rows = [bulk(_fingerprint(smiles), others) for smiles in molecules]
-    return torch.tensor(rows, dtype=torch.float32).reshape(len(molecules), len(others))
-
-
-@lru_cache(maxsize=20_000)
-def _fingerprint(smiles: str) -> Any:
-    return _generator(BITS).GetFingerprint(parse_smiles(smiles))
-
-
-@cache
-def _generator(bits: int) -> Any:
-    generators = require("rdkit.Chem.rdFingerprintGenerator", EXTRA)
-    return generators.GetMorganGenerator(radius=RADIUS, fpSize=bits)
-
-
-EXTRA = "science"
 
 
 def canonical_smiles(smiles: str) -> str | None:
@@ -73,6 +34,7 @@ def canonical_smiles(smiles: str) -> str | None:
     Raises:
         ImportError: If RDKit is not installed; the message gives the command to install
             it.
+        ValueError: If the string has more than 5,000 characters.
 
     >>> canonical_smiles("OCC"), canonical_smiles("C1CC")  # an open ring
     ('CCO', None)
@@ -151,10 +113,55 @@ def parse_smiles(smiles: str) -> Any:
 def _parsed(smiles: str) -> Any:
     if not smiles:  # RDKit reads an empty string as a molecule without atoms
         return None
+    if len(smiles) > LONGEST_SMILES:  # RDKit's time grows with the square
+        raise ValueError(
+            f"A SMILES string may have {LONGEST_SMILES:,} characters, got "
+            f"{len(smiles):,}."
+        )
     chem = require("rdkit.Chem", EXTRA)
     # RDKit reports each string that it cannot read; BlockLogs keeps that quiet.
     with require("rdkit.rdBase", EXTRA).BlockLogs():
         return chem.MolFromSmiles(smiles)
+
+
+def fingerprint_counts(
+    molecules: Sequence[str], bits: int = BITS
+) -> Float[Tensor, "molecule bit"]:
+    """Return how often each neighbourhood of atoms occurs in each molecule.
+
+    Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
+        https://doi.org/10.1021/ci100050t
+    """
+    counts = [
+        _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))
+        for smiles in molecules
+    ]
+    if not counts:
+        return torch.zeros(0, bits)
+    return torch.stack([torch.from_numpy(row.astype("float32")) for row in counts])
+
+
+def tanimoto_similarities(
+    molecules: Sequence[str], reference: Sequence[str]
+) -> Float[Tensor, "molecule reference"]:
+    """Return the Tanimoto similarity of each pair: the number of neighbourhoods that
+    both have, as a share of those that at least one has.
+    """
+    bulk = require("rdkit.DataStructs", EXTRA).BulkTanimotoSimilarity
+    others = [_fingerprint(smiles) for smiles in reference]
+    rows = [bulk(_fingerprint(smiles), others) for smiles in molecules]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(molecules), len(others))
+
+
+@lru_cache(maxsize=20_000)
+def _fingerprint(smiles: str) -> Any:
+    return _generator(BITS).GetFingerprint(parse_smiles(smiles))
+
+
+@cache
+def _generator(bits: int) -> Any:
+    generators = require("rdkit.Chem.rdFingerprintGenerator", EXTRA)
+    return generators.GetMorganGenerator(radius=RADIUS, fpSize=bits)
 
 
 class _NumbersOnly(pickle.Unpickler):

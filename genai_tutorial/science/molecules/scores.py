@@ -11,7 +11,7 @@ from torch import Tensor
 from .metrics import nearest_similarities
 from .properties import canonical_smiles, log_p, qed
 
-Score = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
+MoleculeScore = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
 """A function that scores SMILES strings; an invalid string scores 0."""
 
 LOG_P_WINDOW = (1.0, 4.0)
@@ -69,7 +69,7 @@ def log_p_window(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
 class ProductScore:
     """The product of several scores: high only where all of them are."""
 
-    scores: tuple[Score, ...]
+    scores: tuple[MoleculeScore, ...]
 
     def __call__(self, samples: Sequence[str]) -> Float[Tensor, "molecule"]:
         """Return the product of the scores of each string."""
@@ -90,7 +90,7 @@ class NearDataScore:
             is 0.
     """
 
-    score: Score
+    score: MoleculeScore
     reference: tuple[str, ...]
     similarity: float | int = 0.4
 

@@ -197,17 +197,17 @@ def draw_molecules(
     return Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")
 
 
-Failure = Literal["valid", "grammar", "aromaticity", "valence"]
+SmilesFailure = Literal["valid", "grammar", "aromaticity", "valence"]
 """The outcome of the checks: `grammar` for a ring or a bracket left open, `aromaticity`
 for a ring of small letters without an arrangement of double bonds, `valence` for an
 atom with too many bonds.
 """
 
-FAILURES: tuple[Failure, ...] = ("valid", "grammar", "aromaticity", "valence")
+FAILURES: tuple[SmilesFailure, ...] = ("valid", "grammar", "aromaticity", "valence")
 """All outcomes, in the order of the checks."""
 
 
-def smiles_failure(smiles: str) -> Failure:
+def smiles_failure(smiles: str) -> SmilesFailure:
     """Return the first check that a string does not pass, or `valid`.
 
     The grammar comes first, then the valence of each atom, then aromatic rings.
@@ -227,7 +227,7 @@ def smiles_failure(smiles: str) -> Failure:
     return "valence" if is_valence else "aromaticity"
 
 
-def count_failures(samples: Iterable[str]) -> dict[Failure, int]:
+def count_failures(samples: Iterable[str]) -> dict[SmilesFailure, int]:
     """Return how many strings have each outcome.
 
     >>> count_failures(["CCO", "C1CC", "CC"])

@@ -20,7 +20,7 @@ from genai_tutorial.training import clip_gradients
 
 from .metrics import uniqueness, validity
 from .model import MoleculeModel
-from .scores import Score
+from .scores import MoleculeScore
 
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
 """Changes the scores of molecules by what was found before."""
@@ -135,7 +135,7 @@ def augmented_likelihood_loss(
 
 def steer(
     prior: MoleculeModel,
-    score: Score,
+    score: MoleculeScore,
     settings: SteeringSettings,
     diversity: Diversity | None = None,
 ) -> Steered:

@@ -28,6 +28,12 @@ def test_canonical_smiles_is_none_for_invalid_strings_and_stays_silent(smiles, c
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("smiles", ["C" * 200_000, "[" * 50_000])
+def test_a_string_that_is_too_long_is_refused_at_once(smiles):
+    with pytest.raises(ValueError, match="may have 5,000 characters, got"):
+        canonical_smiles(smiles)
+
+
 def test_properties_of_known_molecules():
     """Values that RDKit's documentation and the original papers give."""
     assert qed(ASPIRIN) == pytest.approx(0.550, abs=0.01)

@@ -28,6 +28,7 @@ from genai_tutorial.science.structures.diffusion import (
     centred,
     rotate,
 )
+from genai_tutorial.science.structures.networks import EquivariantLayer
 
 SIZES = torch.tensor([4, 7, 5])
 
@@ -55,6 +56,19 @@ def network(kind=EquivariantNetwork, seed=0):
         noise = torch.randn(weight.shape, generator=generator)
         weight.data += 0.2 * noise
     return model.eval()
+
+
+def test_a_layer_moves_atoms_by_hoogebooms_bounded_step():
+    """An atom moves by (x_i - x_j) / (|x_i - x_j| + 1) times the network's number."""
+    layer = EquivariantLayer(2)
+    layer.step_out = torch.nn.Identity()  # and the number is made 1:
+    layer.step_in = torch.nn.Linear(2, 1)
+    torch.nn.init.zeros_(layer.step_in.weight)
+    torch.nn.init.constant_(layer.step_in.bias, 1.2784645)  # silu gives 1
+    positions = torch.tensor([[[0.0, 0.0, 0.0], [3.0, 0.0, 0.0]]])
+    pairs = 1 - torch.eye(2)[None, :, :, None]
+    _, moved = layer(torch.zeros(1, 2, 2), positions, 9 * pairs, pairs)
+    torch.testing.assert_close(moved[0, :, 0], torch.tensor([-0.75, 3.75]))
 
 
 def test_table_and_molecules_are_inverse():
