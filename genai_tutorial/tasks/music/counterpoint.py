@@ -138,11 +138,7 @@ def shuffle_voices(
 
 
 def repeated_bars(cells: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece bar"]:
-    """Return for each bar after the first whether all voices repeat an earlier bar.
-
-    >>> repeated_bars(torch.tensor([[[60, 62, 60, 62, 64, 65]]]), bar=2)
-    tensor([[ True, False]])
-    """
+    """Return for each bar after the first whether all voices repeat an earlier bar."""
     bars = sounding(cells).unfold(-1, BAR, BAR).movedim(2, 1).flatten(2)
     equal = (bars[:, :, None] == bars[:, None]).all(dim=-1)
     return equal.tril(diagonal=-1).any(dim=-1)[:, 1:]
