@@ -1,8 +1,8 @@
-"""Generative classifiers: one density for each class, turned into p(class | x) by
-Bayes' rule.
+"""Classifiers: one density for each class, turned into p(class | x) by Bayes' rule, and
+logistic regression, their discriminative counterpart.
 
-Because it models p(x | class), such a classifier can also draw new examples of a class,
-which a discriminative classifier cannot.
+Because it models p(x | class), a generative classifier can also draw new examples of a
+class, which a discriminative one cannot.
 """
 
 import math

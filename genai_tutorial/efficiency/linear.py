@@ -1,4 +1,4 @@
-"""Blocks of keys or values in a few bits per number, packed into bytes."""
+"""Numbers packed into bytes, and the linear layers that compute with packed weights."""
 
 from collections.abc import Callable, Sequence
 

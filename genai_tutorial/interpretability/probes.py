@@ -1,5 +1,5 @@
-"""Separation of two groups of vectors: AUC over pairs, and leave-one-out accuracy of
-the nearest centroid.
+"""What hidden states encode: separation of two groups of vectors, and readers trained
+to find a position.
 """
 
 from collections.abc import Callable

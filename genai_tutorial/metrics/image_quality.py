@@ -1,4 +1,6 @@
-"""The peak signal-to-noise ratio of two images."""
+"""Measures of images: error and nearest neighbours of single ones, Fréchet distance,
+precision and recall of sets.
+"""
 
 from dataclasses import dataclass
 
