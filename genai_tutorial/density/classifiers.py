@@ -100,6 +100,7 @@ def fit_bayes_classifier(
     Source: Ng and Jordan (2001), On discriminative vs. generative classifiers, section
     2.
 
+    >>> from genai_tutorial.density import fit_gaussian
     >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
     >>> classifier = fit_bayes_classifier(x, torch.tensor([0, 0, 1, 1]), fit_gaussian)
     >>> classifier.predict(torch.tensor([[0.5], [5.5]])).tolist()
