@@ -1,8 +1,8 @@
-"""Generative classifiers: one density for each class, turned into p(class | x) by
-Bayes' rule.
+"""Classifiers: one density for each class, turned into p(class | x) by Bayes' rule, and
+logistic regression, their discriminative counterpart.
 
-Because it models p(x | class), such a classifier can also draw new examples of a class,
-which a discriminative classifier cannot.
+Because it models p(x | class), a generative classifier can also draw new examples of a
+class, which a discriminative one cannot.
 """
 
 import math
@@ -100,6 +100,7 @@ def fit_bayes_classifier(
     Source: Ng and Jordan (2001), On discriminative vs. generative classifiers, section
     2.
 
+    >>> from genai_tutorial.density import fit_gaussian
     >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
     >>> classifier = fit_bayes_classifier(x, torch.tensor([0, 0, 1, 1]), fit_gaussian)
     >>> classifier.predict(torch.tensor([[0.5], [5.5]])).tolist()

@@ -1,4 +1,4 @@
-"""A KV cache that writes nothing in place, for exporters that trace a model.
+"""Export to ONNX: a whole forward pass, or a step that reads one token.
 
 An exported graph is a function: it cannot write into memory outside it. So a step takes
 the cache as input tensors and returns a longer one. The model's own blocks run

@@ -1,4 +1,4 @@
-"""A language model as one small file for a web page.
+"""A language model as one small file for a web page, and the engine that runs it there.
 
 The file begins with the length of a JSON header, then come the header and the numbers
 that it points to. Each row of a matrix is stored as 8-bit levels with one scale, a

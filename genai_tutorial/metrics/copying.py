@@ -1,5 +1,5 @@
-"""The copy test: are samples nearer to training images than to images that the model
-could have been trained on but was not?
+"""Copies of the training data: the copy test for images, and a suffix array that finds
+the longest copied stretch of a text.
 """
 
 from bisect import bisect_left, bisect_right
