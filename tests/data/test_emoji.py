@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import features
 
-from genai_tutorial.data import NamedImages
-from genai_tutorial.data.emoji import family, load_emoji
+from genai_tutorial.data import NamedImages, load_emoji
+from genai_tutorial.data.emoji import family
 from genai_tutorial.runtime import require
 
 

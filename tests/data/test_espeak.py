@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from genai_tutorial.data import ACCENTS, SAMPLE_RATE, Voice, espeak, speak
-from genai_tutorial.data.espeak import speakers
+from genai_tutorial.data import ACCENTS, SAMPLE_RATE, Voice, espeak, speak, speakers
 from genai_tutorial.runtime import machine
 
 pytest.importorskip("espeakng_loader")

@@ -3,8 +3,12 @@
 import pytest
 import torch
 
-from genai_tutorial.data import HEAVY_ELEMENTS, graph_key, load_ligand_split
-from genai_tutorial.data.ligands import load_ligands
+from genai_tutorial.data import (
+    HEAVY_ELEMENTS,
+    graph_key,
+    load_ligand_split,
+    load_ligands,
+)
 
 
 @pytest.fixture(scope="module")

@@ -21,17 +21,17 @@ from genai_tutorial.data import (
     Ligand,
     NamedImages,
     load_chorales,
+    load_emoji,
     load_faces,
     load_factbook,
+    load_ligands,
     load_mnist,
+    load_molecules,
     load_peptides,
     load_shakespeare,
     load_wikipedia,
+    speakers,
 )
-from genai_tutorial.data.emoji import load_emoji
-from genai_tutorial.data.espeak import speakers
-from genai_tutorial.data.ligands import load_ligands
-from genai_tutorial.data.molecules import load_molecules
 from genai_tutorial.runtime import package_folder, require
 
 LOADERS = {

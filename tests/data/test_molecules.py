@@ -2,8 +2,8 @@
 
 import pytest
 
-from genai_tutorial.data import load_drug_likeness, load_molecule_split
-from genai_tutorial.data.molecules import load_molecules, standardize_smiles
+from genai_tutorial.data import load_drug_likeness, load_molecule_split, load_molecules
+from genai_tutorial.data.molecules import standardize_smiles
 
 pytest.importorskip("rdkit")
 

@@ -131,15 +131,10 @@ def test_image_grid_draws_labels():
     texts = {
         "labels": list("HHHH"),
         "row_labels": ["one", "two"],
-        "label_colors": ["red"] * 4,
-        "title": "Images",
     }
     labelled = as_picture(image_grid(np.ones((4, 8, 8)), columns=2, **texts))
     assert plain.getcolors() == [(plain.width * plain.height, (255, 255, 255))]
-    # The letters are anti-aliased, so their colour is only close to red.
-    assert any(
-        red > 220 and green < 100 for _, (red, green, _) in labelled.getcolors(10_000)
-    )
+    assert len(labelled.getcolors(10_000)) > 1
     assert labelled.height > plain.height * (labelled.width - 100) / plain.width
 
 
@@ -154,11 +149,6 @@ def test_image_grid_draws_labels():
             np.zeros((4, 8, 8)),
             {"columns": 2, "row_labels": ["a"]},
             "row_labels must have 2 texts, got 1",
-        ),
-        (
-            np.zeros((1, 8, 8)),
-            {"label_colors": ["red"]},
-            "label_colors must have 0 colours, got 1",
         ),
     ],
 )

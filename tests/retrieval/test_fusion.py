@@ -5,7 +5,7 @@ from genai_tutorial.retrieval import reciprocal_rank_fusion, weighted_fusion
 
 
 def test_reciprocal_rank_fusion_by_hand():
-    fused = reciprocal_rank_fusion([[1, 2], [2, 3], [2]], constant=60)
+    fused = reciprocal_rank_fusion([[1, 2], [2, 3], [2]])
     assert list(fused) == [2, 1, 3]
     assert fused[2] == pytest.approx(1 / 62 + 2 / 61)
 
@@ -15,11 +15,9 @@ def test_reciprocal_rank_fusion_keeps_first_found_among_equals():
     assert reciprocal_rank_fusion([]) == {}
 
 
-def test_reciprocal_rank_fusion_rejects_duplicates_and_negative_constant():
+def test_reciprocal_rank_fusion_rejects_duplicates():
     with pytest.raises(ValueError, match="same passage twice"):
         reciprocal_rank_fusion([[1, 1]])
-    with pytest.raises(ValueError, match="constant must be 0 or more"):
-        reciprocal_rank_fusion([[1]], constant=-1)
 
 
 def test_weighted_fusion_ignores_scales_and_constant_rows():

@@ -38,10 +38,8 @@ def test_swaps_have_each_word_once():
 
 
 def test_counts_near_stop_at_window_and_end_of_text():
-    near = counts_near(["a b he c d", "e"], {"he"}, window=1)
-    assert near == {"b": 1, "c": 1}
-    with pytest.raises(ValueError, match="window must be at least 1"):
-        counts_near(["he"], {"he"}, window=0)
+    near = counts_near(["x a b c d e he f g", "y"], {"he"})
+    assert near == dict.fromkeys("abcdefg", 1)
 
 
 def test_count_log_ratios_change_sign_when_text_is_swapped():

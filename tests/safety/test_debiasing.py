@@ -64,5 +64,3 @@ def test_cluster_recovery_is_one_for_clusters_and_near_half_for_noise():
     assert cluster_recovery(noise, labels) < 0.62
     with pytest.raises(ValueError, match="Both groups need members"):
         cluster_recovery(noise, torch.ones(200, dtype=torch.bool))
-    with pytest.raises(ValueError, match="restarts"):
-        cluster_recovery(noise, labels, restarts=0)

@@ -19,23 +19,15 @@ def model():
 
 
 def test_pronoun_log_odds_are_the_difference_of_log_probabilities(model):
-    nouns, templates = ["nurse", "baker"], ["The {noun} said that", "The {noun}"]
-    odds = pronoun_log_odds(model, TOKENIZER, nouns, templates)
-    assert odds.shape == (2, 2)
+    odds = pronoun_log_odds(model, TOKENIZER, ["nurse", "baker"])
+    assert odds.shape == (2, 3)
     he, she = (TOKENIZER.encode(f" {word}") for word in ("he", "she"))
     assert len(he) == len(she) == 1
     prompt = TOKENIZER.encode("The baker said that")
     logits = model(torch.tensor([prompt]))[0, -1]
     torch.testing.assert_close(odds[1, 0], logits[he[0]] - logits[she[0]])
-    turned = pronoun_log_odds(model, TOKENIZER, nouns, templates, ("she", "he"))
-    torch.testing.assert_close(turned, -odds)
-
-
-def test_pronoun_log_odds_reject_bad_templates(model):
-    with pytest.raises(ValueError, match=r"needs \{noun\}"):
-        pronoun_log_odds(model, TOKENIZER, ["nurse"], ["The nurse"])
-    with pytest.raises(ValueError, match="one token, got he and theirs"):
-        pronoun_log_odds(model, TOKENIZER, ["nurse"], pronouns=("he", "theirs"))
+    with pytest.raises(ValueError, match="one token; he and she are"):
+        pronoun_log_odds(model, train_bpe(["a"] * 2, 258), ["nurse"])
     with pytest.raises(ValueError, match="at least one noun"):
         pronoun_log_odds(model, TOKENIZER, [])
 

@@ -7,7 +7,6 @@ from genai_tutorial.science.molecules import (
     SmilesTokenizer,
     label_dropout_loss,
     molecule_rows,
-    property_bins,
 )
 
 
@@ -31,10 +30,6 @@ def test_molecule_rows_leave_out_what_is_longer_than_a_row(molecules):
     assert (rows.ids[:, 0] == tokenizer.start).all()
     with pytest.raises(ValueError, match="at least one example"):
         molecule_rows(tokenizer, molecules, 2)
-
-
-def test_property_bins_count_the_edges_reached():
-    assert property_bins([0.49, 0.5, 0.79, 0.8], edges=(0.5, 0.8)) == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(("dropout", "expected"), [(0.0, {3}), (1.0, {1})])

@@ -103,7 +103,7 @@ def test_handedness_is_flipped_by_mirrors_and_kept_by_rotations():
 
 def test_alpha_carbon_hands_know_left_from_right_amino_acids():
     pytest.importorskip("biotite")
-    from genai_tutorial.data.ligands import load_ligands
+    from genai_tutorial.data import load_ligands
 
     named = {ligand.name: ligand for ligand in load_ligands()}
     assert [alpha_carbon_hands(named[name]) for name in ("ALA", "SER", "VAL")] == [

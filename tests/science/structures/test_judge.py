@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from genai_tutorial.data import load_ligand_split
-from genai_tutorial.data.ligands import load_ligands
+from genai_tutorial.data import load_ligand_split, load_ligands
 from genai_tutorial.science.structures import (
     Geometry,
     accepted_smiles,
