@@ -1,4 +1,6 @@
-"""Run the cells of a notebook in a fresh kernel, and report the cell that fails."""
+"""Run notebooks in fresh kernels and rewrite them with their outputs; a cell that fails
+is reported.
+"""
 
 import hashlib
 import os

@@ -1,5 +1,5 @@
-"""The expert to compare with: RDKit's placement of atoms by distance geometry and known
-torsion angles.
+"""Judges of structures: RDKit's placement of atoms, which is the expert to compare
+with, and rules for bonds, clashes and valences.
 """
 
 from collections import Counter
