@@ -23,6 +23,13 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from unlearning import (
+    gradient_ascent_loss,
+    gradient_difference_loss,
+    npo_loss,
+    relearn,
+    unlearn,
+)
 
 from genai_tutorial.alignment import Rows, encode_example, pad_examples, supervised_loss
 from genai_tutorial.corpus import deduplicate
@@ -55,16 +62,11 @@ from genai_tutorial.safety import (
     draw_canaries,
     exposure,
     extracted,
-    gradient_ascent_loss,
-    gradient_difference_loss,
     insert_canaries,
     loss_attack,
     min_k_attack,
-    npo_loss,
     reference_attack,
-    relearn,
     token_losses,
-    unlearn,
     zlib_attack,
 )
 from genai_tutorial.tasks.assistant import (

@@ -1,4 +1,6 @@
-"""A pronunciation lexicon: the phonemes of each word, collected from aligned speech."""
+"""From sounds to words: a pronunciation lexicon, the sum over alignments of CTC, and a
+beam search with a language model.
+"""
 
 import math
 from collections import Counter, defaultdict
@@ -222,33 +224,27 @@ None stands for the end of the transcript.
 """
 
 
+_SMOOTHING = 0.01  # added to every count, so that nothing is impossible
+
+
 class BigramModel:
     """The probability of each word given the one before it, counted in sentences.
 
     Args:
         labels: The number of labels, the blank included.
-        smoothing: Added to every count, so that nothing is impossible; above 0.
 
     Raises:
-        ValueError: If there is no sentence, or `smoothing` is not above 0.
+        ValueError: If there is no sentence.
 
-    >>> model = BigramModel([[1, 2], [1, 3]], labels=4, smoothing=0.01)
+    >>> model = BigramModel([[1, 2], [1, 3]], labels=4)
     >>> round(math.exp(model((1,), 2)), 2)
     0.5
     """
 
-    def __init__(
-        self,
-        sentences: Sequence[Sequence[int]],
-        labels: int,
-        smoothing: float | int = 0.01,
-    ):
-        if not sentences or not smoothing > 0:
-            raise ValueError(
-                "A bigram model needs sentences and smoothing above 0, got "
-                f"{len(sentences)} sentences and {smoothing=}."
-            )
-        self.labels, self.smoothing = labels, smoothing
+    def __init__(self, sentences: Sequence[Sequence[int]], labels: int):
+        if not sentences:
+            raise ValueError("A bigram model needs sentences, got none.")
+        self.labels = labels
         self.counts: defaultdict[int, defaultdict[int, int]] = defaultdict(
             lambda: defaultdict(int)
         )
@@ -260,8 +256,8 @@ class BigramModel:
     def __call__(self, transcript: tuple[int, ...], label: int | None) -> float:
         """Return the log-probability of a label after a transcript."""
         row = self.counts[transcript[-1] if transcript else 0]
-        count = row[label or 0] + self.smoothing
-        return math.log(count / (sum(row.values()) + self.smoothing * self.labels))
+        count = row[label or 0] + _SMOOTHING
+        return math.log(count / (sum(row.values()) + _SMOOTHING * self.labels))
 
 
 def prefix_beam_search(

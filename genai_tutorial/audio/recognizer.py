@@ -1,4 +1,6 @@
-"""SpecAugment: mask random mel bands and frames of each training spectrogram."""
+"""A speech recognizer with CTC: masks on its training spectrograms, the network, its
+loss, and the words that it reads.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,6 @@
-"""The short-time Fourier transform: which frequencies a sound contains, and when."""
+"""Spectrograms and back: the short-time Fourier transform, mel bands, and waves from
+magnitudes by Griffin-Lim.
+"""
 
 import math
 from dataclasses import dataclass

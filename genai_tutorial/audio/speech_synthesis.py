@@ -318,7 +318,6 @@ class TextToSpeech:
         mixture: Sequence[float | int],
         generator: torch.Generator,
         pace: float | int = 1.0,
-        steps: int = 32,
     ) -> Float[Tensor, "sample"]:
         """Return the wave of a sentence, with a peak of 0.8.
 
@@ -326,11 +325,10 @@ class TextToSpeech:
             mixture: The share of each voice.
             generator: Random generator of Griffin-Lim's initial phases.
             pace: Above 1 speaks faster.
-            steps: Number of iterations of Griffin-Lim.
 
         Raises:
             ValueError: If `paint` would raise it.
         """
         log_mels = self.paint(text, mixture, pace)
-        wave = mel_to_wave(log_mels, self.model.config.mel, generator, steps)
+        wave = mel_to_wave(log_mels, self.model.config.mel, generator, 32)
         return 0.8 * wave / wave.abs().max().clamp(min=1e-6)

@@ -1,5 +1,5 @@
-"""SEANet: an encoder from a wave to vectors by strided convolutions, and the decoder
-that mirrors it. The networks of SoundStream and EnCodec.
+"""A neural codec for waves: SEANet's encoder and decoder, which SoundStream and EnCodec
+use, with a residual quantizer between them.
 """
 
 import math

@@ -210,9 +210,7 @@ def deduplicate(
     texts: Sequence[str],
     threshold: float = 0.8,
     *,
-    shingle_size: int = 5,
     bands: int = 16,
-    hasher: MinHash | None = None,
 ) -> Duplicates:
     """Find groups of near-duplicate documents, and keep one document of each.
 
@@ -222,10 +220,8 @@ def deduplicate(
 
     Args:
         threshold: Minimum Jaccard similarity of duplicates, from 0 to 1.
-        shingle_size: Number of words per shingle.
         bands: Number of bands of a signature; more bands find more duplicates and cost
             more comparisons.
-        hasher: Computes the signatures; None uses 128 permutations.
 
     Raises:
         ValueError: If `threshold` is not above 0 and at most 1.
@@ -238,11 +234,10 @@ def deduplicate(
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}.")
-    hasher = hasher or MinHash()
-    members = [shingles(text, shingle_size) for text in texts]
+    members = [shingles(text) for text in texts]
     if not members:
         return Duplicates((), ())
-    signatures = np.stack([hasher.signature(member) for member in members])
+    signatures = np.stack([MinHash().signature(member) for member in members])
     similar = [
         (a, b)
         for a, b in candidate_pairs(signatures, bands)

@@ -1,4 +1,6 @@
-"""Data mixtures: sources in given proportions, in a deterministic order."""
+"""The order of training data: a mixture of sources, and batches of packed rows that a
+run can resume.
+"""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -6,7 +6,6 @@ such as `MNIST_SOURCE` gives the origin and the licence of the data; `SOURCES` l
 all of them.
 """
 
-from .augmentation import random_affine
 from .bank import Sense, Sentence, load_bank_sentences
 from .chorales import (
     CHORALES_SOURCE,
@@ -31,7 +30,6 @@ from .espeak import (
     speak,
     speakers,
 )
-from .faces import FACES_SOURCE, load_faces
 from .factbook.countries import (
     FACTBOOK_SOURCE,
     Country,
@@ -49,8 +47,20 @@ from .factbook.facts import (
     load_facts,
     most_frequent_answers,
 )
-from .images import Images
-from .levels import LEVELS, dequantize, from_levels, requantize, to_levels
+from .images import (
+    FACES_SOURCE,
+    LEVELS,
+    MNIST_SOURCE,
+    Images,
+    dequantize,
+    from_levels,
+    load_faces,
+    load_mnist,
+    load_mnist_split,
+    random_affine,
+    requantize,
+    to_levels,
+)
 from .ligands import (
     HEAVY_ELEMENTS,
     LIGANDS_SOURCE,
@@ -59,7 +69,6 @@ from .ligands import (
     load_ligand_split,
     load_ligands,
 )
-from .mnist import MNIST_SOURCE, load_mnist, load_mnist_split
 from .molecules import (
     MOLECULES_SOURCE,
     load_drug_likeness,
@@ -86,9 +95,9 @@ from .wikipedia import (
     WIKIPEDIA_SOURCE,
     Articles,
     load_wikipedia,
+    plain_text,
     read_dump,
 )
-from .wikitext import plain_text
 
 SOURCES: tuple[Source, ...] = (
     MNIST_SOURCE,

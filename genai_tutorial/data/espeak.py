@@ -1,4 +1,6 @@
-"""The voices of the speech synthesizer eSpeak NG: accent, speaker, speed and pitch."""
+"""Sentences spoken by the synthesizer eSpeak NG: its voices, and utterances with the
+time of each word and phoneme.
+"""
 
 import io
 import json

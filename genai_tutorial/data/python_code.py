@@ -17,19 +17,6 @@ import numpy as np
 
 from genai_tutorial.runtime import cached
 
-from .source import Source
-
-PYTHON_SOURCE = Source(
-    name="Python's standard library",
-    loader="load_functions",
-    contents="documented functions of the standard library of the running Python",
-    package="Python itself",
-    extra="none",
-    url="https://docs.python.org/3/license.html",
-    licence="Python Software Foundation License, version 2",
-    attribution="Copyright Python Software Foundation; all rights reserved",
-)
-
 SKIPPED = frozenset(
     (
         "test",

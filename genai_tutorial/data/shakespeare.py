@@ -144,10 +144,9 @@ def _title(markdown: str, path: Path) -> str:
         return path.stem.replace("-", " ").title().replace(" For ", " for ")
     return heading[1].strip().replace("Part I", "Part 1")
 
-    # Henry IV has a tavern bill with the only digits in all the plays. Spelling them
-    # out keeps digits out of the alphabet.
 
-
+# Henry IV has a tavern bill with the only digits in all the plays. Spelling them out
+# keeps digits out of the alphabet.
 _DIGITS = {"2": "two ", "4": "four ", "5": "five ", "6": "six ", "8": "eight "}
 
 _ERRATA = {

@@ -1,6 +1,4 @@
-"""The encoder: Transformer blocks that turn a sequence into vectors, with or without a
-causal mask.
-"""
+"""Transformer encoders of texts and of images."""
 
 import math
 from dataclasses import dataclass

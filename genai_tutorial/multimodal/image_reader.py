@@ -1,5 +1,5 @@
-"""Gated cross-attention: layers between the blocks of a language model that attend to
-an image, with gates that are closed at first.
+"""Cross-attention to an image behind gates that are closed at first, and a reader that
+answers questions with any of the models.
 """
 
 from collections.abc import Sequence

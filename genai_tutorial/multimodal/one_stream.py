@@ -1,5 +1,5 @@
-"""Image tokens: a codebook from k-means on the latents of an autoencoder turns an image
-into a row of codes.
+"""One decoder for words and images: image tokens from k-means, the vocabulary of both,
+and the model that draws and answers.
 """
 
 from dataclasses import dataclass

@@ -95,17 +95,6 @@ def without_last_block(encoder: ImageEncoder) -> ImageEncoder:
     return copy
 
 
-def splice(
-    image: Float[Tensor, "batch square width"],
-    text: Float[Tensor, "batch token width"],
-    at: int = 0,
-) -> Float[Tensor, "batch position width"]:
-    """Insert the vectors of images into rows of token vectors."""
-    if not 0 <= at <= text.shape[1]:
-        raise ValueError(f"at must be from 0 to {text.shape[1]}, got {at}.")
-    return torch.cat([text[:, :at], image, text[:, at:]], dim=1)
-
-
 class VisionLanguageModel(nn.Module):
     """A decoder that reads an image as a prefix of vectors, one for each square patch,
     and then text.
@@ -168,7 +157,7 @@ class VisionLanguageModel(nn.Module):
         if documents is not None:
             of_image = documents.new_zeros(image.shape[:2])
             context = AttentionContext.prefixed(torch.cat([of_image, documents], dim=1))
-        hidden = self.decoder.read_vectors(splice(image, text), context)
+        hidden = self.decoder.read_vectors(torch.cat([image, text], dim=1), context)
         return self.decoder.logits(hidden[:, image.shape[1] :])
 
     def forward(
@@ -190,7 +179,7 @@ class VisionLanguageModel(nn.Module):
         with the weights on the text, those of a head sum to 1.
         """
         text = self.decoder.embed(ids, AttentionContext())
-        x = splice(self.prefix(squares), text)
+        x = torch.cat([self.prefix(squares), text], dim=1)
         maps = []
         for block in self.decoder.blocks:
             maps.append(block.attention_weights(x)[:, :, -1, : squares.shape[1]])
@@ -243,7 +232,7 @@ def read_film(
     """
     image = film_prefix(model, films)
     text = model.decoder.embed(ids, AttentionContext())
-    hidden = model.decoder.read_vectors(splice(image, text))
+    hidden = model.decoder.read_vectors(torch.cat([image, text], dim=1))
     return model.decoder.logits(hidden[:, image.shape[1] :])
 
 
@@ -257,7 +246,8 @@ def attention_to_frames(
     weights on the text, those of a head sum to 1.
     """
     image = film_prefix(model, films)
-    x = splice(image, model.decoder.embed(ids, AttentionContext()))
+    text = model.decoder.embed(ids, AttentionContext())
+    x = torch.cat([image, text], dim=1)
     maps = []
     for block in model.decoder.blocks:
         weights = block.attention_weights(x)[:, :, -1, : image.shape[1]]

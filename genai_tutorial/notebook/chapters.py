@@ -1,5 +1,5 @@
-"""Running times of the notebooks: a committed file next to them, and the table under
-each chapter's title, which repeats them.
+"""Chapters as the book's tools see them: running times, which stand in a file and under
+each title, and the table of all claims.
 
 `genai-tutorial execute` updates both. A time changes only if the notebook has become
 clearly slower or faster, so that running it again changes no file.

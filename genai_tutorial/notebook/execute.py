@@ -1,4 +1,6 @@
-"""Run the cells of a notebook in a fresh kernel, and report the cell that fails."""
+"""Run notebooks in fresh kernels and rewrite them with their outputs; a cell that fails
+is reported.
+"""
 
 import hashlib
 import os
@@ -89,11 +91,11 @@ def _message(path: Path, notebook: Any, index: int, reason: str) -> str:
     return f"{path.name}, cell {index + 1}{section}: {reason}\n{source}"
 
 
-def excerpt(source: str, lines: int = 12) -> str:
-    """Return the first lines of a cell, indented."""
+def excerpt(source: str) -> str:
+    """Return the first twelve lines of a cell, indented."""
     shown = source.splitlines()
-    more = ["…"] if len(shown) > lines else []
-    return "\n".join("    " + line for line in shown[:lines] + more)
+    more = ["…"] if len(shown) > 12 else []
+    return "\n".join("    " + line for line in shown[:12] + more)
 
 
 SECONDS_A_CELL = 600

@@ -1,4 +1,6 @@
-"""Display something below a cell, or print its plain text outside a notebook."""
+"""Pictures below a cell: the book's style, small PNG files with alternative text, and
+grids of images.
+"""
 
 import base64
 import io
@@ -182,10 +184,8 @@ def image_grid(
     columns: int = 10,
     labels: Sequence[str] | None = None,
     row_labels: Sequence[str] | None = None,
-    label_colors: Sequence[str] | None = None,
     cmap: str = "gray",
     width: float = 6.4,
-    title: str | None = None,
 ) -> "Figure":
     """Lay out small images, such as digits or faces, in rows from the top left.
 
@@ -198,7 +198,6 @@ def image_grid(
         cmap: Matplotlib colour map for images without channels; "gray_r" draws dark ink
             on white.
         width: Width of the figure in inches.
-        title: Title above the images.
 
     Raises:
         ValueError: If the numbers of images, labels and rows do not match, or `images`
@@ -222,15 +221,10 @@ def image_grid(
     ):
         if texts is not None and len(texts) != expected:
             raise ValueError(f"{name} must have {expected} texts, got {len(texts)}.")
-    if label_colors is not None and len(label_colors) != len(labels or ()):
-        raise ValueError(
-            f"label_colors must have {len(labels or ())} colours, got "
-            f"{len(label_colors)}."
-        )
 
     # inches
     left = 0.1 + 0.075 * max((len(text) for text in row_labels or ()), default=0)
-    top = 0.32 if title else 0.04
+    top = 0.04
     cell = (width - left) / columns
     tall = cell * pixels.shape[1] / pixels.shape[2]
     gap, under = 0.06 * cell, 0.2 if labels else 0.0
@@ -251,13 +245,13 @@ def image_grid(
         )
         axes.set_axis_off()
         if labels:
-            color = label_colors[index] if label_colors else None
-            place = {"ha": "center", "va": "top", "fontsize": 8, "color": color}
             figure.text(
                 (x + (cell - gap) / 2) / width,
                 (y + gap / 2) / height,
                 labels[index],
-                **place,
+                ha="center",
+                va="top",
+                fontsize=8,
             )
         if row_labels and column == 0:
             middle = (y + (tall + gap) / 2) / height
@@ -269,16 +263,6 @@ def image_grid(
                 va="center",
                 fontsize=9,
             )
-    if title:
-        figure.text(
-            left / width,
-            1 - 0.06 / height,
-            title,
-            ha="left",
-            va="top",
-            fontsize=11,
-            fontweight="bold",
-        )
     return figure
 
 

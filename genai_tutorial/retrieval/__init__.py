@@ -10,7 +10,6 @@ from .bm25 import (
 )
 from .chunking import (
     Chunk,
-    Count,
     Hit,
     Passage,
     chunk_sentences,

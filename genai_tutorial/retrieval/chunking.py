@@ -1,7 +1,7 @@
-"""Passages with their sources, and what a search returns."""
+"""Passages: what a search returns, and how a longer text is split into them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -32,10 +32,6 @@ class Hit:
     score: float
 
 
-Count = Callable[[str], int]
-"""A function that returns the number of tokens of a word or a sentence."""
-
-
 @dataclass(frozen=True)
 class Chunk:
     """A passage of a longer text.
@@ -52,28 +48,17 @@ class Chunk:
     title: str = ""
 
 
-def count_words(text: str) -> int:
-    """Return the number of words between spaces."""
-    return len(text.split())
-
-
 def chunk_text(
     text: str,
     size: int,
     overlap: int = 0,
-    count: Count = count_words,
-    title: str = "",
 ) -> list[Chunk]:
-    """Split a text into passages of at most `size` tokens that overlap.
-
-    Words are never cut. A word that is longer than `size` is a passage by itself.
+    """Split a text into passages of at most `size` words that overlap.
 
     Args:
-        size: The largest number of tokens in a passage.
-        overlap: The largest number of tokens at the end of a passage that the next one
-            repeats, so that what is said across a boundary is whole in one of them.
-        count: Returns the number of tokens of a word.
-        title: Its title, which each passage keeps.
+        size: The largest number of words in a passage.
+        overlap: The number of words at the end of a passage that the next one repeats,
+            so that what is said across a boundary is whole in one of them.
 
     Raises:
         ValueError: If `overlap` is negative or not below `size`.
@@ -84,25 +69,23 @@ def chunk_text(
     three four five 8 23
     """
     words = [match.span() for match in re.finditer(r"\S+", text)]
-    return _join(text, words, size, overlap, count, title)
+    return _join(text, words, size, overlap, "")
 
 
 def chunk_sentences(
     text: str,
     size: int,
     overlap: int = 0,
-    count: Count = count_words,
     title: str = "",
 ) -> list[Chunk]:
-    """Split a text into passages of whole sentences, of at most `size` tokens.
+    """Split a text into passages of whole sentences, of at most `size` words.
 
     A sentence that is longer than `size` is a passage by itself.
 
     Args:
-        size: The largest number of tokens in a passage.
-        overlap: The largest number of tokens, in whole sentences, that the next passage
+        size: The largest number of words in a passage.
+        overlap: The largest number of words, in whole sentences, that the next passage
             repeats.
-        count: Returns the number of tokens of a sentence.
         title: Its title, which each passage keeps.
 
     Raises:
@@ -112,7 +95,7 @@ def chunk_sentences(
     >>> [chunk.text for chunk in chunk_sentences(text, size=5)]
     ['It is hot. It rains.', 'We stay.']
     """
-    return _join(text, split_sentences(text), size, overlap, count, title)
+    return _join(text, split_sentences(text), size, overlap, title)
 
 
 # A full stop, question mark or exclamation mark, possibly inside a closing quotation
@@ -156,7 +139,6 @@ def _join(
     spans: Sequence[tuple[int, int]],
     size: int,
     overlap: int,
-    count: Count,
     title: str,
 ) -> list[Chunk]:
     """Join neighbouring spans as long as they fit."""
@@ -164,21 +146,21 @@ def _join(
         raise ValueError(
             f"overlap must be at least 0 and below size, got {overlap=} and {size=}."
         )
-    tokens = [count(text[start:end]) for start, end in spans]
+    lengths = [len(text[start:end].split()) for start, end in spans]
     chunks, first = [], 0
     while first < len(spans):
-        after, total = first + 1, tokens[first]
-        while after < len(spans) and total + tokens[after] <= size:
-            total += tokens[after]
+        after, total = first + 1, lengths[first]
+        while after < len(spans) and total + lengths[after] <= size:
+            total += lengths[after]
             after += 1
         start, end = spans[first][0], spans[after - 1][1]
         chunks.append(Chunk(text[start:end], start, end, title))
         if after == len(spans):
             break
         # Step back over what is repeated, as long as something new still fits.
-        room = min(overlap, size - tokens[after])
+        room = min(overlap, size - lengths[after])
         begun, first, repeated = first, after, 0
-        while first - 1 > begun and repeated + tokens[first - 1] <= room:
+        while first - 1 > begun and repeated + lengths[first - 1] <= room:
             first -= 1
-            repeated += tokens[first]
+            repeated += lengths[first]
     return chunks

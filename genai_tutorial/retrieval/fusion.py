@@ -16,35 +16,32 @@ from .grounded import ChatModel, continuation_log_likelihoods, grounded_prompt
 
 
 def reciprocal_rank_fusion(
-    rankings: Sequence[Sequence[Hashable]], constant: float | int = 60
+    rankings: Sequence[Sequence[Hashable]],
 ) -> dict[Hashable, float]:
-    """Return the score of each passage, best first: the sum of 1 / (constant + rank)
+    """Return the score of each passage, best first: the sum of 1 / (60 + rank)
     over the rankings that contain it, where the first rank is 1.
 
     It needs no scores, so the methods' scales do not matter.
 
     Args:
         rankings: For each method the passages that it found, best first.
-        constant: The larger it is, the less the first ranks count.
 
     Raises:
-        ValueError: If a ranking has a passage twice, or the constant is negative.
+        ValueError: If a ranking has a passage twice.
 
     Source: Cormack, Clarke and Buettcher, Reciprocal Rank Fusion Outperforms Condorcet
         and Individual Rank Learning Methods, https://doi.org/10.1145/1571941.1572114
 
-    >>> fused = reciprocal_rank_fusion([["a", "b", "c"], ["b", "d"]], constant=1)
-    >>> {passage: round(score, 3) for passage, score in fused.items()}
-    {'b': 0.833, 'a': 0.5, 'd': 0.333, 'c': 0.25}
+    >>> fused = reciprocal_rank_fusion([["a", "b", "c"], ["b", "d"]])
+    >>> {passage: round(score, 4) for passage, score in fused.items()}
+    {'b': 0.0325, 'a': 0.0164, 'd': 0.0161, 'c': 0.0159}
     """
-    if constant < 0:
-        raise ValueError(f"constant must be 0 or more, got {constant}.")
     scores: dict[Hashable, float] = {}
     for ranking in rankings:
         if len(set(ranking)) < len(ranking):
             raise ValueError("A ranking must not have the same passage twice.")
         for rank, passage in enumerate(ranking, start=1):
-            scores[passage] = scores.get(passage, 0.0) + 1 / (constant + rank)
+            scores[passage] = scores.get(passage, 0.0) + 1 / (60 + rank)
     # Sorting is stable: of equals, the one that was found first comes first.
     return dict(sorted(scores.items(), key=lambda pair: -pair[1]))
 

@@ -11,8 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.runtime import progress_bar
-
 from .vector_index import NearestVectors, check_search, check_vectors, pad_result
 
 Near = list[tuple[float, int]]
@@ -55,7 +53,6 @@ class SmallWorldGraph:
         links: int = 16,
         width: int = 40,
         seed: int = 0,
-        show_progress: bool = False,
     ):
         check_vectors(vectors)
         if links < 2 or width < 1:
@@ -72,8 +69,7 @@ class SmallWorldGraph:
         self._entry = 0
         draws = torch.rand(len(vectors), generator=torch.Generator().manual_seed(seed))
         tops = (-(1 - draws).log() / math.log(links)).int().tolist()
-        numbers = progress_bar(range(len(vectors)), label="graph", show=show_progress)
-        for number in numbers:
+        for number in range(len(vectors)):
             self._add(number, tops[number])
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Files that are whole or absent: atomic writing, and a cache of arrays."""
 
 import contextlib
 import hashlib

@@ -1,5 +1,5 @@
-"""Optional packages: imported when they are used, with a clear message if they are
-missing.
+"""What this machine has: optional packages, a device, seeds, progress bars, and its
+description.
 """
 
 import importlib

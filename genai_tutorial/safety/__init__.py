@@ -1,5 +1,5 @@
 """Safety: associations taken over from text, refusals and attacks on them, memorized
-secrets, unlearning, and the origin of images.
+secrets, and the origin of images.
 """
 
 from .association import (
@@ -62,13 +62,4 @@ from .provenance import (
     sign_image,
     strip_manifest,
     verify_image,
-)
-from .unlearning import (
-    Batch,
-    UnlearningLoss,
-    gradient_ascent_loss,
-    gradient_difference_loss,
-    npo_loss,
-    relearn,
-    unlearn,
 )

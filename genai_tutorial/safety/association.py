@@ -1,5 +1,5 @@
-"""Associations of words with two groups, measured by their vectors: the Word Embedding
-Association Test (WEAT).
+"""Associations of words with two groups: in their vectors (the Word Embedding
+Association Test, WEAT), in texts with the groups exchanged, and in predictions.
 """
 
 import re
@@ -20,6 +20,9 @@ from genai_tutorial.transformer import DecoderLM
 
 _TOLERANCE = 1e-9
 """Statistics that differ by less are equal: the same sum in another order."""
+
+
+_MOST_SPLITS = 100_000
 
 
 @dataclass(frozen=True)
@@ -91,23 +94,20 @@ def association_test(
     second_targets: Float[Tensor, "second_target dim"],
     first_attributes: Float[Tensor, "first_attribute dim"],
     second_attributes: Float[Tensor, "second_attribute dim"],
-    *,
-    max_splits: int = 100_000,
-    seed: int = 0,
 ) -> AssociationTest:
     """Test whether the first targets are closer to the first attributes, and the second
-    to the second, than after a random split of the targets.
+    to the second, than after a random split of the targets. With more than 100,000
+    possible splits, as many are drawn at random.
 
     Args:
         first_targets: Vectors of words such as *career* and *office*.
         second_targets: Vectors of words such as *family* and *home*.
         first_attributes: Vectors of words such as *he* and *man*.
         second_attributes: Vectors of words such as *she* and *woman*.
-        max_splits: With more possible splits than this, as many are drawn at random.
 
     Raises:
-        ValueError: If there are fewer than two targets in a group, all targets have the
-            same association, or `max_splits` is below 1.
+        ValueError: If there are fewer than two targets in a group, or all targets have
+            the same association.
 
     Source: Caliskan et al., Semantics derived automatically from language corpora
         contain human-like biases, effect size and permutation test,
@@ -119,8 +119,6 @@ def association_test(
             "Each group of targets needs at least two words, got "
             f"{size} and {len(second_targets)}."
         )
-    if max_splits < 1:
-        raise ValueError(f"max_splits must be at least 1, got {max_splits}.")
     scores = associations(
         torch.cat((first_targets, second_targets)), first_attributes, second_attributes
     ).double()
@@ -128,12 +126,14 @@ def association_test(
     if spread < _TOLERANCE:
         raise ValueError("All targets have the same association, so no split differs.")
     observed = scores[:size].mean() - scores[size:].mean()
-    exact = comb(len(scores), size) <= max_splits
+    exact = comb(len(scores), size) <= _MOST_SPLITS
     if exact:
         rows = torch.tensor(list(combinations(range(len(scores)), size)))
     else:
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.rand(max_splits, len(scores), generator=generator).argsort(dim=1)
+        generator = torch.Generator().manual_seed(0)
+        order = torch.rand(_MOST_SPLITS, len(scores), generator=generator).argsort(
+            dim=1
+        )
         rows = order[:, :size]
     sums = scores[rows].sum(dim=1)
     differences = sums / size - (scores.sum() - sums) / (len(scores) - size)
@@ -238,37 +238,27 @@ def pronoun_log_odds(
     model: DecoderLM,
     tokenizer: BPETokenizer,
     nouns: Sequence[str],
-    templates: Sequence[str] = PRONOUN_TEMPLATES,
-    pronouns: tuple[str, str] = ("he", "she"),
 ) -> Float[Tensor, "noun template"]:
-    """Return ln p(first pronoun) - ln p(second pronoun) as the next word, after each
-    template with each noun.
+    """Return ln p("he") - ln p("she") as the next word, after each of the
+    `PRONOUN_TEMPLATES` with each noun.
 
     Args:
         nouns: The nouns, such as occupations.
-        templates: Beginnings of sentences, with `{noun}` where the noun goes.
 
     Raises:
-        ValueError: If there is no noun or template, a template has no `{noun}`, or a
-            pronoun is several tokens.
+        ValueError: If there is no noun, or a pronoun is several tokens.
     """
-    if not nouns or not templates:
-        raise ValueError(
-            "There must be at least one noun and one template, got "
-            f"{len(nouns)} and {len(templates)}."
-        )
-    without = [template for template in templates if "{noun}" not in template]
-    if without:
-        raise ValueError(f"A template needs {{noun}}, got {without[0]!r}.")
+    if not nouns:
+        raise ValueError("There must be at least one noun, got none.")
     prompts = [
         tokenizer.encode(template.replace("{noun}", noun))
         for noun in nouns
-        for template in templates
+        for template in PRONOUN_TEMPLATES
     ]
-    tokens = [tokenizer.encode(f" {word}") for word in pronouns]
+    tokens = [tokenizer.encode(f" {word}") for word in ("he", "she")]
     if any(len(ids) != 1 for ids in tokens):
         raise ValueError(
-            f"Each pronoun must be one token, got {' and '.join(pronouns)}, which are "
+            "Each pronoun must be one token; he and she are "
             f"{len(tokens[0])} and {len(tokens[1])}."
         )
     (first,), (second,) = tokens
@@ -277,7 +267,7 @@ def pronoun_log_odds(
         for start in range(0, len(prompts), _BATCH_SIZE)
         for logits in [_next_token_logits(model, prompts[start : start + _BATCH_SIZE])]
     ]
-    return torch.cat(odds).view(len(nouns), len(templates))
+    return torch.cat(odds).view(len(nouns), len(PRONOUN_TEMPLATES))
 
 
 def sentence_pair_log_odds(

@@ -1,9 +1,9 @@
-"""Three attacks on a chat model: a prefilled answer, a suffix found by gradients, and
-an instruction inside a passage.
+"""Three attacks on a chat model, a prefilled answer, a suffix found by gradients and an
+instruction inside a passage; and three defences.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,14 +18,14 @@ from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 
 def prefilled_answers(
-    chat: ChatModel, requests: Sequence[str], beginning: str, max_new_tokens: int = 24
+    chat: ChatModel, requests: Sequence[str], beginning: str
 ) -> list[str]:
-    """Return the likeliest answers that begin with given words.
+    """Return the likeliest answers that begin with given words, of up to 24 tokens
+    more.
 
     Args:
         requests: The user's requests.
         beginning: The words, such as `" The answer is"`, as the model would write them.
-        max_new_tokens: The largest number of further tokens.
 
     Raises:
         ValueError: If the beginning is empty.
@@ -39,7 +39,7 @@ def prefilled_answers(
     rollouts = generate_rollouts(
         chat.model,
         [[*chat.encode(request), *given] for request in requests],
-        max_new_tokens,
+        24,
         end_token=chat.tokenizer.special_tokens[chat.template.end],
         temperature=0,
     )
@@ -47,6 +47,10 @@ def prefilled_answers(
         chat.tokenizer.decode([*given, *answer]).strip()
         for answer in rollouts.answers()
     ]
+
+
+_SUFFIX_LENGTH = 6  # tokens
+_MOST_PROMISING = 32  # tokens per position
 
 
 @dataclass(frozen=True)
@@ -70,28 +74,22 @@ def greedy_coordinate_gradient(
     requests: Sequence[str],
     target: str,
     *,
-    length: int = 6,
     steps: int = 14,
     candidates: int = 24,
-    top: int = 32,
     seed: int = 0,
-    watch: Callable[[int, str, float], None] | None = None,
 ) -> AdversarialSuffix:
-    """Search for a suffix of tokens after which a model gives the target's answer to
-    all requests.
+    """Search for a suffix of six tokens after which a model gives the target's answer
+    to all requests.
 
     Each step takes the gradient with respect to the suffix's tokens as if they were
-    continuous, draws candidates that exchange one token for one of the most promising
-    `top`, and keeps the best if it lowers the loss. Only candidates count whose text is
-    encoded as the same tokens again.
+    continuous, draws candidates that exchange one token for one of the 32 most
+    promising, and keeps the best if it lowers the loss. Only candidates count whose
+    text is encoded as the same tokens again.
 
     Args:
         requests: The requests, in training wordings.
         target: The beginning of the answer that the attacker wants.
-        length: The number of tokens in the suffix.
         candidates: The number of candidates per step.
-        top: The number of tokens per position to draw candidates from.
-        watch: Called after each step with its number, the suffix and the loss.
 
     Raises:
         ValueError: If there are no requests, the target is empty, or a number is below
@@ -102,24 +100,27 @@ def greedy_coordinate_gradient(
     """
     if not requests or not target:
         raise ValueError("There must be at least one request and a target.")
-    if min(length, steps, candidates, top) < 1:
+    if min(steps, candidates) < 1:
         raise ValueError(
-            "length, steps, candidates and top must be at least 1, got "
-            f"{length}, {steps}, {candidates} and {top}."
+            f"steps and candidates must be at least 1, got {steps} and {candidates}."
         )
     generator = torch.Generator().manual_seed(seed)
     rows = _Rows.of(chat, requests, target)
     allowed = _plain_tokens(chat)
-    start = chat.tokenizer.encode(" ,")[-1:] * length
+    start = chat.tokenizer.encode(" ,")[-1:] * _SUFFIX_LENGTH
     suffix = torch.tensor(start)
     loss = float(rows.losses(chat, suffix[None]))
     losses, texts = [loss], [chat.tokenizer.decode(suffix.tolist())]
-    for step in range(1, steps + 1):
+    for _ in range(steps):
         gradient = rows.gradient(chat, suffix)
-        best = gradient[:, allowed].topk(min(top, len(allowed)), largest=False).indices
+        best = (
+            gradient[:, allowed]
+            .topk(min(_MOST_PROMISING, len(allowed)), largest=False)
+            .indices
+        )
         tried: dict[tuple[int, ...], None] = {}
         for _ in range(20 * candidates):
-            place = int(torch.randint(length, (), generator=generator))
+            place = int(torch.randint(_SUFFIX_LENGTH, (), generator=generator))
             pick = int(torch.randint(best.shape[1], (), generator=generator))
             changed = suffix.clone()
             changed[place] = allowed[best[place, pick]]
@@ -134,8 +135,6 @@ def greedy_coordinate_gradient(
                 suffix, loss = batch[int(found.argmin())], float(found.min())
         losses.append(loss)
         texts.append(chat.tokenizer.decode(suffix.tolist()))
-        if watch is not None:
-            watch(step, texts[-1], loss)
     return AdversarialSuffix(texts[-1], tuple(losses), tuple(texts))
 
 

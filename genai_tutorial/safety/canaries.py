@@ -1,5 +1,5 @@
-"""Canaries: invented secrets that are written into a training text, so that one can
-measure what the model keeps of them.
+"""What a model keeps of its training text: canaries, invented secrets that are written
+into it, and attacks that guess whether a text was in it.
 """
 
 import math
@@ -83,30 +83,26 @@ class Exposure:
 
 
 def draw_canaries(
-    names: Sequence[str], copies: Sequence[int], seed: int, digits: int = 4
+    names: Sequence[str], copies: Sequence[int], seed: int
 ) -> tuple[Canary, ...]:
-    """Return one canary for each name, with a random secret.
+    """Return one canary for each name, with a random secret of four digits.
 
     Args:
         copies: The numbers of copies, dealt out to the names in turn.
-        digits: The length of the secrets.
 
     Raises:
-        ValueError: If there are no copies to deal out, or `digits` is below 1.
+        ValueError: If there are no copies to deal out.
 
     >>> draw_canaries(["Adam", "Bess"], copies=[0, 8], seed=0)[1]
     Canary(prefix='The number of Bess is ', secret='6890', copies=8)
     """
-    if not copies or digits < 1:
-        raise ValueError(
-            f"copies must hold a number and digits be at least 1, got {list(copies)} "
-            f"and {digits}."
-        )
+    if not copies:
+        raise ValueError("copies must hold a number, got none.")
     generator = random.Random(seed)
     return tuple(
         Canary(
             f"The number of {name} is ",
-            f"{generator.randrange(10**digits):0{digits}}",
+            f"{generator.randrange(10_000):04}",
             copies[place % len(copies)],
         )
         for place, name in enumerate(names)

@@ -114,13 +114,16 @@ def critique_and_revise(
     ]
 
 
+_MARGIN = 0.1
+"""Answers whose scores differ by less are not compared."""
+
+
 def ai_comparisons(
     encode: ToVectors,
     declines: Principle,
     prompts: Sequence[str],
     answers: Sequence[tuple[str, str]],
     breaks_principle: Sequence[bool | None],
-    margin: float | int = 0.1,
 ) -> list[PreferencePair]:
     """Compare two answers to each prompt: the one that declines is preferred if the
     prompt breaks the principle, and the other one if it does not.
@@ -130,7 +133,6 @@ def ai_comparisons(
         declines: The description of answers that decline, and its opposite.
         breaks_principle: The critic's verdicts on the prompts; prompts without one are
             left out.
-        margin: Answers whose scores differ by less are not compared.
 
     Raises:
         ValueError: If the numbers of prompts, answers and verdicts differ.
@@ -149,7 +151,7 @@ def ai_comparisons(
     for prompt, (first, second), verdict, (a, b) in zip(
         prompts, answers, breaks_principle, scores.view(-1, 2).tolist(), strict=True
     ):
-        if verdict is None or abs(a - b) < margin:
+        if verdict is None or abs(a - b) < _MARGIN:
             continue
         chosen, rejected = (first, second) if (a > b) == verdict else (second, first)
         pairs.append(PreferencePair(prompt, chosen, rejected))

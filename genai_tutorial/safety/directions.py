@@ -1,4 +1,6 @@
-"""Hard debiasing of word vectors, and a test of what it leaves."""
+"""One direction in a space of vectors, such as of gender or of refusal: find it, remove
+it from word vectors or from a model, and test what is left.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,7 +97,6 @@ def cluster_recovery(
     vectors: Float[Tensor, "word dim"],
     is_first: Bool[Tensor, "word"],
     seed: int = 0,
-    restarts: int = 10,
 ) -> float:
     """Return how well two clusters of the vectors agree with two groups that the
     clustering has not seen: 1 for perfect agreement, about 0.5 for none.
@@ -103,10 +104,9 @@ def cluster_recovery(
     Args:
         is_first: The group of each vector.
         seed: Seed of the starts of k-means.
-        restarts: The number of starts; the clusters with the smallest distances count.
 
     Raises:
-        ValueError: If a group is empty or `restarts` is below 1.
+        ValueError: If a group is empty.
 
     Source: Gonen and Goldberg, Lipstick on a Pig, section 4,
         https://arxiv.org/abs/1903.03862
@@ -115,11 +115,9 @@ def cluster_recovery(
         raise ValueError(
             f"Both groups need members, got {int(is_first.sum())} of {len(is_first)}."
         )
-    if restarts < 1:
-        raise ValueError(f"restarts must be at least 1, got {restarts}.")
     generator = torch.Generator().manual_seed(seed)
     best, clusters = torch.inf, is_first
-    for _ in range(restarts):
+    for _ in range(10):  # the clusters with the smallest distances count
         centres = k_means(vectors, random_codebook(vectors, 2, generator), steps=50)
         nearest = nearest_codes(vectors, centres)
         distance = float((vectors - centres[nearest]).square().sum())

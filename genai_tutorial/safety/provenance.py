@@ -16,22 +16,19 @@ from typing import Literal, Protocol, runtime_checkable
 from genai_tutorial.interpretability import split_into_words
 from genai_tutorial.retrieval import split_sentences
 
+_WINDOW = 5
+"""Words with at most this many steps between them are near each other."""
 
-def counts_near(
-    texts: Iterable[str], group: Collection[str], window: int = 5
-) -> Counter[str]:
-    """Count for each word how often it occurs within `window` words of a word of a
-    group.
-    """
-    if window < 1:
-        raise ValueError(f"window must be at least 1, got {window}.")
+
+def counts_near(texts: Iterable[str], group: Collection[str]) -> Counter[str]:
+    """Count for each word how often it occurs near a word of a group."""
     members, near = frozenset(group), Counter()
     for text in texts:
         words = split_into_words(text)
         for place, word in enumerate(words):
             if word in members:
-                near.update(words[max(0, place - window) : place])
-                near.update(words[place + 1 : place + 1 + window])
+                near.update(words[max(0, place - _WINDOW) : place])
+                near.update(words[place + 1 : place + 1 + _WINDOW])
     return near
 
 
@@ -40,15 +37,14 @@ def count_log_ratios(
     first: Collection[str],
     second: Collection[str],
     *,
-    window: int = 5,
     min_count: int = 30,
 ) -> dict[str, float]:
     """Return for each word the log of how many times more often it occurs near the
-    first group than near the second, with one added to both counts.
+    first group than near the second, at most five words away, with one added to both
+    counts.
 
     Args:
         first: The first group, in lower case.
-        window: The number of words on either side.
         min_count: Words that occur near the two groups less often in all, and the words
             of the groups, are left out.
 
@@ -57,9 +53,7 @@ def count_log_ratios(
     >>> {word: round(ratio, 2) for word, ratio in ratios.items()}
     {'runs': 0.41, 'sings': -0.69}
     """
-    near_first, near_second = (
-        counts_near(texts, group, window) for group in (first, second)
-    )
+    near_first, near_second = (counts_near(texts, group) for group in (first, second))
     groups = {*first, *second}
     return {
         word: math.log((near_first[word] + 1) / (near_second[word] + 1))
@@ -69,9 +63,9 @@ def count_log_ratios(
 
 
 def sentences_near(
-    texts: Iterable[str], word: str, group: Collection[str], window: int = 5
+    texts: Iterable[str], word: str, group: Collection[str]
 ) -> list[str]:
-    """Return the sentences in which a word occurs within `window` words of a word of a
+    """Return the sentences in which a word occurs within five words of a word of a
     group.
 
     >>> sentences_near(["She sang. The poem is hers. It rained."], "poem", {"hers"})
@@ -83,7 +77,7 @@ def sentences_near(
     return [
         sentence
         for sentence in sentences
-        if word in sentence.lower() and word in counts_near([sentence], group, window)
+        if word in sentence.lower() and word in counts_near([sentence], group)
     ]
 
 

@@ -1,4 +1,6 @@
-"""Shifting frames to compensate for motion, so that a moving object stays in place."""
+"""Layers that connect the frames of a film: motion that is followed, attention over
+time, and AnimateDiff's motion module.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int

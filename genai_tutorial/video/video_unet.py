@@ -1,4 +1,4 @@
-"""Training timesteps for video, concentrated on intermediate noise levels."""
+"""An image U-Net inflated to video, and the timesteps that it trains on."""
 
 from dataclasses import dataclass
 from functools import partial

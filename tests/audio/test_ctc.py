@@ -1,8 +1,18 @@
+import math
+
 import pytest
 import torch
 
-from genai_tutorial.audio import best_alignment, collapse, ctc_probability
+from genai_tutorial.audio import (
+    BigramModel,
+    Lexicon,
+    best_alignment,
+    collapse,
+    ctc_probability,
+    prefix_beam_search,
+)
 from genai_tutorial.audio.ctc import ctc_loss
+from genai_tutorial.data import Phoneme, Segment, Utterance, Voice
 
 
 @pytest.mark.parametrize(
@@ -85,3 +95,99 @@ def test_best_alignment_reads_as_the_transcript_and_is_the_likeliest():
 def test_best_alignment_needs_enough_frames():
     with pytest.raises(ValueError, match="2 frames are too few for 2 labels"):
         best_alignment(torch.zeros(2, 3).log_softmax(1), [1, 1])
+
+
+def utterance(words: dict[str, str]) -> Utterance:
+    """Return an utterance without a sound."""
+    return Utterance(
+        " ".join(words),
+        Voice(),
+        torch.zeros(1),
+        tuple(Segment(word, 0.0, 1.0) for word in words),
+        tuple(
+            Phoneme(label, 0.0, 1.0, place)
+            for place, labels in enumerate(words.values())
+            for label in labels.split()
+        ),
+    )
+
+
+def test_lexicon_takes_the_most_frequent_pronunciation():
+    lexicon = Lexicon.from_utterances(
+        [utterance({"a": "ɐ"}), utterance({"a": "eɪ"}), utterance({"a": "ɐ"})]
+    )
+    assert lexicon.pronunciations == {"a": ("ɐ",)}
+
+
+def test_pairs_of_words_go_before_single_words():
+    lexicon = Lexicon({"of": ("v",), "of a": ("ə", "v", "ə"), "red": ("r",)})
+    assert lexicon.phonemes("of a red") == ["_", "ə", "v", "ə", "r", "_"]
+    assert lexicon.phonemes("of red of") == ["_", "v", "r", "v", "_"]
+
+
+def test_symbols_are_all_phonemes_after_the_pause():
+    assert Lexicon({"b": ("z", "b"), "a": ("b",)}).symbols == ("_", "b", "z")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a cat", "'cat' has no pronunciation"), (" ", "no words")]
+)
+def test_unknown_words_and_empty_texts_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        Lexicon({"a": ("ɐ",)}).phonemes(text)
+
+
+def test_lexicon_needs_utterances():
+    with pytest.raises(ValueError, match="needs utterances"):
+        Lexicon.from_utterances([])
+
+
+def all_transcripts(labels: int, frames: int) -> set[tuple[int, ...]]:
+    paths = torch.cartesian_prod(*[torch.arange(labels)] * frames).tolist()
+    return {tuple(collapse(path)) for path in paths}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_prefix_beam_search_finds_the_likeliest_transcript(seed):
+    generator = torch.Generator().manual_seed(seed)
+    logs = (2 * torch.randn(5, 3, generator=generator)).log_softmax(1)
+    best = max(
+        all_transcripts(3, 5), key=lambda t: ctc_probability(logs.exp(), list(t)).item()
+    )
+    assert prefix_beam_search(logs, beams=100) == list(best)
+
+
+def test_prefix_beam_search_adds_up_paths_where_greedy_takes_one():
+    logs = torch.tensor([[0.6, 0.4], [0.6, 0.4]]).log()
+    assert prefix_beam_search(logs) == [1]  # 0.64 in three paths, against 0.36
+
+
+def test_language_model_decides_between_equal_sounds():
+    logs = torch.tensor([[0.0, 0.9, 0.05, 0.05], [0.1, 0.0, 0.46, 0.44]]).log()
+    model = BigramModel([[1, 3]] * 9 + [[1, 2]], labels=4)
+    assert prefix_beam_search(logs) == [1, 2]
+    assert prefix_beam_search(logs, language_model=model) == [1, 3]
+
+
+def test_bonus_lengthens_transcripts():
+    logs = torch.tensor([[0.55, 0.45]]).log()
+    assert prefix_beam_search(logs) == []
+    assert prefix_beam_search(logs, bonus=1) == [1]
+
+
+def test_bigram_model_is_a_distribution_over_words_and_the_end():
+    model = BigramModel([[1, 2], [1, 1, 3]], labels=4)
+    for prefix in ((), (1,), (2,), (3,)):
+        words = sum(math.exp(model(prefix, label)) for label in (1, 2, 3))
+        assert words + math.exp(model(prefix, None)) == pytest.approx(1)
+    assert math.exp(model((1,), 1)) == pytest.approx(1.01 / 3.04)
+
+
+def test_bigram_model_needs_sentences():
+    with pytest.raises(ValueError, match="needs sentences, got none"):
+        BigramModel([], labels=3)
+
+
+def test_prefix_beam_search_needs_a_beam():
+    with pytest.raises(ValueError, match="beams=0"):
+        prefix_beam_search(torch.zeros(2, 3).log_softmax(1), beams=0)

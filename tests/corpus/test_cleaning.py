@@ -14,8 +14,10 @@ from genai_tutorial.corpus import (
     filter_documents,
     held_out_grams,
     normalize,
+    reason_to_reject,
+    seen_share,
+    word_grams,
 )
-from genai_tutorial.corpus.cleaning import reason_to_reject, seen_share, word_grams
 
 PROSE = (
     "The ship left the harbour at dawn and sailed along the coast for nine days. On "

@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.corpus import MinHash, deduplicate
-from genai_tutorial.corpus.minhash import (
+from genai_tutorial.corpus import (
+    MinHash,
     candidate_pairs,
     candidate_probability,
-    clusters,
+    deduplicate,
     jaccard,
     shingles,
 )
+from genai_tutorial.corpus.minhash import clusters
 from genai_tutorial.data import load_shakespeare
 
 BANDS, SHUFFLES = 16, 128

@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.corpus import (
+    DataMixture,
     Decontaminator,
     PackedBatches,
     deduplicate,
     filter_documents,
     held_out_grams,
     normalize,
+    passes,
     write_shards,
 )
-from genai_tutorial.corpus.order import DataMixture, passes
 from genai_tutorial.tokenization import train_bpe
 from tests.corpus.test_cleaning import BAD, PROSE
 

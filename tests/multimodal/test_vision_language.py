@@ -13,7 +13,6 @@ from genai_tutorial.multimodal import (
     without_last_block,
 )
 from genai_tutorial.multimodal.image_reader import GatedCrossAttention
-from genai_tutorial.multimodal.vision_language import splice
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 
@@ -171,7 +170,6 @@ def test_answers_behind_a_prefix_need_a_model_with_a_prefix(images):
             ),
             "no room for text",
         ),
-        (lambda: splice(torch.ones(1, 2, 3), torch.ones(1, 2, 3), at=3), "at must"),
         (
             lambda: answer_loss(
                 torch.zeros(1, 2, 4),

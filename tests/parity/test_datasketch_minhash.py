@@ -6,8 +6,7 @@ import datasketch
 import numpy as np
 import pytest
 
-from genai_tutorial.corpus import MinHash
-from genai_tutorial.corpus.minhash import candidate_pairs
+from genai_tutorial.corpus import MinHash, candidate_pairs
 
 
 def _theirs(ours, members):

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genai_tutorial.corpus import PackedBatches
-from genai_tutorial.corpus.cleaning import seen_share
+from genai_tutorial.corpus import PackedBatches, seen_share
 from genai_tutorial.data import HELD_OUT_TITLES
 from genai_tutorial.recipes import (
     FACTBOOK_BASE,

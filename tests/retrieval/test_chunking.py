@@ -50,11 +50,6 @@ def test_chunk_that_is_too_long_stands_alone():
     assert [chunk.text for chunk in chunks][1] == "We stay in all day long."
 
 
-def test_chunk_counts_tokens_with_given_function():
-    chunks = chunk_text("aaa b cc d", size=4, count=len)
-    assert [chunk.text for chunk in chunks] == ["aaa b", "cc d"]
-
-
 @given(
     st.text(alphabet="ab. \n", max_size=80),
     st.integers(1, 6),
@@ -63,11 +58,10 @@ def test_chunk_counts_tokens_with_given_function():
 def test_chunks_cover_every_word_and_advance(text, size, overlap):
     if overlap >= size:
         return
-    chunks = chunk_text(text, size, overlap, title="t")
+    chunks = chunk_text(text, size, overlap)
     for chunk in chunks:
         assert chunk.text == text[chunk.start : chunk.end]
         assert 1 <= len(chunk.text.split()) <= size
-        assert chunk.title == "t"
     for before, after in pairwise(chunks):
         assert before.start < after.start
         assert before.end < after.end

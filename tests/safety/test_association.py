@@ -5,7 +5,20 @@ import pytest
 import torch
 
 from genai_tutorial.interpretability import WordVectors
-from genai_tutorial.safety import association_test, associations, known_vectors
+from genai_tutorial.safety import (
+    association_test,
+    associations,
+    count_log_ratios,
+    counterfactual_sentence,
+    known_vectors,
+    pronoun_log_odds,
+    sentence_pair_log_odds,
+    sentences_near,
+)
+from genai_tutorial.safety.association import SWAPS
+from genai_tutorial.safety.provenance import counts_near
+from genai_tutorial.tokenization import train_bpe
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 HE, SHE = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
 
@@ -51,31 +64,33 @@ def test_association_test_p_value_counts_all_splits_of_unequal_groups():
     assert association_test(first, second, a, b).p_value == pytest.approx(expected)
 
 
-def test_association_test_sampled_p_value_is_near_exact_one_and_never_zero():
+def test_association_test_sampled_p_value_is_near_exact_one_and_never_zero(
+    monkeypatch,
+):
     first, second = at_angles(0, 5, 30, 50, 20), at_angles(40, 60, 85, 90, 10)
     exact = association_test(first, second, HE, SHE)
-    sampled = association_test(first, second, HE, SHE, max_splits=200, seed=1)
+    monkeypatch.setattr("genai_tutorial.safety.association._MOST_SPLITS", 200)
+    sampled = association_test(first, second, HE, SHE)
     assert [exact.exact, sampled.exact] == [True, False]
     assert sampled.splits == 200
     assert sampled.effect == exact.effect
     assert sampled.p_value == pytest.approx(exact.p_value, abs=0.06)
     extreme = association_test(
-        at_angles(*range(10)), at_angles(*range(80, 90)), HE, SHE, max_splits=50
+        at_angles(*range(10)), at_angles(*range(80, 90)), HE, SHE
     )
-    assert extreme.p_value >= 1 / 51
+    assert extreme.p_value >= 1 / 201
 
 
 @pytest.mark.parametrize(
-    ("first", "second", "splits", "message"),
+    ("first", "second", "message"),
     [
-        (at_angles(0), at_angles(1, 2), 10, "at least two words, got 1 and 2"),
-        (at_angles(5, 5), at_angles(5, 5), 10, "same association"),
-        (at_angles(0, 1), at_angles(2, 3), 0, "max_splits must be at least 1"),
+        (at_angles(0), at_angles(1, 2), "at least two words, got 1 and 2"),
+        (at_angles(5, 5), at_angles(5, 5), "same association"),
     ],
 )
-def test_association_test_rejects_bad_arguments(first, second, splits, message):
+def test_association_test_rejects_bad_arguments(first, second, message):
     with pytest.raises(ValueError, match=message):
-        association_test(first, second, HE, SHE, max_splits=splits)
+        association_test(first, second, HE, SHE)
 
 
 def test_known_vectors_skip_words_without_vector():
@@ -84,3 +99,93 @@ def test_known_vectors_skip_words_without_vector():
     assert torch.equal(found, torch.tensor([[0.0, 1.0]]))
     with pytest.raises(ValueError, match="xyz has a vector"):
         known_vectors(vectors, ["xyz"])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Her idea surprised her.", "His idea surprised him."),
+        ("He told her that it was hers.", "She told him that it was his."),
+        ("His house is larger than his.", "Her house is larger than hers."),
+        ("They saw her in Lima.", "They saw him in Lima."),
+        ("They saw her old school.", "They saw his old school."),
+        ("THE MEN", "THE WOMEN"),
+        ("He himself", "She herself"),
+        ("The theme of mankind", "The theme of mankind"),  # whole words only
+    ],
+)
+def test_counterfactual_sentence_chooses_the_right_pronoun(text, expected):
+    assert counterfactual_sentence(text) == expected
+
+
+def test_counterfactual_sentence_twice_is_the_text_again():
+    text = "The king loved his daughter; she gave him her crown, and the men saw her."
+    assert counterfactual_sentence(text) != text
+    assert counterfactual_sentence(counterfactual_sentence(text)) == text
+
+
+def test_swaps_have_each_word_once():
+    words = [word for pair in SWAPS for word in pair]
+    assert len(words) == len(set(words))
+
+
+def test_counts_near_stop_at_window_and_end_of_text():
+    near = counts_near(["x a b c d e he f g", "y"], {"he"})
+    assert near == dict.fromkeys("abcdefg", 1)
+
+
+def test_count_log_ratios_change_sign_when_text_is_swapped():
+    texts = ["he won the race", "he won the cup", "she won a prize"]
+    before = count_log_ratios(texts, {"he"}, {"she"}, min_count=2)
+    swapped = [counterfactual_sentence(text) for text in texts]
+    after = count_log_ratios(swapped, {"he"}, {"she"}, min_count=2)
+    assert before["won"] == pytest.approx(-after["won"])
+    balanced = count_log_ratios([*texts, *swapped], {"he"}, {"she"}, min_count=2)
+    assert set(balanced.values()) == {0.0}
+
+
+def test_sentences_near_find_the_source():
+    texts = ["The poem is old. She wrote the poem.", "He read it."]
+    assert sentences_near(texts, "poem", {"she"}) == ["She wrote the poem."]
+    assert sentences_near(texts, "wrote", {"he"}) == []
+
+
+TOKENIZER = train_bpe(
+    ["The nurse said that he was late and she was the baker."] * 2, 320
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = DecoderLM(DecoderConfig(TOKENIZER.vocab_size, width=16, layers=1), seed=0)
+    with torch.no_grad():
+        model.token_embedding.weight.mul_(20)
+    return model.eval()
+
+
+def test_pronoun_log_odds_are_the_difference_of_log_probabilities(model):
+    odds = pronoun_log_odds(model, TOKENIZER, ["nurse", "baker"])
+    assert odds.shape == (2, 3)
+    he, she = (TOKENIZER.encode(f" {word}") for word in ("he", "she"))
+    assert len(he) == len(she) == 1
+    prompt = TOKENIZER.encode("The baker said that")
+    logits = model(torch.tensor([prompt]))[0, -1]
+    torch.testing.assert_close(odds[1, 0], logits[he[0]] - logits[she[0]])
+    with pytest.raises(ValueError, match="one token; he and she are"):
+        pronoun_log_odds(model, train_bpe(["a"] * 2, 258), ["nurse"])
+    with pytest.raises(ValueError, match="at least one noun"):
+        pronoun_log_odds(model, TOKENIZER, [])
+
+
+def test_sentence_pair_log_odds_are_the_difference_of_sums(model):
+    pair = ("The nurse said that he was late.", "The nurse said that she was late.")
+    sums = []
+    for sentence in pair:
+        ids = torch.tensor([TOKENIZER.encode(sentence)])
+        log_probs = model(ids)[0, :-1].log_softmax(dim=-1)
+        sums.append(log_probs.gather(1, ids[0, 1:, None]).sum())
+    odds = sentence_pair_log_odds(model, TOKENIZER, [pair, (pair[1], pair[1])])
+    torch.testing.assert_close(odds[0], sums[0] - sums[1], atol=1e-4, rtol=1e-4)
+    assert odds[1] == 0
+    with pytest.raises(ValueError, match="at least one pair"):
+        sentence_pair_log_odds(model, TOKENIZER, [])

@@ -38,13 +38,13 @@ def chat():
 
 
 def test_prefilled_answers_continue_the_given_words(chat):
-    answers = prefilled_answers(chat, REQUESTS, " The answer", max_new_tokens=4)
+    answers = prefilled_answers(chat, REQUESTS, " The answer")
     given = TOKENIZER.encode(" The answer")
     for request, answer in zip(REQUESTS, answers, strict=True):
         alone = generate_rollouts(
             chat.model,
             [[*chat.encode(request), *given]],
-            4,
+            24,
             end_token=TOKENIZER.special_tokens[TEMPLATE.end],
             temperature=0,
         )
@@ -59,7 +59,7 @@ def test_greedy_coordinate_gradient_lowers_the_loss_of_the_text(chat):
     """The loss is that of the requests with the suffix as text, not only as tokens."""
     target = " The answer"
     found = greedy_coordinate_gradient(
-        chat, REQUESTS, target, length=3, steps=4, candidates=12, seed=0
+        chat, REQUESTS, target, steps=4, candidates=12, seed=0
     )
     assert list(found.losses) == sorted(found.losses, reverse=True)
     assert found.losses[-1] < found.losses[0] - 0.1

@@ -10,9 +10,9 @@ from genai_tutorial.training import (
     OptimizerSettings,
     build_optimizer,
     clip_gradients,
+    orthogonalize,
     parameter_groups,
 )
-from genai_tutorial.training.optimizers import orthogonalize
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 

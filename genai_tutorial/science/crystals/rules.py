@@ -142,11 +142,9 @@ def shaken(crystal: Crystal, sigma: float | int, generator: torch.Generator) -> 
     return replace(crystal, fractional=moved % 1)
 
 
-def space_group(crystal: Crystal, tolerance: float | int = 0.1) -> int:
-    """Return the number of the space group, from 1 (no symmetry) to 230.
-
-    Args:
-        tolerance: How far atoms may be from their symmetric places, in ångström.
+def space_group(crystal: Crystal) -> int:
+    """Return the number of the space group, from 1 (no symmetry) to 230; atoms may be
+    0.1 ångström from their symmetric places.
 
     Raises:
         ImportError: If spglib is not installed; the message gives the command to
@@ -158,5 +156,5 @@ def space_group(crystal: Crystal, tolerance: float | int = 0.1) -> int:
     cell = (crystal.lattice.tolist(), crystal.fractional.tolist(), numbers)
     with warnings.catch_warnings():  # about its future way to report errors
         warnings.simplefilter("ignore", DeprecationWarning)
-        found = spglib.get_symmetry_dataset(cell, symprec=tolerance)
+        found = spglib.get_symmetry_dataset(cell, symprec=0.1)
     return 1 if found is None else int(found.number)

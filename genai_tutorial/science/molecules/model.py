@@ -114,15 +114,13 @@ class MoleculeModel:
         return ids[label]
 
 
-def property_bins(
-    values: Sequence[float], edges: Sequence[float] = QED_EDGES
-) -> list[int]:
-    """Return the number of each value's bin: how many edges it reaches.
+def property_bins(values: Sequence[float]) -> list[int]:
+    """Return the number of each value's bin: how many `QED_EDGES` it reaches.
 
     >>> property_bins([0.3, 0.5, 0.95])
     [0, 1, 4]
     """
-    return [sum(value >= edge for edge in edges) for value in values]
+    return [sum(value >= edge for edge in QED_EDGES) for value in values]
 
 
 def molecule_rows(

@@ -1,4 +1,6 @@
-"""SMILES strings as tokens: an atom, a bond, a bracket or a ring digit each."""
+"""SMILES strings: their tokens, drawings, and the first check that an invalid one
+fails.
+"""
 
 import io
 import re

@@ -34,7 +34,6 @@ class SteeringSettings:
         batch_size: The number of molecules sampled for each.
         sigma: The weight of the score, in nats: one over the KL coefficient.
         learning_rate: AdamW's learning rate.
-        clip_norm: Maximum norm of the gradient.
 
     Raises:
         ValueError: If a number is out of range.
@@ -44,7 +43,6 @@ class SteeringSettings:
     batch_size: int = 64
     sigma: float | int = 60.0
     learning_rate: float | int = 5e-4
-    clip_norm: float | int = 1.0
     seed: int = 0
 
     def __post_init__(self):
@@ -53,7 +51,7 @@ class SteeringSettings:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}."
                 )
-        for name in ("sigma", "learning_rate", "clip_norm"):
+        for name in ("sigma", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
 
@@ -94,9 +92,9 @@ class Steered:
     model: MoleculeModel
     steps: tuple[SteeringStep, ...]
 
-    def mean_score(self, last: int = 10) -> float:
-        """Return the mean score of the last steps."""
-        return fmean(step.score for step in self.steps[-last:])
+    def mean_score(self) -> float:
+        """Return the mean score of the last ten steps."""
+        return fmean(step.score for step in self.steps[-10:])
 
 
 def augmented_likelihood_loss(
@@ -165,7 +163,7 @@ def steer(
         )
         optimizer.zero_grad()
         loss.backward()
-        clip_gradients(agent.decoder.parameters(), settings.clip_norm)
+        clip_gradients(agent.decoder.parameters(), 1.0)
         optimizer.step()
         kl = float((log_probs.detach() - before).mean())
         steps.append(SteeringStep.of(samples, scores, kl))

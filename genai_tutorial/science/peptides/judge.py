@@ -1,5 +1,5 @@
-"""Descriptors of peptides: charge, hydrophobicity, and the hydrophobic moment, which
-depends on the order of the residues.
+"""Descriptors of peptides, charge, hydrophobicity and the hydrophobic moment, which
+depends on the order of the residues; and a judge that reads them.
 
 An antimicrobial peptide is often a helix with a hydrophobic and a charged side. Charge
 and hydrophobicity are sums over residues, so shuffling does not change them. The moment
@@ -67,16 +67,16 @@ def hydrophobicity(sequence: str) -> float:
     return sum(HYDROPHOBICITY[residue] for residue in sequence) / len(sequence)
 
 
-def hydrophobic_moment(sequence: str, angle: float | int = HELIX_ANGLE) -> float:
+def hydrophobic_moment(sequence: str) -> float:
     """Return the length of the mean of the residues' hydrophobicities as arrows, each
-    turned by `angle` degrees against the one before.
+    turned by `HELIX_ANGLE` against the one before.
 
     Source: Eisenberg, Weiss and Terwilliger, The helical hydrophobic moment, equation
         1, https://doi.org/10.1038/299371a0
     """
     _check(sequence)
     values = [HYDROPHOBICITY[residue] for residue in sequence]
-    turns = [math.radians(angle) * place for place in range(len(values))]
+    turns = [math.radians(HELIX_ANGLE) * place for place in range(len(values))]
     x = sum(value * math.cos(turn) for value, turn in zip(values, turns, strict=True))
     y = sum(value * math.sin(turn) for value, turn in zip(values, turns, strict=True))
     return math.hypot(x, y) / len(values)

@@ -140,14 +140,12 @@ def write_peptides(
     count: int,
     *,
     antimicrobial: bool,
-    temperature: float | int = 1.0,
     generator: torch.Generator,
 ) -> list[str]:
     """Sample sequences with a label; those below eight residues are left out.
 
     Args:
         count: The number of sequences to draw.
-        temperature: Below 1 favours likely residues.
         generator: Random generator of the draws.
     """
     label = ANTIMICROBIAL if antimicrobial else OTHER
@@ -156,7 +154,7 @@ def write_peptides(
         [[label]] * count,
         LONGEST_ROW - 1,
         end_token=END,
-        temperature=temperature,
+        temperature=1.0,
         generator=generator,
     )
     sequences = [

@@ -1,4 +1,6 @@
-"""The bond graphs of molecules as tables: how each pair of atoms is related."""
+"""Molecules as tables for a network: how each pair of atoms is related, and on which
+side of a centre its neighbours are.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,5 +1,5 @@
-"""The expert to compare with: RDKit's placement of atoms by distance geometry and known
-torsion angles.
+"""Judges of structures: RDKit's placement of atoms, which is the expert to compare
+with, and rules for bonds, clashes and valences.
 """
 
 from collections import Counter
@@ -131,17 +131,15 @@ class StructureScores:
     carbon_bonds: tuple[float, float] | None
 
 
-def bond_pairs(
-    molecule: Geometry | Ligand, reach: float | int = REACH
-) -> Int[Tensor, "bond 2"]:
-    """Return the pairs of atoms closer than `reach` times the sum of their covalent
+def bond_pairs(molecule: Geometry | Ligand) -> Int[Tensor, "bond 2"]:
+    """Return the pairs of atoms closer than `REACH` times the sum of their covalent
     radii, the smaller index first.
 
     >>> two = Geometry(torch.tensor([0, 0]), torch.tensor([[0.0, 0, 0], [1.54, 0, 0]]))
     >>> bond_pairs(two).tolist()
     [[0, 1]]
     """
-    close = _relative_distances(molecule) < reach
+    close = _relative_distances(molecule) < REACH
     return close.triu(diagonal=1).nonzero()
 
 

@@ -1,5 +1,5 @@
-"""A network that turns with its input: rotate or mirror a molecule, and the output is
-rotated or mirrored.
+"""Two networks on molecules in space: one turns with its input by construction, and a
+Transformer has to learn it.
 
 The layers use positions only through distances, which no rotation changes, and through
 differences between atoms, which turn with the molecule. So the output positions turn by

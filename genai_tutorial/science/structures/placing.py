@@ -28,20 +28,13 @@ SIGMA_DATA = 1.15
 
 
 def karras_sigmas(
-    steps: int,
-    sigma_data: float | int = SIGMA_DATA,
-    largest: float | int = 160.0,
-    smallest: float = 4e-4,
-    rho: float | int = 7.0,
+    steps: int, sigma_data: float | int = SIGMA_DATA
 ) -> Float[Tensor, " level"]:
-    """Return AlphaFold 3's noise levels, from the largest to the smallest, in units of
-    the coordinates.
+    """Return AlphaFold 3's noise levels, from 160 to 0.0004 times the standard
+    deviation of the coordinates, in their units.
 
     Args:
         sigma_data: Standard deviation of the coordinates.
-        largest: The first level, in multiples of `sigma_data`.
-        smallest: The last level, in multiples of `sigma_data`.
-        rho: 1 spaces the levels evenly; larger values make more of them small.
 
     Raises:
         ValueError: If there are fewer than two steps.
@@ -53,6 +46,7 @@ def karras_sigmas(
     if steps < 2:
         raise ValueError(f"steps must be at least 2, got {steps}.")
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
+    largest, smallest, rho = 160.0, 4e-4, 7.0  # rho: above 1, more levels are small
     roots = largest ** (1 / rho) + ramp * (smallest ** (1 / rho) - largest ** (1 / rho))
     return sigma_data * roots**rho
 
@@ -190,17 +184,18 @@ def structure_loss(
     return (weights * error).mean()
 
 
+_CHURN = 0.8  # the noise that a step adds, as a share of the level
+_CHURN_ABOVE = 1.0  # ångström: below, no noise is added
+_NOISE_SCALE = 1.003
+_STEP_SCALE = 1.5  # above 1 for less diversity and better structures
+
+
 @torch.no_grad()
 def place_atoms(
     model: PlacingModel,
     graphs: Graphs,
     steps: int,
     generator: torch.Generator,
-    *,
-    churn: float = 0.8,
-    churn_above: float = 1.0,
-    noise_scale: float = 1.003,
-    step_scale: float = 1.5,
 ) -> Iterator[Float[Tensor, "batch atom 3"]]:
     """Place the atoms of molecules step by step, with AlphaFold 3's sampler.
 
@@ -210,11 +205,6 @@ def place_atoms(
     Args:
         model: Called as `model(x, sigma, graphs)`; predicts the clean positions.
         generator: Random generator for noise and rotations.
-        churn: The noise that a step adds, as a share of the level.
-        churn_above: Noise is added at levels above this, in ångström.
-        noise_scale: Factor of the added noise.
-        step_scale: Factor of the step; above 1 for less diversity and better
-            structures.
 
     Yields:
         The positions after each step; the last ones are the samples.
@@ -229,10 +219,10 @@ def place_atoms(
     for level, lower in pairwise(sigmas):
         x = remove_mean(x, graphs.mask)
         x = x @ random_rotations(len(x), generator).to(device).transpose(1, 2)
-        raised = level * (1 + (churn if lower > churn_above else 0.0))
-        spread = noise_scale * max(raised**2 - level**2, 0.0) ** 0.5
+        raised = level * (1 + (_CHURN if lower > _CHURN_ABOVE else 0.0))
+        spread = _NOISE_SCALE * max(raised**2 - level**2, 0.0) ** 0.5
         noisy = x + spread * torch.randn(shape, generator=generator).to(device)
         noisy = remove_mean(noisy, graphs.mask)
         clean = model(noisy, torch.full((len(x),), raised, device=device), graphs)
-        x = noisy + step_scale * (lower - raised) * (noisy - clean) / raised
+        x = noisy + _STEP_SCALE * (lower - raised) * (noisy - clean) / raised
         yield x

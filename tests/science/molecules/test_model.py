@@ -7,7 +7,7 @@ from genai_tutorial.science.molecules import (
     SmilesTokenizer,
     label_dropout_loss,
     molecule_rows,
-    property_bins,
+    sample_guided,
 )
 
 
@@ -31,10 +31,6 @@ def test_molecule_rows_leave_out_what_is_longer_than_a_row(molecules):
     assert (rows.ids[:, 0] == tokenizer.start).all()
     with pytest.raises(ValueError, match="at least one example"):
         molecule_rows(tokenizer, molecules, 2)
-
-
-def test_property_bins_count_the_edges_reached():
-    assert property_bins([0.49, 0.5, 0.79, 0.8], edges=(0.5, 0.8)) == [0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(("dropout", "expected"), [(0.0, {3}), (1.0, {1})])
@@ -81,3 +77,40 @@ def test_rollouts_begin_with_the_label(chains):
         chains.rollouts(2, label=2)
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
         chains.sample(0)
+
+
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+def test_guidance_of_one_is_plain_conditioning(chains):
+    """With the same draws, guided sampling and rollouts write the same strings."""
+    guided = sample_guided(chains, 6, 1, 1.0, generator=generator())
+    plain = chains.sample(6, label=1, generator=generator())
+    assert guided == plain
+
+
+def test_guidance_of_zero_ignores_the_label(chains):
+    guided = sample_guided(chains, 6, 1, 0.0, generator=generator())
+    assert guided == chains.sample(6, generator=generator())
+
+
+def test_guidance_exaggerates_the_label(chains):
+    """A label that doubles the odds of nitrogen raises them further with guidance."""
+    with torch.no_grad():
+        label = chains.tokenizer.label_ids[1]
+        nitrogen = chains.tokenizer.encode("N")[0]
+        head = chains.decoder.head.weight
+        chains.decoder.token_embedding.weight[label] += 0.5 * head[nitrogen]
+    shares = []
+    for guidance in (0.0, 8.0):
+        text = "".join(sample_guided(chains, 60, 1, guidance, generator=generator()))
+        shares.append(text.count("N") / len(text))
+    assert shares[1] > shares[0]
+
+
+def test_guided_sampling_rejects_nonsense(chains):
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        sample_guided(chains, 0, 1, 1.0)
+    with pytest.raises(ValueError, match="label must be from 0 to 1"):
+        sample_guided(chains, 1, 5, 1.0)

@@ -1,10 +1,20 @@
 """The SMILES tokenizer."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tutorial.science.molecules import SmilesTokenizer, split_smiles
+from genai_tutorial.science.molecules import (
+    SmilesTokenizer,
+    count_failures,
+    draw_molecules,
+    smiles_failure,
+    split_smiles,
+)
+from genai_tutorial.science.molecules.smiles import FAILURES
+
+pytest.importorskip("rdkit")
 
 TOKENS = ["C", "c", "N", "[nH]", "Cl", "Br", "(", ")", "=", "1", "%10", "[O-]"]
 
@@ -45,3 +55,50 @@ def test_tokenizer_rejects_unknown_and_repeated_tokens():
         SmilesTokenizer(())
     with pytest.raises(ValueError, match="the entries 'symbols' and 'labels'"):
         SmilesTokenizer.from_dict({"symbols": ["C"]})
+
+
+def test_draw_molecules_fills_the_cells_of_the_grid_and_repeats():
+    molecules = ["CCO", "c1ccccc1", "CCN"]
+    picture = draw_molecules(molecules, columns=2, side=100)
+    assert picture.size == (200, 200)
+    dark = np.asarray(picture.convert("L")) < 128
+    cells = [dark[y : y + 100, x : x + 100].any() for y in (0, 100) for x in (0, 100)]
+    assert cells == [True, True, True, False]
+    again = draw_molecules(molecules, columns=2, side=100)
+    assert picture.tobytes() == again.tobytes()
+
+
+def test_draw_molecules_rejects_what_it_cannot_draw():
+    with pytest.raises(ValueError, match="at least one molecule"):
+        draw_molecules([])
+    with pytest.raises(ValueError, match="a caption for each of the 1 molecules"):
+        draw_molecules(["C"], captions=["a", "b"])
+    with pytest.raises(ValueError, match="is no molecule"):
+        draw_molecules(["C1CC"])
+
+
+@pytest.mark.parametrize(
+    ("smiles", "failure"),
+    [
+        ("CCO", "valid"),
+        ("", "grammar"),
+        ("C1CC", "grammar"),
+        ("CC(C", "grammar"),
+        ("CC)C", "grammar"),
+        ("c1cccc1", "aromaticity"),
+        ("cC", "aromaticity"),
+        ("CCOC(=O)C(=NOC(=O)C1C(C)=O)c2ccccc2n1(C)C", "aromaticity"),
+        ("C(C)(C)(C)(C)C", "valence"),
+        ("CN(C)(C)C", "valence"),
+        ("FCF(C)c1cccc1", "valence"),
+    ],
+)
+def test_smiles_failure_names_the_first_check(smiles, failure, capfd):
+    assert smiles_failure(smiles) == failure
+    assert capfd.readouterr() == ("", "")
+
+
+def test_count_failures_counts_every_string(molecules):
+    counts = count_failures([*molecules, "C1CC", "c1cccc1"])
+    assert tuple(counts) == FAILURES
+    assert list(counts.values()) == [len(molecules), 1, 1, 0]

@@ -45,10 +45,6 @@ def test_hydrophobic_moment_is_the_same_backwards_and_at_most_the_largest_value(
     moment = hydrophobic_moment(sequence)
     assert moment == pytest.approx(hydrophobic_moment(sequence[::-1]), abs=1e-9)
     assert 0 <= moment <= 2.5
-    # all arrows in one direction: the mean hydrophobicity
-    assert hydrophobic_moment(sequence, angle=0) == pytest.approx(
-        abs(hydrophobicity(sequence)), abs=1e-9
-    )
 
 
 def test_charge_falls_with_ph_and_counts_lysine_and_aspartate():

@@ -10,6 +10,7 @@ from genai_tutorial.science.structures import (
     AtomTransformer,
     AtomTransformerConfig,
     EquivariantConfig,
+    EquivariantLayer,
     EquivariantNetwork,
     Geometry,
     MoleculeTable,
@@ -28,7 +29,6 @@ from genai_tutorial.science.structures.diffusion import (
     centred,
     rotate,
 )
-from genai_tutorial.science.structures.networks import EquivariantLayer
 
 SIZES = torch.tensor([4, 7, 5])
 

@@ -9,9 +9,10 @@ from genai_tutorial.tasks.code import (
     draw_exercises,
     expected_answers,
     mutants,
+    mutation_score,
     solved,
 )
-from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
+from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs
 
 EXERCISES = draw_exercises(3, "train", seed=0)
 

@@ -186,7 +186,7 @@ def test_speakers_of_tests_are_never_heard_in_training():
 
 def test_all_speakers_exist():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data.espeak import speakers
+    from genai_tutorial.data import speakers
 
     assert set(SPEAKERS) <= set(speakers())
     assert len(set(SPEAKERS)) == len(SPEAKERS) == 65

@@ -60,7 +60,6 @@ def npo_loss(
     forget: Batch,
     retain: Batch,
     beta: float | int = 0.1,
-    retain_weight: float | int = 1.0,
 ) -> Float[Tensor, ""]:
     """Return the loss of negative preference optimization, plus the loss on the
     examples to keep.
@@ -73,7 +72,6 @@ def npo_loss(
         reference: The model before.
         retain: Examples to keep.
         beta: The inverse temperature; gradient ascent is the limit of 0.
-        retain_weight: The weight of the loss on the examples to keep.
 
     Source: Zhang et al., Negative Preference Optimization, section 3,
     https://arxiv.org/abs/2404.05868
@@ -82,9 +80,7 @@ def npo_loss(
         before = answer_log_probs(reference, *forget)
     ratio = answer_log_probs(model, *forget) - before
     loss = 2 / beta * functional.softplus(beta * ratio).mean()
-    if retain_weight:
-        loss = loss + retain_weight * supervised_loss(model, *retain)
-    return loss
+    return loss + supervised_loss(model, *retain)
 
 
 def unlearn(

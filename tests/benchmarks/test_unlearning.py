@@ -7,18 +7,18 @@ from functools import partial
 import pytest
 import torch
 
-from genai_tutorial.alignment import (
-    Example,
-    answer_log_probs,
-    pad_examples,
-    supervised_loss,
-)
-from genai_tutorial.safety import (
+from benchmarks.unlearning import (
     gradient_ascent_loss,
     gradient_difference_loss,
     npo_loss,
     relearn,
     unlearn,
+)
+from genai_tutorial.alignment import (
+    Example,
+    answer_log_probs,
+    pad_examples,
+    supervised_loss,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -59,10 +59,8 @@ def test_losses_by_hand(knowing_model):
         - answer_log_probs(knowing_model, *forgotten)
     ).tolist()
     expected = sum(2 / 0.5 * math.log1p(math.exp(0.5 * r)) for r in ratios) / 3
-    found = npo_loss(*arguments, beta=0.5, retain_weight=0)
-    assert found.item() == pytest.approx(expected, rel=1e-4)
-    both = npo_loss(*arguments, beta=0.5, retain_weight=2)
-    assert both.item() == pytest.approx(expected + 2 * on_kept.item(), rel=1e-4)
+    both = npo_loss(*arguments, beta=0.5)
+    assert both.item() == pytest.approx(expected + on_kept.item(), rel=1e-4)
 
 
 def test_npo_gradient_is_that_of_ascent_at_the_start(knowing_model):
@@ -76,8 +74,9 @@ def test_npo_gradient_is_that_of_ascent_at_the_start(knowing_model):
             parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
     gradients = []
     for loss in (
-        lambda model: npo_loss(
-            model, unsure, batch(FORGET), batch(RETAIN), retain_weight=0
+        lambda model: (
+            npo_loss(model, unsure, batch(FORGET), batch(RETAIN))
+            - supervised_loss(model, *batch(RETAIN))
         ),
         lambda model: answer_log_probs(model, *batch(FORGET)).mean(),
     ):
