@@ -24,7 +24,6 @@ from .dream import (
 )
 from .latent_actions import (
     LatentActions,
-    LatentActionTraining,
     Renaming,
     best_renaming,
     latent_action_loss,

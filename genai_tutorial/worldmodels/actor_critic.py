@@ -170,8 +170,8 @@ def actor_critic_loss(
     imagined: Imagined,
     returns: Float[Tensor, "step game"],
     scale: float,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    r"""Return the loss of a batch of dreams, and the policy's mean entropy in nats.
+) -> Float[Tensor, ""]:
+    r"""Return the loss of a batch of dreams.
 
     $$\sum_t w_t \left(-\frac{G_t - V_t}{S} \log \pi(a_t) - \eta H(\pi) + \tfrac12 (V_t
     - G_t)^2\right)$$
@@ -199,7 +199,7 @@ def actor_critic_loss(
         - ENTROPY_WEIGHT * entropies
         + 0.5 * (values - returns).square()
     )
-    return (imagined.weights * losses).mean(), entropies.mean()
+    return (imagined.weights * losses).mean()
 
 
 def learn_in_dreams(
@@ -239,7 +239,7 @@ def learn_in_dreams(
                 slow.model.values(imagined.features),
                 imagined.continues,
             )
-        loss, _ = actor_critic_loss(agent, imagined, returns, scale.update(returns))
+        loss = actor_critic_loss(agent, imagined, returns, scale.update(returns))
         optimizer.zero_grad()
         loss.backward()
         clip_gradients(agent.parameters(), 10.0)

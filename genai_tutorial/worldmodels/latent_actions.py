@@ -133,35 +133,12 @@ def latent_action_loss(
     return -temperature * (torch.logsumexp(scaled, dim=1) - log_count).mean()
 
 
-@dataclass(frozen=True)
-class LatentActionTraining:
-    """Settings for learning latent actions.
-
-    Attributes:
-        common_steps: The number of steps at the start in which the model predicts from
-            the past alone.
-
-    Raises:
-        ValueError: If `common_steps` is not from 0 to below `steps`.
+def temperature_at(step: int, steps: int, common_steps: int) -> float:
+    """Return the temperature of a step, which falls from 4 to 1 in the first 60% of the
+    steps that are not common.
     """
-
-    steps: int = 900
-    common_steps: int = 200
-
-    def __post_init__(self):
-        if not 0 <= self.common_steps < self.steps:
-            raise ValueError(
-                f"common_steps must be from 0 to below {self.steps}, got "
-                f"{self.common_steps}."
-            )
-
-    def temperature_at(self, step: int) -> float:
-        """Return the temperature of a step, counted from 0: see `latent_action_loss`;
-        it falls from 4 to 1 in the first 60% of the steps that are not common.
-        """
-        others = self.steps - self.common_steps
-        passed = min(1.0, max(0, step - self.common_steps) / (0.6 * others))
-        return 4.0 ** (1 - passed)
+    passed = min(1.0, max(0, step - common_steps) / (0.6 * (steps - common_steps)))
+    return 4.0 ** (1 - passed)
 
 
 _RATES = OptimizerSettings(
@@ -172,7 +149,8 @@ _RATES = OptimizerSettings(
 def train_latent_actions(
     model: LatentActions,
     recording: Recording,
-    settings: LatentActionTraining | None = None,
+    steps: int = 900,
+    common_steps: int = 200,
     *,
     seed: int = 0,
     progress: bool = True,
@@ -181,20 +159,28 @@ def train_latent_actions(
 
     Args:
         recording: The films. Pieces with an end in them are left out.
-        settings: The settings; None for the defaults.
+        common_steps: The number of steps at the start in which the model predicts from
+            the past alone.
         seed: Decides the batches.
+
+    Raises:
+        ValueError: If `common_steps` is not from 0 to below `steps`.
     """
-    settings, steps = settings or LatentActionTraining(), count()
+    if not 0 <= common_steps < steps:
+        raise ValueError(
+            f"common_steps must be from 0 to below {steps}, got {common_steps}."
+        )
+    numbers = count()
 
     def loss(model: LatentActions, starts: Tensor) -> Tensor:
         before, now, later = recording.windows(starts, 2).frames
-        step = next(steps)
-        if step < settings.common_steps:
+        step = next(numbers)
+        if step < common_steps:
             logits = model.without_actions(before, now)
             return latent_action_loss(frame_log_likelihoods(logits, later))
         return latent_action_loss(
             frame_log_likelihoods(model(before, now), later),
-            settings.temperature_at(step),
+            temperature_at(step, steps, common_steps),
         )
 
     return fit(
@@ -202,8 +188,8 @@ def train_latent_actions(
         TensorBatches((recording.unbroken_starts(2),), 64, seed),
         loss,
         build_optimizer(model, _RATES),
-        steps=settings.steps,
-        schedule=warmup_linear(settings.steps, min(20, settings.steps // 2)),
+        steps=steps,
+        schedule=warmup_linear(steps, min(20, steps // 2)),
         clip_norm=None,
         progress=progress,
     )

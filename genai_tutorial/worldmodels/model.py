@@ -19,11 +19,7 @@ from torch.nn import functional as F
 def mix_uniform(
     logits: Float[Tensor, "*batch code"], share: float
 ) -> Float[Tensor, "*batch code"]:
-    """Return the probabilities of logits, with a share of the uniform distribution.
-
-    Source: Hafner et al., Mastering Diverse Domains through World Models, section
-        "World model learning", https://arxiv.org/abs/2301.04104
-    """
+    """Return the probabilities of logits, with a share of the uniform distribution."""
     return (1 - share) * F.softmax(logits, dim=-1) + share / logits.shape[-1]
 
 

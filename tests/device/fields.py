@@ -276,8 +276,7 @@ def played_by_models(model, agent, frames, first):
 
 def latent_actions(frames):
     model = worldmodels.LatentActions().to(frames.device)
-    settings = worldmodels.LatentActionTraining(steps=2, common_steps=1)
-    worldmodels.train_latent_actions(model, PLAYED, settings, progress=False)
+    worldmodels.train_latent_actions(model, PLAYED, 2, 1, progress=False)
     found = model.infer(frames)
     return model, found, worldmodels.best_renaming(found, found.flip(0))
 
