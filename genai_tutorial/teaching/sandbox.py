@@ -283,7 +283,7 @@ def _resident(pid: int) -> int:
         return 0
 
 
-def folder_size(folder: Path) -> float:
+def folder_size(folder: Path) -> float | int:
     """Return the bytes of all files in a folder, or infinity if they cannot be counted:
     the process took away the rights, or nested folders too deep.
     """
