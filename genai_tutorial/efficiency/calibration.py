@@ -177,6 +177,7 @@ def observing(
 
 
 LEAST_SCALE = 1e-4  # of the magnitudes, relative to their mean
+POWERS = 20  # that AWQ tries
 
 
 def activation_aware_scales(
@@ -185,7 +186,6 @@ def activation_aware_scales(
     hessian: Float[Tensor, "in in"],
     bits: int,
     group_size: int,
-    steps: int = 20,
 ) -> Float[Tensor, "in"]:
     """Return the factors of the columns, powers of the inputs' magnitudes, with which
     rounding changes the layer's output least.
@@ -193,8 +193,6 @@ def activation_aware_scales(
     Source: Lin et al., AWQ, section 3.2, equations 4 and 5,
         https://arxiv.org/abs/2306.00978
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
     if not magnitudes.isfinite().all() or not (magnitudes >= 0).all():
         raise ValueError(
             "magnitudes must be finite and not negative, got values from "
@@ -202,8 +200,8 @@ def activation_aware_scales(
         )
     relative = (magnitudes / magnitudes.mean()).nan_to_num(1.0).clamp(min=LEAST_SCALE)
     best, least = torch.ones_like(magnitudes), float("inf")
-    for step in range(steps):
-        scales = relative ** (step / steps)
+    for step in range(POWERS):
+        scales = relative ** (step / POWERS)
         scales = scales / (scales.max() * scales.min()).sqrt()
         rounded = quantize_affine(weight * scales, bits, group_size).dequantize()
         error = output_error(weight, rounded / scales, hessian)

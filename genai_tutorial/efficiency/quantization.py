@@ -192,10 +192,10 @@ class ActivationQuantizedLinear(nn.Module):
     scale per row.
     """
 
-    def __init__(self, plain: nn.Linear, per: str, group_size: int = 32):
+    def __init__(self, plain: nn.Linear, per: str):
         super().__init__()
         self.in_features, self.out_features = plain.in_features, plain.out_features
-        self.per, self.group_size = per, group_size
+        self.per = per
         weight = plain.weight.detach()
         rounded = quantize_symmetric(weight, 8, weight.shape[1]).dequantize()
         self.register_buffer("weight", rounded)
@@ -203,18 +203,18 @@ class ActivationQuantizedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Return the rounded inputs times the transposed matrix, plus the bias."""
-        rounded = round_activations(x, 8, self.per, self.group_size)
+        rounded = round_activations(x, 8, self.per)
         return functional.linear(rounded, self.weight, self.bias)
 
 
-def int8_activations(model: DecoderLM, per: str, group_size: int = 32) -> DecoderLM:
+def int8_activations(model: DecoderLM, per: str) -> DecoderLM:
     """Return a copy of a decoder in which all linear layers of the blocks have 8-bit
     weights and 8-bit inputs.
 
     Args:
         model: A decoder in float32.
-        per: See `round_activations`.
-        group_size: See `round_activations`.
+        per: Whether inputs have a scale per "tensor", per "token" or per "group" of 32
+            features.
 
     Raises:
         ValueError: If there is no such granularity, or the weights contain NaN or
@@ -225,7 +225,7 @@ def int8_activations(model: DecoderLM, per: str, group_size: int = 32) -> Decode
     for module in list(copy.blocks.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(module, name, ActivationQuantizedLinear(child, per, group_size))
+                setattr(module, name, ActivationQuantizedLinear(child, per))
     return copy
 
 

@@ -57,10 +57,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
 
 def pass_at_k_table(
-    passed: Sequence[Sequence[bool]],
-    ks: Sequence[int],
-    level: float = 0.95,
-    seed: int = 0,
+    passed: Sequence[Sequence[bool]], ks: Sequence[int]
 ) -> dict[int, Interval]:
     """Average pass@k over problems, each with a bootstrap interval over the problems.
 
@@ -71,8 +68,6 @@ def pass_at_k_table(
         passed: For each problem, whether each of its samples passed all tests. Problems
             may have different numbers of samples.
         ks: Numbers of tries.
-        level: Share of the bootstrap means inside an interval.
-        seed: The same seed gives the same intervals.
 
     Returns:
         The interval of each k, in the order of `ks`.
@@ -86,9 +81,7 @@ def pass_at_k_table(
     0.5 (95% interval 0.0 to 1.0) | 0.7 (95% interval 0.0 to 1.0)
     """
     return {
-        k: bootstrap_interval(
-            [pass_at_k(len(row), sum(row), k) for row in passed], level, seed
-        )
+        k: bootstrap_interval([pass_at_k(len(row), sum(row), k) for row in passed])
         for k in ks
     }
 

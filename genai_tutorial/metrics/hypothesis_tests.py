@@ -63,10 +63,7 @@ def mcnemar_test(
 
 
 def paired_difference(
-    first: Sequence[bool | int],
-    second: Sequence[bool | int],
-    level: float = 0.95,
-    seed: int = 0,
+    first: Sequence[bool | int], second: Sequence[bool | int]
 ) -> Interval:
     """Return by how much the second method's accuracy is higher than the first's, with
     a bootstrap interval over the items.
@@ -77,11 +74,9 @@ def paired_difference(
     Args:
         first: Whether the first method got each item right.
         second: The same for the second method, in the same order.
-        level: See `bootstrap_interval`.
 
     Raises:
-        ValueError: If there are fewer than two items, the numbers of items differ, or
-            `level` is out of range.
+        ValueError: If there are fewer than two items, or the numbers of items differ.
 
     >>> print(paired_difference([0] * 20 + [1] * 30, [1] * 10 + [0] * 10 + [1] * 30))
     0.20 (95% interval 0.10 to 0.32)
@@ -90,7 +85,7 @@ def paired_difference(
     differences = [
         int(bool(b)) - int(bool(a)) for a, b in zip(first, second, strict=True)
     ]
-    return bootstrap_interval(differences, level, seed)
+    return bootstrap_interval(differences)
 
 
 def _check(first: Sequence[bool | int], second: Sequence[bool | int]) -> None:

@@ -21,7 +21,12 @@ from genai_tutorial.efficiency import (
 from genai_tutorial.efficiency.pruning import block_matrices, largest
 from genai_tutorial.generation import generate
 from genai_tutorial.training import AdamW, TokenBatches
-from genai_tutorial.transformer import DecoderLM, language_model_loss, next_token_loss
+from genai_tutorial.transformer import (
+    DecoderConfig,
+    DecoderLM,
+    language_model_loss,
+    next_token_loss,
+)
 from tests.decoders import mixtral
 from tests.edge.models import CONFIGS, disturbed, tokens
 
@@ -60,12 +65,12 @@ def test_activation_masks_drop_the_share_of_each_row():
         assert (dropped == round(0.25 * mask.shape[1])).all()
 
 
-@given(st.integers(1, 4), st.integers(0, 100))
+@given(st.integers(0, 100))
 @settings(max_examples=15)
-def test_pattern_masks_keep_the_same_number_in_every_group(keep, seed):
+def test_pattern_masks_keep_the_two_largest_of_four(seed):
     model = disturbed(LLAMA, seed)
-    for name, mask in pattern_masks(model, keep, of=4).items():
-        assert (mask.view(-1, 4).sum(dim=1) == keep).all()
+    for name, mask in pattern_masks(model).items():
+        assert (mask.view(-1, 4).sum(dim=1) == 2).all()
         sizes = block_matrices(model)[name].weight.detach().abs().view(-1, 4)
         groups = mask.view(-1, 4)
         smallest = sizes.masked_fill(~groups, torch.inf).amin(dim=1)
@@ -119,10 +124,8 @@ def test_pruning_checks_its_arguments():
     model = disturbed(LLAMA)
     with pytest.raises(ValueError, match="share"):
         magnitude_masks(model, 1.0)
-    with pytest.raises(ValueError, match="keep"):
-        pattern_masks(model, keep=5)
-    with pytest.raises(ValueError, match="multiple of 5"):
-        pattern_masks(model, keep=2, of=5)
+    with pytest.raises(ValueError, match="not a multiple of 4"):
+        pattern_masks(DecoderLM(DecoderConfig.llama(13, 24, 16, 2, 4, 2, 26)))
     with pytest.raises(ValueError, match="no matrix"):
         apply_masks(model, {"head": torch.ones(1, 1).bool()})
     with pytest.raises(ValueError, match="share"):
