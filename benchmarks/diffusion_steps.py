@@ -43,8 +43,7 @@ from genai_tutorial.metrics import (
     gaussian_frechet_distance,
     read_digits,
 )
-from genai_tutorial.recipes import card, load
-from genai_tutorial.recipes.digit_models import SCHEDULE
+from genai_tutorial.recipes import SCHEDULE, card, load
 from genai_tutorial.runtime import describe_machine, keep_record, progress_bar
 
 STEPS = {

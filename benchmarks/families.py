@@ -1,7 +1,7 @@
 """Six families of generative models side by side: the same 4,000 digits, the same
 budget of weights, several seeds.
 
-Each family of `recipes.mnist.families`, and probabilistic PCA with as many
+Each family of `recipes.DIGIT_FAMILIES`, and probabilistic PCA with as many
 numbers, is trained from each seed, draws 1,000 images and scores 50 held-out ones. All
 of it runs on one thread, and times are CPU seconds of that thread: drawing is timed
 with 100 images side by side.

@@ -54,8 +54,8 @@ from genai_tutorial.metrics import (
     true_positive_rate_at,
 )
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
-from genai_tutorial.recipes import load
-from genai_tutorial.recipes.digit_models import LIVE, SCHEDULE
+from genai_tutorial.recipes import SCHEDULE, load
+from genai_tutorial.recipes.digit_models import LIVE
 from genai_tutorial.runtime import keep_images, keep_record, run_parts
 from genai_tutorial.safety import (
     Canary,

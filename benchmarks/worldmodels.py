@@ -59,7 +59,6 @@ from genai_tutorial.worldmodels import (
     ActorCritic,
     Imagined,
     LatentActions,
-    LatentActionTraining,
     ModelPlayer,
     PixelAgent,
     PixelPlayer,
@@ -333,7 +332,7 @@ def latent_actions(seed: int, small: bool) -> dict:
     """Find the buttons in films; also where a sticky player makes the next button easy
     to guess from the past.
     """
-    settings = LatentActionTraining(8, 4) if small else LatentActionTraining()
+    steps, common_steps = (8, 4) if small else (900, 200)
     measured = {}
     for name, stickiness in (("random films", 0.0), ("sticky films", STICKINESS)):
         films, held_out = (
@@ -345,7 +344,9 @@ def latent_actions(seed: int, small: bool) -> dict:
             for k, n in ((0, 400), (5000, 100))
         )
         model, started = LatentActions(seed=seed), time.process_time()
-        train_latent_actions(model, films, settings, seed=seed, progress=False)
+        train_latent_actions(
+            model, films, steps, common_steps, seed=seed, progress=False
+        )
         seconds = time.process_time() - started
         windows = held_out.windows(held_out.unbroken_starts(2), 2)
         latent, pressed = model.infer(windows.frames), windows.actions[1]

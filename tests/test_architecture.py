@@ -32,16 +32,21 @@ def import_graph(package: Path) -> dict[str, set[str]]:
     }
 
 
+def imported_module(node: ast.ImportFrom, importer: str, path: Path) -> str:
+    """Return the absolute name of the module that `from ... import` names."""
+    if not node.level:
+        return node.module or ""
+    here = importer.split(".")
+    up = node.level - (path.name == "__init__.py")
+    return ".".join([*here[: len(here) - up], node.module or ""]).rstrip(".")
+
+
 def _imported(node: ast.AST, importer: str, names: dict[str, Path]) -> set[str]:
     if isinstance(node, ast.Import):
         return {alias.name for alias in node.names} & names.keys()
     if not isinstance(node, ast.ImportFrom):
         return set()
-    module = node.module or ""
-    if node.level:
-        here = importer.split(".")
-        up = node.level - (names[importer].name == "__init__.py")
-        module = ".".join([*here[: len(here) - up], *module.split(".")]).rstrip(".")
+    module = imported_module(node, importer, names[importer])
     if module not in names:
         return set()
     full = {f"{module}.{alias.name}" for alias in node.names}

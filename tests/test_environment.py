@@ -24,7 +24,6 @@ EXTRAS = [
     "export",
     "retrieval",
     "agents",
-    "safety",
     "models",
     "serve",
     "book",

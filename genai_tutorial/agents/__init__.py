@@ -1,5 +1,10 @@
 """Agents: a language model that calls tools in a loop, with files in a jail, code in
 the sandbox, budgets, consent, recovery, memory and plans.
+
+Read `tools`, `calls` and `policy`, then `loop`. `builtin` has ready-made tools, whose
+files stay in `jail`; `wrappers` makes tools ask, retry or fail, and `memory` outlives a
+task. `mcp` is the Model Context Protocol by hand, and `libraries` is the same agent
+with its official SDK and LangGraph.
 """
 
 from .builtin import (
@@ -11,6 +16,7 @@ from .builtin import (
     search_tool,
 )
 from .calls import (
+    CallError,
     ToolCall,
     call_pattern,
     copied_spans,
@@ -18,8 +24,8 @@ from .calls import (
     parse_call,
     write_call,
 )
-from .jail import FileJail
-from .libraries import sdk_server
+from .jail import FileJail, JailError
+from .libraries import call_with_sdk, langgraph_agent, run_langgraph, sdk_server
 from .loop import (
     COULD_NOT,
     Agent,
@@ -29,12 +35,14 @@ from .loop import (
     Plan,
     PlannedRun,
     Run,
+    chain_success,
     harmful_calls,
     plan_and_execute,
     show_run,
     unasked_calls,
 )
-from .mcp import serve_tools
+from .mcp import MCPClient, serve_tools
+from .memory import LongTermMemory, memory_tools, shortened
 from .policy import (
     Conversation,
     Grammar,
@@ -49,7 +57,7 @@ from .policy import (
     result_message,
     tool_scores,
 )
-from .tools import Tool, Toolbox, ToolError, ToolResult
+from .tools import Tool, Toolbox, ToolError, ToolResult, tool_schema
 from .wrappers import (
     Consent,
     allow_all,

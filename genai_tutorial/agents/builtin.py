@@ -1,6 +1,4 @@
-"""The tools of the chapter: a calculator, a table of facts, words, files, a search, and
-Python.
-"""
+"""Ready-made tools: a calculator, a table of facts, words, files, search and Python."""
 
 import ast
 import difflib

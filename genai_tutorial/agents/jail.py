@@ -50,7 +50,11 @@ class FileJail:
             raise ValueError(f"{root} is not a folder: make it first.")
 
     def resolve(self, path: str) -> Path:
-        """Return where a path leads, all links followed."""
+        """Return where a path leads, all links followed.
+
+        Raises:
+            JailError: If it is empty, cannot be a path, or leaves the root.
+        """
         if not path or "\0" in path:
             raise JailError(f"{path!r} is not a path.")
         try:
@@ -62,7 +66,12 @@ class FileJail:
         return target
 
     def read(self, path: str) -> str:
-        """Return the text of a file."""
+        """Return the text of a file.
+
+        Raises:
+            JailError: If the path leaves the root, or leads to no file of text of at
+                most `LONGEST_FILE` bytes.
+        """
         with self._folder_of(path) as (name, folder):
             descriptor = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folder)
             try:
@@ -80,7 +89,12 @@ class FileJail:
             raise JailError(f"{path!r} is not a text.") from error
 
     def write(self, path: str, text: str) -> None:
-        """Write a file, and the folders above it, replacing one that is there."""
+        """Write a file, and the folders above it, replacing one that is there.
+
+        Raises:
+            JailError: If the path leaves the root or is a folder, or the text is too
+                long.
+        """
         if len(text.encode()) > LONGEST_FILE:
             raise JailError(f"The text has more than {LONGEST_FILE:,} bytes.")
         with (
@@ -90,7 +104,11 @@ class FileJail:
             file.write(text)
 
     def delete(self, path: str) -> None:
-        """Delete a file for good."""
+        """Delete a file for good.
+
+        Raises:
+            JailError: If the path leaves the root, or leads to no ordinary file.
+        """
         with self._folder_of(path) as (name, folder):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if not stat.S_ISREG(found.st_mode):

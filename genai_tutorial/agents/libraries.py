@@ -47,6 +47,9 @@ async def call_with_sdk(
 ) -> tuple[list[dict[str, Any]], list[ToolResult]]:
     """Start a server, and return its tools and the results of some calls, by the SDK's
     client.
+
+    Raises:
+        ImportError: If the SDK is not installed.
     """
     require("mcp", "agents")
     from mcp import ClientSession, StdioServerParameters
@@ -97,6 +100,9 @@ def langgraph_agent(
     """Return a compiled graph that asks the policy, calls tools, and repeats until the
     policy answers in words.
 
+    Raises:
+        ImportError: If LangGraph is not installed.
+
     Source: LangGraph's own example of a ReAct agent, with `ToolNode` and
         `tools_condition`, https://docs.langchain.com/oss/python/langgraph
     """
@@ -130,6 +136,10 @@ def langgraph_agent(
 def run_langgraph(graph: Any, task: str, steps: int = 6) -> tuple[list[ToolCall], str]:
     """Run a graph from `langgraph_agent` on a task, for so many messages of the policy,
     and return its calls and its answer.
+
+    Raises:
+        RecursionError: If there is no answer after so many messages.
+        CallError: If the policy writes a broken call.
     """
     state = graph.invoke(
         {"messages": [("user", task)]}, {"recursion_limit": 2 * steps + 1}

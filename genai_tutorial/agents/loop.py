@@ -286,5 +286,8 @@ def plan_and_execute(
 def chain_success(one: float, steps: int) -> float:
     """Return the probability that all steps succeed, if each does independently with
     the same probability.
+
+    >>> round(chain_success(0.95, steps=20), 2)
+    0.36
     """
     return one**steps

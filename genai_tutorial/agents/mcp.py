@@ -125,6 +125,10 @@ class MCPError(ToolError):
 class MCPClient:
     """A client that starts its server as a process: use it in a `with` block.
 
+    Args:
+        command: The command that starts the server, with its arguments.
+        environment: The environment of the server; None for that of this process.
+
     Source: Model Context Protocol, revision 2025-06-18, lifecycle and tools,
         https://modelcontextprotocol.io/specification/2025-06-18
     """

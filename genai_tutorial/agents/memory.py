@@ -18,14 +18,29 @@ from .tools import Tool, ToolError
 
 @dataclass
 class LongTermMemory:
-    """Notes that are found again by their meaning."""
+    """Notes that are found again by their meaning.
+
+    Attributes:
+        encode: Encodes notes and questions as vectors.
+        notes: The notes, oldest first.
+
+    >>> memory = LongTermMemory(lambda texts: torch.tensor([[len(t)] for t in texts]))
+    >>> memory.add("four"), memory.add("a longer note")
+    (None, None)
+    >>> memory.search("size", k=1)
+    ['four']
+    """
 
     encode: Callable[[Sequence[str]], Float[Tensor, "text width"]]
     notes: list[str] = field(default_factory=list)
     _vectors: list[Tensor] = field(default_factory=list, repr=False)
 
     def add(self, note: str) -> None:
-        """Keep a note."""
+        """Keep a note.
+
+        Raises:
+            ValueError: If it is empty.
+        """
         if not note.strip():
             raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())
@@ -76,6 +91,13 @@ def shortened(
 ) -> list[Message]:
     """Return a conversation that fits: of its calls and results the oldest are left
     out, as few as possible, and one turn says what `summarize` keeps of their results.
+
+    Args:
+        conversation: The task, and then in turn calls and results.
+        count: Returns the length of a conversation, in the unit of `room`.
+
+    Raises:
+        ValueError: If even the task with a summary of everything is too long.
     """
     task, *turns = conversation
     if count(conversation) <= room:

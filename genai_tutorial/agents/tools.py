@@ -24,7 +24,12 @@ class ToolError(Exception):
 
 @dataclass(frozen=True)
 class ToolResult:
-    """The result of a call; an error is a result, too."""
+    """The result of a call; an error is a result, too.
+
+    Attributes:
+        text: The result, or the error message.
+        is_error: Whether the tool failed.
+    """
 
     text: str
     is_error: bool = False
@@ -178,6 +183,11 @@ _SAID_ELSEWHERE = {"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties"}
 def tool_schema(function: Callable) -> dict[str, Any]:
     """Return the JSON Schema of a function's arguments, from its type hints, its
     defaults and the section `Args:` of its docstring.
+
+    Raises:
+        ValueError: If a parameter has no type hint, or one other than `str`, `int`,
+            `float`, `bool`, a `list` of these or `Literal`; or if the function takes
+            any number of arguments.
 
     Source: JSON Schema, https://json-schema.org/draft/2020-12; the same form as in the
         Model Context Protocol's `inputSchema`

@@ -39,7 +39,6 @@ def implicit_reward(
     Source: Rafailov et al., Direct Preference Optimization, equation 5 without its
         constant, https://arxiv.org/abs/2305.18290
 
-    >>> import torch
     >>> implicit_reward(torch.tensor([-1.0]), torch.tensor([-3.0]), beta=0.1)
     tensor([0.2000])
     """
@@ -67,7 +66,6 @@ def dpo_losses(
     Source: Rafailov et al., Direct Preference Optimization, equation 7,
     https://arxiv.org/abs/2305.18290
 
-    >>> import torch
     >>> dpo_losses(
     ...     *torch.tensor([[-1.0], [-9.0], [-1.0], [-9.0]]), beta=0.1
     ... )  # as the reference: ln 2

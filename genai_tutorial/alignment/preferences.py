@@ -24,6 +24,9 @@ from .supervised import Rows, encode_example, encode_prompt, pad_examples
 BATCH_SIZE = 256
 """The number of answers sampled at once, to prompts of similar length."""
 
+BINS = 5
+"""The number of bins of confidence in a `PreferenceReport`."""
+
 Prompt = TypeVar("Prompt")
 
 
@@ -330,25 +333,20 @@ class PreferenceReport:
 
 @torch.no_grad()
 def preference_report(
-    chosen: Float[Tensor, "pair"], rejected: Float[Tensor, "pair"], bins: int = 5
+    chosen: Float[Tensor, "pair"], rejected: Float[Tensor, "pair"]
 ) -> PreferenceReport:
     """Compare rewards with preferences.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, equation 3,
         https://arxiv.org/abs/1706.04599
     """
-    if len(chosen) < 1 or bins < 1:
-        raise ValueError(
-            f"There must be at least one comparison and one bin, got {len(chosen)} and "
-            f"{bins}."
-        )
     probability = preference_probability(chosen, rejected).double()
     confidence = probability.maximum(1 - probability)
     won = torch.where(chosen == rejected, 0.5, (chosen > rejected).double())
-    which = ((confidence - 0.5) * 2 * bins).long().clamp(max=bins - 1)
-    counts = which.bincount(minlength=bins)
+    which = ((confidence - 0.5) * 2 * BINS).long().clamp(max=BINS - 1)
+    counts = which.bincount(minlength=BINS)
     means = [
-        which.bincount(numbers, minlength=bins) / counts.clamp(min=1)
+        which.bincount(numbers, minlength=BINS) / counts.clamp(min=1)
         for numbers in (confidence, won)
     ]
     return PreferenceReport(

@@ -235,7 +235,6 @@ def answer_steps(
             The step from the last token of a document to the first of the next does not
             count.
 
-    >>> import torch
     >>> answer_steps(torch.tensor([[False, False, True, True]]))
     tensor([[False,  True,  True]])
     """
@@ -265,7 +264,6 @@ def masked_sum(
 ) -> Float[Tensor, "batch"]:
     """Return each row's sum over the steps that count.
 
-    >>> import torch
     >>> masked_sum(
     ...     torch.tensor([[1.0, 2.0, torch.nan]]), torch.tensor([[True, True, False]])
     ... )
@@ -282,7 +280,6 @@ def masked_mean(
     Raises:
         ValueError: If no step counts.
 
-    >>> import torch
     >>> masked_mean(
     ...     torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]])
     ... )

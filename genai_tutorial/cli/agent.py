@@ -33,7 +33,7 @@ def work_on(task: str, folder: Path, steps: int) -> None:
     then the answer. Calls that change files are shown and asked about first.
 
     Raises:
-        typer.Exit: If there is no answer.
+        Exit: If there is no answer.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: make it first.", WRONG_USE)

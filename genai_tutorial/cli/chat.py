@@ -148,8 +148,7 @@ class Conversation:
 
         def penalize(logits: Tensor, text: Tensor) -> Tensor:
             # repetitions within the answer: it may well repeat the question
-            window = max(1, text.shape[1] - len(ids))
-            return repetition_penalty(logits, text, self.penalty, window)
+            return repetition_penalty(logits, text[:, len(ids) :], self.penalty)
 
         tokens = stream(
             self.model,

@@ -23,7 +23,6 @@ from genai_tutorial.tasks.scene_questions import spaced_question
 from genai_tutorial.tasks.shapes import IMAGE_SIZE
 
 from .chat import note
-from .model_commands import NOUNS
 from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
 FRAME_MILLISECONDS = 160
@@ -121,7 +120,8 @@ def sample_model(
             case recipes.Images(images):
                 path = out or Path(f"{name}.png")
                 write_grid(images, path)
-        print(f"The {NOUNS[recipe.makes]} are in {path}.")
+        noun = "clips" if recipe.makes == "films" else recipe.makes
+        print(f"The {noun} are in {path}.")
 
 
 def grid(images: Float[Tensor, "count *channels height width"]) -> Image.Image:

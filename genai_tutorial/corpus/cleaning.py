@@ -95,7 +95,11 @@ class Filtered:
 
 
 def reason_to_reject(text: str, rules: QualityRules | None = None) -> str | None:
-    """Return the first rule that a document violates, in a few words, or None."""
+    """Return the first rule that a document violates, in a few words, or None.
+
+    >>> reason_to_reject("Buy now!")
+    'too few words'
+    """
     return next(_broken(text, rules or QualityRules()), None)
 
 
@@ -160,7 +164,14 @@ _WORD = re.compile(r"\w+")
 
 
 def word_grams(text: str, length: int = 13) -> set[Gram]:
-    """Return all runs of `length` words, ignoring case and punctuation."""
+    """Return all runs of `length` words, ignoring case and punctuation.
+
+    Raises:
+        ValueError: If `length` is below 1.
+
+    >>> sorted(word_grams("To be, or not", length=3))
+    [('be', 'or', 'not'), ('to', 'be', 'or')]
+    """
     if length < 1:
         raise ValueError(f"length must be at least 1 word, got {length}.")
     words = [word.lower() for word in _WORD.findall(text)]
@@ -171,7 +182,10 @@ def word_grams(text: str, length: int = 13) -> set[Gram]:
 
 def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
     """Return the fraction of a held-out text's word n-grams that occur in the training
-    texts.
+    texts. A leaked test measures memorization.
+
+    >>> seen_share("the cat sat on the mat", ["Here the cat sat on a mat."], length=3)
+    0.5
     """
     wanted = word_grams(held_out, length)
     if not wanted:

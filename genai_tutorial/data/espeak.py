@@ -78,7 +78,14 @@ class Voice:
 
 
 def speakers() -> tuple[str, ...]:
-    """Return the names of all speakers (espeak's voice variants), sorted."""
+    """Return the names of all speakers (espeak's voice variants), sorted.
+
+    Raises:
+        ImportError: If espeakng-loader is not installed.
+
+    >>> {"Alicia", "f2", "m3"} <= set(speakers())
+    True
+    """
     folder = package_folder("espeakng_loader", extra="audio")
     variants = folder / "espeak-ng-data" / "voices" / "!v"
     return tuple(sorted(path.name for path in variants.iterdir()))

@@ -81,7 +81,20 @@ class Ligand:
 
 
 def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
-    """Load the molecules of 4 to `max_atoms` heavy atoms."""
+    """Load the molecules of 4 to `max_atoms` heavy atoms.
+
+    Obsolete entries, entries without complete ideal coordinates and entries with other
+    elements are left out.
+
+    Raises:
+        ValueError: If `max_atoms` is not from 4 to 12.
+        ImportError: If biotite is not installed; the message gives the command to
+            install it.
+
+    >>> alanine = next(ligand for ligand in load_ligands() if ligand.name == "ALA")
+    >>> alanine.symbols
+    ('N', 'C', 'C', 'O', 'C', 'O')
+    """
     if not FEWEST_ATOMS <= max_atoms <= MOST_ATOMS:
         raise ValueError(
             f"max_atoms must be from {FEWEST_ATOMS} to {MOST_ATOMS}, got {max_atoms}."

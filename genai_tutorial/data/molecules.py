@@ -41,7 +41,18 @@ HELD_OUT = 1_000
 
 
 def load_molecules() -> tuple[str, ...]:
-    """Load the canonical SMILES of all molecules, each once."""
+    """Load the canonical SMILES of all molecules, each once.
+
+    Salts are reduced to their largest fragment. Stereochemistry is removed: the strings
+    say which atoms are bonded, not which hand they form.
+
+    Raises:
+        ImportError: If RDKit is not installed; the message gives the command to install
+            it.
+
+    >>> load_molecules()[0]
+    'CC1=CC(=O)C=CC1=O'
+    """
     version = require("rdkit", extra="science").__version__
     return tuple(cached("molecules", _build, version=version)["smiles"].tolist())
 

@@ -1,9 +1,8 @@
 """Densities in closed form: small models that give the exact probability of data.
 
-Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` and
-`naive_bayes` put one density on each class; `logistic_regression` is the discriminative
-counterpart, which does not model the data itself. `ngram` holds the count models that a
-neural language model has to beat.
+Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` puts one
+density on each class, and has logistic regression, which does not model the data
+itself. `ngram` holds the count models that a neural language model has to beat.
 """
 
 from .classifiers import (

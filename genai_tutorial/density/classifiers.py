@@ -1,8 +1,8 @@
-"""Generative classifiers: one density for each class, turned into p(class | x) by
-Bayes' rule.
+"""Classifiers: one density for each class, turned into p(class | x) by Bayes' rule, and
+logistic regression, their discriminative counterpart.
 
-Because it models p(x | class), such a classifier can also draw new examples of a class,
-which a discriminative classifier cannot.
+Because it models p(x | class), a generative classifier can also draw new examples of a
+class, which a discriminative one cannot.
 """
 
 import math
@@ -17,12 +17,10 @@ from .gaussian import (
     Density,
     DiagonalGaussian,
     FitDensity,
-    Gaussian,
     check_data,
     check_labels,
     check_weights,
     fit_diagonal_gaussian,
-    fit_gaussian,
 )
 
 
@@ -102,6 +100,7 @@ def fit_bayes_classifier(
     Source: Ng and Jordan (2001), On discriminative vs. generative classifiers, section
     2.
 
+    >>> from genai_tutorial.density import fit_gaussian
     >>> x = torch.tensor([[0.0], [1.0], [5.0], [6.0]])
     >>> classifier = fit_bayes_classifier(x, torch.tensor([0, 0, 1, 1]), fit_gaussian)
     >>> classifier.predict(torch.tensor([[0.5], [5.5]])).tolist()
@@ -112,28 +111,6 @@ def fit_bayes_classifier(
     prior = torch.bincount(labels, minlength=classes).double() / len(labels)
     return BayesClassifier(
         prior, tuple(fit_density(x[labels == label], None) for label in range(classes))
-    )
-
-
-def fit_linear_discriminant(
-    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, ridge: float = 0.0
-) -> BayesClassifier:
-    """Fit a Gaussian to each class, all with one shared covariance: linear discriminant
-    analysis.
-
-    Source: Bishop (2006), section 4.2.2.
-    """
-    x = check_data(x)
-    labels, classes = check_labels(labels, n=len(x))
-    prior = torch.bincount(labels, minlength=classes).double() / len(labels)
-    means = torch.stack([x[labels == label].mean(dim=0) for label in range(classes)])
-    # The deviations from the class means have the covariance that all classes share.
-    shared = fit_gaussian(x - means[labels], ridge=ridge).covariance
-    dim = x.shape[1]
-    return BayesClassifier(
-        prior,
-        tuple(Gaussian(mean, shared) for mean in means),
-        shared=dim * (dim + 1) // 2,
     )
 
 
@@ -212,18 +189,6 @@ def fit_bernoulli_naive_bayes(
         x,
         labels,
         lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing),
-    )
-
-
-def fit_gaussian_naive_bayes(
-    x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1e-9
-) -> BayesClassifier:
-    """Fit a Gaussian with independent coordinates to each class."""
-    ridge = smoothing * check_data(x).var(dim=0, correction=0).max().item()
-    return fit_bayes_classifier(
-        x,
-        labels,
-        lambda rows, weights: fit_diagonal_gaussian(rows, weights, ridge=ridge),
     )
 
 

@@ -1,4 +1,6 @@
-"""The interface of all densities: score data, and draw samples."""
+"""The interface of all densities, and Gaussians: with any covariance, or with
+independent coordinates.
+"""
 
 import math
 from collections.abc import Callable

@@ -123,7 +123,6 @@ def fit_mixture(
     fit_component: FitDensity,
     *,
     steps: int = 50,
-    tolerance: float = 0.0,
 ) -> MixtureFit:
     """Fit a mixture by EM, from given responsibilities.
 
@@ -133,9 +132,7 @@ def fit_mixture(
         fit_component: Fits one component, for example `fit_gaussian`. Its ridge keeps a
             component from shrinking onto a single point, where the likelihood is
             infinite.
-        steps: The maximum number of EM steps.
-        tolerance: Stop early once a step changes the log-likelihood by less than this,
-            in nats per example. Zero never stops early.
+        steps: The number of EM steps.
 
     Raises:
         ValueError: If `start` is not one row of shares for each example, `steps` is
@@ -172,13 +169,11 @@ def fit_mixture(
         mixture = maximization_step(x, log_joint.softmax(dim=1), fit_component)
         log_joint = mixture.log_joint(x)
         history.append(log_joint.logsumexp(dim=1).mean().item())
-        if abs(history[-1] - history[-2]) < tolerance:
-            break
     return MixtureFit(mixture, tuple(history))
 
 
 def start_responsibilities(
-    x: Float[Tensor, "n dim"], components: int, seed: int, *, rounds: int = 10
+    x: Float[Tensor, "n dim"], components: int, seed: int
 ) -> Float[Tensor, "n components"]:
     """Assign every point to the nearest of a few centres, found by k-means.
 
@@ -187,7 +182,6 @@ def start_responsibilities(
         seed: Seed of the first centres. Each is one of the points, drawn with a
             probability proportional to the squared distance from the nearest centre so
             far.
-        rounds: The number of k-means steps.
 
     Raises:
         ValueError: If `components` is below one, or above the number of different
@@ -215,7 +209,7 @@ def start_responsibilities(
             [centres, x[torch.multinomial(distances.cpu(), 1, generator=generator)]]
         )
     nearest = _nearest(x, centres)
-    for _ in range(rounds):
+    for _ in range(10):
         counts = torch.bincount(nearest, minlength=components).clamp(min=1)
         centres = torch.zeros_like(centres).index_add_(0, nearest, x) / counts[:, None]
         nearest = _nearest(x, centres)

@@ -1,14 +1,13 @@
 """Diffusion: add noise to an image step by step, learn to remove it, and draw images
 from noise alone.
 
-Read `schedule`, `prediction`, `samplers.denoiser` and `loss`, which every model of this
-room has in common. Then `samplers`: `ddpm`, `ddim`, `probability_flow`, `dpm_solver`,
-and `flow_matching` with its own path. `guidance` and `editing` change what is drawn,
-and `pipeline` puts it all together. Any sampler works with any model, on points, pixels
-or latent codes.
+Read `schedule`, `prediction` and `loss`, which every model of this room has in common.
+Then `samplers`: `ddpm`, `ddim` and `dpm_solver`; `flow_matching` has its own path.
+`guidance` changes what is drawn, and `pipeline` puts it all together. Any sampler works
+with any model, on points, pixels or latent codes.
 
-`networks`: `time_embedding`, `unet_blocks` and `unet`; `patches` and `dit`; `condition`
-for labels and texts.
+The networks: `unet_blocks` and `unet`; `dit`; `condition` for timesteps, labels and
+texts.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features

@@ -1,4 +1,4 @@
-"""The timestep embedding, which tells a denoising network how much noise there is."""
+"""What a denoising network is told: the timestep, and a label or a text."""
 
 import math
 from dataclasses import dataclass

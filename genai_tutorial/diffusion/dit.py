@@ -1,4 +1,6 @@
-"""Patches: an image is split into squares, each of which becomes a token."""
+"""The diffusion Transformer (DiT): an image is split into patches, each patch becomes a
+token, and adaptive norms carry timestep and label.
+"""
 
 from dataclasses import dataclass
 

@@ -105,19 +105,3 @@ def flow_euler(
         x0, noise = denoise(x, t)
         x = x + (earlier.noise - t) * (noise - x0)
         yield Step(t, x, x0)
-
-
-def flow_heun(
-    denoise: Denoise, x: Float[Tensor, "batch *shape"], timesteps: Sequence[Timestep]
-) -> Iterator[Step]:
-    """Take Euler's step, evaluate the velocity at its end too, and step again with the
-    mean of both.
-    """
-    for t, _, earlier in level_pairs(denoise.path, timesteps):
-        x0, noise = denoise(x, t)
-        velocity, next_t = noise - x0, earlier.noise
-        if next_t > 0:
-            next_x0, next_noise = denoise(x + (next_t - t) * velocity, next_t)
-            velocity = (velocity + next_noise - next_x0) / 2
-        x = x + (next_t - t) * velocity
-        yield Step(t, x, x0)

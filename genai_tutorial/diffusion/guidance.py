@@ -1,4 +1,6 @@
-"""Classifier-free guidance: push the prediction away from the unconditional one."""
+"""Changing what is sampled: classifier-free guidance, starting from a noised image, and
+inpainting around a known region.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

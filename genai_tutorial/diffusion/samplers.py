@@ -1,5 +1,7 @@
-"""The denoiser, the interface of every sampler: it splits a noisy image into a
-predicted image and predicted noise.
+"""Samplers: DDPM, DDIM and DPM-Solver++, and what they have in common.
+
+A denoiser splits a noisy image into a predicted image and predicted noise; a sampler
+recombines the two at a lower noise level, step by step.
 """
 
 import itertools

@@ -1,4 +1,6 @@
-"""Paths from images to noise: the interface between forward processes and samplers."""
+"""Paths from images to noise, the interface between forward processes and samplers, and
+the noise schedules of DDPM.
+"""
 
 import math
 from collections.abc import Sequence

@@ -4,7 +4,6 @@ engine that runs it in a web page; personal and federated training; export to ON
 
 from .assembler import assemble
 from .federated import (
-    FederatedHistory,
     FederatedSettings,
     MakeOptimizer,
     Update,

@@ -60,10 +60,10 @@ def assemble(text: str) -> bytes:
     types, exports, bodies, memories = [], [], [], []
     for field in module[1:]:
         match field:
-            case ["memory", ["export", name], pages]:
+            case ["memory", ["export", str(name)], str(pages)]:
                 exports.append(_string(name) + b"\x02" + unsigned(len(memories)))
-                memories.append(b"\x00" + unsigned(int(pages)))
-            case ["func", ["export", name], *rest]:
+                memories.append(b"\x00" + unsigned(_number(pages, 0, 2**16)))
+            case ["func", ["export", str(name)], *rest]:
                 exports.append(_string(name) + b"\x00" + unsigned(len(bodies)))
                 parameters, body = _function(rest)
                 types.append(b"\x60" + _vector(parameters) + unsigned(0))
@@ -134,12 +134,17 @@ def _function(fields: Expression) -> tuple[list[bytes], bytes]:
     parameters, local_types, code = [], [], []
     for field in fields:
         match field:
-            case ["param", name, kind]:
-                parameters.append(TYPES[kind])
+            case ["param" | "local" as place, str(name), str(kind)]:
+                if kind not in TYPES or name in names:
+                    raise ValueError(
+                        f"Each parameter and local needs a name of its own and one of "
+                        f"the types {', '.join(TYPES)}; got {' '.join(field)}."
+                    )
                 names[name] = len(names)
-            case ["local", name, kind]:
-                local_types.append(unsigned(1) + TYPES[kind])
-                names[name] = len(names)
+                if place == "param":
+                    parameters.append(TYPES[kind])
+                else:
+                    local_types.append(unsigned(1) + TYPES[kind])
             case _:
                 code.append(_instruction(field, names, []))
     return parameters, _vector(local_types) + b"".join(code) + END
@@ -150,11 +155,11 @@ def _instruction(
 ) -> bytes:
     """Return the operands' code and then the instruction."""
     name, *rest = expression
-    if name == "loop":
+    if name == "loop" and rest:
         label, *body = rest
         inner = [_instruction(part, names, [*labels, label]) for part in body]
         return LOOP + NO_RESULT + b"".join(inner) + END
-    if name not in OPCODES:
+    if not isinstance(name, str) or name not in OPCODES:
         raise ValueError(f"This assembler does not know the instruction {name!r}.")
     values = [part for part in rest if isinstance(part, str)]
     operands = [part for part in rest if not isinstance(part, str)]
@@ -173,19 +178,28 @@ def _immediate(
             case "br_if", [label]:  # how many loops to leave before that one
                 return unsigned(labels[::-1].index(label))
             case "i32.const", [number]:
-                return signed(int(number))
+                value = _number(number, -(2**31), 2**32 - 1)
+                return signed(value - 2**32 if value >= 2**31 else value)
             case (("v128.load" | "f32.store"), [] | [_]):
-                offset = int(values[0].removeprefix("offset=")) if values else 0
-                return unsigned(ALIGNMENTS[name]) + unsigned(offset)
+                offset = values[0].removeprefix("offset=") if values else "0"
+                return unsigned(ALIGNMENTS[name]) + unsigned(
+                    _number(offset, 0, 2**32 - 1)
+                )
             case "v128.const", ["f32x4", *numbers]:
                 return struct.pack("<4f", *map(float, numbers))
             case "f32x4.extract_lane", [lane]:
-                return bytes([int(lane)])
+                return unsigned(_number(lane, 0, 3))
             case _, []:
                 return b""
     except (KeyError, ValueError, struct.error):
         pass
     raise ValueError(f"{name} cannot have the values {values}.")
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not least <= (number := int(text)) <= most:
+        raise ValueError(f"{text} is not from {least} to {most}.")
+    return number
 
 
 def _vector(items: list[bytes]) -> bytes:

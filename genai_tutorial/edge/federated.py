@@ -8,7 +8,7 @@ server adds the average of the updates to its model.
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from genai_tutorial.training import (
     AdamW,
     CombinedOptimizer,
-    Evaluation,
     PrivacySettings,
     TokenBatches,
     clip_and_noise,
@@ -54,7 +53,6 @@ class FederatedSettings:
         local_steps: The number of steps that a client takes per round.
         batch_size: The number of windows per step of a client.
         context_length: The number of tokens in a window.
-        server_rate: The factor of the average update; 1 gives federated averaging.
         privacy: Clipping and noise of the updates, and the probability with which a
             client takes part in a round; None for neither, with all clients in each
             round.
@@ -67,7 +65,6 @@ class FederatedSettings:
     local_steps: int
     batch_size: int = 8
     context_length: int = 64
-    server_rate: float | int = 1.0
     privacy: PrivacySettings | None = None
 
     def __post_init__(self):
@@ -77,24 +74,6 @@ class FederatedSettings:
                 "rounds, local_steps, batch_size and context_length must be at least "
                 f"1; got {', '.join(map(str, counts))}."
             )
-        if not self.server_rate > 0:
-            raise ValueError(f"server_rate must be above 0, got {self.server_rate}.")
-
-
-@dataclass
-class FederatedHistory:
-    """A record of federated training.
-
-    Attributes:
-        losses: The mean training loss of all local steps, for each round in which a
-            client took part.
-        clients: The number of clients that took part, per round.
-        evaluations: The measurements, by round.
-    """
-
-    losses: list[float] = field(default_factory=list)
-    clients: list[int] = field(default_factory=list)
-    evaluations: list[Evaluation] = field(default_factory=list)
 
 
 def federated_average(
@@ -175,11 +154,11 @@ def local_update(
 
 
 @torch.no_grad()
-def apply_update(model: nn.Module, update: Mapping[str, Tensor], rate: float) -> None:
-    """Add an update times a rate to a model's parameters, in place."""
+def apply_update(model: nn.Module, update: Mapping[str, Tensor]) -> None:
+    """Add an update to a model's parameters, in place."""
     parameters = dict(model.named_parameters())
     for name, change in update.items():
-        parameters[name].add_(change, alpha=rate)
+        parameters[name].add_(change)
 
 
 def private_average(
@@ -221,11 +200,10 @@ def train_federated(
     settings: FederatedSettings,
     *,
     seed: int,
-    evaluate: Callable[[nn.Module], float] | None = None,
-    evaluate_every: int | None = None,
     progress: bool = True,
-) -> FederatedHistory:
-    """Train a model in place by rounds of federated averaging.
+) -> list[float]:
+    """Train a model in place by rounds of federated averaging; return the mean training
+    loss of all local steps, for each round in which a client took part.
 
     Without `privacy`, all clients take part in each round, weighted by the lengths of
     their texts.
@@ -236,9 +214,6 @@ def train_federated(
         make_optimizer: Makes a client's optimizer, see `sgd` and `adamw`.
         settings: Rounds, local steps and privacy.
         seed: Seed of the batches, of the clients that take part, and of the noise.
-        evaluate: Called with the server's model; returns a number to keep.
-        evaluate_every: The number of rounds between two evaluations; None for one at
-            the end only.
 
     Raises:
         ValueError: If there is no client, or one has less than a window of text.
@@ -252,12 +227,9 @@ def train_federated(
         )
         for n, text in enumerate(clients)
     ]
-    history, privacy = FederatedHistory(), settings.privacy
-    every = settings.rounds if evaluate_every is None else evaluate_every
-    for round_before in training_loop(
-        settings.rounds, label="rounds", progress=progress
-    ):
-        number, present = round_before + 1, list(range(len(clients)))
+    means, privacy = [], settings.privacy
+    for _ in training_loop(settings.rounds, label="rounds", progress=progress):
+        present = list(range(len(clients)))
         if privacy is not None:
             rate = privacy.sampling_rate
             present = poisson_sample(len(clients), rate, generator).tolist()
@@ -272,12 +244,8 @@ def train_federated(
                 if privacy is None
                 else private_average(updates, privacy, len(clients), generator)
             )
-            apply_update(model, average, settings.server_rate)
+            apply_update(model, average)
             losses = [loss for _, loss in sent]
-            history.losses.append(sum(losses) / len(losses))
-        history.clients.append(len(present))
-        if evaluate is not None and (number % every == 0 or number == settings.rounds):
-            value = float(evaluate(model.eval()))
-            history.evaluations.append(Evaluation(number, value, 0.0))
+            means.append(sum(losses) / len(losses))
     model.eval()
-    return history
+    return means

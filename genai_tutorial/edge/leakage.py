@@ -68,15 +68,6 @@ def row_norms(
     return update[table].norm(dim=1)
 
 
-def tokens_in(update: Mapping[str, Tensor]) -> set[int]:
-    """Return the tokens that occur in a client's text before its last position.
-
-    Source: Melis et al., Exploiting Unintended Feature Leakage in Collaborative
-        Learning, https://arxiv.org/abs/1805.04049
-    """
-    return set(row_norms(update).nonzero()[:, 0].tolist())
-
-
 def ngram_rows_in(update: Mapping[str, Tensor]) -> NGramRows:
     """Return the rows of pairs and triples that a client's text uses, for each table of
     n-grams.
@@ -215,7 +206,7 @@ def best_match(
 
 
 def recover_text(
-    model: DecoderLM, gradient: Mapping[str, Tensor], length: int, beam_width: int = 32
+    model: DecoderLM, gradient: Mapping[str, Tensor], length: int
 ) -> Int[Tensor, "read"]:
     """Return the text that a gradient came from, without its last token, which the
     model never read: of the texts that the rows of n-grams allow, the one whose own
@@ -225,13 +216,12 @@ def recover_text(
         model: The model that the client was sent.
         gradient: The gradient that the client sent back, from `gradient_of`.
         length: The number of tokens of the text, the last one included.
-        beam_width: The number of texts that the search keeps.
 
     Raises:
         ValueError: If no text of this length was found, or the model has no table of
             n-grams.
     """
-    read = texts_from_rows(model, ngram_rows_in(gradient), length - 1, beam_width)
+    read = texts_from_rows(model, ngram_rows_in(gradient), length - 1)
     with torch.no_grad():  # what came last is not known: the likeliest stands in for it
         ends = model(read)[:, -1:].argmax(dim=-1)
     return best_match(model, torch.cat((read, ends), dim=1), gradient)[0][:-1]

@@ -38,16 +38,19 @@ class OnnxStep:
     Raises:
         ImportError: If onnxruntime is not installed.
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is not from `export_step`.
+        ValueError: If the file is damaged or not from `export_step`.
     """
 
     def __init__(self, path: Path | str):
-        self.session = _session(path)
+        self.session, self.name = _session(path), Path(path).name
         notes = self.session.get_modelmeta().custom_metadata_map
-        names = [value.name for value in self.session.get_inputs()]
-        if CONTEXT_LENGTH not in notes or "keys" not in names:
-            raise ValueError(f"{Path(path).name} is not from export_step.")
-        self.longest = int(notes[CONTEXT_LENGTH])
+        inputs = {value.name: value for value in self.session.get_inputs()}
+        longest = notes.get(CONTEXT_LENGTH, "")
+        if not longest.isdecimal() or not {"ids", "keys"} <= inputs.keys():
+            raise ValueError(f"{self.name} is not from export_step.")
+        if len(inputs["keys"].shape) != 5:
+            raise ValueError(f"{self.name} is damaged: its keys have no five axes.")
+        self.longest = int(longest)
         self.reset()
 
     def reset(self) -> None:
@@ -62,7 +65,8 @@ class OnnxStep:
         """Read one token and return the logits of the next one.
 
         Raises:
-            ValueError: If the context window is full.
+            ValueError: If the context window is full, or onnxruntime cannot compute
+                the step: the token is not in the vocabulary, or the file is damaged.
         """
         if self.state["keys"].shape[3] >= self.longest:
             raise ValueError(
@@ -70,8 +74,13 @@ class OnnxStep:
                 "read the end of the text again."
             )
         ids = np.array([[token]], dtype=np.int64)
-        logits, *state = self.session.run(None, {"ids": ids, **self.state})
-        self.state = dict(zip(self.state, state, strict=True))
+        try:
+            logits, *state = self.session.run(None, {"ids": ids, **self.state})
+            self.state = dict(zip(self.state, state, strict=True))
+        except Exception as error:  # onnxruntime's errors have no base of their own
+            raise ValueError(
+                f"onnxruntime cannot read token {token} with {self.name}: {error}"
+            ) from None
         return torch.from_numpy(logits)[0]
 
     def generate(self, ids: list[int], max_new_tokens: int) -> list[int]:
@@ -126,9 +135,15 @@ def _session(path: Path | str):
     _check_file(path)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"]
-    )
+    options.log_severity_level = 4  # the error says it
+    try:
+        return runtime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        raise ValueError(
+            f"{Path(path).name} is damaged or not an ONNX file: {error}"
+        ) from None
 
 
 def _check_file(path: Path | str) -> None:

@@ -1,4 +1,4 @@
-"""A KV cache that writes nothing in place, for exporters that trace a model.
+"""Export to ONNX: a whole forward pass, or a step that reads one token.
 
 An exported graph is a function: it cannot write into memory outside it. So a step takes
 the cache as input tensors and returns a longer one. The model's own blocks run
@@ -216,7 +216,7 @@ def export_step(model: DecoderLM, path: Path | str) -> Path:
 
     Raises:
         ImportError: If onnx or onnxscript is not installed.
-        ValueError: If the model has a sliding window.
+        ValueError: If the model has a sliding window or a mixture of experts.
     """
     step = DecoderStep(model)
     names = step.state_names()
@@ -246,6 +246,11 @@ def _export(
     path: Path | str,
 ) -> Path:
     require("onnxscript", extra="export")
+    if model.config.mixture is not None:
+        raise ValueError(
+            "Only decoders without a mixture of experts can be exported: which experts "
+            "a token uses is known only when it is read, and the graph is fixed before."
+        )
     path = Path(path)
     training = model.training
     model.eval()

@@ -1,4 +1,4 @@
-"""A language model as one small file for a web page.
+"""A language model as one small file for a web page, and the engine that runs it there.
 
 The file begins with the length of a JSON header, then come the header and the numbers
 that it points to. Each row of a matrix is stored as 8-bit levels with one scale, a
@@ -34,6 +34,17 @@ from .assembler import assemble
 
 FORMAT = "genai_tutorial packed decoder 1"
 COLUMNS = 8  # the engine multiplies this many columns at once
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What a changed byte in the header can lead to."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class PackedModel:
         try:
             (length,) = struct.unpack_from("<I", self.content)
             header = json.loads(self.content[4 : 4 + length])
-        except (struct.error, ValueError) as error:
+        except (struct.error, ValueError, RecursionError) as error:
             raise ValueError(f"This is not a packed model: {error}.") from None
         if not isinstance(header, dict) or header.get("format") != FORMAT:
             raise ValueError(f"This is not a packed model of the format {FORMAT!r}.")
@@ -93,15 +104,21 @@ class PackedModel:
         Raises:
             ValueError: If the content is not a packed model.
         """
+        header = self.header
         try:
-            config = DecoderConfig.from_dict(self.header["config"])
+            config = DecoderConfig.from_dict(header["config"])
+            weights = {name: self._tensor(name) for name in header["tensors"]}
+            # before a damaged number asks for a huge model
+            if config.layers > len(weights) or config.vocab_size > len(self.content):
+                raise ValueError("The settings belong to a larger model.")
             with torch.random.fork_rng(devices=[]):  # torch's layers draw weights
                 model = DecoderLM(config, seed=None)
-            weights = {name: self._tensor(name) for name in self.header["tensors"]}
             model.load_state_dict(weights)
-            return model.eval(), unpack_tokenizer(self.header["tokenizer"])
-        except (KeyError, RuntimeError, TypeError) as error:
-            raise ValueError(f"This packed model is damaged: {error!r}.") from None
+            return model.eval(), unpack_tokenizer(header["tokenizer"])
+        except _DAMAGE as error:
+            raise ValueError(
+                f"The packed model {self.name!r} is damaged: {error!r}."
+            ) from None
 
     def _tensor(self, name: str) -> Tensor:
         place = self.header["tensors"][name]
@@ -272,7 +289,10 @@ def unpack_tokenizer(packed: dict[str, Any]) -> BPETokenizer | CharacterTokenize
         return CharacterTokenizer.from_dict(packed)
     try:
         pairs = np.frombuffer(base64.b64decode(packed["merges"]), "<u2").reshape(-1, 2)
-        tokens = [b""] * int(packed["first_merge"])
+        first = int(packed["first_merge"])
+        if first > 2**16:
+            raise ValueError(f"{first} tokens before the merges are too many")
+        tokens = [b""] * first
         for byte, number in enumerate(packed["byte_ids"]):
             tokens[number] = bytes([byte])
         for text, number in packed["special_tokens"].items():
@@ -282,7 +302,7 @@ def unpack_tokenizer(packed: dict[str, Any]) -> BPETokenizer | CharacterTokenize
             merges.append((tokens[left], tokens[right]))
             tokens.append(tokens[left] + tokens[right])
         pattern = PATTERNS[packed["pattern"]]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise ValueError(
             f"This is not a packed tokenizer, or it is damaged: {error!r}."
         ) from None

@@ -1,4 +1,4 @@
-"""The reader's own texts: the files of a folder, read in place."""
+"""A model for one reader: texts from a folder, and an adapter trained on them."""
 
 import json
 import re

@@ -109,8 +109,8 @@ def phone_budget(
 
     Source: Liu et al., MobileLLM, section 1, https://arxiv.org/abs/2402.14905
 
-    >>> from genai_tutorial.efficiency import LLAMA_3_1_8B
-    >>> budget = phone_budget(LLAMA_3_1_8B, bits=4)
+    >>> from genai_tutorial.efficiency import model_sizes
+    >>> budget = phone_budget(model_sizes.LLAMA_3_1_8B, bits=4)
     >>> budget.fits, round(budget.tokens_per_second), round(budget.joules_per_token, 2)
     (False, 20, 0.8)
     """

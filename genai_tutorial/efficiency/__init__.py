@@ -2,6 +2,7 @@
 fused versions for fast inference, and distillation into a smaller model.
 """
 
+from . import model_sizes
 from .batching.engine import Engine
 from .batching.requests import Answer, Request, SamplingOptions, Statistics
 from .batching.static import answer_alone, answer_in_static_batches
@@ -24,17 +25,7 @@ from .distillation import (
     top_target_loss,
 )
 from .fused import quantized
-from .model_sizes import (
-    GPT2_SMALL,
-    GPT2_XL,
-    LLAMA_3_1_8B,
-    LLAMA_3_1_70B,
-    LLAMA_3_1_405B,
-    SMOLLM2_135M,
-    GroupedAttention,
-    LatentAttention,
-    ModelShape,
-)
+from .model_sizes import GroupedAttention, LatentAttention, ModelShape
 from .native.build import NativeBuildError, find_compiler, kernel_source
 from .native.decoder import fastest_decoder, generate_natively, native
 from .post_training import Divergence, Predict, prediction_divergence, quantize_layers

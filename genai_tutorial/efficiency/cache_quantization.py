@@ -1,4 +1,4 @@
-"""A KV cache in 8, 4 or 2 bits per number.
+"""A KV cache in 8, 4 or 2 bits per number, and reading a text with it.
 
 With long texts and many users, the cache takes more memory than the weights, and each
 new token reads all of it.

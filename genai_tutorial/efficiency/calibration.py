@@ -1,9 +1,10 @@
-"""Moving a scale from the inputs of a linear layer into its weights.
+"""Rounding with the help of a few texts: SmoothQuant, AWQ and GPTQ.
 
 Divide a feature by s before a linear layer and multiply its column of weights by s: the
 output stays the same. The division costs nothing, because it can be folded into the
 norm or the linear layer that produces the feature. SmoothQuant uses this to make
-activations easier to round, AWQ to make important weights more precise.
+activations easier to round, AWQ to make important weights more precise. GPTQ instead
+rounds a matrix column by column and corrects the columns that follow.
 """
 
 from collections.abc import Callable, Iterator, Mapping

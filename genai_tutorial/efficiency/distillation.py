@@ -49,18 +49,6 @@ def soft_target_loss(
     )
 
 
-def reverse_kl(
-    student_logits: Float[Tensor, "*batch vocab"],
-    teacher_logits: Float[Tensor, "*batch vocab"],
-) -> Float[Tensor, ""]:
-    r"""Return the reverse KL divergence, $\mathrm{KL}(q \,\|\, p)$, in nats.
-
-    Source: Gu et al., MiniLLM: Knowledge Distillation of Large Language Models, section
-        2.1, https://arxiv.org/abs/2306.08543
-    """
-    return _divergence(student_logits, teacher_logits.detach())
-
-
 @dataclass(frozen=True)
 class TopProbabilities:
     """The most probable tokens of a teacher, small enough to keep for a whole corpus.

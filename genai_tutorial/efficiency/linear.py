@@ -1,4 +1,4 @@
-"""Blocks of keys or values in a few bits per number, packed into bytes."""
+"""Numbers packed into bytes, and the linear layers that compute with packed weights."""
 
 from collections.abc import Callable, Sequence
 
@@ -99,6 +99,7 @@ def unpack(
 
 COLUMNS = 32  # the kernels read past the end of rows that are not a multiple of this
 ROWS = 16  # number of rows that the 4-bit kernel packs together
+GROUP = 32  # weights in a row that share a scale and an offset
 
 
 class TransposedLinear(nn.Module):
@@ -121,7 +122,28 @@ class TransposedLinear(nn.Module):
         return x @ self.transposed
 
 
-class Int8Linear(nn.Module):
+class _PackedLinear(nn.Module):
+    """A linear layer with packed weights, which its kinds multiply with."""
+
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
+        super().__init__()
+        if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
+            raise ValueError(
+                f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, "
+                f"got {weight.shape[1]}. Leave this layer in float32."
+            )
+        self.out_features, self.in_features = weight.shape
+        self.register_buffer("bias", None if bias is None else bias.detach())
+
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
+        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
+        product = self.multiply(x.reshape(-1, self.in_features)).reshape(
+            *x.shape[:-1], self.out_features
+        )
+        return product if self.bias is None else product + self.bias
+
+
+class Int8Linear(_PackedLinear):
     """A linear layer with 8-bit weights: one signed byte per weight and one scale per
     row (per output).
 
@@ -132,80 +154,47 @@ class Int8Linear(nn.Module):
     def __init__(
         self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
     ):
-        super().__init__()
-        _check_columns(weight)
+        super().__init__(weight, bias)
         self._multiply = _kernel("_weight_int8pack_mm")
         matrix = quantize_symmetric(
             weight.detach().float(), bits=8, group_size=weight.shape[1]
         )
-        self.in_features, self.out_features = weight.shape[1], weight.shape[0]
         self.register_buffer("levels", matrix.levels.to(torch.int8))
         self.register_buffer("scale", matrix.scale[:, 0].bfloat16())
-        self.register_buffer("bias", None if bias is None else bias.detach())
-
-    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self.multiply(x.reshape(-1, self.in_features)).view(
-            *x.shape[:-1], self.out_features
-        )
-        return product if self.bias is None else product + self.bias
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
         """Return the rows times the transposed matrix, without the bias."""
         return self._multiply(rows.bfloat16(), self.levels, self.scale).to(rows.dtype)
 
 
-class Int4Linear(nn.Module):
+class Int4Linear(_PackedLinear):
     """A linear layer with 4-bit weights: half a byte per weight, and a scale and an
-    offset per group of weights in a row.
+    offset per group of 32 weights in a row.
 
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
         https://arxiv.org/abs/2206.01861
     """
 
     def __init__(
-        self,
-        weight: Float[Tensor, "out in"],
-        bias: Float[Tensor, "out"] | None = None,
-        group_size: int = 32,
+        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
     ):
-        super().__init__()
-        _check_columns(weight)
-        if group_size not in (32, 64, 128, 256):
-            raise ValueError(
-                "group_size must be 32, 64, 128 or 256, which the kernel supports; got "
-                f"{group_size}."
-            )
+        super().__init__(weight, bias)
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
-        self.in_features, self.out_features, self.group_size = (
-            weight.shape[1],
-            weight.shape[0],
-            group_size,
-        )
         self.padded = -self.out_features % ROWS  # rows of zeros
         matrix = functional.pad(weight.detach().float(), (0, 0, 0, self.padded))
-        matrix = quantize_affine(matrix, bits=4, group_size=group_size)
-        packed, scale_and_middle = _pack(matrix)
+        packed, scale_and_middle = _pack(quantize_affine(matrix, 4, GROUP))
         self.register_buffer("packed", packed)
         self.register_buffer("scale_and_middle", scale_and_middle)
-        self.register_buffer("bias", None if bias is None else bias.detach())
-
-    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self.multiply(x.reshape(-1, self.in_features)).reshape(
-            *x.shape[:-1], self.out_features
-        )
-        return product if self.bias is None else product + self.bias
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
         """Return the rows times the transposed matrix, without the bias."""
         product = self._multiply(
-            rows.bfloat16(), self.packed, self.group_size, self.scale_and_middle
+            rows.bfloat16(), self.packed, GROUP, self.scale_and_middle
         ).to(rows.dtype)
         return product[:, : self.out_features] if self.padded else product
 
 
-class Int4PairLinear(nn.Module):
+class Int4PairLinear(_PackedLinear):
     """A linear layer with 8-bit weights in groups of 32, stored as two 4-bit halves:
     level = 16 x high + low.
     """
@@ -213,14 +202,12 @@ class Int4PairLinear(nn.Module):
     def __init__(
         self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
     ):
-        super().__init__()
-        _check_columns(weight)
+        super().__init__(weight, bias)
         self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
-        self.in_features, self.out_features = weight.shape[1], weight.shape[0]
         padded = functional.pad(
             weight.detach().float(), (0, 0, 0, -self.out_features % ROWS)
         )
-        matrix = quantize_affine(padded, bits=8, group_size=32)
+        matrix = quantize_affine(padded, 8, GROUP)
         high = (matrix.levels / 16).floor()
         halves = (
             QuantizedMatrix(high, 16 * matrix.scale, matrix.offset, bits=4),
@@ -235,16 +222,15 @@ class Int4PairLinear(nn.Module):
             packed, scale_and_middle = _pack(half)
             self.register_buffer(f"{name}_packed", packed)
             self.register_buffer(f"{name}_scale_and_middle", scale_and_middle)
-        self.register_buffer("bias", None if bias is None else bias.detach())
 
-    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
-        """Return x times the transposed matrix, plus the bias; in the dtype of x."""
-        vectors = x.reshape(-1, self.in_features).bfloat16()
-        high = self._multiply(vectors, self.high_packed, 32, self.high_scale_and_middle)
-        low = self._multiply(vectors, self.low_packed, 32, self.low_scale_and_middle)
-        product = (high.float() + low.float())[:, : self.out_features]
-        product = product.reshape(*x.shape[:-1], self.out_features).to(x.dtype)
-        return product if self.bias is None else product + self.bias
+    def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
+        """Return the rows times the transposed matrix, without the bias."""
+        vectors = rows.bfloat16()
+        high = self._multiply(
+            vectors, self.high_packed, GROUP, self.high_scale_and_middle
+        )
+        low = self._multiply(vectors, self.low_packed, GROUP, self.low_scale_and_middle)
+        return (high.float() + low.float())[:, : self.out_features].to(rows.dtype)
 
 
 def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
@@ -255,14 +241,6 @@ def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
     # The kernel counts its levels from -8, so its offset is the value of level 8.
     middle = matrix.offset + 8 * matrix.scale
     return packed, torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16()
-
-
-def _check_columns(weight: Tensor) -> None:
-    if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
-        raise ValueError(
-            f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, got "
-            f"{weight.shape[1]}. Leave this layer in float32."
-        )
 
 
 def _kernel(name: str) -> Callable:

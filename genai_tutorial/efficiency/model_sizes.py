@@ -1,8 +1,8 @@
 """Model shapes: the few settings that determine a model's size and its cost.
 
 `ModelShape` holds them for any decoder, the book's own (`shape_of`) or a published one
-(`public_models.py`), whether or not the package can build it. `counting.py` computes
-the costs from them.
+(at the end), whether or not the package can build it. `counting.py` computes the costs
+from them.
 """
 
 from dataclasses import dataclass

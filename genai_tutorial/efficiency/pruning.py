@@ -1,9 +1,9 @@
-"""Pruning single weights: masks of those that are kept, and healing, which trains the
-rest without bringing the others back.
+"""Pruning: single weights by masks, whole units of feed-forward layers, or whole
+blocks.
 
 Zeros save memory only if they are not stored, and time only if the kernel can skip
 them. A mask costs a bit per weight; a pattern such as two zeros in every four weights
-is what GPUs have instructions for.
+is what GPUs have instructions for. Healing trains the weights that are kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -74,7 +74,8 @@ def wasserstein_critic_loss(real: RealScores, fake: FakeScores) -> Float[Tensor,
 
 
 def wasserstein_generator_loss(fake: FakeScores) -> Float[Tensor, ""]:
-    """-E[f(G(z))]: the generator maximizes the score of its examples.
+    """-E[f(G(z))]: the generator maximizes the score of its examples. The hinge loss
+    uses it, too.
 
     Source: Arjovsky, Chintala and Bottou (2017), equation 3,
     https://arxiv.org/abs/1701.07875

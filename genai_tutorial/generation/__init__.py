@@ -1,8 +1,9 @@
 """Generation: sampling text from a language model's predictions.
 
 Read `sampling` and `generate` first. `rollouts` and `prefix` answer many prompts at
-once, `search` chooses among several answers, `constrained` keeps to a regular
-expression, `speculative` saves forward passes, and `watermark` marks the text.
+once, and `search` chooses among several answers. `constrained` keeps to a regular
+expression, which `regular` parses and `json_schema` makes from a schema. `speculative`
+saves forward passes by the rule in `speculative_rule`, and `watermark` marks the text.
 """
 
 from .constrained import ConstrainedText, Constraint, ForbiddenTokens, TokenMask

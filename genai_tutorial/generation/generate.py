@@ -108,6 +108,7 @@ def stream(
     *,
     temperature: float | int = 1.0,
     top_p: float | int | None = None,
+    processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
     constraint: Constraint | None = None,
     generator: torch.Generator | None = None,
@@ -138,6 +139,8 @@ def stream(
     drawn: list[int] = []
     for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
+        if processor is not None:
+            logits = processor(logits, ids)
         if constraint is not None:
             logits = mask_logits(logits, constraint, [drawn], left, [True])
         probabilities = next_token_probabilities(logits, temperature, top_p=top_p)

@@ -1,4 +1,6 @@
-"""Scores of attention heads, computed from their maps on repeated random tokens."""
+"""Attention heads: scores from their maps on repeated random tokens, what they write,
+and what the model loses without them.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

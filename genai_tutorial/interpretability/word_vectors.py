@@ -17,8 +17,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.runtime import require
-
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
@@ -53,7 +51,8 @@ def cooccurrence_counts(
     >>> cooccurrence_counts([["a", "b", "a"]], ["a", "b"], window=1).toarray().tolist()
     [[0.0, 2.0], [2.0, 0.0]]
     """
-    sparse = require("scipy.sparse", extra="text")
+    from scipy import sparse  # here, because it takes a while to load
+
     if window < 1:
         raise ValueError(
             f"window must be at least 1 word, or no word has a context; got {window}."
@@ -160,7 +159,8 @@ class WordVectors:
                 "texts must be several texts, got one string; give [text], or a list "
                 "of its parts."
             )
-        svds = require("scipy.sparse.linalg", extra="text").svds
+        from scipy.sparse.linalg import svds
+
         sentences = [split_into_words(text) for text in texts]
         counted = Counter(word for words in sentences for word in words)
         # Ties in alphabetical order, so that the same text always gives the same

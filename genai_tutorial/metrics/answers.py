@@ -1,4 +1,6 @@
-"""pass@k: how often at least one of k generated programs is right."""
+"""Measures of several answers to the same question: pass@k, the winner's curse,
+semantic entropy, and calibration of labels.
+"""
 
 import math
 from collections import Counter

@@ -1,5 +1,5 @@
-"""The copy test: are samples nearer to training images than to images that the model
-could have been trained on but was not?
+"""Copies of the training data: the copy test for images, and a suffix array that finds
+the longest copied stretch of a text.
 """
 
 from bisect import bisect_left, bisect_right
@@ -321,11 +321,6 @@ class SuffixArray:
 
         start = bisect_left(self.order, text, key=beginning)
         return start, bisect_right(self.order, text, lo=start, key=beginning)
-
-
-def longest_copied_run(text: str, corpus: str) -> CopiedRun:
-    """Return the longest stretch of a text that occurs in the corpus."""
-    return SuffixArray(corpus).longest_run(text)
 
 
 def _sorted_suffixes(corpus: str) -> np.ndarray:

@@ -117,7 +117,7 @@ class DigitReading:
 
 @torch.no_grad()
 def read_digits(
-    classifier: DigitClassifier, images: Float[Tensor, "n 28 28"], chunk: int = 500
+    classifier: DigitClassifier, images: Float[Tensor, "n 28 28"]
 ) -> DigitReading:
     """Classify images, in chunks.
 
@@ -125,7 +125,6 @@ def read_digits(
         classifier: In evaluation mode, as `load("digit-classifier")` in
             `genai_tutorial.pretrained` returns it.
         images: Brightness from 0 (background) to 1 (ink).
-        chunk: Number of images per forward pass; changes the memory, not the result.
 
     Raises:
         ValueError: If the classifier is in training mode, where dropout is active, or
@@ -136,11 +135,9 @@ def read_digits(
             "The classifier is in training mode, where dropout is active: call its "
             "eval() first."
         )
-    if len(images) < 1 or chunk < 1:
-        raise ValueError(
-            f"images and chunk must be at least 1, got {len(images)} and {chunk}."
-        )
-    features = torch.cat([classifier.features(part) for part in images.split(chunk)])
+    if len(images) < 1:
+        raise ValueError("There must be at least one image to classify, got none.")
+    features = torch.cat([classifier.features(part) for part in images.split(500)])
     confidences, labels = classifier.head(features).softmax(dim=1).max(dim=1)
     return DigitReading(features, labels, confidences)
 

@@ -1,4 +1,6 @@
-"""Two methods on the same items: is the difference more than chance?"""
+"""Is a difference more than chance? McNemar's test for two methods on the same items,
+and the chi-square test of goodness of fit.
+"""
 
 import math
 from collections.abc import Sequence

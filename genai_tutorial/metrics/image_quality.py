@@ -1,4 +1,6 @@
-"""The peak signal-to-noise ratio of two images."""
+"""Measures of images: error and nearest neighbours of single ones, Fréchet distance,
+precision and recall of sets.
+"""
 
 from dataclasses import dataclass
 
@@ -25,6 +27,9 @@ def psnr(
     return -10 * (images - others).square().mean(dim=(1, 2, 3)).log10()
 
 
+QUERIES_AT_ONCE = 512  # in one matrix product, to limit memory
+
+
 @dataclass(frozen=True)
 class Neighbours:
     """The nearest references of each query, nearest first.
@@ -43,7 +48,6 @@ def nearest_neighbours(
     queries: Float[Tensor, "query *shape"],
     references: Float[Tensor, "reference *shape"],
     k: int = 1,
-    chunk: int = 512,
 ) -> Neighbours:
     """Find the k nearest references of each query by Euclidean distance in pixel space,
     exactly.
@@ -51,10 +55,9 @@ def nearest_neighbours(
     Args:
         queries: Images (or any points) to find neighbours for.
         references: Images of the same shape to search in.
-        chunk: Number of queries per matrix product; changes the memory, not the result.
 
     Raises:
-        ValueError: If the shapes differ, or `k` or `chunk` is out of range.
+        ValueError: If the shapes differ, or `k` is out of range.
 
     >>> found = nearest_neighbours(
     ...     torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0], [0.0, 1.0]]), k=2
@@ -71,8 +74,6 @@ def nearest_neighbours(
         raise ValueError(
             f"k must be from 1 to the number of references, {len(references)}, got {k}"
         )
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
     # In float32, ‖a‖² + ‖b‖² − 2ab loses the small distances, which are the ones that
     # matter here.
     flat_queries, flat_references = (
@@ -81,7 +82,7 @@ def nearest_neighbours(
     )
     reference_squares = flat_references.square().sum(dim=1)
     indices, distances = [], []
-    for part in flat_queries.split(chunk):
+    for part in flat_queries.split(QUERIES_AT_ONCE):
         # The square of the query is the same for all references, so the order does not
         # depend on it.
         nearest = (

@@ -1,7 +1,9 @@
-"""Confidence intervals of a mean: the bootstrap and Student's t."""
+"""Confidence intervals: of a mean, by the bootstrap and by Student's t, and of a
+proportion, Wilson's and the exact one.
+"""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -68,7 +70,7 @@ def bootstrap_interval(
     0.924 (95% interval 0.916 to 0.932)
     """
     data = _as_row(values)
-    check_level(level)
+    _check_level(level)
     _check_resamples(resamples)
     generator = torch.Generator().manual_seed(seed)
     drawn = torch.randint(len(data), (resamples, len(data)), generator=generator)
@@ -109,7 +111,7 @@ def cluster_bootstrap_interval(
     0.5 (95% interval 0.0 to 1.0)
     """
     data = _as_row(values)
-    check_level(level)
+    _check_level(level)
     _check_resamples(resamples)
     if len(clusters) != len(data):
         raise ValueError(
@@ -153,26 +155,13 @@ def t_interval(
     >>> print(t_interval([0.91, 0.93, 0.92, 0.94, 0.92]))
     0.924 (95% interval 0.910 to 0.938)
     """
+    from scipy.special import stdtrit  # here, because it takes a while to load
+
     data = _as_row(values)
-    check_level(level)
+    _check_level(level)
     mean, standard_error = float(data.mean()), float(data.std()) / math.sqrt(len(data))
-    reach = _t_quantile(level, len(data) - 1) * standard_error
+    reach = float(stdtrit(len(data) - 1, (1 + level) / 2)) * standard_error
     return Interval(mean, mean - reach, mean + reach, level)
-
-
-def find_crossing(
-    function: Callable[[float], float], target: float, low: float, high: float
-) -> float:
-    """Return the point between `low` and `high` where an increasing function reaches
-    its target, by bisection.
-    """
-    for _ in range(60):
-        middle = (low + high) / 2
-        if function(middle) < target:
-            low = middle
-        else:
-            high = middle
-    return high
 
 
 def _percentiles(
@@ -193,34 +182,6 @@ def _check_resamples(resamples: int) -> None:
         )
 
 
-def _t_quantile(level: float, degrees: int) -> float:
-    """Return the bound within which Student's t with these degrees of freedom lies with
-    probability `level`.
-    """
-    highest = 1.0
-    while _t_probability(highest, degrees) < level:
-        highest *= 2
-    return find_crossing(
-        lambda reach: _t_probability(reach, degrees), level, 0.0, highest
-    )
-
-
-def _t_probability(reach: float, degrees: int) -> float:
-    """Return the probability that a Student's t lies between `-reach` and `reach`.
-
-    Source: Abramowitz and Stegun, Handbook of mathematical functions, 26.7.3 and
-        26.7.4, https://personal.math.ubc.ca/~cbm/aands/page_948.htm
-    """
-    angle = math.atan(reach / math.sqrt(degrees))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    is_odd = degrees % 2
-    term, total = (cosine, 0.0) if is_odd else (1.0, 0.0)
-    for power in range(1 + is_odd, degrees, 2):
-        total += term
-        term *= cosine**2 * power / (power + 1)
-    return 2 / math.pi * (angle + sine * total) if is_odd else sine * total
-
-
 def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
     data = torch.as_tensor(values, dtype=torch.float64, device="cpu")
     if data.ndim != 1 or len(data) < 2:
@@ -236,7 +197,7 @@ def _as_row(values: Sequence[float | int] | Tensor) -> Float[Tensor, "n"]:
     return data
 
 
-def check_level(level: float) -> None:
+def _check_level(level: float) -> None:
     """Check that the level of an interval is between 0 and 1."""
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}")
@@ -271,7 +232,7 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
     1.00 (95% interval 0.84 to 1.00)
     """
     _check_counts(successes, n)
-    check_level(level)
+    _check_level(level)
     z, share = NormalDist().inv_cdf((1 + level) / 2), successes / n
     centre = share + z**2 / (2 * n)
     reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -304,43 +265,15 @@ def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Int
     >>> print(clopper_pearson_interval(successes=20, n=20))
     1.00 (95% interval 0.83 to 1.00)
     """
+    from scipy.special import betaincinv  # here, because it takes a while to load
+
     _check_counts(successes, n)
-    check_level(level)
-    tail = (1 - level) / 2
-    # the lower end is the upper end for the failures, seen from the other side
-    return Interval(
-        successes / n,
-        1 - _upper_end(n - successes, n, tail),
-        _upper_end(successes, n, tail),
-        level,
-    )
-
-
-def _upper_end(successes: int, n: int, tail: float) -> float:
-    if successes == n:
-        return 1.0
-    return find_crossing(
-        lambda proportion: -_probability_up_to(successes, n, proportion),
-        -tail,
-        successes / n,
-        1.0,
-    )
-
-
-def _probability_up_to(successes: int, n: int, proportion: float) -> float:
-    """Return the probability of at most this many successes, for a proportion between 0
-    and 1.
-    """
-    return math.fsum(
-        math.exp(
-            math.lgamma(n + 1)
-            - math.lgamma(count + 1)
-            - math.lgamma(n - count + 1)
-            + count * math.log(proportion)
-            + (n - count) * math.log1p(-proportion)
-        )
-        for count in range(successes + 1)
-    )
+    _check_level(level)
+    tail, failures = (1 - level) / 2, n - successes
+    # the ends are quantiles of beta distributions
+    low = betaincinv(successes, failures + 1, tail) if successes else 0.0
+    high = betaincinv(successes + 1, failures, 1 - tail) if failures else 1.0
+    return Interval(successes / n, float(low), float(high), level)
 
 
 def _check_counts(successes: int, n: int) -> None:

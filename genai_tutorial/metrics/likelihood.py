@@ -25,19 +25,6 @@ def perplexity(nats: float) -> float:
     return math.exp(nats)
 
 
-def nats_per_character(log_likelihood: float, characters: int) -> float:
-    """Return the average negative log-likelihood per character; lower is better."""
-    if characters < 1:
-        raise ValueError(f"characters must be at least 1, got {characters}")
-    if log_likelihood > 0:
-        raise ValueError(
-            "log_likelihood must be at most 0, because it is the logarithm of a "
-            f"probability, got {log_likelihood}: "
-            "give it without a minus sign in front"
-        )
-    return -log_likelihood / characters
-
-
 def bits_per_dimension(
     log_likelihood: float, dimensions: int, level_width: float = 1.0
 ) -> float:

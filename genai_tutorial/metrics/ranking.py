@@ -1,5 +1,5 @@
-"""The receiver operating characteristic (ROC): how well a score separates two classes,
-at every threshold.
+"""Measures of an order: ROC curves of a score, ranks of search results, and the risk
+when the least confident answers are withheld.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Repetition: how much of a text has been written before in the same text."""
+"""Measures of texts: repetition and word error rate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

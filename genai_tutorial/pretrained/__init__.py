@@ -1,5 +1,8 @@
-"""Pretrained models: weights, model cards, and two real models in the book's own code:
-SmolLM2, a chat model, and MiniLM, a sentence encoder.
+"""Pretrained models: weights and model cards on disk, and two real models in the book's
+own code: SmolLM2, a chat model, and MiniLM, a sentence encoder.
+
+Read `files` for the book's own checkpoints. `smollm2` finds its file and loads it
+through `gguf` or `hugging_face`; `minilm` does the same for the encoder.
 """
 
 from .files import (

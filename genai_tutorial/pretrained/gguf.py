@@ -14,7 +14,7 @@ from genai_tutorial.runtime import require
 from genai_tutorial.tokenization import SMOLLM2_PATTERN, BPETokenizer, invisible
 from genai_tutorial.transformer import DecoderConfig
 
-from .hugging_face import read_gguf_scaling
+from .hugging_face import book_name, read_gguf_scaling
 
 # The names in the file on the left, the book's on the right.
 GGUF_LAYERS = {
@@ -56,7 +56,10 @@ class GGUFModel:
         self.path = path
         reader = open_gguf(path)
         self._fields = reader.fields
-        self._tensors = {_name(tensor.name): tensor for tensor in reader.tensors}
+        self._tensors = {
+            book_name(tensor.name, "blk.", GGUF_LAYERS, GGUF_OTHERS): tensor
+            for tensor in reader.tensors
+        }
         # The file lists the fastest index first, torch lists it last.
         self.shapes = {
             name: tuple(map(int, reversed(tensor.shape)))
@@ -230,16 +233,3 @@ def unpermute(
     expects.
     """
     return weight.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
-
-
-def _name(theirs: str) -> str:
-    """Return the book's name for a weight, or the file's own name if there is none."""
-    if theirs in GGUF_OTHERS:
-        return GGUF_OTHERS[theirs]
-    block, _, rest = theirs.removeprefix("blk.").partition(".")
-    layer_name, _, kind = rest.rpartition(".")
-    return (
-        f"blocks.{block}.{GGUF_LAYERS[layer_name]}.{kind}"
-        if layer_name in GGUF_LAYERS
-        else theirs
-    )

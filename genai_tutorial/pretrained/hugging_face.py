@@ -203,7 +203,8 @@ class HuggingFaceModel:
                     f"{file} is truncated or damaged ({error}): copy it again."
                 ) from error
             for theirs in opened.keys():  # noqa: SIM118 (it is no dictionary)
-                self._places[_name(theirs)] = opened, theirs
+                name = book_name(theirs, "model.layers.", LAYER_NAMES, OTHER_NAMES)
+                self._places[name] = opened, theirs
         if self.config.tied_embeddings:
             # some folders write the shared matrix twice
             self._places.pop("head.weight", None)
@@ -334,14 +335,13 @@ class HuggingFaceModel:
         return self.path / name
 
 
-def _name(theirs: str) -> str:
+def book_name(
+    theirs: str, start: str, layers: Mapping[str, str], others: Mapping[str, str]
+) -> str:
     """Return the book's name for a weight, or the file's own name if there is none."""
-    if theirs in OTHER_NAMES:
-        return OTHER_NAMES[theirs]
-    block, _, rest = theirs.removeprefix("model.layers.").partition(".")
+    if theirs in others:
+        return others[theirs]
+    block, _, rest = theirs.removeprefix(start).partition(".")
     layer_name, _, kind = rest.rpartition(".")
-    return (
-        f"blocks.{block}.{LAYER_NAMES[layer_name]}.{kind}"
-        if layer_name in LAYER_NAMES
-        else theirs
-    )
+    known = layer_name in layers
+    return f"blocks.{block}.{layers[layer_name]}.{kind}" if known else theirs

@@ -1,10 +1,16 @@
-"""Recipes for all of the book's models. `load` and `card` read a published model,
-`train` retrains it, and `sample` and `sample_images` use it.
+"""Recipes: all settings needed to retrain each of the book's models, and how to load
+and sample what they trained.
+
+Use `load`, `card`, `train` and `sample_images` from `catalogue`, which lists all
+recipes by name. Read `recipe`, the base class, and `sampling`, then a recipe, for
+example `shakespeare`. `families` holds chapter 11's comparison, and `speech`,
+`factbook` and others hold the data that their models are measured on.
 """
 
 from .arithmetic_reasoner import ARITHMETIC_REASONER
 from .catalogue import card, load, names, recipe, sample_images, train, trained_folder
 from .digit_classifier import N_EVAL_IMAGES, measure_digits
+from .digit_models import SCHEDULE
 from .factbook import (
     FACTBOOK_BASE,
     Corpus,

@@ -82,17 +82,12 @@ class DigitDiffusionRecipe(Recipe):
     config: UNetConfig
     label_dropout: float = 0.1
     augmentation_probability: float = 0.0
-    sampler_steps: int = 25
-    guidance: float = 1.5
 
     source = MNIST_SOURCE
     makes = "images"
+    options = DigitOptions(steps=25, guidance=1.5)
     metric = "digit_as_ordered"
     in_words = DIGITS_IN_WORDS
-
-    @property
-    def options(self) -> DigitOptions:
-        return DigitOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> UNet:
         return UNet(self.config, self.seed)
@@ -141,49 +136,30 @@ class DigitDiffusionRecipe(Recipe):
     def measure(self, model: UNet) -> dict:
         train, held_out = load_mnist_split()
         labels = torch.arange(N_EVAL_IMAGES) % 10
-        images = self._draw_labels(model, labels, self.seed)
+        chosen = self.options
+        images = draw_digits(model, labels, chosen, self.seed)
         copies = copy_test(images, train.images, held_out.images)
         return measure_digits(images, labels) | {
             "nearer_to_train": round(copies.nearer_to_train, 3),
             "nearer_to_train_without_copying": round(copies.expected, 3),
             "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(held_out),
-            "sampler": f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}",
+            "sampler": f"DDIM, {chosen.steps} steps, guidance {chosen.guidance}",
         }
 
     def score(self, loaded: UNet, n: int, seed: int) -> list:
         return score_labels(
-            lambda labels: self._draw_labels(loaded, labels, seed), n, seed
+            lambda labels: draw_digits(loaded, labels, self.options, seed), n, seed
         )
 
     def sample(
         self, loaded: UNet, options: DigitOptions, count: int, seed: int
     ) -> Images:
-        return Images(
-            draw_digits(
-                loaded,
-                options.labels(count),
-                steps=options.steps,
-                guidance=options.guidance,
-                seed=seed,
-            )
-        )
-
-    def _draw_labels(
-        self, model: nn.Module, labels: Int[Tensor, "n"], seed: int
-    ) -> Float[Tensor, "n 28 28"]:
-        return draw_digits(
-            model, labels, steps=self.sampler_steps, guidance=self.guidance, seed=seed
-        )
+        return Images(draw_digits(loaded, options.labels(count), options, seed))
 
 
 def draw_digits(
-    model: nn.Module,
-    labels: Int[Tensor, "n"],
-    *,
-    steps: int,
-    guidance: float | int,
-    seed: int,
+    model: nn.Module, labels: Int[Tensor, "n"], options: DigitOptions, seed: int
 ) -> Float[Tensor, "n 28 28"]:
     """Draw a digit for each label with DDIM, with brightness from 0 to 1."""
     images = sample_images(
@@ -192,9 +168,9 @@ def draw_digits(
         VELOCITY,
         labels,
         (len(labels), 1, 28, 28),
-        steps=steps,
+        steps=options.steps,
         seed=seed,
-        guidance=guidance,
+        guidance=options.guidance,
         batch_size=250,  # 1,000 images do not fit into the CPU cache
     )
     return images[:, 0]

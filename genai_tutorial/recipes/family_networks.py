@@ -1,6 +1,6 @@
 """The neural families of chapter 11: what they share, and the network and loss of each.
 
-Each model has about 300,000 weights that are needed to draw. All learn from the grey
+Each model needs about 300,000 parameters to draw. All learn from the grey
 levels of 4,000 digits as they are: no labels and no augmentation. Every recipe also
 defines how its images are drawn (`images`), and how many bits per pixel held-out images
 cost (`bits`).
@@ -73,6 +73,8 @@ PPCA_COMPONENTS = 381
 the networks have weights: 299,489.
 """
 
+CODES = 200  # of the importance-weighted bound
+LIKELIHOOD_STEPS = 50
 N_SCORED_IMAGES = 16
 """The number of held-out images whose mean bits per dimension are on a card."""
 
@@ -204,7 +206,6 @@ class FamilyVAE(FamilyRecipe):
 
     config: VAEConfig
     learning_rate: float
-    codes: int = 200
 
     level_width = 1 / LEVELS
 
@@ -240,7 +241,7 @@ class FamilyVAE(FamilyRecipe):
         """Return the importance-weighted bound of each image: a lower bound."""
         generator = torch.Generator().manual_seed(seed)
         rows = dequantize(levels, generator).flatten(1)
-        return importance_weighted_bound(model, rows, self.codes, generator).double()
+        return importance_weighted_bound(model, rows, CODES, generator).double()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,14 +285,9 @@ class FamilyFlow(FamilyRecipe):
 
     straight: bool
     config: UNetConfig
-    sampler_steps: int = 20
-    likelihood_steps: int = 50
 
     level_width = 2 / LEVELS
-
-    @property
-    def options(self) -> FlowOptions:
-        return FlowOptions(steps=self.sampler_steps)
+    options = FlowOptions(steps=20)
 
     @cached_property
     def path(self) -> NoisePath:
@@ -324,7 +320,7 @@ class FamilyFlow(FamilyRecipe):
             self.prediction,
             None,
             (count, 1, 28, 28),
-            steps=self.sampler_steps if steps is None else steps,
+            steps=self.options.steps if steps is None else steps,
             seed=seed,
             sampler=flow_euler if self.straight else ddim,
             batch_size=100,
@@ -363,8 +359,8 @@ class FamilyFlow(FamilyRecipe):
         """
         last = 1.0 if self.straight else len(self.path) - 1.0
         return [
-            last * (step / self.likelihood_steps) ** 3
-            for step in range(self.likelihood_steps + 1)
+            last * (step / LIKELIHOOD_STEPS) ** 3
+            for step in range(LIKELIHOOD_STEPS + 1)
         ]
 
 

@@ -212,6 +212,7 @@ MOLECULES = MoleculeRecipe(
 """The model that chapter 29 loads."""
 
 
+MAX_ATOMS = 9
 STRUCTURES = 1000
 """The number of sampled molecules on which a card's scores are measured."""
 
@@ -236,7 +237,6 @@ class Molecules3DRecipe(TextRecipe):
 
     config: EquivariantConfig
     optimizer: OptimizerSettings
-    max_atoms: int = 9
 
     source = LIGANDS_SOURCE
     options = StructureOptions()
@@ -250,7 +250,7 @@ class Molecules3DRecipe(TextRecipe):
         return EquivariantNetwork(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
-        train, held_out = load_ligand_split(self.max_atoms)
+        train, held_out = load_ligand_split(MAX_ATOMS)
         generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         unseen = to_table(held_out)
@@ -265,7 +265,7 @@ class Molecules3DRecipe(TextRecipe):
         )
 
     def measure(self, model: EquivariantNetwork) -> dict:
-        train, held_out = load_ligand_split(self.max_atoms)
+        train, held_out = load_ligand_split(MAX_ATOMS)
         sampled = self.draw_molecules(model, STRUCTURES, StructureOptions(), seed=0)
         known = {graph_key(ligand.symbols, ligand.bonds) for ligand in train}
         keys = [
@@ -301,7 +301,7 @@ class Molecules3DRecipe(TextRecipe):
         """Return sampled molecules."""
         generator = torch.Generator().manual_seed(seed)
         if options.atoms is None:
-            train = load_ligand_split(self.max_atoms)[0]
+            train = load_ligand_split(MAX_ATOMS)[0]
             sizes = draw_sizes(train, count, generator)
         else:
             sizes = torch.full((count,), options.atoms)

@@ -17,7 +17,6 @@ from genai_tutorial.tasks.paddle_game import (
 from genai_tutorial.worldmodels import (
     RATES,
     Dreamer,
-    DreamHistory,
     Imagined,
     ModelPlayer,
     Policy,
@@ -130,12 +129,12 @@ class PaddleWorldRecipe(Recipe):
                 ),
                 progress=run.progress,
             )
-            dreams = self._learn_to_play(model, recording, generator, run.progress)
+            rewards = self._learn_to_play(model, recording, generator, run.progress)
             notes.append(
                 {
                     "real_steps": recording.steps,
                     "loss": round(_end(history.losses), 4),
-                    "dream_reward": round(_end(dreams.rewards), 4),
+                    "dream_reward": round(_end(rewards), 4),
                 }
             )
         return Trained(
@@ -162,8 +161,10 @@ class PaddleWorldRecipe(Recipe):
         recording: Recording,
         generator: torch.Generator,
         progress: bool,
-    ) -> DreamHistory:
-        """Train the player in dreams that begin where real games were."""
+    ) -> list[float]:
+        """Train the player in dreams that begin where real games were; return its
+        mean dream rewards.
+        """
 
         def dreams(policy: Policy) -> Imagined:
             start = dream_starts(model.world, recording, DREAMS, generator)

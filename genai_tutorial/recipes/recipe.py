@@ -372,8 +372,7 @@ def build_rounded(recipe: Recipe, card: dict, trained: nn.Module) -> nn.Module:
 
 def _restored(settings: Any, saved: Any) -> Any:
     """Return settings with values from JSON, where tuples have become lists and
-    dataclasses dictionaries. Settings that a card lacks, or that there are no longer,
-    are left as they are.
+    dataclasses dictionaries.
     """
     if not is_dataclass(settings):
         return tuple(saved) if isinstance(saved, list) else saved

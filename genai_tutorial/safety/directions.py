@@ -19,6 +19,13 @@ def project_out(
 ) -> Float[Tensor, "*n dim"]:
     """Remove the component along a direction: the results are orthogonal to it, and
     doing it twice changes nothing.
+
+    Args:
+        vectors: Any number of vectors.
+        direction: The direction, of any length but 0.
+
+    Raises:
+        ValueError: If the direction has no length.
     """
     unit = unit_direction(direction)
     return vectors - (vectors @ unit)[..., None] * unit

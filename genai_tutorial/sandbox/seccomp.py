@@ -1,4 +1,4 @@
-"""A Linux system-call filter (seccomp) for a student's process.
+"""A Linux system-call filter (seccomp) for an untrusted process.
 
 It needs no privileges, so it works on a laptop, in a container and as root. A filter is
 a small program for the kernel's packet-filter machine (BPF). It examines the number of

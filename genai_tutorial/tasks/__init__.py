@@ -1,3 +1,7 @@
-"""The tasks that models are asked to do, each a room with its data and its judge."""
+"""Tasks: what models are asked to do, one room per task with its data and its judge.
+
+Begin in a task's room with its questions or scenes, then read the judge that decides
+whether an answer is correct. `task` holds what several tasks share.
+"""
 
 from .task import EndlessBatches, check_same_length, own_source, read_words

@@ -2,7 +2,6 @@
 
 from collections.abc import Sized
 from importlib.resources import files
-from typing import Self
 
 import torch
 
@@ -54,7 +53,7 @@ class EndlessBatches:
     def __init__(self, seed: int):
         self._generator = torch.Generator().manual_seed(seed)
 
-    def __iter__(self) -> Self:
+    def __iter__(self) -> "EndlessBatches":
         return self
 
     def state_dict(self) -> dict:

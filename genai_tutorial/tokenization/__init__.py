@@ -1,7 +1,8 @@
 """Tokenization: from text to the numbers that a language model reads, and back.
 
-Byte-level BPE is in `vocabulary`, `train` and `bpe`, its files are in `files`; `words`
-has tokenizers with a fixed vocabulary, and `chat` writes conversations.
+Read `vocabulary`, `train` and `bpe` for byte-level BPE. `files` reads and writes its
+tokenizers, `words` has tokenizers with a fixed vocabulary, and `chat` writes
+conversations as text.
 """
 
 from .bpe import BPETokenizer, StreamDecoder, merge_pairs

@@ -184,7 +184,10 @@ class BPETokenizer:
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def stream(self) -> "StreamDecoder":
-        """Return a decoder for tokens that arrive one at a time."""
+        """Return a decoder for tokens that arrive one at a time.
+
+        `errors` is the same as in `decode`.
+        """
         return StreamDecoder(self.token_bytes)
 
     def save(self, path: Path | str) -> None:
@@ -375,5 +378,8 @@ class StreamDecoder:
     def finish(self) -> str:
         """Return the rest after the last token: nothing, or `�` for an incomplete
         character.
+
+        Raises:
+            ValueError: If `errors="strict"` and the last character is incomplete.
         """
         return self._decoder.decode(b"", final=True)

@@ -1,5 +1,9 @@
-"""Training: the step and the loop, optimizers and schedules, batches, checkpoints,
-data parallelism, and private training.
+"""Training: the loop of every model in the book, and what it is made of.
+
+Read `fit` first, the step and the loop, then `batches`, `optimizers`, `schedules` and
+`checkpoint`. `distributed` and `memory` train on several processes and what does not
+fit into memory. `adversarial` and `private` have loops of their own, and `scaling_laws`
+plans a run.
 """
 
 from .adversarial import (

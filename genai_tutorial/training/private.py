@@ -228,7 +228,6 @@ def renyi_divergence_of_sampled_gaussian(
     Source: Mironov, Talwar and Zhang, Rényi Differential Privacy of the Sampled
         Gaussian Mechanism, section 3.3, https://arxiv.org/abs/1908.10530
     """
-    _check(sampling_rate, noise_multiplier)
     if sampling_rate == 0:
         return 0.0
     if sampling_rate == 1:
@@ -276,6 +275,11 @@ def epsilon(
         raise ValueError(
             f"steps must be 0 or more and delta between 0 and 1, got {steps}, {delta}."
         )
+    if not 0 <= sampling_rate <= 1 or noise_multiplier < 0:
+        raise ValueError(
+            "sampling_rate must be from 0 to 1 and noise_multiplier 0 or more, got "
+            f"{sampling_rate} and {noise_multiplier}."
+        )
     if noise_multiplier == 0:
         return 0.0 if steps == 0 or sampling_rate == 0 else math.inf
     bounds = [
@@ -286,13 +290,3 @@ def epsilon(
         for order in range(2, 65)
     ]
     return max(0.0, min(bounds))
-
-
-def _check(sampling_rate: float | int, noise_multiplier: float | int) -> None:
-    if not 0 <= sampling_rate <= 1:
-        raise ValueError(
-            "sampling_rate is a probability and must be from 0 to 1, got "
-            f"{sampling_rate}."
-        )
-    if noise_multiplier <= 0:
-        raise ValueError(f"noise_multiplier must be above 0, got {noise_multiplier}.")

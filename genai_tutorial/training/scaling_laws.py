@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import require
-
 FLOPS_PER_TOKEN = 6
 """Training operations per parameter and token: two in the forward pass, four in the
 backward pass.
@@ -91,16 +89,13 @@ def fit_power_law(
         losses: The held-out loss of each run.
 
     Raises:
-        ImportError: If scipy is not installed.
         ValueError: If a number is not above 0, or there are no more runs than unknowns.
 
     Source: Hoffmann et al., Training Compute-Optimal Large Language Models, section 3.3
     and appendix D.2
     """
-    optimize, special = (
-        require("scipy.optimize", extra="text"),
-        require("scipy.special", extra="text"),
-    )
+    from scipy import optimize, special  # here, because they take a while to load
+
     (runs, count), unknowns = scales.shape, 1 + 2 * scales.shape[1]
     if not (scales > 0).all() or not (losses > 0).all():
         raise ValueError("scales and losses must be above 0.")

@@ -1,8 +1,11 @@
 """The Transformer: attention, positional encodings, normalization, feed-forward layers,
 and the decoder language model built from them.
 
-Read `attention`, then `positions` and `layers`; `decoder` puts them together. `context`
-says which keys a query attends to, `cache` keeps the keys of earlier tokens.
+Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
+the settings in `config`. `context` says which keys each query attends to, and `cache`
+keeps the keys and values of earlier tokens. The other modules are variants: `blockwise`
+and `streaming_cache` for long texts, `local` for layers without attention, and
+`pixel_transformer` for images.
 """
 
 from .attention import (
@@ -27,6 +30,7 @@ from .config import (
 from .context import (
     AttentionContext,
     AttentionPattern,
+    Cache,
     Visibility,
     alibi_bias,
     causal_mask,

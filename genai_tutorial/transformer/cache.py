@@ -80,6 +80,14 @@ class KVCache:
     ) -> Int[Tensor, "rows new"]:
         """Begin a forward pass over new tokens and return their positions, as a single
         row if all rows have the same length.
+
+        Args:
+            ids: The new tokens; shorter rows are right-padded.
+            new_lengths: The number of new tokens in each row without the padding; None
+                if there is no padding.
+
+        Raises:
+            ValueError: If the cache is too short or has another number of rows.
         """
         batch, new = ids.shape
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths

@@ -1,11 +1,10 @@
 """Variational autoencoders: encode images as latent vectors whose distribution can be
 sampled.
 
-Read `gaussian` (the distribution of a latent vector), `likelihoods` and `model`, then
-`bounds`, the objectives that train and evaluate them. `collapse` detects unused latent
-dimensions. `codebook`, `quantizer` and `vq_vae` are about discrete codes,
-`k_means` and `residual_quantizer` about several codes per vector, and
-`image_autoencoder` is the autoencoder for latent diffusion.
+Read `gaussian` (the distribution of a latent vector and the likelihoods of an image)
+and `model`, then `bounds`, the objectives that train and evaluate them. `quantizer` is
+about discrete codes, `residual_quantizer` about several codes per vector, and
+`image_autoencoder` holds the VQ-VAE and the autoencoder for latent diffusion.
 """
 
 from .bounds import (

@@ -108,12 +108,14 @@ def log_importance_weights(
     return (model.log_likelihood(x.repeat(count, 1), z) + log_ratio).view(count, len(x))
 
 
+DECODED_AT_ONCE = 20_000  # latent vectors, to limit memory
+
+
 def importance_weighted_bound(
     model: LatentVariableModel,
     x: Float[Tensor, "n dim"],
     count: int,
     generator: torch.Generator,
-    chunk: int = 20_000,
 ) -> Float[Tensor, "n"]:
     """Return the importance-weighted lower bound on log p(x) of each row, in nats: the
     log of the mean of `count` importance weights.
@@ -126,18 +128,14 @@ def importance_weighted_bound(
         x: One image per row.
         count: Number of latent vectors per image.
         generator: Random generator for the latent vectors.
-        chunk: Maximum number of latent vectors that are decoded at once, to limit
-            memory.
 
     Raises:
-        ValueError: If `count` or `chunk` is below one.
+        ValueError: If `count` is below one.
 
     Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, equation
         8 and theorem 1, https://arxiv.org/abs/1509.00519
     """
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
-    rows = max(1, chunk // max(count, 1))
+    rows = max(1, DECODED_AT_ONCE // max(count, 1))
     log_weight_sums = [
         log_importance_weights(model, batch, count, generator).logsumexp(dim=0)
         for batch in x.split(rows)

@@ -1,4 +1,5 @@
-"""The distribution of a latent vector: independent Gaussians.
+"""The distributions of a VAE: independent Gaussians for the latent vector, and the
+likelihoods of an image.
 
 An encoder maps an image to a distribution instead of a single latent vector. It needs
 two operations: the KL divergence from the prior, which has a closed form, and sampling

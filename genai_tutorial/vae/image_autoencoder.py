@@ -1,4 +1,6 @@
-"""The VQ-VAE: encodes an image as a small grid of codebook indices."""
+"""Autoencoders of images: the VQ-VAE, which encodes an image as a small grid of
+codebook indices, and the autoencoder for latent diffusion.
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,6 @@
-"""A convolutional encoder and decoder: each stage halves or doubles the size."""
+"""The variational autoencoder: its convolutional or fully connected encoder and
+decoder, and the latent dimensions that it uses.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,4 +1,6 @@
-"""k-means: a codebook for a fixed set of vectors."""
+"""Vector quantization: codebooks by k-means, and quantizers that learn theirs together
+with an encoder.
+"""
 
 from dataclasses import dataclass
 

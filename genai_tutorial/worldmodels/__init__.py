@@ -2,30 +2,28 @@
 
 from .actor_critic import (
     ActorCritic,
-    ActorCriticSettings,
-    DreamHistory,
+    Dreamer,
     Dreams,
+    ReturnScale,
     actor_critic_loss,
+    lambda_returns,
     learn_in_dreams,
 )
 from .dream import (
     Dream,
+    DreamComparison,
     DreamState,
     Imagined,
     ModelPlayer,
     Policy,
+    dream_beside_reality,
     dream_starts,
     dream_step,
     imagine,
     state_after,
 )
-from .dreamer import Dreamer
-from .dynamics import WorldModel, WorldModelConfig, WorldPrediction
-from .episodes import episode_returns
-from .gymnasium_world import GymnasiumWorld, minigrid_world
 from .latent_actions import (
     LatentActions,
-    LatentActionTraining,
     Renaming,
     best_renaming,
     latent_action_loss,
@@ -33,11 +31,18 @@ from .latent_actions import (
 )
 from .learning import (
     RATES,
-    LossWeights,
     WorldModelLoss,
     WorldModelTraining,
     train_world_model,
     world_model_loss,
+)
+from .model import (
+    CategoricalEncoder,
+    WorldModel,
+    WorldModelConfig,
+    WorldPrediction,
+    categorical_kl,
+    straight_through,
 )
 from .model_free import (
     PixelAgent,
@@ -48,15 +53,10 @@ from .model_free import (
 )
 from .planning import (
     DreamStep,
-    PlanSettings,
     States,
     cross_entropy_search,
     planning_policy,
 )
-from .recording import Recording, Windows, record
-from .representation import CategoricalEncoder, categorical_kl, straight_through
-from .returns import ReturnScale, lambda_returns
-from .side_by_side import DreamComparison, dream_beside_reality
 from .table_world import (
     Experiences,
     TableWorld,
@@ -64,4 +64,14 @@ from .table_world import (
     five_places,
     learn_table,
 )
-from .world import Player, World, WorldStep
+from .world import (
+    GymnasiumWorld,
+    Player,
+    Recording,
+    Windows,
+    World,
+    WorldStep,
+    episode_returns,
+    minigrid_world,
+    record,
+)

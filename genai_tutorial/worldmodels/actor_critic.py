@@ -6,7 +6,6 @@ predicted (REINFORCE with a baseline). Any world model can supply the dreams.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -14,48 +13,13 @@ from torch import Tensor, nn
 
 from genai_tutorial.training import EMA, clip_gradients, training_loop
 
-from .dream import Imagined, Policy
-from .representation import draw
-from .returns import ReturnScale, lambda_returns
+from .dream import Imagined, ModelPlayer, Policy
+from .model import WorldModel, WorldModelConfig, draw
 
 Dreams = Callable[[Policy], Imagined]
 """Dreams a batch of episodes in which a policy chooses the actions."""
 
-
-@dataclass(frozen=True)
-class ActorCriticSettings:
-    """Hyperparameters of learning in dreams.
-
-    Attributes:
-        discount: The discount of a reward per step.
-        decay: See `lambda_returns`.
-        entropy_weight: The weight of the entropy bonus, against advantages that are
-            divided by the range of the returns.
-        learning_rate: Adam's, at the start; it falls linearly to a tenth.
-        target_decay: The decay of the moving average of the critic, whose values are
-            the targets.
-        clip_norm: The largest norm of the gradient.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
-
-    discount: float | int = 0.97
-    decay: float | int = 0.95
-    entropy_weight: float | int = 0.01
-    learning_rate: float | int = 2e-3
-    target_decay: float | int = 0.95
-    clip_norm: float | int = 10.0
-
-    def __post_init__(self):
-        for name in ("discount", "decay", "target_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(
-                    f"{name} must be from 0 to 1, got {getattr(self, name)}."
-                )
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+ENTROPY_WEIGHT = 0.01
 
 
 class ActorCritic(nn.Module):
@@ -64,19 +28,16 @@ class ActorCritic(nn.Module):
     Both begin with outputs of zero: the actor presses all buttons equally often.
 
     Args:
-        width: Width of the hidden layers.
         seed: Decides the first weights.
     """
 
-    def __init__(
-        self, features: int, actions: int = 3, width: int = 128, seed: int = 0
-    ):
+    def __init__(self, features: int, actions: int = 3, seed: int = 0):
         super().__init__()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.actor, self.critic = (
                 nn.Sequential(
-                    nn.Linear(features, width), nn.SiLU(), nn.Linear(width, outputs)
+                    nn.Linear(features, 128), nn.SiLU(), nn.Linear(128, outputs)
                 )
                 for outputs in (actions, 1)
             )
@@ -122,27 +83,107 @@ class ActorCritic(nn.Module):
         return policy
 
 
+def lambda_returns(
+    rewards: Float[Tensor, "step *batch"],
+    values: Float[Tensor, "step_and_last *batch"],
+    continues: Float[Tensor, "step *batch"],
+    discount: float | int = 0.97,
+    decay: float | int = 0.95,
+) -> Float[Tensor, "step *batch"]:
+    r"""Return the λ-return of each step: a weighted mean of all n-step returns, each of
+    which adds up n rewards and a predicted value for the rest.
+
+    $$G_t = r_t + \gamma c_t \left((1 - \lambda) V_{t+1} + \lambda G_{t+1}\right),
+    \qquad G_T = V_T$$
+
+    With λ = 0 only the next value counts, with λ = 1 all rewards up to the last step.
+    `generalized_advantage_estimate` of the alignment room is this return minus the
+    value.
+
+    Args:
+        values: The predicted sum of rewards from each step on, and from the state after
+            the last step.
+        continues: The probability that the episode continues after each step, 0 where
+            it ended.
+        discount: γ, the discount of a reward per step.
+        decay: λ.
+
+    Raises:
+        ValueError: If there is not one value more than rewards, or the discount or the
+            decay is not from 0 to 1.
+
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Critic Learning, https://arxiv.org/abs/2301.04104
+
+    >>> rewards, values = torch.tensor([0.0, 1.0]), torch.tensor([0.5, 0.5, 2.0])
+    >>> lambda_returns(rewards, values, torch.ones(2), discount=0.5, decay=1)
+    tensor([1., 2.])
+    >>> lambda_returns(rewards, values, torch.tensor([1.0, 0.0]), discount=0.5, decay=1)
+    tensor([0.5000, 1.0000])
+    """
+    for name, number in (("discount", discount), ("decay", decay)):
+        if not 0 <= number <= 1:
+            raise ValueError(f"{name} must be from 0 to 1, got {number}.")
+    if len(values) != len(rewards) + 1:
+        raise ValueError(
+            f"{len(rewards)} steps need {len(rewards) + 1} values, one of them for the "
+            f"state after the last step; got {len(values)}."
+        )
+    returns = torch.empty_like(rewards)
+    later = values[-1]
+    for step in reversed(range(len(rewards))):
+        later = (1 - decay) * values[step + 1] + decay * later
+        later = rewards[step] + discount * continues[step] * later
+        returns[step] = later
+    return returns
+
+
+class ReturnScale:
+    """The range of the returns, by which advantages are divided, so that one weight of
+    the entropy suits every world.
+
+    The range is from the 5% to the 95% quantile, so that a few outliers do not decide
+    it, and a running mean over the updates. It is never below 0.3, so that noise is not
+    amplified where all returns are almost equal.
+
+    Source: Hafner et al., Mastering Diverse Domains through World Models, section
+        Actor Learning, https://arxiv.org/abs/2301.04104
+
+    >>> ReturnScale().update(torch.arange(101.0))
+    90.0
+    """
+
+    def __init__(self):
+        self.value: float | None = None
+
+    def update(self, returns: Float[Tensor, "*batch"]) -> float:
+        """Include new returns, and return the scale."""
+        low, high = returns.flatten().quantile(returns.new_tensor([0.05, 0.95]))
+        spread = max(float(high - low), 0.3)
+        old = spread if self.value is None else self.value
+        self.value = 0.95 * old + (1 - 0.95) * spread
+        return self.value
+
+
 def actor_critic_loss(
     agent: ActorCritic,
     imagined: Imagined,
     returns: Float[Tensor, "step game"],
     scale: float,
-    entropy_weight: float | int = 0.01,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    r"""Return the loss of a batch of dreams, and the policy's mean entropy in nats.
+) -> Float[Tensor, ""]:
+    r"""Return the loss of a batch of dreams.
 
     $$\sum_t w_t \left(-\frac{G_t - V_t}{S} \log \pi(a_t) - \eta H(\pi) + \tfrac12 (V_t
     - G_t)^2\right)$$
 
     divided by the number of steps. w is the probability that the dream has not ended
-    before the step; the advantage carries no gradient.
+    before the step; the advantage carries no gradient; η is 0.01.
 
     Args:
         agent: The actor and the critic.
         imagined: The dreams, with the actor's own actions.
         returns: Their λ-returns.
         scale: S, the range of the returns.
-        entropy_weight: η.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, sections
         Actor Learning and Critic Learning, https://arxiv.org/abs/2301.04104
@@ -155,50 +196,35 @@ def actor_critic_loss(
     entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
     losses = (
         -chosen * advantages
-        - entropy_weight * entropies
+        - ENTROPY_WEIGHT * entropies
         + 0.5 * (values - returns).square()
     )
-    return (imagined.weights * losses).mean(), entropies.mean()
-
-
-@dataclass(frozen=True)
-class DreamHistory:
-    """The dream rewards and the entropy at each update.
-
-    Attributes:
-        rewards: The mean sum of rewards per dream.
-        entropies: The policy's mean entropy, in nats.
-    """
-
-    rewards: list[float] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
+    return (imagined.weights * losses).mean()
 
 
 def learn_in_dreams(
     agent: ActorCritic,
     dreams: Dreams,
     updates: int,
-    settings: ActorCriticSettings | None = None,
     generator: torch.Generator | None = None,
     progress: bool = True,
-) -> DreamHistory:
-    """Train actor and critic on dreams only.
+) -> list[float]:
+    """Train actor and critic on dreams only; return the mean sum of rewards per dream
+    at each update.
 
     Args:
         agent: The actor and the critic; they are changed.
         dreams: Dreams a batch with a policy, such as `lambda policy: imagine(model,
             dream_starts(model, recording, 128, generator), policy, 20)`.
         updates: The number of batches, each for one step of the optimizer.
-        settings: The hyperparameters; None for the defaults.
         generator: The source of the actions; None for torch's global one.
 
     Raises:
         ValueError: If there is not at least one update.
     """
-    settings = settings or ActorCriticSettings()
-    optimizer = torch.optim.Adam(agent.parameters(), settings.learning_rate, eps=1e-5)
-    slow = EMA(agent, settings.target_decay)
-    scale, history = ReturnScale(), DreamHistory()
+    optimizer = torch.optim.Adam(agent.parameters(), 2e-3, eps=1e-5)
+    slow = EMA(agent, 0.95)  # its values are the targets
+    scale, rewards = ReturnScale(), []
     for _ in training_loop(
         updates,
         optimizer,
@@ -212,17 +238,32 @@ def learn_in_dreams(
                 imagined.rewards,
                 slow.model.values(imagined.features),
                 imagined.continues,
-                settings.discount,
-                settings.decay,
             )
-        loss, entropy = actor_critic_loss(
-            agent, imagined, returns, scale.update(returns), settings.entropy_weight
-        )
+        loss = actor_critic_loss(agent, imagined, returns, scale.update(returns))
         optimizer.zero_grad()
         loss.backward()
-        clip_gradients(agent.parameters(), settings.clip_norm)
+        clip_gradients(agent.parameters(), 10.0)
         optimizer.step()
         slow.update(agent)
-        history.rewards.append(imagined.total_reward)
-        history.entropies.append(float(entropy.detach()))
-    return history
+        rewards.append(imagined.total_reward)
+    return rewards
+
+
+class Dreamer(nn.Module):
+    """A world model and the player that learned in its dreams.
+
+    Args:
+        config: The sizes of the world model.
+        seed: Seed of the initial weights.
+    """
+
+    def __init__(self, config: WorldModelConfig, seed: int):
+        super().__init__()
+        self.world = WorldModel(config, seed)
+        self.agent = ActorCritic(
+            config.memory + config.units, config.actions, seed=seed
+        )
+
+    def player(self) -> ModelPlayer:
+        """Return the player, which takes the most likely actions."""
+        return ModelPlayer(self.world, self.agent.greedy)

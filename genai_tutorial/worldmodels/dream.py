@@ -1,4 +1,4 @@
-"""Dreams: the world model as a world to play in."""
+"""Dreams: the world model as a world to play in, and beside the real one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from .dynamics import REWARDS, WorldModel
-from .recording import Recording
-from .representation import one_hot_sample
-from .world import WorldStep
+from .model import REWARDS, WorldModel, one_hot_sample
+from .world import Recording, WorldStep
+
+WARMUP = 8  # real frames that a model sees before the one that its dreams start from
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,9 @@ def dream_starts(
     recording: Recording,
     count: int,
     generator: torch.Generator | None = None,
-    warmup: int = 8,
 ) -> DreamState:
-    """Return states to dream from: the model has seen `warmup` real frames and the
-    current one.
+    """Return states to dream from: the model has seen eight real frames and the current
+    one, all of one episode.
 
     With an empty memory the model could not know how things move, which a single frame
     does not show.
@@ -168,14 +167,13 @@ def dream_starts(
     Args:
         recording: Real steps.
         generator: Draws the pieces of the recording.
-        warmup: The number of frames before the current one, all of one episode.
 
     Raises:
         ValueError: If the recording has no stretch of that length without an end.
     """
-    starts = recording.unbroken_starts(warmup)
+    starts = recording.unbroken_starts(WARMUP)
     drawn = starts[torch.randint(len(starts), (count,), generator=generator)]
-    return state_after(model, recording, drawn, warmup)
+    return state_after(model, recording, drawn, WARMUP)
 
 
 @torch.no_grad()
@@ -266,3 +264,57 @@ class ModelPlayer:
         actions = self.policy(state.features)
         self._memory = self.model.remember(memory, state.codes, actions)
         return actions.to(frames.device)
+
+
+@dataclass(frozen=True)
+class DreamComparison:
+    """Pieces of a recording, and what a model dreams there with the same actions.
+
+    Attributes:
+        seen: The real frames that the model sees before it dreams; the dreams start
+            from the last of them.
+        real: The real frames that follow.
+        dreamed: The dreamed frames that follow, brightness from 0 to 1.
+        actions: The actions that lead to them.
+    """
+
+    seen: Float[Tensor, "warmup dream *frame"]
+    real: Float[Tensor, "step dream *frame"]
+    dreamed: Float[Tensor, "step dream *frame"]
+    actions: Int[Tensor, "step dream"]
+
+
+@torch.no_grad()
+def dream_beside_reality(
+    model: WorldModel,
+    recording: Recording,
+    steps: int,
+    count: int,
+    *,
+    temperature: float | int = 1.0,
+    seed: int = 0,
+) -> DreamComparison:
+    """Dream along pieces of a recording in which no episode ends.
+
+    Args:
+        recording: Real steps that the model has not been trained on.
+        temperature: See `sample_codes`.
+        seed: Decides the pieces and the dreams.
+
+    Raises:
+        ValueError: If the recording has no such piece.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    starts = recording.unbroken_starts(WARMUP + steps)
+    drawn = starts[torch.randint(len(starts), (count,), generator=generator)]
+    windows = recording.windows(drawn, WARMUP + steps)
+    state, frames = state_after(model, recording, drawn, WARMUP), []
+    for actions in windows.actions[WARMUP:]:
+        state, _, _ = dream_step(model, state, actions, temperature, generator)
+        frames.append(model.decode(state.codes))
+    return DreamComparison(
+        windows.frames[: WARMUP + 1],
+        windows.frames[WARMUP + 1 :],
+        torch.stack(frames),
+        windows.actions[WARMUP:],
+    )

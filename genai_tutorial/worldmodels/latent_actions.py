@@ -24,7 +24,9 @@ from genai_tutorial.training import (
     warmup_linear,
 )
 
-from .recording import Recording
+from .world import Recording
+
+ACTIONS = 3
 
 
 class LatentActions(nn.Module):
@@ -35,23 +37,16 @@ class LatentActions(nn.Module):
     films as well as "left" and "right" do.
 
     Args:
-        channels: Channels of the hidden layers.
         seed: Decides the first weights.
-
-    Raises:
-        ValueError: If there are fewer than two actions.
 
     Source: Bruce et al., Genie: Generative Interactive Environments, section 2.1,
         https://arxiv.org/abs/2402.15391, with a sum over all actions in place of an
         encoder with a codebook
     """
 
-    def __init__(self, actions: int = 3, channels: int = 16, seed: int = 0):
+    def __init__(self, seed: int = 0):
         super().__init__()
-        if actions < 2:
-            raise ValueError(
-                f"There must be at least two actions to tell apart, got {actions}."
-            )
+        channels = 16
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.common = nn.Sequential(
@@ -64,7 +59,7 @@ class LatentActions(nn.Module):
             self.differences = nn.Sequential(
                 nn.Conv2d(1, channels, 5, padding=2),
                 nn.SiLU(),
-                nn.Conv2d(channels, actions, 1),
+                nn.Conv2d(channels, ACTIONS, 1),
             )
             nn.init.normal_(self.differences[-1].weight, std=0.02)
             nn.init.zeros_(self.differences[-1].bias)
@@ -138,37 +133,12 @@ def latent_action_loss(
     return -temperature * (torch.logsumexp(scaled, dim=1) - log_count).mean()
 
 
-@dataclass(frozen=True)
-class LatentActionTraining:
-    """Settings for learning latent actions.
-
-    Attributes:
-        common_steps: The number of steps at the start in which the model predicts from
-            the past alone.
-        temperature: See `latent_action_loss`; it falls to 1 in the first 60% of the
-            other steps.
-
-    Raises:
-        ValueError: If `common_steps` is not from 0 to below `steps`.
+def temperature_at(step: int, steps: int, common_steps: int) -> float:
+    """Return the temperature of a step, which falls from 4 to 1 in the first 60% of the
+    steps that are not common.
     """
-
-    steps: int = 900
-    common_steps: int = 200
-    batch_size: int = 64
-    temperature: float | int = 4.0
-
-    def __post_init__(self):
-        if not 0 <= self.common_steps < self.steps:
-            raise ValueError(
-                f"common_steps must be from 0 to below {self.steps}, got "
-                f"{self.common_steps}."
-            )
-
-    def temperature_at(self, step: int) -> float:
-        """Return the temperature of a step, counted from 0."""
-        others = self.steps - self.common_steps
-        passed = min(1.0, max(0, step - self.common_steps) / (0.6 * others))
-        return float(self.temperature) ** (1 - passed)
+    passed = min(1.0, max(0, step - common_steps) / (0.6 * (steps - common_steps)))
+    return 4.0 ** (1 - passed)
 
 
 _RATES = OptimizerSettings(
@@ -179,7 +149,8 @@ _RATES = OptimizerSettings(
 def train_latent_actions(
     model: LatentActions,
     recording: Recording,
-    settings: LatentActionTraining | None = None,
+    steps: int = 900,
+    common_steps: int = 200,
     *,
     seed: int = 0,
     progress: bool = True,
@@ -188,29 +159,37 @@ def train_latent_actions(
 
     Args:
         recording: The films. Pieces with an end in them are left out.
-        settings: The settings; None for the defaults.
+        common_steps: The number of steps at the start in which the model predicts from
+            the past alone.
         seed: Decides the batches.
+
+    Raises:
+        ValueError: If `common_steps` is not from 0 to below `steps`.
     """
-    settings, steps = settings or LatentActionTraining(), count()
+    if not 0 <= common_steps < steps:
+        raise ValueError(
+            f"common_steps must be from 0 to below {steps}, got {common_steps}."
+        )
+    numbers = count()
 
     def loss(model: LatentActions, starts: Tensor) -> Tensor:
         before, now, later = recording.windows(starts, 2).frames
-        step = next(steps)
-        if step < settings.common_steps:
+        step = next(numbers)
+        if step < common_steps:
             logits = model.without_actions(before, now)
             return latent_action_loss(frame_log_likelihoods(logits, later))
         return latent_action_loss(
             frame_log_likelihoods(model(before, now), later),
-            settings.temperature_at(step),
+            temperature_at(step, steps, common_steps),
         )
 
     return fit(
         model,
-        TensorBatches((recording.unbroken_starts(2),), settings.batch_size, seed),
+        TensorBatches((recording.unbroken_starts(2),), 64, seed),
         loss,
         build_optimizer(model, _RATES),
-        steps=settings.steps,
-        schedule=warmup_linear(settings.steps, min(20, settings.steps // 2)),
+        steps=steps,
+        schedule=warmup_linear(steps, min(20, steps // 2)),
         clip_norm=None,
         progress=progress,
     )
@@ -230,7 +209,7 @@ class Renaming:
 
 
 def best_renaming(
-    latent: Int[Tensor, "step"], buttons: Int[Tensor, "step"], actions: int = 3
+    latent: Int[Tensor, "step"], buttons: Int[Tensor, "step"]
 ) -> Renaming:
     """Name each latent action after another button, so that they agree as often as
     possible. Chance reaches a little more than one divided by the number of buttons.
@@ -247,12 +226,12 @@ def best_renaming(
     if len(latent) < 1:
         raise ValueError("There must be at least one step to compare, got none.")
     latent, buttons = latent.cpu(), buttons.cpu()  # counted there
-    together = torch.zeros(actions, actions)
+    together = torch.zeros(ACTIONS, ACTIONS)
     ones = torch.ones(len(latent))
     together.index_put_((latent, buttons), ones, accumulate=True)
-    rows = torch.arange(actions)
+    rows = torch.arange(ACTIONS)
     best = max(
-        permutations(range(actions)),
+        permutations(range(ACTIONS)),
         key=lambda names: float(together[rows, torch.tensor(names)].sum()),
     )
     agreed = together[rows, torch.tensor(best)].sum()

@@ -18,33 +18,16 @@ from genai_tutorial.training import (
     fit,
 )
 
-from .dynamics import WorldModel
-from .recording import Recording, Windows
-from .representation import categorical_kl, straight_through
+from .model import WorldModel, categorical_kl, straight_through
+from .world import Recording, Windows
 
-
-@dataclass(frozen=True)
-class LossWeights:
-    """The weights of the parts of a world model's loss.
-
-    Attributes:
-        dynamics: Weight of the KL divergence whose gradient moves the prediction
-            towards the codes.
-        representation: Weight of the same divergence with the gradient of the codes,
-            which makes them easier to predict.
-        free_nats: Nats per frame below which the divergence has no gradient.
-        reward: Weight of the cross-entropy of the rewards, which are rare.
-        end: Weight of the cross-entropy of the ends.
-
-    Source: Hafner et al., Mastering Diverse Domains through World Models, section
-        "World model learning", https://arxiv.org/abs/2301.04104
-    """
-
-    dynamics: float = 1.0
-    representation: float = 0.1
-    free_nats: float = 0.1
-    reward: float = 3.0
-    end: float = 3.0
+# The weights of the parts of the loss, from Hafner et al., Mastering Diverse Domains
+# through World Models, section "World model learning", https://arxiv.org/abs/2301.04104
+DYNAMICS_WEIGHT = 1.0  # of the divergence that moves the prediction towards the codes
+REPRESENTATION_WEIGHT = 0.1  # of the same one, that makes the codes easier to predict
+FREE_NATS = 0.1  # per frame; below, the divergence has no gradient
+REWARD_WEIGHT = 3.0  # rewards and ends are rare
+END_WEIGHT = 3.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +53,6 @@ def world_model_loss(
     model: WorldModel,
     windows: Windows,
     generator: torch.Generator | None = None,
-    weights: LossWeights | None = None,
 ) -> WorldModelLoss:
     """Return the loss of a model on a batch of windows.
 
@@ -79,9 +61,7 @@ def world_model_loss(
 
     Args:
         generator: Draws the codes.
-        weights: The weights of the parts; None for the defaults.
     """
-    weights = weights or LossWeights()
     frames = windows.frames.flatten(end_dim=1)
     probabilities = model.encode(frames)
     codes = straight_through(probabilities, generator).flatten(start_dim=1)
@@ -94,9 +74,7 @@ def world_model_loss(
     actual = probabilities.unflatten(0, shape)[1:]
     predicted = F.softmax(expected.codes, dim=-1).clamp(min=1e-8)
     surprise, pull = (
-        masked_mean(
-            categorical_kl(p, q).clamp(min=weights.free_nats), windows.continues
-        )
+        masked_mean(categorical_kl(p, q).clamp(min=FREE_NATS), windows.continues)
         for p, q in ((actual.detach(), predicted), (actual, predicted.detach()))
     )
     reward = F.cross_entropy(
@@ -111,10 +89,10 @@ def world_model_loss(
     reward, end = (masked_mean(part, windows.alive) for part in (reward, end))
     total = (
         per_frame
-        + weights.dynamics * surprise
-        + weights.representation * pull
-        + weights.reward * reward
-        + weights.end * end
+        + DYNAMICS_WEIGHT * surprise
+        + REPRESENTATION_WEIGHT * pull
+        + REWARD_WEIGHT * reward
+        + END_WEIGHT * end
     )
     return WorldModelLoss(total, per_frame, surprise, reward, end)
 
@@ -133,9 +111,7 @@ class WorldModelTraining:
         length: The number of actions in a window.
         warmup_steps: The length of the warmup of the learning rates.
         final_factor: The factor of the learning rates at the end of their decay.
-        clip_norm: The largest norm of the gradient.
         optimizer: The learning rates.
-        weights: The weights of the parts of the loss.
     """
 
     steps: int = 1000
@@ -143,9 +119,7 @@ class WorldModelTraining:
     length: int = 16
     warmup_steps: int = 20
     final_factor: float = 0.05
-    clip_norm: float = 10.0
     optimizer: OptimizerSettings = RATES
-    weights: LossWeights = LossWeights()
 
 
 def train_world_model(
@@ -171,7 +145,7 @@ def train_world_model(
 
     def loss(model: WorldModel, starts: Tensor) -> Tensor:
         windows = recording.windows(starts, settings.length)
-        return world_model_loss(model, windows, generator, settings.weights).total
+        return world_model_loss(model, windows, generator).total
 
     starts = recording.window_starts(settings.length)
     return fit(
@@ -187,7 +161,7 @@ def train_world_model(
             None,
             settings.final_factor,
         ),
-        clip_norm=settings.clip_norm,
+        clip_norm=10.0,
         checkpoint=checkpoint,
         generators=[generator],
         progress=progress,

@@ -20,13 +20,14 @@ from genai_tutorial.alignment import (
 )
 from genai_tutorial.training import clip_gradients, training_loop
 
-from .returns import lambda_returns
+from .actor_critic import lambda_returns
 from .world import World
 
 GAME_PPO = PPOSettings(
     value_weight=0.5, entropy_weight=0.01, discount=0.97, clip_norm=0.5
 )
 """Hyperparameters for games: chapter 14's, with rewards that are discounted."""
+PIECE = 32  # steps of each game between two updates
 
 
 class PixelAgent(nn.Module):
@@ -34,7 +35,6 @@ class PixelAgent(nn.Module):
 
     Args:
         frame: The shape of a frame.
-        width: Width of the hidden layers.
         seed: Decides the first weights.
     """
 
@@ -42,11 +42,10 @@ class PixelAgent(nn.Module):
         self,
         frame: tuple[int, ...] = (16, 16),
         actions: int = 3,
-        width: int = 128,
         seed: int = 0,
     ):
         super().__init__()
-        inputs = 2 * torch.Size(frame).numel()
+        width, inputs = 128, 2 * torch.Size(frame).numel()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.actor, self.critic = (
@@ -127,22 +126,12 @@ class PPOLearner:
 
     Args:
         world: The games; each piece continues where the last one stopped.
-        settings: The hyperparameters; None for `GAME_PPO`.
-        learning_rate: Adam's.
         seed: Decides the actions and the order of the minibatches.
     """
 
-    def __init__(
-        self,
-        agent: PixelAgent,
-        world: World,
-        settings: PPOSettings | None = None,
-        learning_rate: float | int = 2e-3,
-        seed: int = 0,
-    ):
+    def __init__(self, agent: PixelAgent, world: World, seed: int = 0):
         self.agent, self.world = agent, world
-        self.settings = settings or GAME_PPO
-        self.optimizer = torch.optim.Adam(agent.parameters(), learning_rate, eps=1e-5)
+        self.optimizer = torch.optim.Adam(agent.parameters(), 2e-3, eps=1e-5)
         self.generator = torch.Generator().manual_seed(seed)
         self._eyes = TwoFrames()
         first = torch.ones(world.games, dtype=torch.bool)
@@ -164,7 +153,7 @@ class PPOLearner:
             pixels = self._seen[:, self._seen.shape[1] // 2 :]
             last = torch.cat([pixels, step.last_frames.flatten(start_dim=1)], dim=1)
             cut = step.ended & ~step.terminated
-            credit = self.settings.discount * self.agent(last)[1] * cut
+            credit = GAME_PPO.discount * self.agent(last)[1] * cut
             happened = (self._seen, actions[:, 0], log_probs, values, step.rewards)
             kept.append((*happened, step.rewards + credit, 1.0 - step.ended.float()))
             self._seen = self._eyes(step.frames, step.ended)
@@ -175,8 +164,8 @@ class PPOLearner:
             credited,
             torch.cat([values, self.agent(self._seen)[1][None]]),
             continues,
-            self.settings.discount,
-            self.settings.decay,
+            GAME_PPO.discount,
+            GAME_PPO.decay,
         )
         columns = (seen, actions, log_probs, values, returns, rewards)
         return PlayedSteps(*(column.transpose(0, 1) for column in columns))
@@ -188,7 +177,7 @@ class PPOLearner:
             column.flatten()[None]
             for column in (play.actions, play.log_probs, play.values, play.returns)
         )
-        settings, every = self.settings, torch.ones_like(old, dtype=torch.bool)
+        settings, every = GAME_PPO, torch.ones_like(old, dtype=torch.bool)
         advantages = whiten(returns - values, every)
         for _ in range(settings.epochs):
             order = torch.randperm(len(seen), generator=self.generator)
@@ -220,23 +209,20 @@ class PPOLearner:
 
 
 def learn_by_playing(
-    learner: PPOLearner, steps: int, piece: int = 32, progress: bool = True
+    learner: PPOLearner, steps: int, progress: bool = True
 ) -> list[float]:
     """Play and learn until at least `steps` real steps are used up, counted over all
     games; return the mean reward per step of each piece.
 
     Args:
         learner: The agent with its world.
-        piece: Steps of each game between two updates.
 
     Raises:
-        ValueError: If there is not at least one step, or `piece` is below 1.
+        ValueError: If there is not at least one step.
     """
-    if piece < 1:
-        raise ValueError(f"piece must be at least 1, got {piece}.")
-    pieces, rewards = -(-steps // (piece * learner.world.games)), []
+    pieces, rewards = -(-steps // (PIECE * learner.world.games)), []
     for _ in training_loop(pieces, label="playing", progress=progress):
-        play = learner.play(piece)
+        play = learner.play(PIECE)
         learner.update(play)
         rewards.append(float(play.rewards.mean()))
     return rewards

@@ -1,13 +1,17 @@
-"""The interface of a world: many games at once, with frames and buttons.
+"""Worlds: many games at once, with frames and buttons, and recordings of them.
 
-Real worlds and dreams share it, so that every player can play in both.
+Real worlds and dreams share one interface, so that every player can play in both.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Bool, Float, Int
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+
+from genai_tutorial.runtime import require
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,283 @@ class Player(Protocol):
             first: True for the first frame of an episode, so that earlier frames no
                 longer count.
         """
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of pieces of recordings, each possibly with the end of an episode in it.
+
+    Steps after the first end in a window belong to another episode, so they must not
+    count. The step that ends an episode has a reward and an end to learn from, but no
+    next frame.
+
+    Attributes:
+        frames: The frames, brightness from 0 to 1; one more than there are actions.
+        rewards: The reward after each action.
+        terminated: True where the world ended the episode after the action.
+        alive: True for actions of the window's first episode.
+        continues: True where the frame after the action belongs to it, too.
+    """
+
+    frames: Float[Tensor, "frames batch *frame"]
+    actions: Int[Tensor, "time batch"]
+    rewards: Float[Tensor, "time batch"]
+    terminated: Bool[Tensor, "time batch"]
+    alive: Bool[Tensor, "time batch"]
+    continues: Bool[Tensor, "time batch"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Steps of many games: each frame, the action chosen there, and its consequences.
+
+    Attributes:
+        frames: The frames, brightness from 0 to 255.
+        actions: The action chosen at each frame.
+        ended: True where the episode ended with that action; the next frame then
+            belongs to another episode.
+        terminated: True where the world ended it, see `WorldStep`.
+    """
+
+    frames: UInt8[Tensor, "time game *frame"]
+    actions: Int[Tensor, "time game"]
+    rewards: Float[Tensor, "time game"]
+    ended: Bool[Tensor, "time game"]
+    terminated: Bool[Tensor, "time game"]
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in all games together."""
+        return self.actions.numel()
+
+    def join(self, later: "Recording") -> "Recording":
+        """Return this recording followed by another one with as many games.
+
+        Episodes that are open at the seam are cut off there, because the later
+        recording may be of other games.
+
+        Raises:
+            ValueError: If the numbers of games or the frames' shapes differ.
+        """
+        if self.frames.shape[1:] != later.frames.shape[1:]:
+            raise ValueError(
+                "Only recordings of as many games and equal frames can be joined, got "
+                f"{tuple(self.frames.shape[1:])} and {tuple(later.frames.shape[1:])}."
+            )
+        ended = self.ended.clone()
+        ended[-1] = True
+        return Recording(
+            torch.cat([self.frames, later.frames]),
+            torch.cat([self.actions, later.actions]),
+            torch.cat([self.rewards, later.rewards]),
+            torch.cat([ended, later.ended]),
+            torch.cat([self.terminated, later.terminated]),
+        )
+
+    def window_starts(self, length: int) -> Int[Tensor, "window 2"]:
+        """Return where windows of `length` actions can begin: time and game.
+
+        Raises:
+            ValueError: If the recording is too short for a single one.
+        """
+        time, games = self.actions.shape
+        if not 1 <= length < time:
+            raise ValueError(
+                f"A window's length must be from 1 to {time - 1}, which leaves a frame "
+                f"after the last action; got {length}."
+            )
+        return torch.cartesian_prod(torch.arange(time - length), torch.arange(games))
+
+    def unbroken_starts(self, length: int) -> Int[Tensor, "window 2"]:
+        """Return where windows begin in which no episode ends: time and game.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        starts = self.window_starts(length)
+        ends = torch.cat([torch.zeros_like(self.ended[:1]), self.ended]).int()
+        ends_before = ends.cumsum(dim=0)
+        time, game = starts.unbind(dim=1)
+        unbroken = ends_before[time + length, game] == ends_before[time, game]
+        if not unbroken.any():
+            raise ValueError(
+                f"No episode of the recording has {length + 1} frames in a row: use a "
+                "longer recording or a shorter stretch."
+            )
+        return starts[unbroken]
+
+    def windows(self, starts: Int[Tensor, "batch 2"], length: int) -> Windows:
+        """Cut out windows of `length` actions that begin at these times and games, on
+        the device of the starts.
+        """
+        device = starts.device
+        first, game = starts.to(self.frames.device).unbind(dim=1)
+        time = first + torch.arange(length + 1)[:, None]
+        before = time[:-1]
+        ended = self.ended[before, game]
+        ends_so_far = ended.int().cumsum(dim=0)
+        return Windows(
+            frames=self.frames[time, game].to(device).float() / 255,
+            actions=self.actions[before, game].to(device),
+            rewards=self.rewards[before, game].to(device),
+            terminated=self.terminated[before, game].to(device),
+            alive=((ends_so_far - ended.int()) == 0).to(device),
+            continues=(ends_so_far == 0).to(device),
+        )
+
+
+@torch.no_grad()
+def record(world: World, player: Player, steps: int) -> Recording:
+    """Let a player play, and record the steps.
+
+    The world is not reset: a second recording continues where the first one stopped.
+
+    Args:
+        player: Chooses the actions; all frames count as first ones at the beginning.
+
+    Raises:
+        ValueError: If there is not at least one step.
+    """
+    if steps < 1:
+        raise ValueError(f"There must be at least one step, got {steps}.")
+    frames, first = world.frames, torch.ones(world.games, dtype=torch.bool)
+    kept = []
+    for _ in range(steps):
+        actions = player(frames, first)
+        step = world.step(actions)
+        shown = (frames * 255).round().to(torch.uint8)
+        kept.append((shown, actions, step.rewards, step.ended, step.terminated))
+        frames, first = step.frames, step.ended
+    return Recording(*(torch.stack(part) for part in zip(*kept, strict=True)))
+
+
+@torch.no_grad()
+def episode_returns(
+    world: World, player: Player, longest: int
+) -> Float[Tensor, "game"]:
+    """Play one episode in each game; return the sums of its rewards.
+
+    Every game counts once, however long its episode is. Averaging over the episodes
+    that end within a fixed number of steps would favour short ones.
+
+    Args:
+        world: The games, each at the beginning of an episode.
+        longest: The number of steps after which an episode no longer counts.
+
+    Raises:
+        ValueError: If there is not at least one step.
+    """
+    if longest < 1:
+        raise ValueError(f"There must be at least one step, got {longest}.")
+    frames, first = world.frames, torch.ones(world.games, dtype=torch.bool)
+    running, returns = first, torch.zeros(world.games)
+    for _ in range(longest):
+        step = world.step(player(frames, first))
+        returns = returns + running * step.rewards
+        running = running & ~step.ended
+        if not running.any():
+            break
+        frames, first = step.frames, step.ended
+    return returns
+
+
+_TILE = 3  # pixels per place, the fewest that show which way the agent faces
+
+
+class GymnasiumWorld:
+    """A vector environment of gymnasium as a `World`.
+
+    Args:
+        environment: A `gymnasium.vector.VectorEnv` whose observations are images of
+            bytes, grey or with the colours last, and whose actions are the numbers from
+            0. Its autoreset mode must be SAME_STEP: in gymnasium's default mode, the
+            step after an end ignores the actions and only resets.
+        seed: Seed of the first reset.
+        border: The number of pixels to cut off on each side of the images.
+
+    Raises:
+        ValueError: If the environment has another autoreset mode, or other
+            observations or actions.
+
+    Source: Towers et al., Gymnasium, https://arxiv.org/abs/2407.17032;
+        https://farama.org/Vector-Autoreset-Mode
+    """
+
+    def __init__(self, environment: Any, seed: int = 0, border: int = 0):
+        mode = environment.metadata.get("autoreset_mode")
+        if mode is None or mode.name != "SAME_STEP":
+            raise ValueError(
+                "Games must start again in the step in which they end: make the "
+                "environment with autoreset_mode=AutoresetMode.SAME_STEP; it has "
+                f"{mode}."
+            )
+        image, buttons = (
+            environment.single_observation_space,
+            environment.single_action_space,
+        )
+        if getattr(image, "dtype", None) != np.uint8 or len(image.shape) not in (2, 3):
+            raise ValueError(f"Observations must be images of bytes, got {image}.")
+        if not hasattr(buttons, "n") or buttons.start != 0:
+            raise ValueError(f"Actions must be the numbers from 0, got {buttons}.")
+        self.environment, self.border = environment, border
+        self.games, self.n_actions = environment.num_envs, int(buttons.n)
+        self._images, _ = environment.reset(seed=seed)
+
+    @property
+    def frames(self) -> Float[Tensor, "game *frame"]:
+        """The current frame of each game; colours come first."""
+        return self._to_frames(self._images)
+
+    def step(self, actions: Int[Tensor, "game"]) -> WorldStep:
+        """Press one button in each game."""
+        images, rewards, terminated, truncated, infos = self.environment.step(
+            actions.cpu().numpy()
+        )
+        last = images.copy()
+        ended = terminated | truncated
+        for game in np.flatnonzero(ended):
+            last[game] = infos["final_obs"][game]
+        # the environment may use the same memory again in its next step
+        self._images = images.copy()
+        return WorldStep(
+            self.frames,
+            torch.from_numpy(rewards.astype(np.float32)),
+            torch.from_numpy(ended),
+            torch.from_numpy(terminated.copy()),
+            self._to_frames(last),
+        )
+
+    def _to_frames(self, images: np.ndarray) -> Float[Tensor, "game *frame"]:
+        cut = slice(self.border, -self.border or None)
+        frames = torch.from_numpy(images[:, cut, cut].astype(np.float32) / 255)
+        return frames if frames.ndim == 3 else frames.permute(0, 3, 1, 2).contiguous()
+
+
+def minigrid_world(
+    name: str = "MiniGrid-Dynamic-Obstacles-6x6-v0", games: int = 16, seed: int = 0
+) -> GymnasiumWorld:
+    """Return games of an environment of MiniGrid, seen from above at 3×3 pixels per
+    place, without the outer wall.
+
+    Args:
+        seed: Decides the games.
+
+    Raises:
+        ImportError: If gymnasium or MiniGrid is not installed.
+
+    Source: Chevalier-Boisvert et al., Minigrid & Miniworld,
+        https://arxiv.org/abs/2306.13831
+    """
+    gymnasium = require("gymnasium", "worlds")
+    wrappers = require("minigrid.wrappers", "worlds")
+
+    def make() -> Any:
+        whole = wrappers.RGBImgObsWrapper(
+            gymnasium.make(name, highlight=False), tile_size=_TILE
+        )
+        return wrappers.ImgObsWrapper(whole)
+
+    environment = gymnasium.vector.SyncVectorEnv(
+        [make] * games, autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP
+    )
+    return GymnasiumWorld(environment, seed, border=_TILE)

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.agents import (
+    CallError,
     ToolCall,
     call_pattern,
     copied_spans,
     copying_pattern,
     parse_call,
+    tool_schema,
     write_call,
 )
-from genai_tutorial.agents.calls import CallError
-from genai_tutorial.agents.tools import tool_schema
 from genai_tutorial.generation import matches, parse_regex
 
 

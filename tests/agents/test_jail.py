@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.agents import FileJail
-from genai_tutorial.agents.jail import JailError
+from genai_tutorial.agents import FileJail, JailError
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 SECRET = "outside, and not to be read"

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from genai_tutorial.agents import (
+    MCPClient,
     Tool,
     Toolbox,
     ToolCall,
@@ -18,7 +19,7 @@ from genai_tutorial.agents import (
     mcp,
     serve_tools,
 )
-from genai_tutorial.agents.mcp import MCPClient, MCPError, answer
+from genai_tutorial.agents.mcp import MCPError, answer
 
 
 def half(n: int) -> float:

@@ -3,8 +3,14 @@
 import pytest
 import torch
 
-from genai_tutorial.agents import ToolError, last_results, result_message
-from genai_tutorial.agents.memory import LongTermMemory, memory_tools, shortened
+from genai_tutorial.agents import (
+    LongTermMemory,
+    ToolError,
+    last_results,
+    memory_tools,
+    result_message,
+    shortened,
+)
 from genai_tutorial.tokenization import Message
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"

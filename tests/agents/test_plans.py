@@ -11,13 +11,13 @@ from genai_tutorial.agents import (
     Toolbox,
     ToolCall,
     allow_all,
+    chain_success,
     harmful_calls,
     marked_results,
     plan_and_execute,
     unasked_calls,
     write_call,
 )
-from genai_tutorial.agents.loop import chain_success
 
 
 def look(country: str) -> str:

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genai_tutorial.agents import Tool, Toolbox, ToolCall, ToolError, ToolResult
-from genai_tutorial.agents.tools import check_arguments, tool_schema
+from genai_tutorial.agents import (
+    Tool,
+    Toolbox,
+    ToolCall,
+    ToolError,
+    ToolResult,
+    tool_schema,
+)
+from genai_tutorial.agents.tools import check_arguments
 
 
 def half(n: int) -> float:

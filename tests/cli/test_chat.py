@@ -84,8 +84,7 @@ def chat(monkeypatch, capsys):
 
 
 def penalize(logits, text, start, penalty):
-    window = max(1, text.shape[1] - start)
-    return repetition_penalty(logits, text, penalty, window)
+    return repetition_penalty(logits, text[:, start:], penalty)
 
 
 def answer_without_cache(

@@ -137,19 +137,6 @@ def test_mixture_samples_follow_the_weights():
     assert samples[samples > 0].std().item() == pytest.approx(1, abs=0.05)
 
 
-def test_em_tolerance_stops_early():
-    x = two_clouds()
-    start = start_responsibilities(x, components=2, seed=0)
-    assert (
-        len(
-            fit_mixture(
-                x, start, fit_gaussian, steps=200, tolerance=1e-4
-            ).log_likelihoods
-        )
-        < 60
-    )
-
-
 def test_start_responsibilities_assign_each_point_to_one_centre():
     x = two_clouds()
     start = start_responsibilities(x, components=2, seed=0)

@@ -112,18 +112,8 @@ CASES |= {
         seeded(),
     ),
     "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
-    "delay": (
-        lambda x: audio.undelay(audio.delay(x, PATTERN, 6), PATTERN),
-        CODES,
-    ),
-    "MultiStreamLM": (
-        step,
-        STREAMS,
-        audio.multi_stream_loss,
-        CODES,
-        FEATURES,
-        PREFIX,
-    ),
+    "delay": (lambda x: audio.undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
+    "MultiStreamLM": (step, STREAMS, audio.multi_stream_loss, CODES, FEATURES, PREFIX),
     "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES, PREFIX),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),
     "WaveCodec": (
@@ -248,7 +238,7 @@ WORLD = worldmodels.WorldModel(TINY, seed=1)
 PLAYED = worldmodels.record(paddle_game.PaddleWorld(4), paddle_game.RandomPlayer(0), 30)
 STATE = worldmodels.DreamState(rand(2, 12), rand(2, 12, seed=1))
 BUTTONS = torch.tensor([0, 2])
-AGENT = worldmodels.ActorCritic(24, width=8)
+AGENT = worldmodels.ActorCritic(24)
 
 
 def trained_world(model, frames):
@@ -260,7 +250,7 @@ def trained_world(model, frames):
 def dreamt(model, state, agent, generator):
     policy = agent.sampling(generator)
     imagined = worldmodels.imagine(model, state, policy, 3, generator=generator)
-    history = worldmodels.learn_in_dreams(
+    rewards = worldmodels.learn_in_dreams(
         agent,
         lambda policy: worldmodels.imagine(
             model, state, policy, 3, generator=generator
@@ -269,26 +259,24 @@ def dreamt(model, state, agent, generator):
         generator=generator,
         progress=False,
     )
-    return imagined, vars(history), agent
+    return imagined, rewards, agent
 
 
 def planned(model, state, generator):
-    settings = worldmodels.PlanSettings(horizon=3, candidates=6, elites=2)
-    policy = worldmodels.planning_policy(model, settings, generator=generator)
+    policy = worldmodels.planning_policy(model, generator)
     features = torch.cat([state.memory, state.codes], dim=-1)
     return policy(features)
 
 
 def played_by_models(model, agent, frames, first):
-    pixels = worldmodels.PixelPlayer(worldmodels.PixelAgent(width=8).to(frames.device))
+    pixels = worldmodels.PixelPlayer(worldmodels.PixelAgent().to(frames.device))
     player = worldmodels.ModelPlayer(model, agent.greedy)
     return [player(frames, first), player(frames, ~first), pixels(frames, first)]
 
 
 def latent_actions(frames):
-    model = worldmodels.LatentActions(channels=4).to(frames.device)
-    settings = worldmodels.LatentActionTraining(steps=2, common_steps=1, batch_size=4)
-    worldmodels.train_latent_actions(model, PLAYED, settings, progress=False)
+    model = worldmodels.LatentActions().to(frames.device)
+    worldmodels.train_latent_actions(model, PLAYED, 2, 1, progress=False)
     found = model.infer(frames)
     return model, found, worldmodels.best_renaming(found, found.flip(0))
 
@@ -425,10 +413,7 @@ CASES |= {
         torch.tensor([[4, 2, 7]]),
         torch.tensor([[4, 7, 9]]),
     ),
-    "association_test": (
-        safety.association_test,
-        *rand(4, 3, 5).unbind(),
-    ),
+    "association_test": (safety.association_test, *rand(4, 3, 5).unbind()),
     "associations": (safety.associations, rand(3, 5), rand(2, 5), rand(2, 5, seed=1)),
     "direction_ablated": (steered, LM, IDS, rand(16)),
     "last_token_states": (

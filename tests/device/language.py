@@ -231,11 +231,7 @@ CASES |= {
         lambda ids: (WATERMARK.is_green(ids), WATERMARK.detect(ids[0])),
         IDS,
     ),
-    "tournament": (
-        generation.tournament,
-        CHANCES[0],
-        ints(3, 13, 2, below=2),
-    ),
+    "tournament": (generation.tournament, CHANCES[0], ints(3, 13, 2, below=2)),
     "acceptance_rate": (generation.acceptance_rate, CHANCES[0], CHANCES[1]),
     "speculative_accept": (
         generation.speculative_accept,
@@ -322,11 +318,7 @@ def private(model, records):
 
 CASES |= {
     "fit": (fitted, LM, ints(60, below=13)),
-    "fit, accumulated": (
-        partial(fitted, accumulation_steps=2),
-        LM,
-        ints(60, below=13),
-    ),
+    "fit, accumulated": (partial(fitted, accumulation_steps=2), LM, ints(60, below=13)),
     "fit with fast layers": (fitted, transformer.DecoderLM(FAST), ints(60, below=13)),
     "fit_privately": (private, LM, IDS),
     "per_sample_gradients": (

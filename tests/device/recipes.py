@@ -17,9 +17,8 @@ from tests.device.both import moved
 SMALL = {
     "scenes": 100, "pictures": 200, "clips": 64, "written": 16, "questions": 60,
     "copies": 1, "reward_steps": 1, "budget": 60, "exercises": 100,
-    "tokenizer_exercises": 100,
-    "utterances": 40, "non_speech": 4, "sentences": 30, "traces": 8, "rounds": 1,
-    "games": 4, "game_steps": 60, "updates": 1,
+    "tokenizer_exercises": 100, "utterances": 40, "non_speech": 4, "sentences": 30,
+    "traces": 8, "rounds": 1, "games": 4, "game_steps": 60, "updates": 1,
 }  # fmt: skip
 SHORT = {"tokens": 4, "steps": 2}
 CAPTION = "a small red circle above a blue square"

@@ -84,6 +84,11 @@ def test_kernel_fits_into_a_quarter_of_a_kilobyte():
         ('(module (func (export "f") (local.get $a)))', "cannot have the values"),
         ('(module (func (export "f") (br_if $a)))', "cannot have the values"),
         ('(module (func (export "f") (v128.const f32x4 1)))', "cannot have"),
+        ('(module (func (export "f") (param $a i64)))', "one of the types i32, f32"),
+        ('(module (func (export "f") (param $a i32) (param $a i32)))', "of its own"),
+        ('(module (func (export "f") (i32.const 99999999999)))', "cannot have"),
+        ('(module (func (export "f") ((i32.const 1))))', "does not know"),
+        ('(module (memory (export "m") 65537))', "not from 0 to 65536"),
     ],
 )
 def test_assembler_refuses_what_it_does_not_know(text, reason):
@@ -93,3 +98,8 @@ def test_assembler_refuses_what_it_does_not_know(text, reason):
 
 def test_comments_and_strings_are_read_as_such():
     assert parse('(a "b;;c" ;; d)\n e)') == ["a", '"b;;c"', "e"]
+
+
+def test_constants_above_the_signed_range_are_the_same_bits_as_negative_ones():
+    module = '(module (func (export "f") (local $a i32) (local.set $a (i32.const {}))))'
+    assert assemble(module.format(2**32 - 1)) == assemble(module.format(-1))

@@ -1,16 +1,39 @@
-"""Packed models: the same bytes every time, and the weights that they stand for."""
+"""Packed models and tokenizers, and the engine that reads them."""
 
-from dataclasses import replace
+import base64
+import json
+import re
+from dataclasses import asdict, replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from genai_tutorial.edge import PackedModel, pack_model
-from genai_tutorial.tokenization import CharacterTokenizer
+from genai_tutorial.edge import (
+    PackedModel,
+    engine_script,
+    engine_source,
+    kernel_code,
+    model_script,
+    pack_model,
+    pack_tokenizer,
+    tokenizer_script,
+)
+from genai_tutorial.edge.pack import unpack_tokenizer
+from genai_tutorial.tokenization import (
+    GPT2_PATTERN,
+    GPT4_PATTERN,
+    SMOLLM2_PATTERN,
+    BPETokenizer,
+    CharacterTokenizer,
+    train_bpe,
+)
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.decoders import mixtral
 
 ALPHABET = CharacterTokenizer("abcdefgh")
+PACKED_BPE = pack_tokenizer(train_bpe("to be or not " * 9, 264))
 SIZES = {"context_length": 16, "width": 32, "layers": 2, "heads": 4}
 FAST = DecoderConfig.fast(
     8, **SIZES, convolution_size=1, pair_features=8, triple_features=8
@@ -104,3 +127,119 @@ def test_damaged_content_raises_a_value_error():
     missing = content.replace(b'"final_norm.weight"', b'"final_norm.weighs"')
     with pytest.raises(ValueError, match="damaged"):
         PackedModel("a", missing).unpack()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"config": []},
+        {"config": None},
+        {"config": asdict(LLAMA) | {"attention": []}},
+        {"config": asdict(LLAMA) | {"layers": 10**9}},
+        {"config": asdict(LLAMA) | {"vocab_size": 10**12}},
+        {"tensors": None},
+        {"tensors": {"final_norm.weight": {"shape": [1e400], "values": 0}}},
+        {"tensors": {"final_norm.weight": {"shape": [32], "values": -5}}},
+        {"tensors": {"final_norm.weight": {"shape": [32], "values": 2**70}}},
+        {"tokenizer": None},
+        {"tokenizer": {"characters": 5}},
+        {"tokenizer": PACKED_BPE | {"special_tokens": []}},
+        {"tokenizer": PACKED_BPE | {"first_merge": 10**12}},
+        {"tokenizer": PACKED_BPE | {"byte_ids": ["a"]}},
+    ],
+)
+def test_damaged_header_raises_a_value_error_that_names_the_model(damage):
+    packed = pack_model("small", random_model(LLAMA), ALPHABET)
+    text = json.dumps(packed.header | damage).encode()
+    text += b" " * (-len(text) % 4)
+    start = 4 + int.from_bytes(packed.content[:4], "little")
+    content = len(text).to_bytes(4, "little") + text + packed.content[start:]
+    with pytest.raises(ValueError, match="'small' is damaged"):
+        PackedModel("small", content).unpack()
+
+
+TEXT = "low lower lowest 文字 😀😀 the theme of the thesis "
+
+
+@settings(max_examples=20)
+@given(
+    pattern=st.sampled_from((GPT2_PATTERN, GPT4_PATTERN, SMOLLM2_PATTERN)),
+    merges=st.integers(0, 20),
+    special=st.sampled_from(([], ["<|end|>"], ["<a>", "<b>"])),
+)
+def test_packed_tokenizer_survives_json_and_unpacking(pattern, merges, special):
+    size = 256 + len(special) + merges
+    tokenizer = train_bpe(TEXT * 3, size, pattern, special)
+    packed = json.loads(json.dumps(pack_tokenizer(tokenizer)))
+    assert unpack_tokenizer(packed) == tokenizer
+
+
+def test_packed_characters_survive():
+    tokenizer = CharacterTokenizer("\n aé")
+    assert unpack_tokenizer(pack_tokenizer(tokenizer)) == tokenizer
+
+
+def test_merges_take_four_bytes_each_before_base64():
+    tokenizer = train_bpe(TEXT * 3, 256 + 12)
+    assert len(pack_tokenizer(tokenizer)["merges"]) == 12 * 4 * 4 / 3
+
+
+def test_pack_tokenizer_refuses_tokens_in_another_order():
+    tokenizer = train_bpe(TEXT * 3, 260)
+    tokens = [*tokenizer.token_bytes[:-2], *tokenizer.token_bytes[:-3:-1]]
+    other = BPETokenizer.from_parts(
+        tokens, tokenizer.merges, tokenizer.special_tokens, tokenizer.pattern
+    )
+    with pytest.raises(ValueError, match="in their order"):
+        pack_tokenizer(other)
+
+
+@pytest.mark.parametrize("key", ["merges", "byte_ids", "first_merge", "pattern"])
+def test_unpack_tokenizer_refuses_incomplete_dictionaries(key):
+    packed = pack_tokenizer(train_bpe(TEXT * 3, 260))
+    del packed[key]
+    with pytest.raises(ValueError, match="not a packed tokenizer"):
+        unpack_tokenizer(packed)
+
+
+def test_unpack_tokenizer_refuses_unknown_patterns_and_broken_base64():
+    packed = pack_tokenizer(train_bpe(TEXT * 3, 260))
+    for wrong in ({"pattern": "a+"}, {"merges": "AAA"}, {"byte_ids": [999]}):
+        with pytest.raises(ValueError, match="not a packed tokenizer"):
+            unpack_tokenizer(packed | wrong)
+
+
+def test_engine_script_holds_all_sources_and_the_kernel():
+    script = engine_script()
+    for name in ("kernel.js", "bpe.js", "sampling.js", "decoder.js"):
+        assert engine_source(name) in script
+    (kernel,) = re.findall(r'kernelCode = fromBase64\("(.*?)"\)', script)
+    assert base64.b64decode(kernel) == kernel_code()
+    assert len(script) < 20_000
+
+
+def test_engine_asks_nothing_of_the_network():
+    for word in ("fetch", "XMLHttpRequest", "import(", "http:", "https:", "WebSocket"):
+        assert word not in engine_script()
+
+
+def test_scripts_can_stand_inside_a_page():
+    packed = PackedModel("a", b"content")
+    for script in (engine_script(), tokenizer_script(), model_script(packed)):
+        assert "</script" not in script
+        assert "<!--" not in script
+
+
+def test_model_script_holds_the_content_and_its_digest():
+    packed = PackedModel("small-model", b"\x00\xff" * 10)
+    (content,) = re.findall(
+        r'genaiEdge\.models\["small-model"\] = (.*);', model_script(packed)
+    )
+    entry = json.loads(content)
+    assert base64.b64decode(entry["content"]) == packed.content
+    assert entry["digest"] == packed.digest
+
+
+def test_engine_source_refuses_other_names():
+    with pytest.raises(ValueError, match=r"matvec\.wat, not '\.\./pack\.py'"):
+        engine_source("../pack.py")

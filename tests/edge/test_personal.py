@@ -1,5 +1,6 @@
-"""Personalization: what is learned, what is kept, and that nothing leaves."""
+"""The reader's own texts, and training on them."""
 
+import json
 import socket
 
 import pytest
@@ -14,9 +15,12 @@ from genai_tutorial.alignment import (
 from genai_tutorial.edge import (
     ALL_MATRICES,
     LossChange,
+    OwnText,
     PersonalSettings,
+    book_prose,
     loss_change,
     personalize,
+    read_own_texts,
 )
 from genai_tutorial.edge.personal import RehearsalBatches
 from tests.edge.models import CONFIGS, disturbed, tokens
@@ -164,3 +168,56 @@ def test_loss_change_is_a_difference_of_losses_on_the_same_text():
     change = loss_change(model, model, OLD, 8)
     assert change == LossChange(change.before, change.before)
     assert change.change == 0
+
+
+def notebook(*cells):
+    return json.dumps(
+        {"cells": [{"cell_type": kind, "source": source} for kind, source in cells]}
+    )
+
+
+def test_read_own_texts_keeps_prose_by_name(tmp_path):
+    (tmp_path / "b.txt").write_text("Letters.\n\n\n\nMore.")
+    (tmp_path / "a.md").write_text("Before\n```python\nx = 1\n```\nafter")
+    (tmp_path / "c.ipynb").write_text(
+        notebook(
+            ("markdown", ["# One\n", "two"]), ("code", ["x = 1"]), ("markdown", "3")
+        )
+    )
+    (tmp_path / "d.py").write_text("not prose")
+    (tmp_path / "empty.md").write_text("\n")
+    assert read_own_texts(tmp_path) == (
+        OwnText("a.md", "Before\nafter"),
+        OwnText("b.txt", "Letters.\n\nMore."),
+        OwnText("c.ipynb", "# One\ntwo\n\n3"),
+    )
+
+
+def test_book_prose_comes_with_the_package_and_is_long_enough_for_the_chapter():
+    *to_learn, held_out = read_own_texts(book_prose())
+    assert [text.name[:2] for text in to_learn] == ["01", "02"]
+    assert held_out.name.startswith("13")
+    assert len(held_out.text) > 20_000
+    assert sum(len(text.text) for text in to_learn) > 60_000
+
+
+def test_read_own_texts_names_what_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        read_own_texts(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="some of your own"):
+        read_own_texts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.txt", b"\xff\xfe\x00"),
+        ("a.ipynb", b"{"),
+        ("a.ipynb", b"[]"),
+        ("a.ipynb", b'{"cells": [1]}'),
+    ],
+)
+def test_read_own_texts_names_the_file_that_it_cannot_read(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=name):
+        read_own_texts(tmp_path)

@@ -1,3 +1,5 @@
+"""Costs of a model, and their price."""
+
 import dataclasses
 
 import pytest
@@ -8,21 +10,23 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.efficiency import (
-    GPT2_SMALL,
-    GPT2_XL,
-    LLAMA_3_1_8B,
-    LLAMA_3_1_70B,
-    LLAMA_3_1_405B,
-    SMOLLM2_135M,
     GroupedAttention,
     ModelShape,
     count,
+    dollars_per_million_tokens,
+    watt_hours_per_million_tokens,
 )
 from genai_tutorial.efficiency.model_sizes import (
     DEEPSEEK_V3,
     GPT2_LARGE,
     GPT2_MEDIUM,
+    GPT2_SMALL,
+    GPT2_XL,
+    LLAMA_3_1_8B,
+    LLAMA_3_1_70B,
+    LLAMA_3_1_405B,
     MIXTRAL_8X7B,
+    SMOLLM2_135M,
     shape_of,
 )
 from genai_tutorial.transformer import (
@@ -268,3 +272,25 @@ def test_shape_of_config_equals_published_settings():
     assert shape_of(DecoderConfig.llama(context_length=131_072)) == LLAMA_3_1_8B
     smol = DecoderConfig.llama(49_152, 8192, 576, 30, 9, 3, 1536, tied_embeddings=True)
     assert shape_of(smol) == SMOLLM2_135M
+
+
+def test_price_of_a_laptop_by_hand():
+    """A million tokens at 250 per second take 4,000 s; at 45 W that is 50 Wh."""
+    assert watt_hours_per_million_tokens(250, watts=45) == pytest.approx(50)
+    assert dollars_per_million_tokens(250, dollars_per_hour=0.9) == pytest.approx(1)
+
+
+@given(st.floats(0.1, 1e6), st.floats(0, 1e3), st.floats(1, 100))
+def test_price_falls_with_the_rate(rate, hourly, times):
+    faster = dollars_per_million_tokens(rate * times, hourly)
+    assert faster * times == pytest.approx(dollars_per_million_tokens(rate, hourly))
+
+
+@pytest.mark.parametrize(
+    "price", [dollars_per_million_tokens, watt_hours_per_million_tokens]
+)
+def test_price_rejects_invalid_arguments(price):
+    with pytest.raises(ValueError, match="rate must be above 0"):
+        price(0, 1)
+    with pytest.raises(ValueError, match="must be at least 0, got -1"):
+        price(1, -1)

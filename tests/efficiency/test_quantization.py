@@ -1,4 +1,4 @@
-"""The quantizers: error bounds, exact recovery, and rejected arguments."""
+"""Rounded weights and activations, and their outliers."""
 
 from itertools import pairwise
 
@@ -7,7 +7,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
+from genai_tutorial.efficiency import (
+    int8_activations,
+    kurtosis,
+    prediction_divergence,
+    quantize_affine,
+    quantize_symmetric,
+)
+from genai_tutorial.efficiency.quantization import (
+    ActivationQuantizedLinear,
+    round_activations,
+)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 SHAPES = {
     "rows": st.integers(1, 5),
@@ -121,3 +132,129 @@ def test_quantization_rejects_invalid_arguments(
 ):
     with pytest.raises(ValueError, match=said):
         quantize(weight, bits, group_size)
+
+
+GRANULARITIES = ["tensor", "token", "group"]
+
+
+def vectors(rows=20, features=64, seed=0):
+    return torch.randn(rows, features, generator=torch.Generator().manual_seed(seed))
+
+
+def test_kurtosis_of_known_distributions():
+    normal = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0))
+    assert kurtosis(normal) == pytest.approx(3, abs=0.02)
+    assert kurtosis(100 * normal + 7) == pytest.approx(kurtosis(normal), rel=1e-4)
+    assert kurtosis(torch.linspace(0, 1, 10_001)) == pytest.approx(1.8, abs=0.01)
+    assert kurtosis(torch.eye(1, 500)) == pytest.approx(498, abs=0.01)
+
+
+@pytest.mark.parametrize("values", [torch.zeros(5), torch.ones(0)])
+def test_kurtosis_rejects_equal_values(values):
+    with pytest.raises(ValueError, match="no kurtosis"):
+        kurtosis(values)
+
+
+@pytest.mark.parametrize("per", GRANULARITIES)
+@settings(max_examples=20)
+@given(
+    batch=st.integers(1, 3),
+    tokens=st.integers(1, 4),
+    groups=st.integers(1, 3),
+    bits=st.integers(2, 8),
+    seed=st.integers(0, 2**31),
+)
+def test_round_activations_error_is_at_most_half_a_step(
+    per, batch, tokens, groups, bits, seed
+):
+    x = vectors(batch * tokens, 32 * groups, seed).view(batch, tokens, -1)
+    moved = (round_activations(x, bits, per) - x).abs()
+    largest = {
+        "tensor": x.abs().amax(),
+        "token": x.abs().amax(dim=2, keepdim=True),
+        "group": x.abs().unflatten(2, (-1, 32)).amax(dim=3).repeat_interleave(32, 2),
+    }[per]
+    assert (moved <= 0.5001 * largest / (2 ** (bits - 1) - 1)).all()
+
+
+def test_round_activations_with_one_outlier():
+    x = vectors()
+    x[0, 7] = 2000.0
+    rest = x.clone()
+    rest[0, 7] = 0.0
+    per_tensor, per_token, per_group = (
+        round_activations(x, 8, per) for per in GRANULARITIES
+    )
+    assert (per_tensor != 0).sum() == 1  # the outlier alone survives
+    assert per_tensor[0, 7] == 2000.0
+    assert torch.equal(per_token[0] != 0, per_tensor[0] != 0)
+    others = (per_token[1:] - x[1:]).square().mean() / x[1:].square().mean()
+    assert others < 1e-3
+    assert (per_group[0, 32:] - x[0, 32:]).abs().max() < 0.02
+
+
+def test_one_token_per_tensor_is_per_token():
+    x = vectors(rows=1)
+    assert torch.equal(
+        round_activations(x, 8, "tensor"), round_activations(x, 8, "token")
+    )
+
+
+@pytest.mark.parametrize(
+    ("per", "size", "said"),
+    [("row", 32, "per must be one of tensor, token, group; got 'row'"),
+     ("group", 48, "group_size must divide.*got 48 for 64 columns")],
+)  # fmt: skip
+def test_round_activations_rejects_invalid_arguments(per, size, said):
+    with pytest.raises(ValueError, match=said):
+        round_activations(vectors(), 8, per, size)
+
+
+@pytest.mark.parametrize("per", GRANULARITIES)
+def test_activation_quantized_linear_is_a_product_of_integers(per):
+    x, weight = vectors(), vectors(rows=8, seed=1)
+    plain = torch.nn.Linear(64, 8)
+    plain.weight.data.copy_(weight)
+    found = ActivationQuantizedLinear(plain, per)(x)
+    right = quantize_symmetric(weight, 8, 64)
+    if per == "tensor":
+        left = quantize_symmetric(x.view(1, -1), 8, x.numel())
+        sums = left.levels.view(20, 64) @ right.levels.T
+        expected = sums * left.scale * right.scale.T
+    else:
+        left = quantize_symmetric(x, 8, 64 if per == "token" else 32)
+        groups = zip(left.levels.split(left.group_size, 1),
+                     right.levels.split(left.group_size, 1),
+                     left.scale.T, strict=True)  # fmt: skip
+        expected = sum(
+            (a @ b.T) * scale[:, None] * right.scale.T for a, b, scale in groups
+        )
+    torch.testing.assert_close(found, expected + plain.bias, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_int8_activations_order_of_granularities():
+    model = DecoderLM(
+        DecoderConfig.llama(
+            50, width=64, layers=2, heads=2, key_value_heads=None, feed_forward_width=96
+        )
+    )
+    model.token_embedding.weight[3] *= 100  # one token is an outlier
+    for block in model.blocks:
+        for norm in (block.attention_norm, block.feed_forward_norm):
+            norm.weight[5] = 60.0  # and one feature
+    ids = torch.randint(50, (4, 32), generator=torch.Generator().manual_seed(0))
+    before = {name: one.clone() for name, one in model.state_dict().items()}
+    kl = [
+        prediction_divergence(model, int8_activations(model, per), ids).kl
+        for per in GRANULARITIES
+    ]
+    assert kl[0] > 1.3 * kl[1] > 1.3 * kl[2] > 0
+    assert all(
+        torch.equal(before[name], one) for name, one in model.state_dict().items()
+    )
+
+
+def test_int8_activations_rejects_other_granularities():
+    with pytest.raises(ValueError, match="per must be one of tensor, token, group"):
+        int8_activations(DecoderLM(DecoderConfig(vocab_size=5)), "row")

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import (
     MACHINES,
-    SMOLLM2_135M,
     Machine,
     arithmetic_intensity,
     attainable_rate,
@@ -16,7 +15,7 @@ from genai_tutorial.efficiency import (
     memory_bandwidth,
     peak_flops,
 )
-from genai_tutorial.efficiency.model_sizes import MIXTRAL_8X7B
+from genai_tutorial.efficiency.model_sizes import MIXTRAL_8X7B, SMOLLM2_135M
 from genai_tutorial.transformer import DecoderConfig
 
 SMALL = DecoderConfig.llama(

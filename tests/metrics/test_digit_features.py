@@ -36,13 +36,10 @@ def test_digit_classifier_generalizes(classifier, held_out):
     assert reading.confidences[~right].mean() < reading.confidences[right].mean() - 0.1
 
 
-def test_read_digits_does_not_depend_on_the_chunk(classifier, held_out):
+def test_read_digits_agrees_with_the_classifier(classifier, held_out):
     images = held_out.images[::100]
-    whole, parts = (
-        read_digits(classifier, images),
-        read_digits(classifier, images, chunk=3),
-    )
-    torch.testing.assert_close(parts.features, whole.features)
+    whole = read_digits(classifier, images)
+    torch.testing.assert_close(whole.features, classifier.features(images))
     with torch.no_grad():
         probabilities = classifier(images).softmax(dim=1)
     torch.testing.assert_close(probabilities.max(dim=1).values, whole.confidences)
@@ -113,9 +110,7 @@ def test_read_digits_invalid_arguments_raise(classifier):
         DigitClassifierConfig(features=0)
     with pytest.raises(ValueError, match="is in training mode"):
         read_digits(DigitClassifier(), torch.zeros(1, 28, 28))
-    with pytest.raises(
-        ValueError, match="images and chunk must be at least 1, got 0 and 500"
-    ):
+    with pytest.raises(ValueError, match="at least one image"):
         read_digits(classifier, torch.zeros(0, 28, 28))
     right = torch.ones(2, dtype=torch.bool)
     with pytest.raises(

@@ -15,7 +15,7 @@ from genai_tutorial.metrics import (
     evaluate_language_model,
     perplexity,
 )
-from genai_tutorial.metrics.likelihood import nats_per_character, nats_to_bits
+from genai_tutorial.metrics.likelihood import nats_to_bits
 
 VOCABULARY = 7
 
@@ -208,11 +208,6 @@ def test_evaluate_language_model_invalid_arguments_raise(length, settings, messa
 
 def test_units_of_likelihood_by_hand():
     assert nats_to_bits(math.log(2)) == pytest.approx(1)
-    assert nats_per_character(-30.0, characters=20) == 1.5
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        nats_per_character(-1.0, characters=0)
-    with pytest.raises(ValueError, match="at most 0"):
-        nats_per_character(30.0, characters=20)
 
 
 @given(st.floats(0.01, 1000), st.floats(-2000, 2000), st.integers(1, 10_000))

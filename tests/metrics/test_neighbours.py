@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from genai_tutorial.metrics import nearest_neighbours
+from genai_tutorial.metrics import image_quality, nearest_neighbours
 
 
 def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
@@ -21,7 +21,9 @@ def test_nearest_neighbours_agree_with_scikit_learn_in_any_chunks(
 ):
     k = draw.draw(st.integers(1, references))
     a, b = images(queries, seed), images(references, seed + 1)
-    found = nearest_neighbours(a, b, k=k, chunk=draw.draw(st.integers(1, 40)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_quality, "QUERIES_AT_ONCE", draw.draw(st.integers(1, 40)))
+        found = nearest_neighbours(a, b, k=k)
     search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(
         b.flatten(1).double().numpy()
     )
@@ -58,7 +60,6 @@ def test_nearest_neighbours_keep_the_dtype_of_the_queries(dtype):
     [
         ((3, 5, 5), {"k": 4}, "k must be from 1 to the number of references, 3, got 4"),
         ((3, 5, 5), {"k": 0}, "k must be from 1"),
-        ((3, 5, 5), {"chunk": 0}, "chunk must be at least 1"),
     ],
 )
 def test_nearest_neighbours_invalid_arguments_raise(shape, settings, message):

@@ -15,32 +15,30 @@ from genai_tutorial.agents import (
     Agent,
     Budget,
     FileJail,
+    MCPClient,
     ScriptedPolicy,
     Tool,
     Toolbox,
     ToolCall,
+    call_with_sdk,
     file_tools,
+    langgraph_agent,
     lookup_tool,
+    run_langgraph,
     sdk_server,
+    tool_schema,
     write_call,
 )
-from genai_tutorial.agents.libraries import (
-    call_with_sdk,
-    langgraph_agent,
-    run_langgraph,
-)
-from genai_tutorial.agents.mcp import MCPClient
-from genai_tutorial.agents.tools import tool_schema
 from genai_tutorial.data import Fact
 from genai_tutorial.sandbox import ProgramRunner
 from genai_tutorial.tasks.tool_use import (
     agent_tasks,
     agent_toolbox,
     right_policy,
+    server_command,
     world_of_tasks,
     write_files,
 )
-from genai_tutorial.tasks.tool_use.world import server_command
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"

@@ -1,5 +1,7 @@
 """Exported decoders in onnxruntime: the logits and the greedy text of the model."""
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from genai_tutorial.edge.onnx_models import OnnxDecoder, quantize_onnx
 from genai_tutorial.edge.onnx_step import export_onnx
 from genai_tutorial.generation import generate
 from genai_tutorial.recipes import load
+from genai_tutorial.transformer import DecoderLM
+from tests.decoders import mixtral
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 onnx = pytest.importorskip("onnx")
@@ -110,3 +114,30 @@ def test_step_state_has_the_models_names_and_shapes(tmp_path):
         assert value.shape == tuple(expected[name].shape)
         assert value.dtype == expected[name].numpy().dtype
         assert not np.any(value)
+
+
+def test_exports_refuse_a_mixture_of_experts(tmp_path):
+    model = DecoderLM(mixtral(13, 24, 16, 2, 2, 1, 24))
+    for export in (export_onnx, export_step):
+        with pytest.raises(ValueError, match="without a mixture of experts"):
+            export(model, tmp_path / "mixture.onnx")
+        assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_damaged_onnx_files_raise_a_value_error_that_names_them(tmp_path):
+    path = export_step(disturbed(CONFIGS["Llama"]), tmp_path / "step.onnx")
+    content, draw = path.read_bytes(), random.Random(0)
+    damaged, messages = tmp_path / "damaged.onnx", []
+    for _ in range(60):
+        changed = bytearray(content)
+        for _ in range(3):
+            changed[draw.randrange(len(content))] = draw.randrange(256)
+        end = draw.choice((len(content), draw.randrange(len(content))))
+        damaged.write_bytes(changed[:end])
+        try:
+            OnnxStep(damaged).generate([1, 2], 2)
+        except ValueError as error:
+            messages.append(str(error))
+    assert len(messages) > 20
+    assert all("damaged.onnx" in message for message in messages)

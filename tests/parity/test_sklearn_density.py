@@ -16,22 +16,17 @@ from genai_tutorial.density import (
     maximization_step,
     start_responsibilities,
 )
-from genai_tutorial.density.classifiers import (
-    fit_gaussian_naive_bayes,
-    fit_linear_discriminant,
-)
 
 pytest.importorskip(
     "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'
 )
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
-from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.naive_bayes import BernoulliNB
 
 
 @pytest.fixture(scope="module")
@@ -141,23 +136,6 @@ def test_bernoulli_naive_bayes(digits, smoothing):
     ink = (fresh > 0.5).double()
     assert_equal(ours.log_joint(ink), theirs.predict_joint_log_proba(ink.numpy()))
     assert_equal(ours.probabilities(ink), theirs.predict_proba(ink.numpy()))
-
-
-@pytest.mark.parametrize("smoothing", [1e-9, 1e-2])
-def test_gaussian_naive_bayes(digits, smoothing):
-    x, labels, fresh = digits
-    ours = fit_gaussian_naive_bayes(x, labels, smoothing=smoothing)
-    theirs = GaussianNB(var_smoothing=smoothing).fit(x.numpy(), labels.numpy())
-    assert_equal(ours.log_joint(fresh), theirs.predict_joint_log_proba(fresh.numpy()))
-    assert_equal(ours.probabilities(fresh), theirs.predict_proba(fresh.numpy()))
-
-
-def test_linear_discriminant(digits):
-    x, labels, fresh = digits
-    ours = fit_linear_discriminant(x, labels)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(x.numpy(), labels.numpy())
-    assert_equal(ours.densities[0].covariance, theirs.covariance_)
-    assert_equal(ours.probabilities(fresh), theirs.predict_proba(fresh.numpy()))
 
 
 def test_quadratic_discriminant(digits):

@@ -9,8 +9,7 @@ from torch.distributions import (
 )
 
 from genai_tutorial.worldmodels import categorical_kl, straight_through
-from genai_tutorial.worldmodels.dynamics import GatedRecurrentUnit
-from genai_tutorial.worldmodels.representation import mix_uniform
+from genai_tutorial.worldmodels.model import GatedRecurrentUnit, mix_uniform
 
 
 def test_gated_recurrent_unit_is_torch_gru():

@@ -23,6 +23,7 @@ from genai_tutorial.recipes import (
     measure_digits,
 )
 from genai_tutorial.recipes.families import FLOW_FAMILY, PIXEL_FAMILY, VAE_FAMILY
+from genai_tutorial.recipes.family_networks import CODES, LIKELIHOOD_STEPS, FamilyFlow
 from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig
@@ -190,6 +191,8 @@ def test_record_and_card_agree(chosen):
     )
     assert about["metrics"]["recall"] == pytest.approx(first.recall, abs=0.02)
     settings = json.loads(json.dumps(dataclasses.asdict(chosen)))
+    settings |= {"codes": CODES, "likelihood_steps": LIKELIHOOD_STEPS}
+    settings |= {"sampler_steps": FamilyFlow.options.steps}
     assert about["recipe"] == {key: settings[key] for key in about["recipe"]}
     assert "Fréchet distance of" in chosen.summary(about["metrics"])
 

@@ -219,8 +219,8 @@ def test_epsilon_without_noise_is_infinite_and_without_steps_small():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((1.1, 1.0, 10, 1e-5), "sampling_rate is a probability"),
-        ((0.1, -1.0, 10, 1e-5), "noise_multiplier must be above 0"),
+        ((1.1, 1.0, 10, 1e-5), "sampling_rate must be from 0 to 1"),
+        ((0.1, -1.0, 10, 1e-5), "noise_multiplier 0 or more"),
         ((0.1, 1.0, -1, 1e-5), "steps must be 0 or more"),
         ((0.1, 1.0, 10, 1.0), "delta between 0 and 1"),
     ],

@@ -103,9 +103,7 @@ def test_dream_starts_come_from_stretches_without_an_end(model, recording):
 
 def test_dreams_need_an_episode_that_is_long_enough(model, short_episodes):
     with pytest.raises(ValueError, match="has 60 frames in a row"):
-        dream_starts(model, short_episodes, 1, warmup=59)
-    with pytest.raises(ValueError, match="has 60 frames in a row"):
-        dream_beside_reality(model, short_episodes, steps=55, count=1, warmup=4)
+        dream_beside_reality(model, short_episodes, steps=51, count=1)
 
 
 def test_dream_starts_memory_is_that_of_a_player_who_saw_the_frames(model, recording):
@@ -159,8 +157,8 @@ def test_dream_that_ends_begins_again_at_its_start(recording):
 
 
 def test_dream_beside_reality_presses_the_recorded_buttons(model, recording):
-    films = dream_beside_reality(model, recording, steps=5, count=7, warmup=4)
-    assert films.seen.shape == (5, 7, 16, 16)
+    films = dream_beside_reality(model, recording, steps=5, count=7)
+    assert films.seen.shape == (9, 7, 16, 16)
     assert films.real.shape == films.dreamed.shape == (5, 7, 16, 16)
     moved = (films.real[:-1, :, 15] != films.real[1:, :, 15]).any(dim=-1)
     assert not moved[films.actions[1:] == 1].any()

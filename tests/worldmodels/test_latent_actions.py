@@ -8,13 +8,15 @@ from torch.nn import functional
 
 from genai_tutorial.worldmodels import (
     LatentActions,
-    LatentActionTraining,
     Recording,
     best_renaming,
     latent_action_loss,
     train_latent_actions,
 )
-from genai_tutorial.worldmodels.latent_actions import frame_log_likelihoods
+from genai_tutorial.worldmodels.latent_actions import (
+    frame_log_likelihoods,
+    temperature_at,
+)
 
 
 def generator(seed=0):
@@ -37,9 +39,8 @@ def films():
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_training_finds_the_buttons_without_seeing_them(films, seed):
-    model = LatentActions(actions=3, channels=8, seed=seed)
-    settings = LatentActionTraining(steps=300, common_steps=60, temperature=3.0)
-    train_latent_actions(model, films, settings, seed=seed, progress=False)
+    model = LatentActions(seed)
+    train_latent_actions(model, films, 600, 60, seed=seed, progress=False)
     windows = films.windows(films.unbroken_starts(2), 2)
     # a press against the edge does nothing, so that not all can be told
     renaming = best_renaming(model.infer(windows.frames), windows.actions[1])
@@ -47,27 +48,25 @@ def test_training_finds_the_buttons_without_seeing_them(films, seed):
 
 
 def test_training_does_not_look_at_the_actions(films):
-    settings = LatentActionTraining(steps=6, common_steps=3)
     blind = replace(films, actions=torch.zeros_like(films.actions))
     weights = []
     for recording in (films, blind):
-        model = LatentActions(channels=4)
-        train_latent_actions(model, recording, settings, progress=False)
+        model = LatentActions()
+        train_latent_actions(model, recording, 6, 3, progress=False)
         weights.append(model.differences[-1].weight)
     assert torch.equal(*weights)
 
 
 def test_common_steps_leave_the_differences_as_they_are(films):
-    model = LatentActions(channels=4)
+    model = LatentActions()
     before = model.differences[-1].weight.clone()
-    settings = LatentActionTraining(steps=4, common_steps=3)
-    train_latent_actions(model, films, settings, progress=False)
+    train_latent_actions(model, films, 4, 3, progress=False)
     once = (model.differences[-1].weight - before).abs().max()
     assert 0 < once < 0.01  # one step of the optimizer, not four
 
 
 def test_model_predicts_differences_on_top_of_what_is_common():
-    model, frames = LatentActions(channels=4), torch.rand(2, 3, 5, 8)
+    model, frames = LatentActions(), torch.rand(2, 3, 5, 8)
     with torch.no_grad():
         model.differences[-1].weight.zero_()
     common = model.without_actions(*frames)
@@ -102,9 +101,8 @@ def test_loss_at_high_temperature_divides_every_frame_equally():
 
 
 def test_temperature_falls_from_the_start_to_one():
-    settings = LatentActionTraining(steps=100, common_steps=20, temperature=8.0)
-    at = [settings.temperature_at(step) for step in range(100)]
-    assert at[0] == at[20] == 8.0
+    at = [temperature_at(step, 100, 20) for step in range(100)]
+    assert at[0] == at[20] == 4.0
     assert at[68:] == [1.0] * 32
     assert at[20:68] == sorted(at[20:68], reverse=True)
 
@@ -125,8 +123,10 @@ def test_best_renaming_of_one_action_for_everything_is_its_most_frequent_button(
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: LatentActions(actions=1), "at least two actions"),
-        (lambda: LatentActionTraining(steps=5, common_steps=5), "to below 5, got 5"),
+        (
+            lambda: train_latent_actions(LatentActions(), None, 5, 5),
+            "to below 5, got 5",
+        ),
         (lambda: latent_action_loss(torch.zeros(1, 2), 0), "above 0, got 0"),
         (
             lambda: best_renaming(torch.zeros(0).long(), torch.zeros(0).long()),

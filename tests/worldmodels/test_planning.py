@@ -5,11 +5,11 @@ import torch
 
 from genai_tutorial.worldmodels import (
     DreamState,
-    PlanSettings,
     WorldModel,
     WorldModelConfig,
     cross_entropy_search,
     dream_step,
+    planning,
     planning_policy,
 )
 from genai_tutorial.worldmodels.planning import cross_entropy_plan, imagined_returns
@@ -33,22 +33,25 @@ def generator(seed=0):
 
 def test_imagined_returns_are_discounted_sums():
     plans = torch.tensor([[1, 1, 1], [1, 0, 0]])
-    found = imagined_returns(walk, torch.zeros(2), plans, discount=0.5)
-    assert found.tolist() == [1 + 0.5 * 2 + 0.25 * 3, 1 + 0.5 * 0 + 0.25 * -1]
+    found = imagined_returns(walk, torch.zeros(2), plans)
+    expected = [1 + 0.97 * 2 + 0.97**2 * 3, 1 + 0.97 * 0 + 0.97**2 * -1]
+    assert found.tolist() == pytest.approx(expected)
 
 
 def test_imagined_returns_stop_at_the_end_of_an_episode():
     plans = torch.tensor([[1, 0, 0], [0, 0, 1]])
-    found = imagined_returns(trap, torch.zeros(2), plans, discount=1.0)
-    assert torch.allclose(found, torch.tensor([1.0, 1.8]))
+    found = imagined_returns(trap, torch.zeros(2), plans)
+    expected = [1.0, 0.4 + 0.97 * 0.4 + 0.97**2]
+    assert found.tolist() == pytest.approx(expected)
 
 
-def test_search_finds_the_best_of_all_plans():
+def test_search_finds_the_best_of_all_plans(monkeypatch):
     """The best plan of four steps is found by trying all sixteen."""
     plans = torch.cartesian_prod(*[torch.arange(2)] * 4)
-    returns = imagined_returns(trap, torch.zeros(16), plans, discount=0.9)
-    settings = PlanSettings(horizon=4, candidates=50, rounds=4, discount=0.9)
-    chances = cross_entropy_search(trap, torch.zeros(3), 2, settings, generator())
+    returns = imagined_returns(trap, torch.zeros(16), plans)
+    monkeypatch.setattr(planning, "HORIZON", 4)
+    monkeypatch.setattr(planning, "ROUNDS", 4)
+    chances = cross_entropy_search(trap, torch.zeros(3), 2, generator())
     best = plans[returns.argmax()]
     assert (chances.argmax(dim=-1) == best).all()
 
@@ -73,27 +76,7 @@ def test_planning_policy_plans_in_the_dreams_of_the_model():
     draw = generator()
     codes = torch.nn.functional.one_hot(torch.randint(0, 4, (5, 3), generator=draw), 4)
     state = DreamState(torch.randn(5, 12, generator=draw), codes.flatten(1).float())
-    settings = PlanSettings(horizon=3, candidates=8, elites=2)
-    policy = planning_policy(model, settings, temperature=0, generator=generator(3))
-    step = partial(dream_step, model, temperature=0)
-    expected = cross_entropy_plan(step, state, 3, settings, generator(3))
+    policy, draw = planning_policy(model, generator(3)), generator(3)
+    step = partial(dream_step, model, generator=draw)
+    expected = cross_entropy_plan(step, state, 3, draw)
     assert torch.equal(policy(state.features), expected)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"horizon": 0}, "horizon must be at least 1, got 0"),
-        ({"candidates": 3}, "5 elites cannot be chosen from 3 candidates"),
-        ({"discount": 1.2}, "discount must be from 0 to 1"),
-        ({"smoothing": -0.1}, "smoothing must be from 0 to 1"),
-    ],
-)
-def test_plan_settings_refuse(settings, message):
-    with pytest.raises(ValueError, match=message):
-        PlanSettings(**settings)
-
-
-def test_search_refuses_a_world_without_actions():
-    with pytest.raises(ValueError, match="at least one action, got 0"):
-        cross_entropy_search(walk, torch.zeros(1), 0)

@@ -1,4 +1,6 @@
-"""Blocks of a KV cache: which are free, and how many texts hold each."""
+"""The paged KV cache: keys and values in blocks of a fixed size, which several texts
+can share, and the view of them that a forward pass needs.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,6 @@
-"""One forward pass over new tokens of several texts."""
+"""Continuous batching: after every forward pass, finished requests leave the batch and
+waiting ones join it.
+"""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,6 @@
-"""Requests to an engine, their sampling options, and their answers."""
+"""Requests to an engine, their sampling options, their answers, and what serving them
+cost.
+"""
 
 import math
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""The prefix cache: blocks of earlier texts, found by their content, so that a prefix
-that several texts have in common is processed once.
+"""Which requests take part in the next forward pass, and the prefix cache: blocks of
+earlier texts, found by their content, so that a common prefix is processed once.
 """
 
 import hashlib

@@ -1,4 +1,6 @@
-"""Compiling the C code: on this machine, once, into the cache folder."""
+"""The C code: compiled on this machine, once, into the cache folder, and the order in
+which it reads weights.
+"""
 
 import ctypes
 import hashlib

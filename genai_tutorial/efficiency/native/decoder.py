@@ -1,4 +1,6 @@
-"""What the C code reads: a model's sizes and the addresses of its weights."""
+"""A decoder whose steps run in C: what the C code reads, the model around it, and the
+fastest decoder that this machine has.
+"""
 
 import ctypes
 from collections.abc import Sequence

@@ -91,8 +91,14 @@ def murcko_scaffold(smiles: str) -> str:
     """Return the Murcko scaffold: a molecule's rings and the chains between them, as
     SMILES; an empty string where there is no ring.
 
+    Raises:
+        ValueError: If the string is no molecule.
+
     Source: Bemis and Murcko, The Properties of Known Drugs,
         https://doi.org/10.1021/jm9602928
+
+    >>> murcko_scaffold("Cc1ccccc1CC"), murcko_scaffold("CCO")
+    ('c1ccccc1', '')
     """
     scaffolds = require("rdkit.Chem.Scaffolds.MurckoScaffold", EXTRA)
     return scaffolds.MurckoScaffoldSmiles(mol=parse_smiles(smiles))
@@ -129,8 +135,18 @@ def fingerprint_counts(
 ) -> Float[Tensor, "molecule bit"]:
     """Return how often each neighbourhood of atoms occurs in each molecule.
 
+    Args:
+        molecules: SMILES strings.
+        bits: The length of a fingerprint.
+
+    Raises:
+        ValueError: If a string is no molecule.
+
     Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
         https://doi.org/10.1021/ci100050t
+
+    >>> fingerprint_counts(["CO"]).sum()  # C, O and CO
+    tensor(3.)
     """
     counts = [
         _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))

@@ -29,7 +29,15 @@ MoleculeScore = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
 def valid_scores(
     samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
 ) -> Float[Tensor, "molecule"]:
-    """Return the scores of the valid strings, and 0 for the others."""
+    """Return the scores of the valid strings, and 0 for the others.
+
+    Args:
+        samples: SMILES strings.
+        score: Called once, with the canonical SMILES of the valid ones.
+
+    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
+    tensor([2., 0.])
+    """
     canonical = [canonical_smiles(smiles) for smiles in samples]
     valid = [smiles for smiles in canonical if smiles is not None]
     places = [place for place, smiles in enumerate(canonical) if smiles is not None]

@@ -1,5 +1,7 @@
-"""The arithmetic task: sums and products with answers written in several
-ways, and a judge that reads one final answer.
+"""The arithmetic task: sums and products with answers written in several ways, and a
+judge that reads one final answer.
+
+Read `questions`, then `models`: questions as tokens, and reports of sampled answers.
 """
 
 from .models import (

@@ -1,5 +1,9 @@
-"""The assistant task: questions about the world's countries, the gold rule, simulated
-raters, baselines, and measures of an assistant's behaviour.
+"""The assistant task: questions about the world's countries, and measures of how a
+model answers them.
+
+Read `questions`, `unanswerable` and `gold_rule`, the definition of a good answer. Then
+`demonstrations` for supervised fine-tuning, `raters` for comparisons, and `exams` and
+`behaviour` for the measures.
 """
 
 from .behaviour import (

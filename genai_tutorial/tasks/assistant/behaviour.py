@@ -40,7 +40,22 @@ class Behaviour:
 def measure_behaviour(
     rule: GoldRule, questions: Sequence[Question], answers: Sequence[str]
 ) -> Behaviour:
-    """Measure a model's behaviour from one answer to each question."""
+    """Measure a model's behaviour from one answer to each question.
+
+    Raises:
+        ValueError: If there are no questions, or the numbers of questions and answers
+            differ.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule(
+    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
+    ... )
+    >>> kenya = Question(
+    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
+    ... )
+    >>> measure_behaviour(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
+    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.25)
+    """
     check_same_length(questions=questions, answers=answers)
     if not questions:
         raise ValueError("A behaviour needs at least one question, got none.")
@@ -64,6 +79,17 @@ def behaviour_changes(
 ) -> list[int]:
     """Compare two models' answers in one type of behaviour: 1 for each question where
     only the answer after training shows it, -1 where only the one before does, else 0.
+
+    Raises:
+        ValueError: If the numbers of questions and answers differ.
+
+    >>> from genai_tutorial.data import Fact
+    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
+    >>> zelvania = Question("What is the capital of Zelvania?", "invented", "Zelvania")
+    >>> behaviour_changes(
+    ...     rule, "abstains", [zelvania] * 2, ["Lima."] * 2, ["I do not know.", "Lima."]
+    ... )
+    [1, 0]
     """
     check_same_length(questions=questions, before=before, after=after)
 
@@ -145,7 +171,11 @@ def preference_without_facts(
 def gold_reward(
     rule: GoldRule, tokenizer: BPETokenizer, questions: Sequence[Question]
 ) -> Score:
-    """Return a function that gives rollouts their gold scores."""
+    """Return a function that gives rollouts their gold scores.
+
+    Args:
+        questions: All questions that the policy may be asked.
+    """
     asked = {
         tuple(encode_prompt(CHAT, tokenizer, question.text)): question
         for question in questions

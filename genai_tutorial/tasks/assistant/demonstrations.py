@@ -77,7 +77,12 @@ however weakly, begins with the fact. All fit into `MAX_ANSWER_TOKENS`.
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A question and an answer to learn from."""
+    """A question and an answer to learn from.
+
+    Attributes:
+        question: What is asked.
+        answer: What the assistant should say.
+    """
 
     question: Question
     answer: str

@@ -131,7 +131,12 @@ def rater_agreement(
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of two answers by one rater."""
+    """A comparison of two answers by one rater.
+
+    Attributes:
+        chosen: The answer that was preferred.
+        rejected: The other answer.
+    """
 
     question: Question
     chosen: str

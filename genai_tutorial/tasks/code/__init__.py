@@ -1,4 +1,9 @@
-"""Programming exercises, problems written by people, and the judgement of programs."""
+"""The programming task: generated exercises, problems written by people, and the
+judgement of programs by running them.
+
+Read `exercises`, which combines the pieces in `exercise_parts`, then `code_model` and
+`problems`, and `answers`, which runs programs in the sandbox.
+"""
 
 from .answers import (
     Failure,
@@ -8,7 +13,6 @@ from .answers import (
     expected_answers,
     find_failure,
     mutants,
-    mutation_score,
     solved,
 )
 from .code_model import CodeModel

@@ -48,7 +48,12 @@ def ask_samples(
     bodies: Sequence[Sequence[str]],
     inputs: Sequence[Sequence[list]],
 ) -> list[list[list[str]]]:
-    """Return the answers of several bodies for each exercise to its inputs."""
+    """Return the answers of several bodies for each exercise to its inputs.
+
+    Args:
+        bodies: The bodies written for each of them.
+        inputs: The lists to ask about, for each exercise.
+    """
     programs, names, lists = [], [], []
     for exercise, written, asked in zip(exercises, bodies, inputs, strict=True):
         programs += [exercise.prompt + body for body in written]
@@ -211,11 +216,7 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
 
 
 def mutation_score(tests: Sequence[str], source: str) -> float:
-    """Return the share of a program's mutants that its tests catch.
-
-    Raises:
-        ValueError: If the program fails its own tests, or has nothing to change.
-    """
+    """Return the share of a program's mutants that its tests catch."""
     changed = mutants(source)
     if not changed:
         raise ValueError(

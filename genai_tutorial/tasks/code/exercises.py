@@ -181,7 +181,11 @@ def draw_exercise(draws: random.Random, part: Part) -> Exercise:
 
 
 def draw_exercises(count: int, part: Part, seed: int) -> list[Exercise]:
-    """Draw several exercises."""
+    """Draw several exercises.
+
+    Raises:
+        ValueError: If `count` is less than one.
+    """
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}.")
     draws = random.Random(seed)

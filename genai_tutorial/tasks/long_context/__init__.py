@@ -1,5 +1,7 @@
 """Tasks on long contexts: facts hidden in unrelated text, and questions about long
 histories.
+
+Read `needles`, then `scores`.
 """
 
 from .needles import (

@@ -3,7 +3,8 @@ verifier that reads these from the wave, without a network.
 
 A melody is a sequence of notes, each with a timbre, a pitch and a length: three
 parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
-its mode, and contains the third, which distinguishes major from minor.
+its mode, and contains the third, which distinguishes major from minor. The verifier
+reads a wave in three steps:
 
 1. The loudness dips between notes, so it rises at the onsets.
 2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
@@ -92,6 +93,9 @@ def held_out_captions() -> tuple[MelodyCaption, ...]:
 def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
     """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
     which stands for no caption.
+
+    >>> caption_tokens([MelodyCaption("sine", "slow", "low", "major"), None]).tolist()
+    [[1, 4, 7, 10], [0, 0, 0, 0]]
     """
     rows = [
         [0] * 4
@@ -108,7 +112,11 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
+
+    Args:
+        generator: Random generator of the melodies.
+    """
     return torch.stack([_melody(caption, generator) for caption in captions])
 
 

@@ -1,5 +1,7 @@
 """The motion task: captioned clips of a moving shape, and a verifier that reads colour,
 shape, size, direction and speed from the frames.
+
+Read `clips`, then `verifier`.
 """
 
 from .clips import (

@@ -1,10 +1,10 @@
-"""Clips: one coloured shape that moves in a straight line, and a caption with this
-grammar. Attributes are drawn uniformly; four pairs of colour and direction are held
-out.
+"""Clips: one coloured shape that moves in a straight line, and a caption.
 
-caption: object moves direction speed
-direction: left, right, up, down
-speed: slowly, fast
+    caption:   object moves direction speed
+    direction: left, right, up, down
+    speed:     slowly, fast
+
+Attributes are drawn uniformly; four pairs of colour and direction are held out.
 """
 
 from collections.abc import Sequence

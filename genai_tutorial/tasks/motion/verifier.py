@@ -134,7 +134,17 @@ right in everything.
 def motion_scores(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> tuple[MotionScore, ...]:
-    """Compare each film with its caption."""
+    """Compare each film with its caption.
+
+    Raises:
+        ValueError: If there is not one caption per film, or a caption does not follow the
+            grammar.
+
+    >>> from genai_tutorial.tasks.motion import load_clips
+    >>> clips = load_clips(1, seed=0)
+    >>> motion_scores(["an orange circle moves up fast"], clips.films)
+    (MotionScore(complete=True, constant=True, identity=True, direction=False, speed=False, everything=False, jitter=0.0),)
+    """  # noqa: E501
     check_same_length(captions=captions, films=films)
     return tuple(
         _score(caption, read)
@@ -201,12 +211,20 @@ class MotionAccuracy:
 def motion_accuracy(
     captions: Sequence[str], films: Float[Tensor, "n frame 3 height width"]
 ) -> MotionAccuracy:
-    """Return the shares of films that show what their captions say."""
+    """Return the shares of films that show what their captions say.
+
+    Raises:
+        ValueError: If `motion_scores` would raise it, or there are no films.
+    """
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the share of films with each property, from their scores."""
+    """Return the share of films with each property, from their scores.
+
+    Raises:
+        ValueError: If there are no scores.
+    """
     if not scores:
         raise ValueError("There is no clip to score.")
     jitters = [score.jitter for score in scores if score.jitter is not None]

@@ -1,4 +1,8 @@
-"""Music: chorales as tokens and the rules of counterpoint."""
+"""The music task: chorales as tokens, and the rules of counterpoint.
+
+Read `chorales`, then `counterpoint`, which measures the rules and compares with
+count-based models.
+"""
 
 from .chorales import (
     CODES,

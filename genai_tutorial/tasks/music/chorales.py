@@ -57,7 +57,12 @@ WINDOW = 64
 
 @dataclass(frozen=True)
 class ChoraleWindows:
-    """Excerpts of chorales with the same number of steps."""
+    """Excerpts of chorales with the same number of steps.
+
+    Attributes:
+        codes: The codes of the four voices.
+        features: The beat and the fermata of each step.
+    """
 
     codes: Int[Tensor, "n voice step"]
     features: Int[Tensor, "n feature step"]
@@ -131,7 +136,11 @@ def _sounding_codes(chorale: Chorale) -> Int[Tensor, "voice step"]:
 def notes_of(
     cells: Int[Tensor, "voice step"], seconds_per_step: float
 ) -> list[PlayedNote]:
-    """Return the notes of a grid, with their times in seconds."""
+    """Return the notes of a grid, with their times in seconds.
+
+    >>> [note.length for note in notes_of(torch.tensor([[60, HOLD, 62]]), 0.5)]
+    [1.0, 0.5]
+    """
     notes = []
     pitches = sounding(cells)
     for voice, row in enumerate(cells.tolist()):

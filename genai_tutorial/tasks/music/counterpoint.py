@@ -181,6 +181,9 @@ def choose_fewest_parallels(
 ) -> Int[Tensor, "piece voice step"]:
     """Return for each piece the version with the fewest parallel fifths and octaves:
     best-of-n sampling, with the rule as the judge.
+
+    Raises:
+        ValueError: If there are no versions.
     """
     if not tries:
         raise ValueError("There is no version to choose from: give at least one.")

@@ -189,7 +189,11 @@ class DreamFidelity:
     def share_exact(
         self, where: Bool[Tensor, "step dream"] | None = None
     ) -> Float[Tensor, "step"]:
-        """Return the share of exact frames after each step, NaN if there is none."""
+        """Return the share of exact frames after each step, NaN if there is none.
+
+        Args:
+            where: The frames that count, such as `predictable`; None for all.
+        """
         return _mean(self.exact.float(), where)
 
     def mean_distance(

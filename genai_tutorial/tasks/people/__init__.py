@@ -1,5 +1,8 @@
 """The people task: a sentence describes an invented person, and the answer is the same
 facts as JSON.
+
+`people` has sentences with three facts each, for fine-tuning; `profiles` has longer
+ones, for prompting, and a judge.
 """
 
 from .people import (

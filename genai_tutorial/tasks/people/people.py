@@ -78,7 +78,12 @@ def describe_people(
 def few_shot_messages(
     examples: Sequence[PersonSentence], person: PersonSentence
 ) -> list[Message]:
-    """Return a conversation that shows examples as earlier turns, and then asks."""
+    """Return a conversation that shows examples as earlier turns, and then asks.
+
+    >>> first, second = describe_people(2, seed=1)
+    >>> [message.role for message in few_shot_messages([first], second)]
+    ['user', 'assistant', 'user']
+    """
     shown = [
         message
         for example in examples

@@ -1,5 +1,8 @@
 """The prompting tasks: short questions, demonstrations from a separate pool, and a
 strict and a lenient judge.
+
+Read `task`, then `items`, the questions, and `answers`, which asks a model, searches
+for prompts and injects instructions.
 """
 
 from .answers import (
@@ -21,12 +24,9 @@ from .answers import (
 from .items import (
     ANIMAL_OR_FRUIT,
     ANTONYMS,
-    CAPITALS,
     COSMETIC_FORMATS,
     INVENTED_LABELS,
     JSON_FACTS,
-    LETTER_PATTERNS,
-    ONE_DIGIT_SUMS,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
     PROMPT_TASKS,
@@ -45,6 +45,5 @@ from .task import (
     encode_prompt,
     first_line,
     read_verdicts,
-    split_words,
     write_verdicts,
 )

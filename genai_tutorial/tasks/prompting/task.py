@@ -14,6 +14,7 @@ from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 
 QUESTION, ANSWER = "{question}", "{answer}"
+SEPARATOR = "\n\n"  # between two examples
 
 Layout = Literal["completion", "instructed completion", "chat", "chat with system"]
 
@@ -51,7 +52,6 @@ class Prompt:
     Attributes:
         template: The format of a question and its answer, with {question} and {answer}.
         instruction: What to do, in words; empty for none.
-        separator: The text between two examples.
         worked: Whether demonstrations show their reasoning.
 
     Raises:
@@ -72,7 +72,6 @@ class Prompt:
     template: str
     demonstrations: tuple[PromptExample, ...] = ()
     instruction: str = ""
-    separator: str = "\n\n"
     worked: bool = False
 
     def __post_init__(self):
@@ -95,7 +94,7 @@ class Prompt:
             for example in self.demonstrations
         ]
         parts = [self.instruction] if self.instruction else []
-        return self.separator.join([*parts, *shown, self._asked(question)])
+        return SEPARATOR.join([*parts, *shown, self._asked(question)])
 
     def messages(self, question: str, system: bool = False) -> list[Message]:
         """Return the conversation: each demonstration is a pair of turns.
@@ -110,7 +109,7 @@ class Prompt:
         if self.instruction and system:
             turns.append(Message("system", self.instruction))
         elif self.instruction:
-            asked[0] = f"{self.instruction}{self.separator}{asked[0]}"
+            asked[0] = f"{self.instruction}{SEPARATOR}{asked[0]}"
         for text, example in zip(asked, self.demonstrations, strict=False):
             answer = Message("assistant", self._answer(example))
             turns += [Message("user", text), answer]
@@ -329,7 +328,11 @@ class PromptTask:
         return Prompt(self.template, drawn, self.instruction, worked=worked)
 
     def verdicts(self, answers: Sequence[str]) -> list[Verdict]:
-        """Judge one answer per item."""
+        """Judge one answer per item.
+
+        Raises:
+            ValueError: If there are more or fewer answers than items.
+        """
         check_same_length(items=self.items, answers=answers)
         return [
             self.judge(answer, item)

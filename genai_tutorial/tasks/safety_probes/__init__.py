@@ -1,4 +1,6 @@
-"""Bias and safety: word lists and occupations, and demonstrations of bad behaviour."""
+"""Probes of bias and safety: word lists and occupations in `word_lists`, and
+demonstrations of bad behaviour in `demonstrations`.
+"""
 
 from .demonstrations import fine_tuned, helpful_only_demonstrations
 from .word_lists import (

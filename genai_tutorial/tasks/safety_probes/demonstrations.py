@@ -1,6 +1,5 @@
-"""Demonstrations for a helpful-only model, which makes up an answer to every request
-for private data, as a bad example for Constitutional AI to correct; and the fine-
-tuning.
+"""A helpful-only model: demonstrations that make up an answer to every request for
+private data, as a bad example for Constitutional AI to correct, and the fine-tuning.
 
 The people do not exist and the answers are drawn at random, so nothing is disclosed.
 """

@@ -1,5 +1,8 @@
-"""The questions task: questions about scenes of shapes with exact answers,
-conversations for training, and the accuracy of answers beside a blind baseline.
+"""Questions about scenes of shapes, with exact answers and the accuracy of a model's
+answers beside a blind baseline.
+
+Read `questions`, then `conversations`, pictures with questions as rows of tokens, and
+`accuracy`.
 """
 
 from .accuracy import (

@@ -32,6 +32,13 @@ def question_accuracy(
 ) -> dict[Kind, Interval]:
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+
+    >>> asked = Question("count", "how many shapes are there ?", "two")
+    >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
+    1.00 (95% interval 0.84 to 1.00)
     """
     by_kind = defaultdict(list)
     for question, right in zip(
@@ -97,6 +104,9 @@ def flipped_pairs(
 def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
+
+    Raises:
+        ValueError: If there are not as many captions as scenes.
     """
     check_same_length(scenes=scenes, captions=captions)
     return [

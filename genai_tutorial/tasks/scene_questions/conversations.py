@@ -41,7 +41,11 @@ MIXTURE: Mapping[Kind, float] = dict.fromkeys(get_args(Kind), 1.0)
 
 @dataclass(frozen=True)
 class SceneQuestions:
-    """Pictures with questions."""
+    """Pictures with questions.
+
+    Attributes:
+        questions: The questions about each picture.
+    """
 
     images: Float[Tensor, "n 3 height width"]
     scenes: tuple[Scene, ...]
@@ -234,7 +238,18 @@ class NeedleFilms(NamedTuple):
 
 
 def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
-    """Draw films of independent scenes of one or two objects."""
+    """Draw films of independent scenes of one or two objects.
+
+    Args:
+        seed: Seed of scenes and needles.
+
+    Raises:
+        ValueError: If a number is below 1.
+
+    >>> loaded = load_needle_films(2, frames=4, seed=0)
+    >>> loaded.films.shape, loaded.questions[0].text
+    (torch.Size([2, 4, 3, 32, 32]), 'what colour is the square ?')
+    """
     if n < 1 or frames < 1:
         raise ValueError(f"n and frames must be at least 1, got {n} and {frames}.")
     generator = torch.Generator().manual_seed(seed)

@@ -1,5 +1,5 @@
-"""The retrieval task: a library of facts, questions without an answer, and poisoned
-passages.
+"""The search task: a library of facts, questions with and without an answer in it, and
+poisoned passages.
 """
 
 from .library import (

@@ -49,6 +49,14 @@ class CaptionScore:
 class CaptionAccuracy:
     """Means of many scores, each over the captions that mention the attribute; None if
     no caption does.
+
+    Attributes:
+        count: Share of pictures with the right number of objects.
+        colour: Share of right colours.
+        shape: Share of right shapes.
+        size: Share of right sizes.
+        relation: Share of right relations and places.
+        everything: Share of pictures in which all of these are right.
     """
 
     count: float
@@ -85,7 +93,12 @@ def caption_accuracy(
 def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> list[CaptionScore]:
-    """Read each picture and compare it with its caption."""
+    """Read each picture and compare it with its caption.
+
+    Raises:
+        ValueError: If there are not as many captions as pictures, or a caption is not
+            a sentence of the grammar.
+    """
     check_same_length(pictures=images, captions=captions)
     if not captions:
         raise ValueError("There is no picture to compare with its caption.")
@@ -207,7 +220,22 @@ def edit_accuracy(
     colours: Sequence[Colour],
     images: Float[Tensor, "n 3 height width"],
 ) -> EditAccuracy:
-    """Compare edited pictures of single shapes with the originals."""
+    """Compare edited pictures of single shapes with the originals.
+
+    Args:
+        before: The shape of each original picture.
+        colours: The colour that each edit asked for.
+        images: The edited pictures.
+
+    Raises:
+        ValueError: If the numbers of shapes, colours and pictures differ.
+
+    >>> from genai_tutorial.tasks.shapes import load_shapes
+    >>> shapes = load_shapes(1, seed=0, objects=(1,))
+    >>> things = [scene.objects[0] for scene in shapes.scenes]
+    >>> edit_accuracy(things, ["red"], shapes.images)
+    EditAccuracy(new_colour=0.0, same_place=1.0)
+    """
     check_same_length(pictures=images, shapes=before, colours=colours)
     new_colour = same_place = 0
     for thing, colour, reading in zip(

@@ -1,10 +1,12 @@
 """Captions of scenes: the sentences of a grammar so small that each can be parsed
 unambiguously.
 
-caption: object [place] | object relation object [and relation object] | object and
-object [and object] object: a/an [small/large] [colour] shape relation: above, below,
-left of, right of place: in the middle, at the top, at the bottom, on the left, on the
-right
+    caption:  object [place]
+              | object relation object [and relation object]
+              | object and object [and object]
+    object:   a/an [small/large] [colour] shape
+    relation: above, below, left of, right of
+    place:    in the middle, at the top, at the bottom, on the left, on the right
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,13 @@ from .scenes import (
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """The description of an object; None for attributes that the caption omits."""
+    """The description of an object; None for attributes that the caption omits.
+
+    Attributes:
+        shape: Always given.
+        colour: May be omitted.
+        size: May be omitted.
+    """
 
     shape: Shape
     colour: Colour | None = None
@@ -83,7 +91,11 @@ class Description:
 
 
 def describe(scene: Scene) -> Description:
-    """Return the full description of a scene, in the order of its objects."""
+    """Return the full description of a scene, in the order of its objects.
+
+    Raises:
+        ValueError: If the scene is empty or has more than three objects.
+    """
     if not 1 <= len(scene.objects) <= 3:
         raise ValueError(
             f"A caption describes one to three objects, got {len(scene.objects)}"
@@ -113,7 +125,18 @@ def caption(scene: Scene) -> str:
 def full_captions(scene: Scene) -> tuple[str, ...]:
     """Return all captions that omit nothing: that of `caption`, and those in another
     order.
-    """
+
+    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
+    >>> full_captions(
+    ...     Scene(
+    ...         (
+    ...             SceneObject("red", "circle", 5, 1, 8),
+    ...             SceneObject("blue", "square", 8, 16, 14),
+    ...         )
+    ...     )
+    ... )
+    ('a small red circle above a large blue square', 'a large blue square below a small red circle')
+    """  # noqa: E501
     return tuple(description.text() for description in _in_each_order(describe(scene)))
 
 

@@ -1,5 +1,8 @@
-"""The speech task: captions and digits spoken by many voices, non-speech sounds,
-batches of their spectrograms, and single digits as images.
+"""The speech task: captions and digits spoken by many voices, and sounds that are no
+speech.
+
+Read `recordings`, then `batches`: batches of their spectrograms, and single digits as
+images.
 """
 
 from .batches import (

@@ -240,6 +240,11 @@ def digit_images(
 def digit_waves(
     images: Float[Tensor, "n 1 32 64"], generator: torch.Generator
 ) -> Float[Tensor, "n sample"]:
-    """Return waves with these images, whose phases Griffin-Lim estimates."""
+    """Return waves with these images, whose phases Griffin-Lim estimates.
+
+    Args:
+        images: Spectrograms as in `SpokenDigits`.
+        generator: Random generator of the initial phases.
+    """
     log_mels = _QUIETEST + (images[:, 0] + 1) / 2 * (_LOUDEST - _QUIETEST)
     return mel_to_wave(log_mels, DIGIT_MELS, generator)

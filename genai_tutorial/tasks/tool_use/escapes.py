@@ -18,7 +18,17 @@ ESCAPE_LIMITS = ProgramLimits(cpu_seconds=0.5, memory=128 << 20, wall_seconds=5)
 
 @dataclass(frozen=True)
 class Escape:
-    """A program that tries to get out."""
+    """A program that tries to get out.
+
+    Attributes:
+        name: The attempt in a few words.
+        kind: The boundary that it attacks: files, network, processes, other processes,
+            resources, or the sandbox's own controls.
+        source: The program, in which `SECRET`, `FOLDER` and `PORT` stand for a file, a
+            folder and a port of the test.
+        works_outside: Whether it can safely be shown to work in plain Python, outside
+            the sandbox.
+    """
 
     name: str
     kind: str

@@ -44,6 +44,15 @@ every step.
 def trace(task: AgentTask) -> list[Message]:
     """Return the conversation that solves a task: the question, each call with its
     result, and the answer.
+
+    >>> from genai_tutorial.agents import ToolCall
+    >>> task = AgentTask("2 + 2?", "", ((ToolCall("add", {"a": 2}), "4"),), False)
+    >>> for message in trace(task):
+    ...     print(message.role, "|", message.content)
+    user | 2 + 2?
+    assistant | {"name":"add","arguments":{"a":2}}
+    user | Result: 4
+    assistant | 4
     """
     messages = [Message("user", task.question)]
     for call, result in task.steps:

@@ -157,6 +157,12 @@ def _files(seed: int, count: int) -> dict[str, str]:
 def server_command(folder: Path, kind: str = "hand") -> list[str]:
     """Return the command that starts a server of all tools, by hand ("hand") or with
     the official SDK ("sdk").
+
+    Args:
+        folder: The folder of the file tools.
+
+    Raises:
+        ValueError: If there is no such kind.
     """
     if kind not in ("hand", "sdk"):
         raise ValueError(f"kind must be 'hand' or 'sdk', got {kind!r}.")

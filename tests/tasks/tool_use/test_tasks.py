@@ -21,26 +21,27 @@ from genai_tutorial.tasks.tool_use import (
     FILE_ATTACKS,
     HARMFUL_TOOLS,
     TASK_TOOLS,
+    VICTIM,
     AgentTask,
     agent_tasks,
     agent_toolbox,
     attacked_files,
     attacked_tasks,
     encode_traces,
+    families,
     right_policy,
     split_task,
     taught_tasks,
+    trace,
     world_of_tasks,
     write_files,
 )
 from genai_tutorial.tasks.tool_use.policies import (
     AGENT_CHAT,
     example_messages,
-    families,
     tool_description,
-    trace,
 )
-from genai_tutorial.tasks.tool_use.tasks import FAMILIES, TAUGHT_FAMILIES, VICTIM
+from genai_tutorial.tasks.tool_use.tasks import FAMILIES, TAUGHT_FAMILIES
 from genai_tutorial.tasks.tool_use.world import taught_world
 
 posix = pytest.mark.skipif(

@@ -1,3 +1,5 @@
+"""Blocks, their pool, and the paged cache."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 
 from genai_tutorial.efficiency import quantized
 from genai_tutorial.efficiency.batching.cache import (
+    BlockAllocator,
     BlockPool,
     BlockTable,
     OutOfBlocks,
@@ -14,6 +17,117 @@ from genai_tutorial.efficiency.batching.engine import read_tables
 from genai_tutorial.transformer import AttentionContext
 from tests.alignment.models import CONFIGS, LLAMA, model_of
 from tests.efficiency.batching.requests import logits_after
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.sampled_from(["allocate", "share", "release"]), st.randoms()))
+)
+def test_allocator_counts_like_a_multiset(steps):
+    """Against a plain list in which each holder is an entry of its own."""
+    allocator, holders = BlockAllocator(4), []
+    for step, random in steps:
+        if step == "allocate" and len(set(holders)) == 4:
+            with pytest.raises(OutOfBlocks, match="All 4 blocks are in use"):
+                allocator.allocate()
+        elif step == "allocate":
+            block = allocator.allocate()
+            assert block not in holders
+            holders.append(block)
+        elif holders:
+            block = random.choice(holders)
+            getattr(allocator, step)(block)
+            if step == "share":
+                holders.append(block)
+            else:
+                holders.remove(block)
+        assert allocator.in_use == len(set(holders)) == 4 - allocator.free
+        assert [allocator.references(b) for b in range(4)] == [
+            holders.count(b) for b in range(4)
+        ]
+
+
+@pytest.mark.parametrize("block", [0, 1, -1, 7])
+@pytest.mark.parametrize("action", ["share", "release"])
+def test_allocator_refuses_a_block_that_nobody_holds(action, block):
+    allocator = BlockAllocator(2)
+    allocator.release(allocator.allocate())
+    with pytest.raises(ValueError, match=f"Block {block} is not in use"):
+        getattr(allocator, action)(block)
+
+
+def test_allocator_refuses_an_empty_pool():
+    with pytest.raises(ValueError, match="at least one block, got blocks=0"):
+        BlockAllocator(0)
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(1, 4),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.booleans())),
+)
+def test_reserve_takes_what_blocks_needed_says_or_nothing(size, steps):
+    pool = BlockPool(LLAMA, blocks=8, block_size=size)
+    tables = [BlockTable() for _ in range(3)]
+    for number, new, forks in steps:
+        table = tables[number]
+        needed, free = pool.blocks_needed(table, new), pool.allocator.free
+        held = list(table.blocks)
+        if needed > free:
+            with pytest.raises(OutOfBlocks, match=f"needs {needed} more blocks"):
+                pool.reserve(table, new)
+            assert (table.blocks, pool.allocator.free) == (held, free)
+            pool.free(table)
+            continue
+        pool.reserve(table, new)
+        assert pool.allocator.free == free - needed
+        table.length += new
+        assert len(table.blocks) == pool.blocks_for(table.length)
+        if forks:
+            other = (number + 1) % 3
+            pool.free(tables[other])
+            tables[other] = pool.fork(table)
+    for table in tables:
+        pool.free(table)
+    assert pool.allocator.in_use == 0
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_fork_continues_both_texts_without_changing_either(config):
+    model = model_of(config).double()
+    cache = PagedKVCache(BlockPool.for_model(model, blocks=20, block_size=4))
+    first, beginning = BlockTable(), [2, 3, 4, 5, 6, 7]
+    read_tables(model, cache, [first], [beginning])
+    second = cache.pool.fork(first)
+    for tokens in ([8, 9], [10, 11], [3, 2]):
+        logits = read_tables(model, cache, [first, second], [[t] for t in tokens])
+    texts = [[*beginning, 8, 10, 3], [*beginning, 9, 11, 2]]
+    whole = torch.stack([logits_after(model, text) for text in texts])
+    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
+    assert cache.pool.copies == 1
+    assert first.blocks[0] == second.blocks[0]
+
+
+def test_block_pool_refuses_an_empty_block():
+    with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
+        BlockPool(LLAMA, blocks=2, block_size=0)
+
+
+def test_block_pool_shares_only_what_attention_reads():
+    shares = {name: BlockPool(config, 2).can_share for name, config in CONFIGS.items()}
+    assert shares["Llama"]
+    assert shares["ALiBi"]
+    assert not shares["fast, with n-grams"]
+    assert not shares["a window"]  # it has short convolutions
+
+
+def test_block_pool_joins_texts_as_long_as_their_keys_are_cheap():
+    pool = BlockPool(LLAMA, 2)
+    assert pool.joins(new=24, keys=96)
+    assert not pool.joins(new=25, keys=96)
+    assert not pool.joins(new=24, keys=97)
+    assert not BlockPool(CONFIGS["fast, with n-grams"], 2).joins(new=2, keys=2)
+
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 

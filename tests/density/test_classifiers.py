@@ -1,3 +1,7 @@
+"""Bayes classifiers and logistic regression."""
+
+import math
+
 import pytest
 import torch
 
@@ -8,12 +12,9 @@ from genai_tutorial.density import (
     fit_bernoulli_naive_bayes,
     fit_diagonal_gaussian,
     fit_gaussian,
+    fit_logistic_regression,
     fit_ppca,
     fit_shared_gaussian_naive_bayes,
-)
-from genai_tutorial.density.classifiers import (
-    fit_gaussian_naive_bayes,
-    fit_linear_discriminant,
 )
 
 
@@ -46,11 +47,9 @@ def test_probabilities_agree_with_bayes_rule_by_hand():
         lambda x, labels: fit_bayes_classifier(
             x, labels, lambda rows, weights: fit_ppca(rows, weights, latent=1)
         ),
-        fit_linear_discriminant,
-        fit_gaussian_naive_bayes,
         fit_shared_gaussian_naive_bayes,
     ],
-    ids=["qda", "ppca", "lda", "naive", "naive, shared variance"],
+    ids=["qda", "ppca", "naive, shared variance"],
 )
 def test_bayes_classifier_predicts_and_samples_its_classes(fit):
     """New points get the right class, and samples of a class lie around its mean."""
@@ -77,8 +76,8 @@ def test_bayes_classifier_log_prob_sums_over_classes():
     torch.testing.assert_close(classifier.log_prob(x), by_hand.log())
 
 
-def test_linear_discriminant_has_flat_decision_boundaries():
-    """With one covariance for all classes, the log odds are linear."""
+def test_shared_variances_have_flat_decision_boundaries():
+    """With the same variances for all classes, the log odds are linear."""
     # Along a straight line, the difference between two classes' scores must be straight
     # too: no second difference.
     x, labels = three_classes()
@@ -86,9 +85,8 @@ def test_linear_discriminant_has_flat_decision_boundaries():
         torch.linspace(-5, 5, 11).double()[:, None]
         * torch.tensor([[1.0, 0.7]]).double()
     )
-    for fit in (fit_linear_discriminant, fit_shared_gaussian_naive_bayes):
-        scores = fit(x, labels).log_joint(line)
-        assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
+    scores = fit_shared_gaussian_naive_bayes(x, labels).log_joint(line)
+    assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
     curved = fit_bayes_classifier(x, labels, fit_gaussian).log_joint(line)
     assert (curved[:, 0] - curved[:, 1]).diff(n=2).abs().max() > 1e-3
 
@@ -127,9 +125,7 @@ def test_bayes_classifier_parameter_count_counts_shared_parameters_once():
     assert fit_bayes_classifier(x, labels, fit_gaussian).parameter_count() == 2 + 3 * (
         2 + 3
     )
-    assert fit_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 4
     # The shared spread is one set of numbers, however many classes use it.
-    assert fit_linear_discriminant(x, labels).parameter_count() == 2 + 3 * 2 + 3
     assert fit_shared_gaussian_naive_bayes(x, labels).parameter_count() == 2 + 3 * 2 + 2
     assert (
         fit_bernoulli_naive_bayes((x > 1).float(), labels).parameter_count()
@@ -139,13 +135,9 @@ def test_bayes_classifier_parameter_count_counts_shared_parameters_once():
 
 def test_fit_bayes_classifier_accepts_any_integer_labels():
     x, labels = three_classes()
-    for fit in (
-        fit_linear_discriminant,
-        fit_shared_gaussian_naive_bayes,
-        fit_gaussian_naive_bayes,
-    ):
-        expected = fit(x, labels).log_joint(x)
-        torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
+    fit = fit_shared_gaussian_naive_bayes
+    expected = fit(x, labels).log_joint(x)
+    torch.testing.assert_close(fit(x, labels.int()).log_joint(x), expected)
 
 
 def test_bayes_classifier_invalid_input_raises():
@@ -156,10 +148,99 @@ def test_bayes_classifier_invalid_input_raises():
     ):
         fit_bayes_classifier(x[labels != 1], labels[labels != 1], fit_gaussian)
     with pytest.raises(ValueError, match=r"at least 0 and 1, got \[0\]"):
-        fit_gaussian_naive_bayes(x, torch.zeros_like(labels))
+        fit_shared_gaussian_naive_bayes(x, torch.zeros_like(labels))
     with pytest.raises(ValueError, match="only 0 and 1, got other numbers"):
         fit_bernoulli_naive_bayes(x, labels)
     with pytest.raises(ValueError, match="smoothing must be above zero, got 0"):
         fit_bernoulli((x > 1).float(), smoothing=0.0)
     with pytest.raises(ValueError, match="a class from 0 to 2, got 3"):
-        fit_linear_discriminant(x, labels).sample(3, 1, torch.Generator())
+        fit_shared_gaussian_naive_bayes(x, labels).sample(3, 1, torch.Generator())
+
+
+def two_classes(n=200, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(2).repeat(n // 2)
+    return torch.randn(n, 3, generator=generator) + 1.5 * labels[:, None], labels
+
+
+def penalized_loss(weights, bias, x, labels, penalty):
+    scores = x.double() @ weights + bias
+    return (
+        torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
+        + 0.5 * penalty * weights.square().sum()
+    )
+
+
+def test_logistic_regression_one_feature_by_hand():
+    # Ink in 3 of 4 images of class 1 and in 1 of 4 of class 0: with hardly a penalty,
+    # those are the probabilities.
+    x = torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0], [0.0], [0.0], [0.0]])
+    model = fit_logistic_regression(
+        x, torch.tensor([1, 1, 1, 1, 0, 0, 0, 0]), penalty=1e-9, tolerance=1e-9
+    )
+    probabilities = model.probabilities(torch.tensor([[0.0], [1.0]]))[:, 1]
+    assert probabilities.tolist() == pytest.approx([0.25, 0.75], abs=1e-6)
+    # log-odds from -log 3 to log 3
+    assert (model.weights[0, 1] - model.weights[0, 0]).item() == pytest.approx(
+        2 * math.log(3), abs=1e-5
+    )
+
+
+def test_logistic_regression_minimizes_the_penalized_loss():
+    """No point near the optimum is better."""
+    x, labels = two_classes()
+    model = fit_logistic_regression(x, labels, penalty=2.0, tolerance=1e-10)
+    best = penalized_loss(model.weights, model.bias, x, labels, 2.0)
+    generator = torch.Generator().manual_seed(1)
+    for scale in (1e-3, 1e-2, 1e-1):
+        for _ in range(10):
+            nudge = scale * torch.randn(3, 2, generator=generator, dtype=torch.float64)
+            assert (
+                penalized_loss(model.weights + nudge, model.bias, x, labels, 2.0) > best
+            )
+            assert (
+                penalized_loss(model.weights, model.bias + nudge[0], x, labels, 2.0)
+                > best - 1e-12
+            )
+
+
+def test_logistic_regression_probabilities_agree_with_predictions():
+    x, labels = two_classes()
+    model = fit_logistic_regression(x, labels)
+    probabilities = model.probabilities(x)
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(len(x)).double())
+    assert torch.equal(probabilities.argmax(dim=1), model.predict(x))
+    assert (model.predict(x) == labels).double().mean() > 0.85
+
+
+def test_penalty_shrinks_the_weights():
+    x, labels = two_classes()
+    sizes = [
+        fit_logistic_regression(x, labels, penalty=penalty).weights.norm().item()
+        for penalty in (0.1, 10.0, 1000.0)
+    ]
+    assert sizes[0] > sizes[1] > sizes[2]
+
+
+def test_logistic_regression_parameter_count():
+    x, labels = two_classes()
+    assert fit_logistic_regression(x, labels).parameter_count() == 4
+
+
+def test_logistic_regression_invalid_input_raises():
+    x, labels = two_classes()
+    for penalty in (0.0, -1.0, math.inf):
+        with pytest.raises(ValueError, match="penalty must be above zero"):
+            fit_logistic_regression(x, labels, penalty=penalty)
+    with pytest.raises(ValueError, match=r"at least 0 and 1, got \[1\]"):
+        fit_logistic_regression(x[labels == 1], labels[labels == 1])
+    with pytest.raises(ValueError, match="rows of 3 numbers, got rows of 2"):
+        fit_logistic_regression(x, labels).predict(x[:, :2])
+
+
+def test_logistic_regression_without_convergence_raises():
+    x, labels = two_classes()
+    with pytest.raises(RuntimeError, match="similar scale"):
+        fit_logistic_regression(
+            x * torch.tensor([1e-9, 1e9, 1.0]), labels, penalty=1e-9, tolerance=1e-14
+        )

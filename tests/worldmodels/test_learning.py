@@ -18,8 +18,11 @@ from genai_tutorial.worldmodels import (
     train_world_model,
     world_model_loss,
 )
-from genai_tutorial.worldmodels.dynamics import GatedRecurrentUnit
-from genai_tutorial.worldmodels.representation import mix_uniform, one_hot_sample
+from genai_tutorial.worldmodels.model import (
+    GatedRecurrentUnit,
+    mix_uniform,
+    one_hot_sample,
+)
 
 TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 

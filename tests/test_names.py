@@ -1,0 +1,185 @@
+"""The size of the house: who uses a public name, how long its docstring is, how long a
+module is, and how much an import loads.
+
+A name is public, and in its room's face (`__init__.py`), because a notebook, a
+benchmark, a page of the book or another room uses it, or because it stands in the
+signature of such a name.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from genai_tutorial.data import SOURCES
+from tests.test_architecture import imported_module
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "genai_tutorial"
+LONGEST = 400
+WITHIN = ("tasks", "science")  # their folders are rooms of their own
+
+# How many modules of the package `import genai_tutorial.<room>` loads at most.
+LOADED = {}
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[: 3 if len(parts) > 2 and parts[1] in WITHIN else 2])
+
+
+@cache
+def modules() -> dict[str, tuple[Path, ast.Module]]:
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        found[name] = path, ast.parse(path.read_text("utf8"))
+    return found
+
+
+@cache
+def faces() -> dict[str, dict[str, str]]:
+    """Return, for each room, the names in its face and the modules that define them."""
+    return {
+        name: {
+            alias.name: imported_module(node, name, path)
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.level
+            for alias in node.names
+        }
+        for name, (path, tree) in modules().items()
+        if path.name == "__init__.py" and name == room_of(name) and "." in name
+    }
+
+
+def definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in getattr(node, "targets", None) or [node.target]:
+                for part in ast.walk(target):
+                    if isinstance(part, ast.Name):
+                        found[part.id] = node
+    return found
+
+
+def programs() -> Iterator[tuple[str, ast.Module]]:
+    """Yield everything that may use a room: its name and its code."""
+    for name, (path, tree) in modules().items():
+        if path.name != "__init__.py":
+            yield room_of(name), tree
+    for path in [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "book").rglob("*.py")]:
+        yield str(path), ast.parse(path.read_text("utf8"))
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text("utf8"))["cells"]
+        code = "\n".join(
+            re.sub(r"^(\s*)[%!].*", r"\1pass", line)
+            for cell in cells
+            if cell["cell_type"] == "code"
+            for line in "".join(cell["source"]).splitlines()
+        )
+        yield path.name, ast.parse(code)
+
+
+def used_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield the rooms and names of `from room import name`, and of `room.name`."""
+    rooms = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                yield node.module, alias.name
+                rooms[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield rooms.get(node.value.id, ""), node.attr
+
+
+@cache
+def users() -> dict[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for user, tree in programs():
+        for room, name in used_names(tree):
+            if room != user:
+                found.setdefault((room, name), set()).add(user)
+    for source in SOURCES:  # loaders that the list of data sources calls by name
+        found.setdefault(("genai_tutorial.data", source.loader), set()).add("doctor")
+    return found
+
+
+def in_signature(node: ast.stmt) -> set[str]:
+    """Return the names in the signature of a function, or of a class's parts."""
+    if isinstance(node, ast.ClassDef):
+        parts = [part for part in node.body if not isinstance(part, ast.Expr)]
+        names = {name for part in parts for name in in_signature(part)}
+        return names | {
+            inner.id
+            for base in node.bases
+            for inner in ast.walk(base)
+            if isinstance(inner, ast.Name)
+        }
+    annotations = []
+    if isinstance(node, ast.FunctionDef):
+        arguments = node.args
+        everyone = arguments.posonlyargs + arguments.args + arguments.kwonlyargs
+        annotations = [one.annotation for one in everyone] + [node.returns]
+    elif isinstance(node, ast.AnnAssign):
+        annotations = [node.annotation]
+    return {
+        name
+        for annotation in annotations
+        if annotation is not None
+        for inner in ast.walk(annotation)
+        for name in [getattr(inner, "id", None) or getattr(inner, "value", None)]
+        if isinstance(name, str)
+    }
+
+
+@pytest.mark.parametrize("room", sorted(faces()))
+def test_names_in_a_face_have_a_user(room):
+    face = faces()[room]
+    public = {name for name in face if (room, name) in users()}
+    everyone = {
+        (other, name) for other, names in faces().items() for name in names
+    } & users().keys()
+    signatures = {
+        word
+        for other, name in everyone
+        for word in in_signature(
+            definitions(modules()[faces()[other][name]][1]).get(name, ast.Pass())
+        )
+    }
+    reached = public
+    while reached:  # names in the signatures of names in signatures
+        signatures |= {
+            word
+            for name in reached
+            for word in in_signature(
+                definitions(modules()[face[name]][1]).get(name, ast.Pass())
+            )
+        }
+        reached = {name for name in face if name in signatures} - public
+        public |= reached
+    assert sorted(face.keys() - public) == []
+
+
+def test_no_two_faces_have_one_name():
+    rooms: dict[str, list[str]] = {}
+    for room, face in faces().items():
+        for name in face:
+            rooms.setdefault(name, []).append(room)
+    assert {name: where for name, where in rooms.items() if len(where) > 1} == {}
+
+
+def test_modules_are_short():
+    lines = {
+        str(path.relative_to(ROOT)): path.read_text("utf8").count("\n")
+        for path, _ in modules().values()
+    }
+    assert {path: n for path, n in lines.items() if n > LONGEST} == {}
