@@ -17,12 +17,12 @@ from genai_tutorial.science.molecules import (
     SteeringStep,
     canonical_smiles,
     molecule_rows,
+    valid_scores,
 )
 from genai_tutorial.science.molecules.properties import (
     fingerprint_counts,
     murcko_scaffold,
 )
-from genai_tutorial.science.molecules.scores import valid_scores
 from genai_tutorial.training import TensorBatches, fit
 
 

@@ -21,6 +21,7 @@ from random import Random
 from statistics import correlation, fmean
 
 import torch
+from molecule_scores import NearDataScore, ProductScore, log_p_score, log_p_window
 from molecule_search import (
     FingerprintRidge,
     HillClimbSettings,
@@ -35,14 +36,10 @@ from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.science.molecules import (
     MoleculeModel,
     MoleculeScore,
-    NearDataScore,
-    ProductScore,
     Steered,
     SteeringSettings,
     add_carbon,
     count_failures,
-    log_p_score,
-    log_p_window,
     measure_molecules,
     qed,
     qed_score,

@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
+from debiasing import cluster_recovery, hard_debias, pair_direction
 from injections import (
     INJECTED_WORD,
     INJECTIONS,
@@ -45,7 +46,6 @@ from genai_tutorial.safety import (
     ai_comparisons,
     association_test,
     associations,
-    cluster_recovery,
     count_log_ratios,
     counterfactual_sentence,
     critic_scores,
@@ -53,13 +53,11 @@ from genai_tutorial.safety import (
     direction_ablated,
     direction_added,
     greedy_coordinate_gradient,
-    hard_debias,
     injected_passages,
     known_vectors,
     last_token_states,
     mean_difference,
     only_quoted_spans,
-    pair_direction,
     prefilled_answers,
     pronoun_log_odds,
     sentence_pair_log_odds,

@@ -41,14 +41,12 @@ from .constitution import (
     unlabelled_verdicts,
 )
 from .directions import (
-    cluster_recovery,
     direction_ablated,
     direction_added,
-    hard_debias,
     last_token_states,
     mean_difference,
     orthogonalized,
-    pair_direction,
+    project_out,
 )
 from .provenance import (
     HMACSigner,

@@ -6,6 +6,7 @@ from .metrics import (
     MoleculeReport,
     add_carbon,
     measure_molecules,
+    nearest_similarities,
     novelty,
     random_selfies,
     uniqueness,
@@ -21,14 +22,6 @@ from .model import (
     sample_guided,
 )
 from .properties import canonical_smiles, log_p, qed
-from .scores import (
-    MoleculeScore,
-    NearDataScore,
-    ProductScore,
-    log_p_score,
-    log_p_window,
-    qed_score,
-)
 from .smiles import (
     SmilesFailure,
     SmilesTokenizer,
@@ -39,9 +32,12 @@ from .smiles import (
 )
 from .steering import (
     Diversity,
+    MoleculeScore,
     Steered,
     SteeringSettings,
     SteeringStep,
     augmented_likelihood_loss,
+    qed_score,
     steer,
+    valid_scores,
 )

@@ -20,7 +20,37 @@ from genai_tutorial.training import clip_gradients
 
 from .metrics import uniqueness, validity
 from .model import MoleculeModel
-from .scores import MoleculeScore
+from .properties import canonical_smiles, qed
+
+MoleculeScore = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
+"""A function that scores SMILES strings; an invalid string scores 0."""
+
+
+def valid_scores(
+    samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
+) -> Float[Tensor, "molecule"]:
+    """Return the scores of the valid strings, and 0 for the others.
+
+    Args:
+        samples: SMILES strings.
+        score: Called once, with the canonical SMILES of the valid ones.
+
+    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
+    tensor([2., 0.])
+    """
+    canonical = [canonical_smiles(smiles) for smiles in samples]
+    valid = [smiles for smiles in canonical if smiles is not None]
+    places = [place for place, smiles in enumerate(canonical) if smiles is not None]
+    scores = torch.zeros(len(samples))
+    if valid:
+        scores[places] = torch.as_tensor(score(valid), dtype=torch.float32)
+    return scores
+
+
+def qed_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
+    """Score drug-likeness, from 0 to 1."""
+    return valid_scores(samples, lambda valid: [qed(smiles) for smiles in valid])
+
 
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
 """Changes the scores of molecules by what was found before."""

@@ -1,6 +1,6 @@
-"""Scores to steer by: each maps SMILES strings to rewards, 0 for an invalid string."""
+"""Scores that a molecule model hacks, and those that cure it, for molecules.py."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 
@@ -8,40 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .metrics import nearest_similarities
-from .properties import canonical_smiles, log_p, qed
-
-MoleculeScore = Callable[[Sequence[str]], Float[Tensor, "molecule"]]
-"""A function that scores SMILES strings; an invalid string scores 0."""
+from genai_tutorial.science.molecules import (
+    MoleculeScore,
+    log_p,
+    nearest_similarities,
+    valid_scores,
+)
 
 LOG_P_WINDOW = (1.0, 4.0)
 """The range of logP in which `log_p_window` is 1: that of most oral drugs."""
-
-
-def valid_scores(
-    samples: Sequence[str], score: Callable[[list[str]], Sequence[float] | Tensor]
-) -> Float[Tensor, "molecule"]:
-    """Return the scores of the valid strings, and 0 for the others.
-
-    Args:
-        samples: SMILES strings.
-        score: Called once, with the canonical SMILES of the valid ones.
-
-    >>> valid_scores(["OCC", "C1CC"], lambda molecules: [2.0] * len(molecules))
-    tensor([2., 0.])
-    """
-    canonical = [canonical_smiles(smiles) for smiles in samples]
-    valid = [smiles for smiles in canonical if smiles is not None]
-    places = [place for place, smiles in enumerate(canonical) if smiles is not None]
-    scores = torch.zeros(len(samples))
-    if valid:
-        scores[places] = torch.as_tensor(score(valid), dtype=torch.float32)
-    return scores
-
-
-def qed_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
-    """Score drug-likeness, from 0 to 1."""
-    return valid_scores(samples, lambda valid: [qed(smiles) for smiles in valid])
 
 
 def log_p_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:

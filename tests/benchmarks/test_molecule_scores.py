@@ -3,16 +3,13 @@
 import pytest
 import torch
 
-from genai_tutorial.science.molecules import (
+from benchmarks.molecule_scores import (
     NearDataScore,
     ProductScore,
-    log_p,
     log_p_score,
     log_p_window,
-    qed,
-    qed_score,
 )
-from genai_tutorial.science.molecules.scores import valid_scores
+from genai_tutorial.science.molecules import log_p, qed, qed_score, valid_scores
 
 pytest.importorskip("rdkit")
 
