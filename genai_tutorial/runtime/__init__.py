@@ -25,7 +25,6 @@ from .records import (
     run_parts,
 )
 from .sound_files import (
-    SOUND_FORMATS,
     mp3_bytes,
     mp3_is_available,
     small_wav_bytes,
