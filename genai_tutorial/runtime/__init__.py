@@ -16,7 +16,7 @@ from .machine import (
 )
 from .records import (
     RECORDS,
-    Part,
+    MeasuredPart,
     keep_images,
     keep_record,
     read_json,
