@@ -41,7 +41,7 @@ from joint_embedding import (
 )
 from torch import Tensor
 
-from genai_tutorial.runtime import Part, keep_record, run_parts
+from genai_tutorial.runtime import MeasuredPart, keep_record, run_parts
 from genai_tutorial.tasks.paddle_game import (
     LEFT,
     PADDLE,
@@ -458,7 +458,7 @@ def minigrid(name: str, seed: int, small: bool) -> dict:
     return measured
 
 
-PARTS: dict[str, Part] = {
+PARTS: dict[str, MeasuredPart] = {
     "yardsticks": yardsticks,
     "model_free": model_free,
     "dreamer": dreamer,

@@ -7,6 +7,7 @@ all of them.
 """
 
 from .bank import Sense, Sentence, load_bank_sentences
+from .catalogue import SOURCES
 from .chorales import (
     CHORALES_SOURCE,
     HOLD,
@@ -31,7 +32,6 @@ from .espeak import (
     speakers,
 )
 from .factbook.countries import (
-    FACTBOOK_SOURCE,
     Country,
     load_factbook,
     load_histories,
@@ -48,7 +48,6 @@ from .factbook.facts import (
     most_frequent_answers,
 )
 from .images import (
-    FACES_SOURCE,
     LEVELS,
     MNIST_SOURCE,
     Images,
@@ -77,7 +76,6 @@ from .molecules import (
 )
 from .peptides import (
     AMINO_ACIDS,
-    PEPTIDES_SOURCE,
     Peptide,
     PeptideSplit,
     load_peptide_split,
@@ -92,23 +90,8 @@ from .wikipedia import (
     DUMP,
     HELD_OUT_TITLES,
     PRETRAINING_TITLES,
-    WIKIPEDIA_SOURCE,
     Articles,
     load_wikipedia,
     plain_text,
     read_dump,
-)
-
-SOURCES: tuple[Source, ...] = (
-    MNIST_SOURCE,
-    FACES_SOURCE,
-    EMOJI_SOURCE,
-    SHAKESPEARE_SOURCE,
-    WIKIPEDIA_SOURCE,
-    FACTBOOK_SOURCE,
-    ESPEAK_SOURCE,
-    CHORALES_SOURCE,
-    LIGANDS_SOURCE,
-    MOLECULES_SOURCE,
-    PEPTIDES_SOURCE,
 )

@@ -5,8 +5,8 @@ from .clip import (
     CLIPConfig,
     classify_zero_shot,
     contrastive_loss,
+    hit_rate_at_k,
     hits_at_k,
-    recall_at_k,
     sigmoid_loss,
 )
 from .encoders import (

@@ -94,7 +94,7 @@ def classify_zero_shot(
     return (images @ classes.T).argmax(dim=1)
 
 
-def recall_at_k(
+def hit_rate_at_k(
     queries: Float[Tensor, "query features"],
     candidates: Float[Tensor, "candidate features"],
     k: int,
@@ -106,9 +106,9 @@ def recall_at_k(
         ValueError: If there are not as many candidates as queries, or k is out of
             range.
 
-    >>> recall_at_k(torch.eye(3), torch.eye(3), k=1)
+    >>> hit_rate_at_k(torch.eye(3), torch.eye(3), k=1)
     1.0
-    >>> recall_at_k(torch.eye(3), torch.ones(3, 3), k=1)
+    >>> hit_rate_at_k(torch.eye(3), torch.ones(3, 3), k=1)
     0.0
     """
     return float(hits_at_k(queries, candidates, k).double().mean())

@@ -16,8 +16,8 @@ from genai_tutorial.multimodal import (
     ImageEncoderConfig,
     TextEncoderConfig,
     contrastive_loss,
+    hit_rate_at_k,
     hits_at_k,
-    recall_at_k,
 )
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
@@ -157,10 +157,10 @@ class ShapesCLIPRecipe(Recipe):
                 LoadedCLIP(model, CAPTION_TOKENIZER), objects, split
             )
             metrics[f"{name}_image_to_text_recall_at_1"] = round(
-                recall_at_k(pictures, texts, k=1), 4
+                hit_rate_at_k(pictures, texts, k=1), 4
             )
             metrics[f"{name}_text_to_image_recall_at_1"] = round(
-                recall_at_k(texts, pictures, k=1), 4
+                hit_rate_at_k(texts, pictures, k=1), 4
             )
         return metrics
 

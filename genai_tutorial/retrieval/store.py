@@ -68,9 +68,7 @@ class _StoreFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do everything in the block or, if it raises or the process dies, nothing of
-        it. After the block it is on the disk.
-        """
+        """Do all of the block or, if it raises or the process dies, nothing of it."""
         with self.explaining_errors():
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -94,10 +92,6 @@ class _StoreFile:
                 f"{self.path} is damaged or not a store of passages ({error}): give "
                 "another path, or restore the file from a copy."
             ) from error
-
-    def changes_by_others(self) -> int:
-        """Return a number that differs once another connection has changed the file."""
-        return self.rows("PRAGMA data_version")[0][0]
 
     def close(self) -> None:
         """Close the file."""
@@ -162,13 +156,11 @@ def _expected_definitions() -> set[tuple]:
 
 def has_full_text_search() -> bool:
     """Return whether Python's SQLite was built with FTS5."""
-    database = sqlite3.connect(":memory:")
-    try:
-        database.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens)")
-    except sqlite3.OperationalError:
-        return False
-    finally:
-        database.close()
+    with closing(sqlite3.connect(":memory:")) as database:
+        try:
+            database.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens)")
+        except sqlite3.OperationalError:
+            return False
     return True
 
 
@@ -319,7 +311,9 @@ class PassageStore:
         _check_k(k)
         numbers, vectors = self._load_vectors()
         if sources is not None:
-            allowed = self._of_sources(sources)
+            chosen, values = _among(sources)
+            query_ids = f"SELECT id FROM passages WHERE TRUE {chosen}"
+            allowed = {n for (n,) in self._file.rows(query_ids, values)}
             kept = [place for place, n in enumerate(numbers) if n in allowed]
             numbers, vectors = [numbers[place] for place in kept], vectors[kept]
         if not numbers:
@@ -366,10 +360,9 @@ class PassageStore:
         self.close()
 
     def _load_vectors(self) -> tuple[list[int], Float[Tensor, "n dim"]]:
-        """Return the numbers and vectors of all passages, from memory if no process has
-        changed the file.
-        """
-        changes = self._file.changes_by_others()
+        """Return the numbers and vectors of all passages, read anew after a change."""
+        # It differs once another connection has changed the file.
+        changes = self._file.rows("PRAGMA data_version")[0][0]
         if self._vectors is not None and changes == self._changes:
             return self._vectors
         rows = self._file.rows("SELECT id, vector FROM passages ORDER BY id")
@@ -386,11 +379,6 @@ class PassageStore:
         self._changes = changes
         return self._vectors
 
-    def _of_sources(self, sources: Sequence[str]) -> set[int]:
-        chosen, values = _among(sources)
-        query = f"SELECT id FROM passages WHERE TRUE {chosen}"
-        return {number for (number,) in self._file.rows(query, values)}
-
     def _passages(self, ids: Sequence[int]) -> dict[int, Passage]:
         marks = ", ".join("?" * len(ids))
         rows = self._file.rows(
@@ -400,9 +388,7 @@ class PassageStore:
 
 
 def _among(sources: Sequence[str] | None) -> tuple[str, list[str]]:
-    """Return the condition that a passage is of one of these sources, and its
-    values.
-    """
+    """Return a condition on a passage's source, and its values."""
     if sources is None:
         return "", []
     return f"AND source IN ({', '.join('?' * len(sources))})", list(sources)

@@ -16,7 +16,7 @@ from .machine import (
 )
 from .records import (
     RECORDS,
-    Part,
+    MeasuredPart,
     keep_images,
     keep_record,
     read_json,
@@ -25,7 +25,6 @@ from .records import (
     run_parts,
 )
 from .sound_files import (
-    SOUND_FORMATS,
     mp3_bytes,
     mp3_is_available,
     small_wav_bytes,

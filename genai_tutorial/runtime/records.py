@@ -103,13 +103,13 @@ def _path(name: str, kind: str) -> Path:
     return RECORDS / f"{name}_{kind.replace(' ', '_')}.png"
 
 
-Part = Callable[[int, bool], dict]
+MeasuredPart = Callable[[int, bool], dict]
 """Called as `part(seed, small)`; returns the measurements as a JSON document."""
 
 
 def run_parts(
     name: str,
-    parts: Mapping[str, Part],
+    parts: Mapping[str, MeasuredPart],
     description: str,
     arguments: Sequence[str] | None = None,
     record: Path | None = None,

@@ -16,7 +16,7 @@ from genai_tutorial.multimodal import (
     TextEncoderConfig,
     classify_zero_shot,
     contrastive_loss,
-    recall_at_k,
+    hit_rate_at_k,
     sigmoid_loss,
 )
 from genai_tutorial.multimodal.clip import FIRST_SCALE, LARGEST_SCALE
@@ -80,16 +80,16 @@ def test_recall_at_k_by_counting():
     )
     # The first finds the second's partner nearest, and its own next; the second its own
     # only after the first's.
-    assert recall_at_k(queries, candidates, k=1) == pytest.approx(1 / 3)
-    assert recall_at_k(queries, candidates, k=2) == 1
-    assert recall_at_k(queries, candidates, k=3) == 1
+    assert hit_rate_at_k(queries, candidates, k=1) == pytest.approx(1 / 3)
+    assert hit_rate_at_k(queries, candidates, k=2) == 1
+    assert hit_rate_at_k(queries, candidates, k=3) == 1
 
 
 def test_recall_at_k_counts_ties_as_misses():
     """Equal vectors gain nothing."""
     same = functional.normalize(torch.ones(5, 3), dim=1)
-    assert recall_at_k(same, same, k=1) == 0
-    assert recall_at_k(same, same, k=5) == 1
+    assert hit_rate_at_k(same, same, k=1) == 0
+    assert hit_rate_at_k(same, same, k=5) == 1
 
 
 def test_classify_zero_shot_takes_the_largest_cosine():
@@ -139,7 +139,7 @@ def test_clip_learns_to_match_words_and_pictures():
         optimizer.step()
     assert first > 1
     assert loss < 0.1
-    assert recall_at_k(model.embed_images(images), model.embed_texts(ids), k=1) == 1
+    assert hit_rate_at_k(model.embed_images(images), model.embed_texts(ids), k=1) == 1
     assert classify_zero_shot(
         model.embed_images(images), model.embed_texts(ids)
     ).tolist() == list(range(7))
@@ -151,15 +151,15 @@ def test_clip_learns_to_match_words_and_pictures():
         (lambda: contrastive_loss(torch.zeros(2, 3)), "got 2 images and 3 texts"),
         (lambda: sigmoid_loss(torch.zeros(2, 3)), "got 2 images and 3 texts"),
         (
-            lambda: recall_at_k(torch.eye(3), torch.eye(3)[:2], k=1),
+            lambda: hit_rate_at_k(torch.eye(3), torch.eye(3)[:2], k=1),
             "got 3 queries and 2 candidates",
         ),
         (
-            lambda: recall_at_k(torch.eye(3), torch.eye(3), k=0),
+            lambda: hit_rate_at_k(torch.eye(3), torch.eye(3), k=0),
             "from 1 to the number of candidates, 3, got 0",
         ),
         (
-            lambda: recall_at_k(torch.eye(3), torch.eye(3), k=4),
+            lambda: hit_rate_at_k(torch.eye(3), torch.eye(3), k=4),
             "from 1 to the number of candidates, 3, got 4",
         ),
         (
