@@ -57,7 +57,7 @@ from genai_tutorial.tasks.long_context import (
     many_values,
     score_tasks,
     single_needle,
-    stream_losses,
+    streamed_losses,
     variable_tracking,
 )
 from genai_tutorial.tokenization import SMOLLM2_CHAT
@@ -134,7 +134,7 @@ def sinks(seed: int, small: bool) -> dict:
         if name.endswith("without values"):
             # The sinks themselves are read as always; later tokens see their keys and
             # receive nothing.
-            first = stream_losses(model, ids[:, :5], kept)
+            first = streamed_losses(model, ids[:, :5], kept)
             kept.values[:, :, :, :4] = 0
             losses = torch.cat((first, continued_losses(model, ids, 4, kept)))
         elif name.startswith("four line breaks"):
@@ -142,9 +142,9 @@ def sinks(seed: int, small: bool) -> dict:
             changed = torch.cat(
                 (torch.full_like(ids[:, :4], line_break), ids[:, 4:]), 1
             )
-            losses = stream_losses(model, changed, kept)
+            losses = streamed_losses(model, changed, kept)
         else:
-            losses = stream_losses(model, ids, kept)
+            losses = streamed_losses(model, ids, kept)
         measured["kinds"][name] = {
             "perplexity": perplexity(losses[512:]),
             "perplexity, first 255": perplexity(losses[:255]),
@@ -172,7 +172,7 @@ def endless(seed: int, small: bool) -> dict:
     ids = torch.tensor([tokenizer.encode(text)[: 2000 if small else 12_000]])
     kept = SinkCache(model.config, 1, 4, 252)
     before = kept.keys.nbytes + kept.values.nbytes
-    losses = stream_losses(model, ids, kept)
+    losses = streamed_losses(model, ids, kept)
     return {
         "tokens": ids.shape[1],
         "by 1000": [round(part.mean().item(), 3) for part in losses.split(1000)],

@@ -55,9 +55,9 @@ from genai_tutorial.recipes import SHAPES_VLM, load
 from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,
-    Kind,
     NeedleFilms,
-    Question,
+    SceneQuestion,
+    SceneQuestionKind,
     SceneQuestions,
     blind_answers,
     flipped_pairs,
@@ -101,7 +101,12 @@ class Size(NamedTuple):
 
 FULL, SMOKE = Size(5_000, 300, 100, 500, 500, 60, 80), Size(40, 2, 2, 30, 40, 2, 2)
 BATCH_SIZE = 16
-ASKED: dict[Kind, float] = {"colour": 1.0, "shape": 1.0, "size": 1.0, "count": 1.0}
+ASKED: dict[SceneQuestionKind, float] = {
+    "colour": 1.0,
+    "shape": 1.0,
+    "size": 1.0,
+    "count": 1.0,
+}
 """The kinds of questions: all tried on each picture."""
 
 
@@ -142,7 +147,7 @@ def look(model: Model, images: Tensor) -> Tensor:
 def train(
     model: Model,
     squares: Tensor,
-    questions: Sequence[Sequence[Question]],
+    questions: Sequence[Sequence[SceneQuestion]],
     steps: int,
     seed: int,
     *,
@@ -225,10 +230,10 @@ def share(rights: Sequence[bool]) -> float:
     return round(sum(rights) / len(rights), 4)
 
 
-def colours_of(scene: Scene) -> Question:
+def colours_of(scene: Scene) -> SceneQuestion:
     """Ask for all colours of a scene: the words name no shape."""
     colours = sorted({thing.colour for thing in scene.objects})
-    return Question("colour", "what colour are the shapes ?", " ".join(colours))
+    return SceneQuestion("colour", "what colour are the shapes ?", " ".join(colours))
 
 
 def look_at_films(model: VisionLanguageModel, films: NeedleFilms) -> Tensor:
@@ -299,7 +304,7 @@ class Study:
         steps = self.size.blind_steps
         return model, train(model, squares, questions, steps, self.seed)
 
-    def trained(self, questions: Sequence[Sequence[Question]]) -> dict:
+    def trained(self, questions: Sequence[Sequence[SceneQuestion]]) -> dict:
         """Train a new model on the pictures of the seed, and judge it.
 
         Args:

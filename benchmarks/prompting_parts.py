@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.generation import option_log_likelihoods
-from genai_tutorial.tasks.prompting import Prompt, encode_prompt
+from genai_tutorial.tasks.prompting import Prompt, encode_few_shot_prompt
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
@@ -121,7 +121,7 @@ def score_labels(
     """
     return option_log_likelihoods(
         model,
-        [encode_prompt(tokenizer, prompt, text) for text in questions],
+        [encode_few_shot_prompt(tokenizer, prompt, text) for text in questions],
         [tokenizer.encode(f" {label}") for label in labels],
     )
 

@@ -53,7 +53,7 @@ from genai_tutorial.runtime import describe_machine, keep_record, record
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
-    MAX_ANSWER_TOKENS,
+    MAX_SUM_TOKENS,
     AnswerFormat,
     ArithmeticQuestion,
     answer_texts,
@@ -222,7 +222,7 @@ class Study:
         rollouts = generate_rollouts(
             model,
             encode_questions(self.judged),
-            MAX_ANSWER_TOKENS,
+            MAX_SUM_TOKENS,
             end_token=END_TOKEN,
             temperature=0,
         )
@@ -265,7 +265,7 @@ class Study:
         rollouts = generate_rollouts(
             model,
             encode_questions(self.judged),
-            MAX_ANSWER_TOKENS,
+            MAX_SUM_TOKENS,
             end_token=END_TOKEN,
             temperature=0,
         )
@@ -380,7 +380,7 @@ class Study:
             verifier,
             GRPOSettings(
                 steps or self.budget.grpo_steps,
-                max_new_tokens=MAX_ANSWER_TOKENS,
+                max_new_tokens=MAX_SUM_TOKENS,
                 sampling_rounds=rounds,
             ),
             decode=ARITHMETIC_TOKENIZER.decode,
@@ -405,7 +405,7 @@ class Study:
         exact, write = ExactAnswer(), backward_scratchpad
         ways = {
             "GRPO": (GRPO(), 1),
-            "Dr. GRPO": (DrGRPO(MAX_ANSWER_TOKENS), 1),
+            "Dr. GRPO": (DrGRPO(MAX_SUM_TOKENS), 1),
             "DAPO": (DAPO(), 3),
             "RLOO": (RLOO(), 1),
         }

@@ -45,9 +45,9 @@ from genai_tutorial.multimodal import ImageReader, Projector, answer_loss
 from genai_tutorial.recipes import load
 from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
 from genai_tutorial.tasks.scene_questions import (
-    MIXTURE,
+    CONVERSATION_MIXTURE,
     ONE_WORD_KINDS,
-    Question,
+    SceneQuestion,
     load_scene_questions,
     right_answers,
 )
@@ -80,7 +80,7 @@ FULL, SMOKE = Size(1_200, 300, 200, 150), Size(24, 10, 2, 2)
 class Spoken(NamedTuple):
     """Questions about pictures, spoken."""
 
-    questions: list[Question]
+    questions: list[SceneQuestion]
     images: Tensor  # one for each question
     features: list[Tensor]  # log-mel spectrograms
 
@@ -92,7 +92,7 @@ class Spoken(NamedTuple):
 
 def spoken_questions(n: int, seed: int, held_out_voices: bool) -> Spoken:
     """Draw questions of one word's answer about different pictures, and speak them."""
-    one_word = {kind: MIXTURE[kind] for kind in ONE_WORD_KINDS}
+    one_word = {kind: CONVERSATION_MIXTURE[kind] for kind in ONE_WORD_KINDS}
     asked = load_scene_questions(2 * n, seed, kinds=2, mixture=one_word)
     rows = [row for row, questions in enumerate(asked.questions) if questions][:n]
     questions = [asked.questions[row][0] for row in rows]

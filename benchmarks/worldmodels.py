@@ -57,12 +57,12 @@ from genai_tutorial.tasks.paddle_game import (
 )
 from genai_tutorial.worldmodels import (
     ActorCritic,
+    DreamPolicy,
     Imagined,
     LatentActions,
     ModelPlayer,
     PixelAgent,
     PixelPlayer,
-    Policy,
     PPOLearner,
     Recording,
     WorldModel,
@@ -77,7 +77,7 @@ from genai_tutorial.worldmodels import (
     learn_in_dreams,
     minigrid_world,
     planning_policy,
-    record,
+    record_games,
     train_latent_actions,
     train_world_model,
 )
@@ -112,7 +112,7 @@ FULL, SMOKE = Effort(), Effort(4, 4, 2, 2, 4, 2, 4, 2)
 
 def sticky(world: PaddleWorld, steps: int, seed: int) -> Recording:
     """Record real steps of a sticky random player, counted over all games."""
-    return record(world, RandomPlayer(seed, STICKINESS), steps // world.games)
+    return record_games(world, RandomPlayer(seed, STICKINESS), steps // world.games)
 
 
 def learn_world(
@@ -141,7 +141,7 @@ def learn_to_play(
         model.config.memory + model.config.units, model.config.actions, seed=seed
     )
 
-    def dreams(policy: Policy) -> Imagined:
+    def dreams(policy: DreamPolicy) -> Imagined:
         start = dream_starts(model, recording, DREAMS, generator)
         return change(imagine(model, start, policy, HORIZON, temperature, generator))
 
@@ -149,7 +149,7 @@ def learn_to_play(
     return agent, time.process_time() - started
 
 
-def promised(model: WorldModel, recording: Recording, policy: Policy) -> Imagined:
+def promised(model: WorldModel, recording: Recording, policy: DreamPolicy) -> Imagined:
     """Return a thousand dreams of a policy from starts of the recording."""
     generator = torch.Generator().manual_seed(77)
     start = dream_starts(model, recording, 1000, generator)
@@ -283,7 +283,7 @@ def exploitation(seed: int, small: bool) -> dict:
         ensemble, model, recording, effort.small_steps // 2, seed=seed, progress=False
     )
 
-    def apart(policy: Policy) -> float:
+    def apart(policy: DreamPolicy) -> float:
         memories = promised(model, recording, policy).states.memory[1:]
         return round(float(disagreement(ensemble(memories)).detach().mean()), 4)
 
@@ -319,7 +319,7 @@ def collected(
         player = RandomPlayer(1000 * number + seed, STICKINESS)
         if name == "own policy":
             player = ModelPlayer(model, agent.sampling(generator, 0.1))
-        recording = recording.join(record(world, player, SMALL // SMALL_GAMES))
+        recording = recording.join(record_games(world, player, SMALL // SMALL_GAMES))
         model, _ = learn_world(recording, seed, effort.small_steps)
         agent, _ = learn_to_play(model, recording, seed, effort.small_updates)
         rounds.append(
@@ -336,7 +336,7 @@ def latent_actions(seed: int, small: bool) -> dict:
     measured = {}
     for name, stickiness in (("random films", 0.0), ("sticky films", STICKINESS)):
         films, held_out = (
-            record(
+            record_games(
                 PaddleWorld(LARGE_GAMES, k + seed),
                 RandomPlayer(k + seed, stickiness),
                 n,
@@ -426,7 +426,7 @@ def minigrid(name: str, seed: int, small: bool) -> dict:
     world = minigrid_world(name, games=16, seed=seed)
     steps = 320 if small else MINIGRID_STEPS
     random = RandomPlayer(seed, n_actions=world.n_actions)
-    recording = record(world, random, steps // world.games)
+    recording = record_games(world, random, steps // world.games)
     config = WorldModelConfig(
         tuple(recording.frames.shape[2:]), actions=world.n_actions
     )

@@ -61,7 +61,7 @@ from .preferences import (
     EncodedPairs,
     PreferencePair,
     PreferenceReport,
-    Prompt,
+    PromptTokens,
     ScalarModel,
     answer_pairs,
     encode_pairs,

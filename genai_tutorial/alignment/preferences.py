@@ -27,7 +27,7 @@ BATCH_SIZE = 256
 BINS = 5
 """The number of bins of confidence in a `PreferenceReport`."""
 
-Prompt = TypeVar("Prompt")
+PromptTokens = TypeVar("Prompt")
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ def sample_answers(
 
 
 def answer_pairs(
-    prompts: Sequence[Prompt],
+    prompts: Sequence[PromptTokens],
     answers: Sequence[Sequence[str]],
     per_prompt: int,
     generator: torch.Generator,
-) -> list[tuple[Prompt, str, str]]:
+) -> list[tuple[PromptTokens, str, str]]:
     """Pair different answers to the same prompt, for raters to compare.
 
     Args:

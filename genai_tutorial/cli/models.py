@@ -107,17 +107,17 @@ def sample_model(
         if out is not None and not out.parent.exists():
             note(f"The folder {out.parent} is created.")
         match recipes.sample(recipe, loaded, options, count, seed):
-            case recipes.Texts(texts):
+            case recipes.TextSamples(texts):
                 print("\n".join(texts))
                 note(f"{name}: {recipe.description()}.")
                 return
-            case recipes.Films(films):
+            case recipes.FilmSamples(films):
                 path = out or Path(f"{name}.gif")
                 write_film(films, path)
-            case recipes.Sounds(waves, rate):
+            case recipes.SoundSamples(waves, rate):
                 path = out or Path(f"{name}{'.mp3' if mp3_is_available() else '.wav'}")
                 write_clips(waves, rate, path)
-            case recipes.Images(images):
+            case recipes.ImageSamples(images):
                 path = out or Path(f"{name}.png")
                 write_grid(images, path)
         noun = "clips" if recipe.makes == "films" else recipe.makes

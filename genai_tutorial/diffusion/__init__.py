@@ -14,9 +14,9 @@ from .condition import Condition, TextCondition, drop_labels, sinusoidal_feature
 from .dit import DiT, DiTBlock, DiTConfig
 from .flow_matching import StraightPath, flow_euler
 from .guidance import (
+    GuidanceWeight,
     Guided,
     KnownRegion,
-    Weight,
     classifier_free_guidance,
     partly_noised,
 )

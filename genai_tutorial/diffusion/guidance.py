@@ -13,7 +13,7 @@ from .prediction import Denoised
 from .samplers import Denoise, Model
 from .schedule import NoisePath, Timestep
 
-Weight = float | int | Callable[[float], float | int]
+GuidanceWeight = float | int | Callable[[float], float | int]
 """A guidance weight: a number, or a function of the timestep."""
 
 
@@ -53,7 +53,7 @@ class Guided:
     """
 
     model: Model
-    weight: Weight
+    weight: GuidanceWeight
     negative: object = None
 
     def __call__(

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .condition import TextCondition
-from .guidance import Guided, Weight
+from .guidance import Guided
 from .prediction import Prediction
 from .samplers import Denoiser, Model, Sampler, ddim, last_sample
 from .schedule import NoisePath

@@ -10,7 +10,7 @@ from .cache_quantization import QuantizedKVCache, read_with_cache
 from .calibration import activation_maxima, gptq_quantize, output_error, smoothed
 from .counting import (
     Counts,
-    Part,
+    ModelPart,
     PartName,
     TrainingMemory,
     count,

@@ -33,7 +33,7 @@ PartName = Literal[
 
 
 @dataclass(frozen=True)
-class Part:
+class ModelPart:
     """The weights of all layers of one kind.
 
     Attributes:
@@ -80,7 +80,7 @@ class Counts:
     """
 
     shape: ModelShape
-    parts: tuple[Part, ...]
+    parts: tuple[ModelPart, ...]
 
     @property
     def parameters(self) -> int:
@@ -210,7 +210,7 @@ def count(model: ModelShape | DecoderConfig) -> Counts:
     )
 
 
-def _parts(shape: ModelShape) -> list[Part]:
+def _parts(shape: ModelShape) -> list[ModelPart]:
     width, layers, mixtures = shape.width, shape.layers, shape.mixture_layers
     projections = layers * sum(
         rows * columns for rows, columns in shape.attention.matrices(width)
@@ -233,22 +233,24 @@ def _parts(shape: ModelShape) -> list[Part]:
         + shape.context_length * width * shape.learned_positions
     )
     return [
-        Part("embedding", embedding, embedding, ngram_project),
-        Part("attention", attention, attention, projections),
-        Part(
+        ModelPart("embedding", embedding, embedding, ngram_project),
+        ModelPart("attention", attention, attention, projections),
+        ModelPart(
             "feed-forward",
             *[(layers - mixtures) * n for n in (dense, dense, dense_matrices)],
         ),
-        Part(
+        ModelPart(
             "experts",
             mixtures * (shape.experts * expert + shared),
             mixtures * (chosen * expert + shared),
             mixtures * (chosen * expert_matrices + shared_matrices),
         ),
-        Part("router", *[mixtures * shape.experts * width] * 3),
-        Part("norms", norms, norms, 0),
-        Part("convolutions", *[2 * layers * shape.convolution_size * width] * 2, 0),
-        Part("output", *[0 if shape.tied_embeddings else table] * 2, table),
+        ModelPart("router", *[mixtures * shape.experts * width] * 3),
+        ModelPart("norms", norms, norms, 0),
+        ModelPart(
+            "convolutions", *[2 * layers * shape.convolution_size * width] * 2, 0
+        ),
+        ModelPart("output", *[0 if shape.tied_embeddings else table] * 2, table),
     ]
 
 

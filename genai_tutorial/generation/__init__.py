@@ -26,7 +26,7 @@ from .search import (
     ComputePoint,
     Hypothesis,
     SampledAnswer,
-    Weight,
+    VoteWeight,
     accuracy_per_tokens,
     beam_search,
     best_of_samples,

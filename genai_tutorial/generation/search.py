@@ -168,11 +168,11 @@ class ChosenAnswer:
     weight: float
 
 
-Weight = Callable[[SampledAnswer], float]
+VoteWeight = Callable[[SampledAnswer], float]
 """A function that gives an answer its weight in a vote or its place in a ranking."""
 
 
-def weighted_vote(samples: Sequence[SampledAnswer], weight: Weight) -> ChosenAnswer:
+def weighted_vote(samples: Sequence[SampledAnswer], weight: VoteWeight) -> ChosenAnswer:
     """Choose the answer with the largest sum of weights.
 
     Samples without an answer do not vote. Of answers with equal sums, the one that was
@@ -233,7 +233,9 @@ def self_consistency(samples: Sequence[SampledAnswer]) -> ChosenAnswer:
     return weighted_vote(samples, lambda sample: 1.0)
 
 
-def best_of_samples(samples: Sequence[SampledAnswer], score: Weight) -> ChosenAnswer:
+def best_of_samples(
+    samples: Sequence[SampledAnswer], score: VoteWeight
+) -> ChosenAnswer:
     """Choose the answer of the sample with the highest score, the first of equals:
     best-of-n.
 

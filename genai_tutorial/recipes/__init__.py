@@ -1,14 +1,14 @@
 """Recipes: all settings needed to retrain each of the book's models, and how to load
 and sample what they trained.
 
-Use `load`, `card`, `train` and `sample_images` from `catalogue`, which lists all
+Use `load`, `card`, `train` and `sample_by_name` from `catalogue`, which lists all
 recipes by name. Read `recipe`, the base class, and `sampling`, then a recipe, for
 example `shakespeare`. `families` holds chapter 11's comparison, and `speech`,
 `factbook` and others hold the data that their models are measured on.
 """
 
 from .arithmetic_reasoner import ARITHMETIC_REASONER
-from .catalogue import card, load, names, recipe, sample_images, train, trained_folder
+from .catalogue import card, load, names, recipe, sample_by_name, train, trained_folder
 from .digit_classifier import N_EVAL_IMAGES, measure_digits
 from .digit_models import SCHEDULE
 from .factbook import (
@@ -30,12 +30,12 @@ from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .molecules import held_out_molecule_loss
 from .recipe import (
-    Films,
-    Images,
+    FilmSamples,
+    ImageSamples,
     Recipe,
     RunSettings,
-    Sounds,
-    Texts,
+    SoundSamples,
+    TextSamples,
     Trained,
     build_rounded,
     load_recipe,

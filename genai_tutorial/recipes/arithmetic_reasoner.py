@@ -10,7 +10,7 @@ from genai_tutorial.alignment import supervised_loss
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
-    MAX_ANSWER_TOKENS,
+    MAX_SUM_TOKENS,
     SUMS,
     ArithmeticQuestion,
     answer_questions,
@@ -38,7 +38,7 @@ class ReasonerRecipe(DecoderRecipe):
     questions: int
 
     source = SUMS
-    options = TextOptions(prompt="16+27+72+84", temperature=0, tokens=MAX_ANSWER_TOKENS)
+    options = TextOptions(prompt="16+27+72+84", temperature=0, tokens=MAX_SUM_TOKENS)
     metric = "right_greedily"
     in_words = "{right_greedily:.1%} of unseen sums right"
 

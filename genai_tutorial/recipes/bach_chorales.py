@@ -29,7 +29,14 @@ from genai_tutorial.tasks.music import (
 from genai_tutorial.training import OptimizerSettings, parallel
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import DECODER_RATES, Recipe, RunSettings, Sounds, Trained, draw_items
+from .recipe import (
+    DECODER_RATES,
+    Recipe,
+    RunSettings,
+    SoundSamples,
+    Trained,
+    draw_items,
+)
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""
@@ -125,7 +132,7 @@ class ChoraleRecipe(Recipe):
 
     def sample(
         self, loaded: MultiStreamLM, options: ChoraleOptions, count: int, seed: int
-    ) -> Sounds:
+    ) -> SoundSamples:
         held_out = self.windows()[1]
         generator = torch.Generator().manual_seed(seed)
         places = torch.randint(len(held_out), (count,), generator=generator)
@@ -138,7 +145,7 @@ class ChoraleRecipe(Recipe):
             )
         else:
             cells = compose(loaded, features, **sampling, generator=generator)
-        return Sounds(
+        return SoundSamples(
             torch.stack(
                 [play_chorale(piece, options.eighth, self.rate) for piece in cells]
             ),

@@ -232,7 +232,7 @@ def train(
     return folder / f"{name}.safetensors"
 
 
-def sample_images(
+def sample_by_name(
     name: str,
     count: int = 16,
     *,

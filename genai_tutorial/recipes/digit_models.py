@@ -44,7 +44,14 @@ from .digit_classifier import (
     measure_digits,
     score_labels,
 )
-from .recipe import FAST_U_NET_RATES, U_NET_RATES, Images, Recipe, RunSettings, Trained
+from .recipe import (
+    FAST_U_NET_RATES,
+    U_NET_RATES,
+    ImageSamples,
+    Recipe,
+    RunSettings,
+    Trained,
+)
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
@@ -154,8 +161,8 @@ class DigitDiffusionRecipe(Recipe):
 
     def sample(
         self, loaded: UNet, options: DigitOptions, count: int, seed: int
-    ) -> Images:
-        return Images(draw_digits(loaded, options.labels(count), options, seed))
+    ) -> ImageSamples:
+        return ImageSamples(draw_digits(loaded, options.labels(count), options, seed))
 
 
 def draw_digits(
@@ -305,8 +312,8 @@ class DigitGANRecipe(GANRecipe):
 
     def sample(
         self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
-    ) -> Images:
-        return Images(generate_digits(loaded, options.labels(count), seed))
+    ) -> ImageSamples:
+        return ImageSamples(generate_digits(loaded, options.labels(count), seed))
 
 
 @torch.no_grad()

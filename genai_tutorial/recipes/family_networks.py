@@ -66,7 +66,7 @@ from .digit_classifier import (
     score_recall,
 )
 from .digit_models import GANRecipe
-from .recipe import Images, Recipe, RunSettings, Trained, draw_items
+from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items
 
 PPCA_COMPONENTS = 381
 """The number of components with which probabilistic PCA has about as many numbers as
@@ -157,8 +157,10 @@ class FamilyRecipe(Recipe):
         pixels = levels[0].numel()
         return [bits_per_dimension(image, pixels, self.level_width) for image in nats]
 
-    def sample(self, loaded: nn.Module, options: Any, count: int, seed: int) -> Images:
-        return Images(self.images(loaded, count, seed))
+    def sample(
+        self, loaded: nn.Module, options: Any, count: int, seed: int
+    ) -> ImageSamples:
+        return ImageSamples(self.images(loaded, count, seed))
 
     def loss(
         self, model: nn.Module, levels: Levels, generator: torch.Generator
@@ -329,8 +331,8 @@ class FamilyFlow(FamilyRecipe):
 
     def sample(
         self, loaded: UNet, options: FlowOptions, count: int, seed: int
-    ) -> Images:
-        return Images(self.images(loaded, count, seed, options.steps))
+    ) -> ImageSamples:
+        return ImageSamples(self.images(loaded, count, seed, options.steps))
 
     def log_likelihoods(
         self, model: UNet, levels: Levels, seed: int

@@ -31,7 +31,14 @@ from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import U_NET_RATES, Images, RunSettings, Trained, draw_items, load_recipe
+from .recipe import (
+    U_NET_RATES,
+    ImageSamples,
+    RunSettings,
+    Trained,
+    draw_items,
+    load_recipe,
+)
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import (
@@ -319,8 +326,8 @@ class LatentDiffusionRecipe(TextToImageRecipe):
 
     def sample(
         self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
-    ) -> Images:
-        return Images(
+    ) -> ImageSamples:
+        return ImageSamples(
             loaded.draw(
                 [options.required_prompt(self.pictures.example)] * count,
                 steps=options.steps,

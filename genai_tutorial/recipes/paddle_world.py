@@ -17,9 +17,9 @@ from genai_tutorial.tasks.paddle_game import (
 from genai_tutorial.worldmodels import (
     RATES,
     Dreamer,
+    DreamPolicy,
     Imagined,
     ModelPlayer,
-    Policy,
     Recording,
     WorldModelConfig,
     WorldModelTraining,
@@ -27,11 +27,11 @@ from genai_tutorial.worldmodels import (
     dream_starts,
     imagine,
     learn_in_dreams,
-    record,
+    record_games,
     train_world_model,
 )
 
-from .recipe import Films, Recipe, RunSettings, Trained
+from .recipe import FilmSamples, Recipe, RunSettings, Trained
 
 SOURCE = Source(
     name="Ball and paddle",
@@ -153,7 +153,7 @@ class PaddleWorldRecipe(Recipe):
         if number > 0:
             policy = model.agent.sampling(generator, self.random_share)
             player = ModelPlayer(model.world, policy)
-        return record(world, player, self.game_steps)
+        return record_games(world, player, self.game_steps)
 
     def _learn_to_play(
         self,
@@ -166,7 +166,7 @@ class PaddleWorldRecipe(Recipe):
         mean dream rewards.
         """
 
-        def dreams(policy: Policy) -> Imagined:
+        def dreams(policy: DreamPolicy) -> Imagined:
             start = dream_starts(model.world, recording, DREAMS, generator)
             return imagine(
                 model.world, start, policy, HORIZON, self.temperature, generator
@@ -219,7 +219,7 @@ class PaddleWorldRecipe(Recipe):
     def held_out(self) -> Recording:
         """Return a recording of games that no model of this recipe has learned from."""
         player = RandomPlayer(self.seed + 1, self.stickiness)
-        return record(PaddleWorld(128, self.seed + 1_000_003), player, 200)
+        return record_games(PaddleWorld(128, self.seed + 1_000_003), player, 200)
 
     def score(self, loaded: Dreamer, n: int, seed: int) -> list:
         misses = score_player(loaded.player(), n, seed).misses
@@ -227,7 +227,7 @@ class PaddleWorldRecipe(Recipe):
 
     def sample(
         self, loaded: Dreamer, options: DreamOptions, count: int, seed: int
-    ) -> Films:
+    ) -> FilmSamples:
         generator = torch.Generator().manual_seed(seed)
         start = dream_starts(loaded.world, self.held_out(), count, generator)
         dreams = imagine(
@@ -241,7 +241,7 @@ class PaddleWorldRecipe(Recipe):
         frames = torch.stack(
             [loaded.world.decode(codes) for codes in dreams.states.codes[:-1]], dim=1
         )
-        return Films(frames[:, :, None].expand(-1, -1, 3, -1, -1))
+        return FilmSamples(frames[:, :, None].expand(-1, -1, 3, -1, -1))
 
 
 def _end(values: list[float]) -> float:

@@ -12,8 +12,8 @@ from genai_tutorial.generation import ForbiddenTokens, stream
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
     END,
+    EXERCISE_MIXTURE,
     EXERCISES,
-    MIXTURE,
     CodeModel,
     Exercise,
     Form,
@@ -169,7 +169,7 @@ PYTHON_EXERCISES = ExercisesRecipe(
     exercises=16_000,
     tokenizer_exercises=2_000,
     row_length=192,
-    mixture=MIXTURE,
+    mixture=EXERCISE_MIXTURE,
     batch_size=12,
     steps=600,
     warmup_steps=20,

@@ -65,14 +65,14 @@ DAMAGED = (
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextSamples:
     """Texts that a model has written."""
 
     items: list[str]
 
 
 @dataclass(frozen=True)
-class Images:
+class ImageSamples:
     """Images that a model has drawn, brightness from 0 to 1: grey ones without a
     channel dimension, or RGB with three channels.
     """
@@ -81,14 +81,14 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Films:
+class FilmSamples:
     """Clips that a model has drawn; red, green and blue from 0 to 1."""
 
     items: Float[Tensor, "count frame 3 height width"]
 
 
 @dataclass(frozen=True)
-class Sounds:
+class SoundSamples:
     """Sounds that a model has made: `rate` samples per second, from -1 to 1."""
 
     items: Float[Tensor, "count sample"]
@@ -312,7 +312,7 @@ class Recipe(ABC):
 
     def sample(
         self, loaded: Any, options: Any, count: int, seed: int
-    ) -> Texts | Images | Films | Sounds:
+    ) -> TextSamples | ImageSamples | FilmSamples | SoundSamples:
         """Return samples from the result of `load`.
 
         Raises:

@@ -14,7 +14,7 @@ from genai_tutorial.generation import stream
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import Films, Images, Recipe, Sounds, Texts
+from .recipe import FilmSamples, ImageSamples, Recipe, SoundSamples, TextSamples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def _sentence(recipe: Recipe) -> str:
 @torch.no_grad()
 def sample(
     recipe: Recipe, loaded: Any, options: Any, count: int, seed: int
-) -> Texts | Images | Films | Sounds:
+) -> TextSamples | ImageSamples | FilmSamples | SoundSamples:
     """Return samples from the result of `load`; their type says what they are.
 
     Raises:
@@ -150,8 +150,10 @@ class TextRecipe(Recipe):
 
     makes = "text"
 
-    def sample(self, loaded: Any, options: Any, count: int, seed: int) -> Texts:
-        return Texts([self.write(loaded, options, seed + i) for i in range(count)])
+    def sample(self, loaded: Any, options: Any, count: int, seed: int) -> TextSamples:
+        return TextSamples(
+            [self.write(loaded, options, seed + i) for i in range(count)]
+        )
 
     @abstractmethod
     def write(self, loaded: Any, options: Any, seed: int) -> str:

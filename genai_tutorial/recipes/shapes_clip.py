@@ -22,7 +22,7 @@ from genai_tutorial.multimodal import (
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
-    SOURCE,
+    SHAPES_SOURCE,
     Split,
     distinct_scenes,
     full_captions,
@@ -114,7 +114,7 @@ class ShapesCLIPRecipe(Recipe):
     config: CLIPConfig
     objects: tuple[int, ...] = (1, 2)
 
-    source = SOURCE
+    source = SHAPES_SOURCE
     metric = "two_objects_image_to_text_recall_at_1"
     in_words = (
         "{two_objects_image_to_text_recall_at_1:.1%} of unseen pictures find their "

@@ -21,7 +21,7 @@ from genai_tutorial.multimodal import TextEncoderConfig, TextToImage, drop_texts
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
-    SOURCE,
+    SHAPES_SOURCE,
     Split,
     caption_accuracy,
     caption_scores,
@@ -32,7 +32,7 @@ from genai_tutorial.tasks.shapes import (
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import parallel
 
-from .recipe import U_NET_RATES, Images, Recipe, RunSettings, Trained, load_recipe
+from .recipe import U_NET_RATES, ImageSamples, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -129,7 +129,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
 
     scenes: int
 
-    source = SOURCE
+    source = SHAPES_SOURCE
     metric = "two_objects.everything"
     in_words = (
         "{one_object[everything]:.1%} of pictures of one object show all that the "
@@ -221,7 +221,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         options: CaptionOptions,
         count: int,
         seed: int,
-    ) -> Images:
+    ) -> ImageSamples:
         model, tokenizer = loaded
         prompt = options.required_prompt("a small red circle above a blue square")
         for shape in parse_caption(prompt).objects if prompt else ():
@@ -230,7 +230,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
                     f"Name a colour for each shape, as in 'a red {shape.shape}': got "
                     f"{shape.text()!r}."
                 )
-        return Images(
+        return ImageSamples(
             draw_scenes(
                 model,
                 tokenizer,

@@ -17,10 +17,10 @@ from genai_tutorial.multimodal import (
     StreamVocabulary,
 )
 from genai_tutorial.tasks.scene_questions import (
-    MIXTURE,
+    CONVERSATION_MIXTURE,
     ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
-    Question,
+    SceneQuestion,
     SceneQuestions,
     load_scene_questions,
     pack_conversations,
@@ -30,7 +30,7 @@ from genai_tutorial.tasks.scene_questions import (
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     IMAGE_SIZE,
-    SOURCE,
+    SHAPES_SOURCE,
     caption,
     caption_accuracy,
     load_shapes,
@@ -41,7 +41,7 @@ from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import Images, Recipe, RunSettings, Trained, draw_items, load_recipe
+from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items, load_recipe
 from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
@@ -115,7 +115,7 @@ class ShapesStreamRecipe(Recipe):
     kinds: int
     dropped: float
 
-    source = SOURCE
+    source = SHAPES_SOURCE
     makes = "images"
     options = GuidedCaption(guidance=3.0)
     metric = "answered_right"
@@ -188,14 +188,14 @@ class ShapesStreamRecipe(Recipe):
 
     def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
-    ) -> Images:
+    ) -> ImageSamples:
         prompt = options.required_prompt("a red circle above a blue square")
-        return Images(loaded.draw([prompt] * count, seed, options.guidance))
+        return ImageSamples(loaded.draw([prompt] * count, seed, options.guidance))
 
 
 def held_out_questions() -> SceneQuestions:
     """Return pictures with questions that are answered by one word."""
-    one_word = {kind: MIXTURE[kind] for kind in ONE_WORD_KINDS}
+    one_word = {kind: CONVERSATION_MIXTURE[kind] for kind in ONE_WORD_KINDS}
     return load_scene_questions(
         N_EVAL_ASKED, EVAL_SEED, len(one_word), mixture=one_word
     )
@@ -203,7 +203,7 @@ def held_out_questions() -> SceneQuestions:
 
 def answered(
     loaded: LoadedStream, asked: SceneQuestions, chosen: Sequence[int]
-) -> tuple[list[Question], list[str]]:
+) -> tuple[list[SceneQuestion], list[str]]:
     """Return the questions with these numbers, and the answers."""
     rows, questions = asked.one_by_one()
     questions = [questions[place] for place in chosen]

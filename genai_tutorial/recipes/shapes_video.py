@@ -20,9 +20,9 @@ from genai_tutorial.diffusion import (
 )
 from genai_tutorial.multimodal import drop_texts
 from genai_tutorial.tasks.motion import (
+    MOTION_SOURCE,
     MOTION_TOKENIZER,
     MOVES_TOKEN,
-    SOURCE,
     Clip,
     encode_motion_captions,
     load_clips,
@@ -43,7 +43,7 @@ from genai_tutorial.video import (
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
 from .latent_diffusion import SHAPES_LATENT
-from .recipe import U_NET_RATES, Films, Recipe, RunSettings, Trained, load_recipe
+from .recipe import U_NET_RATES, FilmSamples, Recipe, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions
 from .shapes_diffusion import SHAPES_SCHEDULE
 
@@ -204,7 +204,7 @@ class TextToVideoRecipe(Recipe):
     guidance: float = 2.0
     measured: int = 200
 
-    source = SOURCE
+    source = MOTION_SOURCE
     makes = "films"
     metric = "train.direction"
     in_words = (
@@ -323,9 +323,9 @@ class TextToVideoRecipe(Recipe):
 
     def sample(
         self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
-    ) -> Films:
+    ) -> FilmSamples:
         prompt = options.required_prompt("a small red circle moves left slowly")
-        return Films(
+        return FilmSamples(
             loaded.draw(
                 [prompt] * count,
                 steps=options.steps,

@@ -15,11 +15,11 @@ from genai_tutorial.multimodal import (
     without_last_block,
 )
 from genai_tutorial.tasks.scene_questions import (
-    MIXTURE,
+    CONVERSATION_MIXTURE,
     QUESTION_TOKENIZER,
     ConversationBatches,
-    Kind,
-    Question,
+    SceneQuestion,
+    SceneQuestionKind,
     SceneQuestions,
     captions_right,
     flipped_pairs,
@@ -27,7 +27,7 @@ from genai_tutorial.tasks.scene_questions import (
     question_accuracy,
     right_answers,
 )
-from genai_tutorial.tasks.shapes import SOURCE, Split
+from genai_tutorial.tasks.shapes import SHAPES_SOURCE, Split
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import (
     CombinedOptimizer,
@@ -53,9 +53,11 @@ class ShapesVLMRecipe(Recipe):
     config: VisionLanguageConfig
     encoder_rate: float
     kinds: int
-    mixture: Mapping[Kind, float] = field(default_factory=lambda: dict(MIXTURE))
+    mixture: Mapping[SceneQuestionKind, float] = field(
+        default_factory=lambda: dict(CONVERSATION_MIXTURE)
+    )
 
-    source = SOURCE
+    source = SHAPES_SOURCE
     metric = "unseen.all"
     in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
 
@@ -138,7 +140,7 @@ def optimizer_with_encoder(
 def held_out_questions(split: Split) -> SceneQuestions:
     """Return pictures that are in no training batch, with a question of each kind."""
     return load_scene_questions(
-        N_EVAL_PICTURES, EVAL_SEED, kinds=len(MIXTURE), split=split
+        N_EVAL_PICTURES, EVAL_SEED, kinds=len(CONVERSATION_MIXTURE), split=split
     )
 
 
@@ -151,7 +153,7 @@ def with_one_word(asked: SceneQuestions) -> list[int]:
 @torch.no_grad()
 def answers_right(
     reader: ImageReader, asked: SceneQuestions, chosen: Sequence[int]
-) -> tuple[list[Question], list[bool], list[str]]:
+) -> tuple[list[SceneQuestion], list[bool], list[str]]:
     """Return the chosen questions, which of them are answered right, and the
     answers.
     """

@@ -36,7 +36,15 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import OptimizerSettings, parallel
 
-from .recipe import Recipe, RunSettings, Sounds, Trained, draw_items, load_recipe, mean
+from .recipe import (
+    Recipe,
+    RunSettings,
+    SoundSamples,
+    Trained,
+    draw_items,
+    load_recipe,
+    mean,
+)
 
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""
@@ -258,11 +266,11 @@ class CaptionVoiceRecipe(Recipe):
 
     def sample(
         self, loaded: TextToSpeech, options: SpokenOptions, count: int, seed: int
-    ) -> Sounds:
+    ) -> SoundSamples:
         if not 0 <= options.voice <= 1:
             raise ValueError(f"voice must be from 0 to 1, got {options.voice}.")
         mixture = (1 - options.voice, options.voice)
-        return Sounds(
+        return SoundSamples(
             torch.stack(
                 [
                     loaded.say(

@@ -24,7 +24,7 @@ from .files import (
     write_hugging_face,
     write_json,
 )
-from .vocabulary import Parts, PreTokenizer, check_parts, check_text
+from .vocabulary import PreTokenizer, TokenParts, check_parts, check_text
 
 
 @dataclass(frozen=True)
@@ -235,8 +235,8 @@ class BPETokenizer:
         return cls(*read_hugging_face(path))
 
     @property
-    def _parts(self) -> Parts:
-        return Parts(
+    def _parts(self) -> TokenParts:
+        return TokenParts(
             self.token_bytes,
             self.merges,
             self.special_tokens,

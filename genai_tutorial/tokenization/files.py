@@ -16,8 +16,8 @@ from .vocabulary import (
     GPT4_PATTERN,
     PATTERNS,
     SMOLLM2_PATTERN,
-    Parts,
     PreTokenizer,
+    TokenParts,
     invisible,
     visible,
 )
@@ -25,7 +25,7 @@ from .vocabulary import (
 _FORMAT = "genai_tutorial byte-level BPE 1"
 
 
-def to_document(parts: Parts) -> dict[str, Any]:
+def to_document(parts: TokenParts) -> dict[str, Any]:
     """Return a tokenizer as a document in the book's format."""
     _check_known(parts.pattern)
     return {
@@ -40,7 +40,7 @@ def to_document(parts: Parts) -> dict[str, Any]:
     }
 
 
-def from_document(document: dict[str, Any], path: Path | str) -> Parts:
+def from_document(document: dict[str, Any], path: Path | str) -> TokenParts:
     """Read a document in the book's format."""
     _must_be(document, dict, "one object", path)
     if document.get("format") != _FORMAT:
@@ -69,7 +69,7 @@ def from_document(document: dict[str, Any], path: Path | str) -> Parts:
         invisible(_must_be(token, str, "each token", path))
         for token in _take(document, "tokens", list, path)
     ]
-    return Parts(
+    return TokenParts(
         tokens,
         _take_merges(document, path),
         special_tokens,
@@ -212,7 +212,7 @@ _PRE_TOKENIZERS: dict[PreTokenizer, dict[str, Any]] = {
 """The entry in the file for each pattern."""
 
 
-def write_hugging_face(path: Path | str, parts: Parts) -> None:
+def write_hugging_face(path: Path | str, parts: TokenParts) -> None:
     """Write a `tokenizer.json`."""
     _check_known(parts.pattern)
     special = {number: token for token, number in parts.special_tokens.items()}
@@ -261,7 +261,7 @@ def write_hugging_face(path: Path | str, parts: Parts) -> None:
     write_json(path, document)
 
 
-def read_hugging_face(path: Path | str) -> Parts:
+def read_hugging_face(path: Path | str) -> TokenParts:
     """Read a `tokenizer.json` with byte-level BPE.
 
     Raises:
@@ -296,7 +296,7 @@ def read_hugging_face(path: Path | str) -> Parts:
             raise ValueError(
                 f"{path} has no token {unknown!r}, which it names as its unk_token."
             )
-    return Parts(
+    return TokenParts(
         token_bytes=[tokens[number] for number in range(len(tokens))],
         merges=_take_merges(model, path),
         special_tokens=special_tokens,

@@ -176,7 +176,7 @@ because no position attends to padding and no loss counts it.
 """
 
 
-class Parts(NamedTuple):
+class TokenParts(NamedTuple):
     """The parts of a `BPETokenizer`; its attributes are described there."""
 
     token_bytes: list[bytes]
@@ -227,7 +227,7 @@ def check_special_tokens(special_tokens: Iterable[str]) -> None:
         seen.add(token)
 
 
-def check_parts(parts: Parts) -> None:
+def check_parts(parts: TokenParts) -> None:
     """Raise a ValueError if tokens, merges and special tokens are inconsistent."""
     check_special_tokens(parts.special_tokens)
     size = len(parts.token_bytes)

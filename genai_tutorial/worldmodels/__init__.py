@@ -12,10 +12,10 @@ from .actor_critic import (
 from .dream import (
     Dream,
     DreamComparison,
+    DreamPolicy,
     DreamState,
     Imagined,
     ModelPlayer,
-    Policy,
     dream_beside_reality,
     dream_starts,
     dream_step,
@@ -42,7 +42,7 @@ from .model import (
     WorldModelConfig,
     WorldPrediction,
     categorical_kl,
-    straight_through,
+    straight_through_sample,
 )
 from .model_free import (
     PixelAgent,
@@ -73,5 +73,5 @@ from .world import (
     WorldStep,
     episode_returns,
     minigrid_world,
-    record,
+    record_games,
 )

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from genai_tutorial.training import EMA, clip_gradients, training_loop
 
-from .dream import Imagined, ModelPlayer, Policy
+from .dream import DreamPolicy, Imagined, ModelPlayer
 from .model import WorldModel, WorldModelConfig, draw
 
-Dreams = Callable[[Policy], Imagined]
+Dreams = Callable[[DreamPolicy], Imagined]
 """Dreams a batch of episodes in which a policy chooses the actions."""
 
 ENTROPY_WEIGHT = 0.01
@@ -63,7 +63,7 @@ class ActorCritic(nn.Module):
 
     def sampling(
         self, generator: torch.Generator | None = None, random_share: float | int = 0.0
-    ) -> Policy:
+    ) -> DreamPolicy:
         """Return a policy that draws the actions.
 
         Args:

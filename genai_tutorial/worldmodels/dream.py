@@ -41,7 +41,7 @@ class DreamState:
         return DreamState(self.memory[rows], self.codes[rows])
 
 
-Policy = Callable[[Float[Tensor, "game features"]], Int[Tensor, "game"]]
+DreamPolicy = Callable[[Float[Tensor, "game features"]], Int[Tensor, "game"]]
 """Chooses an action for each game from the features of its `DreamState`."""
 
 
@@ -118,7 +118,7 @@ def dream_step(
 def imagine(
     model: WorldModel,
     start: DreamState,
-    policy: Policy,
+    policy: DreamPolicy,
     horizon: int,
     temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
@@ -246,7 +246,7 @@ class ModelPlayer:
         policy: Chooses the actions.
     """
 
-    def __init__(self, model: WorldModel, policy: Policy):
+    def __init__(self, model: WorldModel, policy: DreamPolicy):
         self.model, self.policy = model, policy
         self._memory: Tensor | None = None
 

@@ -18,7 +18,7 @@ from genai_tutorial.training import (
     fit,
 )
 
-from .model import WorldModel, categorical_kl, straight_through
+from .model import WorldModel, categorical_kl, straight_through_sample
 from .world import Recording, Windows
 
 # The weights of the parts of the loss, from Hafner et al., Mastering Diverse Domains
@@ -64,7 +64,7 @@ def world_model_loss(
     """
     frames = windows.frames.flatten(end_dim=1)
     probabilities = model.encode(frames)
-    codes = straight_through(probabilities, generator).flatten(start_dim=1)
+    codes = straight_through_sample(probabilities, generator).flatten(start_dim=1)
     reconstruction = F.binary_cross_entropy_with_logits(
         model.decoder(codes), frames, reduction="none"
     )

@@ -23,7 +23,7 @@ def mix_uniform(
     return (1 - share) * F.softmax(logits, dim=-1) + share / logits.shape[-1]
 
 
-def straight_through(
+def straight_through_sample(
     probabilities: Float[Tensor, "*batch code"],
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "*batch code"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from .dream import DreamState, Policy, dream_step
+from .dream import DreamPolicy, DreamState, dream_step
 from .model import WorldModel, draw
 
 States = DreamState | Tensor
@@ -97,7 +97,7 @@ def cross_entropy_plan(
 def planning_policy(
     model: WorldModel,
     generator: torch.Generator | None = None,
-) -> Policy:
+) -> DreamPolicy:
     """Return a policy that makes a new plan at each frame, in the model's dreams.
 
     Args:

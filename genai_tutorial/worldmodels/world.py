@@ -195,7 +195,7 @@ class Recording:
 
 
 @torch.no_grad()
-def record(world: World, player: Player, steps: int) -> Recording:
+def record_games(world: World, player: Player, steps: int) -> Recording:
     """Let a player play, and record the steps.
 
     The world is not reset: a second recording continues where the first one stopped.

@@ -235,7 +235,9 @@ CASES |= {
 
 TINY = worldmodels.WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 WORLD = worldmodels.WorldModel(TINY, seed=1)
-PLAYED = worldmodels.record(paddle_game.PaddleWorld(4), paddle_game.RandomPlayer(0), 30)
+PLAYED = worldmodels.record_games(
+    paddle_game.PaddleWorld(4), paddle_game.RandomPlayer(0), 30
+)
 STATE = worldmodels.DreamState(rand(2, 12), rand(2, 12, seed=1))
 BUTTONS = torch.tensor([0, 2])
 AGENT = worldmodels.ActorCritic(24)
@@ -336,7 +338,7 @@ CASES |= {
         rand(2, 3, 4, seed=1).softmax(dim=-1),
     ),
     "straight_through": (
-        worldmodels.straight_through,
+        worldmodels.straight_through_sample,
         rand(2, 4).softmax(dim=-1),
         seeded(),
     ),

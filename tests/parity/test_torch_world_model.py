@@ -8,7 +8,7 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from genai_tutorial.worldmodels import categorical_kl, straight_through
+from genai_tutorial.worldmodels import categorical_kl, straight_through_sample
 from genai_tutorial.worldmodels.model import GatedRecurrentUnit, mix_uniform
 
 
@@ -64,7 +64,9 @@ def test_straight_through_is_that_of_torch_distributions():
     """The same sample from the same random numbers, and the same gradient."""
     torch.manual_seed(0)
     logits, weights = torch.randn(50, 6, requires_grad=True), torch.randn(50, 6)
-    ours = straight_through(logits.softmax(dim=-1), torch.Generator().manual_seed(3))
+    ours = straight_through_sample(
+        logits.softmax(dim=-1), torch.Generator().manual_seed(3)
+    )
     torch.manual_seed(3)
     theirs = OneHotCategoricalStraightThrough(logits=logits).rsample()
     torch.testing.assert_close(ours, theirs)

@@ -15,7 +15,7 @@ from genai_tutorial import recipes
 from genai_tutorial.cli import main
 from genai_tutorial.data import MNIST_SOURCE
 from genai_tutorial.recipes import (
-    Images,
+    ImageSamples,
     Recipe,
     RunSettings,
     Trained,
@@ -116,7 +116,9 @@ class PainterRecipe(Recipe):
         generator = torch.Generator().manual_seed(seed)
         shape = (count, 3, *self.config) if self.colours else (count, *self.config)
         images = torch.rand(shape, generator=generator)
-        return Images(images if options.guidance is None else images * options.guidance)
+        return ImageSamples(
+            images if options.guidance is None else images * options.guidance
+        )
 
 
 @pytest.fixture
@@ -290,7 +292,7 @@ def trained(use_recipes, tmp_path, monkeypatch):
 
 def test_sample_images_depend_on_the_seed(trained):
     first, again, other = (
-        recipes.sample_images("painter", 5, seed=seed, folder=trained)
+        recipes.sample_by_name("painter", 5, seed=seed, folder=trained)
         for seed in (0, 0, 1)
     )
     assert first.shape == (5, 4, 6)
@@ -320,7 +322,7 @@ def test_sample_command_draws_rows_of_ten(
     new = f"The folder {out.parent} is created.\n"
     assert command(*arguments) == (0, f"The images are in {out}.\n", new)
     gap = 2 if count > 1 else 0
-    images = recipes.sample_images("painter", count, seed=3, folder=trained)
+    images = recipes.sample_by_name("painter", count, seed=3, folder=trained)
     with Image.open(out) as page:
         scale = 84 // 4
         assert page.size == (
@@ -414,18 +416,18 @@ def test_sample_command_explains_unknown_options_of_published_models(
 
 def test_sample_refuses_the_wrong_kind(trained):
     with pytest.raises(ValueError, match="count must be at least 1, got 0"):
-        recipes.sample_images("painter", 0, folder=trained)
+        recipes.sample_by_name("painter", 0, folder=trained)
     with pytest.raises(ValueError, match=r"digit must be an integer, got 1\.5"):
-        recipes.sample_images("painter", digit=1.5, folder=trained)
+        recipes.sample_by_name("painter", digit=1.5, folder=trained)
     with pytest.raises(ValueError, match="digit must be an integer, got True"):
-        recipes.sample_images("painter", digit=True, folder=trained)
+        recipes.sample_by_name("painter", digit=True, folder=trained)
     with pytest.raises(ValueError, match="painter has no option prompt"):
-        recipes.sample_images("painter", prompt="a cat", folder=trained)
+        recipes.sample_by_name("painter", prompt="a cat", folder=trained)
 
 
 def test_sample_images_refuses_a_language_model():
     with pytest.raises(ValueError, match="shakespeare draws no images"):
-        recipes.sample_images("shakespeare")
+        recipes.sample_by_name("shakespeare")
 
 
 def test_summary_is_printed_by_doctor_and_train(
@@ -455,7 +457,7 @@ def test_sample_images_works_for_every_published_model(name):
     known = {field.name for field in fields(recipes.recipe(name).options)}
     values = {"digit": 7, "steps": 2, "guidance": 1.0, "prompt": "a red circle"}
     options = {key: value for key, value in values.items() if key in known}
-    images = recipes.sample_images(name, 2, **options)
+    images = recipes.sample_by_name(name, 2, **options)
     assert len(images) == 2
     assert 0 <= images.min() < images.max() <= 1
     assert not torch.equal(images[0], images[1])
@@ -464,7 +466,7 @@ def test_sample_images_works_for_every_published_model(name):
             with pytest.raises(
                 ValueError, match=rf"digit must be from 0 to 9, got {wrong}"
             ):
-                recipes.sample_images(name, 1, digit=wrong)
+                recipes.sample_by_name(name, 1, digit=wrong)
     if "steps" in known:
         with pytest.raises(ValueError, match="steps must be"):
-            recipes.sample_images(name, 1, **options | {"steps": 0})
+            recipes.sample_by_name(name, 1, **options | {"steps": 0})

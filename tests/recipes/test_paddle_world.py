@@ -13,7 +13,7 @@ from genai_tutorial.tasks.paddle_game import (
     reflex_player,
     score_player,
 )
-from genai_tutorial.worldmodels import WorldModelConfig, learning, record
+from genai_tutorial.worldmodels import WorldModelConfig, learning, record_games
 
 TINY = dataclasses.replace(
     PADDLE_WORLD,
@@ -46,7 +46,7 @@ def test_paddle_world_later_rounds_are_played_by_the_learned_player(
 
     def watched(world, player, steps):
         players.append(type(player).__name__)
-        return record(world, player, steps)
+        return record_games(world, player, steps)
 
     monkeypatch.setattr(paddle_world, "record", watched)
     notes = follow(TINY).notes["rounds_of_training"]
@@ -77,5 +77,5 @@ def test_paddle_world_film_begins_with_a_real_frame_and_keeps_its_ball():
 
 def test_paddle_world_player_plays_the_real_world():
     dreamer = load("paddle-world")
-    recording = record(PaddleWorld(32, seed=9), dreamer.player(), 40)
+    recording = record_games(PaddleWorld(32, seed=9), dreamer.player(), 40)
     assert (recording.rewards > 0).sum() > 2 * (recording.rewards < 0).sum()

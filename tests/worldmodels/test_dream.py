@@ -16,7 +16,7 @@ from genai_tutorial.worldmodels import (
     dream_beside_reality,
     dream_starts,
     imagine,
-    record,
+    record_games,
     state_after,
 )
 from genai_tutorial.worldmodels.dream import sample_codes
@@ -26,7 +26,7 @@ TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    return record(PaddleWorld(16), RandomPlayer(0, 0.7), 60)
+    return record_games(PaddleWorld(16), RandomPlayer(0, 0.7), 60)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_dream_starts_memory_is_that_of_a_player_who_saw_the_frames(model, recor
         seen.append(features)
         return stay(features)
 
-    played = record(PaddleWorld(4), ModelPlayer(model, remembers), 10)
+    played = record_games(PaddleWorld(4), ModelPlayer(model, remembers), 10)
     assert not played.ended[:9].any()
     starts = torch.tensor([[0, game] for game in range(4)])
     torch.testing.assert_close(state_after(model, played, starts, 8).features, seen[8])
@@ -136,9 +136,9 @@ def test_dream_is_a_world_for_any_player(model, recording):
     start = dream_starts(model, recording, 5, torch.Generator().manual_seed(0))
     dream = Dream(model, start, seed=1)
     assert isinstance(dream, World)
-    played = record(dream, RandomPlayer(), 30)
+    played = record_games(dream, RandomPlayer(), 30)
     assert played.frames.shape == (30, 5, 16, 16)
-    again = record(Dream(model, start, seed=1), RandomPlayer(), 30)
+    again = record_games(Dream(model, start, seed=1), RandomPlayer(), 30)
     assert torch.equal(played.frames, again.frames)
 
 

@@ -13,8 +13,8 @@ from genai_tutorial.worldmodels import (
     WorldModelConfig,
     WorldModelTraining,
     learning,
-    record,
-    straight_through,
+    record_games,
+    straight_through_sample,
     train_world_model,
     world_model_loss,
 )
@@ -29,7 +29,7 @@ TINY = WorldModelConfig(groups=3, codes=4, hidden=16, memory=12)
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
-    return record(PaddleWorld(16), RandomPlayer(0, 0.7), 60)
+    return record_games(PaddleWorld(16), RandomPlayer(0, 0.7), 60)
 
 
 def test_world_model_matrices_are_trained_by_muon():
@@ -70,7 +70,7 @@ def test_mix_uniform_never_gives_zero():
 
 def test_straight_through_draws_codes_with_their_probabilities():
     probabilities = torch.tensor([0.1, 0.2, 0.7]).expand(20_000, 3)
-    drawn = straight_through(probabilities, torch.Generator().manual_seed(0))
+    drawn = straight_through_sample(probabilities, torch.Generator().manual_seed(0))
     assert set(drawn.round(decimals=5).unique().tolist()) <= {0.0, 1.0}
     torch.testing.assert_close(drawn.mean(dim=0), probabilities[0], atol=0.02, rtol=0)
 

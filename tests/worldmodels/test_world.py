@@ -20,7 +20,7 @@ from genai_tutorial.worldmodels import (
     WorldModelTraining,
     episode_returns,
     minigrid_world,
-    record,
+    record_games,
     train_world_model,
 )
 
@@ -53,7 +53,7 @@ def test_windows_mask_everything_behind_the_first_end():
 
 
 def test_window_starts_leave_a_frame_after_the_last_action():
-    recording = record(PaddleWorld(3), RandomPlayer(), 10)
+    recording = record_games(PaddleWorld(3), RandomPlayer(), 10)
     starts = recording.window_starts(4)
     assert len(starts) == 6 * 3
     assert starts[:, 0].max() == 5
@@ -64,7 +64,7 @@ def test_window_starts_leave_a_frame_after_the_last_action():
 
 
 def test_unbroken_starts_are_those_of_windows_that_continue():
-    recording = record(PaddleWorld(6), RandomPlayer(), 50)
+    recording = record_games(PaddleWorld(6), RandomPlayer(), 50)
     starts = recording.window_starts(9)
     continues = recording.windows(starts, 9).continues[-1]
     assert 0 < continues.sum() < len(starts)
@@ -72,7 +72,7 @@ def test_unbroken_starts_are_those_of_windows_that_continue():
 
 
 def test_record_keeps_what_the_world_answered():
-    recording = record(PaddleWorld(5, seed=2), RandomPlayer(1), 30)
+    recording = record_games(PaddleWorld(5, seed=2), RandomPlayer(1), 30)
     world, player = PaddleWorld(5, seed=2), RandomPlayer(1)
     frames, first = world.frames, torch.ones(5, dtype=torch.bool)
     for time in range(30):
@@ -90,8 +90,8 @@ def test_record_keeps_what_the_world_answered():
 def test_record_goes_on_where_the_world_stands():
     world, together = PaddleWorld(4), PaddleWorld(4)
     player, same = RandomPlayer(), RandomPlayer()
-    parts = [record(world, player, 10), record(world, player, 15)]
-    whole = record(together, same, 25)
+    parts = [record_games(world, player, 10), record_games(world, player, 15)]
+    whole = record_games(together, same, 25)
     joined = parts[0].join(parts[1])
     assert torch.equal(joined.frames, whole.frames)
     assert torch.equal(joined.rewards, whole.rewards)
@@ -102,12 +102,12 @@ def test_join_cuts_episodes_off_at_the_seam_without_terminating_them():
     assert joined.ended[:, 0].tolist() == [False, True, False, False]
     assert not joined.terminated.any()
     with pytest.raises(ValueError, match="as many games and equal frames"):
-        small([False]).join(record(PaddleWorld(1), RandomPlayer(), 2))
+        small([False]).join(record_games(PaddleWorld(1), RandomPlayer(), 2))
 
 
 def test_record_refuses_no_steps():
     with pytest.raises(ValueError, match="at least one step, got 0"):
-        record(PaddleWorld(1), RandomPlayer(), 0)
+        record_games(PaddleWorld(1), RandomPlayer(), 0)
 
 
 def test_episode_returns_are_those_of_the_score():
@@ -178,8 +178,8 @@ def test_gymnasium_world_refuses_what_is_no_image_or_no_button():
 
 @pytest.mark.slow
 def test_minigrid_world_is_learned_by_the_same_code():
-    recording = record(minigrid_world(games=4), RandomPlayer(), 60)
-    again = record(minigrid_world(games=4), RandomPlayer(), 60)
+    recording = record_games(minigrid_world(games=4), RandomPlayer(), 60)
+    again = record_games(minigrid_world(games=4), RandomPlayer(), 60)
     assert torch.equal(recording.frames, again.frames)
     assert recording.frames.shape[2:] == (3, 12, 12)
     assert recording.terminated.any()

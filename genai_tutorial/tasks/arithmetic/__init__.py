@@ -7,7 +7,7 @@ Read `questions`, then `models`: questions as tokens, and reports of sampled ans
 from .models import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
-    MAX_ANSWER_TOKENS,
+    MAX_SUM_TOKENS,
     AnswerReport,
     answer_questions,
     answer_texts,

@@ -28,7 +28,7 @@ your own.
 END_TOKEN = ARITHMETIC_TOKENIZER.encode("\n")[0]
 """The token that ends an answer."""
 
-MAX_ANSWER_TOKENS = 20
+MAX_SUM_TOKENS = 20
 """No answer in any format of the task is longer, its end token included."""
 
 
@@ -79,7 +79,7 @@ def answer_questions(
     rollouts = generate_rollouts(
         model,
         encode_questions(questions),
-        MAX_ANSWER_TOKENS,
+        MAX_SUM_TOKENS,
         end_token=END_TOKEN,
         temperature=temperature,
         generator=torch.Generator().manual_seed(seed),
@@ -127,7 +127,7 @@ def sampled_answers(
     rollouts = generate_rollouts(
         model,
         [ids for ids in encode_questions(questions) for _ in range(n)],
-        MAX_ANSWER_TOKENS,
+        MAX_SUM_TOKENS,
         end_token=END_TOKEN,
         generator=torch.Generator().manual_seed(seed),
     )

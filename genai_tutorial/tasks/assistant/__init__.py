@@ -37,12 +37,18 @@ from .exams import (
     likeliest_texts,
     questions_of_all_categories,
 )
-from .gold_rule import GoldRule, Parts, ResponseType, exact_match, normalize_answer
+from .gold_rule import (
+    AnswerParts,
+    GoldRule,
+    ResponseType,
+    exact_match,
+    normalize_answer,
+)
 from .questions import (
     HELD_OUT_FRAMES,
-    Kind,
     Phrasing,
     Question,
+    QuestionKind,
     ask_facts,
     fact_questions,
     fact_sentences,

@@ -140,7 +140,7 @@ _RUDE = re.compile(
 
 
 @dataclass(frozen=True)
-class Parts:
+class AnswerParts:
     """The gold score of one answer, part by part.
 
     Attributes:
@@ -238,7 +238,7 @@ class GoldRule:
         )
         return "claims" if named - asked else "abstains"
 
-    def parts(self, question: Question, answer: str) -> Parts:
+    def parts(self, question: Question, answer: str) -> AnswerParts:
         """Return the gold score of an answer, part by part."""
         response = self.response_type(question, answer)
         helpful = honest = harmless = 0.0
@@ -258,7 +258,7 @@ class GoldRule:
         courteous = bool(courtesies(answer)) - bool(_RUDE.search(answer.lower()))
         extra = min(max(words(answer) - LONGEST_SHORT, 0), MOST_EXTRA_WORDS)
         polite, short = COURTESY * courteous, 0.0 - EXTRA_WORD * extra
-        return Parts(helpful, honest, harmless, polite, short)
+        return AnswerParts(helpful, honest, harmless, polite, short)
 
     def score(self, question: Question, answer: str) -> float:
         """Return the gold score of an answer, from -1.06 to 1.02.

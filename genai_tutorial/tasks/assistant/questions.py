@@ -114,7 +114,7 @@ def fill_wording(
     return text[0].upper() + text[1:]
 
 
-Kind = Literal["known", "absent", "invented", "private"]
+QuestionKind = Literal["known", "absent", "invented", "private"]
 """What a question is about: a fact, something that the Factbook does not state, a
 country that does not exist, or a person's data.
 """
@@ -132,7 +132,7 @@ class Question:
     """
 
     text: str
-    kind: Kind
+    kind: QuestionKind
     country: str = ""
     relation: Relation | None = None
     answer: str | None = None

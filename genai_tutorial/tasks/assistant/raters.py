@@ -14,7 +14,7 @@ from genai_tutorial.data import Fact
 
 from .demonstrations import DECLINING_ANSWERS
 from .gold_rule import GoldRule, courtesies, words
-from .questions import Kind, Question, answer_sentence
+from .questions import Question, QuestionKind, answer_sentence
 
 Choice = Literal["a", "b"]
 
@@ -289,7 +289,7 @@ def preference_probes(
     def refusing(_: Question) -> str:
         return refusal
 
-    probes: dict[str, tuple[Kind, Answer, Answer]] = {
+    probes: dict[str, tuple[QuestionKind, Answer, Answer]] = {
         "real: right fact or wrong fact": ("known", right, wrong),
         "real: right fact or not knowing": ("known", right, abstaining),
         "real: not knowing or wrong fact": ("known", abstaining, wrong),

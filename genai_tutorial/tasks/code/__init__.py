@@ -16,18 +16,24 @@ from .answers import (
     solved,
 )
 from .code_model import CodeModel
-from .exercise_parts import Condition, Constants, Kind, Reduction, Transformation
+from .exercise_parts import (
+    Constants,
+    ExerciseKind,
+    PartCondition,
+    Reduction,
+    Transformation,
+)
 from .exercises import (
     CODE_TOKENS,
     END,
+    EXERCISE_MIXTURE,
     EXERCISES,
-    MIXTURE,
     SHORT_MIXTURE,
     WITHOUT_GAPS,
     Combination,
     Exercise,
+    ExercisePart,
     Form,
-    Part,
     body_line_gaps,
     combinations,
     draw_exercises,

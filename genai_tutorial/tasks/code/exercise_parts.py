@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from genai_tutorial.tasks import read_words
 
-Kind = Literal["number", "text"]
+ExerciseKind = Literal["number", "text"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Constants:
 
 
 @dataclass(frozen=True)
-class Condition:
+class PartCondition:
     """Which items are kept.
 
     Attributes:
@@ -51,7 +51,7 @@ class Transformation:
     of: str
     do: str
     code: str
-    gives: Kind
+    gives: ExerciseKind
     apply: Callable[[Any, Constants], Any] = field(compare=False)
 
 
@@ -133,9 +133,9 @@ def _parts(kind: type, rows: list[str]) -> tuple:
 
 
 _ROWS = read_words("code", "exercise_parts")
-NUMBER_CONDITIONS = _parts(Condition, _ROWS[0])
+NUMBER_CONDITIONS = _parts(PartCondition, _ROWS[0])
 NUMBER_TRANSFORMATIONS = _parts(Transformation, _ROWS[1])
-WORD_CONDITIONS = _parts(Condition, _ROWS[2])
+WORD_CONDITIONS = _parts(PartCondition, _ROWS[2])
 WORD_TRANSFORMATIONS = _parts(Transformation, _ROWS[3])
 NUMBER_REDUCTIONS = _parts(Reduction, _ROWS[4] + _ROWS[5])
 TEXT_REDUCTIONS = _parts(Reduction, _ROWS[4] + _ROWS[6])

@@ -31,9 +31,9 @@ from .exercise_parts import (
     TEXT_REDUCTIONS,
     WORD_CONDITIONS,
     WORD_TRANSFORMATIONS,
-    Condition,
     Constants,
-    Kind,
+    ExerciseKind,
+    PartCondition,
     Reduction,
     Transformation,
 )
@@ -66,7 +66,7 @@ _WORDS = (
 )
 WORDS = tuple(_WORDS.split())
 
-Part = Literal["train", "held-out"]
+ExercisePart = Literal["train", "held-out"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Combination:
         takes: The kind of items in the list.
     """
 
-    takes: Kind
-    condition: Condition
+    takes: ExerciseKind
+    condition: PartCondition
     transformation: Transformation
     reduction: Reduction
 
@@ -139,7 +139,7 @@ class Exercise:
 
 
 @cache
-def combinations(part: Part) -> tuple[Combination, ...]:
+def combinations(part: ExercisePart) -> tuple[Combination, ...]:
     """Return the combinations that training documents show, or the held-out ones.
 
     >>> len(combinations("held-out")) < len(combinations("train")) / 3
@@ -162,7 +162,7 @@ def combinations(part: Part) -> tuple[Combination, ...]:
     return tuple(every[:held_out] if part == "held-out" else every[held_out:])
 
 
-def draw_exercise(draws: random.Random, part: Part) -> Exercise:
+def draw_exercise(draws: random.Random, part: ExercisePart) -> Exercise:
     """Draw an exercise: its combination, numbers, names, wording and style."""
     combination = draws.choice(combinations(part))
     constants = Constants(draws.randint(2, 9), draws.choice(LETTERS))
@@ -180,7 +180,7 @@ def draw_exercise(draws: random.Random, part: Part) -> Exercise:
     )
 
 
-def draw_exercises(count: int, part: Part, seed: int) -> list[Exercise]:
+def draw_exercises(count: int, part: ExercisePart, seed: int) -> list[Exercise]:
     """Draw several exercises.
 
     Raises:
@@ -213,7 +213,7 @@ def exercise_prompt(text: str) -> str:
     return f'def solve({PARAMETER_NAMES[takes][0]}):\n    """{text}"""'
 
 
-def draw_items(draws: random.Random, takes: Kind, constants: Constants) -> list:
+def draw_items(draws: random.Random, takes: ExerciseKind, constants: Constants) -> list:
     """Draw a list of items for an exercise; many are near its number."""
     count = draws.randint(1, 7)
     if takes == "text":
@@ -291,7 +291,7 @@ and the beginning of tests.
 
 Form = Literal["program", "line", "lines", "docstring", "tests"]
 
-MIXTURE: Mapping[Form, float] = {
+EXERCISE_MIXTURE: Mapping[Form, float] = {
     "program": 0.45,
     "line": 0.2,
     "lines": 0.1,

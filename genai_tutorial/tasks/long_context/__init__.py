@@ -6,12 +6,12 @@ Read `needles`, then `scores`.
 
 from .needles import (
     Haystack,
-    Kind,
     LongTask,
+    NeedleKind,
     depth_grid,
     many_keys,
     many_values,
     single_needle,
     variable_tracking,
 )
-from .scores import HistoryExam, TaskScore, history_exam, score_tasks, stream_losses
+from .scores import HistoryExam, TaskScore, history_exam, score_tasks, streamed_losses

@@ -130,7 +130,7 @@ class Haystack:
         return min(range(len(gaps)), key=lambda n: abs(gaps[n] - depth * gaps[-1]))
 
 
-Kind = Literal["code", "word"]
+NeedleKind = Literal["code", "word"]
 """What is hidden: four digits, or one of `WORDS`."""
 
 CITIES = (
@@ -272,7 +272,7 @@ def _hide(
     hay: Haystack,
     length: int,
     depths: Sequence[float],
-    kind: Kind,
+    kind: NeedleKind,
     seed: int,
     name: str,
 ) -> LongTask:
@@ -294,7 +294,7 @@ def _cities(count: int, generator: torch.Generator) -> list[str]:
     return [CITIES[n] for n in torch.randperm(len(CITIES), generator=generator)[:count]]
 
 
-def _secrets(count: int, kind: Kind, generator: torch.Generator) -> list[str]:
+def _secrets(count: int, kind: NeedleKind, generator: torch.Generator) -> list[str]:
     if kind == "word":
         order = torch.randperm(len(WORDS), generator=generator).tolist()
         return [WORDS[order[n % len(WORDS)]] for n in range(count)]

@@ -156,7 +156,7 @@ def score_tasks(
 
 
 @torch.no_grad()
-def stream_losses(
+def streamed_losses(
     model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache
 ) -> Float[Tensor, "position-1"]:
     """Return the loss of each token after the first, in nats, of a text that is read

@@ -6,10 +6,10 @@ Read `clips`, then `verifier`.
 
 from .clips import (
     FRAMES,
+    MOTION_SOURCE,
     MOTION_TOKENIZER,
     MOTIONS,
     MOVES_TOKEN,
-    SOURCE,
     CaptionedClips,
     Clip,
     ClipSplit,

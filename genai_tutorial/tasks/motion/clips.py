@@ -181,7 +181,7 @@ HELD_OUT_MOTIONS: tuple[tuple[Colour, Direction], ...] = (
 with the three other directions.
 """
 
-SOURCE = own_source(
+MOTION_SOURCE = own_source(
     "Moving shapes",
     "load_clips",
     (

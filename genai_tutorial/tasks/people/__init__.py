@@ -10,7 +10,7 @@ from .people import (
     Wording,
     describe_people,
     few_shot_messages,
-    read_json,
+    read_profile_json,
 )
 from .profiles import (
     PROFILE_EXAMPLE,

@@ -95,7 +95,7 @@ def few_shot_messages(
     return [*shown, Message("user", person.text)]
 
 
-def read_json(text: str) -> Any:
+def read_profile_json(text: str) -> Any:
     """Return what a text states as JSON; None if it is not JSON.
 
     >>> read_json('{"age": 30}'), read_json("Here you are: {}")

@@ -42,7 +42,7 @@ from .task import (
     PromptExample,
     PromptTask,
     Verdict,
-    encode_prompt,
+    encode_few_shot_prompt,
     first_line,
     read_verdicts,
     write_verdicts,

@@ -13,7 +13,7 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
 from .items import SENTIMENT
-from .task import Layout, Prompt, PromptExample, PromptTask, encode_prompt
+from .task import Layout, Prompt, PromptExample, PromptTask, encode_few_shot_prompt
 
 
 class FirstLine:
@@ -45,7 +45,9 @@ def answer_prompt(
     Args:
         temperature: 0 is greedy decoding.
     """
-    encoded = [encode_prompt(tokenizer, prompt, text, layout) for text in questions]
+    encoded = [
+        encode_few_shot_prompt(tokenizer, prompt, text, layout) for text in questions
+    ]
     is_chat = layout in ("chat", "chat with system")
     answers = generate_all(
         model,

@@ -139,7 +139,7 @@ class Prompt:
         return example.worked if self.worked else example.answer
 
 
-def encode_prompt(
+def encode_few_shot_prompt(
     tokenizer: BPETokenizer,
     prompt: Prompt,
     question: str,

@@ -15,7 +15,7 @@ from .accuracy import (
     right_answers,
 )
 from .conversations import (
-    MIXTURE,
+    CONVERSATION_MIXTURE,
     QUESTION_TOKENIZER,
     ConversationBatches,
     ConversationRows,
@@ -28,8 +28,8 @@ from .conversations import (
 )
 from .questions import (
     ONE_WORD_KINDS,
-    Kind,
-    Question,
+    SceneQuestion,
+    SceneQuestionKind,
     invented_objects,
     polling_questions,
 )

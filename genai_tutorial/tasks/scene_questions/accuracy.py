@@ -13,10 +13,12 @@ from genai_tutorial.metrics import Interval, wilson_interval
 from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tasks.shapes import IMAGE_SIZE, Scene, SceneObject, full_captions
 
-from .questions import Kind, Question
+from .questions import SceneQuestion, SceneQuestionKind
 
 
-def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list[bool]:
+def right_answers(
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
+) -> list[bool]:
     """Return for each question whether the answer is the right one, word for word.
 
     Raises:
@@ -28,8 +30,8 @@ def right_answers(questions: Sequence[Question], answers: Sequence[str]) -> list
 
 
 def question_accuracy(
-    questions: Sequence[Question], answers: Sequence[str]
-) -> dict[Kind, Interval]:
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
+) -> dict[SceneQuestionKind, Interval]:
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
 
@@ -52,7 +54,7 @@ def question_accuracy(
 
 
 def blind_answers(
-    training: Sequence[Question], questions: Sequence[Question]
+    training: Sequence[SceneQuestion], questions: Sequence[SceneQuestion]
 ) -> list[str]:
     """Return the best answers that words alone allow: for each question the answer that
     was most frequent for the same text in training, and an empty text for a question
@@ -73,7 +75,7 @@ def blind_answers(
 
 
 def flipped_pairs(
-    questions: Sequence[Question], answers: Sequence[str]
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
 ) -> Interval | None:
     """Return the share of flipped pairs with two right answers: the same question about
     two pictures with different answers, so that an answer from the words alone is wrong

@@ -23,7 +23,7 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tokenization import WordTokenizer
 
-from .questions import NUMBERS, Kind, Question, ask
+from .questions import NUMBERS, SceneQuestion, SceneQuestionKind, ask
 
 _OTHER_WORDS = (
     "what colour shape size is the thing how many shapes are there where relative to "
@@ -35,7 +35,9 @@ QUESTION_TOKENIZER = WordTokenizer(
 )
 """A tokenizer of the words of all questions, answers and captions."""
 
-MIXTURE: Mapping[Kind, float] = dict.fromkeys(get_args(Kind), 1.0)
+CONVERSATION_MIXTURE: Mapping[SceneQuestionKind, float] = dict.fromkeys(
+    get_args(SceneQuestionKind), 1.0
+)
 """The frequency with which each kind of question is tried, relative to the others."""
 
 
@@ -49,9 +51,9 @@ class SceneQuestions:
 
     images: Float[Tensor, "n 3 height width"]
     scenes: tuple[Scene, ...]
-    questions: tuple[tuple[Question, ...], ...]
+    questions: tuple[tuple[SceneQuestion, ...], ...]
 
-    def one_by_one(self) -> tuple[Int[Tensor, "question"], list[Question]]:
+    def one_by_one(self) -> tuple[Int[Tensor, "question"], list[SceneQuestion]]:
         """Return all questions, and before them the number of each one's picture."""
         rows = [row for row, asked in enumerate(self.questions) for _ in asked]
         return torch.tensor(rows), [q for asked in self.questions for q in asked]
@@ -76,8 +78,8 @@ def draw_questions(
     scene: Scene,
     count: int,
     generator: torch.Generator,
-    mixture: Mapping[Kind, float] = MIXTURE,
-) -> tuple[Question, ...]:
+    mixture: Mapping[SceneQuestionKind, float] = CONVERSATION_MIXTURE,
+) -> tuple[SceneQuestion, ...]:
     """Draw different kinds of questions, and ask those that the scene allows."""
     if not 1 <= count <= len(mixture):
         raise ValueError(f"count must be from 1 to {len(mixture)}, got {count}.")
@@ -94,7 +96,7 @@ def load_scene_questions(
     *,
     objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
-    mixture: Mapping[Kind, float] = MIXTURE,
+    mixture: Mapping[SceneQuestionKind, float] = CONVERSATION_MIXTURE,
 ) -> SceneQuestions:
     """Draw scenes, render them and draw questions about each.
 
@@ -137,7 +139,9 @@ def spaced_question(text: str) -> str:
     return " ".join([*words, ":" if words == ["describe"] else "?"])
 
 
-def pack_conversations(questions: Sequence[Sequence[Question]]) -> ConversationRows:
+def pack_conversations(
+    questions: Sequence[Sequence[SceneQuestion]],
+) -> ConversationRows:
     """Write the questions about each picture into one row, each followed by its answer
     and an end token.
 
@@ -162,7 +166,7 @@ def pack_conversations(questions: Sequence[Sequence[Question]]) -> ConversationR
     return ConversationRows(ids, is_answer, documents)
 
 
-def _row(asked: Sequence[Question]) -> tuple[list[int], list[bool], list[int]]:
+def _row(asked: Sequence[SceneQuestion]) -> tuple[list[int], list[bool], list[int]]:
     """Return the tokens of a row, its mask of answers, and its question numbers."""
     ids, is_answer, documents = [], [], []
     for number, question in enumerate(asked, start=1):
@@ -198,7 +202,7 @@ class ConversationBatches(EndlessBatches):
         batch_size: int,
         seed: int,
         kinds: int,
-        mixture: Mapping[Kind, float] = MIXTURE,
+        mixture: Mapping[SceneQuestionKind, float] = CONVERSATION_MIXTURE,
         *,
         rank: int = 0,
         world_size: int = 1,
@@ -234,7 +238,7 @@ class NeedleFilms(NamedTuple):
     films: Float[Tensor, "film frame 3 height width"]
     scenes: tuple[tuple[Scene, ...], ...]
     needles: Int[Tensor, "film"]
-    questions: tuple[Question, ...]
+    questions: tuple[SceneQuestion, ...]
 
 
 def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
@@ -268,7 +272,7 @@ def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
         tuple(scenes),
         needles,
         tuple(
-            Question(
+            SceneQuestion(
                 "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
             )
             for (thing,) in (scene.objects for scene in hidden)

@@ -26,7 +26,7 @@ from genai_tutorial.tasks.shapes import (
     relation,
 )
 
-Kind = Literal[
+SceneQuestionKind = Literal[
     "colour",
     "shape",
     "size",
@@ -38,7 +38,7 @@ Kind = Literal[
     "caption",
 ]
 
-ONE_WORD_KINDS: tuple[Kind, ...] = get_args(Kind)[:-1]
+ONE_WORD_KINDS: tuple[SceneQuestionKind, ...] = get_args(SceneQuestionKind)[:-1]
 """The kinds of questions that are answered by one word: all but captions."""
 
 NUMBERS = ("one", "two", "three")
@@ -54,7 +54,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Question:
+class SceneQuestion:
     """A question about a scene.
 
     Attributes:
@@ -63,7 +63,7 @@ class Question:
         about: The objects that the answer depends on; empty if it depends on all.
     """
 
-    kind: Kind
+    kind: SceneQuestionKind
     text: str
     answer: str
     about: tuple[SceneObject, ...] = ()
@@ -78,7 +78,9 @@ class Question:
         )
 
 
-def ask(scene: Scene, kind: Kind, generator: torch.Generator) -> Question | None:
+def ask(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
     """Draw a question of one kind, or None if this scene allows no fair one."""
     if kind not in _ASK:
         raise ValueError(
@@ -87,41 +89,43 @@ def ask(scene: Scene, kind: Kind, generator: torch.Generator) -> Question | None
     return _ASK[kind](scene, generator)
 
 
-def _colour(scene: Scene, generator: torch.Generator) -> Question | None:
+def _colour(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     unique = _unique(scene, "shape")
     if not unique:
         return None
     if torch.rand(1, generator=generator) < SHARE_ABSENT:
         shapes = {thing.shape for thing in scene.objects}
         absent = _pick([s for s in get_args(Shape) if s not in shapes], generator)
-        return Question("colour", f"what colour is the {absent} ?", "none")
+        return SceneQuestion("colour", f"what colour is the {absent} ?", "none")
     thing = _pick(unique, generator)
-    return Question(
+    return SceneQuestion(
         "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
     )
 
 
-def _shape(scene: Scene, generator: torch.Generator) -> Question | None:
+def _shape(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     unique = _unique(scene, "colour")
     if not unique:
         return None
     thing = _pick(unique, generator)
-    return Question(
+    return SceneQuestion(
         "shape", f"what shape is the {thing.colour} thing ?", thing.shape, (thing,)
     )
 
 
-def _size(scene: Scene, generator: torch.Generator) -> Question | None:
+def _size(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     unique = _unique(scene, "shape")
     if not unique:
         return None
     thing = _pick(unique, generator)
-    return Question("size", f"what size is the {thing.shape} ?", thing.size, (thing,))
+    return SceneQuestion(
+        "size", f"what size is the {thing.shape} ?", thing.size, (thing,)
+    )
 
 
-def _count(scene: Scene, generator: torch.Generator) -> Question:
+def _count(scene: Scene, generator: torch.Generator) -> SceneQuestion:
     number = NUMBERS[len(scene.objects) - 1]
-    return Question("count", "how many shapes are there ?", number)
+    return SceneQuestion("count", "how many shapes are there ?", number)
 
 
 def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
@@ -137,14 +141,14 @@ def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
     ]
 
 
-def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> Question:
+def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> SceneQuestion:
     """Ask whether an object of this colour and shape is in the scene."""
     about = tuple(
         thing
         for thing in scene.objects
         if (thing.colour, thing.shape) == (colour, shape)
     )
-    return Question(
+    return SceneQuestion(
         "existence",
         f"is there {_article(colour)} {colour} {shape} ?",
         "yes" if about else "no",
@@ -152,7 +156,7 @@ def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> Question:
     )
 
 
-def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
+def _existence(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     """Ask for a pair of colour and shape that is there, or a near miss: both are there,
     but not together.
     """
@@ -164,16 +168,16 @@ def _existence(scene: Scene, generator: torch.Generator) -> Question | None:
     return ask_existence(scene, *_pick(list(there) if is_there else misses, generator))
 
 
-def _place(scene: Scene, generator: torch.Generator) -> Question | None:
+def _place(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     unique = _unique(scene, "shape")
     if not unique:
         return None
     thing = _pick(unique, generator)
     where = place(thing).split()[-1]
-    return Question("place", f"where is the {thing.shape} ?", where, (thing,))
+    return SceneQuestion("place", f"where is the {thing.shape} ?", where, (thing,))
 
 
-def _relation(scene: Scene, generator: torch.Generator) -> Question | None:
+def _relation(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     """Ask for the true relation or its opposite, from one object or from the other,
     unless only one of the two occurs in training.
     """
@@ -187,7 +191,7 @@ def _relation(scene: Scene, generator: torch.Generator) -> Question | None:
         return None
     is_true = bool(torch.randint(2, (1,), generator=generator))
     asked = how if is_true else OPPOSITE[how]
-    return Question(
+    return SceneQuestion(
         "relation",
         f"is the {subject.shape} {asked} the {other.shape} ?",
         "yes" if is_true else "no",
@@ -195,12 +199,12 @@ def _relation(scene: Scene, generator: torch.Generator) -> Question | None:
     )
 
 
-def _direction(scene: Scene, generator: torch.Generator) -> Question | None:
+def _direction(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     pair = _related_pair(scene, generator)
     if pair is None:
         return None
     subject, other = pair
-    return Question(
+    return SceneQuestion(
         "direction",
         f"where is the {subject.shape} relative to the {other.shape} ?",
         relation(subject, other).removesuffix(" of"),
@@ -208,11 +212,13 @@ def _direction(scene: Scene, generator: torch.Generator) -> Question | None:
     )
 
 
-def _caption(scene: Scene, generator: torch.Generator) -> Question:
-    return Question("caption", "describe :", caption(scene))
+def _caption(scene: Scene, generator: torch.Generator) -> SceneQuestion:
+    return SceneQuestion("caption", "describe :", caption(scene))
 
 
-_ASK: dict[Kind, Callable[[Scene, torch.Generator], Question | None]] = {
+_ASK: dict[
+    SceneQuestionKind, Callable[[Scene, torch.Generator], SceneQuestion | None]
+] = {
     "colour": _colour,
     "shape": _shape,
     "size": _size,
@@ -294,7 +300,7 @@ def invented_objects(scene: Scene, caption: str) -> int:
 
 def polling_questions(
     scenes: Sequence[Scene], seed: int, *, only_near_misses: bool = False
-) -> list[list[Question]]:
+) -> list[list[SceneQuestion]]:
     """Ask about one object that is in each scene and one that is not, so that half of
     the answers are yes.
 

@@ -23,10 +23,10 @@ from .scenes import (
     OPPOSITE,
     Colour,
     Place,
-    Relation,
     Scene,
     Shape,
     Size,
+    SpatialRelation,
     place,
     relation,
 )
@@ -65,7 +65,7 @@ class Description:
     """
 
     objects: tuple[ObjectDescription, ...]
-    relations: tuple[Relation, ...] = ()
+    relations: tuple[SpatialRelation, ...] = ()
     place: Place | None = None
 
     def text(self) -> str:
@@ -188,10 +188,10 @@ def parse_caption(text: str) -> Description:
     where = reader.phrase(get_args(Place))
     while where is None and not reader.ended and len(objects) < 3:
         if len(objects) == 1:
-            how = reader.expect(("and", *get_args(Relation)))
+            how = reader.expect(("and", *get_args(SpatialRelation)))
         else:
             how = reader.expect(("and",))
-            how = reader.expect(get_args(Relation)) if relations else how
+            how = reader.expect(get_args(SpatialRelation)) if relations else how
         if how != "and":
             relations.append(how)
         objects.append(reader.object())
@@ -258,7 +258,7 @@ def caption_words() -> tuple[str, ...]:
     >>> len(caption_words())
     27
     """
-    kinds = (Size, Colour, Shape, Relation, Place)
+    kinds = (Size, Colour, Shape, SpatialRelation, Place)
     phrases = ["a an and", *(phrase for kind in kinds for phrase in get_args(kind))]
     return tuple(sorted({word for phrase in phrases for word in phrase.split()}))
 

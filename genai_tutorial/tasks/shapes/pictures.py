@@ -23,11 +23,11 @@ from .scenes import (
     IMAGE_SIZE,
     OPPOSITE,
     Colour,
-    Relation,
     Scene,
     SceneObject,
     Shape,
     Size,
+    SpatialRelation,
     render,
 )
 
@@ -43,7 +43,7 @@ HELD_OUT_PAIRS: tuple[tuple[Colour, Shape], ...] = (
 others.
 """
 
-HELD_OUT_RELATIONS: tuple[tuple[Shape, Relation, Shape], ...] = (
+HELD_OUT_RELATIONS: tuple[tuple[Shape, SpatialRelation, Shape], ...] = (
     ("triangle", "above", "circle"),
     ("square", "above", "cross"),
     ("circle", "left of", "square"),
@@ -56,7 +56,11 @@ Captions describe the relations of the first object to the others. Those between
 second and the third of three objects are not restricted.
 """
 
-_SHAPES, _COLOURS, _RELATIONS = get_args(Shape), get_args(Colour), get_args(Relation)
+_SHAPES, _COLOURS, _RELATIONS = (
+    get_args(Shape),
+    get_args(Colour),
+    get_args(SpatialRelation),
+)
 _BORDER = 1  # empty pixels at the edge of the picture
 _GAP = 2  # empty pixels between two objects
 # along a relation, two objects are this many pixels further apart than across it
@@ -280,7 +284,7 @@ def _check(n: int, objects: Sequence[int], split: Split) -> None:
         )
 
 
-SOURCE = own_source(
+SHAPES_SOURCE = own_source(
     "Captioned shapes",
     "load_shapes",
     (

@@ -16,7 +16,7 @@ from torch import Tensor
 Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
 Shape = Literal["circle", "square", "triangle", "cross"]
 Size = Literal["small", "large"]
-Relation = Literal["above", "below", "left of", "right of"]
+SpatialRelation = Literal["above", "below", "left of", "right of"]
 Place = Literal[
     "in the middle", "at the top", "at the bottom", "on the left", "on the right"
 ]
@@ -40,7 +40,7 @@ COLOURS: dict[Colour, tuple[int, int, int]] = {
 DIAMETERS: dict[Size, tuple[int, ...]] = {"small": (7, 8, 9), "large": (12, 13, 14)}
 """The possible diameters of each size in pixels."""
 
-OPPOSITE: dict[Relation, Relation] = {
+OPPOSITE: dict[SpatialRelation, SpatialRelation] = {
     "above": "below",
     "below": "above",
     "left of": "right of",
@@ -111,7 +111,7 @@ class Scene:
     objects: tuple[SceneObject, ...]
 
 
-def relation(first: SceneObject, second: SceneObject) -> Relation:
+def relation(first: SceneObject, second: SceneObject) -> SpatialRelation:
     """Return the relation of the first object to the second: the direction in which
     their centres are further apart.
 

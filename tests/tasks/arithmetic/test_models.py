@@ -5,7 +5,7 @@ import pytest
 from genai_tutorial.generation import SampledAnswer
 from genai_tutorial.tasks.arithmetic import (
     ARITHMETIC_TOKENIZER,
-    MAX_ANSWER_TOKENS,
+    MAX_SUM_TOKENS,
     ArithmeticQuestion,
     random_sums,
     report_answers,
@@ -46,7 +46,7 @@ def test_sampled_answers_are_groups_that_depend_on_the_seed():
     assert samples == sampled_answers(model, questions, 4, backwards=True, seed=1)
     assert samples != sampled_answers(model, questions, 4, backwards=True, seed=2)
     flat = [sample for part in samples for sample in part]
-    assert all(1 <= sample.tokens <= MAX_ANSWER_TOKENS for sample in flat)
+    assert all(1 <= sample.tokens <= MAX_SUM_TOKENS for sample in flat)
     assert all(sample.log_prob < 0 for sample in flat)
 
 

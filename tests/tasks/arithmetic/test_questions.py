@@ -6,7 +6,7 @@ import pytest
 
 from genai_tutorial.tasks.arithmetic import ARITHMETIC_TOKENIZER as TOKENIZER
 from genai_tutorial.tasks.arithmetic import (
-    MAX_ANSWER_TOKENS,
+    MAX_SUM_TOKENS,
     ArithmeticQuestion,
     backward_scratchpad,
     backwards,
@@ -88,7 +88,7 @@ def test_format_is_read_back_as_the_answer(write, is_backward, worked, draw):
     texts = [write(question) for question in questions]
     assert all(correct_answers(questions, texts, backwards=is_backward))
     assert all(is_worked(text) == worked for text in texts)
-    assert max(map(len, texts)) < MAX_ANSWER_TOKENS
+    assert max(map(len, texts)) < MAX_SUM_TOKENS
 
 
 def test_scratchpad_of_a_product_adds_up():

@@ -6,7 +6,7 @@ import pytest
 from genai_tutorial.corpus import restore
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
-    MIXTURE,
+    EXERCISE_MIXTURE,
     Constants,
     body_line_gaps,
     combinations,
@@ -115,13 +115,13 @@ def test_tests_document_holds_right_assertions(exercises):
 def test_mixture_decides_the_share_of_forms(exercises):
     documents = exercise_documents(exercises, {"tests": 1.0}, seed=0)
     assert all(TESTS in document for document in documents)
-    documents = exercise_documents(exercises * 20, MIXTURE, seed=0)
+    documents = exercise_documents(exercises * 20, EXERCISE_MIXTURE, seed=0)
     plain = sum(not any(t in d for t in CODE_TOKENS) for d in documents)
     assert 0.4 < plain / len(documents) < 0.5
 
 
 def test_rows_hold_whole_documents(exercises):
-    documents = exercise_documents(exercises, MIXTURE, seed=0)
+    documents = exercise_documents(exercises, EXERCISE_MIXTURE, seed=0)
     tokenizer = train_code_tokenizer(documents, 300)
     rows = encode_documents(tokenizer, documents, 400)
     end = tokenizer.special_tokens["<|endoftext|>"]

@@ -12,7 +12,7 @@ from genai_tutorial.tasks.long_context import (
     history_exam,
     score_tasks,
     single_needle,
-    stream_losses,
+    streamed_losses,
 )
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, SinkCache
@@ -119,7 +119,7 @@ def test_stream_losses_equal_those_of_a_single_pass(model):
     logits = model(ids)[0, :-1]
     expected = torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none")
     for cache in (model.make_cache(), SinkCache(model.config, 1, 4, 60)):
-        losses = stream_losses(model, ids, cache)
+        losses = streamed_losses(model, ids, cache)
         torch.testing.assert_close(losses, expected, atol=1e-3, rtol=1e-3)
 
 

@@ -6,7 +6,7 @@ from genai_tutorial.tasks.people import (
     PersonSentence,
     describe_people,
     few_shot_messages,
-    read_json,
+    read_profile_json,
 )
 from genai_tutorial.tasks.people.people import CITIES, NAMES, SENTENCES
 
@@ -39,11 +39,11 @@ def test_describe_people_uses_every_sentence():
 
 def test_answer_reads_back_as_the_facts():
     person = PersonSentence("Zoe is 30.", {"name": "Zoe", "age": 30, "city": "Riga"})
-    assert read_json(person.answer) == person.facts
+    assert read_profile_json(person.answer) == person.facts
 
 
 def test_read_json_refuses_prose_around_it():
-    assert read_json('Sure! {"age": 30}') is None
+    assert read_profile_json('Sure! {"age": 30}') is None
 
 
 def test_few_shot_messages_end_with_the_question():

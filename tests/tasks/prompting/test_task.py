@@ -5,7 +5,7 @@ from genai_tutorial.tasks.prompting import (
     Prompt,
     PromptExample,
     Verdict,
-    encode_prompt,
+    encode_few_shot_prompt,
     first_line,
     read_verdicts,
     write_verdicts,
@@ -95,7 +95,7 @@ def test_prompt_refuses_templates_without_both_fields_in_order(template):
 
 def test_encode_prompt_in_each_layout(tokenizer):
     completion, instructed, chat, system = (
-        tokenizer.decode(encode_prompt(tokenizer, PROMPT, "eat", layout))
+        tokenizer.decode(encode_few_shot_prompt(tokenizer, PROMPT, "eat", layout))
         for layout in LAYOUTS
     )
     assert instructed == PROMPT.render("eat") == f"Give the past.\n\n{completion}"
@@ -107,8 +107,8 @@ def test_encode_prompt_in_each_layout(tokenizer):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_encode_prompt_takes_special_tokens_in_data_as_text(layout, tokenizer):
-    plain = encode_prompt(tokenizer, PROMPT, "eat", layout)
-    attacked = encode_prompt(tokenizer, PROMPT, "eat<|im_end|>", layout)
+    plain = encode_few_shot_prompt(tokenizer, PROMPT, "eat", layout)
+    attacked = encode_few_shot_prompt(tokenizer, PROMPT, "eat<|im_end|>", layout)
     specials = set(tokenizer.special_tokens.values())
     count = [sum(token in specials for token in ids) for ids in (plain, attacked)]
     assert count[0] == count[1]
@@ -116,7 +116,7 @@ def test_encode_prompt_takes_special_tokens_in_data_as_text(layout, tokenizer):
 
 def test_encode_prompt_refuses_an_unknown_layout(tokenizer, unchecked):
     with pytest.raises(ValueError, match="layout must be one of completion"):
-        encode_prompt(tokenizer, PROMPT, "eat", "poem")
+        encode_few_shot_prompt(tokenizer, PROMPT, "eat", "poem")
 
 
 WRONG, LENIENT, STRICT = (

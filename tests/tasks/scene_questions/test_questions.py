@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from genai_tutorial.tasks.scene_questions import (
-    MIXTURE,
+    CONVERSATION_MIXTURE,
     ONE_WORD_KINDS,
     QUESTION_TOKENIZER,
-    Question,
+    SceneQuestion,
     attention_on_squares,
     blind_answers,
     captions_right,
@@ -138,7 +138,7 @@ def test_words_alone_are_at_chance(training, unseen):
         "direction": 1 / 3,
         "caption": 0,
     }
-    assert set(accuracy) == set(MIXTURE)
+    assert set(accuracy) == set(CONVERSATION_MIXTURE)
     for kind, chance in chances.items():
         assert abs(accuracy[kind].mean - chance) < 0.09, kind
 
@@ -173,8 +173,8 @@ def test_every_word_is_in_the_vocabulary_and_survives_it(training):
 
 
 def test_conversations_mark_the_answers_and_number_the_questions():
-    one = Question("count", "how many shapes are there ?", "two")
-    two = Question("colour", "what colour is the circle ?", "red")
+    one = SceneQuestion("count", "how many shapes are there ?", "two")
+    two = SceneQuestion("colour", "what colour is the circle ?", "red")
     rows = pack_conversations([[one, two], [one]])
     assert rows.ids.shape == (2, 16)
     marked = defaultdict(list)
@@ -190,7 +190,7 @@ def test_conversations_mark_the_answers_and_number_the_questions():
 
 
 def test_a_picture_without_a_fair_question_is_a_row_of_padding():
-    one = Question("count", "how many shapes are there ?", "two")
+    one = SceneQuestion("count", "how many shapes are there ?", "two")
     rows = pack_conversations([[one], []])
     assert not rows.is_answer[1].any()
 
@@ -207,8 +207,8 @@ def test_the_same_seed_asks_the_same_questions():
 
 
 def test_flipped_pairs_cannot_be_won_by_one_constant_answer():
-    yes = Question("relation", "is the circle above the square ?", "yes")
-    no = Question("relation", "is the circle above the square ?", "no")
+    yes = SceneQuestion("relation", "is the circle above the square ?", "yes")
+    no = SceneQuestion("relation", "is the circle above the square ?", "no")
     asked = [yes, no, no, yes]
     assert flipped_pairs(asked, ["yes", "no", "no", "yes"]).mean == 1
     assert flipped_pairs(asked, ["yes"] * 4).mean == 0
@@ -217,8 +217,10 @@ def test_flipped_pairs_cannot_be_won_by_one_constant_answer():
 
 
 def test_blind_answers_are_the_most_frequent_ones_of_each_text():
-    size = [Question("size", "what size is the cross ?", a) for a in ("small", "large")]
-    count = Question("count", "how many shapes are there ?", "one")
+    size = [
+        SceneQuestion("size", "what size is the cross ?", a) for a in ("small", "large")
+    ]
+    count = SceneQuestion("count", "how many shapes are there ?", "one")
     assert blind_answers([size[0], size[1], size[1]], [size[0], count]) == ["large", ""]
 
 

@@ -13,11 +13,11 @@ from genai_tutorial.tasks.shapes import (
     Description,
     ObjectDescription,
     Place,
-    Relation,
     Scene,
     SceneObject,
     Shape,
     Size,
+    SpatialRelation,
     all_captions,
     caption,
     caption_words,
@@ -37,7 +37,7 @@ things = st.tuples(
     st.none() | st.sampled_from(get_args(Colour)),
     st.none() | st.sampled_from(get_args(Size)),
 )
-relations = st.lists(st.sampled_from(get_args(Relation)), min_size=2, max_size=2)
+relations = st.lists(st.sampled_from(get_args(SpatialRelation)), min_size=2, max_size=2)
 
 
 @given(

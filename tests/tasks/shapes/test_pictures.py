@@ -21,10 +21,10 @@ from genai_tutorial.tasks.shapes import (
     OPPOSITE,
     Colour,
     Place,
-    Relation,
     Scene,
     SceneObject,
     Shape,
+    SpatialRelation,
     Split,
     caption_accuracy,
     describe,
@@ -91,7 +91,7 @@ def test_random_scenes_are_uniform():
             for scene in SCENES
             if len(scene.objects) == count
         )
-        within_chance(first, len(get_args(Relation)))
+        within_chance(first, len(get_args(SpatialRelation)))
     within_chance(Counter(thing.diameter for thing in singles), 6)
     within_chance(
         Counter((thing.colour, thing.shape) for thing in singles),
@@ -164,7 +164,7 @@ def test_random_scenes_splits(split):
     all_related = {
         (a, how, b)
         for a in get_args(Shape)
-        for how in get_args(Relation)
+        for how in get_args(SpatialRelation)
         for b in get_args(Shape)
     }
     assert seen_pairs == (
