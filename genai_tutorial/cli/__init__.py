@@ -6,4 +6,4 @@ done by the modules they import when a command runs: `models`, `chat`, `document
 `agent`, `book`, `doctor` and `server`.
 """
 
-from .app import app, main
+from .app import main

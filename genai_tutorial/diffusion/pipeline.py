@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from .condition import TextCondition
-from .guidance import Guided
+from .guidance import GuidanceWeight, Guided
 from .prediction import Prediction
 from .samplers import Denoiser, Model, Sampler, ddim, last_sample
 from .schedule import NoisePath
@@ -31,7 +31,7 @@ def sample_images(
     *,
     steps: int,
     seed: int,
-    guidance: Weight = 1,
+    guidance: GuidanceWeight = 1,
     negative: Conditions = None,
     sampler: Sampler = ddim,
     decode: Decode | None = None,

@@ -43,7 +43,6 @@ from .image_quality import (
 from .intervals import (
     Interval,
     bootstrap_interval,
-    clopper_pearson_interval,
     cluster_bootstrap_interval,
     t_interval,
     wilson_interval,

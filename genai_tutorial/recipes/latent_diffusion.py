@@ -141,7 +141,7 @@ class Scenes:
     count: int = 60_000
     measured: int = 200
 
-    source = shapes.SOURCE
+    source = shapes.SHAPES_SOURCE
     context_length = CAPTION_LENGTH
     example = "a small red circle above a large blue square"
     metric = "two_objects_everything"

@@ -1,6 +1,4 @@
-"""Tokenizers with a fixed vocabulary: of single characters, of whole words for texts
-with few different ones, such as captions of simple images, and of BERT's word pieces.
-"""
+"""Tokenizers with a fixed vocabulary: characters, whole words, BERT's word pieces."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence

@@ -17,9 +17,9 @@ from .attention import (
 )
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
-from .config import (
+from .config import DecoderConfig
+from .config_groups import (
     AttentionConfig,
-    DecoderConfig,
     FeedForwardConfig,
     InitializationConfig,
     LocalConfig,

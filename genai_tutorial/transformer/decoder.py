@@ -83,7 +83,7 @@ class DecoderLM(nn.Module):
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
         """Return the last block's hidden state at each position."""
-        context = AttentionContext() if context is None else context
+        context = context or AttentionContext()
         with context.reading(ids):
             x = self.embed(ids, context)
             for block in self.blocks:
@@ -104,12 +104,6 @@ class DecoderLM(nn.Module):
         Raises:
             ValueError: If the vectors have another width, or do not fit into the
                 context window or the cache.
-
-        >>> model = DecoderLM(DecoderConfig(vocab_size=65))
-        >>> ids = torch.tensor([[1, 2, 3]])
-        >>> vectors = model.embed(ids, AttentionContext())
-        >>> torch.equal(model.read_vectors(vectors), model.read(ids))
-        True
         """
         self._check_length(x.shape[1])
         if x.shape[2] != self.config.width:
@@ -117,7 +111,7 @@ class DecoderLM(nn.Module):
                 f"The model reads vectors of width {self.config.width}, got "
                 f"{x.shape[2]}. Project them to that width first."
             )
-        context = AttentionContext() if context is None else context
+        context = context or AttentionContext()
         with context.reading(torch.full(x.shape[:2], -1, device=x.device)):
             for block in self.blocks:
                 x = block(x, context)
@@ -128,11 +122,9 @@ class DecoderLM(nn.Module):
     ) -> Float[Tensor, "batch position vocab"]:
         """Map the last block's hidden states to logits."""
         x = self.final_norm(x)
-        return (
-            functional.linear(x, self.token_embedding.weight)
-            if self.head is None
-            else self.head(x)
-        )
+        if self.head is None:
+            return functional.linear(x, self.token_embedding.weight)
+        return self.head(x)
 
     def embed(
         self, ids: Int[Tensor, "batch position"], context: AttentionContext
@@ -207,10 +199,6 @@ def next_token_loss(
     targets: Int[Tensor, "batch position"],
 ) -> Float[Tensor, ""]:
     """Return the cross-entropy: the mean of -ln p(next token), in nats per token.
-
-    Args:
-        logits: The model's logits at each position.
-        targets: The actual next token at each position.
 
     Source: Bengio et al., A Neural Probabilistic Language Model, section 2 (the
         penalized log-likelihood), https://www.jmlr.org/papers/v3/bengio03a.html

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .cache import KVCache
-from .config import AttentionConfig, DecoderConfig, FeedForwardConfig, NormConfig
+from .config import DecoderConfig
+from .config_groups import AttentionConfig, FeedForwardConfig, NormConfig
 from .context import AttentionContext
 from .decoder import DecoderBlock
 from .layers import RMSNorm

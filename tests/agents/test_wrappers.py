@@ -5,7 +5,7 @@ import torch
 
 from genai_tutorial.agents import Tool, ToolError, flaky, retrying, success_probability
 from genai_tutorial.agents.wrappers import with_fallback
-from genai_tutorial.metrics import clopper_pearson_interval
+from genai_tutorial.metrics.intervals import clopper_pearson_interval
 
 
 class Counter:

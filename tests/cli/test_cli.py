@@ -20,7 +20,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
 from genai_tutorial import __version__, data, recipes
-from genai_tutorial.cli import app, doctor, main, model_commands
+from genai_tutorial.cli import doctor, main, model_commands
+from genai_tutorial.cli.app import app
 from genai_tutorial.training import fit
 from genai_tutorial.transformer import DecoderConfig
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from genai_tutorial.metrics import (
     Interval,
     bootstrap_interval,
-    clopper_pearson_interval,
     cluster_bootstrap_interval,
     t_interval,
     wilson_interval,
 )
+from genai_tutorial.metrics.intervals import clopper_pearson_interval
 
 VALUES = [0.91, 0.87, 0.93, 0.90, 0.96, 0.88, 0.92]
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import reduce
 
-from genai_tutorial.metrics import clopper_pearson_interval, t_interval
+from genai_tutorial.metrics import t_interval
+from genai_tutorial.metrics.intervals import clopper_pearson_interval
 from genai_tutorial.recipes import load_recipe, recipe, sample
 from genai_tutorial.recipes.sampling import set_options
 

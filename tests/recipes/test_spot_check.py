@@ -2,7 +2,8 @@
 
 import pytest
 
-from genai_tutorial.metrics import clopper_pearson_interval, t_interval
+from genai_tutorial.metrics import t_interval
+from genai_tutorial.metrics.intervals import clopper_pearson_interval
 from genai_tutorial.recipes.recipe import draw_items
 from tests.recipes.spot_check import SpotCheck
 

@@ -146,7 +146,7 @@ WORDS = (
 
 
 def single_needle(
-    hay: Haystack, length: int, depth: float, kind: Kind = "code", seed: int = 0
+    hay: Haystack, length: int, depth: float, kind: NeedleKind = "code", seed: int = 0
 ) -> LongTask:
     """Hide the secret code or word of one city.
 
@@ -168,7 +168,7 @@ def many_keys(
     length: int,
     depth: float,
     keys: int = 4,
-    kind: Kind = "code",
+    kind: NeedleKind = "code",
     seed: int = 0,
 ) -> LongTask:
     """Hide secrets of several cities, and ask for one of them.

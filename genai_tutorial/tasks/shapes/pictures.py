@@ -39,9 +39,7 @@ HELD_OUT_PAIRS: tuple[tuple[Colour, Shape], ...] = (
     ("green", "cross"),
     ("purple", "circle"),
 )
-"""Colours and shapes that never occur together in training; each occurs with all
-others.
-"""
+"""Colours and shapes that never occur together in training, only with all others."""
 
 HELD_OUT_RELATIONS: tuple[tuple[Shape, SpatialRelation, Shape], ...] = (
     ("triangle", "above", "circle"),

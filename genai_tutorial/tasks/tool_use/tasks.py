@@ -1,6 +1,4 @@
-"""Tasks for an agent in six families, each with the calls that solve it and a judge; a
-policy and a plan that know them; and tasks about files that attack the agent.
-"""
+"""Tasks for an agent, with the calls that solve them and a judge; file attacks."""
 
 import random
 import re
@@ -21,8 +19,6 @@ from genai_tutorial.agents import (
 from .world import TaskWorld, read_words, taught_world, world_of_tasks
 
 FAMILIES = ("arithmetic", "Factbook", "files", "words", "Python", "two steps")
-"""The families of tasks."""
-
 TAUGHT_FAMILIES = (*FAMILIES, "writing")
 """The families of the traces: writing needs consent and is not measured."""
 
