@@ -49,8 +49,8 @@ class Budget:
         ValueError: If one of them is not a positive number.
     """
 
-    steps: int = 6
-    tokens: int = 1_000
+    steps: float | int = 6
+    tokens: float | int = 1_000
     seconds: float | int | None = 120.0
 
     def __post_init__(self) -> None:

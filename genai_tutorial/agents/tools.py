@@ -74,7 +74,7 @@ class Tool:
             needs_consent,
         )
 
-    def call(self, arguments: Mapping[str, Any]) -> ToolResult:
+    def call(self, arguments: Any) -> ToolResult:
         """Check the arguments and call the function. This never raises: the model gets
         to read what went wrong.
         """

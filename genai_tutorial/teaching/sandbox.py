@@ -224,7 +224,7 @@ class ConfinedProcess:
             return f"it wrote more than {most >> 20} MiB of files"
         return ""
 
-    def _deleted(self) -> float:
+    def _deleted(self) -> float | int:
         """Return the bytes of files that the process has deleted and still holds."""
         own, sizes = Path("/proc", str(self._process.pid)), {}
         name = f"/{self._scratch.parent.name}/{self._scratch.name}/"

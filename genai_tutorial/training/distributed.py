@@ -95,7 +95,7 @@ def parallel(model: nn.Module) -> nn.Module:
     )
 
 
-def is_sharded(model: nn.Module) -> bool:
+def is_sharded(model: object) -> bool:
     """Return whether `shard` has split a model over several processes."""
     return hasattr(model, "set_requires_gradient_sync")  # what `fully_shard` adds
 

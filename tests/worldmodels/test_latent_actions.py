@@ -124,16 +124,16 @@ def test_best_renaming_of_one_action_for_everything_is_its_most_frequent_button(
     ("call", "message"),
     [
         (
-            lambda: train_latent_actions(LatentActions(), None, 5, 5),
+            lambda films: train_latent_actions(LatentActions(), films, 5, 5),
             "to below 5, got 5",
         ),
-        (lambda: latent_action_loss(torch.zeros(1, 2), 0), "above 0, got 0"),
+        (lambda _: latent_action_loss(torch.zeros(1, 2), 0), "above 0, got 0"),
         (
-            lambda: best_renaming(torch.zeros(0).long(), torch.zeros(0).long()),
+            lambda _: best_renaming(torch.zeros(0).long(), torch.zeros(0).long()),
             "at least one step",
         ),
     ],
 )
-def test_latent_actions_refuse(call, message):
+def test_latent_actions_refuse(films, call, message):
     with pytest.raises(ValueError, match=message):
-        call()
+        call(films)
