@@ -51,7 +51,7 @@ def _asking(tool: Tool, consent: Consent) -> Tool:
     return replace(tool, function=call)
 
 
-def limited(toolbox: Toolbox, seconds: float) -> Toolbox:
+def limited(toolbox: Toolbox, seconds: float | int) -> Toolbox:
     """Return a toolbox whose calls are given up after some seconds; infinity sets no
     limit.
     """
@@ -60,7 +60,7 @@ def limited(toolbox: Toolbox, seconds: float) -> Toolbox:
     return toolbox.changed(lambda tool: _limited(tool, seconds))
 
 
-def _limited(tool: Tool, seconds: float) -> Tool:
+def _limited(tool: Tool, seconds: float | int) -> Tool:
     def call(**arguments: object) -> object:
         if seconds <= 0:
             raise ToolError("there is no time left for this call.")

@@ -32,7 +32,7 @@ escaped.
 
 
 def regex_from_schema(
-    schema: dict[str, Any] | bool, *, whitespace: str = "[ ]?", max_digits: int = 15
+    schema: Any, *, whitespace: str = "[ ]?", max_digits: int = 15
 ) -> str:
     r"""Return a regular expression for the JSON texts that are valid under a schema.
 
