@@ -9,10 +9,9 @@ from genai_tutorial.tasks.code import (
     draw_exercises,
     expected_answers,
     mutants,
-    mutation_score,
     solved,
 )
-from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs
+from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
 
 EXERCISES = draw_exercises(3, "train", seed=0)
 
