@@ -5,6 +5,7 @@ rooms. These tests also cover modules within a room and imports inside functions
 """
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "genai_tutorial"
 
 
+@cache
 def import_graph(package: Path) -> dict[str, set[str]]:
     """Return for each module of a package the package's modules that it imports
     anywhere.
