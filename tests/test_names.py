@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from genai_tutorial.data import SOURCES
-from tests.test_architecture import imported_module
+from tests.test_architecture import import_graph, imported_module
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "genai_tutorial"
