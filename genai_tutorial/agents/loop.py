@@ -162,7 +162,9 @@ class Agent:
             conversation += [Message("assistant", reply.text), result]
         return Run(task, tuple(steps), answer, ending, tokens)
 
-    def _act(self, reply: str, before: list[AgentStep], seconds: float) -> AgentStep:
+    def _act(
+        self, reply: str, before: list[AgentStep], seconds: float | int
+    ) -> AgentStep:
         """Carry out what the policy wrote, in the time that is left."""
         try:
             call = parse_call(reply)
@@ -176,7 +178,9 @@ class Agent:
         toolbox = with_consent(limited(self.toolbox, seconds), self.consent)
         return AgentStep(reply, call, toolbox.call(call))
 
-    def _exhausted(self, steps: int, tokens: int, seconds: float) -> Ending | None:
+    def _exhausted(
+        self, steps: int, tokens: int, seconds: float | int
+    ) -> Ending | None:
         """Return which limit is reached, given the seconds that are left."""
         if steps >= self.budget.steps:
             return Ending.OUT_OF_STEPS

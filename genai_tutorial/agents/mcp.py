@@ -188,7 +188,10 @@ class MCPClient:
             thread.join(1)  # not for ever: the server's own children may hold a pipe
 
     def request(
-        self, method: str, parameters: Mapping[str, Any], seconds: float | None = None
+        self,
+        method: str,
+        parameters: Mapping[str, Any],
+        seconds: float | int | None = None,
     ) -> dict[str, Any]:
         """Send a request and wait for its result, at most `CALL_SECONDS`."""
         if self._process is None:
