@@ -156,7 +156,7 @@ def test_boxes_draw_none_of_torchs_random_numbers(letters, words):
 
 @pytest.mark.slow
 def test_boxes_in_the_chapters_hold_the_present_scripts_and_models():
-    static = files("genai_tutorial.notebook") / "static"
+    static = files("genai_tutorial.browser") / "static"
     parts = [(static / f"browser.{kind}").read_text("utf8") for kind in ("js", "css")]
     boxes, models = 0, {}
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
