@@ -16,12 +16,10 @@ from genai_tutorial.science.molecules import (
     Steered,
     SteeringStep,
     canonical_smiles,
-    molecule_rows,
-    valid_scores,
-)
-from genai_tutorial.science.molecules.properties import (
     fingerprint_counts,
+    molecule_rows,
     murcko_scaffold,
+    valid_scores,
 )
 from genai_tutorial.training import TensorBatches, fit
 

@@ -184,6 +184,29 @@ def test_no_two_faces_have_one_name():
     assert {name: where for name, where in rooms.items() if len(where) > 1} == {}
 
 
+def test_docstrings_are_whole_in_a_face_and_a_sentence_elsewhere():
+    """Besides the sentence, an inside name may have its source and an example. The
+    docstrings of commands are their help texts.
+    """
+    faults = []
+    for name, (path, tree) in modules().items():
+        if path.name == "__init__.py" or room_of(name) == "genai_tutorial.cli":
+            continue
+        face = faces().get(room_of(name), {})
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                text = ast.get_docstring(node) or ""
+                paragraphs = [
+                    part
+                    for part in text.split("\n\n")
+                    if not part.startswith(("Source:", ">>>"))
+                ]
+                public = face.get(node.name) == name
+                if not text if public else len(paragraphs) > 1:
+                    faults.append(f"{name}.{node.name}")
+    assert faults == []
+
+
 def test_modules_are_short():
     lines = {
         str(path.relative_to(ROOT)): path.read_text("utf8").count("\n")

@@ -242,22 +242,8 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
 
 
 def clopper_pearson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
-    r"""Return the exact interval for a proportion: it covers the true one at least as
-    often as it claims, at the cost of being wider than Wilson's.
-
-    With $\alpha$ = 1 - level, the ends are the proportions at which a count at least as
-    high as the observed one, or at most as high, still has the probability
-    $\alpha / 2$.
-
-    Args:
-        successes: Number of successful trials.
-        n: The number of independent trials.
-        level: Share of such intervals that contain the true proportion, between 0 and
-            1.
-
-    Raises:
-        ValueError: If there are no trials, `successes` is not from 0 to `n`, or `level`
-            is out of range.
+    """Return the exact interval for a proportion, which covers the true one at least
+    as often as it claims.
 
     Source: Clopper and Pearson (1934), The use of confidence or fiducial limits
         illustrated in the case of the binomial, https://doi.org/10.1093/biomet/26.4.404

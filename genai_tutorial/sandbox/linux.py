@@ -46,10 +46,9 @@ def library() -> ctypes.CDLL:
 def enter_namespaces(hidden: list[str]) -> bool:
     """Move this process into new namespaces, without network devices, without shared
     memory and with separate mounts, in which the `hidden` files appear empty.
-
-    Some systems do not allow this (Docker by default, Ubuntu 24.04 for ordinary users).
-    Call it before any thread or library starts.
     """
+    # Call it before any thread or library starts. Some systems do not allow it: Docker
+    # by default, Ubuntu 24.04 for ordinary users.
     libc, user, group = library(), os.getuid(), os.getgid()
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC | _CLONE_NEWNS) != 0:
         return False
@@ -109,10 +108,8 @@ def _memory_in_use() -> tuple[int, int]:
 
 
 def confine(readable: Sequence[str], writable: Sequence[str]) -> tuple[bool, bool]:
-    """Confine this process irrevocably: file access by Landlock, system calls by a
-    filter, and dropped privileges. Return whether Landlock and the filter are active.
-
-    It may read also what `PYTHON_NEEDS` lists, and write also to `/dev/null`.
+    """Confine this process irrevocably, and return whether Landlock and the system-call
+    filter are active; it may read `PYTHON_NEEDS` and write `/dev/null` besides.
     """
     libc = library()
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

@@ -154,9 +154,8 @@ def _refuse_all_but(*values: int) -> list[_Instruction]:
 
 
 def install(libc: ctypes.CDLL) -> bool:
-    """Install the filter irrevocably, and return whether the kernel accepted it.
-
-    The process must have set `PR_SET_NO_NEW_PRIVS` before.
+    """Install the filter irrevocably, after `PR_SET_NO_NEW_PRIVS`, and return whether
+    the kernel accepted it.
     """
     program = filter_program(platform.machine(), os.getpid())
     if program is None:

@@ -194,11 +194,10 @@ def legible(text: str, longest: int | None = None) -> str:
 
 
 class Gradebook:
-    """Reads and writes a folder's `grades.csv`, `feedback/NAME.html` and `graded.json`.
+    """Reads and writes a folder's `grades.csv`, `feedback/NAME.html`, `graded.json`."""
 
-    A submission counts as graded if its fingerprint is recorded, the table has a row
-    for each exercise, and the folder contains its page.
-    """
+    # A submission counts as graded if its fingerprint is recorded, the table has a row
+    # for each exercise, and the folder contains its page.
 
     def __init__(
         self,

@@ -138,10 +138,8 @@ class _WrapCalls(ast.NodeTransformer):
 
 
 def worth_a_look(answer: str, reference: str) -> list[str]:
-    """List constructs in an answer that could deceive the tests and that the reference
-    solution does not use.
-
-    This does not change the points; it tells the teacher which cells to read.
+    """List constructs that could deceive the tests and that the reference solution does
+    not use: cells that a teacher should read, at no cost in points.
 
     >>> worth_a_look("import torch, gc", "import torch")
     ['it uses gc']

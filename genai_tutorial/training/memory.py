@@ -165,11 +165,8 @@ NAME = r"step-(\d+)(?:-(\d+))?"
 
 
 def save_sharded(folder: Path | str, state: dict[str, Any]) -> None:
-    """Write a run's state into `folder/step-N`, where N is `state["step"]`; all
-    processes call this together.
-
-    A step that is there already is not overwritten but written beside it, as
-    `step-N-1`, so that there is a complete checkpoint at any moment.
+    """Write a run's state into `folder/step-N`, or beside it if that is there already;
+    all processes call this together.
     """
     from torch.distributed import checkpoint as dcp
 

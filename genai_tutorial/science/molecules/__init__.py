@@ -21,7 +21,13 @@ from .model import (
     property_bins,
     sample_guided,
 )
-from .properties import canonical_smiles, log_p, qed
+from .properties import (
+    canonical_smiles,
+    fingerprint_counts,
+    log_p,
+    murcko_scaffold,
+    qed,
+)
 from .smiles import (
     SmilesFailure,
     SmilesTokenizer,
