@@ -30,6 +30,7 @@ class SinkCache(KVCache):
         batch_size: The number of rows, which have equal lengths.
         sinks: The number of first tokens to keep.
         window: The number of last tokens that a token attends to, itself included.
+        device: The same as the model's.
 
     Raises:
         ValueError: If a size is out of range, or the model has another positional
@@ -52,6 +53,7 @@ class SinkCache(KVCache):
         batch_size: int = 1,
         sinks: int = 4,
         window: int = 252,
+        device: torch.device | str | None = None,
     ):
         check_sinks(sinks, window)
         attention = config.attention
@@ -61,7 +63,7 @@ class SinkCache(KVCache):
                 f"window; got positions={attention.positions!r} and "
                 f"sliding_window={attention.sliding_window}."
             )
-        super().__init__(*config.cache_sizes(batch_size, sinks + window))
+        super().__init__(*config.cache_sizes(batch_size, sinks + window), device=device)
         self.sinks, self.window = sinks, window
         self.longest_place = config.context_length
         self.length = sys.maxsize  # of the text, which may be of any length

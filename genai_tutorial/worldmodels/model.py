@@ -33,7 +33,7 @@ def straight_through_sample(
     Neurons, https://arxiv.org/abs/1308.3432
 
     >>> probabilities = torch.tensor([[0.0, 1.0]], requires_grad=True)
-    >>> code = straight_through(probabilities)
+    >>> code = straight_through_sample(probabilities)
     >>> (code * torch.tensor([3.0, 5.0])).sum().backward()
     >>> code.detach(), probabilities.grad
     (tensor([[0., 1.]]), tensor([[3., 5.]]))

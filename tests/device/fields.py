@@ -7,6 +7,7 @@ import torch
 
 from genai_tutorial import audio, data, edge, retrieval, safety, worldmodels
 from genai_tutorial.alignment import LoRAConfig
+from genai_tutorial.audio.codebook_pattern import undelay
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
@@ -112,7 +113,7 @@ CASES |= {
         seeded(),
     ),
     "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
-    "delay": (lambda x: audio.undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
+    "delay": (lambda x: undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
     "MultiStreamLM": (step, STREAMS, audio.multi_stream_loss, CODES, FEATURES, PREFIX),
     "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES, PREFIX),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),

@@ -12,6 +12,7 @@ from genai_tutorial import density, diffusion, gan, metrics, multimodal, vae, vi
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.training import (
     EMA,
+    Players,
     discriminator_step,
     draw_noise,
     fit_adversarial,
@@ -279,16 +280,10 @@ def play(generator, discriminator, real, labels, noise, penalty=None):
 
 
 def fit_points(generator, discriminator, real, noise):
+    optimizers = (torch.optim.Adam(m.parameters()) for m in (generator, discriminator))
+    players = Players(generator, discriminator, gan.WASSERSTEIN, *optimizers, noise)
     history = fit_adversarial(
-        generator,
-        discriminator,
-        iter([(real,)] * 2),
-        gan.WASSERSTEIN,
-        *(torch.optim.Adam(m.parameters()) for m in (generator, discriminator)),
-        steps=2,
-        noise=noise,
-        ema=EMA(generator),
-        progress=False,
+        players, iter([(real,)] * 2), steps=2, ema=EMA(generator), progress=False
     )
     return history.generator_losses, generator, discriminator
 

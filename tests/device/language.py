@@ -17,6 +17,8 @@ from genai_tutorial import (
     training,
     transformer,
 )
+from genai_tutorial.efficiency.quantization import ActivationQuantizedLinear
+from tests.decoders import mixtral
 from tests.device.both import check, ints, rand, seeded, step
 
 CASES: dict = {}
@@ -67,7 +69,7 @@ CONFIGS = {
     "scaled rotary": with_positions(
         LLAMA, rotary_scaling=transformer.YarnScaling(2, original_context_length=12)
     ),
-    "experts": transformer.DecoderConfig.mixtral(13, 24, 16, 2, 4, 2, 24, 4, 2),
+    "experts": mixtral(13, 24, 16, 2, 4, 2, 24, experts=4),
 }
 for name, config in CONFIGS.items():
     model = transformer.DecoderLM(config)
@@ -92,8 +94,11 @@ SCALINGS = [
 
 
 def rotated(x):
+    frequencies = transformer.rotary_frequencies(6, 10_000)
     return [
-        transformer.RotaryEmbedding(6, 8, scaling=scaling).to(x.device)(x)
+        transformer.RotaryEmbedding(scaling.scale(frequencies, 10_000), 8).to(x.device)(
+            x
+        )
         for scaling in SCALINGS
     ]
 
@@ -146,8 +151,6 @@ CASES |= {
     "masks": (
         lambda documents: (
             transformer.causal_mask(4, documents.device),
-            transformer.sliding_window_mask(4, 2, documents.device),
-            transformer.sink_mask(5, 1, 2, documents.device),
             transformer.alibi_bias(2, 4, documents.device),
             transformer.document_mask(documents),
         ),
@@ -250,12 +253,9 @@ CASES |= {
         seeded(),
     ),
     "generate_with_lookup": (
-        lambda m, ids, g: generation.generate_with_lookup(
-            m, ids[:1], 6, drafted=2, temperature=1.0, generator=g
-        ),
+        lambda m, ids: generation.generate_with_lookup(m, ids[:1], 6, drafted=2),
         LM,
         IDS,
-        seeded(),
     ),
     "option_log_likelihoods": (
         lambda m: generation.option_log_likelihoods(m, PROMPTS, [[2, 3], [4]]),
@@ -278,7 +278,7 @@ CASES |= {
 # --- training -------------------------------------------------------------------------
 
 
-def fitted(model, tokens, tmp=None, **options):
+def fitted(model, tokens):
     batches = training.TokenBatches(tokens.cpu(), 8, batch_size=4, seed=0)
     optimizer = training.build_optimizer(model)
     average = training.EMA(model)
@@ -296,7 +296,6 @@ def fitted(model, tokens, tmp=None, **options):
         evaluate=lambda m: float(next(m.parameters()).sum()),
         ema=average,
         progress=False,
-        **options,
     )
     return history.losses, model, average.model
 
@@ -318,7 +317,6 @@ def private(model, records):
 
 CASES |= {
     "fit": (fitted, LM, ints(60, below=13)),
-    "fit, accumulated": (partial(fitted, accumulation_steps=2), LM, ints(60, below=13)),
     "fit with fast layers": (fitted, transformer.DecoderLM(FAST), ints(60, below=13)),
     "fit_privately": (private, LM, IDS),
     "per_sample_gradients": (
@@ -376,7 +374,7 @@ def by_grpo(method):
             PROMPTS,
             ["a", "b", "c"],
             lambda answer, truth: float(len(answer) % 2),
-            alignment.GroupLearningSettings(
+            alignment.GRPOSettings(
                 steps=2, batch_size=2, group_size=2, max_new_tokens=4
             ),
             decode=str,
@@ -465,7 +463,7 @@ CASES |= {
     ),
     "train_reader": (
         lambda m: interpretability.train_reader(
-            m, interpretability.previous_word_batch, steps=2, batch_size=4
+            m, interpretability.previous_word_batch, steps=2
         ),
         READER,
     ),
@@ -563,7 +561,7 @@ CASES |= {
     "narrow_feed_forward": (narrowed, LM, IDS),
     "ActivationQuantizedLinear": (
         lambda m, x: m(x),
-        efficiency.ActivationQuantizedLinear(nn.Linear(32, 4), "token"),
+        ActivationQuantizedLinear(nn.Linear(32, 4), "token"),
         rand(3, 32),
     ),
 }

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from genai_tutorial.recipes import RECIPES, RunSettings, load_recipe, sample
+from genai_tutorial.recipes import RunSettings, load_recipe, sample
+from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.runtime import seed_everything
 from genai_tutorial.training import Checkpoint, Process

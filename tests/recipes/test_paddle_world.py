@@ -48,7 +48,7 @@ def test_paddle_world_later_rounds_are_played_by_the_learned_player(
         players.append(type(player).__name__)
         return record_games(world, player, steps)
 
-    monkeypatch.setattr(paddle_world, "record", watched)
+    monkeypatch.setattr(paddle_world, "record_games", watched)
     notes = follow(TINY).notes["rounds_of_training"]
     assert players == ["RandomPlayer", "ModelPlayer"]
     assert [note["real_steps"] for note in notes] == [120, 240]

@@ -98,7 +98,7 @@ def few_shot_messages(
 def read_profile_json(text: str) -> Any:
     """Return what a text states as JSON; None if it is not JSON.
 
-    >>> read_json('{"age": 30}'), read_json("Here you are: {}")
+    >>> read_profile_json('{"age": 30}'), read_profile_json("Here you are: {}")
     ({'age': 30}, None)
     """
     try:

@@ -38,7 +38,7 @@ def question_accuracy(
     Raises:
         ValueError: If there are not as many answers as questions.
 
-    >>> asked = Question("count", "how many shapes are there ?", "two")
+    >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
     >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
     1.00 (95% interval 0.84 to 1.00)
     """
@@ -60,8 +60,8 @@ def blind_answers(
     was most frequent for the same text in training, and an empty text for a question
     that never occurred.
 
-    >>> often = Question("size", "what size is the cross ?", "small")
-    >>> once = Question("size", "what size is the cross ?", "large")
+    >>> often = SceneQuestion("size", "what size is the cross ?", "small")
+    >>> once = SceneQuestion("size", "what size is the cross ?", "large")
     >>> blind_answers([often, often, once], [once])
     ['small']
     """

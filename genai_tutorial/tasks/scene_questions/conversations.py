@@ -145,7 +145,7 @@ def pack_conversations(
     """Write the questions about each picture into one row, each followed by its answer
     and an end token.
 
-    >>> asked = Question("count", "how many shapes are there ?", "two")
+    >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
     >>> rows = pack_conversations([[asked]])
     >>> QUESTION_TOKENIZER.decode(rows.ids[0].tolist())
     'how many shapes are there ? two'
