@@ -85,13 +85,13 @@ def table(
 def number_named(text: str, name: str) -> str | None:
     """Return the number called `name` in a claim's text, or None.
 
-    >>> number_named("Paris 0.97, Rome 1,200, last", "Rome")
+    >>> number_named("Paris: 0.97; Rome: 1,200; the rest: 3", "Rome")
     '1,200'
     >>> number_named("0.42 (95% interval 0.30 to 0.54)", "")
     '0.42'
     """
-    number = r"(-?[\d,]*\d(?:\.\d*)?(?:e-?\d+)?)(?: \(95% interval [^)]*\))?(?=, |$)"
-    start = rf"(?:^|, ){re.escape(name)} " if name else "^"
+    number = r"(-?[\d,]*\d(?:\.\d*)?(?:e-?\d+)?)(?: \(95% interval [^)]*\))?(?=; |$)"
+    start = rf"(?:^|; ){re.escape(name)}: " if name else "^"
     found = re.search(start + number, text)
     return found[1] if found else None
 

@@ -1,8 +1,9 @@
 """What a page shows of a notebook: exercises without hidden tests and nbgrader's marks,
-pictures with the text that `show(figure, alt="...")` stores, and the models that run in
-the page.
+claims with the code that checked them folded inside their boxes, pictures with the text
+that `show(figure, alt="...")` stores, and the models that run in the page.
 """
 
+import ast
 import base64
 import hashlib
 import json
@@ -10,6 +11,9 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
@@ -40,9 +44,48 @@ def shown_notebook(text: str) -> str:
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
+def checks(source: str) -> list[str]:
+    """Return the code of each claim in a cell: its call, and what stands before it."""
+    parts, lines, start = [], source.splitlines(keepends=True), 0
+    for statement in ast.parse(source).body:
+        calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call))
+        if any(getattr(call.func, "id", "") == "claim" for call in calls):
+            parts.append("".join(lines[start : statement.end_lineno]).strip())
+            start = statement.end_lineno
+    return parts
+
+
+def fold_checks(cell: dict) -> None:
+    """Move the code of a cell that holds claims into their boxes."""
+    source = "".join(cell["source"])
+    found = checks(source)
+    if len(found) != len(cell["outputs"]):  # claims in a loop
+        found = [source] + [""] * (len(cell["outputs"]) - 1)
+    for code, output in zip(found, cell["outputs"], strict=True):
+        shown = highlight(code, PythonLexer(), HtmlFormatter())
+        box = "".join(output["data"]["text/html"])
+        box = box.replace("<p ", "<div ", 1).removesuffix("</p>")
+        how = (
+            "<details><summary>How this was checked</summary>"
+            f'<div class="highlight-ipython3 notranslate">{shown}</div></details>'
+        )
+        output["data"]["text/html"] = f"{box}{how if code else ''}</div>"
+    cell["source"] = ["pass"]  # MyST-NB leaves out a cell without source
+    cell["metadata"]["tags"].append("remove-input")
+
+
+def page_notebook(text: str) -> str:
+    """Return a notebook as JSON, as its page shows it."""
+    notebook = json.loads(shown_notebook(text))
+    for cell in notebook["cells"]:
+        if "claim" in cell["metadata"].get("tags", ()):
+            fold_checks(cell)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
 def show_on_page(app, docname, content):
     if str(app.env.doc2path(docname)).endswith(".ipynb"):
-        content[0] = shown_notebook(content[0])
+        content[0] = page_notebook(content[0])
 
 
 def show_in_download(app, exception):

@@ -45,7 +45,8 @@ def claim(
     items: int | None = None,
 ) -> None:
     """State a result, show the number measured for it, and stop the notebook if the
-    statement does not hold.
+    statement does not hold. The call stands in a cell of its own, tagged `claim`, whose
+    code every viewer folds.
 
     Every claim in a chapter has a `baseline`, or is `recorded`, or is `exact`. All
     arguments are stored with the output, where the scoreboard page finds them.
@@ -75,7 +76,7 @@ def claim(
     >>> claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4, exact=True)
     ✓ Two and two make four. Measured: 4.
     >>> claim("Most answers are right", measured=0.93, holds=0.93 > 0.5, baseline=0.1)
-    ✓ Most answers are right. Measured: 0.930; baseline 0.100.
+    ✓ Most answers are right. Measured: 0.930. Baseline: 0.100.
     """
     verdict = _as_bool(holds)
     statement = statement.strip().rstrip(".")
@@ -86,7 +87,7 @@ def claim(
         )
     figures = format_measured(measured)
     evidence = _evidence(baseline, recorded, exact, seeds, items)
-    found = f"Measured: {figures}{_spoken(evidence)}"
+    found = f"Measured: {figures}.{_spoken(evidence)}"
     if not verdict:
         raise ClaimError(f"this did not hold: {statement}. {found}")
     anchor = claim_anchor(statement)
@@ -139,7 +140,7 @@ def _evidence(
 
 
 def _spoken(evidence: Mapping[str, str | int | bool]) -> str:
-    baseline = f"; baseline {evidence['baseline']}." if "baseline" in evidence else "."
+    baseline = f" Baseline: {evidence['baseline']}." if "baseline" in evidence else ""
     details = [
         f"{evidence[name]:,} {name if evidence[name] > 1 else name.removesuffix('s')}"
         for name in ("items", "seeds")
@@ -159,8 +160,8 @@ def format_measured(measured: Measured) -> str:
     if isinstance(measured, Mapping):
         if not measured:
             raise ValueError("measured is an empty mapping; give at least one number.")
-        return ", ".join(
-            f"{name} {format_measured(value)}" for name, value in measured.items()
+        return "; ".join(
+            f"{name}: {format_measured(value)}" for name, value in measured.items()
         )
     if isinstance(measured, Interval):
         return str(measured)

@@ -105,6 +105,9 @@ LARGEST_FILE = 1_500_000  # bytes
 KEPT_IN_NOTEBOOK = ("genai_tutorial",)
 KEPT_IN_CELL = ("mystnb", "nbgrader", "tags")
 
+# What folds the code of a claim: JupyterLab reads the first, Colab the second.
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+
 
 @dataclass(frozen=True)
 class Executed:
@@ -263,6 +266,8 @@ def normalize(notebook: Any) -> None:
     for cell in notebook.cells:
         for name in set(cell.metadata) - set(KEPT_IN_CELL):
             del cell.metadata[name]
+        if "claim" in cell.metadata.get("tags", ()):
+            cell.metadata.update(FOLDED)
         cell.id = _cell_id(cell, taken)
         for output in cell.get("outputs", []):
             data = output.get("data", {})

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -186,10 +187,10 @@ def test_measured_role_finds_numbers_by_name(name, number):
     from _ext.claims import find_number
 
     figures = (
-        "right 0.42 (95% interval 0.30 to 0.54), read, at best 1,200, wrong -3.1e-07"
+        "right: 0.42 (95% interval 0.30 to 0.54); read, at best: 1,200; wrong: -3.1e-07"
     )
     rows = [
-        board_row(3, "Most are right", figures, "chance 0.100"),
+        board_row(3, "Most are right", figures, "chance: 0.100"),
         board_row(4, "Most are right", "0.9"),
     ]
     if number is None:
@@ -219,6 +220,44 @@ def test_measured_role_rounds_shares_to_percentages():
         "0": "0%",
     }
     assert {share: as_percentage(share) for share in shares} == shares
+
+
+def claim_cell(source: str, claims: int) -> dict:
+    box = '<p class="genai-claim" id="claim-{}">✓ So it is.</p>'
+    outputs = [{"data": {"text/html": box.format(n)}} for n in range(claims)]
+    metadata = {"tags": ["claim"]}
+    cell = {
+        "cell_type": "code",
+        "metadata": metadata,
+        "source": source.splitlines(True),
+    }
+    return cell | {"outputs": outputs}
+
+
+def test_checks_are_folded_into_the_boxes_of_their_claims():
+    from _ext.notebooks import page_notebook
+
+    source = 'gap = 1 - 1\nclaim("a", holds=gap == 0)\nclaim("b", holds=gap < 1)'
+    shown = json.loads(page_notebook(json.dumps({"cells": [claim_cell(source, 2)]})))
+    (cell,) = shown["cells"]
+    assert cell["source"] == ["pass"]
+    assert cell["metadata"]["tags"] == ["claim", "remove-input"]
+    boxes = ["".join(output["data"]["text/html"]) for output in cell["outputs"]]
+    soups = [BeautifulSoup(box, "html.parser") for box in boxes]
+    assert [soup.div["id"] for soup in soups] == ["claim-0", "claim-1"]
+    assert [soup.pre.get_text().strip() for soup in soups] == [
+        'gap = 1 - 1\nclaim("a", holds=gap == 0)',
+        'claim("b", holds=gap < 1)',
+    ]
+
+
+def test_checks_of_claims_in_a_loop_are_shown_once():
+    from _ext.notebooks import page_notebook
+
+    source = "for name in names:\n    claim(name, holds=True)"
+    shown = json.loads(page_notebook(json.dumps({"cells": [claim_cell(source, 2)]})))
+    boxes = [output["data"]["text/html"] for output in shown["cells"][0]["outputs"]]
+    assert ["How this was checked" in box for box in boxes] == [True, False]
 
 
 def test_models_of_a_notebook_are_found_in_its_outputs():

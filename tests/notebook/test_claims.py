@@ -19,9 +19,9 @@ def test_claim_displays_and_stores_statement_and_measurement():
     ((data, metadata),) = displayed(
         lambda: claim("The loss is below 2.", measured={"loss": 1.87654}, holds=True)
     )
-    assert data["text/plain"] == "✓ The loss is below 2. Measured: loss 1.88."
+    assert data["text/plain"] == "✓ The loss is below 2. Measured: loss: 1.88."
     assert "✓ The loss is below 2." in data["text/html"]
-    fact = {"statement": "The loss is below 2", "measured": "loss 1.88", "holds": True}
+    fact = {"statement": "The loss is below 2", "measured": "loss: 1.88", "holds": True}
     assert metadata == {"genai_tutorial": {"claim": fact}}
 
 
@@ -37,14 +37,14 @@ def test_claim_displays_and_stores_all_evidence():
             items=1200,
         )
     )
-    told = "Measured: 0.930; baseline chance 0.100. (1,200 items, 5 seeds, recorded)"
+    told = "Measured: 0.930. Baseline: chance: 0.100. (1,200 items, 5 seeds, recorded)"
     assert data["text/plain"] == f"✓ Most digits are read right. {told}"
     assert data["text/html"].endswith(f"</strong> {told}</p>")
     assert metadata["genai_tutorial"]["claim"] == {
         "statement": "Most digits are read right",
         "measured": "0.930",
         "holds": True,
-        "baseline": "chance 0.100",
+        "baseline": "chance: 0.100",
         "recorded": "diffusion_steps",
         "seeds": 5,
         "items": 1200,
@@ -67,16 +67,16 @@ def test_claim_without_evidence_keeps_its_output_format():
 @pytest.mark.parametrize(
     ("evidence", "told"),
     [
-        ({"baseline": 0.1}, "; baseline 0.100."),
-        ({"baseline": 0}, "; baseline 0."),
+        ({"baseline": 0.1}, ". Baseline: 0.100."),
+        ({"baseline": 0}, ". Baseline: 0."),
         (
             {"baseline": Interval(mean=0.5, low=0.4, high=0.6)},
-            f"; baseline {Interval(mean=0.5, low=0.4, high=0.6)}.",
+            f". Baseline: {Interval(mean=0.5, low=0.4, high=0.6)}.",
         ),
         ({"exact": True}, "."),
         ({"exact": True, "items": 40}, ". (40 items)"),
         ({"recorded": "diffusion_steps"}, ". (recorded)"),
-        ({"baseline": 1, "seeds": 1, "items": 1}, "; baseline 1. (1 item, 1 seed)"),
+        ({"baseline": 1, "seeds": 1, "items": 1}, ". Baseline: 1. (1 item, 1 seed)"),
     ],
 )
 def test_claim_displays_given_evidence(
@@ -178,7 +178,7 @@ def test_claim_interval_uses_interval_format():
     interval = Interval(mean=0.924, low=0.916, high=0.932)
     assert (
         format_measured({"accuracy": interval, "images": 5})
-        == f"accuracy {interval}, images 5"
+        == f"accuracy: {interval}; images: 5"
     )
 
 

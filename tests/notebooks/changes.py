@@ -82,7 +82,7 @@ def claim(number: int = 0, **changes: object) -> Change:
     """Return a change of a claim; None removes an entry."""
 
     def change(notebook: NotebookNode):
-        found = cell(notebook, "claims").outputs[number].metadata.genai_tutorial.claim
+        found = cell(notebook, "claim(").outputs[number].metadata.genai_tutorial.claim
         found.update(changes)
         for name in [name for name, value in changes.items() if value is None]:
             del found[name]

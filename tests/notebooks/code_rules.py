@@ -150,13 +150,13 @@ def imported_modules(code: ast.AST) -> set[str]:
 
 
 def shown_cells(chapter: ChapterFile) -> list[tuple[int, dict, str]]:
-    """Return the code cells that the page shows unfolded. Figures, solutions and the
-    installation on Colab are folded.
+    """Return the code cells that the page shows unfolded. Figures, claims, solutions
+    and the installation on Colab are folded.
     """
     return [
         (number, cell, source)
         for number, cell, source in chapter.of_type("code")
-        if "hide-input" not in cell["metadata"].get("tags", [])
+        if not {"hide-input", "claim"} & set(cell["metadata"].get("tags", []))
     ]
 
 
@@ -177,6 +177,35 @@ def shown_cells_are_short(chapter: ChapterFile) -> list[str]:
         if "nbgrader" not in cell["metadata"]
         and (count := sum(map(bool, map(str.strip, source.splitlines())))) > LINES
     ]
+
+
+def claims_stand_in_cells_of_their_own(chapter: ChapterFile) -> list[str]:
+    """A cell that makes claims is tagged `claim`, so that its code is folded, and holds
+    nothing but claims and what only they need.
+    """
+    problems = []
+    for number, cell, source in chapter.of_type("code"):
+        claims = "claim" in cell["metadata"].get("tags", [])
+        if not claims and not re.search(r"(?m)^\s*claim\(", source):
+            continue
+        if not claims:
+            problems.append(f"cell {number}: a claim outside a cell tagged claim")
+            continue
+        problems += [
+            f"cell {number}: {ast.unparse(part)[:40]!r} is no part of a claim"
+            for part in ast.parse(source).body
+            if not isinstance(part, ast.Assign) and not calls_claim(part)
+        ]
+        if not cell["outputs"]:
+            problems.append(f"cell {number}: it makes no claim")
+    return problems
+
+
+def calls_claim(statement: ast.stmt) -> bool:
+    return any(
+        isinstance(node, ast.Call) and getattr(node.func, "id", "") == "claim"
+        for node in ast.walk(statement)
+    )
 
 
 def claims_are_short(chapter: ChapterFile) -> list[str]:
@@ -221,6 +250,7 @@ RULES = (
     extras_bring_what_is_imported,
     shown_code_fits_the_page,
     shown_cells_are_short,
+    claims_stand_in_cells_of_their_own,
     claims_are_short,
     claims_have_something_to_beat,
     imports_come_from_rooms,

@@ -17,7 +17,7 @@ from genai_tutorial.notebook.frames import WIDGET_VIEW
 from genai_tutorial.notebook.source import source_text
 from tests.notebooks.chapter_file import ChapterFile, text_of
 
-TAGS = {"exercise-setup", "hide-input", "hide-output", "nbval-check-output"}
+TAGS = {"claim", "exercise-setup", "hide-input", "hide-output", "nbval-check-output"}
 FILE_NAME = re.compile(
     r"^\S+\.(png|jpe?g|svg)$|^(image|figure|plot|picture)s?\W*\d*$", re.IGNORECASE
 )

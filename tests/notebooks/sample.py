@@ -152,7 +152,7 @@ def sample_notebook() -> nbformat.NotebookNode:
         "show_source(require)": [
             displayed({"text/plain": source_text(require)}, source=source)
         ],
-        "claims()": [
+        "claim(claims)": [
             displayed(
                 {"text/plain": f"✓ Claim {number}. Measured: 4."},
                 claim={"statement": f"Claim {number}", **claim},
@@ -162,6 +162,7 @@ def sample_notebook() -> nbformat.NotebookNode:
     }
     shown = [new_code_cell(text, outputs=found) for text, found in outputs.items()]
     shown[0].metadata["tags"] = ["nbval-check-output"]
+    shown[-1].metadata["tags"] = ["claim"]
     notebook = new_notebook()
     notebook.cells = [
         new_markdown_cell(OPENING),

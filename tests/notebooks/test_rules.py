@@ -223,8 +223,8 @@ BREAKS = {
         ("at least one part", show("show_source")),
     ],
     outputs.claims_are_kept: [
-        ("at least 3 claims, got 0", show("claims")),
-        ("occurs twice", again("claims")),
+        ("at least 3 claims, got 0", show("claim(")),
+        ("occurs twice", again("claim(")),
     ],
     outputs.has_an_interactive_figure: [
         ("one interactive figure", show("frames")),
@@ -268,6 +268,11 @@ BREAKS = {
     ],
     code.shown_cells_are_short: [
         ("31 lines of code", run("\nx = 1" * 30)),
+    ],
+    code.claims_stand_in_cells_of_their_own: [
+        ("outside a cell tagged claim", tag("claim(")),
+        ("'train()' is no part", run("\ntrain()", "claim(")),
+        ("makes no claim", show("claim(")),
     ],
     code.claims_are_short: [
         ("19 words", claim(statement=" ".join(["word"] * 19))),
