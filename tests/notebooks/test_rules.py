@@ -277,6 +277,11 @@ BREAKS = {
     code.claims_are_short: [
         ("19 words", claim(statement=" ".join(["word"] * 19))),
     ],
+    code.claims_need_no_context: [
+        ("what 'Its' stands for", claim(statement="Its loss is below 2")),
+        ("what 'it' stands for", claim(statement="After ten steps, it knows more")),
+        ("'rates' stands for", claim(statement="At these rates, training fails")),
+    ],
     code.claims_have_something_to_beat: [
         ("Claim 0: give a baseline", claim(baseline=None)),
     ],
