@@ -71,7 +71,7 @@ def fold_checks(cell: dict) -> None:
         )
         output["data"]["text/html"] = f"{box}{how if code else ''}</div>"
     cell["source"] = ["pass"]  # MyST-NB leaves out a cell without source
-    cell["metadata"]["tags"].append("remove-input")
+    cell["metadata"]["tags"] = ["remove-input"]
 
 
 def page_notebook(text: str) -> str:

@@ -97,8 +97,8 @@ class Chapter:
         extras: Extras of the package that the chapter needs, as in `pip install
             "genai_tutorial[text]"`.
         rooms: Rooms of the package that the chapter uses.
-        reading_minutes: Reading time for a student who knows the chapters that it
-            builds on.
+        reading_minutes: Reading time by the rule of `reading_minutes`, without the
+            exercises.
         running_seconds: Recorded running time; None if the chapter has never been
             executed.
         builds_on: Numbers of the chapters to read first.

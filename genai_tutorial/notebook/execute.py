@@ -18,6 +18,7 @@ from genai_tutorial.runtime import require, write_atomically
 from .chapters import RunningTime, longest_first, record_time, with_time
 from .environment import THREADS, book_environment
 from .frames import WIDGET_VIEW
+from .reading import reading_minutes, with_minutes
 
 
 class ExecutionError(Exception):
@@ -136,7 +137,8 @@ def execute(
     and rewrite them with their outputs.
 
     A notebook that fails is left unchanged and does not stop the others. Running times
-    are recorded in a file next to the notebooks and in each notebook's first cell.
+    are recorded in a file next to the notebooks; they and the reading time of
+    `reading_minutes` are written into the table of each notebook's first cell.
 
     Args:
         jobs: Number of notebooks that run at the same time, the longest first. With 1,
@@ -212,7 +214,7 @@ def _outcome(path: Path, seconds_a_cell: int) -> Outcome:
 
 
 def _keep(path: Path, text: str, seconds: float) -> Executed:
-    text = _with_running_time(text, record_time(path, seconds, THREADS))
+    text = _with_times(text, record_time(path, seconds, THREADS))
     changed = text != path.read_text("utf8")
     if changed:
         with write_atomically(path, "w") as file:
@@ -220,11 +222,14 @@ def _keep(path: Path, text: str, seconds: float) -> Executed:
     return Executed(path, seconds, len(text.encode()), changed)
 
 
-def _with_running_time(text: str, time: RunningTime) -> str:
+def _with_times(text: str, time: RunningTime) -> str:
     nbformat = require("nbformat", "book")
     notebook = nbformat.reads(text, as_version=4)
     opening = notebook.cells[0]
     opening.source = with_time(opening.source, time)
+    if facts := notebook.metadata.get("genai_tutorial"):
+        facts["reading_minutes"] = reading_minutes(notebook)
+        opening.source = with_minutes(opening.source, facts["reading_minutes"])
     normalize(notebook)  # names the cell by its new text
     return notebook_text(notebook)
 

@@ -246,7 +246,6 @@ BREAKS = {
         ("no room 'attic'", fact(rooms=["attic"])),
         ("'colour', which is unknown", fact(colour="blue")),
         ("chapters before this one", fact(builds_on=[9])),
-        ("not a chapter's", fact(reading_minutes=600)),
         ("and 9 by its heading", fact(chapter=8)),
         ("a file 09_", nothing, {"name": "10_sample.ipynb"}),
     ],
@@ -273,6 +272,7 @@ BREAKS = {
         ("outside a cell tagged claim", tag("claim(")),
         ("'train()' is no part", run("\ntrain()", "claim(")),
         ("makes no claim", show("claim(")),
+        ("claims are folded", tag("claim(", "claim")),
     ],
     code.claims_are_short: [
         ("19 words", claim(statement=" ".join(["word"] * 19))),
@@ -294,6 +294,10 @@ BREAKS = {
                 "tasks.shapes.scenes": f"{PART}.tasks.shapes.scenes import render",
             }.items()
         ),
+    ],
+    code.reads_in_the_time_of_a_lesson: [
+        ("the metadata say 30", fact(reading_minutes=30)),
+        ("100 minutes to read; it may have", write("words " * 20_000)),
     ],
     code.runs_in_the_time_of_a_chapter: [
         ("it ran 120 s", nothing, {"seconds": 120}),
