@@ -36,7 +36,7 @@ You will have built a sample.
 
 | builds on | to read | to run | rooms |
 | --- | --- | --- | --- |
-| nothing | 1 minutes | 20 s | `transformer` |"""
+| nothing | 3 minutes | 20 s | `transformer` |"""
 SETUP = f"""import sys
 
 if "google.colab" in sys.modules:
@@ -186,7 +186,7 @@ def sample_notebook() -> nbformat.NotebookNode:
         "chapter": 9,
         "extras": ["text"],
         "rooms": ["transformer"],
-        "reading_minutes": 1,
+        "reading_minutes": 3,
         "builds_on": [],
     }
     normalize(notebook)

@@ -297,7 +297,7 @@ BREAKS = {
     ],
     code.reads_in_the_time_of_a_lesson: [
         ("the metadata say 30", fact(reading_minutes=30)),
-        ("100 minutes to read; it may have", write("words " * 20_000)),
+        ("103 minutes to read; it may have", write("words " * 20_000)),
     ],
     code.runs_in_the_time_of_a_chapter: [
         ("it ran 120 s", nothing, {"seconds": 120}),
