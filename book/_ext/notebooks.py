@@ -66,7 +66,7 @@ def fold_checks(cell: dict) -> None:
         box = "".join(output["data"]["text/html"])
         box = box.replace("<p ", "<div ", 1).removesuffix("</p>")
         how = (
-            "<details><summary>How this was checked</summary>"
+            '<details class="genai-check"><summary>How this was checked</summary>'
             f'<div class="highlight-ipython3 notranslate">{shown}</div></details>'
         )
         output["data"]["text/html"] = f"{box}{how if code else ''}</div>"

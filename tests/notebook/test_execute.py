@@ -65,7 +65,6 @@ def twice(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str, list[str]
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_execute_twice_writes_identical_bytes(twice):
     first, second, said, results = twice
     assert first == second
@@ -101,6 +100,16 @@ def test_execute_keeps_only_book_metadata(twice):
     }
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     assert notebook["cells"][1]["metadata"] == {"tags": ["hide-input"]}
+
+
+def test_code_of_claims_is_folded_in_jupyterlab_and_colab():
+    notebook = new_notebook(cells=[new_code_cell("claim(...)"), new_code_cell("x = 1")])
+    notebook.cells[0].metadata["tags"] = ["claim", "hide-input"]
+    normalize(notebook)
+    folded, shown = (cell.metadata for cell in notebook.cells)
+    assert folded["jupyter"] == {"source_hidden": True}
+    assert folded["cellView"] == "form"
+    assert shown == {}
 
 
 @pytest.mark.slow
