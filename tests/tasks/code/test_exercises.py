@@ -7,7 +7,6 @@ from genai_tutorial.corpus import restore
 from genai_tutorial.tasks.code import (
     CODE_TOKENS,
     EXERCISE_MIXTURE,
-    Constants,
     body_line_gaps,
     combinations,
     draw_exercises,
@@ -74,16 +73,6 @@ def test_inputs_are_different_and_begin_with_the_empty_list():
     inputs = exercise.inputs(12, seed=0)
     assert inputs[0] == []
     assert len({tuple(items) for items in inputs}) == 12
-
-
-def test_expected_uses_number_and_letter():
-    combination = next(
-        c
-        for c in combinations("train")
-        if c.condition.after == "greater than {k}" and c.transformation.of == "{k} plus"
-    )
-    values = combination.expected([1, 5], Constants(4, "a"))
-    assert values == combination.reduction.apply([9], Constants(4, "a"))
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import pytest
 
 from genai_tutorial.agents import (
     Agent,
-    Toolbox,
     ToolCall,
     call_pattern,
     copying_pattern,
@@ -36,11 +35,7 @@ from genai_tutorial.tasks.tool_use import (
     world_of_tasks,
     write_files,
 )
-from genai_tutorial.tasks.tool_use.policies import (
-    AGENT_CHAT,
-    example_messages,
-    tool_description,
-)
+from genai_tutorial.tasks.tool_use.policies import AGENT_CHAT
 from genai_tutorial.tasks.tool_use.tasks import FAMILIES, TAUGHT_FAMILIES
 from genai_tutorial.tasks.tool_use.world import taught_world
 
@@ -171,13 +166,6 @@ def test_encode_traces_marks_exactly_what_the_agent_writes():
         assert ids[: len(asked)] == asked
 
 
-def test_example_messages_are_solved_tasks_of_each_family():
-    messages = example_messages(6, seed=0)
-    assert messages[0].role == "user"
-    assert messages[-1].role == "assistant"
-    assert sum(m.content.startswith("{") for m in messages) == 7
-
-
 def test_families_counts_right_answers():
     right = [task.family == "files" for task in agent_tasks()]
     assert families(agent_tasks(), right)["files"] == 10
@@ -191,10 +179,6 @@ def test_split_task_finds_both_steps():
         country = task.steps[0][0].arguments.get("country")
         if len(plan.tasks) == 2 and country:
             assert plan.tasks[0] == f"What is the capital of {country}?"
-
-
-def test_tool_description_names_tools_and_arguments():
-    assert "Answer the task" in tool_description(Toolbox(()))
 
 
 @posix
