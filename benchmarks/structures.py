@@ -70,7 +70,6 @@ from genai_tutorial.science.peptides import (
 )
 from genai_tutorial.science.structures import (
     AtomTransformer,
-    AtomTransformerConfig,
     EquivariantConfig,
     EquivariantNetwork,
     Geometry,
@@ -89,7 +88,6 @@ from genai_tutorial.science.structures import (
     noised,
     place_atoms,
     random_rotations,
-    rotated_molecule_loss,
     sample_molecules,
     shuffled_elements,
     structure_loss,
@@ -97,6 +95,7 @@ from genai_tutorial.science.structures import (
     to_positions,
     to_table,
 )
+from genai_tutorial.science.structures.diffusion import rotate
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,
@@ -168,6 +167,16 @@ def ruler(seed: int, small: bool) -> dict:
     }
 
 
+def rotated_molecule_loss(
+    model: nn.Module, x: torch.Tensor, mask: torch.Tensor, *, generator: torch.Generator
+) -> torch.Tensor:
+    """Return `molecule_loss` of the molecules in random orientations: data augmentation
+    for a network that is not equivariant.
+    """
+    x = rotate(x, random_rotations(len(x), generator))
+    return molecule_loss(model, x, mask, generator=generator)
+
+
 def live(seed: int, small: bool) -> dict:
     train, held_out = split()
     table, unseen = to_table(train), to_table(held_out)
@@ -177,7 +186,7 @@ def live(seed: int, small: bool) -> dict:
             molecule_loss,
         ),
         "transformer": (
-            AtomTransformer(AtomTransformerConfig(len(HEAVY_ELEMENTS)), seed),
+            AtomTransformer(len(HEAVY_ELEMENTS), seed=seed),
             rotated_molecule_loss,
         ),
     }

@@ -3,6 +3,7 @@ distances across the borders of the cell, and symmetry.
 """
 
 import itertools
+import operator
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -70,14 +71,9 @@ def is_charge_balanced(amounts: Mapping[str, float | int]) -> bool:
     unknown = set(amounts) - set(STATES)
     if unknown:
         raise ValueError(f"There are no oxidation states for {sorted(unknown)}.")
+    counts = amounts.values()
     return any(
-        abs(
-            sum(
-                state * count
-                for state, count in zip(states, amounts.values(), strict=True)
-            )
-        )
-        < 1e-6
+        abs(sum(map(operator.mul, states, counts))) < 1e-6
         for states in itertools.product(*(STATES[element] for element in amounts))
     )
 
@@ -88,12 +84,11 @@ def scrambled_compounds(
     """Return the same amounts of other elements: each anion is replaced by a random
     anion, and each cation by a random cation.
     """
-    pools = {name: sorted(pool) for name, pool in (("a", ANIONS), ("c", CATIONS))}
     scrambled = []
     for compound in compounds:
         amounts: dict[str, float] = {}
         for element, amount in compound.amounts.items():
-            pool = pools["a" if element in ANIONS else "c"]
+            pool = sorted(ANIONS if element in ANIONS else CATIONS)
             free = [candidate for candidate in pool if candidate not in amounts]
             chosen = free[int(torch.randint(len(free), (), generator=generator))]
             amounts[chosen] = amount
@@ -127,11 +122,8 @@ def random_positions(
 ) -> list[Crystal]:
     """Return the same cells and elements with the atoms anywhere."""
     return [
-        replace(
-            crystal,
-            fractional=torch.rand(crystal.fractional.shape, generator=generator),
-        )
-        for crystal in crystals
+        replace(each, fractional=torch.rand(len(each.symbols), 3, generator=generator))
+        for each in crystals
     ]
 
 

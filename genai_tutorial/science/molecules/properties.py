@@ -152,8 +152,6 @@ def fingerprint_counts(
         _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))
         for smiles in molecules
     ]
-    if not counts:
-        return torch.zeros(0, bits)
     return torch.stack([torch.from_numpy(row.astype("float32")) for row in counts])
 
 

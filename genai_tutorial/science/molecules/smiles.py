@@ -3,12 +3,13 @@ fails.
 """
 
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 from PIL import Image
 
@@ -153,48 +154,28 @@ class SmilesTokenizer:
         return cls(tuple(saved["symbols"]), tuple(saved["labels"]))
 
 
-def draw_molecules(
-    molecules: Sequence[str],
-    *,
-    columns: int = 4,
-    captions: Sequence[str] = (),
-    side: int = 180,
-) -> Image.Image:
-    """Draw a grid of structural formulas, in black on white.
+_COLUMNS, _SIDE = 4, 180  # pixels
 
-    Args:
-        molecules: Valid SMILES strings.
-        columns: The number of molecules in a row.
-        captions: A text below each molecule; none if empty.
-        side: Width and height of each molecule, in pixels.
+
+def draw_molecules(molecules: Sequence[str]) -> Image.Image:
+    """Draw a grid of structural formulas, in black on white, four in a row.
 
     Raises:
-        ValueError: If there are no molecules, a string is no molecule, or the number of
-            captions is not that of the molecules.
+        ValueError: If there are no molecules, or a string is no molecule.
 
-    >>> draw_molecules(["CCO", "CCN"], side=100).size
-    (200, 100)
+    >>> draw_molecules(["CCO", "CCN"]).size
+    (360, 180)
     """
-    if not molecules or columns < 1:
-        raise ValueError(
-            "There must be at least one molecule and one column, got "
-            f"{len(molecules)} and {columns}."
-        )
-    if captions and len(captions) != len(molecules):
-        raise ValueError(
-            f"There must be a caption for each of the {len(molecules)} molecules, or "
-            f"none; got {len(captions)}."
-        )
+    if not molecules:
+        raise ValueError("There must be at least one molecule, got none.")
     drawing = require("rdkit.Chem.Draw.rdMolDraw2D", EXTRA)
-    columns = min(columns, len(molecules))
-    rows = -(-len(molecules) // columns)
-    canvas = drawing.MolDraw2DCairo(columns * side, rows * side, side, side)
+    width = _SIDE * min(_COLUMNS, len(molecules))
+    height = _SIDE * math.ceil(len(molecules) / _COLUMNS)
+    canvas = drawing.MolDraw2DCairo(width, height, _SIDE, _SIDE)
     canvas.drawOptions().useBWAtomPalette()
     canvas.drawOptions().drawMolsSameScale = False
     canvas.drawOptions().minFontSize = 12
-    canvas.DrawMolecules(
-        [parse_smiles(smiles) for smiles in molecules], legends=list(captions) or None
-    )
+    canvas.DrawMolecules([parse_smiles(smiles) for smiles in molecules])
     canvas.FinishDrawing()
     return Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")
 
@@ -205,7 +186,7 @@ for a ring of small letters without an arrangement of double bonds, `valence` fo
 atom with too many bonds.
 """
 
-FAILURES: tuple[SmilesFailure, ...] = ("valid", "grammar", "aromaticity", "valence")
+FAILURES: tuple[SmilesFailure, ...] = get_args(SmilesFailure)
 """All outcomes, in the order of the checks."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.data import Country, Fact
 from genai_tutorial.tasks.assistant import Question
@@ -62,10 +63,8 @@ def history_exam(
             f"got {questions=} and {histories=}."
         )
     generator = torch.Generator().manual_seed(seed)
-    drawn = [
-        usable[n]
-        for n in torch.randperm(len(usable), generator=generator)[:histories].tolist()
-    ]
+    order = torch.randperm(len(usable), generator=generator)[:histories].tolist()
+    drawn = [usable[n] for n in order]
     asked = torch.randperm(histories, generator=generator)[:questions].tolist()
     return HistoryExam(
         tuple(fact.country for fact in drawn),
@@ -147,11 +146,8 @@ def score_tasks(
             found = sum(one.strip() in written for one in task.answers) / len(right)
         else:
             found = float(drawn == right[0])
-        scores.append(
-            TaskScore(
-                written, found, log_probability, len(prompt), len(prompt) - before
-            )
-        )
+        read = len(prompt) - before
+        scores.append(TaskScore(written, found, log_probability, len(prompt), read))
     return scores
 
 
@@ -166,13 +162,10 @@ def streamed_losses(
         ids: The text, of any length if the cache is a `SinkCache`.
     """
     losses = []
-    for start in range(0, ids.shape[1] - 1, 64):
-        part = ids[:, start : min(start + 64, ids.shape[1] - 1)]
+    parts = ids[:, :-1].split(64, dim=1), ids[0, 1:].split(64)
+    for part, targets in zip(*parts, strict=True):
         logits = model.logits(read_on(model, part, cache))[0]
-        targets = ids[0, start + 1 : start + 1 + len(logits)]
-        losses.append(
-            torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-        )
+        losses.append(functional.cross_entropy(logits, targets, reduction="none"))
     return torch.cat(losses)
 
 

@@ -176,15 +176,8 @@ def compose(
         features: The beat and the fermata of each step, see `phrase_features`.
     """
     known = torch.full((len(features), len(VOICES), features.shape[-1]), UNKNOWN)
-    codes = sample_streams(
-        model,
-        known,
-        features,
-        temperature=temperature,
-        top_p=top_p,
-        generator=generator,
-    )
-    return decode_cells(codes)
+    sampling = {"temperature": temperature, "top_p": top_p, "generator": generator}
+    return decode_cells(sample_streams(model, known, features, **sampling))
 
 
 def harmonize(
@@ -207,15 +200,8 @@ def harmonize(
     """
     known = torch.full((len(melodies), len(VOICES), melodies.shape[-1]), UNKNOWN)
     known[:, 0] = encode_cells(melodies)
-    codes = sample_streams(
-        model,
-        known,
-        features,
-        temperature=temperature,
-        top_p=top_p,
-        generator=generator,
-    )
-    return decode_cells(codes)
+    sampling = {"temperature": temperature, "top_p": top_p, "generator": generator}
+    return decode_cells(sample_streams(model, known, features, **sampling))
 
 
 def phrase_features(

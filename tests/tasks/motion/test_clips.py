@@ -106,10 +106,9 @@ def test_render_clips_needs_clips_of_one_length():
 
 def test_parse_motion_caption_inverts_the_caption():
     for clip in draw(200):
-        read = parse_motion_caption(clip.caption)
         thing = clip.thing
-        assert read.motion == clip.motion
-        assert read.thing == ObjectDescription(thing.shape, thing.colour, thing.size)
+        described = ObjectDescription(thing.shape, thing.colour, thing.size)
+        assert parse_motion_caption(clip.caption) == (described, clip.motion)
 
 
 @pytest.mark.parametrize(

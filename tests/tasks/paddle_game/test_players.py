@@ -46,8 +46,6 @@ def test_random_player_sticks_to_its_last_button():
         player = RandomPlayer(0, stickiness)
         same = (player(frames, first) == player(frames, first)).float().mean()
         assert float(same) == pytest.approx(expected, abs=0.04)
-    with pytest.raises(ValueError, match=r"probability from 0 to 1, got 1\.5"):
-        RandomPlayer(stickiness=1.5)
 
 
 def test_foresight_player_knows_where_the_ball_will_land():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import MelConfig, whisper_features
-from genai_tutorial.data import Voice, speak
+from genai_tutorial.data import Voice, speak, speakers
 from genai_tutorial.tasks.shapes import parse_caption
 from genai_tutorial.tasks.speech import (
     DIGITS,
@@ -67,8 +67,6 @@ def test_transcripts_are_labels_padded_with_the_blank():
     rows, lengths = encode_transcripts(["", "a a", "zero"])
     assert rows.tolist() == [[0, 0], [1, 1], [37, 0]]
     assert lengths.tolist() == [0, 2, 1]
-    with pytest.raises(ValueError, match=r"not in the vocabulary: \['cat'\]"):
-        encode_transcripts(["a cat"])
 
 
 def test_batches_hold_neighbours_in_length(fake):
@@ -126,10 +124,6 @@ def test_durations_of_an_aligned_sentence_add_up_to_its_frames():
     seconds = torch.tensor([p.end - p.start for p in one.phonemes])
     frames = aligned.durations[1:-1] / GRID.frames_per_second
     assert (seconds - frames).abs().max() <= 1 / GRID.frames_per_second
-    with pytest.raises(ValueError, match="not among the symbols"):
-        align(one, ("_",), GRID)
-    with pytest.raises(ValueError, match="16000 samples a second, the grid 8000"):
-        align(one, symbols, MelConfig(rate=8_000, window=256, hop=128, mels=20))
 
 
 def test_aligned_batches_keep_each_sentence_with_its_voice():
@@ -146,8 +140,6 @@ def test_aligned_batches_keep_each_sentence_with_its_voice():
     assert phonemes.shape == (4, int(counts.max()))
     lone = pad_aligned([aligned[2]], [2])
     assert torch.equal(lone[4][0], log_mels[1, :, : lone[4].shape[2]])
-    with pytest.raises(ValueError, match="batch_size must be from 1 to 4"):
-        AlignedBatches(aligned, [0], 2, seed=0)
 
 
 def test_sentences_are_captions_and_digits_of_the_vocabulary():
@@ -186,16 +178,8 @@ def test_speakers_of_tests_are_never_heard_in_training():
 
 def test_all_speakers_exist():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data import speakers
-
     assert set(SPEAKERS) <= set(speakers())
     assert len(set(SPEAKERS)) == len(SPEAKERS) == 65
-
-
-@pytest.mark.parametrize("draw", [draw_sentences, draw_voices])
-def test_at_least_one_is_drawn(draw):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        draw(0, seed=0)
 
 
 QUIET = ["silence", "white noise", "brown noise", "tone", "chirp", "clicks"]
@@ -230,15 +214,6 @@ def test_sounds_are_those_of_the_seed():
 
 def test_speech_is_played_backwards():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data import speak
-    from genai_tutorial.tasks.speech import draw_sentences, draw_voices
-
     (wave,) = draw_non_speech(1, 4, ["backwards"], held_out=True)
     (said,) = speak(draw_sentences(1, 4, True), draw_voices(1, 4, True))
     assert torch.equal(wave, said.wave.flip(0))
-
-
-@pytest.mark.parametrize(("n", "kinds"), [(0, ["tone"]), (1, []), (1, ["music"])])
-def test_unknown_kinds_and_empty_draws_are_refused(n, kinds, unchecked):
-    with pytest.raises(ValueError, match="n must be at least 1 and kinds some of"):
-        draw_non_speech(n, 0, kinds)
