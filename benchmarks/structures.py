@@ -27,6 +27,7 @@ from dataclasses import asdict
 from functools import cache, partial
 
 import torch
+from crystal_symmetry import shaken, space_group
 from formula_model import (
     EnergyForest,
     fits_model,
@@ -55,8 +56,6 @@ from genai_tutorial.science.crystals import (
     is_charge_balanced,
     random_positions,
     scrambled_compounds,
-    shaken,
-    space_group,
 )
 from genai_tutorial.science.peptides import (
     STUTTERS,

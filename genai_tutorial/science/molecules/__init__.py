@@ -23,7 +23,6 @@ from .model import (
 )
 from .properties import (
     canonical_smiles,
-    fingerprint_counts,
     log_p,
     murcko_scaffold,
     qed,

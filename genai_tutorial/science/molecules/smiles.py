@@ -9,12 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
 from genai_tutorial.runtime import require
-from genai_tutorial.tokenization import PADDING
 
 from .properties import EXTRA, canonical_smiles, parse_smiles
 
@@ -43,9 +42,11 @@ class SmilesTokenizer:
         labels: Names of tokens that can replace `<start>` to name the kind of molecule
             that follows.
         symbols: The tokens of the strings.
+        start: The token before a molecule of any kind.
+        end: The token that ends a molecule.
 
     Raises:
-        ValueError: If a token occurs twice, or there are no symbols.
+        ValueError: If a token occurs twice.
 
     >>> tokenizer = SmilesTokenizer.from_smiles(["CCO", "c1ccccc1Cl"])
     >>> tokenizer.symbols
@@ -56,10 +57,10 @@ class SmilesTokenizer:
 
     symbols: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    start: ClassVar[int] = 1
+    end: ClassVar[int] = 2
 
     def __post_init__(self):
-        if not self.symbols:
-            raise ValueError("There must be at least one symbol, got none.")
         if len(set(self.tokens)) < len(self.tokens):
             twice = sorted({t for t in self.tokens if self.tokens.count(t) > 1})
             raise ValueError(f"Tokens must all be different, got {twice} twice.")
@@ -87,21 +88,6 @@ class SmilesTokenizer:
         return len(self.tokens)
 
     @property
-    def padding(self) -> int:
-        """The padding token."""
-        return PADDING
-
-    @property
-    def start(self) -> int:
-        """The token before a molecule of any kind."""
-        return 1
-
-    @property
-    def end(self) -> int:
-        """The token that ends a molecule."""
-        return 2
-
-    @property
     def label_ids(self) -> tuple[int, ...]:
         """The ids of the labels."""
         first = len(SPECIAL_TOKENS)
@@ -123,15 +109,7 @@ class SmilesTokenizer:
         return [self._number[token] for token in tokens]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the string of some ids; special tokens and labels are left out.
-
-        Raises:
-            ValueError: If an id is not in the vocabulary.
-        """
-        if wrong := [token for token in ids if not 0 <= token < self.vocab_size]:
-            raise ValueError(
-                f"Ids must be from 0 to {self.vocab_size - 1}, got {wrong}."
-            )
+        """Return the string of some ids; special tokens and labels are left out."""
         first = self.vocab_size - len(self.symbols)
         return "".join(self.tokens[token] for token in ids if token >= first)
 

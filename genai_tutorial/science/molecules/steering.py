@@ -134,9 +134,6 @@ def augmented_likelihood_loss(
         log_probs: The agent's log-probability of each molecule.
         sigma: The weight of the score, one over beta.
 
-    Raises:
-        ValueError: If sigma is not above 0.
-
     Source: Olivecrona et al., Molecular de-novo design through deep reinforcement
         learning, section "The augmented episodic likelihood",
         https://doi.org/10.1186/s13321-017-0235-x
@@ -146,8 +143,6 @@ def augmented_likelihood_loss(
     ... )
     tensor(1.0000)
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma must be above 0, got {sigma}.")
     implicit = implicit_reward(log_probs, prior_log_probs, beta=1 / sigma)
     return (sigma * (scores - implicit)).square().mean()
 

@@ -42,13 +42,7 @@ class Graphs(NamedTuple):
 
 
 def to_graphs(molecules: Sequence[Ligand]) -> Graphs:
-    """Return the graphs of molecules, padded to the largest one.
-
-    Raises:
-        ValueError: If there are no molecules.
-    """
-    if not molecules:
-        raise ValueError("There are no molecules: give at least one.")
+    """Return the graphs of molecules, padded to the largest one."""
     sizes = torch.tensor([len(molecule) for molecule in molecules])
     largest = int(sizes.max())
     relations = torch.full((len(molecules), largest, largest), RELATIONS - 1)

@@ -139,14 +139,16 @@ def bond_pairs(molecule: Geometry | Ligand) -> Int[Tensor, "bond 2"]:
 
 def judge_structure(molecule: Geometry | Ligand) -> StructureVerdict:
     """Measure one molecule: connection, clashes and numbers of neighbours."""
-    bonds = bond_pairs(molecule)
-    neighbours = torch.bincount(bonds.flatten(), minlength=len(molecule.elements))
+    from scipy.sparse.csgraph import connected_components  # it takes a while to load
+
+    distances = _relative_distances(molecule).cpu()
+    bonded = distances < REACH
+    parts, _ = connected_components(bonded.numpy())
+    limits = _LIMITS[molecule.elements.cpu()]
     return StructureVerdict(
-        connected=_parts(len(molecule.elements), bonds) == 1,
-        clash_free=bool((_relative_distances(molecule) >= CLASH).all()),
-        valences_kept=bool(
-            (neighbours <= _LIMITS.to(neighbours.device)[molecule.elements]).all()
-        ),
+        connected=parts == 1,
+        clash_free=bool((distances >= CLASH).all()),
+        valences_kept=bool((bonded.sum(dim=1) <= limits).all()),
     )
 
 
@@ -244,15 +246,6 @@ def _relative_distances(molecule: Geometry | Ligand) -> Tensor:
     places = molecule.positions
     distances = (places[:, None] - places).norm(dim=-1)
     return (distances / (radii[:, None] + radii)).fill_diagonal_(torch.inf)
-
-
-def _parts(atoms: int, bonds: Int[Tensor, "bond 2"]) -> int:
-    """Return the number of connected parts."""
-    part = list(range(atoms))
-    for first, second in bonds.tolist():
-        old, new = part[first], part[second]
-        part = [new if label == old else label for label in part]
-    return len(set(part))
 
 
 def _carbon_bond_lengths(molecule: Geometry | Ligand) -> Tensor:

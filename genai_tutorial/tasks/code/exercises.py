@@ -168,13 +168,7 @@ def draw_exercise(draws: random.Random, part: ExercisePart) -> Exercise:
 
 
 def draw_exercises(count: int, part: ExercisePart, seed: int) -> list[Exercise]:
-    """Draw several exercises.
-
-    Raises:
-        ValueError: If `count` is less than one.
-    """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
+    """Draw several exercises."""
     draws = random.Random(seed)
     return [draw_exercise(draws, part) for _ in range(count)]
 

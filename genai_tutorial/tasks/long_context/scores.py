@@ -1,6 +1,4 @@
-"""Questions about long histories, scores for tasks on long contexts, and the loss along
-a stream.
-"""
+"""Questions about long histories, and scores for tasks on long contexts."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from genai_tutorial.data import Country, Fact
 from genai_tutorial.tasks.assistant import Question
@@ -149,24 +146,6 @@ def score_tasks(
         read = len(prompt) - before
         scores.append(TaskScore(written, found, log_probability, len(prompt), read))
     return scores
-
-
-@torch.no_grad()
-def streamed_losses(
-    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache
-) -> Float[Tensor, "position-1"]:
-    """Return the loss of each token after the first, in nats, of a text that is read
-    with a cache.
-
-    Args:
-        ids: The text, of any length if the cache is a `SinkCache`.
-    """
-    losses = []
-    parts = ids[:, :-1].split(64, dim=1), ids[0, 1:].split(64)
-    for part, targets in zip(*parts, strict=True):
-        logits = model.logits(read_on(model, part, cache))[0]
-        losses.append(functional.cross_entropy(logits, targets, reduction="none"))
-    return torch.cat(losses)
 
 
 def read_on(

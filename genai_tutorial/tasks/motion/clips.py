@@ -67,15 +67,11 @@ class Motion:
     speed: Speed
 
     def __post_init__(self):
-        for what, value, known in (
-            ("direction", self.direction, STEPS),
-            ("speed", self.speed, SPEEDS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"There is no {what} {value!r} in these clips. There are: "
-                    f"{', '.join(known)}"
-                )
+        if self.direction not in STEPS or self.speed not in SPEEDS:
+            raise ValueError(
+                f"The direction is one of {', '.join(STEPS)} and the speed one of "
+                f"{', '.join(SPEEDS)}; got {self.direction!r} and {self.speed!r}."
+            )
 
     @property
     def velocity(self) -> tuple[int, int]:
@@ -248,7 +244,7 @@ def random_clips(
 
     The pairs of colour and shape that are held out of the training images do not occur.
     """
-    _check(n, frames, split)
+    _check(frames, split)
     colours, shapes = get_args(Colour), get_args(Shape)
     diameters = [diameter for size in DIAMETERS.values() for diameter in size]
     clips: list[Clip] = []
@@ -276,11 +272,9 @@ def _start(size: int, travel: int, place: int) -> int:
     return first + place % (last - first + 1)
 
 
-def _check(n: int, frames: int, split: ClipSplit) -> None:
+def _check(frames: int, split: ClipSplit) -> None:
     room = IMAGE_SIZE - 2 * _BORDER - max(DIAMETERS["large"])
     longest = room // max(SPEEDS.values()) + 1
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
     if not 2 <= frames <= longest:
         raise ValueError(
             f"frames must be from 2 to {longest}, so that a fast object stays in the "

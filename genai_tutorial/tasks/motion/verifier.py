@@ -207,19 +207,13 @@ def motion_accuracy(
     """Return the shares of films that show what their captions say.
 
     Raises:
-        ValueError: If `motion_scores` would raise it, or there are no films.
+        ValueError: If `motion_scores` would raise it.
     """
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the share of films with each property, from their scores.
-
-    Raises:
-        ValueError: If there are no scores.
-    """
-    if not scores:
-        raise ValueError("There is no clip to score.")
+    """Return the share of films with each property, from their scores."""
     *names, _ = (field.name for field in fields(MotionScore))  # jitter is no share
     shares = [fmean(getattr(score, name) for score in scores) for name in names]
     jitters = [score.jitter for score in scores if score.jitter is not None]

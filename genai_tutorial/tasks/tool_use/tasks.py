@@ -86,12 +86,7 @@ def agent_tasks() -> tuple[AgentTask, ...]:
 def taught_tasks(count: int, seed: int = 0) -> tuple[AgentTask, ...]:
     """Draw tasks for traces: other numbers, countries, files, words and programs than
     in the 60 tasks, in the phrasings that are not held out. The families take turns.
-
-    Raises:
-        ValueError: If `count` is below 1.
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
     world, generator = taught_world(seed), random.Random(f"traces {seed}")
     tested = {task.answer for task in agent_tasks() if task.family == "arithmetic"}
     tasks: list[AgentTask] = []
@@ -243,12 +238,14 @@ def right_policy(tasks: Sequence[AgentTask]) -> _RightPolicy:
     return _RightPolicy({task.question: task.steps for task in tasks})
 
 
-_CAPITAL = re.compile(r"letters.* capital of (?P<country>[A-Z][\w .'-]*?)(?: have)?\?")
-_CAPITAL_2 = re.compile(
-    r"(?:[Ll]etters of|long the name of) the capital of "
-    r"(?P<country>[A-Z][\w .'-]*?)(?: is, in letters)?\.$"
-)
-_LINES = re.compile(r"number of lines (?:of|in) (?P<file>[\w.]+?)(?: by \d+)?[?.]$")
+def _fields(question: str, kind: str) -> re.Match | None:
+    """Return what a phrasing of a kind of task is filled with in a question."""
+    patterns = (
+        re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(phrasing))
+        for phrasing in _PHRASINGS[kind]
+    )
+    found = (re.fullmatch(pattern, question) for pattern in patterns)
+    return next(filter(None, found), None)
 
 
 def split_task(question: str) -> Plan:
@@ -262,22 +259,12 @@ def split_task(question: str) -> Plan:
     >>> split_task("What is 2 plus 3?").tasks
     ('What is 2 plus 3?',)
     """
-    capital = _CAPITAL.search(question) or _CAPITAL_2.search(question)
-    if capital:
-        return Plan(
-            (
-                f"What is the capital of {capital['country']}?",
-                "How many letters does the word {1} have?",
-            )
-        )
-    if lines := _LINES.search(question):
-        number = re.search(r"\d+", question.replace(lines["file"], ""))
-        return Plan(
-            (
-                f"How many lines does the file {lines['file']} have?",
-                f"What is {number[0]} times {{1}}?",
-            )
-        )
+    if found := _fields(question, "letters of a capital"):
+        first = f"What is the capital of {found['country']}?"
+        return Plan((first, "How many letters does the word {1} have?"))
+    if found := _fields(question, "multiplied lines"):
+        first = f"How many lines does the file {found['name']} have?"
+        return Plan((first, f"What is {found['n']} times {{1}}?"))
     return Plan((question,))
 
 

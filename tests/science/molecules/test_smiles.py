@@ -47,12 +47,8 @@ def test_tokenizer_rejects_unknown_and_repeated_tokens():
     tokenizer = SmilesTokenizer(("C",))
     with pytest.raises(ValueError, match=r"CBr has tokens .*\['Br'\]"):
         tokenizer.encode("CBr")
-    with pytest.raises(ValueError, match=r"from 0 to 3, got \[9\]"):
-        tokenizer.decode([3, 9])
     with pytest.raises(ValueError, match=r"\['C'\] twice"):
         SmilesTokenizer(("C",), ("C",))
-    with pytest.raises(ValueError, match="at least one symbol"):
-        SmilesTokenizer(())
     with pytest.raises(ValueError, match="the entries 'symbols' and 'labels'"):
         SmilesTokenizer.from_dict({"symbols": ["C"]})
 

@@ -1,18 +1,26 @@
 import ast
+from dataclasses import replace
 
 import pytest
 import torch
 
 from genai_tutorial.tasks.code import (
+    ask_samples,
     choose_by_codet,
     choose_by_tests,
     draw_exercises,
     mutants,
     solved,
 )
-from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
+from genai_tutorial.tasks.code.answers import NO_ANSWER, mutation_score
 
 EXERCISES = draw_exercises(3, "train", seed=0)
+
+
+def ask(programs, inputs):
+    """Return the answers of programs, each with a function f, to inputs."""
+    exercise = replace(EXERCISES[0], name="f", prompt="")
+    return ask_samples([exercise], [programs], [inputs])[0]
 
 
 def test_answers_are_what_python_shows():
@@ -21,8 +29,7 @@ def test_answers_are_what_python_shows():
         "def f(x):\n    return [str(i) for i in x]",
         "def f(x):\n    return sum(x) / len(x)",
     ]
-    answers = ask_programs(programs, ["f"] * 3, [[[1, 2], []]] * 3)
-    assert answers == [
+    assert ask(programs, [[1, 2], []]) == [
         ["[2, 1]", "[]"],
         ["['1', '2']", "[]"],
         ["1.5", "ZeroDivisionError"],
@@ -36,8 +43,7 @@ def test_programs_without_answers_are_told_from_wrong_ones():
         "def f(x):\n    raise SystemExit",
         "def f(x):\n    return 1\nraise ValueError",
     ]
-    answers = ask_programs(programs, ["f"] * 4, [[[1], [2]]] * 4)
-    assert answers == [
+    assert ask(programs, [[1], [2]]) == [
         [NO_ANSWER] * 2,
         ["NameError"] * 2,
         [NO_ANSWER] * 2,
@@ -47,8 +53,7 @@ def test_programs_without_answers_are_told_from_wrong_ones():
 
 def test_long_answers_arrive_whole():
     program = "def f(x):\n    return x * 40"
-    (answers,) = ask_programs([program], ["f"], [[["word"] * 7] * 3])
-    assert answers == [repr(["word"] * 280)] * 3
+    assert ask([program], [["word"] * 7] * 3) == [[repr(["word"] * 280)] * 3]
 
 
 def test_solved_accepts_references_and_refuses_others():

@@ -37,14 +37,8 @@ def test_simple_problems_pass_with_references_and_fail_without_a_body():
     assert all(right.passed and not empty.passed for right, empty in outcomes)
 
 
-def test_code_problem_uses_the_first_tests():
+def test_run_completions_needs_a_reference_that_passes_all_tests():
     problem = CodeProblem("f", "def f(x):", "\n    return x", ("assert f(1)", "1 / 0"))
-    first, both = (
-        run_completions(SIMPLE_PROBLEMS[:1], [[""]], tests)[0][0] for tests in (1, 8)
-    )
-    assert not first.passed
-    assert not both.passed
-    assert problem.program("\n    return x", tests=1).count("assert") == 1
     with pytest.raises(SandboxError, match=r"f does not pass its own tests.*Zero"):
         run_completions([problem], [[problem.reference]], tests=1)
 

@@ -30,8 +30,7 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 def test_occupations_are_in_order_and_shares_are_shares():
     shares = [one.women_at_work for one in OCCUPATIONS]
     assert shares == sorted(shares)
-    assert all(0 < one.women_in_text < 1 and 0 < one.women_at_work < 1
-               for one in OCCUPATIONS)  # fmt: skip
+    assert all(0 < s < 1 for one in OCCUPATIONS for s in (one.women_in_text, *shares))
     assert len({one.name for one in OCCUPATIONS}) == len(OCCUPATIONS)
 
 
