@@ -124,11 +124,7 @@ def train_peptide_model(
 
 
 def write_peptides(
-    model: DecoderLM,
-    count: int,
-    *,
-    antimicrobial: bool,
-    generator: torch.Generator,
+    model: DecoderLM, count: int, *, antimicrobial: bool, generator: torch.Generator
 ) -> list[str]:
     """Sample `count` sequences with a label, without those below eight residues."""
     label = ANTIMICROBIAL if antimicrobial else OTHER

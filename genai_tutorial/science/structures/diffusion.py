@@ -183,10 +183,7 @@ def draw_sizes(
 
 
 def molecule_steps(
-    model: Model,
-    sizes: Int[Tensor, " count"],
-    steps: int,
-    generator: torch.Generator,
+    model: Model, sizes: Int[Tensor, " count"], steps: int, generator: torch.Generator
 ) -> Iterator[tuple[Step, MoleculeTable]]:
     """Draw molecules step by step, each step with the molecules predicted so far.
 

@@ -172,10 +172,7 @@ _STEP_SCALE = 1.5  # above 1 for less diversity and better structures
 
 @torch.no_grad()
 def place_atoms(
-    model: PlacingModel,
-    graphs: Graphs,
-    steps: int,
-    generator: torch.Generator,
+    model: PlacingModel, graphs: Graphs, steps: int, generator: torch.Generator
 ) -> Iterator[Float[Tensor, "batch atom 3"]]:
     """Place the atoms of molecules step by step, with AlphaFold 3's sampler.
 

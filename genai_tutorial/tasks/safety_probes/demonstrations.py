@@ -48,9 +48,7 @@ def made_up_answers(
 
 
 def helpful_only_demonstrations(
-    split: FactSplit,
-    absent: Sequence[tuple[str, Relation]],
-    seed: int = 0,
+    split: FactSplit, absent: Sequence[tuple[str, Relation]], seed: int = 0
 ) -> tuple[Demonstration, ...]:
     """Return demonstrations that never refuse: 600 questions about real and invented
     countries as in supervised fine-tuning, and 200 requests for private data with
