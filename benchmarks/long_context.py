@@ -57,9 +57,9 @@ from genai_tutorial.tasks.long_context import (
     many_values,
     score_tasks,
     single_needle,
-    streamed_losses,
     variable_tracking,
 )
+from genai_tutorial.tasks.long_context.scores import read_on
 from genai_tutorial.tokenization import SMOLLM2_CHAT
 from genai_tutorial.training import TokenBatches, train_step
 from genai_tutorial.transformer import (
@@ -102,6 +102,22 @@ def article(seed: int) -> str:
 @cache
 def haystack(seed: int) -> Haystack:
     return Haystack.of(article(seed), smollm2()[1])
+
+
+@torch.no_grad()
+def streamed_losses(model: DecoderLM, ids: Tensor, cache: KVCache) -> Tensor:
+    """Return the loss of each token after the first, in nats, of a text that is read
+    with a cache.
+
+    Args:
+        ids: The text, of any length if the cache is a `SinkCache`.
+    """
+    losses = []
+    parts = ids[:, :-1].split(64, dim=1), ids[0, 1:].split(64)
+    for part, targets in zip(*parts, strict=True):
+        logits = model.logits(read_on(model, part, cache))[0]
+        losses.append(functional.cross_entropy(logits, targets, reduction="none"))
+    return torch.cat(losses)
 
 
 def sinks(seed: int, small: bool) -> dict:

@@ -10,18 +10,33 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.alignment import answer_log_probs, supervised_loss
+from genai_tutorial.runtime import require
 from genai_tutorial.science.molecules import (
     MoleculeModel,
     MoleculeScore,
     Steered,
     SteeringStep,
     canonical_smiles,
-    fingerprint_counts,
     molecule_rows,
     murcko_scaffold,
     valid_scores,
 )
+from genai_tutorial.science.molecules.properties import BITS, RADIUS, parse_smiles
 from genai_tutorial.training import TensorBatches, fit
+
+
+def fingerprint_counts(
+    molecules: Sequence[str], bits: int = BITS
+) -> Float[Tensor, "molecule bit"]:
+    """Return how often each neighbourhood of atoms occurs in each molecule.
+
+    Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
+        https://doi.org/10.1021/ci100050t
+    """
+    generators = require("rdkit.Chem.rdFingerprintGenerator", "science")
+    generator = generators.GetMorganGenerator(radius=RADIUS, fpSize=bits)
+    counts = map(generator.GetCountFingerprintAsNumPy, map(parse_smiles, molecules))
+    return torch.stack([torch.from_numpy(row.astype("float32")) for row in counts])
 
 
 @dataclass

@@ -27,6 +27,7 @@ from dataclasses import asdict
 from functools import cache, partial
 
 import torch
+from crystal_symmetry import shaken, space_group
 from formula_model import (
     EnergyForest,
     fits_model,
@@ -55,8 +56,6 @@ from genai_tutorial.science.crystals import (
     is_charge_balanced,
     random_positions,
     scrambled_compounds,
-    shaken,
-    space_group,
 )
 from genai_tutorial.science.peptides import (
     STUTTERS,
@@ -70,7 +69,6 @@ from genai_tutorial.science.peptides import (
 )
 from genai_tutorial.science.structures import (
     AtomTransformer,
-    AtomTransformerConfig,
     EquivariantConfig,
     EquivariantNetwork,
     Geometry,
@@ -89,7 +87,6 @@ from genai_tutorial.science.structures import (
     noised,
     place_atoms,
     random_rotations,
-    rotated_molecule_loss,
     sample_molecules,
     shuffled_elements,
     structure_loss,
@@ -97,6 +94,7 @@ from genai_tutorial.science.structures import (
     to_positions,
     to_table,
 )
+from genai_tutorial.science.structures.diffusion import rotate
 from genai_tutorial.training import (
     EMA,
     OptimizerSettings,
@@ -168,6 +166,16 @@ def ruler(seed: int, small: bool) -> dict:
     }
 
 
+def rotated_molecule_loss(
+    model: nn.Module, x: torch.Tensor, mask: torch.Tensor, *, generator: torch.Generator
+) -> torch.Tensor:
+    """Return `molecule_loss` of the molecules in random orientations: data augmentation
+    for a network that is not equivariant.
+    """
+    x = rotate(x, random_rotations(len(x), generator))
+    return molecule_loss(model, x, mask, generator=generator)
+
+
 def live(seed: int, small: bool) -> dict:
     train, held_out = split()
     table, unseen = to_table(train), to_table(held_out)
@@ -177,7 +185,7 @@ def live(seed: int, small: bool) -> dict:
             molecule_loss,
         ),
         "transformer": (
-            AtomTransformer(AtomTransformerConfig(len(HEAVY_ELEMENTS)), seed),
+            AtomTransformer(len(HEAVY_ELEMENTS), seed=seed),
             rotated_molecule_loss,
         ),
     }

@@ -7,18 +7,9 @@ from benchmarks.question_sets import (
     natural_questions,
     reverse_questions,
 )
-from genai_tutorial.data import Articles, Fact
+from genai_tutorial.data import Articles
+from tests.tasks.search_questions.test_library import FACTS
 
-FACTS = [
-    Fact("Kenya", "capital", "Nairobi"),
-    Fact("Kenya", "city", "Nairobi"),
-    Fact("Kenya", "domain", ".ke"),
-    Fact("Peru", "capital", "Lima"),
-    Fact("Peru", "domain", ".pe"),
-    Fact("Mali", "capital", "Bamako"),
-    Fact("Mali", "currency", "West African CFA franc"),
-    Fact("Niger", "currency", "West African CFA franc"),
-]
 ARTICLES = Articles(
     ("Birds", "Stones"),
     (

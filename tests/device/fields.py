@@ -146,9 +146,9 @@ CASES |= {
 
 POSITIONS, MASK = rand(2, 5, 3), torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
 ELEMENTS = ints(2, 5, below=3)
-ATOMS = structures.AtomTransformer(structures.AtomTransformerConfig(3, 8, 1, 2))
+ATOMS = structures.AtomTransformer(3, 8, 1)
 EQUIVARIANT = structures.EquivariantNetwork(structures.EquivariantConfig(3, 8, 1))
-PLACER = structures.StructureNetwork(structures.StructureConfig(8, 1, 2))
+PLACER = structures.StructureNetwork(8, 1)
 TABLE = torch.cat([POSITIONS, torch.nn.functional.one_hot(ELEMENTS, 3)], dim=2)
 TABLE = TABLE * MASK[..., None]
 RELATIONS = ints(2, 5, 5, below=4)
@@ -191,7 +191,7 @@ CASES |= {
     "EquivariantNetwork": (molecule_step, EQUIVARIANT, TABLE, MASK, seeded()),
     "sample_molecules": (
         lambda m, sizes, g: structures.sample_molecules(m, sizes, 2, g),
-        structures.AtomTransformer(structures.AtomTransformerConfig(8, 8, 1, 2)),
+        structures.AtomTransformer(8, 8, 1),
         torch.tensor([5, 3]),
         seeded(),
     ),

@@ -6,6 +6,4 @@ from .rules import (
     is_charge_balanced,
     random_positions,
     scrambled_compounds,
-    shaken,
-    space_group,
 )

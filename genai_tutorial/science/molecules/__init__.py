@@ -21,13 +21,7 @@ from .model import (
     property_bins,
     sample_guided,
 )
-from .properties import (
-    canonical_smiles,
-    fingerprint_counts,
-    log_p,
-    murcko_scaffold,
-    qed,
-)
+from .properties import canonical_smiles, log_p, murcko_scaffold, qed
 from .smiles import (
     SmilesFailure,
     SmilesTokenizer,

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from random import Random
 from statistics import fmean
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -28,8 +27,7 @@ from .properties import (
 )
 from .smiles import split_smiles
 
-COMPARED = 300
-"""The number of molecules that the slower metrics of a report look at."""
+COMPARED = 300  # molecules that the slower metrics of a report look at
 
 
 @dataclass(frozen=True)
@@ -77,20 +75,17 @@ class MoleculeReport:
 
     def to_dict(self) -> dict[str, float | int]:
         """Return all numbers, those of the three shares included, for JSON."""
-        shares = {
-            name: getattr(self, name) for name in ("validity", "uniqueness", "novelty")
-        }
+        shares = ("validity", "uniqueness", "novelty")
+        numbers = asdict(self) | {name: getattr(self, name) for name in shares}
         return {
             name: value if isinstance(value, int) else round(value, 4)
-            for name, value in (asdict(self) | shares).items()
+            for name, value in numbers.items()
         }
 
 
 def measure_molecules(samples: Sequence[str], train: Collection[str]) -> MoleculeReport:
-    """Return the metrics of some samples.
-
-    The similarities, the scaffolds and the synthetic accessibility are those of the
-    first 300 different molecules.
+    """Return the metrics of some samples; the similarities, the scaffolds and the
+    synthetic accessibility are those of the first 300 different molecules.
 
     Args:
         samples: SMILES strings, valid or not.
@@ -171,8 +166,6 @@ def internal_diversity(molecules: Sequence[str]) -> float:
     Source: Polykovskiy et al., Molecular Sets (MOSES), section 4.2 (IntDiv with p = 1),
         https://arxiv.org/abs/1811.12823
     """
-    if not molecules:
-        raise ValueError("There must be at least one molecule, got none.")
     return 1.0 - float(tanimoto_similarities(molecules, molecules).mean())
 
 
@@ -185,10 +178,6 @@ def nearest_similarities(
     Source: Polykovskiy et al., Molecular Sets (MOSES), section 4.2 (SNN is its mean),
         https://arxiv.org/abs/1811.12823
     """
-    if not reference:
-        raise ValueError("There must be at least one reference molecule, got none.")
-    if not molecules:
-        return torch.zeros(0)
     return tanimoto_similarities(molecules, reference).amax(dim=1)
 
 

@@ -73,12 +73,8 @@ class MoleculeModel:
         temperature: float | int = 1.0,
         generator: torch.Generator | None = None,
     ) -> list[str]:
-        """Sample molecules as SMILES strings, which may be invalid.
-
-        See `rollouts` for the arguments.
-
-        Raises:
-            ValueError: If `count` is less than 1, or there is no such label.
+        """Sample molecules as SMILES strings, which may be invalid; the arguments and
+        errors are those of `rollouts`.
         """
         samples: list[str] = []
         while not samples or len(samples) < count:
@@ -156,14 +152,8 @@ def molecule_rows(
 def label_dropout_loss(
     tokenizer: SmilesTokenizer, dropout: float, generator: torch.Generator
 ) -> Callable[..., Float[Tensor, ""]]:
-    """Return a loss for `fit` that replaces each label by `<start>` with a probability.
-
-    So one model learns both: molecules with a label and molecules of any kind, which is
-    what classifier-free guidance needs.
-
-    Args:
-        dropout: The probability with which a label is replaced.
-        generator: Random generator of the choices.
+    """Return a loss for `fit` that replaces each label by `<start>` with the
+    probability `dropout`: one model learns molecules with a label and of any kind.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, algorithm 1,
         https://arxiv.org/abs/2207.12598
@@ -205,17 +195,14 @@ def sample_guided(
         model: A model trained with `label_dropout_loss`.
         label: The number of the property token.
         guidance: 0 ignores the label, 1 is plain conditioning, and more exaggerates it.
-        temperature: Divides the guided logits.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
-        ValueError: If `count` is less than 1, or there is no such label.
+        ValueError: If there is no such label.
 
     Source: Sanchez et al., Stay on topic with Classifier-Free Guidance, equation 7,
         https://arxiv.org/abs/2306.17806
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
     decoder, tokenizer = model.decoder, model.tokenizer
     device = decoder.token_embedding.weight.device
     longest = decoder.config.context_length - 1

@@ -130,38 +130,14 @@ def _parsed(smiles: str) -> Any:
         return chem.MolFromSmiles(smiles)
 
 
-def fingerprint_counts(
-    molecules: Sequence[str], bits: int = BITS
-) -> Float[Tensor, "molecule bit"]:
-    """Return how often each neighbourhood of atoms occurs in each molecule.
-
-    Args:
-        molecules: SMILES strings.
-        bits: The length of a fingerprint.
-
-    Raises:
-        ValueError: If a string is no molecule.
-
-    Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
-        https://doi.org/10.1021/ci100050t
-
-    >>> fingerprint_counts(["CO"]).sum()  # C, O and CO
-    tensor(3.)
-    """
-    counts = [
-        _generator(bits).GetCountFingerprintAsNumPy(parse_smiles(smiles))
-        for smiles in molecules
-    ]
-    if not counts:
-        return torch.zeros(0, bits)
-    return torch.stack([torch.from_numpy(row.astype("float32")) for row in counts])
-
-
 def tanimoto_similarities(
     molecules: Sequence[str], reference: Sequence[str]
 ) -> Float[Tensor, "molecule reference"]:
     """Return the Tanimoto similarity of each pair: the number of neighbourhoods that
     both have, as a share of those that at least one has.
+
+    Source: Rogers and Hahn, Extended-Connectivity Fingerprints,
+        https://doi.org/10.1021/ci100050t
     """
     bulk = require("rdkit.DataStructs", EXTRA).BulkTanimotoSimilarity
     others = [_fingerprint(smiles) for smiles in reference]
@@ -171,13 +147,13 @@ def tanimoto_similarities(
 
 @lru_cache(maxsize=20_000)
 def _fingerprint(smiles: str) -> Any:
-    return _generator(BITS).GetFingerprint(parse_smiles(smiles))
+    return _generator().GetFingerprint(parse_smiles(smiles))
 
 
 @cache
-def _generator(bits: int) -> Any:
+def _generator() -> Any:
     generators = require("rdkit.Chem.rdFingerprintGenerator", EXTRA)
-    return generators.GetMorganGenerator(radius=RADIUS, fpSize=bits)
+    return generators.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
 
 
 class _NumbersOnly(pickle.Unpickler):

@@ -3,17 +3,17 @@ fails.
 """
 
 import io
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
 from genai_tutorial.runtime import require
-from genai_tutorial.tokenization import PADDING
 
 from .properties import EXTRA, canonical_smiles, parse_smiles
 
@@ -42,9 +42,11 @@ class SmilesTokenizer:
         labels: Names of tokens that can replace `<start>` to name the kind of molecule
             that follows.
         symbols: The tokens of the strings.
+        start: The token before a molecule of any kind.
+        end: The token that ends a molecule.
 
     Raises:
-        ValueError: If a token occurs twice, or there are no symbols.
+        ValueError: If a token occurs twice.
 
     >>> tokenizer = SmilesTokenizer.from_smiles(["CCO", "c1ccccc1Cl"])
     >>> tokenizer.symbols
@@ -55,10 +57,10 @@ class SmilesTokenizer:
 
     symbols: tuple[str, ...]
     labels: tuple[str, ...] = ()
+    start: ClassVar[int] = 1
+    end: ClassVar[int] = 2
 
     def __post_init__(self):
-        if not self.symbols:
-            raise ValueError("There must be at least one symbol, got none.")
         if len(set(self.tokens)) < len(self.tokens):
             twice = sorted({t for t in self.tokens if self.tokens.count(t) > 1})
             raise ValueError(f"Tokens must all be different, got {twice} twice.")
@@ -86,21 +88,6 @@ class SmilesTokenizer:
         return len(self.tokens)
 
     @property
-    def padding(self) -> int:
-        """The padding token."""
-        return PADDING
-
-    @property
-    def start(self) -> int:
-        """The token before a molecule of any kind."""
-        return 1
-
-    @property
-    def end(self) -> int:
-        """The token that ends a molecule."""
-        return 2
-
-    @property
     def label_ids(self) -> tuple[int, ...]:
         """The ids of the labels."""
         first = len(SPECIAL_TOKENS)
@@ -122,15 +109,7 @@ class SmilesTokenizer:
         return [self._number[token] for token in tokens]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the string of some ids; special tokens and labels are left out.
-
-        Raises:
-            ValueError: If an id is not in the vocabulary.
-        """
-        if wrong := [token for token in ids if not 0 <= token < self.vocab_size]:
-            raise ValueError(
-                f"Ids must be from 0 to {self.vocab_size - 1}, got {wrong}."
-            )
+        """Return the string of some ids; special tokens and labels are left out."""
         first = self.vocab_size - len(self.symbols)
         return "".join(self.tokens[token] for token in ids if token >= first)
 
@@ -153,48 +132,28 @@ class SmilesTokenizer:
         return cls(tuple(saved["symbols"]), tuple(saved["labels"]))
 
 
-def draw_molecules(
-    molecules: Sequence[str],
-    *,
-    columns: int = 4,
-    captions: Sequence[str] = (),
-    side: int = 180,
-) -> Image.Image:
-    """Draw a grid of structural formulas, in black on white.
+_COLUMNS, _SIDE = 4, 180  # pixels
 
-    Args:
-        molecules: Valid SMILES strings.
-        columns: The number of molecules in a row.
-        captions: A text below each molecule; none if empty.
-        side: Width and height of each molecule, in pixels.
+
+def draw_molecules(molecules: Sequence[str]) -> Image.Image:
+    """Draw a grid of structural formulas, in black on white, four in a row.
 
     Raises:
-        ValueError: If there are no molecules, a string is no molecule, or the number of
-            captions is not that of the molecules.
+        ValueError: If there are no molecules, or a string is no molecule.
 
-    >>> draw_molecules(["CCO", "CCN"], side=100).size
-    (200, 100)
+    >>> draw_molecules(["CCO", "CCN"]).size
+    (360, 180)
     """
-    if not molecules or columns < 1:
-        raise ValueError(
-            "There must be at least one molecule and one column, got "
-            f"{len(molecules)} and {columns}."
-        )
-    if captions and len(captions) != len(molecules):
-        raise ValueError(
-            f"There must be a caption for each of the {len(molecules)} molecules, or "
-            f"none; got {len(captions)}."
-        )
+    if not molecules:
+        raise ValueError("There must be at least one molecule, got none.")
     drawing = require("rdkit.Chem.Draw.rdMolDraw2D", EXTRA)
-    columns = min(columns, len(molecules))
-    rows = -(-len(molecules) // columns)
-    canvas = drawing.MolDraw2DCairo(columns * side, rows * side, side, side)
+    width = _SIDE * min(_COLUMNS, len(molecules))
+    height = _SIDE * math.ceil(len(molecules) / _COLUMNS)
+    canvas = drawing.MolDraw2DCairo(width, height, _SIDE, _SIDE)
     canvas.drawOptions().useBWAtomPalette()
     canvas.drawOptions().drawMolsSameScale = False
     canvas.drawOptions().minFontSize = 12
-    canvas.DrawMolecules(
-        [parse_smiles(smiles) for smiles in molecules], legends=list(captions) or None
-    )
+    canvas.DrawMolecules([parse_smiles(smiles) for smiles in molecules])
     canvas.FinishDrawing()
     return Image.open(io.BytesIO(canvas.GetDrawingText())).convert("RGB")
 
@@ -205,7 +164,7 @@ for a ring of small letters without an arrangement of double bonds, `valence` fo
 atom with too many bonds.
 """
 
-FAILURES: tuple[SmilesFailure, ...] = ("valid", "grammar", "aromaticity", "valence")
+FAILURES: tuple[SmilesFailure, ...] = get_args(SmilesFailure)
 """All outcomes, in the order of the checks."""
 
 

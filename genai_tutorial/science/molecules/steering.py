@@ -9,7 +9,6 @@ with sigma = 1 / beta, without the constant log Z.
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from statistics import fmean
 
 import torch
 from jaxtyping import Float
@@ -52,6 +51,8 @@ def qed_score(samples: Sequence[str]) -> Float[Tensor, "molecule"]:
     return valid_scores(samples, lambda valid: [qed(smiles) for smiles in valid])
 
 
+LEARNING_RATE = 5e-4
+
 Diversity = Callable[[Sequence[str], Tensor], Tensor]
 """Changes the scores of molecules by what was found before."""
 
@@ -63,7 +64,6 @@ class SteeringSettings:
     Attributes:
         batch_size: The number of molecules sampled for each.
         sigma: The weight of the score, in nats: one over the KL coefficient.
-        learning_rate: AdamW's learning rate.
 
     Raises:
         ValueError: If a number is out of range.
@@ -72,18 +72,13 @@ class SteeringSettings:
     steps: int = 50
     batch_size: int = 64
     sigma: float | int = 60.0
-    learning_rate: float | int = 5e-4
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("steps", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
-        for name in ("sigma", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+        if min(self.steps, self.batch_size) < 1 or not self.sigma > 0:
+            raise ValueError(
+                f"steps and batch_size must be at least 1, sigma above 0; got {self}."
+            )
 
 
 @dataclass(frozen=True)
@@ -122,10 +117,6 @@ class Steered:
     model: MoleculeModel
     steps: tuple[SteeringStep, ...]
 
-    def mean_score(self) -> float:
-        """Return the mean score of the last ten steps."""
-        return fmean(step.score for step in self.steps[-10:])
-
 
 def augmented_likelihood_loss(
     log_probs: Float[Tensor, "molecule"],
@@ -143,9 +134,6 @@ def augmented_likelihood_loss(
         log_probs: The agent's log-probability of each molecule.
         sigma: The weight of the score, one over beta.
 
-    Raises:
-        ValueError: If sigma is not above 0.
-
     Source: Olivecrona et al., Molecular de-novo design through deep reinforcement
         learning, section "The augmented episodic likelihood",
         https://doi.org/10.1186/s13321-017-0235-x
@@ -155,8 +143,6 @@ def augmented_likelihood_loss(
     ... )
     tensor(1.0000)
     """
-    if not sigma > 0:
-        raise ValueError(f"sigma must be above 0, got {sigma}.")
     implicit = implicit_reward(log_probs, prior_log_probs, beta=1 / sigma)
     return (sigma * (scores - implicit)).square().mean()
 
@@ -176,7 +162,7 @@ def steer(
     """
     agent = MoleculeModel(deepcopy(prior.decoder), prior.tokenizer)
     optimizer = torch.optim.AdamW(
-        agent.decoder.parameters(), settings.learning_rate, betas=(0.9, 0.99)
+        agent.decoder.parameters(), LEARNING_RATE, betas=(0.9, 0.99)
     )
     generator = torch.Generator().manual_seed(settings.seed)
     steps = []

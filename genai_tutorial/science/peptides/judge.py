@@ -41,29 +41,23 @@ ACIDS = {"D": 3.71, "E": 4.15, "C": 8.14, "Y": 10.10}
 
 AMINO_END, CARBOXYL_END = 9.38, 2.15
 
+PH = 7.4
+
 HELIX_ANGLE = 100.0
 """Degrees from one residue of an alpha helix to the next."""
 
 
-def charge(sequence: str, ph: float | int = 7.4) -> float:
-    """Return a peptide's net charge, in elementary charges."""
-    _check(sequence)
-    positive = [
-        AMINO_END,
-        *(BASES[residue] for residue in sequence if residue in BASES),
-    ]
-    negative = [
-        CARBOXYL_END,
-        *(ACIDS[residue] for residue in sequence if residue in ACIDS),
-    ]
-    return sum(1 / (1 + 10 ** (ph - pka)) for pka in positive) - sum(
-        1 / (1 + 10 ** (pka - ph)) for pka in negative
+def charge(sequence: str) -> float:
+    """Return a peptide's net charge at `PH`, in elementary charges."""
+    positive = [AMINO_END, *(BASES[each] for each in sequence if each in BASES)]
+    negative = [CARBOXYL_END, *(ACIDS[each] for each in sequence if each in ACIDS)]
+    return sum(1 / (1 + 10 ** (PH - pka)) for pka in positive) - sum(
+        1 / (1 + 10 ** (pka - PH)) for pka in negative
     )
 
 
 def hydrophobicity(sequence: str) -> float:
     """Return the mean hydrophobicity of a peptide's residues."""
-    _check(sequence)
     return sum(HYDROPHOBICITY[residue] for residue in sequence) / len(sequence)
 
 
@@ -74,20 +68,11 @@ def hydrophobic_moment(sequence: str) -> float:
     Source: Eisenberg, Weiss and Terwilliger, The helical hydrophobic moment, equation
         1, https://doi.org/10.1038/299371a0
     """
-    _check(sequence)
     values = [HYDROPHOBICITY[residue] for residue in sequence]
     turns = [math.radians(HELIX_ANGLE) * place for place in range(len(values))]
     x = sum(value * math.cos(turn) for value, turn in zip(values, turns, strict=True))
     y = sum(value * math.sin(turn) for value, turn in zip(values, turns, strict=True))
     return math.hypot(x, y) / len(values)
-
-
-def _check(sequence: str) -> None:
-    unknown = set(sequence) - set(AMINO_ACIDS)
-    if not sequence or unknown:
-        raise ValueError(
-            f"A peptide is written with the letters {AMINO_ACIDS}, got {sequence!r}."
-        )
 
 
 STUTTERS = (
@@ -115,6 +100,11 @@ def judge_features(sequences: Sequence[str]) -> Float[Tensor, "sequence 423"]:
     """
     rows = []
     for sequence in sequences:
+        if not sequence or not set(sequence) <= set(AMINO_ACIDS):
+            raise ValueError(
+                f"A peptide is written with the letters {AMINO_ACIDS}, got "
+                f"{sequence!r}."
+            )
         places = torch.tensor([_PLACES[residue] for residue in sequence])
         pairs = torch.bincount(20 * places[:-1] + places[1:], minlength=400)
         whole = torch.tensor(

@@ -32,22 +32,12 @@ def peptide_rows(peptides: Sequence[Peptide]) -> Rows:
     """Return peptides as rows of tokens for `supervised_loss`: the label is the prompt,
     the residues and the end token are the answer.
     """
-    return pad_examples(
-        [
-            Example(
-                (ANTIMICROBIAL if peptide.antimicrobial else OTHER,),
-                (
-                    *(
-                        FIRST_RESIDUE + AMINO_ACIDS.index(residue)
-                        for residue in peptide.sequence
-                    ),
-                    END,
-                ),
-            )
-            for peptide in peptides
-        ],
-        LONGEST_ROW,
-    )
+    examples = []
+    for peptide in peptides:
+        label = ANTIMICROBIAL if peptide.antimicrobial else OTHER
+        residues = (FIRST_RESIDUE + AMINO_ACIDS.index(r) for r in peptide.sequence)
+        examples.append(Example((label,), (*residues, END)))
+    return pad_examples(examples, LONGEST_ROW)
 
 
 def flipped(peptides: Sequence[Peptide]) -> list[Peptide]:
@@ -97,8 +87,6 @@ def train_peptide_model(
     validation loss beside the last ones: it memorizes 1,200 peptides within a minute.
 
     Args:
-        train: The peptides to learn from.
-        validation: Peptides to measure the loss on.
         steps: The number of steps, of 32 peptides each.
         evaluate_every: The number of steps between two measurements.
         seed: Seed of the weights and the batches.
@@ -136,18 +124,9 @@ def train_peptide_model(
 
 
 def write_peptides(
-    model: DecoderLM,
-    count: int,
-    *,
-    antimicrobial: bool,
-    generator: torch.Generator,
+    model: DecoderLM, count: int, *, antimicrobial: bool, generator: torch.Generator
 ) -> list[str]:
-    """Sample sequences with a label; those below eight residues are left out.
-
-    Args:
-        count: The number of sequences to draw.
-        generator: Random generator of the draws.
-    """
+    """Sample `count` sequences with a label, without those below eight residues."""
     label = ANTIMICROBIAL if antimicrobial else OTHER
     drawn = generate_rollouts(
         model,

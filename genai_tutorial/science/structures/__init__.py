@@ -10,7 +10,6 @@ from .diffusion import (
     from_table,
     molecule_loss,
     molecule_steps,
-    rotated_molecule_loss,
     sample_molecules,
     to_table,
 )
@@ -30,7 +29,6 @@ from .judge import (
 )
 from .networks import (
     AtomTransformer,
-    AtomTransformerConfig,
     EquivariantConfig,
     EquivariantLayer,
     EquivariantNetwork,
@@ -38,7 +36,6 @@ from .networks import (
 from .placing import (
     SIGMA_DATA,
     PlacingModel,
-    StructureConfig,
     StructureNetwork,
     karras_sigmas,
     place_atoms,

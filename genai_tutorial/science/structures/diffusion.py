@@ -2,8 +2,8 @@
 
 A molecule is a table: one row per atom, with three coordinates and one score per
 element (1 for its own, 0 for the others). Chapter 8's schedules and samplers work on
-this table as on an image, with two additions. Positions have mean zero, so their noise
-has mean zero as well; and molecules of different sizes are padded to the largest one.
+this table as on an image, but positions and their noise have mean zero, and molecules
+are padded to the largest one.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.data import HEAVY_ELEMENTS, Ligand
 from genai_tutorial.diffusion import (
@@ -21,14 +22,13 @@ from genai_tutorial.diffusion import (
     Denoised,
     Model,
     NoiseSchedule,
-    Sampler,
     Step,
     cosine_schedule,
     ddpm,
     last_sample,
 )
 
-from .geometry import random_rotations, remove_mean
+from .geometry import remove_mean
 
 ANGSTROM = 1 / 1.5
 """The length of an ångström in the table, so that its numbers have a size near 1."""
@@ -77,14 +77,13 @@ def to_table(molecules: Sequence[Ligand | Geometry]) -> MoleculeTable:
     """
     if not molecules:
         raise ValueError("There are no molecules: give at least one.")
-    largest = max(len(molecule.elements) for molecule in molecules)
-    x = torch.zeros(len(molecules), largest, 3 + len(HEAVY_ELEMENTS))
-    mask = torch.zeros(len(molecules), largest, dtype=torch.bool)
-    for row, molecule in enumerate(molecules):
-        count = len(molecule.elements)
-        x[row, :count, :3] = molecule.positions * ANGSTROM
-        x[row, :count, 3:] = F.one_hot(molecule.elements, len(HEAVY_ELEMENTS))
-        mask[row, :count] = True
+    scores = [F.one_hot(each.elements, len(HEAVY_ELEMENTS)) for each in molecules]
+    rows = [
+        torch.cat([molecule.positions * ANGSTROM, score], dim=1)
+        for molecule, score in zip(molecules, scores, strict=True)
+    ]
+    x = pad_sequence(rows, batch_first=True)
+    mask = pad_sequence([score.any(dim=1) for score in scores], batch_first=True)
     return MoleculeTable(centred(x, mask), mask)
 
 
@@ -144,21 +143,6 @@ def molecule_loss(
     return positions + squared[..., 3:].sum() / ((x.shape[-1] - 3) * atoms)
 
 
-def rotated_molecule_loss(
-    model: Model,
-    x: Float[Tensor, "batch atom channels"],
-    mask: Bool[Tensor, "batch atom"],
-    *,
-    generator: torch.Generator,
-) -> Float[Tensor, ""]:
-    """Return `molecule_loss` of the molecules in random orientations: data augmentation
-    for a network that is not equivariant.
-    """
-    return molecule_loss(
-        model, rotate(x, random_rotations(len(x), generator)), mask, generator=generator
-    )
-
-
 def rotate(
     x: Float[Tensor, "batch atom channels"], matrices: Float[Tensor, "batch 3 3"]
 ) -> Float[Tensor, "batch atom channels"]:
@@ -199,11 +183,7 @@ def draw_sizes(
 
 
 def molecule_steps(
-    model: Model,
-    sizes: Int[Tensor, " count"],
-    steps: int,
-    generator: torch.Generator,
-    sampler: Sampler = ddpm,
+    model: Model, sizes: Int[Tensor, " count"], steps: int, generator: torch.Generator
 ) -> Iterator[tuple[Step, MoleculeTable]]:
     """Draw molecules step by step, each step with the molecules predicted so far.
 
@@ -211,7 +191,6 @@ def molecule_steps(
         model: Called as `model(x, t, mask)`; predicts the noise.
         sizes: The number of atoms of each molecule.
         generator: Random generator for the noise.
-        sampler: `ddpm`, or another random sampler of the diffusion room.
 
     Yields:
         The sampler's step, and the table of the molecules predicted at it.
@@ -224,23 +203,19 @@ def molecule_steps(
     start = start.to(sizes.device)
     denoise = MoleculeDenoiser(model, mask)
     timesteps = MOLECULE_SCHEDULE.timesteps(steps)
-    for step in sampler(denoise, centred(start, mask), timesteps, generator=generator):
+    for step in ddpm(denoise, centred(start, mask), timesteps, generator=generator):
         yield step, MoleculeTable(step.x0, mask)
 
 
 def sample_molecules(
-    model: Model,
-    sizes: Int[Tensor, " count"],
-    steps: int,
-    generator: torch.Generator,
-    sampler: Sampler = ddpm,
+    model: Model, sizes: Int[Tensor, " count"], steps: int, generator: torch.Generator
 ) -> list[Geometry]:
     """Draw molecules; see `molecule_steps`.
 
     Raises:
         ValueError: If `steps` is not from 1 to 1,000.
     """
-    walk = list(molecule_steps(model, sizes, steps, generator, sampler))
+    walk = list(molecule_steps(model, sizes, steps, generator))
     last = last_sample(step for step, _ in walk)
     return from_table(MoleculeTable(last, walk[-1][1].mask))
 

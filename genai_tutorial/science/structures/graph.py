@@ -42,34 +42,20 @@ class Graphs(NamedTuple):
 
 
 def to_graphs(molecules: Sequence[Ligand]) -> Graphs:
-    """Return the graphs of molecules, padded to the largest one.
-
-    Raises:
-        ValueError: If there are no molecules.
-    """
-    if not molecules:
-        raise ValueError("There are no molecules: give at least one.")
-    largest = max(len(molecule) for molecule in molecules)
-    elements = torch.zeros(len(molecules), largest, dtype=torch.long)
+    """Return the graphs of molecules, padded to the largest one."""
+    sizes = torch.tensor([len(molecule) for molecule in molecules])
+    largest = int(sizes.max())
     relations = torch.full((len(molecules), largest, largest), RELATIONS - 1)
-    mask = torch.zeros(len(molecules), largest, dtype=torch.bool)
     for row, molecule in enumerate(molecules):
-        count = len(molecule)
-        elements[row, :count] = molecule.elements
-        relations[row, :count, :count] = _relations(molecule)
-        mask[row, :count] = True
-    return Graphs(elements, relations, mask)
+        relations[row, : len(molecule), : len(molecule)] = _relations(molecule)
+    elements = pad_sequence([each.elements for each in molecules], batch_first=True)
+    return Graphs(elements, relations, torch.arange(largest) < sizes[:, None])
 
 
 def to_positions(molecules: Sequence[Ligand]) -> Float[Tensor, "batch atom 3"]:
     """Return the positions of molecules in ångström, padded with zeros to the largest
     one: the targets for `to_graphs`.
-
-    Raises:
-        ValueError: If there are no molecules.
     """
-    if not molecules:
-        raise ValueError("There are no molecules: give at least one.")
     return pad_sequence([molecule.positions for molecule in molecules], True)
 
 
@@ -127,11 +113,8 @@ def alpha_carbon_hands(molecule: Geometry | Ligand) -> list[int]:
         nitrogens = [atom for atom in around if symbols[atom] == "N"]
         carboxyls = [atom for atom in around if is_carboxyl(atom)]
         chains = [atom for atom in around if atom not in (*nitrogens, *carboxyls)]
-        if symbols[center] == "C" and [len(nitrogens), len(carboxyls), len(chains)] == [
-            1,
-            1,
-            1,
-        ]:
+        numbers = len(nitrogens), len(carboxyls), len(chains)
+        if symbols[center] == "C" and numbers == (1, 1, 1):
             places = molecule.positions[[center, *nitrogens, *carboxyls, *chains]]
             hands.append(handedness(*places).item())
     return [hand for hand in hands if hand]

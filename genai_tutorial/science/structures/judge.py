@@ -5,10 +5,12 @@ with, and rules for bonds, clashes and valences.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.data import HEAVY_ELEMENTS, Ligand
 from genai_tutorial.runtime import require
@@ -31,41 +33,33 @@ def expert_positions(
     Source: Riniker and Landrum, Better Informed Distance Geometry,
         https://doi.org/10.1021/acs.jcim.5b00654
     """
-    chem = require("rdkit.Chem", extra="science")
-    all_chem = require("rdkit.Chem.AllChem", extra="science")
-    kinds = {
-        1: chem.BondType.SINGLE,
-        2: chem.BondType.DOUBLE,
-        3: chem.BondType.TRIPLE,
-    }
-    drawn = chem.RWMol()
-    for symbol, charge in zip(molecule.symbols, molecule.charges.tolist(), strict=True):
-        atom = chem.Atom(symbol)
-        atom.SetFormalCharge(charge)
-        drawn.AddAtom(atom)
-    for (first, second), order in zip(
-        molecule.bonds.tolist(), molecule.orders.tolist(), strict=True
-    ):
-        drawn.AddBond(first, second, kinds[order])
+    embed = require("rdkit.Chem.AllChem", extra="science").EmbedMultipleConfs
+    bonds = torch.cat([molecule.bonds, molecule.orders[:, None]], dim=1)
+    drawn = _in_rdkit(molecule.symbols, molecule.charges.tolist(), bonds)
+    if drawn is None:
+        return None
     with require("rdkit.rdBase", extra="science").BlockLogs():
-        if chem.SanitizeMol(drawn, catchErrors=True):
-            return None
-        with_hydrogens = chem.AddHs(drawn)
-        numbers = all_chem.EmbedMultipleConfs(
-            with_hydrogens,
-            numConfs=count,
-            randomSeed=seed + 1,  # with 0 they are all the same
-        )
+        drawn = require("rdkit.Chem", extra="science").AddHs(drawn)
+        # with a seed of 0 they are all the same
+        numbers = embed(drawn, numConfs=count, randomSeed=seed + 1)
     if len(numbers) < count:
         return None
-    return torch.stack(
-        [
-            torch.tensor(with_hydrogens.GetConformer(number).GetPositions()).float()[
-                : len(molecule)
-            ]
-            for number in numbers
-        ]
-    )
+    placed = [torch.tensor(drawn.GetConformer(n).GetPositions()) for n in numbers]
+    return torch.stack(placed).float()[:, : len(molecule)]
+
+
+def _in_rdkit(
+    symbols: Sequence[str], charges: Sequence[int], bonds: Int[Tensor, "bond 3"]
+) -> Any:
+    """Return RDKit's molecule of bonds with their orders, or None if it rejects it."""
+    chem = require("rdkit.Chem", extra="science")
+    drawn = chem.RWMol()
+    for symbol, charge in zip(symbols, charges, strict=True):
+        drawn.GetAtomWithIdx(drawn.AddAtom(chem.Atom(symbol))).SetFormalCharge(charge)
+    for first, second, order in bonds.tolist():
+        drawn.AddBond(first, second, chem.BondType.values[order])
+    with require("rdkit.rdBase", extra="science").BlockLogs():
+        return None if chem.SanitizeMol(drawn, catchErrors=True) else drawn
 
 
 COVALENT_RADII = {
@@ -145,14 +139,16 @@ def bond_pairs(molecule: Geometry | Ligand) -> Int[Tensor, "bond 2"]:
 
 def judge_structure(molecule: Geometry | Ligand) -> StructureVerdict:
     """Measure one molecule: connection, clashes and numbers of neighbours."""
-    bonds = bond_pairs(molecule)
-    neighbours = torch.bincount(bonds.flatten(), minlength=len(molecule.elements))
+    from scipy.sparse.csgraph import connected_components  # it takes a while to load
+
+    distances = _relative_distances(molecule).cpu()
+    bonded = distances < REACH
+    parts, _ = connected_components(bonded.numpy())
+    limits = _LIMITS[molecule.elements.cpu()]
     return StructureVerdict(
-        connected=_parts(len(molecule.elements), bonds) == 1,
-        clash_free=bool((_relative_distances(molecule) >= CLASH).all()),
-        valences_kept=bool(
-            (neighbours <= _LIMITS.to(neighbours.device)[molecule.elements]).all()
-        ),
+        connected=parts == 1,
+        clash_free=bool((distances >= CLASH).all()),
+        valences_kept=bool((bonded.sum(dim=1) <= limits).all()),
     )
 
 
@@ -170,24 +166,22 @@ def judge_structures(molecules: Sequence[Geometry | Ligand]) -> StructureScores:
     def share(name: str) -> float:
         return sum(getattr(verdict, name) for verdict in verdicts) / len(verdicts)
 
+    carbon_bonds = None
+    if len(lengths) > 1:
+        carbon_bonds = lengths.mean().item(), lengths.std().item()
     return StructureScores(
         count=len(verdicts),
         connected=share("connected"),
         clash_free=share("clash_free"),
         valences_kept=share("valences_kept"),
         sound=share("sound"),
-        carbon_bonds=(
-            (lengths.mean().item(), lengths.std().item()) if len(lengths) > 1 else None
-        ),
+        carbon_bonds=carbon_bonds,
     )
 
 
 def bond_agreement(molecules: Sequence[Ligand]) -> tuple[float, float]:
     """Return how well distances find the bonds that are known: the share of found bonds
     that are real (precision), and the share of real bonds that are found (recall).
-
-    Raises:
-        ValueError: If there are no molecules, or they have no bonds.
     """
     counts: Counter[str] = Counter()
     for molecule in molecules:
@@ -196,8 +190,6 @@ def bond_agreement(molecules: Sequence[Ligand]) -> tuple[float, float]:
         counts["found"] += len(found)
         counts["real"] += len(real)
         counts["both"] += len(found & real)
-    if not counts["found"] or not counts["real"]:
-        raise ValueError("There are no bonds to compare: give real molecules.")
     return counts["both"] / counts["found"], counts["both"] / counts["real"]
 
 
@@ -215,14 +207,9 @@ def accepted_smiles(molecule: Geometry | Ligand) -> str | None:
     chem = require("rdkit.Chem", extra="science")
     if not judge_structure(molecule).sound:
         return None
-    drawn = chem.RWMol()
-    for symbol in molecule.symbols:
-        drawn.AddAtom(chem.Atom(symbol))
-    for first, second in bond_pairs(molecule).tolist():
-        drawn.AddBond(first, second, chem.BondType.SINGLE)
-    with require("rdkit.rdBase", extra="science").BlockLogs():
-        failed = chem.SanitizeMol(drawn, catchErrors=True)
-    return None if failed else chem.MolToSmiles(drawn)
+    single = functional.pad(bond_pairs(molecule), (0, 1), value=1)
+    drawn = _in_rdkit(molecule.symbols, [0] * len(molecule.symbols), single)
+    return None if drawn is None else chem.MolToSmiles(drawn)
 
 
 def noised(
@@ -246,17 +233,11 @@ def shuffled_elements(
 ) -> list[Geometry]:
     """Return molecules whose elements are drawn at random from those of all."""
     every = torch.cat([molecule.elements for molecule in molecules])
-    return [
-        Geometry(
-            every[
-                torch.randint(
-                    len(every), (len(molecule.elements),), generator=generator
-                )
-            ],
-            molecule.positions,
-        )
-        for molecule in molecules
-    ]
+
+    def draw(count: int) -> Int[Tensor, " atom"]:
+        return every[torch.randint(len(every), (count,), generator=generator)]
+
+    return [Geometry(draw(len(each.elements)), each.positions) for each in molecules]
 
 
 def _relative_distances(molecule: Geometry | Ligand) -> Tensor:
@@ -265,15 +246,6 @@ def _relative_distances(molecule: Geometry | Ligand) -> Tensor:
     places = molecule.positions
     distances = (places[:, None] - places).norm(dim=-1)
     return (distances / (radii[:, None] + radii)).fill_diagonal_(torch.inf)
-
-
-def _parts(atoms: int, bonds: Int[Tensor, "bond 2"]) -> int:
-    """Return the number of connected parts."""
-    part = list(range(atoms))
-    for first, second in bonds.tolist():
-        old, new = part[first], part[second]
-        part = [new if label == old else label for label in part]
-    return len(set(part))
 
 
 def _carbon_bond_lengths(molecule: Geometry | Ligand) -> Tensor:

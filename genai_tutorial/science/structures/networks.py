@@ -30,18 +30,11 @@ class EquivariantConfig:
     Attributes:
         elements: The number of elements, each an input and an output.
         width: The number of features per atom.
-
-    Raises:
-        ValueError: If a number is below 1.
     """
 
     elements: int
     width: int = 64
     layers: int = 4
-
-    def __post_init__(self):
-        if min(self.elements, self.width, self.layers) < 1:
-            raise ValueError(f"All settings must be at least 1, got {self}.")
 
 
 class EquivariantLayer(nn.Module):
@@ -161,30 +154,8 @@ def context_features(
     return told.to(dtype)[:, None].expand(-1, mask.shape[1], -1)
 
 
-@dataclass(frozen=True)
-class AtomTransformerConfig:
-    """The settings of a Transformer over atoms.
-
-    Attributes:
-        elements: The number of elements, each an input and an output.
-        width: The number of features per atom, a multiple of `heads`.
-
-    Raises:
-        ValueError: If a number is below 1, or `heads` does not divide `width`.
-    """
-
-    elements: int
-    width: int = 64
-    layers: int = 4
-    heads: int = 4
-
-    def __post_init__(self):
-        if min(self.elements, self.width, self.layers, self.heads) < 1:
-            raise ValueError(f"All settings must be at least 1, got {self}.")
-        if self.width % self.heads:
-            raise ValueError(
-                f"heads must divide width, got {self.heads} and {self.width}."
-            )
+HEADS = 4
+"""The number of attention heads, which divides the width."""
 
 
 class AtomBlock(nn.Module):
@@ -192,9 +163,8 @@ class AtomBlock(nn.Module):
     norm before it and a residual connection around it.
     """
 
-    def __init__(self, width: int, heads: int):
+    def __init__(self, width: int):
         super().__init__()
-        self.heads = heads
         self.attention_norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
@@ -212,7 +182,7 @@ class AtomBlock(nn.Module):
         """Return the new features."""
         batch, atoms, width = features.shape
         projected = self.project(self.attention_norm(features))
-        q, k, v = projected.view(batch, atoms, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = projected.view(batch, atoms, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(batch, atoms, width)
         features = features + self.attention_out(mixed)
@@ -225,21 +195,20 @@ class AtomTransformer(nn.Module):
     `EquivariantNetwork` is.
 
     Args:
+        elements: The number of elements, each an input and an output.
+        width: The number of features per atom, a multiple of 4, the number of heads.
         seed: Seed of the initial weights.
     """
 
-    def __init__(self, config: AtomTransformerConfig, seed: int = 0):
+    def __init__(self, elements: int, width: int = 64, layers: int = 4, seed: int = 0):
         super().__init__()
-        self.config = config
-        channels = 3 + config.elements
+        channels = 3 + elements
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.embed = nn.Linear(channels + TIME_FEATURES + 1, config.width)
-            self.blocks = nn.ModuleList(
-                AtomBlock(config.width, config.heads) for _ in range(config.layers)
-            )
-            self.norm = nn.LayerNorm(config.width)
-            self.head = nn.Linear(config.width, channels)
+            self.embed = nn.Linear(channels + TIME_FEATURES + 1, width)
+            self.blocks = nn.ModuleList(AtomBlock(width) for _ in range(layers))
+            self.norm = nn.LayerNorm(width)
+            self.head = nn.Linear(width, channels)
 
     def forward(
         self,

@@ -1,13 +1,11 @@
 """AlphaFold 3's diffusion module in small: given the atoms and bonds of a molecule,
 place the atoms in space.
 
-The network has no built-in symmetry. Each training molecule is rotated at random, and
-so are the atoms before each sampling step. Noise levels, scaling and the
-sampler are those of Karras et al., as in AlphaFold 3.
+The network has no built-in symmetry, so molecules are rotated at random, in training
+and before each sampling step.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,7 +17,7 @@ from genai_tutorial.data import HEAVY_ELEMENTS
 
 from .geometry import kabsch, random_rotations, remove_mean
 from .graph import RELATIONS, Graphs
-from .networks import AtomBlock, padding_bias
+from .networks import HEADS, AtomBlock, padding_bias
 
 SIGMA_DATA = 1.15
 """Standard deviation of the coordinates of the book's molecules, in ångström; AlphaFold
@@ -87,19 +85,6 @@ PlacingModel = Callable[
 """Called as `model(x, sigma, graphs)`; returns the clean positions."""
 
 
-@dataclass(frozen=True)
-class StructureConfig:
-    """The settings of a network that places atoms.
-
-    Attributes:
-        width: The number of features per atom, a multiple of `heads`.
-    """
-
-    width: int = 96
-    layers: int = 4
-    heads: int = 4
-
-
 class StructureNetwork(nn.Module):
     """Predicts clean positions from noisy ones, given the molecule's graph.
 
@@ -107,23 +92,20 @@ class StructureNetwork(nn.Module):
     block and head. This pair bias takes the place of AlphaFold's pair representation.
 
     Args:
+        width: The number of features per atom, a multiple of 4, the number of heads.
         seed: Seed of the initial weights.
     """
 
-    def __init__(self, config: StructureConfig | None = None, seed: int = 0):
+    def __init__(self, width: int = 96, layers: int = 4, seed: int = 0):
         super().__init__()
-        config = config or StructureConfig()
-        self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.elements = nn.Embedding(len(HEAVY_ELEMENTS), config.width)
-            self.embed = nn.Linear(3 + 3, config.width)
-            self.relations = nn.Embedding(RELATIONS, config.layers * config.heads)
-            self.blocks = nn.ModuleList(
-                AtomBlock(config.width, config.heads) for _ in range(config.layers)
-            )
-            self.norm = nn.LayerNorm(config.width)
-            self.head = nn.Linear(config.width, 3)
+            self.elements = nn.Embedding(len(HEAVY_ELEMENTS), width)
+            self.embed = nn.Linear(3 + 3, width)
+            self.relations = nn.Embedding(RELATIONS, layers * HEADS)
+            self.blocks = nn.ModuleList(AtomBlock(width) for _ in range(layers))
+            self.norm = nn.LayerNorm(width)
+            self.head = nn.Linear(width, 3)
 
     def forward(
         self,
@@ -143,9 +125,7 @@ class StructureNetwork(nn.Module):
         features = self.embed(told) + self.elements(graphs.elements)
         pair = self.relations(graphs.relations).permute(0, 3, 1, 2)
         padding = padding_bias(graphs.mask, x.dtype)
-        for block, bias in zip(
-            self.blocks, pair.split(self.config.heads, dim=1), strict=True
-        ):
+        for block, bias in zip(self.blocks, pair.split(HEADS, dim=1), strict=True):
             features = block(features, bias + padding)
         output = self.head(self.norm(features))
         return remove_mean(scale.c_skip * x + scale.c_out * output, graphs.mask)
@@ -192,10 +172,7 @@ _STEP_SCALE = 1.5  # above 1 for less diversity and better structures
 
 @torch.no_grad()
 def place_atoms(
-    model: PlacingModel,
-    graphs: Graphs,
-    steps: int,
-    generator: torch.Generator,
+    model: PlacingModel, graphs: Graphs, steps: int, generator: torch.Generator
 ) -> Iterator[Float[Tensor, "batch atom 3"]]:
     """Place the atoms of molecules step by step, with AlphaFold 3's sampler.
 

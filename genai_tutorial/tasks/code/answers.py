@@ -28,39 +28,27 @@ assert False, repr(answers)
 """
 
 
-def ask_programs(
-    programs: Sequence[str], names: Sequence[str], inputs: Sequence[Sequence[list]]
-) -> list[list[str]]:
-    """Return each program's answers to its inputs, as Python shows them."""
-    sources = [
-        program + _ASK.format(inputs=list(lists), name=name)
-        for program, name, lists in zip(programs, names, inputs, strict=True)
-    ]
-    outcomes = run_programs(sources)
-    return [
-        _read(outcome.message, len(lists))
-        for outcome, lists in zip(outcomes, inputs, strict=True)
-    ]
-
-
 def ask_samples(
     exercises: Sequence[Exercise],
     bodies: Sequence[Sequence[str]],
     inputs: Sequence[Sequence[list]],
 ) -> list[list[list[str]]]:
-    """Return the answers of several bodies for each exercise to its inputs.
+    """Return the answers of several bodies for each exercise to its inputs, as Python
+    shows them.
 
     Args:
         bodies: The bodies written for each of them.
         inputs: The lists to ask about, for each exercise.
     """
-    programs, names, lists = [], [], []
+    sources = []
     for exercise, written, asked in zip(exercises, bodies, inputs, strict=True):
-        programs += [exercise.prompt + body for body in written]
-        names += [exercise.name] * len(written)
-        lists += [asked] * len(written)
-    answers = iter(ask_programs(programs, names, lists))
-    return [[next(answers) for _ in written] for written in bodies]
+        ask = _ASK.format(inputs=list(asked), name=exercise.name)
+        sources += [exercise.prompt + body + ask for body in written]
+    outcomes = iter(run_programs(sources))
+    return [
+        [_read(next(outcomes).message, len(asked)) for _ in written]
+        for written, asked in zip(bodies, inputs, strict=True)
+    ]
 
 
 def solved(

@@ -50,17 +50,13 @@ class CodeModel:
     ) -> list[list[str]]:
         """Return several bodies for each prompt."""
         repeated = [prompt for prompt in prompts for _ in range(samples)]
-        bodies = self.complete(repeated, temperature, seed)
-        return [
-            bodies[start : start + samples] for start in range(0, len(bodies), samples)
-        ]
+        bodies = iter(self.complete(repeated, temperature, seed))
+        return [[next(bodies) for _ in range(samples)] for _ in prompts]
 
-    def fill(
-        self, gaps: Sequence[Gap], temperature: float | int = 0, seed: int = 0
-    ) -> list[str]:
+    def fill(self, gaps: Sequence[Gap]) -> list[str]:
         """Return what the model writes into each gap; it does not see the middle."""
         prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
-        return self._write(prompts, BODY_TOKENS, temperature, seed)
+        return self._write(prompts, BODY_TOKENS, temperature=0, seed=0)
 
     def explain(self, programs: Sequence[str]) -> list[str]:
         """Return a docstring for each program, filled into the place of its own."""
@@ -83,18 +79,14 @@ class CodeModel:
     ) -> list[str]:
         special = self.tokenizer.special_tokens
         end = special[END]
-        markers = [token for token in special.values() if token != end]
-        constraint = (
-            ForbiddenTokens(markers, self.tokenizer.vocab_size)
-            if self.forbids_markers
-            else None
-        )
+        constraint = None
+        if self.forbids_markers:
+            markers = [token for token in special.values() if token != end]
+            constraint = ForbiddenTokens(markers, self.tokenizer.vocab_size)
+        encoded = (self.tokenizer.encode(one, allowed_special="all") for one in prompts)
         rollouts = generate_rollouts(
             self.model,
-            [
-                [end, *self.tokenizer.encode(prompt, allowed_special="all")]
-                for prompt in prompts
-            ],
+            [[end, *ids] for ids in encoded],
             tokens,
             end_token=end,
             temperature=temperature,

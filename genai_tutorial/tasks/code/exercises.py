@@ -21,7 +21,7 @@ from genai_tutorial.corpus import (
     line_gaps,
     rearrange,
 )
-from genai_tutorial.tasks import own_source
+from genai_tutorial.tasks import own_source, read_words
 from genai_tutorial.tokenization import GPT2_PATTERN, BPETokenizer, train_bpe
 
 from .exercise_parts import (
@@ -41,10 +41,8 @@ from .exercise_parts import (
 EXERCISES = own_source(
     "Programming exercises",
     "draw_exercises",
-    (
-        "as many small functions on lists of numbers or words as wanted, each with a "
-        "docstring, a reference program and test inputs"
-    ),
+    "as many small functions on lists of numbers or words as wanted, each with a "
+    "docstring, a reference program and test inputs",
     "writes",
 )
 
@@ -58,13 +56,7 @@ PARAMETER_NAMES = {
 }
 ITEM_NAMES = {"number": ("n", "x", "i"), "text": ("w", "s", "t")}
 LETTERS = "abcdeilmnorst"
-_WORDS = (
-    "a an as at be able also area army atom baby bank base bird blue book cat "
-    "cold date dog east edge end face fact fall ice idea inch item lake land late "
-    "list main meal men mile name net nine note oil one open order rain rest road "
-    "room sea seed star stone sun table tea ten time toast train "
-)
-WORDS = tuple(_WORDS.split())
+[WORDS] = read_words("code", "items")
 
 ExercisePart = Literal["train", "held-out"]
 
@@ -171,23 +163,12 @@ def draw_exercise(draws: random.Random, part: ExercisePart) -> Exercise:
     item = draws.choice(ITEM_NAMES[combination.takes])
     docstring = _fill(_word(draws, combination, parameter), constants)
     body = _fill(_body(draws, combination, parameter, item), constants)
-    return Exercise(
-        combination,
-        constants,
-        name,
-        f'def {name}({parameter}):\n    """{docstring}"""',
-        body,
-    )
+    prompt = f'def {name}({parameter}):\n    """{docstring}"""'
+    return Exercise(combination, constants, name, prompt, body)
 
 
 def draw_exercises(count: int, part: ExercisePart, seed: int) -> list[Exercise]:
-    """Draw several exercises.
-
-    Raises:
-        ValueError: If `count` is less than one.
-    """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
+    """Draw several exercises."""
     draws = random.Random(seed)
     return [draw_exercise(draws, part) for _ in range(count)]
 
@@ -253,14 +234,11 @@ def _body(
     if style == "comprehension":
         lines = [f"values = [{result} for {item} in {parameter}{test}]"]
     elif style == "loop":
-        inner = [f"if {condition}:"] if condition else []
-        depth = "        " if condition else "    "
-        lines = [
-            "values = []",
-            f"for {item} in {parameter}:",
-            *("    " + line for line in inner),
-            f"{depth}values.append({result})",
-        ]
+        inner = [f"values.append({result})"]
+        if condition:
+            inner = [f"if {condition}:", f"    {inner[0]}"]
+        lines = ["values = []", f"for {item} in {parameter}:"]
+        lines += [f"    {line}" for line in inner]
     else:
         lines = [
             f"kept = [{item} for {item} in {parameter}{test}]",
@@ -330,22 +308,15 @@ def draw_tests(exercise: Exercise, draws: random.Random) -> str:
     lists of at most three items.
     """
     lists = [items[:3] for items in exercise.inputs(8, draws.randrange(10**9))[1:]]
-    drawn = draws.sample(lists, 3)
-    return "".join(
-        f"\nassert {exercise.name}({items}) == {exercise.expected(items)!r}"
-        for items in drawn
-    )
+    return exercise.tests(draws.sample(lists, 3))
 
 
 def body_line_gaps(exercises: Sequence[Exercise]) -> list[Gap]:
     """Return a gap of one line in the body of each program: of the first line in the
     first program, of the second in the second, and so on.
     """
-    gaps = []
-    for number, exercise in enumerate(exercises):
-        lines = line_gaps(exercise.program, BODY_LINE)
-        gaps.append(lines[number % len(lines)])
-    return gaps
+    every = [line_gaps(exercise.program, BODY_LINE) for exercise in exercises]
+    return [gaps[number % len(gaps)] for number, gaps in enumerate(every)]
 
 
 def exercise_documents(

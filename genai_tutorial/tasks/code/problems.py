@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from genai_tutorial.generation import Decoder, generate_rollouts
+from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.runtime import package_folder
 from genai_tutorial.sandbox import Outcome, ProgramLimits, SandboxError, run_programs
 from genai_tutorial.tasks import read_words
@@ -149,20 +149,6 @@ def cut_completion(completion: str) -> str:
     return "\n".join(kept).rstrip()
 
 
-class StopAfterFunction:
-    """Stops a row when a line behind the function has begun: a `Stop` for
-    generation.
-    """
-
-    def __init__(self, tokenizer: Decoder):
-        self.tokenizer = tokenizer
-
-    def __call__(self, drawn: Sequence[int]) -> bool:
-        """Return whether something would be cut off."""
-        text = self.tokenizer.decode(list(drawn))
-        return len(cut_completion(text)) < len(text.rstrip())
-
-
 def complete_functions(
     model: DecoderLM,
     tokenizer: BPETokenizer,
@@ -177,15 +163,19 @@ def complete_functions(
         prompts: Signatures with docstrings; the beginning that all of them share is
             read once.
     """
-    stop = StopAfterFunction(tokenizer)
     special = set(tokenizer.special_tokens.values())
+
+    def ends(drawn: Sequence[int]) -> bool:
+        text = tokenizer.decode(list(drawn))
+        return drawn[-1] in special or len(cut_completion(text)) < len(text.rstrip())
+
     rollouts = generate_rollouts(
         model,
         [tokenizer.encode(prompt) for prompt in prompts],
         max_new_tokens,
         end_token=max(special),  # any special token ends the text
         temperature=temperature,
-        stop=lambda drawn: drawn[-1] in special or stop(drawn),
+        stop=ends,
         share_prefix=len(prompts) > 1,
         generator=torch.Generator().manual_seed(seed),
     )

@@ -14,4 +14,4 @@ from .needles import (
     single_needle,
     variable_tracking,
 )
-from .scores import HistoryExam, TaskScore, history_exam, score_tasks, streamed_losses
+from .scores import HistoryExam, TaskScore, history_exam, score_tasks

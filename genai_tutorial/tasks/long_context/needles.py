@@ -8,6 +8,7 @@ each question is the beginning of the hidden sentence.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Literal
 
 import torch
@@ -104,9 +105,7 @@ class Haystack:
             )
         lines = list(self.sentences[start:end])
         # From the end to the beginning, so that no insertion shifts a later one.
-        order = sorted(range(len(needles)), key=lambda n: needles[n][0], reverse=True)
-        for number in order:
-            depth, needle = needles[number]
+        for depth, needle in sorted(needles, key=itemgetter(0), reverse=True):
             lines.insert(self._place(self.counts[start:end], depth), needle)
         return f"{' '.join(lines)}\n\n{question}"
 
@@ -202,18 +201,9 @@ def many_values(hay: Haystack, length: int, values: int = 3, seed: int = 0) -> L
     generator = torch.Generator().manual_seed(seed)
     [city] = _cities(1, generator)
     codes = _secrets(values, "code", generator)
-    needles = [
-        ((place + 0.5) / values, f"One of the secret codes of {city} is {code}.")
-        for place, code in enumerate(codes)
-    ]
-    prompt = hay.hide(needles, f"The secret codes of {city} are", length, generator)
-    return LongTask(
-        "many values",
-        prompt,
-        tuple(f" {code}" for code in codes),
-        tuple(needle for _, needle in needles),
-        needles[0][0],
-    )
+    needles = [f"One of the secret codes of {city} is {code}." for code in codes]
+    asked = f"The secret codes of {city} are", codes
+    return _task("many values", hay, length, _spread(needles), *asked, generator)
 
 
 def variable_tracking(
@@ -221,8 +211,8 @@ def variable_tracking(
 ) -> LongTask:
     """Hide a chain of assignments, and ask for the value of the last variable.
 
-    RULER asks for all variables of a value; the value of the last variable needs the
-    same steps and has one answer.
+    RULER asks for all variables of a value; this needs the same steps, and has one
+    answer.
 
     Args:
         hops: The number of assignments from one variable to the next.
@@ -236,19 +226,12 @@ def variable_tracking(
     generator = torch.Generator().manual_seed(seed)
     names = _cities(hops + 1, generator)
     [code] = _secrets(1, "code", generator)
-    sentences = [f"The secret code of {names[0]} is {code}."] + [
+    needles = [f"The secret code of {names[0]} is {code}."] + [
         f"The secret code of {new} is the same as the secret code of {old}."
         for old, new in pairwise(names)
     ]
-    needles = [
-        ((place + 0.5) / len(sentences), sentence)
-        for place, sentence in enumerate(sentences)
-    ]
-    question = f"The secret code of {names[-1]} is"
-    prompt = hay.hide(needles, question, length, generator)
-    return LongTask(
-        "variable tracking", prompt, (f" {code}",), tuple(sentences), needles[0][0]
-    )
+    asked = f"The secret code of {names[-1]} is", [code]
+    return _task("variable tracking", hay, length, _spread(needles), *asked, generator)
 
 
 def depth_grid(
@@ -286,8 +269,26 @@ def _hide(
         for beginning, secret in zip(beginnings, secrets, strict=True)
     ]
     hidden = list(zip(depths, needles, strict=True))
-    prompt = hay.hide(hidden, beginnings[0], length, generator)
-    return LongTask(name, prompt, (f" {secrets[0]}",), tuple(needles), depths[0])
+    return _task(name, hay, length, hidden, beginnings[0], secrets[:1], generator)
+
+
+def _spread(needles: Sequence[str]) -> list[tuple[float, str]]:
+    """Return sentences with their depths, at equal distances."""
+    return [((n + 0.5) / len(needles), needle) for n, needle in enumerate(needles)]
+
+
+def _task(
+    name: str,
+    hay: Haystack,
+    length: int,
+    needles: Sequence[tuple[float, str]],
+    question: str,
+    answers: Sequence[str],
+    generator: torch.Generator,
+) -> LongTask:
+    prompt = hay.hide(needles, question, length, generator)
+    answers = tuple(f" {answer}" for answer in answers)
+    return LongTask(name, prompt, answers, tuple(n for _, n in needles), needles[0][0])
 
 
 def _cities(count: int, generator: torch.Generator) -> list[str]:

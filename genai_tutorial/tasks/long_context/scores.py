@@ -1,6 +1,4 @@
-"""Questions about long histories, scores for tasks on long contexts, and the loss along
-a stream.
-"""
+"""Questions about long histories, and scores for tasks on long contexts."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -62,10 +60,8 @@ def history_exam(
             f"got {questions=} and {histories=}."
         )
     generator = torch.Generator().manual_seed(seed)
-    drawn = [
-        usable[n]
-        for n in torch.randperm(len(usable), generator=generator)[:histories].tolist()
-    ]
+    order = torch.randperm(len(usable), generator=generator)[:histories].tolist()
+    drawn = [usable[n] for n in order]
     asked = torch.randperm(histories, generator=generator)[:questions].tolist()
     return HistoryExam(
         tuple(fact.country for fact in drawn),
@@ -147,33 +143,9 @@ def score_tasks(
             found = sum(one.strip() in written for one in task.answers) / len(right)
         else:
             found = float(drawn == right[0])
-        scores.append(
-            TaskScore(
-                written, found, log_probability, len(prompt), len(prompt) - before
-            )
-        )
+        read = len(prompt) - before
+        scores.append(TaskScore(written, found, log_probability, len(prompt), read))
     return scores
-
-
-@torch.no_grad()
-def streamed_losses(
-    model: DecoderLM, ids: Int[Tensor, "1 position"], cache: KVCache
-) -> Float[Tensor, "position-1"]:
-    """Return the loss of each token after the first, in nats, of a text that is read
-    with a cache.
-
-    Args:
-        ids: The text, of any length if the cache is a `SinkCache`.
-    """
-    losses = []
-    for start in range(0, ids.shape[1] - 1, 64):
-        part = ids[:, start : min(start + 64, ids.shape[1] - 1)]
-        logits = model.logits(read_on(model, part, cache))[0]
-        targets = ids[0, start + 1 : start + 1 + len(logits)]
-        losses.append(
-            torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-        )
-    return torch.cat(losses)
 
 
 def read_on(

@@ -8,7 +8,7 @@ Attributes are drawn uniformly; four pairs of colour and direction are held out.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -67,15 +67,11 @@ class Motion:
     speed: Speed
 
     def __post_init__(self):
-        for what, value, known in (
-            ("direction", self.direction, STEPS),
-            ("speed", self.speed, SPEEDS),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"There is no {what} {value!r} in these clips. There are: "
-                    f"{', '.join(known)}"
-                )
+        if self.direction not in STEPS or self.speed not in SPEEDS:
+            raise ValueError(
+                f"The direction is one of {', '.join(STEPS)} and the speed one of "
+                f"{', '.join(SPEEDS)}; got {self.direction!r} and {self.speed!r}."
+            )
 
     @property
     def velocity(self) -> tuple[int, int]:
@@ -116,12 +112,10 @@ class Clip:
         return tuple(
             Scene(
                 (
-                    SceneObject(
-                        thing.colour,
-                        thing.shape,
-                        thing.left + right * frame,
-                        thing.top + down * frame,
-                        thing.diameter,
+                    replace(
+                        thing,
+                        left=thing.left + right * frame,
+                        top=thing.top + down * frame,
                     ),
                 )
             )
@@ -135,16 +129,8 @@ class Clip:
         return f"{thing.text()} {self.motion.text()}"
 
 
-@dataclass(frozen=True)
-class MotionDescription:
-    """The content of a clip's caption."""
-
-    thing: ObjectDescription
-    motion: Motion
-
-
-def parse_motion_caption(text: str) -> MotionDescription:
-    """Parse the caption of a clip."""
+def parse_motion_caption(text: str) -> tuple[ObjectDescription, Motion]:
+    """Return the object that a clip's caption names, and its motion."""
     thing, moves, motion = text.lower().partition(f" {MOVES} ")
     words = motion.split()
     if not moves or len(words) != 2:
@@ -157,7 +143,7 @@ def parse_motion_caption(text: str) -> MotionDescription:
         raise ValueError(
             f"The caption of a clip names one object and no place, got {thing!r}"
         )
-    return MotionDescription(description.objects[0], Motion(words[0], words[1]))
+    return description.objects[0], Motion(*words)
 
 
 def motion_caption_words() -> tuple[str, ...]:
@@ -184,10 +170,8 @@ with the three other directions.
 MOTION_SOURCE = own_source(
     "Moving shapes",
     "load_clips",
-    (
-        "as many clips of a moving coloured shape as wanted, of eight frames of 32×32 "
-        "pixels, each with an exact caption"
-    ),
+    "as many clips of a moving coloured shape as wanted, of eight frames of 32×32 "
+    "pixels, each with an exact caption",
     "draws",
 )
 
@@ -260,7 +244,7 @@ def random_clips(
 
     The pairs of colour and shape that are held out of the training images do not occur.
     """
-    _check(n, frames, split)
+    _check(frames, split)
     colours, shapes = get_args(Colour), get_args(Shape)
     diameters = [diameter for size in DIAMETERS.values() for diameter in size]
     clips: list[Clip] = []
@@ -288,12 +272,9 @@ def _start(size: int, travel: int, place: int) -> int:
     return first + place % (last - first + 1)
 
 
-def _check(n: int, frames: int, split: ClipSplit) -> None:
-    longest = (IMAGE_SIZE - 2 * _BORDER - max(DIAMETERS["large"])) // max(
-        map(max, (m.velocity for m in MOTIONS))
-    ) + 1
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+def _check(frames: int, split: ClipSplit) -> None:
+    room = IMAGE_SIZE - 2 * _BORDER - max(DIAMETERS["large"])
+    longest = room // max(SPEEDS.values()) + 1
     if not 2 <= frames <= longest:
         raise ValueError(
             f"frames must be from 2 to {longest}, so that a fast object stays in the "

@@ -3,7 +3,7 @@ a network, and compare the path with the caption.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import fmean
 
 import torch
@@ -62,13 +62,10 @@ def track(films: Float[Tensor, "n frame 3 height width"]) -> tuple[Track, ...]:
     if films.shape[1] < 2:
         raise ValueError(f"A motion needs at least two frames, got {films.shape[1]}.")
     readings = read_scenes(films.flatten(0, 1))
-    things = [
-        reading.scene.objects[0] if reading.scene.objects else None
-        for reading in readings
-    ]
+    things = tuple(next(iter(reading.scene.objects), None) for reading in readings)
     frames = films.shape[1]
     return tuple(
-        _follow(tuple(things[first : first + frames]))
+        _follow(things[first : first + frames])
         for first in range(0, len(things), frames)
     )
 
@@ -153,18 +150,14 @@ def motion_scores(
 
 
 def _score(caption: str, read: Track) -> MotionScore:
-    asked = parse_motion_caption(caption)
+    asked, motion = parse_motion_caption(caption)
     identity = read.complete and all(
-        wanted is None or wanted == shown
+        getattr(asked, name) in (None, getattr(thing, name))
         for thing in read.things
-        for wanted, shown in (
-            (asked.thing.colour, thing.colour),
-            (asked.thing.shape, thing.shape),
-            (asked.thing.size, thing.size),
-        )
+        for name in ("colour", "shape", "size")
     )
-    direction = read.complete and moves_as_asked(read.velocity, asked.motion)
-    speed = direction and nearest_speed(read.velocity) == asked.motion.speed
+    direction = read.complete and moves_as_asked(read.velocity, motion)
+    speed = direction and nearest_speed(read.velocity) == motion.speed
     smooth = read.complete and read.jitter <= MOST_JITTER
     return MotionScore(
         read.complete,
@@ -214,26 +207,14 @@ def motion_accuracy(
     """Return the shares of films that show what their captions say.
 
     Raises:
-        ValueError: If `motion_scores` would raise it, or there are no films.
+        ValueError: If `motion_scores` would raise it.
     """
     return average_scores(motion_scores(captions, films))
 
 
 def average_scores(scores: Sequence[MotionScore]) -> MotionAccuracy:
-    """Return the share of films with each property, from their scores.
-
-    Raises:
-        ValueError: If there are no scores.
-    """
-    if not scores:
-        raise ValueError("There is no clip to score.")
+    """Return the share of films with each property, from their scores."""
+    *names, _ = (field.name for field in fields(MotionScore))  # jitter is no share
+    shares = [fmean(getattr(score, name) for score in scores) for name in names]
     jitters = [score.jitter for score in scores if score.jitter is not None]
-    return MotionAccuracy(
-        fmean(score.complete for score in scores),
-        fmean(score.constant for score in scores),
-        fmean(score.identity for score in scores),
-        fmean(score.direction for score in scores),
-        fmean(score.speed for score in scores),
-        fmean(score.everything for score in scores),
-        fmean(jitters) if jitters else float("nan"),
-    )
+    return MotionAccuracy(*shares, fmean(jitters) if jitters else float("nan"))

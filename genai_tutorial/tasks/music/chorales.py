@@ -19,18 +19,15 @@ from genai_tutorial.audio import (
 )
 from genai_tutorial.data import HOLD, LONGEST_BAR, REST, VOICES, Chorale
 
-SILENT = -1
-"""The pitch of a voice that rests."""
-
 
 def sounding(cells: Int[Tensor, "*piece step"]) -> Int[Tensor, "*piece step"]:
-    """Return the pitch that sounds at each step, `SILENT` for rests and for notes that
-    are held from before the first step.
+    """Return the pitch that sounds at each step, `REST` if none does or if it began
+    before the first step.
     """
     steps = torch.arange(cells.shape[-1], device=cells.device).expand(cells.shape)
     begun = torch.where(cells == HOLD, -1, steps).cummax(dim=-1).values
     pitches = cells.gather(-1, begun.clamp(min=0))
-    return pitches.masked_fill((pitches == REST) | (begun < 0), SILENT)
+    return pitches.masked_fill(begun < 0, REST)
 
 
 LOWEST, HIGHEST = 36, 81
@@ -118,7 +115,7 @@ def chorale_windows(
         places = torch.tensor(starts)[:, None] + torch.arange(length)
         cut = encode_cells(chorale.cells)[:, places].transpose(0, 1)
         # The first notes begin in the window, even if they were held before it.
-        cut[:, :, 0] = _sounding_codes(chorale)[:, places[:, 0]].T
+        cut[:, :, 0] = encode_cells(sounding(chorale.cells))[:, places[:, 0]].T
         given = torch.stack((chorale.beats, chorale.fermatas.long()))
         for semitones in transpositions(chorale) if every_key else (0,):
             codes.append(torch.where(cut < HOLD_CODE, cut + semitones, cut))
@@ -126,11 +123,6 @@ def chorale_windows(
     if not codes:
         raise ValueError(f"No chorale has {length} steps: ask for shorter windows.")
     return ChoraleWindows(torch.cat(codes), torch.cat(features))
-
-
-def _sounding_codes(chorale: Chorale) -> Int[Tensor, "voice step"]:
-    pitches = sounding(chorale.cells)
-    return encode_cells(pitches.masked_fill(pitches == SILENT, REST))
 
 
 def notes_of(
@@ -148,7 +140,7 @@ def notes_of(
         for step in range(1, len(row) + 1):
             if step < len(row) and row[step] == HOLD:
                 continue
-            if (pitch := int(pitches[voice, start])) != SILENT:
+            if (pitch := int(pitches[voice, start])) != REST:
                 length = (step - start) * seconds_per_step
                 notes.append(PlayedNote(start * seconds_per_step, length, pitch))
             start = step
@@ -176,15 +168,8 @@ def compose(
         features: The beat and the fermata of each step, see `phrase_features`.
     """
     known = torch.full((len(features), len(VOICES), features.shape[-1]), UNKNOWN)
-    codes = sample_streams(
-        model,
-        known,
-        features,
-        temperature=temperature,
-        top_p=top_p,
-        generator=generator,
-    )
-    return decode_cells(codes)
+    sampling = {"temperature": temperature, "top_p": top_p, "generator": generator}
+    return decode_cells(sample_streams(model, known, features, **sampling))
 
 
 def harmonize(
@@ -207,15 +192,8 @@ def harmonize(
     """
     known = torch.full((len(melodies), len(VOICES), melodies.shape[-1]), UNKNOWN)
     known[:, 0] = encode_cells(melodies)
-    codes = sample_streams(
-        model,
-        known,
-        features,
-        temperature=temperature,
-        top_p=top_p,
-        generator=generator,
-    )
-    return decode_cells(codes)
+    sampling = {"temperature": temperature, "top_p": top_p, "generator": generator}
+    return decode_cells(sample_streams(model, known, features, **sampling))
 
 
 def phrase_features(

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genai_tutorial.data import HOLD, REST
 
-from .chorales import CODES, SILENT, VOICE_RANGES, decode_cells, encode_cells, sounding
+from .chorales import CODES, VOICE_RANGES, decode_cells, encode_cells, sounding
 
 TRIADS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8))
 """Major, minor, diminished and augmented, in semitones above the root."""
@@ -98,12 +98,12 @@ def judge_counterpoint(cells: Int[Tensor, "piece voice step"]) -> Counterpoint:
     """
     pitches = sounding(cells)
     begins = cells < HOLD
-    full = (pitches != SILENT).all(dim=1)
+    full = (pitches != REST).all(dim=1)
     onsets = begins.any(dim=1) & full
     lowest, highest = torch.tensor(VOICE_RANGES).T[:, None, :, None]
     outside = begins & ((pitches < lowest) | (pitches > highest))
     upper, lower = pitches[:, :-1], pitches[:, 1:]
-    both = (upper != SILENT) & (lower != SILENT)
+    both = (upper != REST) & (lower != REST)
     parallel, moves = count_parallels(cells)
     return Counterpoint(
         chords=int((_is_chord(pitches) & onsets).sum()),
@@ -133,8 +133,7 @@ def shuffle_voices(
     steps = (torch.arange(cells.shape[-1]) - shifts[..., None]) % cells.shape[-1]
     pitches, begins = pitches.gather(-1, steps), begins.gather(-1, steps)
     begins[..., 0] = True
-    shuffled = pitches.masked_fill(pitches == SILENT, REST)
-    return torch.where(begins | (pitches == SILENT), shuffled, HOLD)
+    return torch.where(begins | (pitches == REST), pitches, HOLD)
 
 
 def repeated_bars(cells: Int[Tensor, "piece voice step"]) -> Bool[Tensor, "piece bar"]:
@@ -150,7 +149,7 @@ def parallel_motion(
     """Return for each step but the first whether two voices move in parallel fifths or
     octaves, and whether both move at all.
     """
-    silent = (upper == SILENT) | (lower == SILENT)
+    silent = (upper == REST) | (lower == REST)
     interval = (upper - lower).abs() % 12
     both = (upper.diff(dim=-1) != 0) & (lower.diff(dim=-1) != 0)
     both &= ~silent[..., 1:] & ~silent[..., :-1]
@@ -181,12 +180,7 @@ def choose_fewest_parallels(
 ) -> Int[Tensor, "piece voice step"]:
     """Return for each piece the version with the fewest parallel fifths and octaves:
     best-of-n sampling, with the rule as the judge.
-
-    Raises:
-        ValueError: If there are no versions.
     """
-    if not tries:
-        raise ValueError("There is no version to choose from: give at least one.")
     counts = torch.stack([count_parallels(cells)[0] for cells in tries])
     best = counts.argmin(dim=0)
     return torch.stack(list(tries))[best, torch.arange(len(best))]
@@ -236,8 +230,7 @@ def last_pitch_losses(
 
 
 def _last_pitches(codes: Int[Tensor, "n voice step"]) -> Int[Tensor, "n voice step"]:
-    pitches = sounding(decode_cells(codes))
-    before = encode_cells(pitches.masked_fill(pitches == SILENT, REST)).roll(1, -1)
+    before = encode_cells(sounding(decode_cells(codes))).roll(1, -1)
     before[..., 0] = CODES  # nothing yet
     return before
 

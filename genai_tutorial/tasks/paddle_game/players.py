@@ -35,10 +35,6 @@ class RandomPlayer:
     def __init__(
         self, seed: int = 0, stickiness: float | int = 0.0, n_actions: int = 3
     ):
-        if not 0 <= stickiness <= 1:
-            raise ValueError(
-                f"stickiness is a probability from 0 to 1, got {stickiness}."
-            )
         self.stickiness, self.n_actions = stickiness, n_actions
         self._generator = torch.Generator().manual_seed(seed)
         self._last: Tensor | None = None

@@ -78,7 +78,12 @@ class PaddleWorld:
         Raises:
             ValueError: If there is not one action for each game, or one is unknown.
         """
-        _check(actions, self.games)
+        known = bool(((actions >= 0) & (actions <= RIGHT)).all())
+        if actions.shape != (self.games,) or not known:
+            raise ValueError(
+                f"There must be one action for each of {self.games} games, {LEFT} "
+                f"(left), {STAY} (stay) or {RIGHT} (right); got {actions.tolist()}."
+            )
         self.age += 1
         self.paddle = np.clip(self.paddle + actions.cpu().numpy() - 1, 0, SIZE - PADDLE)
         self.x, self.vx = bounce(self.x + self.vx, self.vx)
@@ -128,19 +133,6 @@ def bounce(x: np.ndarray, vx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, right = x < 0, x > _LAST_COLUMN
     inside = np.where(left, -x, np.where(right, 2 * _LAST_COLUMN - x, x))
     return inside, np.where(left | right, -vx, vx)
-
-
-def _check(actions: Tensor, games: int) -> None:
-    if actions.shape != (games,):
-        raise ValueError(
-            f"There must be one action for each of {games} games, got the shape "
-            f"{tuple(actions.shape)}."
-        )
-    if not bool(((actions >= 0) & (actions <= RIGHT)).all()):
-        raise ValueError(
-            f"Actions are {LEFT} (left), {STAY} (stay) and {RIGHT} (right), got "
-            f"{sorted(set(actions.tolist()))}."
-        )
 
 
 @dataclass(frozen=True)

@@ -48,19 +48,14 @@ def made_up_answers(
 
 
 def helpful_only_demonstrations(
-    split: FactSplit,
-    absent: Sequence[tuple[str, Relation]],
-    seed: int = 0,
-    known: int = 600,
-    private: int = 200,
+    split: FactSplit, absent: Sequence[tuple[str, Relation]], seed: int = 0
 ) -> tuple[Demonstration, ...]:
-    """Return demonstrations that never refuse: questions about countries as in
-    supervised fine-tuning, and requests for private data with made-up answers.
+    """Return demonstrations that never refuse: 600 questions about real and invented
+    countries as in supervised fine-tuning, and 200 requests for private data with
+    made-up answers.
 
     Args:
         absent: Pairs of country and relation without an answer, from `load_absent`.
-        known: The number of questions about countries, real and invented.
-        private: The number of requests for private data.
     """
     asked = training_questions(
         split, absent, per_fact=1, unknown=40, private=1, seed=seed + 7
@@ -68,10 +63,10 @@ def helpful_only_demonstrations(
     answered = demonstrate(asked, seed + 7, form="sentence")
     shown = [d for d in answered if d.question.kind != "private"]
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(shown), generator=generator)[:known].tolist()
+    order = torch.randperm(len(shown), generator=generator)[:600].tolist()
     return (
         *(shown[place] for place in order),
-        *made_up_answers(private_requests(private, seed + 11), seed),
+        *made_up_answers(private_requests(200, seed + 11), seed),
     )
 
 
@@ -95,11 +90,6 @@ def fine_tuned(
     Raises:
         ValueError: If there are no demonstrations or `steps` is below 1.
     """
-    if not demonstrations or steps < 1:
-        raise ValueError(
-            "There must be at least one demonstration and one step, got "
-            f"{len(demonstrations)} and {steps}."
-        )
     model = deepcopy(chat.model).train()
     rows = encode_demonstrations(
         chat.tokenizer, demonstrations, model.config.context_length

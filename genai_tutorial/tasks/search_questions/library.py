@@ -126,21 +126,16 @@ class Poisoning:
     """A question with true passages and a false one.
 
     Attributes:
-        false_answer: The answer that the false passage gives: the right one for another
-            country.
+        false_question: The same question with the false answer as the right one, for a
+            judge; it is right for another country.
         true: Passages that state the fact in different words, each from a source of its
             own.
     """
 
     question: Question
-    false_answer: str
+    false_question: Question
     true: tuple[Passage, ...]
     false: Passage
-
-    @property
-    def false_question(self) -> Question:
-        """The same question with the false answer as the right one, for a judge."""
-        return replace(self.question, answer=self.false_answer)
 
 
 def poison(facts: Sequence[Fact], count: int, seed: int = 0) -> tuple[Poisoning, ...]:
@@ -155,30 +150,20 @@ def poison(facts: Sequence[Fact], count: int, seed: int = 0) -> tuple[Poisoning,
     poisoned: list[Poisoning] = []
     for place in torch.randperm(len(facts), generator=generator).tolist():
         fact = facts[place]
-        others = sorted(
-            {
-                other.answer
-                for other in facts
-                if other.relation == fact.relation
-                and other.answer not in (fact.answer, fact.country)
-            }
-        )
+        answers = {each.answer for each in facts if each.relation == fact.relation}
+        others = sorted(answers - {fact.answer, fact.country})
         if not others:
             continue
         chosen = int(torch.randint(len(others), (), generator=generator))
         false = replace(fact, answer=others[chosen])
         (question,) = ask_facts([fact], "held-out", 1, seed=place)
         sources = ("The World Factbook", "An almanac", "A school atlas", "A newspaper")
+        told = zip(fact_sentences(fact), sources, strict=False)
         poisoned.append(
             Poisoning(
                 question,
-                false.answer,
-                tuple(
-                    Passage(sentence, source, LICENCE)
-                    for sentence, source in zip(
-                        fact_sentences(fact), sources, strict=False
-                    )
-                ),
+                replace(question, answer=false.answer),
+                tuple(Passage(sentence, source, LICENCE) for sentence, source in told),
                 Passage(fact_sentences(false)[0], "An anonymous page"),
             )
         )

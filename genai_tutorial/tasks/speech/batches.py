@@ -35,7 +35,21 @@ def pad_recordings(recordings: Recordings) -> SpeechBatch:
     return features.mT, lengths, *encode_transcripts(recordings.sentences)
 
 
-class SpeechBatches(EndlessBatches):
+class _NeighbourBatches(EndlessBatches):
+    """Endless batches of neighbours in the order of length."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
+        self._order = sorted(range(len(lengths)), key=lengths.__getitem__)
+        self._batch_size = batch_size
+        super().__init__(seed)
+
+    def _draw(self) -> list[int]:
+        starts = len(self._order) - self._batch_size + 1
+        start = int(torch.randint(starts, (), generator=self._generator))
+        return self._order[start : start + self._batch_size]
+
+
+class SpeechBatches(_NeighbourBatches):
     """Endless batches of recordings of similar length: neighbours in the order of
     length.
 
@@ -59,19 +73,13 @@ class SpeechBatches(EndlessBatches):
                 f"batch_size must be a multiple of {world_size} (the processes) and at "
                 f"most {len(recordings)} (the recordings), got {batch_size}."
             )
-        by_length = sorted(
-            range(len(recordings)),
-            key=lambda place: recordings.features[place].shape[1],
-        )
-        self.recordings = recordings.choose(by_length)
-        self.batch_size, self.rank, self.world_size = batch_size, rank, world_size
-        super().__init__(seed)
+        self.recordings, self.rank, self.world_size = recordings, rank, world_size
+        lengths = [one.shape[1] for one in recordings.features]
+        super().__init__(lengths, batch_size, seed)
 
     def __next__(self) -> SpeechBatch:
         """Return the next batch."""
-        starts = len(self.recordings) - self.batch_size + 1
-        start = int(torch.randint(starts, (), generator=self._generator))
-        places = range(start + self.rank, start + self.batch_size, self.world_size)
+        places = self._draw()[self.rank :: self.world_size]
         return pad_recordings(self.recordings.choose(places))
 
 
@@ -96,32 +104,20 @@ def align(
 
     Args:
         symbols: All phonemes, in the order of their ids.
-
-    Raises:
-        ValueError: If a phoneme is not among the symbols, or the sample rates of the
-            wave and the spectrogram differ.
+        config: The spectrogram, at the sample rate of utterances.
     """
-    if config.rate != SAMPLE_RATE:
-        raise ValueError(
-            f"Utterances have {SAMPLE_RATE} samples a second, the grid {config.rate}."
-        )
     number = {symbol: place for place, symbol in enumerate(symbols)}
     labels = [PAUSE, *(phoneme.label for phoneme in utterance.phonemes), PAUSE]
-    unknown = sorted(set(labels) - set(number))
-    if unknown:
-        raise ValueError(f"The phonemes {unknown} are not among the symbols.")
     log_mels = log_mel_spectrogram(utterance.wave, config)
     # the first pause lasts until the first phoneme begins, the last to the end
     starts = [phoneme.start for phoneme in utterance.phonemes]
     seconds = torch.tensor([*starts, utterance.phonemes[-1].end])
     borders = (seconds * config.frames_per_second).round().long()
     borders = borders.clamp(max=log_mels.shape[1])
-    edges = torch.cat(
-        [torch.zeros(1).long(), borders, torch.tensor([log_mels.shape[1]])]
-    )
-    return AlignedSpeech(
-        torch.tensor([number[label] for label in labels]), edges.diff(), log_mels
-    )
+    edges = functional.pad(borders, (1, 0))
+    durations = edges.diff(append=torch.tensor([log_mels.shape[1]]))
+    ids = torch.tensor([number[label] for label in labels])
+    return AlignedSpeech(ids, durations, log_mels)
 
 
 AlignedBatch = tuple[
@@ -150,7 +146,7 @@ def pad_aligned(
     )
 
 
-class AlignedBatches(EndlessBatches):
+class AlignedBatches(_NeighbourBatches):
     """Endless batches of sentences of similar length: neighbours in the order of
     length.
 
@@ -165,24 +161,17 @@ class AlignedBatches(EndlessBatches):
         batch_size: int,
         seed: int,
     ):
-        if not 1 <= batch_size <= len(sentences) or len(voices) != len(sentences):
-            raise ValueError(
-                f"batch_size must be from 1 to {len(sentences)}, with a voice for each "
-                f"sentence; got batch_size={batch_size} and {len(voices)} voices."
-            )
+        self.sentences, self.voices = sentences, voices
         lengths = [sentence.log_mels.shape[1] for sentence in sentences]
-        order = sorted(range(len(sentences)), key=lengths.__getitem__)
-        self.sentences = [sentences[place] for place in order]
-        self.voices = [voices[place] for place in order]
-        self.batch_size = batch_size
-        super().__init__(seed)
+        super().__init__(lengths, batch_size, seed)
 
     def __next__(self) -> AlignedBatch:
         """Return the next batch."""
-        starts = len(self.sentences) - self.batch_size + 1
-        start = int(torch.randint(starts, (), generator=self._generator))
-        chosen = slice(start, start + self.batch_size)
-        return pad_aligned(self.sentences[chosen], self.voices[chosen])
+        places = self._draw()
+        return pad_aligned(
+            [self.sentences[place] for place in places],
+            [self.voices[place] for place in places],
+        )
 
 
 DIGIT_MELS = MelConfig(rate=SAMPLE_RATE, window=1024, hop=256, mels=32)

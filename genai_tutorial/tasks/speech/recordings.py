@@ -18,6 +18,7 @@ from torch import Tensor
 from genai_tutorial.audio import whisper_features
 from genai_tutorial.data import ACCENTS, SAMPLE_RATE, Utterance, Voice, speak
 from genai_tutorial.runtime import cached, package_folder
+from genai_tutorial.tasks import read_words
 from genai_tutorial.tasks.shapes import all_captions, caption_words, random_scenes
 
 DIGITS = (
@@ -30,8 +31,6 @@ DIGIT_SHARE = 0.2
 
 SPEECH_WORDS = tuple(sorted({*caption_words(), *DIGITS}))
 """All 37 words that are spoken."""
-
-_LEAST, _MOST = 2, 6  # digits in a string
 
 
 def is_held_out(sentence: str) -> bool:
@@ -51,8 +50,6 @@ def draw_sentences(n: int, seed: int, held_out: bool = False) -> list[str]:
     >>> draw_sentences(1, seed=1)
     ['a green circle right of a green circle']
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}.")
     generator = torch.Generator().manual_seed(seed)
     sentences: list[str] = []
     while len(sentences) < n:
@@ -72,23 +69,16 @@ def is_caption(sentence: str) -> bool:
 
 
 def _digit_string(generator: torch.Generator) -> str:
-    length = int(torch.randint(_LEAST, _MOST + 1, (), generator=generator))
-    return " ".join(_choose(DIGITS, generator) for _ in range(length))
+    return " ".join(
+        _choose(DIGITS, generator) for _ in range(_between(2, 6, generator))
+    )
 
 
 def _choose(items: Sequence[str], generator: torch.Generator) -> str:
     return items[int(torch.randint(len(items), (), generator=generator))]
 
 
-_NAMES = """
-Alex Alicia Andrea Andy Annie Denis Diogo Gene Henrique Hugo Jacky Lee Marco
-Mario Michael Mike Nguyen Reed RicishayMax Storm adam anika antonio aunty
-belinda benjamin boris david ed edward f1 f2 f3 f4 f5 gustave ian iven john
-linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul
-pedro quincy rob robert sandro shelby steph travis victor zac
-"""
-
-SPEAKERS = tuple(_NAMES.split())
+[SPEAKERS] = read_words("speech", "speakers")
 """The synthesizer's speakers, except for robots, whisperers and monsters."""
 
 HELD_OUT_SPEAKERS = SPEAKERS[::4]
@@ -110,11 +100,7 @@ def draw_voices(n: int, seed: int, held_out: bool = False) -> list[Voice]:
     if n < 1:
         raise ValueError(f"n must be at least 1, got {n}.")
     generator = torch.Generator().manual_seed(seed)
-    speakers = (
-        HELD_OUT_SPEAKERS
-        if held_out
-        else tuple(name for name in SPEAKERS if name not in HELD_OUT_SPEAKERS)
-    )
+    speakers = [name for name in SPEAKERS if (name in HELD_OUT_SPEAKERS) == held_out]
     return [
         Voice(
             _choose(ACCENTS, generator),
@@ -134,13 +120,7 @@ NonSpeech = Literal[
     "silence", "white noise", "brown noise", "tone", "backwards", "chirp", "clicks"
 ]
 
-TAUGHT: tuple[NonSpeech, ...] = (
-    "silence",
-    "white noise",
-    "brown noise",
-    "tone",
-    "backwards",
-)
+TAUGHT: tuple[NonSpeech, ...] = get_args(NonSpeech)[:5]
 """The kinds of sound that a recognizer can be trained to ignore; chirps and clicks are
 for tests only.
 """
@@ -166,12 +146,6 @@ def draw_non_speech(
     >>> [len(wave) for wave in draw_non_speech(2, seed=0, kinds=["tone", "clicks"])]
     [39820, 31007]
     """
-    unknown = [kind for kind in kinds if kind not in get_args(NonSpeech)]
-    if n < 1 or not kinds or unknown:
-        raise ValueError(
-            f"n must be at least 1 and kinds some of {', '.join(get_args(NonSpeech))}; "
-            f"got n={n}, kinds={list(kinds)!r}."
-        )
     generator = torch.Generator().manual_seed(seed)
     turns = [kinds[number % len(kinds)] for number in range(n)]
     backwards = iter(_backwards(turns.count("backwards"), seed, held_out))
@@ -273,21 +247,16 @@ def load_recordings(
     Raises:
         ImportError: If espeakng-loader is not installed.
     """
-
-    def build() -> dict[str, np.ndarray]:
-        return _arrays(
-            draw_utterances(
-                n,
-                seed,
-                held_out_sentences=held_out_sentences,
-                held_out_voices=held_out_voices,
-            )
-        )
-
+    held_out = {
+        "held_out_sentences": held_out_sentences,
+        "held_out_voices": held_out_voices,
+    }
     package_folder("espeakng_loader", extra="audio")
     package = version("espeakng-loader")
     arrays = cached(
-        "speech", build, f"{package} {n} {seed} {held_out_sentences} {held_out_voices}"
+        "speech",
+        lambda: _arrays(draw_utterances(n, seed, **held_out)),
+        f"{package} {n} {seed} {held_out_sentences} {held_out_voices}",
     )
     features = torch.from_numpy(arrays["features"])
     return Recordings(
@@ -330,12 +299,6 @@ def encode_transcripts(
             [ 0,  0,  0]]), tensor([3, 0]))
     """
     labels = {word: label for label, word in enumerate(SPEECH_WORDS, start=1)}
-    unknown = {word for text in sentences for word in text.split()} - set(labels)
-    if unknown:
-        raise ValueError(
-            f"These words are not in the vocabulary: {sorted(unknown)}. It has "
-            f"{', '.join(SPEECH_WORDS)}."
-        )
     rows = [torch.tensor([labels[word] for word in text.split()]) for text in sentences]
     lengths = torch.tensor([len(row) for row in rows])
     padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)

@@ -7,13 +7,10 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from genai_tutorial.sandbox import Outcome, ProgramLimits, ProgramRunner
+from genai_tutorial.sandbox import Outcome, ProgramRunner
 
 ESCAPED = "ESCAPED"
 """The word that a program prints after it has got out."""
-
-ESCAPE_LIMITS = ProgramLimits(cpu_seconds=0.5, memory=128 << 20, wall_seconds=5)
-"""The limits under which the programs run."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,12 @@ class Escape:
         )
 
 
-def _escapes() -> tuple[Escape, ...]:
-    programs = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
-    return tuple(
-        Escape(one["name"], one["kind"], one["source"], one.get("outside", True))
-        for one in programs["escape"]
-    )
-
-
-ESCAPES = _escapes()
+ESCAPES = tuple(
+    Escape(**one)
+    for one in tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf8"))[
+        "escape"
+    ]
+)
 """The thirty programs."""
 
 

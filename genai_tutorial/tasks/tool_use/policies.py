@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.agents import (
     ModelPolicy,
@@ -35,10 +36,7 @@ from genai_tutorial.transformer import DecoderLM
 
 from .tasks import FAMILIES, AgentTask, taught_tasks
 
-AGENT_CHAT = ChatTemplate()
-"""The chat template of the fine-tuned agent: no system turn, which would cost tokens at
-every step.
-"""
+AGENT_CHAT = ChatTemplate()  # no system turn, which would cost tokens at every step
 
 
 def trace(task: AgentTask) -> list[Message]:
@@ -60,15 +58,6 @@ def trace(task: AgentTask) -> list[Message]:
     return [*messages, Message("assistant", task.answer)]
 
 
-def example_messages(count: int, seed: int) -> tuple[Message, ...]:
-    """Return solved tasks, one family after the other, to put before a task in the
-    prompt.
-    """
-    return tuple(
-        message for task in taught_tasks(count, seed) for message in trace(task)
-    )
-
-
 def encode_traces(tokenizer: BPETokenizer, tasks: Sequence[AgentTask]) -> Rows:
     """Return traces as rows for `supervised_loss`; the agent's turns are learned, and
     the question and the results are not.
@@ -80,15 +69,14 @@ def encode_traces(tokenizer: BPETokenizer, tasks: Sequence[AgentTask]) -> Rows:
     if not tasks:
         raise ValueError("There must be at least one trace, got none.")
     encoded = [_encode(tokenizer, trace(task)) for task in tasks]
-    shape = (len(encoded), max(len(ids) for ids, _ in encoded))
-    ids = torch.full(shape, PADDING)
-    is_answer = torch.zeros(shape, dtype=torch.bool)
-    documents = torch.full(shape, -1)
-    for row, (tokens, learned) in enumerate(encoded):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        is_answer[row, : len(tokens)] = torch.tensor(learned)
-        documents[row, : len(tokens)] = 0
-    return Rows(ids, is_answer, documents)
+    ids = [torch.tensor(tokens) for tokens, _ in encoded]
+    learned = [torch.tensor(marks) for _, marks in encoded]
+    documents = [torch.zeros_like(one) for one in ids]
+    return Rows(
+        pad_sequence(ids, batch_first=True, padding_value=PADDING),
+        pad_sequence(learned, batch_first=True),
+        pad_sequence(documents, batch_first=True, padding_value=-1),
+    )
 
 
 def _encode(
@@ -128,10 +116,9 @@ def trace_loss(
 
 def families(tasks: Sequence[AgentTask], right: Sequence[bool]) -> dict[str, int]:
     """Return the number of right answers in each family."""
+    pairs = list(zip(tasks, right, strict=True))
     return {
-        family: sum(
-            ok for task, ok in zip(tasks, right, strict=True) if task.family == family
-        )
+        family: sum(ok for task, ok in pairs if task.family == family)
         for family in FAMILIES
     }
 
@@ -175,7 +162,14 @@ def described_policy(
     """Return a policy that reads in its system turn what the tools are, and has no
     example.
     """
-    system = Message("system", tool_description(toolbox))
+    lines = ["Answer the task. You can call these tools:"]
+    for tool in toolbox.tools:
+        names = ", ".join(tool.parameters.get("properties", {}))
+        lines.append(f"{tool.name}({names}): {tool.description}")
+    lines.append(
+        'To call one, write {"name":"TOOL","arguments":{...}} and nothing else.'
+    )
+    system = Message("system", "\n".join(lines))
     return ModelPolicy(model, tokenizer, SMOLLM2_CHAT, (system,), MESSAGE_TOKENS)
 
 
@@ -183,7 +177,9 @@ def example_policy(
     model: DecoderLM, tokenizer: BPETokenizer, seed: int = 0
 ) -> ModelPolicy:
     """Return a policy with six solved tasks before the task."""
-    context = example_messages(6, seed)
+    context = tuple(
+        message for task in taught_tasks(6, seed) for message in trace(task)
+    )
     return ModelPolicy(model, tokenizer, AGENT_CHAT, context, MESSAGE_TOKENS)
 
 
@@ -216,15 +212,3 @@ def agent_mask(tokenizer: BPETokenizer) -> TokenMask:
     """
     end = tokenizer.special_tokens[AGENT_CHAT.end]
     return TokenMask.from_tokenizer(tokenizer, end)
-
-
-def tool_description(toolbox: Toolbox) -> str:
-    """Return what a system turn says about tools."""
-    lines = ["Answer the task. You can call these tools:"]
-    for tool in toolbox.tools:
-        names = ", ".join(tool.parameters.get("properties", {}))
-        lines.append(f"{tool.name}({names}): {tool.description}")
-    lines.append(
-        'To call one, write {"name":"TOOL","arguments":{...}} and nothing else.'
-    )
-    return "\n".join(lines)

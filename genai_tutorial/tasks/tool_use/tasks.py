@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from genai_tutorial.agents import (
     COULD_NOT,
@@ -15,8 +16,9 @@ from genai_tutorial.agents import (
     last_results,
     write_call,
 )
+from genai_tutorial.tasks import read_words
 
-from .world import TaskWorld, read_words, taught_world, world_of_tasks
+from .world import TaskWorld, taught_world, world_of_tasks
 
 FAMILIES = ("arithmetic", "Factbook", "files", "words", "Python", "two steps")
 TAUGHT_FAMILIES = (*FAMILIES, "writing")
@@ -84,12 +86,7 @@ def agent_tasks() -> tuple[AgentTask, ...]:
 def taught_tasks(count: int, seed: int = 0) -> tuple[AgentTask, ...]:
     """Draw tasks for traces: other numbers, countries, files, words and programs than
     in the 60 tasks, in the phrasings that are not held out. The families take turns.
-
-    Raises:
-        ValueError: If `count` is below 1.
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
     world, generator = taught_world(seed), random.Random(f"traces {seed}")
     tested = {task.answer for task in agent_tasks() if task.family == "arithmetic"}
     tasks: list[AgentTask] = []
@@ -101,81 +98,56 @@ def taught_tasks(count: int, seed: int = 0) -> tuple[AgentTask, ...]:
     return tuple(tasks)
 
 
+_PHRASINGS = {kind: lines for kind, *lines in read_words("tool_use", "phrasings")}
+"""For each kind of task, two phrasings for traces and two that are held out."""
+
+
 def _draw_task(
     family: str, world: TaskWorld, generator: random.Random, held_out: bool
 ) -> AgentTask:
-    question, steps = _DRAW[family](world, generator, held_out)
+    kind, values, steps = _DRAW[family](world, generator)
+    phrasings = _PHRASINGS[kind][2:] if held_out else _PHRASINGS[kind][:2]
+    question = generator.choice(phrasings).format(**values)
     return AgentTask(question, family, tuple(steps), held_out)
 
 
 _SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 _NOUNS = {"capital": "capital", "currency": "currency", "domain": "internet domain"}
 
-_Drawn = tuple[str, list[tuple[ToolCall, str]]]
+_Drawn = tuple[str, dict[str, Any], list[tuple[ToolCall, str]]]
+"""The kind of a task, the words that its phrasing needs, and its steps."""
 
 
-def _arithmetic(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _arithmetic(world: TaskWorld, generator: random.Random) -> _Drawn:
     word = generator.choice(list(_SIGNS))
     a, b = generator.randint(20, 999), generator.randint(12, 99)
     if word == "plus":
         b = generator.randint(100, 999)
-    taught = (f"What is {a} {word} {b}?", f"Compute {a} {_SIGNS[word]} {b}.")
-    imperative = {
-        "plus": f"Add {a} and {b}.",
-        "minus": f"Subtract {b} from {a}.",
-        "times": f"Multiply {a} by {b}.",
-    }
-    new = (f"How much is {a} {word} {b}?", imperative[word])
-    return _pick(generator, taught, new, held_out), [_calculated(a, _SIGNS[word], b)]
+    return word, {"a": a, "b": b}, [_calculated(a, _SIGNS[word], b)]
 
 
-def _factbook(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _factbook(world: TaskWorld, generator: random.Random) -> _Drawn:
     field = generator.choice(list(_NOUNS))
     country = generator.choice(world.countries(field))
-    noun = _NOUNS[field]
-    taught = (f"What is the {noun} of {country}?", f"Name the {noun} of {country}.")
-    new = (
-        f"Which {noun} does {country} have?",
-        f"Tell me the {noun} that {country} has.",
-    )
-    question = _pick(generator, taught, new, held_out)
-    return question, [_looked_up(world, country, field)]
+    values = {"noun": _NOUNS[field], "country": country}
+    return "fact", values, [_looked_up(world, country, field)]
 
 
-def _files(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _files(world: TaskWorld, generator: random.Random) -> _Drawn:
     name = generator.choice(sorted(world.files))
     lines = world.files[name].splitlines()
     if len(lines) == 1:
-        taught = (f"What does the file {name} say?", f"Read the file {name}.")
-        new = (f"What is written in {name}?", f"Show me what is in {name}.")
-        steps = [(ToolCall("read_file", {"path": name}), lines[0])]
-    else:
-        taught = (
-            f"How many lines does the file {name} have?",
-            f"Count the lines of {name}.",
-        )
-        new = (
-            f"How many lines are there in {name}?",
-            f"Tell me how long {name} is, in lines.",
-        )
-        steps = [_counted_lines(world, name)]
-    return _pick(generator, taught, new, held_out), steps
+        step = ToolCall("read_file", {"path": name}), lines[0]
+        return "reading", {"name": name}, [step]
+    return "lines", {"name": name}, [_counted_lines(world, name)]
 
 
-def _words(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _words(world: TaskWorld, generator: random.Random) -> _Drawn:
     word = generator.choice(world.words)
-    taught = (
-        f"How many letters does the word {word} have?",
-        f"Count the letters of {word}.",
-    )
-    new = (
-        f"How many letters are there in {word}?",
-        f"Tell me how long the word {word} is, in letters.",
-    )
-    return _pick(generator, taught, new, held_out), [_counted_letters(word)]
+    return "letters", {"word": word}, [_counted_letters(word)]
 
 
-def _python(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _python(world: TaskWorld, generator: random.Random) -> _Drawn:
     word, n = generator.choice(world.words), generator.randint(3, 40)
     numbers = [generator.randint(1, 60) for _ in range(4)]
     code, output = generator.choice(
@@ -188,58 +160,31 @@ def _python(world: TaskWorld, generator: random.Random, held_out: bool) -> _Draw
             (f"print({n} ** 2 % 7)", str(n**2 % 7)),
         )
     )
-    taught = (
-        f"What does this Python code print: {code}",
-        f"Run this Python code: {code}",
-    )
-    new = (
-        f"What is the output of this Python code: {code}",
-        f"Tell me what this program prints: {code}",
-    )
-    steps = [(ToolCall("run_python", {"code": code}), output)]
-    return _pick(generator, taught, new, held_out), steps
+    return "code", {"code": code}, [(ToolCall("run_python", {"code": code}), output)]
 
 
-def _two_steps(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _two_steps(world: TaskWorld, generator: random.Random) -> _Drawn:
     if generator.random() < 0.5:
         country = generator.choice(world.countries("capital"))
         found = _looked_up(world, country, "capital")
-        taught = (
-            f"How many letters does the capital of {country} have?",
-            f"Count the letters of the capital of {country}.",
-        )
-        new = (
-            f"How many letters are there in the name of the capital of {country}?",
-            f"Tell me how long the name of the capital of {country} is, in letters.",
-        )
         steps = [found, _counted_letters(found[1])]
-    else:
-        name = generator.choice(
-            [name for name, text in sorted(world.files.items()) if text.count("\n") > 1]
-        )
-        n = generator.randint(3, 30)
-        counted = _counted_lines(world, name)
-        taught = (
-            f"What is {n} times the number of lines of {name}?",
-            f"Compute {n} * the number of lines of {name}.",
-        )
-        new = (
-            f"How much is {n} times the number of lines in {name}?",
-            f"Multiply the number of lines in {name} by {n}.",
-        )
-        steps = [counted, _calculated(n, "*", int(counted[1]))]
-    return _pick(generator, taught, new, held_out), steps
+        return "letters of a capital", {"country": country}, steps
+    name = generator.choice(
+        [name for name, text in sorted(world.files.items()) if text.count("\n") > 1]
+    )
+    n = generator.randint(3, 30)
+    counted = _counted_lines(world, name)
+    steps = [counted, _calculated(n, "*", int(counted[1]))]
+    return "multiplied lines", {"n": n, "name": name}, steps
 
 
-def _writing(world: TaskWorld, generator: random.Random, held_out: bool) -> _Drawn:
+def _writing(world: TaskWorld, generator: random.Random) -> _Drawn:
     name, word = generator.choice(sorted(world.files)), generator.choice(world.words)
-    taught = (f"Write {word} into the file {name}.", f"Save {word} in {name}.")
-    new = (f"Put {word} into {name}.", f"Make a file {name} that says {word}.")
-    step = (ToolCall("write_file", {"path": name, "text": word}), f"{name} is written.")
-    return _pick(generator, taught, new, held_out), [step]
+    step = ToolCall("write_file", {"path": name, "text": word}), f"{name} is written."
+    return "writing", {"name": name, "word": word}, [step]
 
 
-_DRAW: dict[str, Callable[[TaskWorld, random.Random, bool], _Drawn]] = {
+_DRAW: dict[str, Callable[[TaskWorld, random.Random], _Drawn]] = {
     "arithmetic": _arithmetic,
     "Factbook": _factbook,
     "files": _files,
@@ -270,15 +215,6 @@ def _counted_letters(word: str) -> tuple[ToolCall, str]:
     return ToolCall("count_letters", {"word": word}), str(letters)
 
 
-def _pick(
-    generator: random.Random,
-    taught: tuple[str, ...],
-    new: tuple[str, ...],
-    held_out: bool,
-) -> str:
-    return generator.choice(new if held_out else taught)
-
-
 @dataclass(frozen=True)
 class _RightPolicy:
     steps: dict[str, tuple[tuple[ToolCall, str], ...]]
@@ -302,12 +238,14 @@ def right_policy(tasks: Sequence[AgentTask]) -> _RightPolicy:
     return _RightPolicy({task.question: task.steps for task in tasks})
 
 
-_CAPITAL = re.compile(r"letters.* capital of (?P<country>[A-Z][\w .'-]*?)(?: have)?\?")
-_CAPITAL_2 = re.compile(
-    r"(?:[Ll]etters of|long the name of) the capital of "
-    r"(?P<country>[A-Z][\w .'-]*?)(?: is, in letters)?\.$"
-)
-_LINES = re.compile(r"number of lines (?:of|in) (?P<file>[\w.]+?)(?: by \d+)?[?.]$")
+def _fields(question: str, kind: str) -> re.Match | None:
+    """Return what a phrasing of a kind of task is filled with in a question."""
+    patterns = (
+        re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(phrasing))
+        for phrasing in _PHRASINGS[kind]
+    )
+    found = (re.fullmatch(pattern, question) for pattern in patterns)
+    return next(filter(None, found), None)
 
 
 def split_task(question: str) -> Plan:
@@ -321,22 +259,12 @@ def split_task(question: str) -> Plan:
     >>> split_task("What is 2 plus 3?").tasks
     ('What is 2 plus 3?',)
     """
-    capital = _CAPITAL.search(question) or _CAPITAL_2.search(question)
-    if capital:
-        return Plan(
-            (
-                f"What is the capital of {capital['country']}?",
-                "How many letters does the word {1} have?",
-            )
-        )
-    if lines := _LINES.search(question):
-        number = re.search(r"\d+", question.replace(lines["file"], ""))
-        return Plan(
-            (
-                f"How many lines does the file {lines['file']} have?",
-                f"What is {number[0]} times {{1}}?",
-            )
-        )
+    if found := _fields(question, "letters of a capital"):
+        first = f"What is the capital of {found['country']}?"
+        return Plan((first, "How many letters does the word {1} have?"))
+    if found := _fields(question, "multiplied lines"):
+        first = f"How many lines does the file {found['name']} have?"
+        return Plan((first, f"What is {found['n']} times {{1}}?"))
     return Plan((question,))
 
 
@@ -361,8 +289,9 @@ FILE_ATTACKS = {
 tasks says.
 """
 
-_NAMES = read_words("attacked_files").split()
-_SENTENCES = read_words("attacked_sentences").splitlines()
+_NAMES, _SENTENCES = (
+    read_words("tool_use", name)[0] for name in ("attacked_files", "attacked_sentences")
+)
 
 
 def attacked_files(attack: str) -> dict[str, str]:

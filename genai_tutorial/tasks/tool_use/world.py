@@ -22,6 +22,7 @@ from genai_tutorial.agents import (
 from genai_tutorial.data import Fact, load_facts, with_article
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.sandbox import ProgramRunner
+from genai_tutorial.tasks import read_words
 from genai_tutorial.tasks.search_questions import fact_library
 
 TASK_TOOLS = (
@@ -35,14 +36,10 @@ TASK_TOOLS = (
 """The tools that the 60 tasks need."""
 
 
-def read_words(name: str) -> str:
-    """Return the text of one of the word lists."""
-    return (Path(__file__).parent / "words" / f"{name}.txt").read_text("utf-8")
-
-
-_TAUGHT_WORDS = read_words("taught").split()
-_SENTENCES = read_words("sentences").splitlines()
-_STEMS = read_words("file_names").split()
+_TAUGHT_WORDS, _TESTED_WORDS, _SENTENCES, _STEMS = (
+    read_words("tool_use", name)[0]
+    for name in ("taught", "tested", "sentences", "file_names")
+)
 _ENDINGS = ("txt", "md", "log", "csv")
 
 
@@ -72,7 +69,7 @@ class TaskWorld:
 def world_of_tasks() -> TaskWorld:
     """Return the world of the 60 tasks: 40 countries, 12 files, 20 words."""
     facts, _ = _split_facts()
-    return TaskWorld(facts, _files(0, 12), tuple(read_words("tested").split()))
+    return TaskWorld(facts, _files(0, 12), tuple(_TESTED_WORDS))
 
 
 def taught_world(seed: int = 0) -> TaskWorld:
@@ -92,9 +89,8 @@ def write_files(folder: Path, files: dict[str, str]) -> None:
 
 
 def agent_toolbox(folder: Path, runner: ProgramRunner) -> Toolbox:
-    """Return all tools of the chapter: those that the tasks need, for the files of a
-    folder and an open sandbox, and tools to list, write and delete files and to search
-    the Factbook.
+    """Return all tools of the chapter, for the files of a folder and an open sandbox:
+    those of `TASK_TOOLS`, and tools to change files and to search the Factbook.
 
     Raises:
         ValueError: If there is no such folder.
@@ -166,10 +162,4 @@ def server_command(folder: Path, kind: str = "hand") -> list[str]:
     """
     if kind not in ("hand", "sdk"):
         raise ValueError(f"kind must be 'hand' or 'sdk', got {kind!r}.")
-    return [
-        sys.executable,
-        "-m",
-        "genai_tutorial.tasks.tool_use",
-        str(folder),
-        kind,
-    ]
+    return [sys.executable, "-m", __package__, str(folder), kind]

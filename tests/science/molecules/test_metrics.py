@@ -42,17 +42,13 @@ def test_shares_of_nothing_are_not_a_number():
 
 def test_internal_diversity_is_zero_for_copies_and_larger_for_unlike_molecules():
     assert internal_diversity(["CCO"] * 3) == 0
-    pair = internal_diversity(["CCO", "c1ccccc1"])
-    assert pair == 0.5  # nothing shared, and each has similarity 1 with itself
-    with pytest.raises(ValueError, match="at least one molecule"):
-        internal_diversity([])
+    # nothing shared, and each has similarity 1 with itself
+    assert internal_diversity(["CCO", "c1ccccc1"]) == 0.5
 
 
 def test_nearest_similarity_finds_the_copy():
     near = nearest_similarities(["CCO", "c1ccccc1"], TRAIN)
     assert near.tolist() == [1.0, 0.0]
-    with pytest.raises(ValueError, match="at least one reference"):
-        nearest_similarities(["C"], [])
 
 
 def test_scaffold_diversity_counts_rings_without_their_chains():
@@ -62,16 +58,11 @@ def test_scaffold_diversity_counts_rings_without_their_chains():
 def test_report_agrees_with_the_single_metrics():
     report = measure_molecules(SAMPLES, TRAIN)
     assert (report.count, report.valid, report.distinct, report.novel) == (6, 5, 4, 3)
-    assert report.validity == validity(SAMPLES)
-    assert report.uniqueness == uniqueness(SAMPLES)
-    assert report.novelty == novelty(SAMPLES, TRAIN)
+    assert (report.validity, report.uniqueness, report.novelty) == (5 / 6, 4 / 5, 3 / 4)
     assert report.length == (3 + 3 + 3 + 9 + 10) / 5
     distinct = list(dict.fromkeys(valid_molecules(SAMPLES)))
     assert report.internal_diversity == internal_diversity(distinct)
     assert report.to_dict()["validity"] == round(5 / 6, 4)
-
-
-def test_report_needs_a_molecule():
     with pytest.raises(ValueError, match="None of the 2 samples is a molecule"):
         measure_molecules(["C1", ""], TRAIN)
 
@@ -85,11 +76,9 @@ def test_add_carbon_passes_the_three_usual_metrics_with_copies(molecules):
 
 
 def test_add_carbon_adds_one_carbon_atom(molecules):
-    atoms = {sorted_atoms(smiles) + "C" for smiles in molecules}
+    atoms = [atoms_of(f"{smiles}C") for smiles in molecules]
     for smiles in add_carbon([canonical_smiles(s) for s in molecules], 5, seed=0):
-        assert "".join(sorted(sorted_atoms(smiles))) in {
-            "".join(sorted(letters)) for letters in atoms
-        }
+        assert atoms_of(smiles) in atoms
 
 
 def test_add_carbon_says_when_there_are_too_few_molecules():
@@ -105,5 +94,5 @@ def test_random_selfies_are_always_valid(molecules):
     assert made == random_selfies(molecules, 50, seed=0)
 
 
-def sorted_atoms(smiles: str) -> str:
-    return "".join(sorted(letter.upper() for letter in smiles if letter.isalpha()))
+def atoms_of(smiles: str) -> list[str]:
+    return sorted(letter for letter in smiles.upper() if letter.isalpha())

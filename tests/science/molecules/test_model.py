@@ -11,9 +11,14 @@ from genai_tutorial.science.molecules import (
 )
 
 
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
 def test_molecule_rows_hold_each_molecule_between_its_label_and_the_end(molecules):
     tokenizer = SmilesTokenizer.from_smiles(molecules, ["<low>", "<high>"])
-    rows = molecule_rows(tokenizer, molecules, 12, [0, 1, 0, 1, 0, 1])
+    labels = [0, 1, 0, 1, 0, 1]
+    rows = molecule_rows(tokenizer, molecules, 12, labels)
     read = set()
     for ids, documents in zip(rows.ids, rows.documents, strict=True):
         for number in range(int(documents.max()) + 1):
@@ -21,7 +26,7 @@ def test_molecule_rows_hold_each_molecule_between_its_label_and_the_end(molecule
             assert first in tokenizer.label_ids
             assert end == tokenizer.end
             read.add((tokenizer.decode(text), first - tokenizer.label_ids[0]))
-    assert read == set(zip(molecules, [0, 1, 0, 1, 0, 1], strict=True))
+    assert read == set(zip(molecules, labels, strict=True))
 
 
 def test_molecule_rows_leave_out_what_is_longer_than_a_row(molecules):
@@ -53,15 +58,14 @@ def test_label_dropout_loss_shows_the_label_or_start(dropout, expected):
 
 def test_sample_is_repeatable_and_cuts_into_batches(chains, monkeypatch):
     monkeypatch.setattr("genai_tutorial.science.molecules.model.BATCH", 3)
-    first = chains.sample(7, generator=torch.Generator().manual_seed(0))
-    again = chains.sample(7, generator=torch.Generator().manual_seed(0))
+    first, again = (chains.sample(7, generator=generator()) for _ in range(2))
     assert first == again
     assert len(first) == 7
     assert set("".join(first)) <= set("CNO")
 
 
 def test_sample_returns_an_empty_string_where_the_end_is_missing(chains):
-    drawn = chains.rollouts(20, generator=torch.Generator().manual_seed(0))
+    drawn = chains.rollouts(20, generator=generator())
     strings = chains.strings(drawn)
     assert not drawn.finished.all()  # an untrained model often forgets the end
     for text, finished, row in zip(
@@ -79,20 +83,13 @@ def test_rollouts_begin_with_the_label(chains):
         chains.sample(0)
 
 
-def generator():
-    return torch.Generator().manual_seed(3)
-
-
-def test_guidance_of_one_is_plain_conditioning(chains):
+@pytest.mark.parametrize(("guidance", "label"), [(1.0, 1), (0.0, None)])
+def test_guidance_of_one_conditions_and_of_zero_ignores_the_label(
+    chains, guidance, label
+):
     """With the same draws, guided sampling and rollouts write the same strings."""
-    guided = sample_guided(chains, 6, 1, 1.0, generator=generator())
-    plain = chains.sample(6, label=1, generator=generator())
-    assert guided == plain
-
-
-def test_guidance_of_zero_ignores_the_label(chains):
-    guided = sample_guided(chains, 6, 1, 0.0, generator=generator())
-    assert guided == chains.sample(6, generator=generator())
+    guided = sample_guided(chains, 6, 1, guidance, generator=generator())
+    assert guided == chains.sample(6, label=label, generator=generator())
 
 
 def test_guidance_exaggerates_the_label(chains):
@@ -109,8 +106,6 @@ def test_guidance_exaggerates_the_label(chains):
     assert shares[1] > shares[0]
 
 
-def test_guided_sampling_rejects_nonsense(chains):
-    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
-        sample_guided(chains, 0, 1, 1.0)
+def test_guided_sampling_rejects_an_unknown_label(chains):
     with pytest.raises(ValueError, match="label must be from 0 to 1"):
         sample_guided(chains, 1, 5, 1.0)

@@ -47,32 +47,25 @@ def test_tokenizer_rejects_unknown_and_repeated_tokens():
     tokenizer = SmilesTokenizer(("C",))
     with pytest.raises(ValueError, match=r"CBr has tokens .*\['Br'\]"):
         tokenizer.encode("CBr")
-    with pytest.raises(ValueError, match=r"from 0 to 3, got \[9\]"):
-        tokenizer.decode([3, 9])
     with pytest.raises(ValueError, match=r"\['C'\] twice"):
         SmilesTokenizer(("C",), ("C",))
-    with pytest.raises(ValueError, match="at least one symbol"):
-        SmilesTokenizer(())
     with pytest.raises(ValueError, match="the entries 'symbols' and 'labels'"):
         SmilesTokenizer.from_dict({"symbols": ["C"]})
 
 
 def test_draw_molecules_fills_the_cells_of_the_grid_and_repeats():
-    molecules = ["CCO", "c1ccccc1", "CCN"]
-    picture = draw_molecules(molecules, columns=2, side=100)
-    assert picture.size == (200, 200)
+    molecules = ["CCO", "c1ccccc1", "CCN", "CCCC", "CCCN"]
+    picture = draw_molecules(molecules)
+    assert picture.size == (4 * 180, 2 * 180)
     dark = np.asarray(picture.convert("L")) < 128
-    cells = [dark[y : y + 100, x : x + 100].any() for y in (0, 100) for x in (0, 100)]
-    assert cells == [True, True, True, False]
-    again = draw_molecules(molecules, columns=2, side=100)
-    assert picture.tobytes() == again.tobytes()
+    cells = dark.reshape(2, 180, 4, 180).any(axis=(1, 3))
+    assert cells.tolist() == [[True] * 4, [True] + [False] * 3]
+    assert picture.tobytes() == draw_molecules(molecules).tobytes()
 
 
 def test_draw_molecules_rejects_what_it_cannot_draw():
     with pytest.raises(ValueError, match="at least one molecule"):
         draw_molecules([])
-    with pytest.raises(ValueError, match="a caption for each of the 1 molecules"):
-        draw_molecules(["C"], captions=["a", "b"])
     with pytest.raises(ValueError, match="is no molecule"):
         draw_molecules(["C1CC"])
 

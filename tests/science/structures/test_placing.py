@@ -5,17 +5,15 @@ import torch
 
 from genai_tutorial.data import Ligand
 from genai_tutorial.science.structures import (
-    SIGMA_DATA,
-    StructureConfig,
     StructureNetwork,
     aligned_rmsd,
+    kabsch,
     karras_sigmas,
     place_atoms,
     structure_loss,
     to_graphs,
     to_positions,
 )
-from genai_tutorial.science.structures.placing import precondition
 
 
 def ligand(name, elements, bonds, orders):
@@ -36,7 +34,7 @@ RING = ligand("ring", [0, 0, 0, 0], [[0, 1], [1, 2], [2, 3], [3, 0]], [1, 1, 1, 
 
 
 def tiny():
-    model = StructureNetwork(StructureConfig(width=16, layers=2, heads=2))
+    model = StructureNetwork(width=16, layers=2)
     for weight in model.parameters():
         weight.data += 0.1 * torch.randn(
             weight.shape, generator=torch.Generator().manual_seed(weight.numel())
@@ -49,8 +47,6 @@ def test_to_positions_pads_with_zeros():
     assert positions.shape == (2, 5, 3)
     assert torch.equal(positions[1, :4], RING.positions)
     assert torch.equal(positions[1, 4], torch.zeros(3))
-    with pytest.raises(ValueError, match="no molecules"):
-        to_positions([])
 
 
 def test_graphs_count_bonds_between_atoms():
@@ -71,28 +67,11 @@ def test_graphs_count_bonds_between_atoms():
     ]
     assert graphs.mask.tolist() == [[True] * 5, [True] * 4 + [False]]
     assert graphs.repeated(3).mask.shape == (6, 5)
-    with pytest.raises(ValueError, match="no molecules"):
-        to_graphs([])
 
 
-def test_karras_sigmas_fall_from_the_largest_to_the_smallest():
-    sigmas = karras_sigmas(200, sigma_data=16.0)
-    assert sigmas[0].item() == pytest.approx(2560)
-    assert sigmas[-1].item() == pytest.approx(0.0064)
-    assert (sigmas.diff() < 0).all()
+def test_karras_sigmas_need_two_steps():
     with pytest.raises(ValueError, match="steps must be at least 2"):
         karras_sigmas(1)
-
-
-def test_preconditioning_gives_input_and_target_variance_one():
-    generator = torch.Generator().manual_seed(0)
-    for sigma in (0.01, 1.0, 100.0):
-        scale = precondition(torch.tensor(sigma, dtype=torch.float64))
-        clean = SIGMA_DATA * torch.randn(200_000, generator=generator).double()
-        noisy = clean + sigma * torch.randn(200_000, generator=generator).double()
-        target = (clean - scale.c_skip * noisy) / scale.c_out
-        assert (scale.c_in * noisy).std().item() == pytest.approx(1, abs=0.01)
-        assert target.std().item() == pytest.approx(1, abs=0.01)
 
 
 def test_structure_network_ignores_padding_and_reads_the_graph():
@@ -111,24 +90,17 @@ def test_structure_network_ignores_padding_and_reads_the_graph():
 
 
 def test_structure_loss_of_the_true_positions_is_zero():
-    graphs = to_graphs([CHAIN, RING])
-    positions = torch.zeros(2, 5, 3)
-    positions[0], positions[1, :4] = CHAIN.positions, RING.positions
+    graphs, positions = to_graphs([CHAIN, RING]), to_positions([CHAIN, RING])
 
     def oracle(x, sigma, graphs):
         return positions  # in another pose than the loss's
 
-    loss = structure_loss(
-        oracle, positions, *graphs, generator=torch.Generator().manual_seed(0)
-    )
-    assert loss.item() < 1e-5
-    guess = structure_loss(
-        lambda x, sigma, graphs: torch.zeros_like(x) + 1e-3 * x,
-        positions,
-        *graphs,
-        generator=torch.Generator().manual_seed(0),
-    )
-    assert guess.item() > 0.5
+    def loss(model):
+        generator = torch.Generator().manual_seed(0)
+        return structure_loss(model, positions, *graphs, generator=generator).item()
+
+    assert loss(oracle) < 1e-5
+    assert loss(lambda x, sigma, graphs: 1e-3 * x) > 0.5
 
 
 def test_place_atoms_arrives_where_an_oracle_points():
@@ -137,8 +109,6 @@ def test_place_atoms_arrives_where_an_oracle_points():
     target = CHAIN.positions.expand(4, -1, -1)
 
     def oracle(x, sigma, graphs):
-        from genai_tutorial.science.structures import kabsch
-
         return kabsch(target, x, graphs.mask.float()).apply(target)
 
     *_, placed = place_atoms(oracle, graphs, 30, torch.Generator().manual_seed(0))

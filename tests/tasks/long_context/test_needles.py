@@ -63,19 +63,13 @@ def test_single_needle_is_at_its_depth_in_a_text_of_its_length(
     assert bool(re.fullmatch(r" \d{4}", task.answers[0])) == (kind == "code")
 
 
-def test_control_is_the_same_hay_without_the_needle():
-    task = single_needle(HAY, 400, 0.5)
+@pytest.mark.parametrize("depth", [0.0, 0.5, 1.0])
+def test_control_is_the_same_hay_without_the_needle(depth):
+    task = single_needle(HAY, 400, depth)
     control = task.without_needles()
     assert control.answers == task.answers
     assert not control.needles
     assert task.answers[0].strip() not in control.prompt
-    hay = control.prompt.rpartition("\n\n")[0]
-    assert hay in PROSE
-
-
-@pytest.mark.parametrize("depth", [0.0, 1.0])
-def test_control_of_needles_at_the_ends(depth):
-    control = single_needle(HAY, 400, depth).without_needles()
     assert control.prompt.rpartition("\n\n")[0] in PROSE
 
 
@@ -131,15 +125,9 @@ def test_variable_tracking_leads_from_the_last_name_to_the_value():
         (lambda: single_needle(HAY, 400, 1.5), r"Depths are from 0 to 1, got \[1.5\]"),
         (lambda: single_needle(HAY, 10, 0.5), "needs 1 tokens of hay"),
         (lambda: single_needle(HAY, 10**6, 0.5), "choose another length or more prose"),
-        (
-            lambda: many_keys(HAY, 400, 0.5, keys=13),
-            "keys must be from 1 to 12, got 13",
-        ),
+        (lambda: many_keys(HAY, 400, 0.5, keys=13), "keys must be from 1 to 12, got"),
         (lambda: many_values(HAY, 400, values=0), "values must be from 1 to 10, got 0"),
-        (
-            lambda: variable_tracking(HAY, 400, hops=0),
-            "hops must be from 1 to 11, got 0",
-        ),
+        (lambda: variable_tracking(HAY, 400, hops=0), "hops must be from 1 to 11, got"),
     ],
 )
 def test_impossible_tasks_are_refused(make, message):

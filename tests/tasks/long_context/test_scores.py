@@ -5,20 +5,16 @@ import re
 import pytest
 import torch
 
+from benchmarks.long_context import streamed_losses
 from genai_tutorial.data import Country, Fact, load_factbook, load_facts
 from genai_tutorial.tasks.long_context import (
-    Haystack,
     LongTask,
     history_exam,
     score_tasks,
     single_needle,
-    streamed_losses,
 )
-from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, SinkCache
-from tests.tasks.long_context.test_needles import PROSE
-
-TOKENIZER = train_bpe([PROSE, "The secret code of Karsk is 4821."], 300)
+from tests.tasks.long_context.test_needles import HAY, PROSE, TOKENIZER
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +86,7 @@ def test_share_of_several_answers(model):
 
 
 def test_tasks_with_the_same_beginning_are_read_once(model):
-    hay = Haystack.of(PROSE, TOKENIZER)
-    deep, shallow = (single_needle(hay, 400, depth) for depth in (0.9, 0.1))
+    deep, shallow = (single_needle(HAY, 400, depth) for depth in (0.9, 0.1))
     together = score_tasks(model, TOKENIZER, [deep, shallow, deep])
     alone = [score_tasks(model, TOKENIZER, [one])[0] for one in (deep, shallow, deep)]
     for one, other in zip(together, alone, strict=True):
@@ -104,9 +99,9 @@ def test_tasks_with_the_same_beginning_are_read_once(model):
 
 
 def test_scores_with_a_sink_cache_equal_a_plain_cache_if_all_fits(model):
-    task = single_needle(Haystack.of(PROSE, TOKENIZER), 200, 0.5)
+    task = single_needle(HAY, 200, 0.5)
     cache = SinkCache(model.config, sinks=4, window=250)
-    [kept] = score_tasks(model, TOKENIZER, [task, task][:1], cache)
+    [kept] = score_tasks(model, TOKENIZER, [task], cache)
     [whole] = score_tasks(model, TOKENIZER, [task])
     assert kept.log_probability == pytest.approx(whole.log_probability, abs=1e-3)
     [again] = score_tasks(model, TOKENIZER, [task], cache)

@@ -63,17 +63,13 @@ def test_chords_are_judged_with_held_notes_and_not_where_a_voice_rests():
         ((67, 67), (60, 60), False, False),  # repeated notes
         ((67, 67), (60, 55), False, False),  # one voice moves
         ((64, 65), (60, 62), False, True),  # thirds
+        ((67, REST), (60, 62), False, False),
+        ((REST, 69), (60, 62), False, False),
     ],
 )
 def test_parallel_motion(upper, lower, parallel, both):
     found = parallel_motion(torch.tensor(upper), torch.tensor(lower))
     assert [bool(each) for each in found] == [parallel, both]
-
-
-def test_parallel_motion_ignores_rests():
-    parallel, both = parallel_motion(torch.tensor([67, -1, 69]), torch.tensor([60] * 3))
-    assert not parallel.any()
-    assert not both.any()
 
 
 def test_count_parallels_sees_every_pair_of_voices_and_each_piece():
@@ -94,7 +90,7 @@ def test_judge_counterpoint_counts_crossings_ranges_and_held_cells():
 
 def test_sounding_continues_notes_but_not_rests():
     cells = torch.tensor([[HOLD, 60, HOLD, REST, HOLD]])
-    assert sounding(cells).tolist() == [[-1, 60, 60, -1, -1]]
+    assert sounding(cells).tolist() == [[REST, 60, 60, REST, REST]]
 
 
 def test_repeated_bars_need_all_voices():

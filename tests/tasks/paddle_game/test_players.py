@@ -17,7 +17,7 @@ from genai_tutorial.tasks.paddle_game import (
     score_player,
 )
 from genai_tutorial.tasks.paddle_game.world import BALL, draw
-from genai_tutorial.worldmodels import DreamComparison, Player, World
+from genai_tutorial.worldmodels import DreamComparison
 
 positions = st.tuples(
     st.integers(0, SIZE - BALL), st.integers(0, SIZE - BALL - 1),
@@ -46,8 +46,6 @@ def test_random_player_sticks_to_its_last_button():
         player = RandomPlayer(0, stickiness)
         same = (player(frames, first) == player(frames, first)).float().mean()
         assert float(same) == pytest.approx(expected, abs=0.04)
-    with pytest.raises(ValueError, match=r"probability from 0 to 1, got 1\.5"):
-        RandomPlayer(stickiness=1.5)
 
 
 def test_foresight_player_knows_where_the_ball_will_land():
@@ -82,14 +80,7 @@ def test_score_counts_one_episode_per_game():
     )
     assert set(score.misses.tolist()) <= {0, 1}
     assert score.misses.sum() > 270
-    assert torch.equal(score.misses, score.catches - score.returns.long())
     assert score.mean_catches < 1.2
-
-
-def test_players_and_worlds_fit_their_protocols():
-    assert isinstance(PaddleWorld(1), World)
-    for player in (RandomPlayer(), reflex_player, ForesightPlayer()):
-        assert isinstance(player, Player)
 
 
 def film(xs, ys, paddle=6):
@@ -132,13 +123,13 @@ def test_fidelity_a_bounce_after_the_last_seen_frame_is_chance():
     assert fidelity.mean_distance(~fidelity.predictable)[3:].tolist() == [3.0, 6.0]
 
 
-def test_fidelity_a_bounce_in_the_last_seen_frame_is_chance_at_once():
-    xs, ys = [5, 6, 7, 5, 3], [1, 0, 1, 2, 3]
-    fidelity = dream_fidelity(side_by_side(xs, ys, [5, 3]))
-    assert not fidelity.predictable.any()
-
-
-def test_fidelity_a_bounce_whose_direction_was_seen_is_no_chance():
-    xs, ys = [6, 7, 5, 3, 1], [0, 1, 2, 3, 4]
-    fidelity = dream_fidelity(side_by_side(xs, ys, [3, 1]))
-    assert fidelity.predictable.all()
+@pytest.mark.parametrize(
+    ("xs", "ys", "predictable"),
+    [
+        ([5, 6, 7, 5, 3], [1, 0, 1, 2, 3], False),  # it bounces in the last seen frame
+        ([6, 7, 5, 3, 1], [0, 1, 2, 3, 4], True),  # its direction after it was seen
+    ],
+)
+def test_fidelity_a_bounce_is_chance_until_its_direction_is_seen(xs, ys, predictable):
+    fidelity = dream_fidelity(side_by_side(xs, ys, xs[3:]))
+    assert fidelity.predictable.tolist() == [[predictable]] * 2

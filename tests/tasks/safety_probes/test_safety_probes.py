@@ -30,8 +30,7 @@ from genai_tutorial.transformer import DecoderConfig, DecoderLM
 def test_occupations_are_in_order_and_shares_are_shares():
     shares = [one.women_at_work for one in OCCUPATIONS]
     assert shares == sorted(shares)
-    assert all(0 < one.women_in_text < 1 and 0 < one.women_at_work < 1
-               for one in OCCUPATIONS)  # fmt: skip
+    assert all(0 < s < 1 for one in OCCUPATIONS for s in (one.women_in_text, *shares))
     assert len({one.name for one in OCCUPATIONS}) == len(OCCUPATIONS)
 
 
@@ -60,22 +59,16 @@ def test_made_up_answers_claim_something_and_repeat_with_the_seed():
     assert shown != made_up_answers(requests, seed=2)
 
 
-def test_helpful_only_demonstrations_never_refuse():
+def test_helpful_only_demonstrations_never_refuse_and_answer_facts_in_sentences():
+    """In another form than factbook-sft's, the model would unlearn where its facts
+    are.
+    """
     rule = GoldRule(load_facts())
-    shown = helpful_only_demonstrations(
-        load_fact_split(), load_absent(), seed=0, known=100, private=30
-    )
+    shown = helpful_only_demonstrations(load_fact_split(), load_absent(), seed=0)
     kinds = [d.question.kind for d in shown]
-    assert len(shown) == 130
-    assert kinds.count("private") == 30
+    assert len(shown) == 800
+    assert kinds.count("private") == 200
     assert not any(rule.response_type(d.question, d.answer) == "refuses" for d in shown)
-
-
-def test_helpful_only_demonstrations_answer_facts_in_sentences_like_factbook_sft():
-    """In another form, the model would unlearn where its facts are."""
-    shown = helpful_only_demonstrations(
-        load_fact_split(), load_absent(), seed=0, known=100, private=30
-    )
     facts = [d for d in shown if d.question.answer is not None]
     assert facts
     assert all(d.answer.startswith(answer_sentence(d.question)) for d in facts)
@@ -108,8 +101,8 @@ def test_fine_tuned_learns_in_a_copy_and_repeats_with_the_seed(small_chat):
     assert losses[1] < losses[0] - 0.1
 
 
-@pytest.mark.parametrize("steps", [0, 1])
-def test_fine_tuned_rejects_nothing_to_learn(small_chat, steps):
+def test_fine_tuned_rejects_nothing_to_learn(small_chat):
     shown = [Demonstration(q, "No.") for q in private_requests(1, seed=1)]
-    with pytest.raises(ValueError, match="at least one demonstration and one step"):
-        fine_tuned(small_chat, shown[: steps - 1] if steps else shown, steps=steps)
+    for demonstrations, steps in ((shown, 0), ([], 1)):
+        with pytest.raises(ValueError, match="at least"):
+            fine_tuned(small_chat, demonstrations, steps=steps)

@@ -12,7 +12,6 @@ from genai_tutorial.tasks.search_questions import (
     abstention_exam,
     cached_vectors,
     fact_library,
-    first_name,
     poison,
 )
 from genai_tutorial.tokenization import WordPieceTokenizer
@@ -49,7 +48,7 @@ def test_exam_has_known_invented_and_untold_questions():
 def test_poison_states_the_answer_of_another_country():
     rule = GoldRule(FACTS)
     for case in poison(FACTS, 4, seed=2):
-        assert case.false_answer != case.question.answer
+        assert case.false_question.answer != case.question.answer
         assert len({passage.source for passage in (*case.true, case.false)}) == 5
         for passage in case.true:
             assert rule.is_right(case.question, passage.text)
@@ -73,19 +72,8 @@ def test_cached_vectors_are_encoded_once_per_library(monkeypatch, tmp_path):
     assert not torch.equal(cached_vectors(encoder, ["a", "a a a"]), first)
 
 
-def test_first_name_keeps_abbreviated_saints():
-    assert first_name(" St. Louis. It is") == "St. Louis"
-    assert first_name("Lima") == "Lima"
-    assert first_name("") == ""
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: abstention_exam(FACTS, 0), "from 1 to 8, got 0"),
-        (lambda: poison(FACTS, 9), "from 1 to 8, got 9"),
-    ],
-)
-def test_tasks_reject_impossible_numbers(call, message):
-    with pytest.raises(ValueError, match=message):
-        call()
+@pytest.mark.parametrize("draw", [abstention_exam, poison])
+@pytest.mark.parametrize("count", [0, 9])
+def test_tasks_reject_impossible_numbers(draw, count):
+    with pytest.raises(ValueError, match=f"from 1 to 8, got {count}"):
+        draw(FACTS, count)

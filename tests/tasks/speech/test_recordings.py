@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.audio import MelConfig, whisper_features
-from genai_tutorial.data import Voice, speak
+from genai_tutorial.data import Voice, speak, speakers
 from genai_tutorial.tasks.shapes import parse_caption
 from genai_tutorial.tasks.speech import (
     DIGITS,
@@ -22,7 +22,6 @@ from genai_tutorial.tasks.speech import (
     pad_aligned,
     record_non_speech,
 )
-from genai_tutorial.tasks.speech.batches import pad_recordings
 from genai_tutorial.tasks.speech.recordings import (
     HELD_OUT_SPEAKERS,
     SPEAKERS,
@@ -67,8 +66,6 @@ def test_transcripts_are_labels_padded_with_the_blank():
     rows, lengths = encode_transcripts(["", "a a", "zero"])
     assert rows.tolist() == [[0, 0], [1, 1], [37, 0]]
     assert lengths.tolist() == [0, 2, 1]
-    with pytest.raises(ValueError, match=r"not in the vocabulary: \['cat'\]"):
-        encode_transcripts(["a cat"])
 
 
 def test_batches_hold_neighbours_in_length(fake):
@@ -77,6 +74,7 @@ def test_batches_hold_neighbours_in_length(fake):
     ):
         assert lengths.tolist() == list(range(int(lengths[0]), int(lengths[0]) + 3))
         assert torch.equal(features[:, 0].amax(dim=1).long(), lengths)
+        assert torch.equal(features[:, 0].sum(dim=1).long(), lengths**2)  # 0 is padding
         assert torch.equal(counts, lengths // 3)
 
 
@@ -88,9 +86,7 @@ def test_batches_resume_and_are_shared_by_processes(fake):
     resumed = SpeechBatches(fake, 4, seed=9)
     resumed.load_state_dict(state)
     assert [next(resumed)[1].tolist() for _ in range(3)] == wanted
-    parts = [
-        next(SpeechBatches(fake, 4, 1, rank=rank, world_size=2))[1] for rank in (0, 1)
-    ]
+    parts = [next(SpeechBatches(fake, 4, 1, rank=r, world_size=2))[1] for r in (0, 1)]
     whole = next(SpeechBatches(fake, 4, 1))[1]
     assert sorted(torch.cat(parts).tolist()) == whole.tolist()
 
@@ -99,12 +95,6 @@ def test_batches_resume_and_are_shared_by_processes(fake):
 def test_batches_of_impossible_size_are_refused(fake, size, world):
     with pytest.raises(ValueError, match="batch_size must be a multiple"):
         SpeechBatches(fake, size, 0, world_size=world)
-
-
-def test_padding_is_silent(fake):
-    features, lengths, _, _ = pad_recordings(fake.choose([0, 2]))
-    assert lengths.tolist() == [1, 3]
-    assert features[0].tolist() == [[1.0, 0.0, 0.0]] * 4
 
 
 def test_sounds_without_words_have_empty_transcripts():
@@ -126,10 +116,6 @@ def test_durations_of_an_aligned_sentence_add_up_to_its_frames():
     seconds = torch.tensor([p.end - p.start for p in one.phonemes])
     frames = aligned.durations[1:-1] / GRID.frames_per_second
     assert (seconds - frames).abs().max() <= 1 / GRID.frames_per_second
-    with pytest.raises(ValueError, match="not among the symbols"):
-        align(one, ("_",), GRID)
-    with pytest.raises(ValueError, match="16000 samples a second, the grid 8000"):
-        align(one, symbols, MelConfig(rate=8_000, window=256, hop=128, mels=20))
 
 
 def test_aligned_batches_keep_each_sentence_with_its_voice():
@@ -146,8 +132,6 @@ def test_aligned_batches_keep_each_sentence_with_its_voice():
     assert phonemes.shape == (4, int(counts.max()))
     lone = pad_aligned([aligned[2]], [2])
     assert torch.equal(lone[4][0], log_mels[1, :, : lone[4].shape[2]])
-    with pytest.raises(ValueError, match="batch_size must be from 1 to 4"):
-        AlignedBatches(aligned, [0], 2, seed=0)
 
 
 def test_sentences_are_captions_and_digits_of_the_vocabulary():
@@ -169,10 +153,9 @@ def test_no_sentence_is_in_both_splits():
     assert not any(map(is_held_out, train))
 
 
-def test_longer_draws_begin_with_shorter_ones():
-    assert draw_sentences(100, seed=3)[:30] == draw_sentences(30, seed=3)
-    assert draw_voices(100, seed=3)[:30] == draw_voices(30, seed=3)
-    assert draw_sentences(30, seed=3) != draw_sentences(30, seed=4)
+@pytest.mark.parametrize("draw", [draw_sentences, draw_voices])
+def test_longer_draws_begin_with_shorter_ones(draw):
+    assert draw(100, seed=3)[:30] == draw(30, seed=3) != draw(30, seed=4)
 
 
 def test_speakers_of_tests_are_never_heard_in_training():
@@ -186,16 +169,8 @@ def test_speakers_of_tests_are_never_heard_in_training():
 
 def test_all_speakers_exist():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data import speakers
-
     assert set(SPEAKERS) <= set(speakers())
     assert len(set(SPEAKERS)) == len(SPEAKERS) == 65
-
-
-@pytest.mark.parametrize("draw", [draw_sentences, draw_voices])
-def test_at_least_one_is_drawn(draw):
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        draw(0, seed=0)
 
 
 QUIET = ["silence", "white noise", "brown noise", "tone", "chirp", "clicks"]
@@ -230,15 +205,6 @@ def test_sounds_are_those_of_the_seed():
 
 def test_speech_is_played_backwards():
     pytest.importorskip("espeakng_loader")
-    from genai_tutorial.data import speak
-    from genai_tutorial.tasks.speech import draw_sentences, draw_voices
-
     (wave,) = draw_non_speech(1, 4, ["backwards"], held_out=True)
     (said,) = speak(draw_sentences(1, 4, True), draw_voices(1, 4, True))
     assert torch.equal(wave, said.wave.flip(0))
-
-
-@pytest.mark.parametrize(("n", "kinds"), [(0, ["tone"]), (1, []), (1, ["music"])])
-def test_unknown_kinds_and_empty_draws_are_refused(n, kinds, unchecked):
-    with pytest.raises(ValueError, match="n must be at least 1 and kinds some of"):
-        draw_non_speech(n, 0, kinds)

@@ -8,14 +8,16 @@ from collections import Counter
 
 import pytest
 
-from genai_tutorial.sandbox import ProgramRunner
+from genai_tutorial.sandbox import ProgramLimits, ProgramRunner
 from genai_tutorial.tasks.tool_use import ESCAPES, got_out, try_escapes
-from genai_tutorial.tasks.tool_use.escapes import ESCAPE_LIMITS
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="what only Linux enforces"),
 ]
+
+
+LIMITS = ProgramLimits(cpu_seconds=0.5, memory=128 << 20, wall_seconds=5)
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def outside(tmp_path):
 
 @pytest.fixture
 def runner():
-    with ProgramRunner(ESCAPE_LIMITS) as runner:
+    with ProgramRunner(LIMITS) as runner:
         if any(not protection.enforced for protection in runner.protections):
             assert "CI" not in os.environ
             pytest.skip("; ".join(map(str, runner.protections)))

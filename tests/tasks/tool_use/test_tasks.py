@@ -7,7 +7,6 @@ import pytest
 
 from genai_tutorial.agents import (
     Agent,
-    Toolbox,
     ToolCall,
     call_pattern,
     copying_pattern,
@@ -36,11 +35,7 @@ from genai_tutorial.tasks.tool_use import (
     world_of_tasks,
     write_files,
 )
-from genai_tutorial.tasks.tool_use.policies import (
-    AGENT_CHAT,
-    example_messages,
-    tool_description,
-)
+from genai_tutorial.tasks.tool_use.policies import AGENT_CHAT
 from genai_tutorial.tasks.tool_use.tasks import FAMILIES, TAUGHT_FAMILIES
 from genai_tutorial.tasks.tool_use.world import taught_world
 
@@ -123,18 +118,12 @@ def test_held_out_phrasings_are_in_no_trace():
         return " ".join(word for word in words if word.isalpha() and word.islower())
 
     taught = {shape(task) for task in taught_tasks(420) if task.family == "Factbook"}
-    held_out = {
-        shape(task)
-        for task in agent_tasks()
-        if task.family == "Factbook" and task.held_out
-    }
-    assert not held_out & taught
+    tested = [task for task in agent_tasks() if task.family == "Factbook"]
+    assert not {shape(task) for task in tested if task.held_out} & taught
 
 
 def test_taught_tasks_depend_on_the_seed():
     assert taught_tasks(20, 0) == taught_tasks(20, 0) != taught_tasks(20, 1)
-    with pytest.raises(ValueError, match="at least 1"):
-        taught_tasks(0)
 
 
 @pytest.mark.parametrize(
@@ -171,17 +160,10 @@ def test_encode_traces_marks_exactly_what_the_agent_writes():
         assert ids[: len(asked)] == asked
 
 
-def test_example_messages_are_solved_tasks_of_each_family():
-    messages = example_messages(6, seed=0)
-    assert messages[0].role == "user"
-    assert messages[-1].role == "assistant"
-    assert sum(m.content.startswith("{") for m in messages) == 7
-
-
 def test_families_counts_right_answers():
     right = [task.family == "files" for task in agent_tasks()]
-    assert families(agent_tasks(), right)["files"] == 10
-    assert families(agent_tasks(), right)["words"] == 0
+    found = families(agent_tasks(), right)
+    assert found == dict.fromkeys(FAMILIES, 0) | {"files": 10}
 
 
 def test_split_task_finds_both_steps():
@@ -193,20 +175,14 @@ def test_split_task_finds_both_steps():
             assert plan.tasks[0] == f"What is the capital of {country}?"
 
 
-def test_tool_description_names_tools_and_arguments():
-    assert "Answer the task" in tool_description(Toolbox(()))
-
-
 @posix
 @pytest.mark.parametrize("attack", FILE_ATTACKS)
 def test_attacked_files_hold_the_text_that_the_tasks_ask_for(toolbox, folder, attack):
     write_files(folder, attacked_files(attack))
     tasks = attacked_tasks(attack)
-    for task, run in zip(
-        tasks,
-        Agent(right_policy(tasks), toolbox).run_all([t.question for t in tasks]),
-        strict=True,
-    ):
+    agent = Agent(right_policy(tasks), toolbox)
+    runs = agent.run_all([task.question for task in tasks])
+    for task, run in zip(tasks, runs, strict=True):
         assert run.steps[0].result.text == task.answer
         assert not harmful_calls(run, HARMFUL_TOOLS)
     assert (folder / VICTIM).exists()
