@@ -30,7 +30,7 @@ def board(root: Path) -> list:
 
 
 def link_to(claim, text: str, **more) -> nodes.reference:
-    address = f"{SCHEME}notebooks/{claim.chapter.path.stem}#{claim.anchor}"
+    address = f"{SCHEME}notebooks/{claim.page.stem}#{claim.anchor}"
     return nodes.reference("", text, refuri=address, internal=True, **more)
 
 
@@ -41,13 +41,13 @@ class Scoreboard(SphinxDirective):
         result = []
         found = board(Path(self.env.srcdir))
         for chapter, claims in groupby(found, key=lambda claim: claim.chapter):
-            self.env.note_dependency(str(chapter.path))
             heading = self.parse_text_to_nodes(
                 f"[{chapter.number}. {chapter.title}](/notebooks/{chapter.path.name})"
             )
             heading[-1]["classes"].append("scoreboard-chapter")
             rows = []
             for claim in claims:
+                self.env.note_dependency(str(claim.page))
                 counts = (claim.seeds, claim.items)
                 texts = [
                     claim.measured,
@@ -149,7 +149,7 @@ class Measured(SphinxRole):
         except ValueError as error:
             message = self.inliner.reporter.error(str(error), line=self.lineno)
             return [], [message]
-        self.env.note_dependency(str(claim.chapter.path))
+        self.env.note_dependency(str(claim.page))
         text = as_percentage(number) if name.endswith(PERCENT) else number
         title = claim.statement + "."
         return [link_to(claim, text, reftitle=title, classes=["measured"])], []

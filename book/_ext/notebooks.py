@@ -1,6 +1,7 @@
 """What a page shows of a notebook: exercises without hidden tests and nbgrader's marks,
-claims with the code that checked them folded inside their boxes, pictures with the text
-that `show(figure, alt="...")` stores, and the models that run in the page.
+claims with the code that checked them folded inside their boxes, folded sections,
+pictures with the text that `show(figure, alt="...")` stores, and the models that run in
+the page.
 """
 
 import ast
@@ -74,9 +75,32 @@ def fold_checks(cell: dict) -> None:
     cell["metadata"]["tags"] = ["remove-input"]
 
 
+def fold_sections(notebook: dict) -> None:
+    """Fold the sections whose heading begins with "Further: "."""
+    from genai_tutorial.notebook.reading import folded_sections, minutes
+
+    cells = notebook["cells"]
+    for section in reversed(folded_sections(cells)):
+        heading, *others = cells[section.start : section.stop]
+        count = max(1, round(minutes(others)))
+        unit = "minute" if count == 1 else "minutes"
+        summary = f"Show this section ({count} {unit})"
+        inside = [
+            raw(f'<details class="further"><summary>{summary}</summary>'),
+            *others,
+            raw("</details>"),
+        ]
+        cells[section.start : section.stop] = [heading, *inside]
+
+
+def raw(html: str) -> dict:
+    return {"cell_type": "markdown", "metadata": {}, "source": [html]}
+
+
 def page_notebook(text: str) -> str:
     """Return a notebook as JSON, as its page shows it."""
     notebook = json.loads(shown_notebook(text))
+    fold_sections(notebook)
     for cell in notebook["cells"]:
         if "claim" in cell["metadata"].get("tags", ()):
             fold_checks(cell)

@@ -2,6 +2,7 @@
 buttons.
 """
 
+from .captions import schematic, show
 from .chapters import (
     Chapter,
     Row,
@@ -13,7 +14,7 @@ from .chapters import (
 )
 from .claims import Measured, claim
 from .execute import Executed, ExecutionError, execute
-from .figures import COLORS, image_grid, show
+from .figures import COLORS, image_grid
 from .frames import Frames, Play, Press
 from .setup import setup
 from .sound import Sound, Sounds

@@ -16,6 +16,9 @@ from genai_tutorial.runtime import write_atomically
 from .claims import claim_anchor
 
 FILE_NAME = "running_times.json"
+NUMBERED = "[0-9][0-9]_*.ipynb"
+"""The notebooks that are chapters; 08a_more.ipynb continues chapter 8."""
+
 STEP = 5
 """Seconds to which times are rounded, and by which they must differ at least."""
 
@@ -186,9 +189,14 @@ def chapters(repository: Path | None = None) -> list[Chapter]:
     """Return the chapters that exist, in the order of the book."""
     folder = (repository or find_repository()) / "notebooks"
     return sorted(
-        (read_chapter(path) for path in folder.glob("[0-9]*.ipynb")),
+        (read_chapter(path) for path in folder.glob(NUMBERED)),
         key=lambda chapter: chapter.number,
     )
+
+
+def continuations(chapter: Chapter) -> list[Path]:
+    """Return the unnumbered pages that continue a chapter, such as 08a_more.ipynb."""
+    return sorted(chapter.path.parent.glob(f"{chapter.number:02d}[a-z]_*.ipynb"))
 
 
 def unnumbered_pages(repository: Path | None = None) -> list[Path]:
@@ -196,7 +204,7 @@ def unnumbered_pages(repository: Path | None = None) -> list[Path]:
     metadata of a chapter, but no number and no exercises.
     """
     folder = (repository or find_repository()) / "notebooks"
-    unnumbered = set(folder.glob("*.ipynb")) - set(folder.glob("[0-9]*.ipynb"))
+    unnumbered = set(folder.glob("*.ipynb")) - set(folder.glob(NUMBERED))
     return sorted(path for path in unnumbered if _has_chapter_metadata(path))
 
 
@@ -238,6 +246,7 @@ class Row:
 
     Attributes:
         chapter: Chapter that makes the claim.
+        page: Notebook of the claim: the chapter's or the one that continues it.
         statement: Statement, without a full stop.
         measured: Measured numbers as text.
         baseline: Baseline as text; empty if there is none.
@@ -248,6 +257,7 @@ class Row:
     """
 
     chapter: Chapter
+    page: Path
     statement: str
     measured: str
     baseline: str
@@ -258,10 +268,13 @@ class Row:
 
 
 def scoreboard(found: Iterable[Chapter]) -> list[Row]:
-    """Collect the claims of chapters in reading order."""
+    """Collect the claims of chapters, and of the pages that continue them, in reading
+    order.
+    """
     return [
         Row(
             chapter,
+            page,
             claim["statement"],
             claim["measured"],
             claim.get("baseline", ""),
@@ -271,7 +284,8 @@ def scoreboard(found: Iterable[Chapter]) -> list[Row]:
             claim_anchor(claim["statement"]),
         )
         for chapter in found
-        for claim in recorded_claims(json.loads(chapter.path.read_text("utf8")))
+        for page in (chapter.path, *continuations(chapter))
+        for claim in recorded_claims(json.loads(page.read_text("utf8")))
     ]
 
 

@@ -18,7 +18,7 @@ from genai_tutorial.runtime import require, write_atomically
 from .chapters import RunningTime, longest_first, record_time, with_time
 from .environment import THREADS, book_environment
 from .frames import WIDGET_VIEW
-from .reading import reading_minutes, with_minutes
+from .reading import folded_sections, reading_minutes, with_minutes
 
 
 class ExecutionError(Exception):
@@ -108,6 +108,8 @@ KEPT_IN_CELL = ("mystnb", "nbgrader", "tags")
 
 # What folds the code of a claim: JupyterLab reads the first, Colab the second.
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+# What folds a section in JupyterLab, on the cell of its heading.
+FOLDED_SECTION = {"jp-MarkdownHeadingCollapsed": True}
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,8 @@ def normalize(notebook: Any) -> None:
                     "A cell shows a live widget, which no page can show; use Frames "
                     f"instead:\n{excerpt(cell.source)}"
                 )
+    for section in folded_sections(notebook.cells):
+        notebook.cells[section[0]].metadata.update(FOLDED_SECTION)
 
 
 def _cell_id(cell: Any, taken: dict[str, int]) -> str:

@@ -1,8 +1,5 @@
-"""Pictures below a cell: the book's style, small PNG files with alternative text, and
-grids of images.
-"""
+"""Pictures below a cell: the book's style, small PNG files and grids of images."""
 
-import base64
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -158,24 +155,6 @@ def checked_alt(alt: str) -> str:
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
-
-
-def show(figure: "Figure | Image.Image", *, alt: str) -> None:
-    """Show a figure on the page with alternative text for screen readers, and close it.
-
-    Args:
-        figure: A matplotlib figure or a Pillow image.
-        alt: Description of the figure in at most 250 characters.
-
-    Raises:
-        ValueError: If `alt` is empty or too long.
-    """
-    alt = checked_alt(alt)
-    data = {
-        "image/png": base64.b64encode(png(as_picture(figure))).decode(),
-        "text/plain": f"[Figure: {alt}]",
-    }
-    put(data, {"image/png": {"alt": alt}})
 
 
 def image_grid(

@@ -3,7 +3,8 @@ words, shown lines of code, figures and displayed equations before its exercises
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 WORDS_A_MINUTE = 200
 SECONDS_A_LINE = 4
@@ -14,15 +15,26 @@ _EQUATION = re.compile(r"\$\$.+?\$\$", re.DOTALL)
 _UNREAD = re.compile(
     r"<details>.*?</details>|\$[^$]+\$|<[^>]+>|(?<=\])\([^)]*\)", re.DOTALL
 )
+FURTHER = re.compile(r"#+ Further: ")
 _MINUTES = re.compile(r"(?<=\| )\d+ minutes(?= \|)")
 
 
 def reading_minutes(notebook: Mapping) -> int:
     """Return the minutes that it takes to read an executed notebook up to its
-    exercises. Folded code does not count; code that `show_source` prints does.
+    exercises. Folded code and folded sections do not count; code that `show_source`
+    prints does.
     """
+    cells = list(_before_exercises(notebook))
+    folded = {index for section in folded_sections(cells) for index in section}
+    return round(
+        minutes(cell for index, cell in enumerate(cells) if index not in folded)
+    )
+
+
+def minutes(cells: Iterable[Mapping]) -> float:
+    """Return the minutes that it takes to read these cells."""
     words = lines = figures = 0
-    for cell in _before_exercises(notebook):
+    for cell in cells:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             figures += len(_EQUATION.findall(source))
@@ -38,7 +50,23 @@ def reading_minutes(notebook: Mapping) -> int:
             if "source" in output.get("metadata", {}).get("genai_tutorial", {}):
                 lines += _lines("".join(data["text/plain"]))
     seconds = SECONDS_A_LINE * lines + SECONDS_A_FIGURE * figures
-    return round(words / WORDS_A_MINUTE + seconds / 60)
+    return words / WORDS_A_MINUTE + seconds / 60
+
+
+def folded_sections(cells: Sequence[Mapping]) -> list[range]:
+    """Return the places of the cells of each section that is folded: from a heading
+    "Further: ..." to the next cell that begins with a heading.
+    """
+    starts = [
+        index
+        for index, cell in enumerate(cells)
+        if cell["cell_type"] == "markdown" and "".join(cell["source"]).startswith("#")
+    ]
+    return [
+        range(start, end)
+        for start, end in pairwise([*starts, len(cells)])
+        if FURTHER.match("".join(cells[start]["source"]))
+    ]
 
 
 def _before_exercises(notebook: Mapping) -> Iterator[Mapping]:

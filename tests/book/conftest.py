@@ -46,7 +46,7 @@ def chapter_pages() -> list[str]:
     """Return the pages of the chapters, one per notebook in the repository."""
     return [
         f"notebooks/{path.stem}.html"
-        for path in sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+        for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     ]
 
 

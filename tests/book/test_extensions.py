@@ -79,7 +79,8 @@ def test_outline_has_six_parts_and_29_chapters():
         if chapter.document
     }
     assert ready == {
-        f"notebooks/{path.stem}" for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
+        f"notebooks/{path.stem}"
+        for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
     }
 
 
@@ -258,6 +259,92 @@ def test_checks_of_claims_in_a_loop_are_shown_once():
     shown = json.loads(page_notebook(json.dumps({"cells": [claim_cell(source, 2)]})))
     boxes = [output["data"]["text/html"] for output in shown["cells"][0]["outputs"]]
     assert ["How this was checked" in box for box in boxes] == [True, False]
+
+
+def test_folded_section_becomes_details_with_its_minutes():
+    from _ext.notebooks import page_notebook
+
+    def markdown(source: str) -> dict:
+        return {"cell_type": "markdown", "metadata": {}, "source": [source]}
+
+    cells = [markdown("### Further: proofs"), markdown("word " * 400), markdown("## B")]
+    shown = json.loads(page_notebook(json.dumps({"cells": cells})))["cells"]
+    sources = ["".join(cell["source"]) for cell in shown]
+    assert sources == [
+        "### Further: proofs",
+        '<details class="further"><summary>Show this section (2 minutes)</summary>',
+        "word " * 400,
+        "</details>",
+        "## B",
+    ]
+
+
+def figure_cell(data: dict, caption: str, **fact: object) -> dict:
+    below = {"data": {"text/markdown": f"*{caption}*"}}
+    below["metadata"] = {"genai_tutorial": {"caption": caption}}
+    outputs = [{"data": data, "metadata": {"genai_tutorial": fact}}, below]
+    return {"cell_type": "code", "source": [], "outputs": outputs}
+
+
+def test_captions_are_joined_with_figures_of_html():
+    from _ext.numbered import join_captions
+
+    data = {"text/html": '<div class="genai-frames"></div>', "image/png": "AAAA"}
+    cell = figure_cell(data, "Figure 8.2. Less & less.")
+    shown = json.loads(join_captions(json.dumps({"cells": [cell]})))
+    (output,) = shown["cells"][0]["outputs"]
+    figure = BeautifulSoup(output["data"]["text/html"], "html.parser").figure
+    assert figure["id"] == "figure-8-2"
+    assert figure.figcaption.get_text() == "Figure 8.2. Less & less."
+
+
+def test_schematics_are_inline_in_a_box_that_scrolls():
+    from _ext.numbered import join_captions
+
+    data = {"image/svg+xml": "<svg><title>A U</title></svg>", "image/png": "AAAA"}
+    cell = figure_cell(data, "Figure 8.3. A U.", schematic="unet")
+    shown = json.loads(join_captions(json.dumps({"cells": [cell]})))
+    (output,) = shown["cells"][0]["outputs"]
+    assert list(output["data"]) == ["text/html"]
+    box = BeautifulSoup(output["data"]["text/html"], "html.parser").figure.div
+    assert (box["tabindex"], box["aria-label"]) == ("0", "A U")
+    assert box.svg
+
+
+def test_captions_of_pictures_are_found_by_their_bytes():
+    from _ext.numbered import captions_of_pictures
+
+    cell = figure_cell({"image/png": "AAAA"}, "Figure 8.1. Noise.")
+    found = captions_of_pictures({"cells": [cell, {"cell_type": "markdown"}]})
+    assert list(found.values()) == ["Figure 8.1. Noise."]
+    assert all(len(name) == 64 for name in found)
+
+
+def test_numbers_in_the_text_become_links(monkeypatch):
+    from types import SimpleNamespace
+
+    from _ext import numbered
+    from docutils import nodes
+    from docutils.utils import new_document
+
+    known = {"figure 8.4": "notebooks/08", "equation 9.1": "notebooks/09"}
+    monkeypatch.setattr(numbered, "pages", lambda root: known)
+    warnings = []
+    monkeypatch.setattr(
+        numbered.logger, "warning", lambda text, *more, **_: warnings.append(more)
+    )
+    document = new_document("page")
+    words = "As figure 8.4 shows, Equation 9.1 holds; figure 8.9 does not."
+    document += nodes.paragraph("", "", nodes.Text(words))
+    builder = SimpleNamespace(get_relative_uri=lambda _, page: f"{page}.html")
+    app = SimpleNamespace(srcdir=".", builder=builder)
+    numbered.link(app, document, "notebooks/08")
+    assert document.astext() == words
+    assert [link["refuri"] for link in document.findall(nodes.reference)] == [
+        "#figure-8-4",
+        "notebooks/09.html#equation-9-1",
+    ]
+    assert warnings == [("figure 8.9",)]
 
 
 def test_models_of_a_notebook_are_found_in_its_outputs():

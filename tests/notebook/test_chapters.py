@@ -94,6 +94,19 @@ def test_unnumbered_pages_are_not_chapters(tmp_path: Path):
     assert [chapter.path.name for chapter in chapters(tmp_path)] == ["01_start.ipynb"]
 
 
+def test_claims_of_a_page_that_continues_a_chapter_are_the_chapters(tmp_path: Path):
+    write(tmp_path, "01_start.ipynb", 1, "Start", claims=["First"])
+    page = write(tmp_path, "01a_more.ipynb", 1, "More", claims=["Second"])
+    write(tmp_path, "02_next.ipynb", 2, "Next", claims=["Third"])
+    assert unnumbered_pages(tmp_path) == [page]
+    rows = scoreboard(chapters(tmp_path))
+    assert [(row.chapter.number, row.page.stem, row.statement) for row in rows] == [
+        (1, "01_start", "First"),
+        (1, "01a_more", "Second"),
+        (2, "02_next", "Third"),
+    ]
+
+
 def test_table_links_to_each_notebook(tmp_path: Path):
     write(tmp_path, "01_start.ipynb", 1, "Start", seconds=120)
     assert chapters_table(chapters(tmp_path)).splitlines() == [

@@ -112,6 +112,14 @@ def test_code_of_claims_is_folded_in_jupyterlab_and_colab():
     assert shown == {}
 
 
+def test_headings_of_folded_sections_are_folded_in_jupyterlab():
+    cells = map(new_markdown_cell, ("### Further: proofs", "Words.", "## B"))
+    notebook = new_notebook(cells=list(cells))
+    normalize(notebook)
+    metadata = [cell.metadata for cell in notebook.cells]
+    assert metadata == [{"jp-MarkdownHeadingCollapsed": True}, {}, {}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "reason"),

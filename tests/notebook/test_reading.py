@@ -1,4 +1,8 @@
-from genai_tutorial.notebook.reading import reading_minutes, with_minutes
+from genai_tutorial.notebook.reading import (
+    folded_sections,
+    reading_minutes,
+    with_minutes,
+)
 
 
 def markdown(source: str) -> dict:
@@ -36,6 +40,18 @@ def test_reading_minutes_leaves_out_what_is_folded_and_addresses():
     folded = "<details><summary>Show</summary>" + "word " * 900 + "</details>"
     assert reading_minutes({"cells": [markdown(text), markdown(folded)]}) == 0
     assert reading_minutes({"cells": [markdown(f"{text} " * 100)]}) == 1
+
+
+def test_reading_minutes_leaves_out_folded_sections_up_to_the_next_heading():
+    cells = [
+        markdown("### Further: proofs"),
+        markdown("word " * 900),
+        code("x = 1\n" * 90),
+        markdown("### Result\n\n" + "word " * 398),
+        markdown("## Further reading"),
+    ]
+    assert folded_sections(cells) == [range(0, 3)]
+    assert reading_minutes({"cells": cells}) == 2
 
 
 def test_minutes_are_written_into_the_table_of_the_opening():

@@ -4,11 +4,13 @@ import base64
 import io
 import random
 from collections.abc import Callable
+from importlib.resources import files
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from PIL import Image
 
+DRAWINGS = files("genai_tutorial.notebook") / "schematics"
 Change = Callable[[NotebookNode], object]
 
 
@@ -88,6 +90,54 @@ def claim(number: int = 0, **changes: object) -> Change:
             del found[name]
 
     return change
+
+
+def many_claims(count: int) -> Change:
+    """Return a change that repeats a claim until there are this many."""
+
+    def change(notebook: NotebookNode):
+        outputs = cell(notebook, "claim(").outputs
+        outputs += outputs[:1] * (count - len(outputs))
+
+    return change
+
+
+def caption(text: str) -> NotebookNode:
+    """Return the output that stands below a figure."""
+    fact = {"genai_tutorial": {"caption": text}}
+    return new_output("display_data", {"text/plain": text}, metadata=fact)
+
+
+def captioned(first: str, second: str | None = "9.2", text: str = "") -> Change:
+    """Return a change that gives the two figures captions, the second by its number or
+    none, and adds a text.
+    """
+
+    def change(notebook: NotebookNode):
+        cell(notebook, "show(").outputs.append(caption(first))
+        if second is not None:
+            words = f"Figure {second}. Redder and redder."
+            cell(notebook, "frames").outputs.append(caption(words))
+        cell(notebook, "## The idea").source += f"\n\n{text}"
+
+    return change
+
+
+def drawing(name: str, svg: str | None = None) -> NotebookNode:
+    """Return a schematic as displayed, with another drawing if `svg` is given."""
+    if svg is None and (path := DRAWINGS / f"{name}.svg").is_file():
+        svg = path.read_text("utf8")
+    alt = "A U of feature maps and blocks."
+    picture = base64.b64encode((DRAWINGS / "unet.png").read_bytes()).decode()
+    return new_output(
+        "display_data",
+        {"image/svg+xml": svg or "<svg/>", "image/png": picture, "text/plain": alt},
+        metadata={
+            "image/svg+xml": {"alt": alt},
+            "image/png": {"alt": alt},
+            "genai_tutorial": {"schematic": name},
+        },
+    )
 
 
 def again(beginning: str, into: str | None = None) -> Change:

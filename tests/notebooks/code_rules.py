@@ -20,6 +20,8 @@ LINES = 30
 WORDS = 18
 SECONDS = 90
 LONGEST_LESSON = 45  # minutes
+MOST_CLAIMS = 12
+MOST_NAMES = 35
 # Chapters that have not been shortened yet, with their minutes. Numbers only fall.
 STILL_LONGER = {
     1: 60, 2: 49, 3: 58, 4: 54, 5: 66, 6: 60, 7: 63, 8: 81, 9: 54, 10: 49, 12: 71,
@@ -124,6 +126,37 @@ def reads_in_the_time_of_a_lesson(chapter: ChapterFile) -> list[str]:
     return problems
 
 
+def has_few_claims_and_names(chapter: ChapterFile) -> list[str]:
+    """A shortened chapter has few claims, and uses few names of the package."""
+    if chapter.facts.get("chapter") in STILL_LONGER:
+        return []
+    claims = len(chapter.facts_in_outputs("claim"))
+    exercises = next(
+        (n for n, _, text in chapter.headings if text.startswith("Exercises")),
+        len(chapter.cells) + 1,
+    )
+    names = {
+        alias.name
+        for number, _, source in chapter.of_type("code")
+        if number < exercises
+        for node in ast.walk(ast.parse(without_magic(source)))
+        if isinstance(node, ast.ImportFrom) and "genai_tutorial" in node.module
+        for alias in node.names
+    }
+    return [
+        f"{count} {what}; a chapter may have {most}: move some to a page of its own"
+        for count, what, most in (
+            (claims, "claims", MOST_CLAIMS),
+            (len(names), "names of the package", MOST_NAMES),
+        )
+        if count > most
+    ]
+
+
+def without_magic(source: str) -> str:
+    return re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
+
+
 def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     """The first code cell installs this chapter's extras on Colab and is folded."""
     _, cell, source = chapter.of_type("code")[0]
@@ -152,7 +185,7 @@ def extras_bring_what_is_imported(chapter: ChapterFile) -> list[str]:
     brought = packages_distributions()
     problems = []
     for number, _, source in chapter.of_type("code"):
-        code = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M))
+        code = ast.parse(without_magic(source))
         for module in imported_modules(code):
             owners = {
                 extra
@@ -303,5 +336,6 @@ RULES = (
     claims_have_something_to_beat,
     imports_come_from_rooms,
     reads_in_the_time_of_a_lesson,
+    has_few_claims_and_names,
     runs_in_the_time_of_a_chapter,
 )

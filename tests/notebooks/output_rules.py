@@ -7,6 +7,7 @@ import importlib
 import io
 import re
 from collections.abc import Iterable
+from importlib.resources import files
 
 import nbformat
 from PIL import Image
@@ -70,9 +71,8 @@ def pictures_have_text(chapter: ChapterFile) -> list[str]:
     problems, seen = [], {}
     for number, output in chapter.outputs:
         frames = "frames" in output.get("metadata", {}).get("genai_tutorial", {})
-        for kind in output.get("data", {}):
-            if not kind.startswith("image/"):
-                continue
+        # a schematic is SVG and PNG, with one text
+        for kind in [kind for kind in output.get("data", {}) if "image/" in kind][:1]:
             alt = output["metadata"].get(kind, {}).get("alt", "")
             fault = ""
             if len(alt) < 20 or FILE_NAME.match(alt):
@@ -99,10 +99,11 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
     problems = []
     for number, output in chapter.outputs:
         data = output.get("data", {})
+        drawn = "schematic" in output.get("metadata", {}).get("genai_tutorial", {})
         problems += [
             f"cell {number}: {kind}; use show, which makes a PNG"
             for kind in ("image/jpeg", "image/svg+xml")
-            if kind in data
+            if kind in data and not drawn
         ]
         if "image/png" not in data:
             continue
@@ -217,6 +218,17 @@ def sources_are_fresh(chapter: ChapterFile) -> list[str]:
     return problems
 
 
+def schematics_are_fresh(chapter: ChapterFile) -> list[str]:
+    """Each schematic is the package's current drawing."""
+    folder = files("genai_tutorial.notebook") / "schematics"
+    return [
+        f"cell {number}: the drawing {name!r} has changed since; execute the notebook"
+        for number, output, name in chapter.facts_in_outputs("schematic")
+        if not (path := folder / f"{name}.svg").is_file()
+        or path.read_text("utf8") != text_of(output["data"]["image/svg+xml"])
+    ]
+
+
 def claims_are_kept(chapter: ChapterFile) -> list[str]:
     """There are at least three claims with distinct statements, because links are made
     from the statement.
@@ -265,6 +277,7 @@ RULES = (
     outputs_are_machine_independent,
     nothing_from_other_hosts,
     sources_are_fresh,
+    schematics_are_fresh,
     claims_are_kept,
     has_an_interactive_figure,
     tags_are_known,

@@ -7,7 +7,13 @@ import pytest
 
 from genai_tutorial.notebook import chapters, unnumbered_pages
 from genai_tutorial.notebook.chapters import chapters_table, recorded_times
-from tests.notebooks import code_rules, exercise_rules, output_rules, text_rules
+from tests.notebooks import (
+    code_rules,
+    exercise_rules,
+    number_rules,
+    output_rules,
+    text_rules,
+)
 from tests.notebooks.chapter_file import ROOT, ChapterFile
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -21,6 +27,7 @@ ONLY_CHAPTERS = {
 RULES = (
     *text_rules.RULES,
     *output_rules.RULES,
+    *number_rules.RULES,
     *code_rules.RULES,
     *exercise_rules.RULES,
 )

@@ -6,24 +6,29 @@ from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_markdown_cell, new_output
 
 from genai_tutorial.notebook.execute import normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
 from tests.notebooks import code_rules as code
 from tests.notebooks import exercise_rules as exercises
+from tests.notebooks import number_rules as numbering
 from tests.notebooks import output_rules as outputs
 from tests.notebooks import text_rules as text
 from tests.notebooks.changes import (
     again,
     alt,
+    caption,
+    captioned,
     cell,
     claim,
+    drawing,
     edit,
     fact,
     full_colour,
     grade,
     html,
+    many_claims,
     nothing,
     picture,
     run,
@@ -222,6 +227,52 @@ BREAKS = {
         ),
         ("at least one part", show("show_source")),
     ],
+    outputs.schematics_are_fresh: [
+        ("has changed since", show("print", drawing("unet", "<svg/>"))),
+        ("has changed since", show("print", drawing("no_such"))),
+    ],
+    numbering.figures_are_numbered: [
+        (
+            "it is figure 9.1, but it says figure 9.2",
+            captioned("Figure 9.2. Red.", "9.3"),
+        ),
+        (
+            "it is figure 9.1, but it says figure 8.1",
+            captioned("Figure 8.1. Red.", "9.2"),
+        ),
+        (
+            "it is figure 9.2, but it says figure 9.3",
+            captioned("Figure 9.1. Red.", "9.3"),
+        ),
+        ("at most 20", captioned("Figure 9.1." + " word" * 21, "9.2")),
+        ("not what is there", captioned("Figure 9.1. A purple rectangle on white.")),
+        ("has no caption: [Interactive", captioned("Figure 9.1. Red.", None)),
+    ],
+    numbering.equations_are_numbered: [
+        ("but it says equation without", captioned("Figure 9.1. Red.", text="$$x$$")),
+        (
+            "but it says equation 9.2",
+            captioned("Figure 9.1. Red.", text="$$x \\tag{9.2}$$"),
+        ),
+    ],
+    numbering.references_exist: [
+        ("no figure 9.7", captioned("Figure 9.1. Red.", text="See figure 9.7.")),
+        ("no Equation 9.1", captioned("Figure 9.1. Red.", text="Equation 9.1 is it.")),
+        ("no figure 4.1", write("See figure 4.1.")),
+    ],
+    numbering.folded_sections_fold: [
+        (
+            "a cell of its own",
+            edit("## The idea", "## The idea", "## Further: ideas"),
+        ),
+        (
+            "begin a cell with it",
+            lambda notebook: (
+                notebook.cells.insert(2, new_markdown_cell("## Further: ideas"))
+                or edit("## The idea", "## The idea", "Words.\n\n## The idea")(notebook)
+            ),
+        ),
+    ],
     outputs.claims_are_kept: [
         ("at least 3 claims, got 0", show("claim(")),
         ("occurs twice", again("claim(")),
@@ -299,6 +350,10 @@ BREAKS = {
         ("the metadata say 30", fact(reading_minutes=30)),
         ("103 minutes to read; it may have", write("words " * 20_000)),
     ],
+    code.has_few_claims_and_names: [
+        ("13 claims", many_claims(13)),
+        ("37 names", run(f"{PART}.vae import {', '.join(f'n{n}' for n in range(36))}")),
+    ],
     code.runs_in_the_time_of_a_chapter: [
         ("it ran 120 s", nothing, {"seconds": 120}),
     ],
@@ -330,6 +385,13 @@ BREAKS = {
         ("schema_version must be 3", grade("ex-9-2", schema_version=2)),
     ],
 }
+
+
+@pytest.fixture(autouse=True)
+def every_chapter_is_shortened(monkeypatch):
+    monkeypatch.setattr(code, "STILL_LONGER", {})
+
+
 # `normalize` would repair the faults that these two look for.
 OF_THE_FILE = (outputs.written_by_execute, outputs.no_widget_view)
 
@@ -380,5 +442,25 @@ def test_rules_exempt_folded_and_graded_cells_records_and_rooms(tmp_path: Path):
         run(f"{PART}.tasks.shapes import render"),
     ):
         change(notebook)
+    normalize(notebook)
+    assert kept(notebook, tmp_path) == {}
+
+
+def test_rules_accept_numbered_figures_schematics_and_folded_sections(tmp_path: Path):
+    notebook = sample_notebook()
+    captioned(
+        "Figure 9.1. Red.",
+        "9.2",
+        text="$$x \\tag{9.1}$$\n\nSee figure 9.2 and equation 9.1.",
+    )(notebook)
+    cell(notebook, "frames").outputs += [drawing("unet"), caption("Figure 9.3. A U.")]
+    notebook.cells[3:3] = [
+        new_markdown_cell("### Further: ideas"),
+        new_markdown_cell("word " * 20_000),
+        new_markdown_cell("### Back to it\n\nWords."),
+    ]
+    notebook.metadata.genai_tutorial.reading_minutes = 4
+    source = cell(notebook, "# 9.")
+    source.source = source.source.replace("3 minutes", "4 minutes")
     normalize(notebook)
     assert kept(notebook, tmp_path) == {}
