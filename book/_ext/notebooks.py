@@ -86,15 +86,18 @@ def fold_sections(notebook: dict) -> None:
         unit = "minute" if count == 1 else "minutes"
         summary = f"Show this section ({count} {unit})"
         inside = [
-            raw(f'<details class="further"><summary>{summary}</summary>'),
+            raw(
+                f'<details class="further"><summary>{summary}</summary>',
+                f"open-{section.start}",
+            ),
             *others,
-            raw("</details>"),
+            raw("</details>", f"close-{section.start}"),
         ]
         cells[section.start : section.stop] = [heading, *inside]
 
 
-def raw(html: str) -> dict:
-    return {"cell_type": "markdown", "metadata": {}, "source": [html]}
+def raw(html: str, name: str) -> dict:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": [html]}
 
 
 def page_notebook(text: str) -> str:
