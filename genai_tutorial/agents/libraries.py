@@ -67,12 +67,9 @@ async def call_with_sdk(
                 await session.call_tool(call.name, dict(call.arguments))
                 for call in calls
             ]
+    keys = {"name": "name", "description": "description", "inputSchema": "input_schema"}
     tools = [
-        {
-            "name": tool.name,
-            "description": tool.description,
-            "inputSchema": tool.input_schema,
-        }
+        {key: getattr(tool, name) for key, name in keys.items()}
         for tool in listed.tools
     ]
     return tools, [
@@ -121,12 +118,8 @@ def langgraph_agent(
     builder = graph.StateGraph(graph.MessagesState)
     builder.add_node("policy", ask_policy)
     # without handle_tool_errors, an exception of a tool ends the run
-    builder.add_node(
-        "tools",
-        prebuilt.ToolNode(
-            [_langchain_tool(tool) for tool in gated.tools], handle_tool_errors=True
-        ),
-    )
+    tools = [_langchain_tool(tool) for tool in gated.tools]
+    builder.add_node("tools", prebuilt.ToolNode(tools, handle_tool_errors=True))
     builder.add_edge(graph.START, "policy")
     builder.add_conditional_edges("policy", prebuilt.tools_condition)
     builder.add_edge("tools", "policy")

@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 import torch
 
-from genai_tutorial.agents import Tool, ToolError, flaky, retrying, success_probability
+from genai_tutorial.agents import Tool, ToolError, flaky, retrying
 from genai_tutorial.agents.wrappers import with_fallback
 
 
@@ -28,7 +28,7 @@ def test_retrying_succeeds_as_often_as_the_law_says(failure, attempts):
     generator = torch.Generator().manual_seed(0)
     tool = retrying(flaky(Counter().tool(), failure, generator), attempts)
     right = sum(not tool.call({"n": 1}).is_error for _ in range(1000))
-    law = success_probability(failure, attempts)
+    law = 1 - failure**attempts
     assert scipy.stats.binomtest(right, 1000, law).pvalue > 0.001
 
 
