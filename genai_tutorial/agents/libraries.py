@@ -67,9 +67,12 @@ async def call_with_sdk(
                 await session.call_tool(call.name, dict(call.arguments))
                 for call in calls
             ]
-    keys = {"name": "name", "description": "description", "inputSchema": "input_schema"}
     tools = [
-        {key: getattr(tool, name) for key, name in keys.items()}
+        {
+            "name": tool.name,
+            "description": tool.description,
+            "inputSchema": tool.input_schema,
+        }
         for tool in listed.tools
     ]
     return tools, [
