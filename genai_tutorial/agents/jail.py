@@ -31,8 +31,8 @@ class FileJail:
 
     Raises:
         ValueError: If there is no such folder.
-        JailError: By each method, if a path leads out or to a folder, or the file is no
-            text of at most `LONGEST_FILE` bytes.
+        JailError: If the path that a method gets leads out or to a folder, or its file
+            is no text of at most `LONGEST_FILE` bytes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
