@@ -234,7 +234,7 @@ def test_preference_report_calibration_error_matches_metrics(seed):
     probability = preference_probability(chosen, rejected)
     sure, right = probability.maximum(1 - probability), chosen > rejected
     # Ten bins from 0 to 1 there are five from 1/2 to 1 here.
-    theirs = expected_calibration_error(sure, right, bins=10)
+    theirs = expected_calibration_error(sure, right)
     found = preference_report(chosen, rejected).calibration_error
     assert found == pytest.approx(theirs, abs=1e-6)
 

@@ -432,18 +432,16 @@ CASES |= {
     "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
     "sample_images": (draw_images, NET, CLASSES),
     "ode_log_prob": (
-        lambda m, x, y, g: diffusion.ode_log_prob(
+        lambda m, x, g: diffusion.ode_log_prob(
             m,
             SCHEDULE,
             diffusion.NOISE,
             x,
             SCHEDULE.timesteps(2)[::-1],
-            condition=y,
             probes=g,
         ),
         NET,
         GREY,
-        CLASSES,
         seeded(),
     ),
     "NoiseSchedule": (
