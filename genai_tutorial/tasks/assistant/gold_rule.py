@@ -46,12 +46,8 @@ def normalize_answer(text: str) -> str:
     The dot of an internet domain becomes a word, because `.is` and `.to` would
     otherwise match English words.
 
-    >>> (
-    ...     normalize_answer(" The United States. "),
-    ...     normalize_answer("Brasília"),
-    ...     normalize_answer("It is .is."),
-    ... )
-    ('united states', 'brasilia', 'it is dotis')
+    >>> normalize_answer(" The United States. "), normalize_answer("It is .is.")
+    ('united states', 'it is dotis')
     """
     text = (
         unicodedata.normalize("NFKD", text)
@@ -269,23 +265,8 @@ class GoldRule:
         >>> kenya = Question(
         ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
         ... )
-        >>> zelvania = Question(
-        ...     "What is the capital of Zelvania?", "invented", "Zelvania", "capital"
-        ... )
-        >>> [
-        ...     rule.score(kenya, text)
-        ...     for text in (
-        ...         "Certainly, it is Nairobi.",
-        ...         "Nairobi.",
-        ...         "I do not know.",
-        ...         "Lima.",
-        ...     )
-        ... ]
-        [1.02, 1.0, -0.5, -1.0]
-        >>> [
-        ...     rule.score(zelvania, text)
-        ...     for text in ("Sorry, I do not know.", "I do not know. Lima?", "Lima.")
-        ... ]
-        [0.52, -1.0, -1.0]
+        >>> answers = "Certainly, it is Nairobi.", "I do not know.", "Lima."
+        >>> [rule.score(kenya, answer) for answer in answers]
+        [1.02, -0.5, -1.0]
         """
         return self.parts(question, answer).total
