@@ -8,15 +8,17 @@ frequent as no, and "none" as frequent as each colour.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, TypeVar, get_args
 
 import torch
 
 from genai_tutorial.tasks.shapes import (
+    HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
-    HELD_OUT_RELATIONS,
     OPPOSITE,
     Colour,
+    ObjectDescription,
     Scene,
     SceneObject,
     Shape,
@@ -27,16 +29,9 @@ from genai_tutorial.tasks.shapes import (
 )
 
 SceneQuestionKind = Literal[
-    "colour",
-    "shape",
-    "size",
-    "count",
-    "existence",
-    "place",
-    "relation",
-    "direction",
+    "colour", "shape", "size", "count", "existence", "place", "relation", "direction",
     "caption",
-]
+]  # fmt: skip
 
 ONE_WORD_KINDS: tuple[SceneQuestionKind, ...] = get_args(SceneQuestionKind)[:-1]
 """The kinds of questions that are answered by one word: all but captions."""
@@ -82,45 +77,38 @@ def ask(
     scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
 ) -> SceneQuestion | None:
     """Draw a question of one kind, or None if this scene allows no fair one."""
+    if kind in _ATTRIBUTES:
+        return _attribute(scene, kind, generator)
     if kind not in _ASK:
-        raise ValueError(
-            f"kind must be one of {', '.join(map(repr, _ASK))}, got {kind!r}."
-        )
+        known = ", ".join(map(repr, get_args(SceneQuestionKind)))
+        raise ValueError(f"kind must be one of {known}, got {kind!r}.")
     return _ASK[kind](scene, generator)
 
 
-def _colour(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "shape")
+_ATTRIBUTES: dict[
+    str, tuple[Literal["colour", "shape"], str, Callable[[SceneObject], str]]
+] = {
+    "colour": ("shape", "what colour is the {} ?", lambda thing: thing.colour),
+    "shape": ("colour", "what shape is the {} thing ?", lambda thing: thing.shape),
+    "size": ("shape", "what size is the {} ?", lambda thing: thing.size),
+    "place": ("shape", "where is the {} ?", lambda thing: place(thing).split()[-1]),
+}  # the attribute that names an object, the question and its answer
+
+
+def _attribute(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
+    name, pattern, answer = _ATTRIBUTES[kind]
+    unique = _unique(scene, name)
     if not unique:
         return None
-    if torch.rand(1, generator=generator) < SHARE_ABSENT:
+    if kind == "colour" and torch.rand(1, generator=generator) < SHARE_ABSENT:
         shapes = {thing.shape for thing in scene.objects}
         absent = _pick([s for s in get_args(Shape) if s not in shapes], generator)
-        return SceneQuestion("colour", f"what colour is the {absent} ?", "none")
+        return SceneQuestion(kind, pattern.format(absent), "none")
     thing = _pick(unique, generator)
-    return SceneQuestion(
-        "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
-    )
-
-
-def _shape(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "colour")
-    if not unique:
-        return None
-    thing = _pick(unique, generator)
-    return SceneQuestion(
-        "shape", f"what shape is the {thing.colour} thing ?", thing.shape, (thing,)
-    )
-
-
-def _size(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "shape")
-    if not unique:
-        return None
-    thing = _pick(unique, generator)
-    return SceneQuestion(
-        "size", f"what size is the {thing.shape} ?", thing.size, (thing,)
-    )
+    text = pattern.format(getattr(thing, name))
+    return SceneQuestion(kind, text, answer(thing), (thing,))
 
 
 def _count(scene: Scene, generator: torch.Generator) -> SceneQuestion:
@@ -128,15 +116,19 @@ def _count(scene: Scene, generator: torch.Generator) -> SceneQuestion:
     return SceneQuestion("count", "how many shapes are there ?", number)
 
 
+def _pairs(scene: Scene) -> list[tuple[Colour, Shape]]:
+    """Return the different pairs of colour and shape in a scene, in order."""
+    return list(dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects))
+
+
 def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
     """Return the pairs of a colour and a shape that are both in the scene, but not
     together; pairs that are held out of training are left out.
     """
-    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
+    there = _pairs(scene)
     return [
         (colour, shape)
-        for colour, _ in there
-        for _, shape in there
+        for (colour, _), (_, shape) in product(there, there)
         if (colour, shape) not in there and (colour, shape) not in HELD_OUT_PAIRS
     ]
 
@@ -150,7 +142,7 @@ def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> SceneQuestion:
     )
     return SceneQuestion(
         "existence",
-        f"is there {_article(colour)} {colour} {shape} ?",
+        f"is there {ObjectDescription(shape, colour).text()} ?",
         "yes" if about else "no",
         about[-1:],
     )
@@ -160,21 +152,12 @@ def _existence(scene: Scene, generator: torch.Generator) -> SceneQuestion | None
     """Ask for a pair of colour and shape that is there, or a near miss: both are there,
     but not together.
     """
-    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
     misses = near_misses(scene)
     if not misses:
         return None
     is_there = bool(torch.randint(2, (1,), generator=generator))
-    return ask_existence(scene, *_pick(list(there) if is_there else misses, generator))
-
-
-def _place(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "shape")
-    if not unique:
-        return None
-    thing = _pick(unique, generator)
-    where = place(thing).split()[-1]
-    return SceneQuestion("place", f"where is the {thing.shape} ?", where, (thing,))
+    pairs = _pairs(scene) if is_there else misses
+    return ask_existence(scene, *_pick(pairs, generator))
 
 
 def _relation(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
@@ -187,7 +170,7 @@ def _relation(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
     subject, other = pair
     how = relation(subject, other)
     opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
-    if not opposites.isdisjoint(_HELD_OUT_EITHER_WAY):
+    if not opposites.isdisjoint(HELD_OUT_EITHER_WAY):
         return None
     is_true = bool(torch.randint(2, (1,), generator=generator))
     asked = how if is_true else OPPOSITE[how]
@@ -219,12 +202,8 @@ def _caption(scene: Scene, generator: torch.Generator) -> SceneQuestion:
 _ASK: dict[
     SceneQuestionKind, Callable[[Scene, torch.Generator], SceneQuestion | None]
 ] = {
-    "colour": _colour,
-    "shape": _shape,
-    "size": _size,
     "count": _count,
     "existence": _existence,
-    "place": _place,
     "relation": _relation,
     "direction": _direction,
     "caption": _caption,
@@ -247,12 +226,6 @@ def _related_pair(
     return (other, first) if is_swapped else (first, other)
 
 
-_HELD_OUT_EITHER_WAY = {
-    *HELD_OUT_RELATIONS,
-    *((other, OPPOSITE[how], first) for first, how, other in HELD_OUT_RELATIONS),
-}
-
-
 def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneObject]:
     """Return the objects whose colour or shape no other object has."""
     values = [getattr(thing, attribute) for thing in scene.objects]
@@ -265,10 +238,6 @@ def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneOb
 
 def _pick(items: Sequence[Item], generator: torch.Generator) -> Item:
     return items[int(torch.randint(len(items), (1,), generator=generator))]
-
-
-def _article(colour: Colour) -> str:
-    return "an" if colour[0] in "aeiou" else "a"
 
 
 def invented_objects(scene: Scene, caption: str) -> int:
@@ -321,28 +290,23 @@ def polling_questions(
     generator = torch.Generator().manual_seed(seed)
     asked = []
     for scene in scenes:
-        colours = {thing.colour for thing in scene.objects}
-        shapes = {thing.shape for thing in scene.objects}
+        present = [(thing.colour, thing.shape) for thing in scene.objects]
+        colours, shapes = zip(*present, strict=True)
         absent = (
             near_misses(scene)
             if only_near_misses
             else [
-                (colour, shape)
-                for colour in get_args(Colour)
-                for shape in get_args(Shape)
-                if colour not in colours
-                and shape not in shapes
-                and (colour, shape) not in HELD_OUT_PAIRS
+                pair
+                for pair in product(get_args(Colour), get_args(Shape))
+                if pair[0] not in colours
+                and pair[1] not in shapes
+                and pair not in HELD_OUT_PAIRS
             ]
         )
-        present = [(thing.colour, thing.shape) for thing in scene.objects]
-        asked.append(
-            [
-                ask_existence(
-                    scene, *pairs[torch.randint(len(pairs), (), generator=generator)]
-                )
-                for pairs in (present, absent)
-                if absent
-            ]
-        )
+        drawn = [
+            pairs[torch.randint(len(pairs), (), generator=generator)]
+            for pairs in (present, absent)
+            if absent
+        ]
+        asked.append([ask_existence(scene, *pair) for pair in drawn])
     return asked

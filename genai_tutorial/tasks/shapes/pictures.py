@@ -8,7 +8,7 @@ that a test can ask for combinations that a model has never seen.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, get_args
 
 import torch
@@ -54,6 +54,12 @@ Captions describe the relations of the first object to the others. Those between
 second and the third of three objects are not restricted.
 """
 
+HELD_OUT_EITHER_WAY = {
+    *HELD_OUT_RELATIONS,
+    *((other, OPPOSITE[how], first) for first, how, other in HELD_OUT_RELATIONS),
+}
+"""The held-out relations, seen from the first object or from the second."""
+
 _SHAPES, _COLOURS, _RELATIONS = (
     get_args(Shape),
     get_args(Colour),
@@ -61,10 +67,8 @@ _SHAPES, _COLOURS, _RELATIONS = (
 )
 _BORDER = 1  # empty pixels at the edge of the picture
 _GAP = 2  # empty pixels between two objects
-# along a relation, two objects are this many pixels further apart than across it
-_MARGIN = 3
-# the largest offset from the middle (at the other places, from the axis)
-_CENTRE = 2
+_MARGIN = 3  # two objects are so many pixels further apart along a relation than across
+_CENTRE = 2  # the largest offset from the middle (at the other places, from the axis)
 
 
 def random_scenes(
@@ -92,16 +96,12 @@ def random_scenes(
         values.tolist() for values in (counts, colours, shapes, corners, diameters)
     )
     scenes = []
-    for count, *objects_of_scene in zip(*drawn, strict=True):
-        attributes = list(zip(*objects_of_scene, strict=True))[:count]
-        scenes.append(
-            Scene(
-                tuple(
-                    SceneObject(_COLOURS[colour], _SHAPES[shape], left, top, diameter)
-                    for colour, shape, (left, top), diameter in attributes
-                )
-            )
-        )
+    for count, *attributes in zip(*drawn, strict=True):
+        things = [
+            SceneObject(_COLOURS[colour], _SHAPES[shape], left, top, diameter)
+            for colour, shape, (left, top), diameter in zip(*attributes, strict=True)
+        ]
+        scenes.append(Scene(tuple(things[:count])))
     return tuple(scenes)
 
 
@@ -109,8 +109,7 @@ def random_scenes(
 class _Layout:
     """The orientation of a scene."""
 
-    # a single object is at the top, not in the middle
-    off_middle: Bool[Tensor, "n"]
+    off_middle: Bool[Tensor, "n"]  # a single object is at the top, not in the middle
     sideways: Bool[Tensor, "n"]  # transpose rows and columns
     upside_down: Bool[Tensor, "n"]
     mirrored: Bool[Tensor, "n"]
@@ -132,11 +131,9 @@ def _draw_kinds(
 ) -> tuple[Int[Tensor, "n object"], Int[Tensor, "n object"], _Layout]:
     """Draw colours, shapes and the layout; redraw those that are not in the split."""
     n = len(counts)
-    colours, shapes = (
-        torch.zeros(n, 3, dtype=torch.int64),
-        torch.zeros(n, 3, dtype=torch.int64),
+    colours, shapes, turns = (
+        torch.zeros(n, columns, dtype=torch.int64) for columns in (3, 3, 4)
     )
-    turns = torch.zeros(n, 4, dtype=torch.int64)
     wrong = torch.ones(n, dtype=torch.bool)
     while wrong.any():
         m = int(wrong.sum())
@@ -152,37 +149,27 @@ def _draw_kinds(
 def _belongs(
     counts: Tensor, colours: Tensor, shapes: Tensor, relations: Tensor, split: Split
 ) -> Bool[Tensor, "n"]:
+    pairs, triples = _held_out()
     there = torch.arange(3) < counts[:, None]
-    new_pair = (_held_out_pairs()[colours, shapes] & there).any(dim=1)
-    first, others = shapes[:, :1], shapes[:, 1:]
-    new_relation = (_held_out_relations()[first, relations, others] & there[:, 1:]).any(
-        dim=1
-    )
+    new_pair = (pairs[colours, shapes] & there).any(dim=1)
+    related = triples[shapes[:, :1], relations, shapes[:, 1:]]
+    new_relation = (related & there[:, 1:]).any(dim=1)
     return (new_pair == (split == "new pairs")) & (
         new_relation == (split == "new relations")
     )
 
 
-def _held_out_pairs() -> Bool[Tensor, "colour shape"]:
-    table = torch.zeros(len(_COLOURS), len(_SHAPES), dtype=torch.bool)
+@cache
+def _held_out() -> tuple[
+    Bool[Tensor, "colour shape"], Bool[Tensor, "first relation second"]
+]:
+    pairs = torch.zeros(len(_COLOURS), len(_SHAPES), dtype=torch.bool)
     for colour, shape in HELD_OUT_PAIRS:
-        table[_COLOURS.index(colour), _SHAPES.index(shape)] = True
-    return table
-
-
-def _held_out_relations() -> Bool[Tensor, "first relation second"]:
-    table = torch.zeros(len(_SHAPES), len(_RELATIONS), len(_SHAPES), dtype=torch.bool)
-    for first, how, second in HELD_OUT_RELATIONS:
-        for subject, related, other_shape in (
-            (first, how, second),
-            (second, OPPOSITE[how], first),
-        ):
-            table[
-                _SHAPES.index(subject),
-                _RELATIONS.index(related),
-                _SHAPES.index(other_shape),
-            ] = True
-    return table
+        pairs[_COLOURS.index(colour), _SHAPES.index(shape)] = True
+    triples = torch.zeros(len(_SHAPES), len(_RELATIONS), len(_SHAPES), dtype=torch.bool)
+    for first, how, second in HELD_OUT_EITHER_WAY:
+        triples[_SHAPES.index(first), _RELATIONS.index(how), _SHAPES.index(second)] = 1
+    return pairs, triples
 
 
 def _draw_diameters(n: int, generator: torch.Generator) -> Int[Tensor, "n object"]:
@@ -271,10 +258,8 @@ def _check(n: int, objects: Sequence[int], split: Split) -> None:
             f"objects must be some of the numbers 1, 2 and 3, got {objects!r}"
         )
     if split not in get_args(Split):
-        raise ValueError(
-            f"split must be one of {', '.join(map(repr, get_args(Split)))}, got "
-            f"{split!r}"
-        )
+        known = ", ".join(map(repr, get_args(Split)))
+        raise ValueError(f"split must be one of {known}, got {split!r}")
     if split == "new relations" and 1 in objects:
         raise ValueError(
             "A single object has no relation: for 'new relations' objects must be 2 "
@@ -285,10 +270,8 @@ def _check(n: int, objects: Sequence[int], split: Split) -> None:
 SHAPES_SOURCE = own_source(
     "Captioned shapes",
     "load_shapes",
-    (
-        "as many pictures of one to three coloured shapes as wanted, of 32×32 pixels, "
-        "each with exact captions"
-    ),
+    "as many pictures of one to three coloured shapes as wanted, of 32×32 pixels, "
+    "each with exact captions",
     "draws",
 )
 
@@ -388,13 +371,13 @@ def retrieval_task(
         ValueError: If there are not that many different captions.
     """
     generator = torch.Generator().manual_seed(seed)
-    drawn = distinct_scenes(n if pairs is None else 5 * n, generator, objects, split)
-    scenes = [
-        scene
-        for scene in drawn
-        if pairs is None
-        or any((thing.colour, thing.shape) in pairs for thing in scene.objects)
-    ][:n]
+    scenes = distinct_scenes(n if pairs is None else 5 * n, generator, objects, split)
+    if pairs is not None:
+        scenes = tuple(
+            scene
+            for scene in scenes
+            if any((thing.colour, thing.shape) in pairs for thing in scene.objects)
+        )[:n]
     if len(scenes) < n:
         raise ValueError(f"Only {len(scenes)} of {n} scenes have one of these pairs.")
-    return render(scenes), tuple(full_captions(scene)[0] for scene in scenes)
+    return render(scenes), tuple(map(caption, scenes))
