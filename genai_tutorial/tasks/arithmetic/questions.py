@@ -30,9 +30,6 @@ HELD_OUT_SHARE = 10
 class ArithmeticQuestion:
     """Numbers joined by one operation.
 
-    Attributes:
-        numbers: At least two numbers, none negative.
-
     Raises:
         ValueError: If there are fewer than two numbers, one is negative, or the
             operation is unknown.
@@ -102,9 +99,6 @@ def random_sums(
 
     Args:
         held_out: Which part: the tenth for testing, or the rest for training.
-
-    Raises:
-        ValueError: If `count` is less than one.
     """
     draw = random.Random(f"sums {seed}")
     return _draw(
@@ -129,8 +123,6 @@ def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
 def _draw(
     count: int, held_out: bool, draw: Callable[[], ArithmeticQuestion]
 ) -> list[ArithmeticQuestion]:
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
     questions: list[ArithmeticQuestion] = []
     while len(questions) < count:
         question = draw()
@@ -193,15 +185,14 @@ def backward_scratchpad(question: ArithmeticQuestion) -> str:
 def _steps(question: ArithmeticQuestion) -> list[int]:
     if question.operation != "*":
         return question.partial_results()
-    first, *others = question.numbers
-    if len(others) > 1:
+    if len(question.numbers) > 2:
         raise ValueError(
             "The scratchpad of a product is for two numbers, got "
             f"{len(question.numbers)}."
         )
-    digits = map(int, str(others[0])[::-1])
-    return [*(first * digit * 10**place for place, digit in enumerate(digits)),
-            question.answer]  # fmt: skip
+    first, second = question.numbers
+    digits = enumerate(map(int, str(second)[::-1]))
+    return [*(first * digit * 10**place for place, digit in digits), first * second]
 
 
 def final_answer(text: str, *, backwards: bool) -> int | None:

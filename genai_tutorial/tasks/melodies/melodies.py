@@ -41,8 +41,7 @@ LOWEST, HIGHEST = 38, 84
 """The lowest and highest pitch with a token, as MIDI numbers."""
 
 STREAM_VOCAB = HIGHEST - LOWEST + 1
-"""The vocabulary size of each of the three streams; only the pitches use all tokens.
-"""
+"""The vocabulary size of each of the three streams; only the pitches use it all."""
 
 _STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _TONICS = {"low": range(45, 50), "middle": range(57, 62), "high": range(69, 74)}
@@ -100,10 +99,7 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
     rows = [
         [0] * 4
         if caption is None
-        else [
-            WORDS.index(word)
-            for word in (caption.timbre, caption.tempo, caption.register, caption.mode)
-        ]
+        else [WORDS.index(word) for word in vars(caption).values()]
         for caption in captions
     ]
     return torch.tensor(rows)
@@ -112,11 +108,7 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
-
-    Args:
-        generator: Random generator of the melodies.
-    """
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
     return torch.stack([_melody(caption, generator) for caption in captions])
 
 
@@ -200,10 +192,7 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
 
 
 def listen(wave: Float[Tensor, " sample"]) -> Heard:
-    """Read the attributes of a melody from its wave.
-
-    Args:
-        wave: The samples, `RATE` per second.
+    """Read the attributes of a melody from its samples, `RATE` per second.
 
     Raises:
         ValueError: If the wave is silent.
@@ -212,17 +201,13 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
     middles = [wave[start + (end - start) // 4 : end] for start, end in spans]
     tones = [_frequency(middle) for middle in middles]
     pitches = [round(float(69 + 12 * torch.tensor(hz / 440).log2())) for hz in tones]
+    middle = float(torch.tensor(pitches).float().median())
     per_second = len(spans) * RATE / len(wave)
     return Heard(
         MelodyCaption(
             _timbre(middles, tones),
-            _of_three(per_second, _SLOWEST_MEDIUM, _SLOWEST_FAST, "slow medium fast"),
-            _of_three(
-                float(torch.tensor(pitches).float().median()),
-                _HIGHEST_LOW,
-                _HIGHEST_MIDDLE,
-                "low middle high",
-            ),
+            TEMPI[(per_second > _SLOWEST_MEDIUM) + (per_second > _SLOWEST_FAST)],
+            REGISTERS[(middle > _HIGHEST_LOW) + (middle > _HIGHEST_MIDDLE)],
             _mode(pitches),
         ),
         tuple(pitches),
@@ -236,15 +221,12 @@ def attributes_right(
     """Return for each attribute, and for all four together, which melodies match their
     captions.
     """
-    names = ("timbre", "tempo", "register", "mode")
+    pairs = list(zip(wanted, heard, strict=True))
     right = {
-        name: [
-            getattr(a, name) == getattr(b, name)
-            for a, b in zip(wanted, heard, strict=True)
-        ]
-        for name in names
+        name: [getattr(a, name) == getattr(b, name) for a, b in pairs]
+        for name in ("timbre", "tempo", "register", "mode")
     }
-    return right | {"all": [a == b for a, b in zip(wanted, heard, strict=True)]}
+    return right | {"all": [a == b for a, b in pairs]}
 
 
 def _notes(wave: Float[Tensor, " sample"]) -> list[tuple[int, int]]:
@@ -292,14 +274,8 @@ def _timbre(middles: Sequence[Tensor], tones: Sequence[float]) -> str:
     for tone, base in zip(middles, tones, strict=True):
         seconds = torch.arange(len(tone)) / RATE
         window = torch.hann_window(len(tone), periodic=False)
-        strengths = [
-            float(
-                (tone * window * torch.exp(-2j * torch.pi * n * base * seconds))
-                .sum()
-                .abs()
-            )
-            for n in (1, 2, 3)
-        ]
+        turns = [torch.exp(-2j * torch.pi * n * base * seconds) for n in (1, 2, 3)]
+        strengths = [float((tone * window * turn).sum().abs()) for turn in turns]
         second += strengths[1] / max(strengths[0], 1e-9) / len(tones)
         third += strengths[2] / max(strengths[0], 1e-9) / len(tones)
     if third < _BRIGHT:
@@ -313,7 +289,3 @@ def _mode(pitches: Sequence[int]) -> str:
     major = sum(above.count(interval) for interval in (4, 9, 11))
     minor = sum(above.count(interval) for interval in (3, 8, 10))
     return "major" if major >= minor else "minor"
-
-
-def _of_three(value: float, first: float, second: float, words: str) -> str:
-    return words.split()[(value > first) + (value > second)]

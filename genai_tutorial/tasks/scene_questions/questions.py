@@ -73,18 +73,7 @@ class SceneQuestion:
         )
 
 
-def ask(
-    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
-) -> SceneQuestion | None:
-    """Draw a question of one kind, or None if this scene allows no fair one."""
-    if kind in _ATTRIBUTES:
-        return _attribute(scene, kind, generator)
-    if kind not in _ASK:
-        known = ", ".join(map(repr, get_args(SceneQuestionKind)))
-        raise ValueError(f"kind must be one of {known}, got {kind!r}.")
-    return _ASK[kind](scene, generator)
-
-
+# how an object is named, the question about it, and its answer
 _ATTRIBUTES: dict[
     str, tuple[Literal["colour", "shape"], str, Callable[[SceneObject], str]]
 ] = {
@@ -92,10 +81,35 @@ _ATTRIBUTES: dict[
     "shape": ("colour", "what shape is the {} thing ?", lambda thing: thing.shape),
     "size": ("shape", "what size is the {} ?", lambda thing: thing.size),
     "place": ("shape", "where is the {} ?", lambda thing: place(thing).split()[-1]),
-}  # the attribute that names an object, the question and its answer
+}
 
 
-def _attribute(
+def ask(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
+    """Draw a question of one kind, or None if this scene allows no fair one."""
+    if kind == "count":
+        number = NUMBERS[len(scene.objects) - 1]
+        return SceneQuestion(kind, "how many shapes are there ?", number)
+    if kind == "caption":
+        return SceneQuestion(kind, "describe :", caption(scene))
+    if kind in _ATTRIBUTES:
+        return _ask_attribute(scene, kind, generator)
+    if kind in ("relation", "direction"):
+        return _ask_relation(scene, kind, generator)
+    if kind != "existence":
+        known = ", ".join(map(repr, get_args(SceneQuestionKind)))
+        raise ValueError(f"kind must be one of {known}, got {kind!r}.")
+    # a pair of colour and shape that is there, or a near miss
+    misses = near_misses(scene)
+    if not misses:
+        return None
+    is_there = bool(torch.randint(2, (1,), generator=generator))
+    pairs = _pairs(scene) if is_there else misses
+    return ask_existence(scene, *_pick(pairs, generator))
+
+
+def _ask_attribute(
     scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
 ) -> SceneQuestion | None:
     name, pattern, answer = _ATTRIBUTES[kind]
@@ -111,9 +125,33 @@ def _attribute(
     return SceneQuestion(kind, text, answer(thing), (thing,))
 
 
-def _count(scene: Scene, generator: torch.Generator) -> SceneQuestion:
-    number = NUMBERS[len(scene.objects) - 1]
-    return SceneQuestion("count", "how many shapes are there ?", number)
+def _ask_relation(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
+    """Ask about the first object and another one, in either order, if both can be named
+    by their shapes: for the direction, or whether the true relation or its opposite
+    holds.
+    """
+    unique = _unique(scene, "shape")
+    first, *others = scene.objects
+    others = [other for other in others if other in unique]
+    if first not in unique or not others:
+        return None
+    pair = first, _pick(others, generator)
+    if torch.randint(2, (1,), generator=generator):
+        pair = pair[::-1]
+    (subject, other), how = pair, relation(*pair)
+    if kind == "direction":
+        text = f"where is the {subject.shape} relative to the {other.shape} ?"
+        return SceneQuestion(kind, text, how.removesuffix(" of"), pair)
+    # Training must have both, or the words would give the answer away.
+    opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
+    if not opposites.isdisjoint(HELD_OUT_EITHER_WAY):
+        return None
+    is_true = bool(torch.randint(2, (1,), generator=generator))
+    asked = how if is_true else OPPOSITE[how]
+    text = f"is the {subject.shape} {asked} the {other.shape} ?"
+    return SceneQuestion(kind, text, "yes" if is_true else "no", pair)
 
 
 def _pairs(scene: Scene) -> list[tuple[Colour, Shape]]:
@@ -146,84 +184,6 @@ def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> SceneQuestion:
         "yes" if about else "no",
         about[-1:],
     )
-
-
-def _existence(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    """Ask for a pair of colour and shape that is there, or a near miss: both are there,
-    but not together.
-    """
-    misses = near_misses(scene)
-    if not misses:
-        return None
-    is_there = bool(torch.randint(2, (1,), generator=generator))
-    pairs = _pairs(scene) if is_there else misses
-    return ask_existence(scene, *_pick(pairs, generator))
-
-
-def _relation(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    """Ask for the true relation or its opposite, from one object or from the other,
-    unless only one of the two occurs in training.
-    """
-    pair = _related_pair(scene, generator)
-    if pair is None:
-        return None
-    subject, other = pair
-    how = relation(subject, other)
-    opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
-    if not opposites.isdisjoint(HELD_OUT_EITHER_WAY):
-        return None
-    is_true = bool(torch.randint(2, (1,), generator=generator))
-    asked = how if is_true else OPPOSITE[how]
-    return SceneQuestion(
-        "relation",
-        f"is the {subject.shape} {asked} the {other.shape} ?",
-        "yes" if is_true else "no",
-        pair,
-    )
-
-
-def _direction(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    pair = _related_pair(scene, generator)
-    if pair is None:
-        return None
-    subject, other = pair
-    return SceneQuestion(
-        "direction",
-        f"where is the {subject.shape} relative to the {other.shape} ?",
-        relation(subject, other).removesuffix(" of"),
-        pair,
-    )
-
-
-def _caption(scene: Scene, generator: torch.Generator) -> SceneQuestion:
-    return SceneQuestion("caption", "describe :", caption(scene))
-
-
-_ASK: dict[
-    SceneQuestionKind, Callable[[Scene, torch.Generator], SceneQuestion | None]
-] = {
-    "count": _count,
-    "existence": _existence,
-    "relation": _relation,
-    "direction": _direction,
-    "caption": _caption,
-}
-
-
-def _related_pair(
-    scene: Scene, generator: torch.Generator
-) -> tuple[SceneObject, SceneObject] | None:
-    """Draw the first object and another one, in either order; None unless both can be
-    named by their shapes.
-    """
-    unique = _unique(scene, "shape")
-    first, *others = scene.objects
-    others = [other for other in others if other in unique]
-    if first not in unique or not others:
-        return None
-    other = _pick(others, generator)
-    is_swapped = bool(torch.randint(2, (1,), generator=generator))
-    return (other, first) if is_swapped else (first, other)
 
 
 def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneObject]:

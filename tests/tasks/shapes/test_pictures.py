@@ -265,9 +265,9 @@ def test_render_refuses_objects_outside_the_picture(change, complaint):
 
 def test_scene_object_refuses_unknown_colours_and_shapes(unchecked):
     """The message lists the known ones."""
-    with pytest.raises(ValueError, match="no colour 'pink' .* blue, purple"):
+    with pytest.raises(ValueError, match=r"no colour 'pink' .* blue, purple"):
         SceneObject("pink", "circle", 1, 1, 7)
-    with pytest.raises(ValueError, match="no shape 'ring' .* triangle, cross"):
+    with pytest.raises(ValueError, match=r"no shape 'ring' .* triangle, cross"):
         SceneObject("red", "ring", 1, 1, 7)
 
 
@@ -280,7 +280,7 @@ def test_distinct_scenes_have_different_meanings(split):
 
 def test_distinct_scenes_more_than_there_are_is_refused():
     """Single objects have 200 different captions."""
-    with pytest.raises(ValueError, match="fewer than 300 .* of this kind: found 200"):
+    with pytest.raises(ValueError, match=r"fewer than 300 .* of this kind: found 200"):
         distinct_scenes(300, torch.Generator().manual_seed(0), (1,))
 
 
