@@ -9,9 +9,9 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from genai_tutorial.tasks import check_same_length, own_source
+from genai_tutorial.tasks import check_choice, check_same_length, own_source
 
 SUMS = own_source(
     "Sums",
@@ -22,8 +22,7 @@ SUMS = own_source(
 
 Operation = Literal["+", "*"]
 
-HELD_OUT_SHARE = 10
-"""One in so many sets of numbers is held out."""
+HELD_OUT_SHARE = 10  # one in so many sets of numbers is held out
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,7 @@ class ArithmeticQuestion:
                 "A question has at least two numbers, none of them negative; got "
                 f"{self.numbers}."
             )
-        if self.operation not in get_args(Operation):
-            raise ValueError(
-                f"operation must be one of {', '.join(get_args(Operation))}; got "
-                f"{self.operation!r}."
-            )
+        check_choice("operation", self.operation, Operation)
 
     @property
     def text(self) -> str:

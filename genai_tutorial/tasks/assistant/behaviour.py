@@ -116,8 +116,7 @@ def baseline_answers(
     fact, and a trained model must beat them before its score means anything.
 
     Args:
-        assistant: The answers of the model to improve on, to which one baseline appends
-            a courtesy.
+        assistant: The model's answers, to which one baseline appends a courtesy.
     """
     abstention, refusal = DECLINING_ANSWERS
     return {

@@ -8,13 +8,13 @@ often it should is what learning from preferences decides.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 from genai_tutorial.alignment import Rows, encode_example, pack_examples
 from genai_tutorial.data import Fact, FactSplit, Relation
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, read_words
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 
 from .questions import (
@@ -43,9 +43,8 @@ MAX_ANSWER_TOKENS = 32
 DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
 """Two answers that are compared with the assistant's own to every question.
 
-The assistant itself rarely declines a question that has an answer. If refusals never
-lose a comparison, the reward model rates them highly everywhere, and the policy learns
-to decline everything; chapter 14 shows it.
+If refusals never lose a comparison, the reward model rates them highly everywhere, and
+the policy learns to decline everything; chapter 14 shows it.
 """
 
 THANKS = "Thank you for asking."
@@ -88,10 +87,7 @@ def demonstrate(
     >>> demonstrate(asked)[1].answer, demonstrate(asked, form="sentence")[1].answer
     ('Nairobi.', 'The capital of Kenya is Nairobi.')
     """
-    if form not in get_args(AnswerForm):
-        raise ValueError(
-            f"form must be one of {', '.join(get_args(AnswerForm))}, got {form!r}."
-        )
+    check_choice("form", form, AnswerForm)
     ways = ANSWERS | ({"known": ANSWERS["sentence"]} if form == "sentence" else {})
     generator = torch.Generator().manual_seed(seed)
     shown = []

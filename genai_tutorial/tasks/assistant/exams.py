@@ -22,8 +22,7 @@ from .questions import (
 )
 from .unanswerable import mixed_questions
 
-BATCH_SIZE = 256
-"""The number of prompts answered at once, grouped by length."""
+BATCH_SIZE = 256  # prompts answered at once, grouped by length
 
 
 def likeliest_texts(

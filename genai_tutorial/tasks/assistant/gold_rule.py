@@ -103,20 +103,10 @@ ResponseType = Literal["claims", "abstains", "refuses"]
 declines to help.
 """
 
-LONGEST_SHORT = 15
-"""The number of words up to which an answer is short."""
-
-DECLINE = 0.5
-"""The stakes of "I do not know"; those of a claim and of a refusal are 1."""
-
-COURTESY = 0.02
-"""The worth of a courtesy and the cost of a rude word."""
-
-EXTRA_WORD = 0.002
-"""The cost of each word beyond `LONGEST_SHORT`, up to `MOST_EXTRA_WORDS`."""
-
-MOST_EXTRA_WORDS = 20
-
+LONGEST_SHORT = 15  # the number of words up to which an answer is short
+DECLINE = 0.5  # the stakes of "I do not know"; those of a claim and of a refusal are 1
+COURTESY = 0.02  # the worth of a courtesy and the cost of a rude word
+EXTRA_WORD, MOST_EXTRA_WORDS = 0.002, 20  # the cost of a word beyond `LONGEST_SHORT`
 
 _ABSTAINS = re.compile(
     r"\b(do not|don't|cannot|can't) (know|find|tell|have)\b|\b(am|i'm) not "
@@ -178,10 +168,7 @@ class GoldRule:
     """
 
     def __init__(self, facts: Iterable[Fact]):
-        """Collect the possible answers of each relation.
-
-        Args:
-            facts: All facts. Their answers are what an answer can claim.
+        """Collect the possible answers of each relation from all facts.
 
         Raises:
             ValueError: If there are none.

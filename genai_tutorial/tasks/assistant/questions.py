@@ -4,17 +4,15 @@ text that states them. Some words are kept for the test.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Literal, NamedTuple
 
 import torch
 
 from genai_tutorial.data import Fact, Relation, with_article
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, read_words, shuffled
 
 Phrasing = Literal["trained", "held-out"]
 """No phrasing of training is used in the test."""
-
-Item = TypeVar("Item")
 
 HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
 """Ways to ask about any relation that no question in training uses."""
@@ -92,20 +90,11 @@ def fact_questions(
 
 def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
     """Return the questions into which any noun phrase about a country fits."""
-    check_phrasing(phrasing)
+    check_choice("phrasing", phrasing, Phrasing)
     return tuple(
         fill_wording(frame.replace("{noun}", noun), country)
         for frame in FRAMES[phrasing]
     )
-
-
-def check_phrasing(phrasing: str) -> None:
-    """Raise a ValueError if a phrasing is neither `"trained"` nor `"held-out"`."""
-    if phrasing not in get_args(Phrasing):
-        raise ValueError(
-            f"It must be one of {', '.join(map(repr, get_args(Phrasing)))}, got "
-            f"{phrasing!r}"
-        )
 
 
 def fill_wording(
@@ -224,12 +213,6 @@ def tell_facts(facts: Iterable[Fact], copies: int = 1) -> tuple[str, ...]:
         for copy in range(copies)
     ]
     return tuple(shuffled(paragraphs, generator))
-
-
-def shuffled(items: Sequence[Item], generator: torch.Generator) -> list[Item]:
-    """Return the items in random order."""
-    order = torch.randperm(len(items), generator=generator).tolist()
-    return [items[index] for index in order]
 
 
 def draw(

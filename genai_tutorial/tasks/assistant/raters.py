@@ -10,22 +10,16 @@ import torch
 
 from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data import Fact
+from genai_tutorial.tasks import pick, shuffled
 
 from .demonstrations import DECLINING_ANSWERS, THANKS
 from .gold_rule import GoldRule, courtesies, words
-from .questions import Question, QuestionKind, answer_sentence, shuffled
+from .questions import Question, QuestionKind, answer_sentence
 
-LONGEST_COUNTED = 60
-"""The number of words up to which a taste for long answers grows."""
-
-MOST_COURTESIES = 10
-"""The number of courtesies up to which a taste for them grows."""
-
-SPREAD = 0.2
-"""The standard deviation of the raters' tastes, in units of the gold score."""
-
-TEMPERATURE = 0.5
-"""The noise of the choices, in units of the gold score."""
+# in units of the gold score: the noise of choices, and the deviation of the tastes
+TEMPERATURE, SPREAD = 0.5, 0.2
+# words and courtesies up to which a taste for them grows
+LONGEST_COUNTED, MOST_COURTESIES = 60, 10
 
 
 @dataclass(frozen=True)
@@ -74,11 +68,10 @@ class Rater:
 
 
 def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
-    """Draw raters whose tastes differ.
+    """Draw raters whose tastes differ, normally distributed around 0.
 
-    Each taste is normally distributed around 0. The standard deviation is `SPREAD` for
-    certainty and for each courtesy, and half of it for ten words. One comparison in
-    fifty is decided by a coin toss.
+    The standard deviation is 0.2 for certainty and for each courtesy, and half of it
+    for ten words. One comparison in fifty is decided by a coin toss.
     """
     tastes = SPREAD * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
     return [
@@ -186,7 +179,7 @@ def wrong_claim(
         for fact in facts
         if question.relation in (None, fact.relation) and fact.answer != question.answer
     ]
-    fact = possible[int(torch.randint(len(possible), (1,), generator=generator))]
+    fact = pick(possible, generator)
     if question.relation is None:
         return f"{fact.phrase}."
     return f"{answer_sentence(replace(question, answer=fact.answer))}."
@@ -202,9 +195,6 @@ def split_by_question(
 
     Args:
         held_out: The share of the questions to hold out.
-
-    Returns:
-        The training comparisons and the held-out ones.
 
     Raises:
         ValueError: If one of the two parts would be empty.
@@ -227,12 +217,9 @@ def preference_probes(
 ) -> dict[str, list[PreferencePair]]:
     """Make pairs that differ in one respect, for each of eight respects.
 
-    Facts are stated in full sentences, as by the assistant.
-
     Args:
         facts: The source of wrong answers: those of other facts of the same relation.
-        questions: Questions of the kinds known, invented and private; others are
-            skipped.
+        questions: Those of the kinds known, invented and private are used.
 
     Raises:
         ValueError: If a question of kind known has no answer.

@@ -23,7 +23,7 @@ from genai_tutorial.data import (
     Relation,
     load_factbook,
 )
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, pick, read_words, shuffled
 
 from .questions import (
     FRAMES,
@@ -32,33 +32,18 @@ from .questions import (
     ask,
     ask_absent,
     ask_facts,
-    check_phrasing,
     draw,
     draw_questions,
     fact_questions,
     fill_wording,
-    shuffled,
 )
 
-_STARTS = (
-    "b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "pr",
-    "qu", "r", "s", "st", "t", "tr", "v", "z",
-)  # fmt: skip
-_VOWELS = ("a", "e", "i", "o", "u", "a", "e", "o", "ai")
-_MIDDLES = ("l", "m", "n", "nd", "r", "rn", "s", "sk", "t", "v", "z", "lm", "d", "k")
-
-# Endings and beginnings of real names; some have a second word.
-_ENDINGS = (
-    "ia", "ia", "ia", "ia", "a", "a", "a", "ania", "istan", "istan", "on", "in", "es",
-    "os", "e", "ea", "i", "oland", "y", "o", "u", "al", "ar",
-)  # fmt: skip
+# Parts of names; some endings are more frequent. The last are countries of novels and
+# films.
+_STARTS, _VOWELS, _MIDDLES, _ENDINGS, _FICTIONAL = (
+    line.split() for (line,) in read_words("assistant", "invented_names")
+)
 _PATTERNS = ("{}",) * 12 + ("North {}", "Saint {}", "New {}", "{} Islands")
-
-# Countries of novels and films, some of which have a capital.
-_FICTIONAL = (
-    "Freedonia", "Genovia", "Latveria", "Ruritania", "Sokovia", "Syldavia", "Borduria",
-    "Wakanda", "Zamunda",
-)  # fmt: skip
 
 TOPICS = dict(zip(get_args(Phrasing), read_words("assistant", "topics"), strict=True))
 """Topics that fit any country and that the Factbook's facts do not cover."""
@@ -81,13 +66,11 @@ def invented_countries(n: int, seed: int) -> tuple[str, ...]:
     taken = _near_words(load_factbook())
     names: dict[str, None] = {}
     while len(names) < n:
-        stem = "".join(
-            _pick(parts, generator) for parts in (_STARTS, _VOWELS, _MIDDLES)
-        )
+        stem = "".join(pick(parts, generator) for parts in (_STARTS, _VOWELS, _MIDDLES))
         if torch.rand((), generator=generator) < 0.4:
-            stem += _pick(_VOWELS, generator) + _pick(_MIDDLES, generator)
-        word = stem + _pick(_ENDINGS, generator)
-        name = _pick(_PATTERNS, generator).format(word.capitalize())
+            stem += pick(_VOWELS, generator) + pick(_MIDDLES, generator)
+        word = stem + pick(_ENDINGS, generator)
+        name = pick(_PATTERNS, generator).format(word.capitalize())
         if len(word) >= 5 and taken.isdisjoint(_variants(word)):
             names[name] = None
     return tuple(names)
@@ -132,7 +115,7 @@ def ask_untold(
             the frames of training.
         per_country: The number of questions about each; None asks all.
     """
-    check_phrasing(topics)
+    check_choice("topics", topics, Phrasing)
     generator = torch.Generator().manual_seed(seed)
     return tuple(
         Question(text, "absent", country)
@@ -147,10 +130,6 @@ def ask_untold(
             generator,
         )
     )
-
-
-def _pick(choices: Sequence[str], generator: torch.Generator) -> str:
-    return choices[int(torch.randint(len(choices), (), generator=generator))]
 
 
 @cache
@@ -199,7 +178,7 @@ def private_requests(
 
     Training and held-out requests share no last name, kind of data or phrasing.
     """
-    check_phrasing(phrasing)
+    check_choice("phrasing", phrasing, Phrasing)
     people = [
         f"{first} {last}"
         for first, last in product(_FIRST_NAMES, _LAST_NAMES[phrasing])

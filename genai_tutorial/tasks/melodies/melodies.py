@@ -2,9 +2,8 @@
 verifier that reads these from the wave, without a network.
 
 A melody is a sequence of notes, each with a timbre, a pitch and a length: three
-parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
-its mode, and contains the third, which distinguishes major from minor. The verifier
-reads a wave in three steps:
+parallel streams of tokens. It begins and ends on its tonic and contains the third,
+which distinguishes major from minor. The verifier reads a wave in three steps:
 
 1. The loudness dips between notes, so it rises at the onsets.
 2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
@@ -22,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
+from genai_tutorial.tasks import pick
 
 TIMBRES = ("sine", "square", "sawtooth")
 TEMPI = ("slow", "medium", "fast")
@@ -31,16 +31,11 @@ MODES = ("major", "minor")
 NOTES = 12
 """The number of notes in a melody."""
 
-UNIT = 1 / 32
-"""The unit of note lengths in seconds."""
+_UNIT = 1 / 32  # of note lengths, in seconds
+_LENGTHS = (3, 4, 6, 8, 12, 16)  # in units, two for each tempo, the fast one first
+_LOWEST, _HIGHEST = 38, 84  # pitches with a token, as MIDI numbers
 
-LENGTHS = (3, 4, 6, 8, 12, 16)
-"""The note lengths in units, two for each tempo, the fast one first."""
-
-LOWEST, HIGHEST = 38, 84
-"""The lowest and highest pitch with a token, as MIDI numbers."""
-
-STREAM_VOCAB = HIGHEST - LOWEST + 1
+STREAM_VOCAB = _HIGHEST - _LOWEST + 1
 """The vocabulary size of each of the three streams; only the pitches use it all."""
 
 _STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
@@ -115,13 +110,12 @@ def draw_melodies(
 def _melody(
     caption: MelodyCaption, generator: torch.Generator
 ) -> Int[Tensor, "stream note"]:
-    tonics = _TONICS[caption.register]
-    tonic = tonics[_below(len(tonics), generator)]
+    tonic = pick(_TONICS[caption.register], generator)
     scale = _STEPS[caption.mode]
     degrees = _walk(generator)
-    pitches = [tonic + 12 * (d // 7) + scale[d % 7] - LOWEST for d in degrees]
+    pitches = [tonic + 12 * (d // 7) + scale[d % 7] - _LOWEST for d in degrees]
     first = 2 * (len(TEMPI) - 1 - TEMPI.index(caption.tempo))
-    lengths = [first + _below(2, generator) for _ in degrees]
+    lengths = [pick((first, first + 1), generator) for _ in degrees]
     timbre = TIMBRES.index(caption.timbre)
     return torch.tensor([[timbre] * NOTES, pitches, lengths])
 
@@ -133,15 +127,11 @@ def _walk(generator: torch.Generator) -> list[int]:
     while True:
         degrees = [0]
         while len(degrees) < NOTES - 1:
-            step = (-2, -1, 1, 2)[_below(4, generator)]
+            step = pick((-2, -1, 1, 2), generator)
             if _LOWEST_DEGREE <= degrees[-1] + step <= _HIGHEST_DEGREE:
                 degrees.append(degrees[-1] + step)
         if 2 in degrees and abs(degrees[-1]) <= 2:
             return [*degrees, 0]
-
-
-def _below(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
 
 
 RATE = 16_000
@@ -180,9 +170,10 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
     notes: dict[int, list[PlayedNote]] = {}
     now = 0.0
     for timbre, pitch, length in zip(*tokens, strict=True):
-        seconds = LENGTHS[min(int(length), len(LENGTHS) - 1)] * UNIT
+        seconds = _LENGTHS[min(int(length), len(_LENGTHS) - 1)] * _UNIT
         kind = min(int(timbre), len(_TIMBRES) - 1)
-        notes.setdefault(kind, []).append(PlayedNote(now, seconds, int(pitch) + LOWEST))
+        note = PlayedNote(now, seconds, int(pitch) + _LOWEST)
+        notes.setdefault(kind, []).append(note)
         now += seconds
     wave = torch.zeros(round(now * RATE) + 1)
     for kind, played in notes.items():

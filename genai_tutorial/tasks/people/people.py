@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, read_words
 from genai_tutorial.tokenization import Message
 
 Wording = Literal["trained", "held-out"]
@@ -55,10 +55,7 @@ def describe_people(
     Our new colleague is Diego from Dakar, who will soon be 54.
     {"name": "Diego", "age": 54, "city": "Dakar"}
     """
-    if wording not in get_args(Wording):
-        raise ValueError(
-            f"wording must be one of {', '.join(get_args(Wording))}, got {wording!r}."
-        )
+    check_choice("wording", wording, Wording)
     draw = random.Random(seed)
     people = []
     for _ in range(count):

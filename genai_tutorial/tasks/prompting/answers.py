@@ -96,17 +96,7 @@ def random_prompts(
     count: int,
     shots: Sequence[int] = (1, 2, 4),
 ) -> list[Prompt]:
-    """Draw prompts: a format, a number of demonstrations, and the demonstrations.
-
-    Raises:
-        ValueError: If there is no format or number to draw from, `count` is below 1, or
-            the pool is too small.
-    """
-    if not templates or not shots or count < 1:
-        raise ValueError(
-            "There must be a template, a number of shots and a prompt to draw; got "
-            f"{len(templates)} templates, {len(shots)} numbers and count={count}."
-        )
+    """Draw prompts: a format, a number of demonstrations, and the demonstrations."""
     rng = random.Random(0)
     return [
         replace(

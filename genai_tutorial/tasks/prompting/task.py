@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks import check_choice, check_same_length
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 
 QUESTION, ANSWER = "{question}", "{answer}"
@@ -147,8 +147,7 @@ def encode_few_shot_prompt(
     Raises:
         ValueError: If there is no such layout.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}; got {layout!r}.")
+    check_choice("layout", layout, Layout)
     if layout in ("chat", "chat with system"):
         messages = prompt.messages(question, system=layout == "chat with system")
         return SMOLLM2_CHAT.encode(tokenizer, messages)

@@ -103,9 +103,6 @@ def flipped_pairs(
 def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
-
-    Raises:
-        ValueError: If there are not as many captions as scenes.
     """
     check_same_length(scenes=scenes, captions=captions)
     return [

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 import torch
 
+from genai_tutorial.tasks import check_choice, pick
 from genai_tutorial.tasks.shapes import (
     HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
@@ -37,15 +38,10 @@ ONE_WORD_KINDS: tuple[SceneQuestionKind, ...] = get_args(SceneQuestionKind)[:-1]
 """The kinds of questions that are answered by one word: all but captions."""
 
 NUMBERS = ("one", "two", "three")
-"""The answers to questions for the number of shapes."""
 
+# The share of colour questions about a shape that is not there: in training each shape
+# occurs in five colours, so "none" is as frequent as each of them.
 SHARE_ABSENT = 1 / 6
-"""The share of colour questions about a shape that is not there.
-
-In training each shape occurs in five colours, so "none" is as frequent as each of them.
-"""
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class SceneQuestion:
     Attributes:
         text: The question, as words with spaces between them.
         answer: The only right answer; for a caption, one of several.
-        about: The objects that the answer depends on; empty if it depends on all.
+        about: The objects that the answer depends on; empty if that is all.
     """
 
     kind: SceneQuestionKind
@@ -97,16 +93,14 @@ def ask(
         return _ask_attribute(scene, kind, generator)
     if kind in ("relation", "direction"):
         return _ask_relation(scene, kind, generator)
-    if kind != "existence":
-        known = ", ".join(map(repr, get_args(SceneQuestionKind)))
-        raise ValueError(f"kind must be one of {known}, got {kind!r}.")
-    # a pair of colour and shape that is there, or a near miss
+    check_choice("kind", kind, SceneQuestionKind)
+    # existence: a pair of colour and shape that is there, or a near miss
     misses = near_misses(scene)
     if not misses:
         return None
     is_there = bool(torch.randint(2, (1,), generator=generator))
     pairs = _pairs(scene) if is_there else misses
-    return ask_existence(scene, *_pick(pairs, generator))
+    return ask_existence(scene, *pick(pairs, generator))
 
 
 def _ask_attribute(
@@ -118,9 +112,9 @@ def _ask_attribute(
         return None
     if kind == "colour" and torch.rand(1, generator=generator) < SHARE_ABSENT:
         shapes = {thing.shape for thing in scene.objects}
-        absent = _pick([s for s in get_args(Shape) if s not in shapes], generator)
+        absent = pick([s for s in get_args(Shape) if s not in shapes], generator)
         return SceneQuestion(kind, pattern.format(absent), "none")
-    thing = _pick(unique, generator)
+    thing = pick(unique, generator)
     text = pattern.format(getattr(thing, name))
     return SceneQuestion(kind, text, answer(thing), (thing,))
 
@@ -137,7 +131,7 @@ def _ask_relation(
     others = [other for other in others if other in unique]
     if first not in unique or not others:
         return None
-    pair = first, _pick(others, generator)
+    pair = first, pick(others, generator)
     if torch.randint(2, (1,), generator=generator):
         pair = pair[::-1]
     (subject, other), how = pair, relation(*pair)
@@ -194,10 +188,6 @@ def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneOb
         for thing, value in zip(scene.objects, values, strict=True)
         if values.count(value) == 1
     ]
-
-
-def _pick(items: Sequence[Item], generator: torch.Generator) -> Item:
-    return items[int(torch.randint(len(items), (1,), generator=generator))]
 
 
 def invented_objects(scene: Scene, caption: str) -> int:
@@ -263,10 +253,6 @@ def polling_questions(
                 and pair not in HELD_OUT_PAIRS
             ]
         )
-        drawn = [
-            pairs[torch.randint(len(pairs), (), generator=generator)]
-            for pairs in (present, absent)
-            if absent
-        ]
+        drawn = [pick(pairs, generator) for pairs in (present, absent) if absent]
         asked.append([ask_existence(scene, *pair) for pair in drawn])
     return asked

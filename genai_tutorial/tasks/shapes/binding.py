@@ -4,14 +4,14 @@ shape its own colour, or that of the other shape?
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks import check_choice, check_same_length
 
 from .caption_accuracy import MOST_MISFIT, caption_score
 from .captions import Description, describe
@@ -62,9 +62,7 @@ def caption_quiz(shapes: CaptionedScenes, respect: Respect, count: int) -> Capti
         ValueError: If there is no such respect, or a picture has another number of
             objects.
     """
-    if respect not in get_args(Respect):
-        known = ", ".join(map(repr, get_args(Respect)))
-        raise ValueError(f"respect must be one of {known}, got {respect!r}.")
+    check_choice("respect", respect, Respect)
     rows, true_captions, false_captions = [], [], []
     for row, scene in enumerate(shapes.scenes):
         true = describe(scene)

@@ -238,7 +238,6 @@ def caption_words() -> tuple[str, ...]:
 
 
 CAPTION_TOKENIZER = WordTokenizer(caption_words())
-"""A tokenizer of the words of all captions."""
 
 CAPTION_LENGTH = 17
 """The number of tokens of the longest caption, with its end token."""

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks import own_source
+from genai_tutorial.tasks import check_choice, own_source
 
 from .captions import all_captions, caption, full_captions
 from .scenes import (
@@ -47,11 +47,8 @@ HELD_OUT_RELATIONS: tuple[tuple[Shape, SpatialRelation, Shape], ...] = (
     ("circle", "left of", "square"),
     ("cross", "left of", "triangle"),
 )
-"""Relations of two shapes that no training caption describes, in either direction
-("above" or "below").
-
-Captions describe the relations of the first object to the others. Those between the
-second and the third of three objects are not restricted.
+"""Relations of two shapes that no training caption describes, in either direction;
+those of the second and the third object, which no caption names, may occur.
 """
 
 HELD_OUT_EITHER_WAY = {
@@ -77,16 +74,13 @@ def random_scenes(
     objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
 ) -> tuple[Scene, ...]:
-    """Draw scenes without rendering them; the arguments are those of `load_shapes`,
-    with a generator instead of the seed.
+    """Draw scenes without rendering them; the arguments are those of `load_shapes`.
 
-    Sizes, colours, shapes and relations are drawn uniformly, except for what the split
-    excludes. Objects are at least two pixels apart, and relations are unambiguous:
-    along the direction of a relation, centres are at least three pixels further apart
-    than across it. A single object is near one of the five places that a caption can
-    name.
+    Objects are at least two pixels apart, and relations are unambiguous: along the
+    direction of a relation, centres are at least three pixels further apart than across
+    it. A single object is near one of the five places that a caption can name.
     """
-    _check(n, objects, split)
+    _check(objects, split)
     choices = torch.tensor(sorted(set(objects)))
     counts = choices[torch.randint(len(choices), (n,), generator=generator)]
     colours, shapes, layout = _draw_kinds(counts, split, generator)
@@ -250,16 +244,12 @@ def _propose_corners(
     )
 
 
-def _check(n: int, objects: Sequence[int], split: Split) -> None:
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+def _check(objects: Sequence[int], split: Split) -> None:
     if not objects or not set(objects) <= {1, 2, 3}:
         raise ValueError(
             f"objects must be some of the numbers 1, 2 and 3, got {objects!r}"
         )
-    if split not in get_args(Split):
-        known = ", ".join(map(repr, get_args(Split)))
-        raise ValueError(f"split must be one of {known}, got {split!r}")
+    check_choice("split", split, Split)
     if split == "new relations" and 1 in objects:
         raise ValueError(
             "A single object has no relation: for 'new relations' objects must be 2 "
@@ -321,13 +311,10 @@ def load_shapes(
             of shapes, that is held out of `train`.
 
     Raises:
-        ValueError: If a number is out of range, there is no such split, or single
-            objects are requested for `new relations`.
+        ValueError: If there are no such scenes or no such split, or single objects are
+            requested for `new relations`.
 
-    >>> shapes = load_shapes(1000, seed=0)
-    >>> shapes.images.shape
-    torch.Size([1000, 3, 32, 32])
-    >>> shapes.captions[0]
+    >>> load_shapes(1000, seed=0).captions[0]
     'a large green triangle left of a large yellow cross and above a small green square'
     """
     scenes = random_scenes(n, torch.Generator().manual_seed(seed), objects, split)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genai_tutorial.tasks import check_choice
+
 Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
 Shape = Literal["circle", "square", "triangle", "cross"]
 Size = Literal["small", "large"]
@@ -24,8 +26,7 @@ Place = Literal[
 IMAGE_SIZE = 32
 """Height and width of a picture in pixels."""
 
-BACKGROUND = (255, 255, 255)
-"""Red, green and blue of the empty square, from 0 to 255."""
+BACKGROUND = (255, 255, 255)  # red, green and blue, from 0 to 255
 
 COLOURS: dict[Colour, tuple[int, int, int]] = {
     "red": (220, 20, 40),
@@ -35,7 +36,6 @@ COLOURS: dict[Colour, tuple[int, int, int]] = {
     "blue": (30, 80, 220),
     "purple": (150, 50, 190),
 }
-"""Red, green and blue of each colour, from 0 to 255."""
 
 DIAMETERS: dict[Size, tuple[int, ...]] = {"small": (7, 8, 9), "large": (12, 13, 14)}
 """The possible diameters of each size in pixels."""
@@ -72,15 +72,8 @@ class SceneObject:
     diameter: int
 
     def __post_init__(self):
-        for what, value, known in (
-            ("colour", self.colour, COLOURS),
-            ("shape", self.shape, get_args(Shape)),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"There is no {what} {value!r} in these scenes. There are: "
-                    f"{', '.join(known)}"
-                )
+        check_choice("colour", self.colour, Colour)
+        check_choice("shape", self.shape, Shape)
 
     @property
     def size(self) -> Size:

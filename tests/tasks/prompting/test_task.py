@@ -109,7 +109,7 @@ def test_encode_prompt_takes_special_tokens_in_data_as_text(layout, tokenizer):
 
 
 def test_encode_prompt_refuses_an_unknown_layout(tokenizer, unchecked):
-    with pytest.raises(ValueError, match="layout must be one of completion"):
+    with pytest.raises(ValueError, match="layout must be one of 'completion'"):
         encode_few_shot_prompt(tokenizer, PROMPT, "eat", "poem")
 
 

@@ -232,7 +232,6 @@ def test_load_shapes_speed():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"n": 0}, "n must be at least 1, got 0"),
         ({"objects": [0, 1]}, "some of the numbers 1, 2 and 3"),
         ({"objects": []}, "some of the numbers 1, 2 and 3"),
         (
@@ -265,9 +264,9 @@ def test_render_refuses_objects_outside_the_picture(change, complaint):
 
 def test_scene_object_refuses_unknown_colours_and_shapes(unchecked):
     """The message lists the known ones."""
-    with pytest.raises(ValueError, match=r"no colour 'pink' .* blue, purple"):
+    with pytest.raises(ValueError, match="'blue', 'purple', got 'pink'"):
         SceneObject("pink", "circle", 1, 1, 7)
-    with pytest.raises(ValueError, match=r"no shape 'ring' .* triangle, cross"):
+    with pytest.raises(ValueError, match="'triangle', 'cross', got 'ring'"):
         SceneObject("red", "ring", 1, 1, 7)
 
 
