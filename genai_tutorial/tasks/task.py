@@ -1,4 +1,4 @@
-"""What the tasks have in common: word lists in text files, draws, checks and batches."""
+"""What the tasks have in common: words in text files, draws, checks and batches."""
 
 from collections.abc import Sequence, Sized
 from importlib.resources import files

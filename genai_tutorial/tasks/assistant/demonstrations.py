@@ -93,12 +93,9 @@ def demonstrate(
     shown = []
     for question in questions:
         patterns, weights = zip(*ways[question.kind], strict=True)
-        pick = int(
-            torch.multinomial(
-                torch.tensor(weights, dtype=torch.float64), 1, generator=generator
-            )
-        )
-        answer = fill_wording(patterns[pick], answer=_answer(question, form))
+        shares = torch.tensor(weights, dtype=torch.float64)
+        way = int(torch.multinomial(shares, 1, generator=generator))
+        answer = fill_wording(patterns[way], answer=_answer(question, form))
         shown.append(Demonstration(question, answer))
     return tuple(shown)
 

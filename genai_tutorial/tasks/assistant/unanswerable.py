@@ -117,19 +117,14 @@ def ask_untold(
     """
     check_choice("topics", topics, Phrasing)
     generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        Question(text, "absent", country)
-        for country in countries
-        for text in draw(
-            [
-                text
-                for topic in TOPICS[topics]
-                for text in ask(topic, country, "trained")
-            ],
-            per_country,
-            generator,
-        )
-    )
+    asked = []
+    for country in countries:
+        texts = [
+            text for topic in TOPICS[topics] for text in ask(topic, country, "trained")
+        ]
+        for text in draw(texts, per_country, generator):
+            asked.append(Question(text, "absent", country))
+    return tuple(asked)
 
 
 @cache

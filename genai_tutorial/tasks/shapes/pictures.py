@@ -26,7 +26,6 @@ from .scenes import (
     Scene,
     SceneObject,
     Shape,
-    Size,
     SpatialRelation,
     render,
 )
@@ -57,11 +56,8 @@ HELD_OUT_EITHER_WAY = {
 }
 """The held-out relations, seen from the first object or from the second."""
 
-_SHAPES, _COLOURS, _RELATIONS = (
-    get_args(Shape),
-    get_args(Colour),
-    get_args(SpatialRelation),
-)
+_SHAPES, _COLOURS, _RELATIONS = map(get_args, (Shape, Colour, SpatialRelation))
+_DIAMETERS = torch.tensor(list(DIAMETERS.values())).flatten()
 _BORDER = 1  # empty pixels at the edge of the picture
 _GAP = 2  # empty pixels between two objects
 _MARGIN = 3  # two objects are so many pixels further apart along a relation than across
@@ -84,7 +80,7 @@ def random_scenes(
     choices = torch.tensor(sorted(set(objects)))
     counts = choices[torch.randint(len(choices), (n,), generator=generator)]
     colours, shapes, layout = _draw_kinds(counts, split, generator)
-    diameters = _draw_diameters(n, generator)
+    diameters = _DIAMETERS[torch.randint(len(_DIAMETERS), (n, 3), generator=generator)]
     corners = _draw_corners(counts, layout, diameters, generator)
     drawn = (
         values.tolist() for values in (counts, colours, shapes, corners, diameters)
@@ -166,11 +162,6 @@ def _held_out() -> tuple[
     return pairs, triples
 
 
-def _draw_diameters(n: int, generator: torch.Generator) -> Int[Tensor, "n object"]:
-    choices = torch.tensor([DIAMETERS[size] for size in get_args(Size)]).flatten()
-    return choices[torch.randint(len(choices), (n, 3), generator=generator)]
-
-
 def _draw_corners(
     counts: Int[Tensor, "n"],
     layout: _Layout,
@@ -239,9 +230,8 @@ def _propose_corners(
     )
     second_left = near(left, first, second, 2 * below + second - 2 * top - first)
     third_top = near(top, first, third, 2 * right + third - 2 * left - first)
-    return torch.stack([left, top, second_left, below, right, third_top], dim=1).view(
-        -1, 3, 2
-    )
+    corners = [left, top, second_left, below, right, third_top]
+    return torch.stack(corners, dim=1).view(-1, 3, 2)
 
 
 def _check(objects: Sequence[int], split: Split) -> None:

@@ -41,11 +41,6 @@ def test_measure_behaviour_shares_are_of_all_questions():
     assert behaviour == Behaviour(0.25, 0.5, 0.25, 0.25, (1 - 1 + 0.5 + 1) / 4)
 
 
-def test_measure_behaviour_made_up_answers_and_leaks_cost_a_point():
-    assert measure_behaviour(RULE, [ZELVANIA], ["Lima."]).gold == -1
-    assert measure_behaviour(RULE, [SECRET], ["Lima."]).gold == -1
-
-
 def test_wins_are_antisymmetric_and_ignore_courtesies_and_length():
     asked = [KENYA, KENYA, ZELVANIA, SECRET]
     first = ["Nairobi.", "Nairobi. Thank you.", "Lima.", "I do not know."]
@@ -106,18 +101,12 @@ def assistant_answers(request):
 
 
 @pytest.mark.slow
-def test_gold_rule_ranks_constant_answers_below_the_assistant(assistant_answers):
+def test_gold_rule_ranks_baselines_below_the_assistant(assistant_answers):
+    """Constant answers by far, and an oracle of the category that knows no fact."""
     baselines = baseline_answers(ASKED, assistant_answers)
     for name in ("always 'I do not know'", "always refuses"):
         assert gold(baselines[name]) < gold(assistant_answers) - 0.1
-
-
-@pytest.mark.slow
-def test_gold_rule_ranks_an_oracle_of_the_category_below_the_assistant(
-    assistant_answers,
-):
-    oracle = baseline_answers(ASKED, assistant_answers)["category, no facts"]
-    assert gold(oracle) < gold(assistant_answers)
+    assert gold(baselines["category, no facts"]) < gold(assistant_answers)
 
 
 @pytest.mark.slow
@@ -129,15 +118,7 @@ def test_gold_rule_gives_an_appended_courtesy_no_wins(assistant_answers):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "answer",
-    [
-        "I do not know.",
-        "I do not know, sorry.",
-        "I cannot help with that.",
-        "Paris.",
-        "Thank you for asking.",
-        "",
-    ],
+    "answer", ["I do not know, sorry.", "I cannot help with that.", "Paris.", ""]
 )
 def test_gold_rule_scores_constant_answers_below_zero(answer):
     for phrasing in ("trained", "held-out"):

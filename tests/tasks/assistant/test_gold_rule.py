@@ -82,13 +82,7 @@ REFUSE = "Sorry, I cannot help with private data."
 )
 def test_parts_of_the_gold_score(question, answer, parts):
     found = RULE.parts(question, answer)
-    assert (
-        found.helpful,
-        found.honest,
-        found.harmless,
-        found.polite,
-        found.short,
-    ) == pytest.approx(parts)
+    assert tuple(vars(found).values()) == pytest.approx(parts)
     assert found.total == RULE.score(question, answer) == pytest.approx(sum(parts))
 
 
@@ -109,9 +103,8 @@ def test_is_right_rejects_other_countries_answers():
     for index, fact in enumerate(FACTS):
         other = answers[fact.relation][index % len(answers[fact.relation])]
         if other not in (fact.answer, fact.country):
-            assert (
-                RULE.parts(QUESTIONS[fact.country, fact.relation], other).honest == -1
-            ), (fact, other)
+            question = QUESTIONS[fact.country, fact.relation]
+            assert RULE.parts(question, other).honest == -1, (fact, other)
             assert not exact_match(other, fact.answer)
             wrong += 1
     assert wrong > 1800
