@@ -104,7 +104,7 @@ def wins(
     ]
 
 
-def _win(first: float, second: float) -> float:
+def _win(first: float | int, second: float | int) -> float:
     """Return 1 if the first number is larger, 0 if the second is, 1/2 for a tie."""
     return (1 + (first > second) - (first < second)) / 2
 
