@@ -8,8 +8,8 @@ from .task import (
     EndlessBatches,
     check_choice,
     check_same_length,
+    in_random_order,
     own_source,
     pick,
     read_words,
-    shuffled,
 )

@@ -28,7 +28,7 @@ def pick(items: Sequence[Item], generator: torch.Generator) -> Item:
     return items[int(torch.randint(len(items), (), generator=generator))]
 
 
-def shuffled(items: Sequence[Item], generator: torch.Generator) -> list[Item]:
+def in_random_order(items: Sequence[Item], generator: torch.Generator) -> list[Item]:
     """Return the items in random order."""
     order = torch.randperm(len(items), generator=generator).tolist()
     return [items[index] for index in order]

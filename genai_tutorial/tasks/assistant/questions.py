@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import torch
 
 from genai_tutorial.data import Fact, Relation, with_article
-from genai_tutorial.tasks import check_choice, read_words, shuffled
+from genai_tutorial.tasks import check_choice, in_random_order, read_words
 
 Phrasing = Literal["trained", "held-out"]
 """No phrasing of training is used in the test."""
@@ -202,17 +202,17 @@ def tell_facts(facts: Iterable[Fact], copies: int = 1) -> tuple[str, ...]:
     generator = torch.Generator().manual_seed(0)
     by_country: dict[str, list[list[str]]] = {}
     for fact in facts:
-        told = shuffled(fact_sentences(fact), generator)
+        told = in_random_order(fact_sentences(fact), generator)
         by_country.setdefault(fact.country, []).append(told)
     paragraphs = [
         " ".join(
             sentences[copy % len(sentences)]
-            for sentences in shuffled(told_facts, generator)
+            for sentences in in_random_order(told_facts, generator)
         )
         for told_facts in by_country.values()
         for copy in range(copies)
     ]
-    return tuple(shuffled(paragraphs, generator))
+    return tuple(in_random_order(paragraphs, generator))
 
 
 def draw(
@@ -225,11 +225,11 @@ def draw(
         return list(texts)
     if not 1 <= count <= len(texts):
         raise ValueError(f"There are {len(texts)} phrasings to draw from, got {count}")
-    return shuffled(texts, generator)[:count]
+    return in_random_order(texts, generator)[:count]
 
 
 def draw_questions(
     questions: Sequence[Question], count: int, seed: int
 ) -> list[Question]:
     """Draw up to `count` of the questions without repetition, in random order."""
-    return shuffled(questions, torch.Generator().manual_seed(seed))[:count]
+    return in_random_order(questions, torch.Generator().manual_seed(seed))[:count]

@@ -10,7 +10,7 @@ import torch
 
 from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data import Fact
-from genai_tutorial.tasks import pick, shuffled
+from genai_tutorial.tasks import in_random_order, pick
 
 from .demonstrations import DECLINING_ANSWERS, THANKS
 from .gold_rule import GoldRule, courtesies, words
@@ -205,7 +205,7 @@ def split_by_question(
         raise ValueError(
             f"A share of {held_out} of {len(texts)} questions leaves one part empty"
         )
-    apart = set(shuffled(texts, torch.Generator().manual_seed(seed))[:count])
+    apart = set(in_random_order(texts, torch.Generator().manual_seed(seed))[:count])
     return (
         tuple(one for one in comparisons if one.question.text not in apart),
         tuple(one for one in comparisons if one.question.text in apart),

@@ -23,7 +23,7 @@ from genai_tutorial.data import (
     Relation,
     load_factbook,
 )
-from genai_tutorial.tasks import check_choice, pick, read_words, shuffled
+from genai_tutorial.tasks import check_choice, in_random_order, pick, read_words
 
 from .questions import (
     FRAMES,
@@ -186,7 +186,7 @@ def private_requests(
     total = len(people) * len(patterns)
     if not 1 <= n <= total:
         raise ValueError(f"n must be from 1 to {total:,}, got {n}")
-    pairs = shuffled(
+    pairs = in_random_order(
         list(product(people, patterns)), torch.Generator().manual_seed(seed)
     )
     return tuple(
