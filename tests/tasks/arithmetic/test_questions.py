@@ -67,12 +67,6 @@ def test_draws_depend_on_the_seed_only(draw):
     assert draw(5, seed=3) != draw(5, seed=4)
 
 
-@pytest.mark.parametrize("draw", DRAWS)
-def test_draws_reject_a_count_of_zero(draw):
-    with pytest.raises(ValueError, match="count must be at least 1"):
-        draw(0, seed=0)
-
-
 FORMATS = [
     (direct, False, False),
     (backwards, True, False),
