@@ -68,9 +68,7 @@ class AssistantRecipe(DecoderRecipe):
     source = SOURCE
     tokenizer_file = TOKENIZER_FILE
     options = TextOptions(
-        prompt="What is the capital of Kenya?",
-        temperature=0,
-        tokens=MAX_ANSWER_TOKENS,
+        prompt="What is the capital of Kenya?", temperature=0, tokens=MAX_ANSWER_TOKENS
     )
     metric = "exact_match_on_held_out_phrasings.taught"
     in_words = (

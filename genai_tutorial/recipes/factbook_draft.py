@@ -109,10 +109,7 @@ def distillation_loss(end_of_document: int):
 
 @torch.no_grad()
 def agreement(
-    draft: DecoderLM,
-    target: DecoderLM,
-    texts: Iterable[Sequence[int]],
-    start: int = 0,
+    draft: DecoderLM, target: DecoderLM, texts: Iterable[Sequence[int]], start: int = 0
 ) -> list[tuple[Tensor, Tensor]]:
     """Return for each text, at every position, the probability that a drafted token is
     accepted at temperature 1, and whether both models find the same token most

@@ -60,11 +60,7 @@ from genai_tutorial.vae import (
     vae_loss,
 )
 
-from .digit_classifier import (
-    N_EVAL_IMAGES,
-    measure_digits,
-    score_recall,
-)
+from .digit_classifier import N_EVAL_IMAGES, measure_digits, score_recall
 from .digit_models import GANRecipe
 from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items
 

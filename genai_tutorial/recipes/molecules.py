@@ -362,10 +362,7 @@ MOLECULES_3D = Molecules3DRecipe(
     title="A diffusion model of small molecules in space, in an equivariant network",
     config=EquivariantConfig(len(HEAVY_ELEMENTS), width=80, layers=5),
     optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        head_lr=0.005,
-        vector_lr=0.005,
-        betas=(0.9, 0.99),
+        matrix_lr=0.02, head_lr=0.005, vector_lr=0.005, betas=(0.9, 0.99)
     ),
     batch_size=64,
     steps=7_000,

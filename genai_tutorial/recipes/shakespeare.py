@@ -11,10 +11,7 @@ from torch import Tensor
 from genai_tutorial.data import SHAKESPEARE_SOURCE, load_shakespeare
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import (
-    TokenBatches,
-    parallel,
-)
+from genai_tutorial.training import TokenBatches, parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 from .recipe import DECODER_RATES, RunSettings, Trained, draw_items

@@ -74,12 +74,7 @@ class LatentVideo(NamedTuple):
         )
 
     def draw(
-        self,
-        captions: Sequence[str],
-        *,
-        steps: int,
-        guidance: float | int,
-        seed: int,
+        self, captions: Sequence[str], *, steps: int, guidance: float | int, seed: int
     ) -> Float[Tensor, "caption frame 3 height width"]:
         """Draw a film for each caption, with DDIM in latent space; red, green and blue
         from 0 to 1.
@@ -169,10 +164,7 @@ class LatentVideo(NamedTuple):
 
 def encode_scenes(
     autoencoder: ImageAutoencoder, clips: Sequence[Clip], seed: int
-) -> tuple[
-    Float[Tensor, "scene channel rows columns"],
-    Int[Tensor, "clip frame"],
-]:
+) -> tuple[Float[Tensor, "scene channel rows columns"], Int[Tensor, "clip frame"]]:
     """Return the latents of all scenes that occur in clips, and for each frame of each
     clip the row of its latents.
     """

@@ -119,9 +119,7 @@ def held_out_waves() -> list[Float[Tensor, "_time"]]:
 
 @torch.no_grad()
 def distances_after(
-    codec: WaveCodec,
-    waves: Sequence[Float[Tensor, "_time"]],
-    books: int | None = None,
+    codec: WaveCodec, waves: Sequence[Float[Tensor, "_time"]], books: int | None = None
 ) -> list[float]:
     """Return the log-mel distance between each wave and what the codec makes of it."""
     codec.eval()
