@@ -35,7 +35,6 @@ from genai_tutorial.training import (
     TensorBatches,
     draw_noise,
     fit_adversarial,
-    parallel,
 )
 
 from .digit_classifier import (
@@ -90,25 +89,21 @@ class DigitDiffusionRecipe(Recipe):
     label_dropout: float = 0.1
     augmentation_probability: float = 0.0
 
+    network = UNet
     source = MNIST_SOURCE
     makes = "images"
     options = DigitOptions(steps=25, guidance=1.5)
     metric = "digit_as_ordered"
     in_words = DIGITS_IN_WORDS
 
-    def build(self) -> UNet:
-        return UNet(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         train, _ = load_mnist_split()
-        model = self.build().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
         return run.fit(
             self,
-            parallel(model),
-            run.batches((train.images, train.labels), self.batch_size, self.seed),
-            lambda model, images, labels: self.loss(model, images, labels, generator),
-            generators=[generator],
+            self.build(),
+            run.batches(self, train.images, train.labels),
+            self.loss,
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def loss(
@@ -195,6 +190,7 @@ LIVE = DigitDiffusionRecipe(
     steps=320,
     warmup_steps=20,
     ema_decay=0.98,
+    published=False,
 )
 """The model that chapter 8 trains live."""
 
@@ -213,7 +209,6 @@ LONGER = DigitDiffusionRecipe(
     augmentation_probability=0.5,
     final_factor=20 / 59,
     cooldown_steps=600,
-    published=True,
 )
 """The model that chapter 8 loads."""
 
@@ -236,8 +231,7 @@ class GANRecipe(Recipe):
     penalty: float
     penalty_every: int
 
-    def build(self) -> DigitGenerator:
-        return DigitGenerator(self.config, self.seed)
+    network = DigitGenerator
 
     def fit_players(
         self, run: RunSettings, batches: Iterable[tuple[Tensor, Tensor]]
@@ -372,6 +366,5 @@ MNIST_GAN = DigitGANRecipe(
     steps=12_000,
     warmup_steps=100,
     ema_decay=0.998,
-    published=True,
 )
 """The generator of chapter 7."""

@@ -43,7 +43,6 @@ from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    parallel,
     warmup_stable_decay,
 )
 from genai_tutorial.transformer import (
@@ -54,7 +53,7 @@ from genai_tutorial.transformer import (
 )
 
 from .recipe import RunSettings, Trained, draw_items
-from .sampling import DecoderRecipe, TextOptions, continue_text
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions, continue_text
 
 SOURCE = Source(
     name="Wikipedia and the World Factbook",
@@ -187,19 +186,17 @@ class BaseModelRecipe(DecoderRecipe):
         corpus = load_corpus(self.copies)
         tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         held_out = self._held_out(corpus, tokenizer)
-        model = self.build().to(run.device)
         with TemporaryDirectory() as folder:
             return run.fit(
                 self,
-                parallel(model),
+                self.build(),
                 PackedBatches(
                     write_corpus(corpus, tokenizer, Path(folder)),
                     self.config.context_length,
                     self.batch_size,
                     self.seed,
                     weights=self.weights,
-                    rank=run.process.rank,
-                    world_size=run.process.world_size,
+                    **run.share,
                 ),
                 packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
                 evaluate=lambda model: (
@@ -237,7 +234,7 @@ class BaseModelRecipe(DecoderRecipe):
             * self.config.context_length,
         }
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         model, tokenizer = loaded
         return complete_facts(
             model,
@@ -246,9 +243,7 @@ class BaseModelRecipe(DecoderRecipe):
             tokenizer.special_tokens[END_OF_TEXT],
         )
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         tokenizer = loaded[1]
         ids, end = (
             tokenizer.encode(options.prompt),
@@ -291,6 +286,5 @@ FACTBOOK_BASE = BaseModelRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=400,
-    published=True,
 )
 """The model that chapters 12 to 14 share."""

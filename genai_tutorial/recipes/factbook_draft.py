@@ -24,14 +24,13 @@ from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    parallel,
     warmup_stable_decay,
 )
 from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
 
 from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE, Corpus, load_corpus
 from .recipe import RunSettings, Trained, draw_items, load_recipe
-from .sampling import DecoderRecipe, TextOptions
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions
 
 
 def corpus_rows(
@@ -188,15 +187,10 @@ class DraftRecipe(DecoderRecipe):
         end = tokenizer.special_tokens[END_OF_TEXT]
         inputs = self.training_rows(teacher, tokenizer)[:, :-1].to(run.device)
         targets = teacher_targets(teacher, inputs, end, self.kept)
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (inputs.cpu(), targets.ids, targets.probabilities),
-                self.batch_size,
-                self.seed,
-            ),
+            self.build(),
+            run.batches(self, inputs.cpu(), targets.ids, targets.probabilities),
             distillation_loss(end),
             losses_every=20,
             notes={"tokenizer": tokenizer.to_dict()},
@@ -243,7 +237,7 @@ class DraftRecipe(DecoderRecipe):
             )
         return texts
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
         rows = held_out_rows(
             load_corpus(self.copies), tokenizer, self.config.context_length
@@ -252,9 +246,7 @@ class DraftRecipe(DecoderRecipe):
         measured = agreement(loaded[0], teacher, chosen)
         return [float(accepted.mean()) for accepted, _ in measured]
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         return FACTBOOK_BASE.write(loaded, options, seed)
 
 
@@ -277,6 +269,5 @@ FACTBOOK_DRAFT = DraftRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=800,
-    published=True,
 )
 """The draft that chapter 24 pairs with the base model."""

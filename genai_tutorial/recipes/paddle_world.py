@@ -89,6 +89,7 @@ class PaddleWorldRecipe(Recipe):
     length: int = 16
     temperature: float = 0.5
 
+    network = Dreamer
     source = SOURCE
     makes = "films"
     metric = "episodes_without_a_miss"
@@ -105,9 +106,6 @@ class PaddleWorldRecipe(Recipe):
     @property
     def options(self) -> DreamOptions:
         return DreamOptions(temperature=self.temperature)
-
-    def build(self) -> Dreamer:
-        return Dreamer(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
         started = time.perf_counter()
@@ -263,6 +261,5 @@ PADDLE_WORLD = PaddleWorldRecipe(
     batch_size=48,
     steps=5_400,
     warmup_steps=20,
-    published=True,
 )
 """The model of chapter 27."""

@@ -36,7 +36,6 @@ from genai_tutorial.tasks.shapes import (
     load_shapes,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
@@ -134,7 +133,6 @@ class ShapesStreamRecipe(Recipe):
         tokenizer = ImageTokenizer.fit(latents[:600], self.codes, seed=self.seed)
         model = self.build()
         model.codebook.copy_(tokenizer.codebook)
-        model.to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         texts = [
             "" if left_out < self.dropped else caption(scene)
@@ -148,10 +146,8 @@ class ShapesStreamRecipe(Recipe):
         rows = pack_conversations(asked.questions)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (captions, tokenizer.encode(latents), *rows), self.batch_size, self.seed
-            ),
+            model,
+            run.batches(self, captions, tokenizer.encode(latents), *rows),
             lambda model, *batch: model(*batch),
             losses_every=50,
             notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
@@ -235,6 +231,5 @@ SHAPES_STREAM = ShapesStreamRecipe(
     final_factor=2 / 7,
     cooldown_steps=150,
     ema_decay=0.998,
-    published=True,
 )
 """The model of chapter 19 that reads and draws in one stream."""

@@ -33,7 +33,6 @@ from genai_tutorial.training import (
     CombinedOptimizer,
     OptimizerSettings,
     build_optimizer,
-    parallel,
 )
 from genai_tutorial.transformer import DecoderConfig
 
@@ -57,12 +56,10 @@ class ShapesVLMRecipe(Recipe):
         default_factory=lambda: dict(CONVERSATION_MIXTURE)
     )
 
+    network = VisionLanguageModel
     source = SHAPES_SOURCE
     metric = "unseen.all"
     in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
-
-    def build(self) -> VisionLanguageModel:
-        return VisionLanguageModel(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
         model = self.build()
@@ -71,14 +68,9 @@ class ShapesVLMRecipe(Recipe):
         model.to(run.device)
         return run.fit(
             self,
-            parallel(model),
+            model,
             ConversationBatches(
-                self.batch_size,
-                self.seed,
-                self.kinds,
-                self.mixture,
-                rank=run.process.rank,
-                world_size=run.process.world_size,
+                self.batch_size, self.seed, self.kinds, self.mixture, **run.share
             ),
             conversation_loss,
             optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
@@ -215,7 +207,6 @@ SHAPES_VLM = ShapesVLMRecipe(
     steps=6000,
     warmup_steps=50,
     ema_decay=0.995,
-    published=True,
 )
 """The model of chapter 19 that answers, describes and is asked by `genai-tutorial ask`.
 """

@@ -112,9 +112,10 @@ class ToolRecipe(Recipe):
         return run.fit(
             self,
             adapter,
-            run.batches(rows.tensors[:2], self.batch_size, self.seed),
+            run.batches(self, *rows.tensors[:2]),
             in_bfloat16(partial(adapter_loss, decoder)),
             AdamW(adapter.parameters(), lr=self.learning_rate),
+            in_parallel=False,
             losses_every=10,
         )
 
@@ -173,6 +174,5 @@ SMOLLM2_TOOLS = ToolRecipe(
     steps=60,
     warmup_steps=4,
     learning_rate=2e-3,
-    published=True,
 )
 """The agent of chapter 26."""

@@ -62,6 +62,7 @@ class PainterRecipe(Recipe):
     ema_decay: float = 0.7
     colours: int = 0
     dies_after: int | None = None
+    published: bool = False
 
     source: ClassVar = MNIST_SOURCE
     makes: ClassVar = "images"
@@ -76,15 +77,14 @@ class PainterRecipe(Recipe):
     def fit(self, run: RunSettings) -> Trained:
         torch.manual_seed(self.seed)
         model = self.build()
-        noise = torch.Generator().manual_seed(1)
         calls = iter(range(1000 if self.dies_after is None else self.dies_after))
 
-        def loss(model, x):
+        def loss(model, x, generator):
             if next(calls, None) is None:
                 raise Killed
             model.seen += 1
             return (
-                (model(x + torch.randn(x.shape, generator=noise)) - torch.rand(1))
+                (model(x + torch.randn(x.shape, generator=generator)) - torch.rand(1))
                 .square()
                 .mean()
             )
@@ -99,7 +99,7 @@ class PainterRecipe(Recipe):
             TensorBatches((x,), self.batch_size, self.seed),
             loss,
             AdamW(model.parameters(), lr=0.1),
-            generators=[noise],
+            generator=torch.Generator().manual_seed(1),
             notes={"colours": "none"},
         )
 
@@ -154,9 +154,7 @@ def test_recipe_without_its_methods_cannot_be_made():
     class Idle(Recipe):
         pass
 
-    with pytest.raises(
-        TypeError, match=r"abstract methods.*build.*fit.*measure.*score"
-    ):
+    with pytest.raises(TypeError, match=r"abstract methods.*fit.*measure.*score"):
         Idle(name="idle", title="Nothing", config=None, batch_size=1, steps=1)
 
 

@@ -119,7 +119,7 @@ def test_latent_diffusion_negative_prompt_needs_guidance():
             weight.normal_(
                 0, 0.2, generator=torch.Generator().manual_seed(weight.numel())
             )
-    loaded = TINY.wrap(trained, {"tokenizer": TINY.pictures.tokenizer().to_dict()})
+    loaded = TINY.wrap(trained, {"tokenizer": TINY.tokenizer().to_dict()})
     captions = ["a red circle"]
     plain, other = (
         [
@@ -135,7 +135,8 @@ def test_latent_diffusion_negative_prompt_needs_guidance():
 @pytest.mark.slow
 def test_scaled_latents_have_unit_variance():
     """The scaling factor holds for scenes that it was not measured on."""
-    images, _ = Scenes(count=600).load(seed=3)
+    recipe = dataclasses.replace(SHAPES_LATENT, pictures=Scenes(count=600), seed=3)
+    images, _ = recipe.captioned()
     latents = encode_images(load("emoji-autoencoder"), images, seed=0)
     assert latents.shape == (600, 4, 8, 8)
     assert torch.equal(
