@@ -16,6 +16,7 @@ from .factbook import (
     Corpus,
     load_corpus,
     packed_language_model_loss,
+    packed_logits,
     write_corpus,
 )
 from .factbook_draft import (
@@ -23,7 +24,6 @@ from .factbook_draft import (
     agreement,
     corpus_rows,
     held_out_rows,
-    packed_logits,
     teacher_targets,
 )
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record

@@ -49,13 +49,13 @@ from genai_tutorial.tokenization import BPETokenizer, Message
 from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
 
-from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE
+from .factbook import FACTBOOK_BASE, FactbookRecipe
 from .recipe import RunSettings, Trained, draw_items, load_recipe
-from .sampling import DecoderRecipe, LoadedDecoder, TextOptions, continue_text
+from .sampling import LoadedDecoder, TextOptions, continue_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssistantRecipe(DecoderRecipe):
+class AssistantRecipe(FactbookRecipe):
     """The base model after supervised fine-tuning on demonstrations."""
 
     form: AnswerForm
@@ -65,8 +65,6 @@ class AssistantRecipe(DecoderRecipe):
     learning_rate: float
     warmup_steps: int = 10
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = TextOptions(
         prompt="What is the capital of Kenya?", temperature=0, tokens=MAX_ANSWER_TOKENS
     )
@@ -153,7 +151,7 @@ N_EVAL_QUESTIONS = 960
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackRecipe(DecoderRecipe):
+class FeedbackRecipe(FactbookRecipe):
     """The assistant after PPO with a reward model."""
 
     questions: int
@@ -167,8 +165,6 @@ class FeedbackRecipe(DecoderRecipe):
     kl_weight: float
     kl_target: float | None
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = FACTBOOK_SFT.options
     metric = "win_rate_over_factbook_sft"
     in_words = (
@@ -273,8 +269,7 @@ class FeedbackRecipe(DecoderRecipe):
             load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
         )
 
-    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
-        return FACTBOOK_SFT.write(loaded, options, seed)
+    write = FACTBOOK_SFT.write
 
 
 def answer_both(

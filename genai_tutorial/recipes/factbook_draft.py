@@ -5,13 +5,13 @@ tokens, and the agreement of two models.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.corpus import cut_rows, document_numbers, join_documents
+from genai_tutorial.corpus import cut_rows, join_documents
 from genai_tutorial.efficiency import (
     TopProbabilities,
     sequence_level_examples,
@@ -21,16 +21,11 @@ from genai_tutorial.efficiency import (
 from genai_tutorial.generation import acceptance_rate
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import (
-    OptimizerSettings,
-    Schedule,
-    warmup_stable_decay,
-)
-from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE, Corpus, load_corpus
+from .factbook import FACTBOOK_BASE, Corpus, CorpusRecipe, load_corpus, packed_logits
 from .recipe import RunSettings, Trained, draw_items, load_recipe
-from .sampling import DecoderRecipe, LoadedDecoder, TextOptions
+from .sampling import LoadedDecoder
 
 
 def corpus_rows(
@@ -77,16 +72,6 @@ def teacher_targets(
         torch.cat([top.ids.to(torch.int16).cpu() for top in tops]),
         torch.cat([top.probabilities.half().cpu() for top in tops]),
     )
-
-
-def packed_logits(
-    model: nn.Module, inputs: Int[Tensor, "batch position"], end_of_document: int
-) -> Float[Tensor, "batch position vocab"]:
-    """Return a model's logits on packed rows, in which documents do not attend to each
-    other.
-    """
-    documents = document_numbers(inputs, end_of_document)
-    return model(inputs, AttentionContext.packed(documents))
 
 
 def distillation_loss(end_of_document: int):
@@ -141,24 +126,16 @@ the number of tokens that it continues.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DraftRecipe(DecoderRecipe):
+class DraftRecipe(CorpusRecipe):
     """A draft that is distilled from the base model."""
 
     written: int
     prompt_length: int = 8
     kept: int = 32
-    decay_steps: int
-    copies: int = 12
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = FACTBOOK_BASE.options
     metric = "acceptance.held_out_articles"
     in_words = "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
-
-    def schedule(self) -> Schedule:
-        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def training_rows(
         self, teacher: DecoderLM, tokenizer: BPETokenizer
@@ -246,8 +223,7 @@ class DraftRecipe(DecoderRecipe):
         measured = agreement(loaded[0], teacher, chosen)
         return [float(accepted.mean()) for accepted, _ in measured]
 
-    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
-        return FACTBOOK_BASE.write(loaded, options, seed)
+    write = FACTBOOK_BASE.write
 
 
 FACTBOOK_DRAFT = DraftRecipe(
