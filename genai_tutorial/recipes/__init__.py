@@ -22,8 +22,7 @@ from .factbook import (
 from .factbook_draft import (
     FACTBOOK_DRAFT,
     agreement,
-    corpus_rows,
-    held_out_rows,
+    packed_rows,
     teacher_targets,
 )
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record

@@ -319,36 +319,28 @@ def generate_digits(
     return model(noise, labels.to(noise.device))
 
 
-class AugmentedBatches:
+class AugmentedBatches(TensorBatches):
     """Batches of labelled images with data augmentation: each image is rotated, scaled
     and shifted slightly, differently each time.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int):
-        self._batches = TensorBatches((images, labels), batch_size, seed)
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "AugmentedBatches":
-        return self
+        super().__init__((images, labels), batch_size, seed)
+        self._draws = torch.Generator().manual_seed(seed)
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         """Return augmented images and their labels."""
-        images, labels = next(self._batches)
+        images, labels = super().__next__()
         return random_affine(
-            images, self._generator, degrees=6, stretching=0.05, pixels=0.7
+            images, self._draws, degrees=6, stretching=0.05, pixels=0.7
         ), labels
 
     def state_dict(self) -> dict:
-        """Return the state that determines all later batches."""
-        return {
-            "batches": self._batches.state_dict(),
-            "generator": self._generator.get_state(),
-        }
+        return {"batches": super().state_dict(), "generator": self._draws.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._batches.load_state_dict(state["batches"])
-        self._generator.set_state(state["generator"])
+        super().load_state_dict(state["batches"])
+        self._draws.set_state(state["generator"])
 
 
 MNIST_GAN = DigitGANRecipe(

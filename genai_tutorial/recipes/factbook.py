@@ -84,6 +84,11 @@ class Corpus:
     held_out: tuple[str, ...]
     split: FactSplit
 
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all sources."""
+        return [text for documents in self.sources.values() for text in documents]
+
 
 @cache
 def load_corpus(copies: int = 12) -> Corpus:
@@ -124,8 +129,7 @@ def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
 
 def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
     """Train the tokenizer of a corpus, with the special tokens of the chat template."""
-    texts = [text for documents in corpus.sources.values() for text in documents]
-    return train_bpe(texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
+    return train_bpe(corpus.texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
 
 
 def write_corpus(

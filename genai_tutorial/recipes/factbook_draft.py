@@ -23,24 +23,18 @@ from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .factbook import FACTBOOK_BASE, Corpus, CorpusRecipe, load_corpus, packed_logits
+from .factbook import FACTBOOK_BASE, CorpusRecipe, load_corpus, packed_logits
 from .recipe import RunSettings, Trained, draw_items, load_recipe
 from .sampling import LoadedDecoder
 
 
-def corpus_rows(
-    corpus: Corpus, tokenizer: BPETokenizer, length: int
+def packed_rows(
+    texts: Iterable[str], tokenizer: BPETokenizer, length: int
 ) -> Int[Tensor, "row position"]:
-    """Return the base model's corpus in packed rows of `length` inputs and one more."""
-    texts = [text for documents in corpus.sources.values() for text in documents]
-    return _rows(texts, tokenizer, length)
-
-
-def held_out_rows(
-    corpus: Corpus, tokenizer: BPETokenizer, length: int
-) -> Int[Tensor, "row position"]:
-    """Return the held-out articles in packed rows of `length` inputs and one more."""
-    return _rows(corpus.held_out, tokenizer, length)
+    """Return texts of the corpus in packed rows of `length` inputs and one more."""
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    tokens = join_documents(map(tokenizer.encode, texts), end)
+    return cut_rows(torch.from_numpy(tokens), length)[0]
 
 
 def prompts_of(
@@ -111,14 +105,6 @@ def agreement(
     return measured
 
 
-def _rows(
-    texts: Iterable[str], tokenizer: BPETokenizer, length: int
-) -> Int[Tensor, "row position"]:
-    end = tokenizer.special_tokens[END_OF_TEXT]
-    tokens = join_documents(map(tokenizer.encode, texts), end)
-    return cut_rows(torch.from_numpy(tokens), length)[0]
-
-
 N_CONTINUED, CONTINUED_FROM = 128, 32
 """The number of texts of each kind that the teacher continues to measure the draft, and
 the number of tokens that it continues.
@@ -142,21 +128,20 @@ class DraftRecipe(CorpusRecipe):
     ) -> Int[Tensor, "row position"]:
         """Return the corpus and the texts that the teacher writes, in packed rows."""
         end = tokenizer.special_tokens[END_OF_TEXT]
-        corpus = corpus_rows(
-            load_corpus(self.copies), tokenizer, self.config.context_length
-        )
+        length = self.config.context_length
+        corpus = packed_rows(load_corpus(self.copies).texts, tokenizer, length)
         generator = torch.Generator().manual_seed(self.seed)
         chosen = torch.randint(len(corpus), (self.written,), generator=generator)
         prompts = prompts_of(corpus[chosen], self.prompt_length, end)
         texts = sequence_level_examples(
             teacher,
             prompts.to(teacher.token_embedding.weight.device),
-            self.config.context_length - self.prompt_length,
+            length - self.prompt_length,
             stop_tokens=[end],
             generator=generator,
         )
         rows = torch.from_numpy(join_documents(texts, end))
-        return torch.cat((corpus, cut_rows(rows, self.config.context_length)[0]))
+        return torch.cat((corpus, cut_rows(rows, length)[0]))
 
     def fit(self, run: RunSettings) -> Trained:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
@@ -195,8 +180,8 @@ class DraftRecipe(CorpusRecipe):
         """
         end = tokenizer.special_tokens[END_OF_TEXT]
         corpus, length = load_corpus(self.copies), self.config.context_length
-        held_out = held_out_rows(corpus, tokenizer, length)
-        seen = corpus_rows(corpus, tokenizer, length)
+        held_out = packed_rows(corpus.held_out, tokenizer, length)
+        seen = packed_rows(corpus.texts, tokenizer, length)
         generator = torch.Generator().manual_seed(self.seed + 1)
         texts = {"held_out_articles": held_out.tolist()}
         for kind, rows in (
@@ -216,9 +201,8 @@ class DraftRecipe(CorpusRecipe):
 
     def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
-        rows = held_out_rows(
-            load_corpus(self.copies), tokenizer, self.config.context_length
-        )
+        articles = load_corpus(self.copies).held_out
+        rows = packed_rows(articles, tokenizer, self.config.context_length)
         chosen = draw_items(rows.tolist(), n, seed)
         measured = agreement(loaded[0], teacher, chosen)
         return [float(accepted.mean()) for accepted, _ in measured]

@@ -54,16 +54,10 @@ class LatentDiffusion(NamedTuple):
             captions, self.model.encoder.config.context_length
         )
 
-    def denoiser(
-        self,
-        captions: Sequence[str],
-        guidance: float | int,
-        negative: Sequence[str] | None = None,
-    ) -> Denoiser:
+    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
         """Return the denoiser that samplers call, with guidance."""
-        unwanted = None if negative is None else self.read(negative)
         return Denoiser(
-            Guided(self.model, guidance, unwanted),
+            Guided(self.model, guidance),
             SHAPES_SCHEDULE,
             VELOCITY,
             condition=self.read(captions),
@@ -169,10 +163,9 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         """Return the loss of a batch, in which each picture comes with one of its
         captions.
         """
-        kind = torch.randint(texts.shape[1], (len(texts),), generator=generator).to(
-            texts.device
-        )
-        shown = self.hide_texts(texts[torch.arange(len(texts)), kind], generator)
+        kind = torch.randint(texts.shape[1], (len(texts),), generator=generator)
+        texts = texts[torch.arange(len(texts)), kind.to(texts.device)]
+        shown = self.hide_texts(texts, generator)
         return diffusion_loss(
             model, SHAPES_SCHEDULE, VELOCITY, latents, shown, generator=generator
         )

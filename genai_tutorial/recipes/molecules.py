@@ -110,7 +110,11 @@ class MoleculeRecipe(DecoderRecipe):
         qed_of = load_drug_likeness()
         labels = property_bins([qed_of[smiles] for smiles in train])
         rows = molecule_rows(self.tokenizer, train, length, labels)
-        unseen = molecule_rows(self.tokenizer, held_out, length)
+        others = molecule_rows(self.tokenizer, held_out, length)
+        unseen = [
+            part[:100].to(run.device)
+            for part in (others.ids, others.is_text, others.documents)
+        ]
         return run.fit(
             self,
             self.build(),
@@ -118,14 +122,7 @@ class MoleculeRecipe(DecoderRecipe):
             lambda *batch, generator: label_dropout_loss(
                 self.tokenizer, self.label_dropout, generator
             )(*batch),
-            evaluate=lambda model: float(
-                supervised_loss(
-                    model,
-                    unseen.ids[:100].to(run.device),
-                    unseen.is_text[:100].to(run.device),
-                    unseen.documents[:100].to(run.device),
-                )
-            ),
+            evaluate=lambda model: float(supervised_loss(model, *unseen)),
             evaluate_every=400,
             generator=torch.Generator().manual_seed(self.seed),
             notes={"tokenizer": self.tokenizer.to_dict()},
@@ -281,8 +278,7 @@ class Molecules3DRecipe(TextRecipe):
 
     def score(self, loaded: EquivariantNetwork, n: int, seed: int) -> list:
         sampled = self.draw_molecules(loaded, n, StructureOptions(), seed)
-        values = [judge_structure(molecule).sound for molecule in sampled]
-        return values
+        return [judge_structure(molecule).sound for molecule in sampled]
 
     def draw_molecules(
         self,

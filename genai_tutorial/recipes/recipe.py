@@ -339,8 +339,7 @@ def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
             come with the package.
 
     Returns:
-        The result of the recipe's `wrap`: the model; a language model comes as a pair
-        with its tokenizer.
+        The result of the recipe's `wrap`.
 
     Raises:
         ValueError: If the file is not the one that its card describes.

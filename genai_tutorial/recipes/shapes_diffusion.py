@@ -227,7 +227,6 @@ def draw_scenes(
     Args:
         captions: A caption per picture; the empty caption means no condition.
         guidance: The guidance weight; 1 for no guidance.
-        seed: Seed of the initial noise.
 
     Raises:
         ValueError: If a caption has a word that is not in the vocabulary, or is too

@@ -58,16 +58,9 @@ class StreamNetwork(nn.Module):
         latent_channels = EMOJI_AUTOENCODER.config.latent_channels
         self.register_buffer("codebook", torch.zeros(codes, latent_channels))
 
-    def forward(
-        self,
-        captions: Tensor,
-        codes: Tensor,
-        ids: Tensor,
-        is_answer: Tensor,
-        documents: Tensor,
-    ) -> Float[Tensor, ""]:
-        """Return the loss; see `StreamModel`."""
-        return self.stream(captions, codes, ids, is_answer, documents)
+    def forward(self, *batch: Tensor) -> Float[Tensor, ""]:
+        """Return the loss of a batch; see `StreamModel`."""
+        return self.stream(*batch)
 
 
 class LoadedStream(NamedTuple):
@@ -179,8 +172,7 @@ class ShapesStreamRecipe(Recipe):
     def score(self, loaded: LoadedStream, n: int, seed: int) -> list:
         asked = held_out_questions()
         chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
-        rights = right_answers(*answered(loaded, asked, chosen))
-        return rights
+        return right_answers(*answered(loaded, asked, chosen))
 
     def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int

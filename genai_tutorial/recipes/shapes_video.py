@@ -59,11 +59,8 @@ class LatentVideo(NamedTuple):
     autoencoder: ImageAutoencoder
 
     def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
-        """Return the denoiser for samplers, with classifier-free guidance.
-
-        Args:
-            captions: A caption per film; the empty caption means no condition.
-            guidance: The guidance weight; 1 for no guidance.
+        """Return the denoiser for samplers, with classifier-free guidance of this
+        weight; the empty caption means no condition.
         """
         return Denoiser(
             Guided(self.model, guidance),
@@ -77,10 +74,6 @@ class LatentVideo(NamedTuple):
     ) -> Float[Tensor, "caption frame 3 height width"]:
         """Draw a film for each caption, with DDIM in latent space; red, green and blue
         from 0 to 1.
-
-        Args:
-            captions: A caption per film.
-            seed: Seed of the initial noise.
         """
         return self._draw(self.model, captions, steps, guidance, seed, batch_size=32)
 
@@ -94,8 +87,7 @@ class LatentVideo(NamedTuple):
         batch_size: int | None,
     ) -> Float[Tensor, "caption frame 3 height width"]:
         network = self.model.network
-        config = network.image.config
-        side = config.image_size
+        config, side = network.image.config, network.image.config.image_size
         return sample_images(
             model,
             SHAPES_SCHEDULE,
@@ -123,8 +115,6 @@ class LatentVideo(NamedTuple):
 
         Args:
             films: The known frames of each film; fewer than the model draws.
-            captions: A caption per film.
-            seed: Seed of the initial noise.
 
         Returns:
             The known frames, followed by those that the model has drawn.

@@ -4,63 +4,26 @@ import pytest
 import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
-from genai_tutorial.recipes import RunSettings
+from genai_tutorial.recipes import digit_models
 from genai_tutorial.recipes.digit_models import (
     MNIST_GAN,
     AugmentedBatches,
     GANOptions,
     generate_digits,
 )
-from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(
     MNIST_GAN,
     config=DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16,)),
     batch_size=8,
+    steps=6,
+    warmup_steps=1,
 )
 
 
-def settings(folder, steps):
-    checkpoint = Checkpoint(folder / "run.safetensors", every=3)
-    return RunSettings(
-        steps,
-        torch.device("cpu"),
-        Process(rank=0, world_size=1),
-        checkpoint,
-        progress=False,
-    )
-
-
-def test_resumed_run_ends_at_the_same_weights(tmp_path, monkeypatch):
-    (tmp_path / "whole").mkdir()
-    whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
-    monkeypatch.setattr("genai_tutorial.recipes.digit_models.SAVE_FACTOR", 1)
-
-    class Stop(Exception):
-        pass
-
-    seen = []
-    stopping = type("Stopping", (AugmentedBatches,), {})
-    original = AugmentedBatches.__next__
-
-    def counted(self):
-        if len(seen) == 4:
-            raise Stop
-        seen.append(1)
-        return original(self)
-
-    stopping.__next__ = counted
-    monkeypatch.setattr(
-        "genai_tutorial.recipes.digit_models.AugmentedBatches", stopping
-    )
-    with pytest.raises(Stop):
-        SMALL.fit(settings(tmp_path, 6))
-    monkeypatch.setattr(
-        "genai_tutorial.recipes.digit_models.AugmentedBatches", AugmentedBatches
-    )
-    resumed = SMALL.fit(settings(tmp_path, 6)).model
-    for name, weight in whole.state_dict().items():
-        assert torch.equal(weight, resumed.state_dict()[name]), name
+def test_resumed_run_ends_at_the_same_weights(resumes, monkeypatch):
+    monkeypatch.setattr(digit_models, "SAVE_FACTOR", 1)
+    resumes(SMALL, AugmentedBatches, "__next__")
 
 
 def test_augmented_batches_differ_in_every_epoch():
