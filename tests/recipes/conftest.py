@@ -9,6 +9,7 @@ import torch
 from genai_tutorial.recipes import Recipe, RunSettings, Trained
 from genai_tutorial.runtime import seed_everything
 from genai_tutorial.training import Checkpoint, Process
+from tests.cli.conftest import command  # noqa: F401
 
 
 class Killed(Exception):

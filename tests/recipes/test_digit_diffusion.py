@@ -9,7 +9,7 @@ from torch import nn
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
 from genai_tutorial.recipes import SCHEDULE
 from genai_tutorial.recipes import digit_models as image_diffusion
-from genai_tutorial.recipes.digit_models import DigitOptions, draw_digits
+from genai_tutorial.recipes.digit_models import DigitOptions
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,
@@ -103,10 +103,10 @@ def test_draw_is_determined_by_seed_and_options():
     assert images.max() <= 1
     assert torch.equal(images, TINY.sample(model, few, 12, seed=5).items)
     assert not torch.equal(images, TINY.sample(model, few, 12, seed=6).items)
-    by_label = draw_digits(model, torch.arange(12) % 10, few, seed=5)
+    by_label = TINY.draw(model, torch.arange(12) % 10, few, seed=5)
     assert torch.equal(images, by_label)
     strong = DigitOptions(steps=2, digit=7, guidance=3.0)
-    sevens = draw_digits(model, torch.full((12,), 7), strong, seed=5)
+    sevens = TINY.draw(model, torch.full((12,), 7), strong, seed=5)
     assert torch.equal(TINY.sample(model, strong, 12, seed=5).items, sevens)
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         dataclasses.replace(TINY.options, digit=10)

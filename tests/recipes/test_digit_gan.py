@@ -9,7 +9,6 @@ from genai_tutorial.recipes.digit_models import (
     MNIST_GAN,
     AugmentedBatches,
     GANOptions,
-    generate_digits,
 )
 
 SMALL = replace(
@@ -44,11 +43,11 @@ def test_augmented_batches_differ_in_every_epoch():
 def test_draw_takes_digits_in_turn_or_the_given_one():
     generator = DigitGenerator(SMALL.config)
     in_turn = SMALL.sample(generator, SMALL.options, count=12, seed=3).items
-    assert torch.equal(
-        in_turn, generate_digits(generator, torch.arange(12) % 10, seed=3)
-    )
+    expected = SMALL.draw(generator, torch.arange(12) % 10, SMALL.options, seed=3)
+    assert torch.equal(in_turn, expected)
     sevens = SMALL.sample(generator, GANOptions(digit=7), count=2, seed=3).items
-    assert torch.equal(sevens, generate_digits(generator, torch.tensor([7, 7]), seed=3))
+    expected = SMALL.draw(generator, torch.tensor([7, 7]), SMALL.options, seed=3)
+    assert torch.equal(sevens, expected)
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         GANOptions(digit=10)
 
