@@ -198,11 +198,6 @@ class CaptionVoiceRecipe(Recipe):
         "{word_error_rate_original:.1%} of the original's"
     )
 
-    @property
-    def voices(self) -> list[Voice]:
-        """The voices of eSpeak NG that the model imitates."""
-        return [Voice("en-us", speaker) for speaker in self.speakers]
-
     @cached_property
     def utterances(self) -> list[Utterance]:
         """The training set, synthesized by eSpeak NG."""
@@ -273,7 +268,9 @@ class CaptionVoiceRecipe(Recipe):
         )
 
     def _in_turn(self, n: int) -> list[Voice]:
-        return [self.voices[place % len(self.speakers)] for place in range(n)]
+        """Return the voices of eSpeak NG that the model imitates, in turn."""
+        voices = [Voice("en-us", speaker) for speaker in self.speakers]
+        return [voices[place % len(voices)] for place in range(n)]
 
     def _heard(self, loaded: TextToSpeech, said: Sequence[str]) -> list[str]:
         """Return the recognizer's transcripts when the model says the sentences."""
