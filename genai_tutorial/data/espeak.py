@@ -17,17 +17,10 @@ from torch import Tensor
 
 from genai_tutorial.runtime import package_folder
 
-from .source import Source
-
 ACCENTS = (
-    "en-us",
-    "en-us-nyc",
-    "en",
-    "en-gb-x-rp",
-    "en-gb-x-gbcwmd",
-    "en-gb-scotland",
+    "en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-scotland",
     "en-029",
-)
+)  # fmt: skip
 """Accents of English: American, New York, British, Received Pronunciation, West
 Midlands, Scottish and Caribbean.
 """
@@ -90,20 +83,6 @@ def speakers() -> tuple[str, ...]:
     variants = folder / "espeak-ng-data" / "voices" / "!v"
     return tuple(sorted(path.name for path in variants.iterdir()))
 
-
-ESPEAK_SOURCE = Source(
-    name="Spoken captions",
-    loader="speakers",
-    contents=(
-        "sentences spoken by about a hundred synthetic speakers in 7 accents, with the "
-        "exact time of every word and every phoneme"
-    ),
-    package="espeakng-loader",
-    extra="audio",
-    url="https://github.com/espeak-ng/espeak-ng",
-    licence="GPL-3.0 for the synthesizer and its voices",
-    attribution="The eSpeak NG project",
-)
 
 SAMPLE_RATE = 16_000
 """The sample rate of utterances, in samples per second."""
@@ -227,8 +206,7 @@ def _utterances(
     texts: Sequence[str], voices: Sequence[Voice], arrays: dict[str, np.ndarray]
 ) -> list[Utterance]:
     rate = int(arrays["rate"])
-    words: list[list[tuple[float, str]]] = [[] for _ in texts]
-    phonemes: list[list[tuple[float, str, int]]] = [[] for _ in texts]
+    words, phonemes = [[] for _ in texts], [[] for _ in texts]
     events = arrays["words"].tolist()
     for (number, sample, position, _), after in zip(
         events, [*events[1:], None], strict=True
