@@ -81,22 +81,15 @@ class GGUFModel:
         kinds = self._get("tokenizer.ggml.token_type", list)
         unknown = self._get("tokenizer.ggml.unknown_token_id", int)
         merges = self._get("tokenizer.ggml.merges", list)
-        special = {
-            token: i
-            for i, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
-            if kind in SPECIAL_KINDS
-        }
+        numbered = enumerate(zip(tokens, kinds, strict=False))
+        special = {token: i for i, (token, kind) in numbered if kind in SPECIAL_KINDS}
         try:
-            return BPETokenizer.from_parts(
-                token_bytes=[
-                    token.encode() if token in special else invisible(token)
-                    for token in tokens
-                ],
-                merges=[tuple(map(invisible, pair.split(" "))) for pair in merges],
-                special_tokens=special,
-                pattern=SMOLLM2_PATTERN,
-                unknown_id=unknown,
-            )
+            spelled = [
+                token.encode() if token in special else invisible(token)
+                for token in tokens
+            ]
+            pairs = [tuple(map(invisible, pair.split(" "))) for pair in merges]
+            return BPETokenizer(spelled, pairs, special, SMOLLM2_PATTERN, unknown)
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"The tokenizer in {self.path} is damaged: {error}"
@@ -132,10 +125,8 @@ class GGUFModel:
                 f"{self.path} holds a model of the architecture {architecture!r}; the "
                 "book supports only 'llama', which is SmolLM2's. Give a SmolLM2."
             )
-        width, heads = (
-            self._get("llama.embedding_length", int),
-            self._get("llama.attention.head_count", int),
-        )
+        width = self._get("llama.embedding_length", int)
+        heads = self._get("llama.attention.head_count", int)
         rotated = self._get("llama.rope.dimension_count", int)
         if rotated * heads != width:
             raise ValueError(
