@@ -1,8 +1,5 @@
 """Fill in the middle: documents rearranged so that a decoder, which only ever writes
 on, learns to fill a gap between two pieces of text.
-
-A piece is cut out of the document and moved to its end, and special tokens mark the
-three pieces. Whoever has learned to continue such documents fills gaps.
 """
 
 import random
@@ -105,10 +102,7 @@ def cut(document: str, start: int, end: int) -> Gap:
 
 def line_gaps(document: str, first: int = 0) -> list[Gap]:
     """Return one gap for each line that is not empty, with its indentation and the
-    newline before it.
-
-    A tokenizer joins a newline with the spaces behind it, so a gap that began behind
-    them would split a token.
+    newline before it, which a tokenizer joins with the spaces behind it.
 
     Args:
         first: The first of these lines, counted from 0.

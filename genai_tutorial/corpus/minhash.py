@@ -1,11 +1,7 @@
 """MinHash: finding near-duplicate documents without comparing all pairs.
 
-A document is represented by the set of its shingles, which are all runs of a few words.
-The similarity of two documents is the Jaccard similarity of these sets. In a random
-permutation of all possible shingles, the first shingle of one document equals that of
-another with exactly this probability. A signature of 128 such first shingles therefore
-represents a document of any length, and documents whose signatures agree in a whole
-band of entries become candidates.
+In a random permutation of all possible shingles, the first shingle of one document
+equals that of another with a probability of exactly their Jaccard similarity.
 """
 
 import re
@@ -173,9 +169,6 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
 def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
     """Join pairs into connected groups, so that a copy of a copy is in the same group
     (union-find).
-
-    Source: Tarjan, Efficiency of a Good But Not Linear Set Union Algorithm (1975),
-        https://doi.org/10.1145/321879.321884
     """
     parent = list(range(count))
 

@@ -1,8 +1,5 @@
 """Packing and sharding: documents of any length, concatenated, in rows of equal length
 and in files that are read on access.
-
-An end-of-document token follows each document, so the boundaries follow from the tokens
-and need not be stored.
 """
 
 import hashlib
@@ -106,7 +103,6 @@ def write_shards(
     writes it again.
 
     Args:
-        folder: Folder for the files; created if necessary.
         documents: Tokens of each document, without the end-of-document token.
         vocab_size: Vocabulary size; up to 65,536, a token takes two bytes, otherwise
             four.

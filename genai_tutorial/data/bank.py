@@ -36,7 +36,5 @@ def load_bank_sentences() -> tuple[Sentence, ...]:
     'Willow trees leaned over the stream from the bank'
     """
     lines = Path(__file__).with_suffix(".txt").read_text("utf-8").splitlines()
-    return tuple(
-        Sentence(line, "river" if number < 24 else "money")
-        for number, line in enumerate(lines)
-    )
+    senses = ["river"] * 24 + ["money"] * 24
+    return tuple(map(Sentence, lines, senses))

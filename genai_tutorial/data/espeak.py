@@ -187,10 +187,10 @@ def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
 
 def _check(texts: Sequence[str], voices: Sequence[Voice]) -> None:
     if isinstance(texts, str) or len(texts) != len(voices) or not texts:
+        given = "a single string" if isinstance(texts, str) else f"{len(texts)} texts"
         raise ValueError(
             "speak needs a list of texts and a voice for each, got "
-            f"{len(voices)} voices for "
-            + ("a single string." if isinstance(texts, str) else f"{len(texts)} texts.")
+            f"{len(voices)} voices for {given}."
         )
     for text in texts:
         if not text.strip() or "\0" in text:
@@ -215,26 +215,17 @@ def _utterances(
         is_last = after is None or after[0] != number
         label = texts[number][position - 1 : None if is_last else after[2] - 1]
         words[number].append((sample / rate, label.strip()))
-    rows = zip(
-        arrays["phoneme_starts"].tolist(),
-        arrays["phoneme_labels"].tolist(),
-        arrays["phoneme_words"].tolist(),
-        strict=True,
-    )
+    names = ("phoneme_starts", "phoneme_labels", "phoneme_words")
+    rows = zip(*(arrays[name].tolist() for name in names), strict=True)
     for (number, sample), label, word in rows:
         phonemes[number].append((sample / rate, label, word))
     waves = np.split(arrays["samples"], arrays["lengths"].cumsum()[:-1])
-    return [
-        Utterance(
-            text,
-            voice,
-            torch.from_numpy(resample(wave / 32768, rate)).float(),
-            *_segments(words[number], phonemes[number]),
-        )
-        for number, (text, voice, wave) in enumerate(
-            zip(texts, voices, waves, strict=True)
-        )
-    ]
+    utterances = []
+    for number, wave in enumerate(waves):
+        samples = torch.from_numpy(resample(wave / 32768, rate)).float()
+        segments = _segments(words[number], phonemes[number])
+        utterances.append(Utterance(texts[number], voices[number], samples, *segments))
+    return utterances
 
 
 def _segments(

@@ -37,10 +37,6 @@ class Images:
     def split(self, train_per_class: int, seed: int) -> tuple["Images", "Images"]:
         """Draw a balanced training set; all other images become the test set.
 
-        Args:
-            train_per_class: Number of training images per class.
-            seed: Seed of the split, which is the same on every machine.
-
         Returns:
             The training set and the test set, each in the original order.
 

@@ -2,9 +2,8 @@
 modlamp.
 
 The table's two classes give themselves away: most of the others begin with methionine,
-because they are whole proteins, and they have other lengths. So a first M is removed,
-only peptides of 8 to 40 residues are kept, and each sequence once. Many are relatives
-of each other, so the split goes by clusters of similar sequences.
+because they are whole proteins, and they have other lengths. Many are relatives of each
+other, so the split goes by clusters of similar sequences.
 """
 
 import csv

@@ -67,12 +67,8 @@ def load_functions(
     """
     arrays = cached("python-code", _build, version=platform.python_version())
     sources = arrays["bytes"].tobytes().decode("ascii").split("\0")
-    functions = (
-        LibraryFunction(module, name, source)
-        for module, name, source in zip(
-            arrays["modules"].tolist(), arrays["names"].tolist(), sources, strict=True
-        )
-    )
+    modules, names = arrays["modules"].tolist(), arrays["names"].tolist()
+    functions = map(LibraryFunction, modules, names, sources)
     return tuple(found for found in functions if part in (None, found.part))
 
 

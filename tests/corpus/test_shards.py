@@ -1,7 +1,7 @@
 """Packing: no token is lost, and no document attends to another."""
 
+import contextlib
 import json
-import random
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from genai_tutorial.transformer import (
     rotary_frequencies,
 )
 from genai_tutorial.transformer.context import document_positions
+from tests.mutants import mutants, refusals
 
 END = 0
 ANY_DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
@@ -209,17 +210,15 @@ def test_open_rejects_an_index_with_wrong_entries(tmp_path, name, value):
 @pytest.mark.parametrize("file", ["index.json", "00001.npy"])
 def test_open_names_the_damaged_file_or_reads(tmp_path, file):
     _write(tmp_path)
-    whole, generator, messages = (tmp_path / file).read_bytes(), random.Random(0), []
-    for _ in range(60):
-        damaged = bytearray(whole)
-        damaged[generator.randrange(min(128, len(whole)))] = generator.randrange(256)
-        (tmp_path / file).write_bytes(damaged)
-        try:
+
+    def read():
+        with contextlib.suppress(FileNotFoundError):  # of another name in the index
             TokenShards(tmp_path)
-        except (ValueError, FileNotFoundError) as error:
-            messages.append(str(error))
-    assert len(messages) > 20
-    assert all(str(tmp_path) in message for message in messages)
+
+    damaged = mutants((tmp_path / file).read_bytes(), 60, within=128)
+    said = refusals(tmp_path / file, damaged, read)
+    assert len(said) > 20
+    assert all(str(tmp_path) in message for message in said)
 
 
 def test_open_never_unpickles(tmp_path):
