@@ -83,25 +83,16 @@ def load_chorales() -> tuple[Chorale, ...]:
     """
     version = require("music21", extra="music").__version__
     arrays = cached("chorales", _build, version=version)
-    ends = arrays["lengths"].cumsum()
-    return tuple(
-        Chorale(
-            str(name),
-            torch.from_numpy(arrays["cells"][:, end - length : end]).long(),
-            torch.from_numpy(arrays["beats"][end - length : end]).long(),
-            torch.from_numpy(arrays["fermatas"][end - length : end]),
-        )
-        for name, length, end in zip(
-            arrays["names"], arrays["lengths"], ends, strict=True
-        )
-    )
+    lengths = arrays["lengths"].tolist()
+    cells = torch.from_numpy(arrays["cells"]).long().split(lengths, dim=1)
+    beats = torch.from_numpy(arrays["beats"]).long().split(lengths)
+    fermatas = torch.from_numpy(arrays["fermatas"]).split(lengths)
+    return tuple(map(Chorale, arrays["names"].tolist(), cells, beats, fermatas))
 
 
 def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
     """Return the training chorales and the held-out ones (about a tenth), without a
-    melody in common.
-
-    Bach set many melodies several times, so a split by chorale would leak melodies.
+    melody in common: Bach set many melodies several times.
     """
     melodies: dict[tuple[int, ...], list[Chorale]] = {}
     for chorale in load_chorales():

@@ -8,7 +8,6 @@ left out here: their positions follow from those of the heavy atoms.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 import numpy as np
 import torch
@@ -81,25 +80,19 @@ def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
         )
     version = require("biotite", extra="science").__version__
     arrays = cached("ligands", _build, version=version)
-    atoms, bond_counts = arrays["atoms"].tolist(), arrays["bond_counts"].tolist()
-    ends, bond_ends = accumulate(atoms), accumulate(bond_counts)
-    elements = torch.from_numpy(arrays["elements"]).long()
-    positions = torch.from_numpy(arrays["positions"])
-    charges = torch.from_numpy(arrays["charges"]).long()
-    bonds = torch.from_numpy(arrays["bonds"]).long()
+    atoms, bonds = arrays["atoms"].tolist(), torch.from_numpy(arrays["bonds"]).long()
+    parts = zip(
+        arrays["names"].tolist(),
+        torch.from_numpy(arrays["elements"]).long().split(atoms),
+        torch.from_numpy(arrays["positions"]).split(atoms),
+        torch.from_numpy(arrays["charges"]).long().split(atoms),
+        bonds.split(arrays["bond_counts"].tolist()),
+        strict=True,
+    )
     return tuple(
-        Ligand(
-            str(name),
-            elements[end - count : end],
-            positions[end - count : end],
-            bonds[bond_end - bond_count : bond_end, :2],
-            bonds[bond_end - bond_count : bond_end, 2],
-            charges[end - count : end],
-        )
-        for name, count, end, bond_count, bond_end in zip(
-            arrays["names"], atoms, ends, bond_counts, bond_ends, strict=True
-        )
-        if count <= max_atoms
+        Ligand(name, elements, positions, bonds[:, :2], bonds[:, 2], charges)
+        for name, elements, positions, charges, bonds in parts
+        if len(elements) <= max_atoms
     )
 
 
