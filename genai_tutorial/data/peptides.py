@@ -67,11 +67,17 @@ def load_peptide_table() -> tuple[Peptide, ...]:
 
     Raises:
         ImportError: If modlamp is not installed.
+        ValueError: If the table is damaged.
     """
-    folder = package_folder("modlamp", extra="science")
-    with (folder / "data" / "AMPvsUniProt.csv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return tuple(Peptide(row[0].strip(), row[1].strip() == "1") for row in rows)
+    path = package_folder("modlamp", extra="science") / "data" / "AMPvsUniProt.csv"
+    try:
+        with path.open(encoding="utf-8") as file:
+            _, *rows = csv.reader(file)
+        return tuple(Peptide(row[0].strip(), row[1].strip() == "1") for row in rows)
+    except (ValueError, IndexError, csv.Error) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): install modlamp again."
+        ) from error
 
 
 def load_peptides() -> tuple[Peptide, ...]:

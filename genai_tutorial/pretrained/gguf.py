@@ -34,6 +34,7 @@ GGUF_OTHERS = {
     "output.weight": "head.weight",
 }
 SPECIAL_KINDS = (3, 4)  # control tokens and user-defined tokens
+MOST_VALUES = 2_000_000  # SmolLM2's metadata has 250,000; the library reads one by one
 
 
 class GGUFModel:
@@ -184,6 +185,8 @@ def open_gguf(path: Path) -> Any:
         fast as the library's memory map.
         """
 
+        _values = 0
+
         @property
         def data(self) -> np.ndarray:
             return self._plain
@@ -198,6 +201,9 @@ def open_gguf(path: Path) -> Any:
             end = int(offset) + int(count) * np.dtype(dtype).itemsize
             if end > len(self._plain):
                 raise ValueError(f"it announces content up to byte {end:,}")
+            self._values += 1
+            if self._values > MOST_VALUES:
+                raise ValueError(f"it announces more than {MOST_VALUES:,} values")
             return super()._get(offset, dtype, count, override_order)
 
     with path.open("rb") as file:

@@ -133,7 +133,8 @@ class _StoreFile:
                 f"{self.path} has other tables, views or triggers than a store of "
                 "passages: give another path, or build the store again."
             )
-        (stored,) = database.execute("SELECT width FROM settings").fetchone()
+        # None if a damaged file has no settings
+        (stored,) = database.execute("SELECT max(width) FROM settings").fetchone()
         if stored != width:
             raise ValueError(
                 f"{self.path} holds vectors of {stored} features, and width is "

@@ -318,6 +318,14 @@ def test_load_factbook_error_names_version_with_data(tmp_path, monkeypatch):
         load_factbook()
 
 
+def test_a_damaged_country_is_named(tmp_path, monkeypatch):
+    (tmp_path / "data" / "africa").mkdir(parents=True)
+    (tmp_path / "data" / "africa" / "ke.json").write_text("{")
+    monkeypatch.setattr(module, "package_folder", lambda name, extra: tmp_path)
+    with pytest.raises(ValueError, match=r"ke\.json is not JSON"):
+        load_factbook()
+
+
 def test_load_histories_rejects_unknown_country():
     with pytest.raises(ValueError, match="has no Zelvania"):
         load_histories(without=["Kenya", "Zelvania"])

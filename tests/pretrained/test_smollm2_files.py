@@ -12,6 +12,7 @@ import pytest
 import torch
 import transformers
 
+from genai_tutorial.pretrained import gguf as gguf_reader
 from genai_tutorial.pretrained import load_smollm2, load_smollm2_tokenizer
 from genai_tutorial.pretrained.gguf import unpermute
 from tests.mutants import mutants, refusals
@@ -437,6 +438,12 @@ def test_gguf_that_announces_a_huge_array_is_refused_at_once(tmp_path, refused):
     key = struct.pack("<Q1sI", 1, b"a", 9)  # an array, here of bytes
     path.write_bytes(header + key + struct.pack("<IQ", 0, 2**33) + bytes(40))
     refused(path, "truncated or damaged", "up to byte")
+
+
+def test_gguf_with_too_many_values_is_refused(file, monkeypatch, refused):
+    """The library reads one value after another, a minute for 5 MB of bytes."""
+    monkeypatch.setattr(gguf_reader, "MOST_VALUES", 100)
+    refused(file, "truncated or damaged", "more than 100 values")
 
 
 def test_damaged_weights_are_a_value_error_that_names_them(copy):

@@ -186,11 +186,15 @@ def test_a_damaged_store_is_a_value_error_that_names_it(library, path):
 def test_store_rejects_other_width_and_format(library, path):
     with pytest.raises(ValueError, match="holds vectors of 3 features, and width is 4"):
         PassageStore(path, width=4)
-    changed = sqlite3.connect(path)
-    changed.execute("PRAGMA user_version = 9")
-    changed.close()
-    with pytest.raises(ValueError, match=r"has the format 9, and .* reads 1"):
-        PassageStore(path, width=3)
+    for change, message in (
+        ("DELETE FROM settings", "vectors of None features, and width is 3"),
+        ("PRAGMA user_version = 9", "has the format 9, and .* reads 1"),
+    ):
+        with contextlib.closing(sqlite3.connect(path)) as changed:
+            changed.execute(change)
+            changed.commit()
+        with pytest.raises(ValueError, match=message):
+            PassageStore(path, width=3)
 
 
 def test_store_rejects_vector_of_wrong_size(library, path):

@@ -1,7 +1,6 @@
 """The World Factbook: an almanac of 254 countries and territories, as ASCII text."""
 
 import html
-import json
 import re
 import tomllib
 import unicodedata
@@ -11,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from genai_tutorial.runtime import package_folder
+from genai_tutorial.runtime import package_folder, read_json
 
 _NOT_COUNTRIES = {"ee": "the European Union", "xx": "the world"}
 
@@ -167,7 +166,7 @@ def _load(folder: Path) -> tuple[Country, ...]:
 def _read(path: Path) -> Country:
     # A field's text is either the value itself or, where the field has notes, the value
     # of its key "text".
-    found = _flatten(json.loads(path.read_text(encoding="utf-8")))
+    found = _flatten(read_json(path))
     entries = {title.removesuffix(" > text"): plain(text) for title, text in found}
     name = entries.get("Government > Country name > conventional short form", "")
     return Country(
