@@ -590,9 +590,9 @@ CASES |= {
         ANSWERED,
     ),
     "ImageReader": (answers, VISION, IMAGES),
-    "read_film": (
+    "attention_to_frames": (
         lambda m, x, ids: (
-            multimodal.read_film(m, m.look(x)[:, None], ids),
+            m.read(m.look(x)[:, None], ids),
             multimodal.attention_to_frames(m, m.look(x)[:, None], ids),
             m.attention_to_image(m.look(x), ids),
         ),
