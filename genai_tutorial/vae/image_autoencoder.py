@@ -8,8 +8,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.runtime import torch_seed
-
 from .gaussian import LatentGaussian
 from .model import ConvDecoder, ConvEncoder
 from .quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
@@ -111,7 +109,8 @@ class ImageAutoencoder(nn.Module):
     def __init__(self, config: ImageAutoencoderConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        with torch_seed(seed):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
             self.encoder = ConvEncoder(
                 config.channels, 2 * config.latent_channels, config.width, config.stages
             )
