@@ -67,9 +67,6 @@ class CrossAttentionBlock(nn.Module):
 class ListenAndWrite(nn.Module):
     """An encoder-decoder for speech recognition with Whisper's layers.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision,
         section 2.2, https://arxiv.org/abs/2212.04356
 

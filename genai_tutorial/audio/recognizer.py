@@ -116,9 +116,6 @@ class SpeechBlock(nn.Module):
 class SpeechRecognizer(nn.Module):
     """A recognizer that gives each frame of 40 ms a distribution over the labels.
 
-    Args:
-        seed: Seed of the initial weights.
-
     >>> config = RecognizerConfig(EncoderConfig(width=16, layers=1, heads=2), labels=5)
     >>> model = SpeechRecognizer(config, seed=0)
     >>> model(torch.zeros(1, 40, 100), torch.tensor([100])).shape

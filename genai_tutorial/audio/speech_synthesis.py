@@ -88,9 +88,6 @@ def length_regulator(
 class SpeechSynthesizer(nn.Module):
     """A synthesizer in the style of FastSpeech: phonemes to log-mel spectrograms.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Ren et al., FastSpeech 2, section 2 (durations taken from an alignment),
         https://arxiv.org/abs/2006.04558
     """

@@ -217,9 +217,6 @@ class CodedWaves:
 class WaveCodec(nn.Module):
     """Encoder, residual quantizer and decoder.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Défossez et al., High Fidelity Neural Audio Compression, section 3,
         https://arxiv.org/abs/2210.13438; without its LSTM, its discriminators and its
         weight normalization.

@@ -75,8 +75,8 @@ LEVEL, RESAMPLES = 0.95, 2000
 def within_between_auc_interval(
     similarities: Float[Tensor, "n n"], labels: Int[Tensor, "n"]
 ) -> Interval:
-    """Return the AUC of `within_between_auc`, which see, with a bootstrap confidence
-    interval of 95 %.
+    """Return the AUC of `within_between_auc` with a bootstrap confidence interval of
+    95 %; arguments and errors are those of that function.
 
     The bootstrap resamples examples and not pairs, because pairs that share an example
     are not independent. Groups keep their sizes, and an example that is drawn twice is

@@ -204,9 +204,6 @@ class ImageEncoder(nn.Module):
     comes first; it belongs to no patch, and its output after the last block represents
     the whole image.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
         https://arxiv.org/abs/2010.11929; Radford et al., Learning Transferable Visual
         Models From Natural Language Supervision, section 2.4 (the norm before the first
