@@ -120,6 +120,7 @@ def ctc_probability(
         [BLANK, *(part for label in transcript for part in (label, BLANK))],
         device=probabilities.device,
     )
+    # rolling wraps around, but the first two states have only padding to skip from
     may_skip = (states != BLANK) & (states != states.roll(2))
     forward = torch.zeros(len(states), device=probabilities.device)
     forward[:2] = probabilities[0, states[:2]]
@@ -173,6 +174,7 @@ def best_alignment(
         [BLANK, *(part for label in transcript for part in (label, BLANK))],
         device=log_probabilities.device,
     )
+    # rolling wraps around, but the first two states have only padding to skip from
     may_skip = (states != BLANK) & (states != states.roll(2))
     scores = torch.full((len(states),), -torch.inf, device=log_probabilities.device)
     scores[:2] = log_probabilities[0, states[:2]]
