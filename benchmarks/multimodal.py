@@ -48,7 +48,6 @@ from genai_tutorial.multimodal import (
     VisionLanguageModel,
     answer_loss,
     attention_to_frames,
-    read_film,
     without_last_block,
 )
 from genai_tutorial.recipes import SHAPES_VLM, load
@@ -249,7 +248,7 @@ def ask_films(model: VisionLanguageModel, films: NeedleFilms) -> dict:
     squares = look_at_films(model, films)
     encode, decode = QUESTION_TOKENIZER.encode, QUESTION_TOKENIZER.decode
     ids = torch.tensor([encode(question.text)[:-1] for question in films.questions])
-    words = read_film(model, squares, ids)[:, -1].argmax(dim=1)
+    words = model.read(squares, ids)[:, -1].argmax(dim=1)
     said = [decode([word]) for word in words.tolist()]
     looked = attention_to_frames(model, squares, ids).mean(dim=(1, 2)).argmax(dim=1)
     return {
@@ -426,7 +425,7 @@ class Study:
         def loss(
             model: VisionLanguageModel, squares: Tensor, ids: Tensor, is_answer: Tensor
         ):
-            return answer_loss(read_film(model, squares, ids), ids, is_answer)
+            return answer_loss(model.read(squares, ids), ids, is_answer)
 
         results["seconds"] = self.tune(model, (squares, *rows[:2]), loss)
         return results | {

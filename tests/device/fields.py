@@ -115,7 +115,7 @@ CASES |= {
     "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
     "delay": (lambda x: undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
     "MultiStreamLM": (step, STREAMS, audio.multi_stream_loss, CODES, FEATURES, PREFIX),
-    "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES, PREFIX),
+    "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),
     "WaveCodec": (
         lambda m, x: (m.eval().encode(x), m.decode(m.encode(x))),
