@@ -4,22 +4,18 @@ engine that runs it in a web page; personal and federated training; export to ON
 
 from .assembler import assemble
 from .federated import (
-    FederatedSettings,
     MakeOptimizer,
     Update,
     adamw,
     federated_average,
     local_update,
-    private_average,
     sgd,
-    train_federated,
 )
 from .leakage import (
     NGramRows,
     best_match,
     gradient_of,
     ngram_rows_in,
-    recover_text,
     row_norms,
     texts_from_rows,
 )

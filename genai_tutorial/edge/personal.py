@@ -5,6 +5,7 @@ import re
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -18,14 +19,8 @@ from genai_tutorial.transformer import DecoderLM, language_model_loss
 ENDINGS = (".txt", ".md", ".ipynb")
 
 
-@dataclass(frozen=True)
-class OwnText:
-    """One file's prose.
-
-    Attributes:
-        name: The file's name.
-        text: Its text; of a notebook, the Markdown cells.
-    """
+class OwnText(NamedTuple):
+    """One file's name and its prose."""
 
     name: str
     text: str
@@ -108,7 +103,7 @@ class PersonalSettings:
         old_share: The share of windows from texts that the model knew before.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If the share is out of range.
     """
 
     lora: LoRAConfig | None = field(
@@ -121,15 +116,6 @@ class PersonalSettings:
     old_share: float | int = 0.0
 
     def __post_init__(self):
-        if min(self.steps, self.batch_size, self.context_length) < 1:
-            raise ValueError(
-                "steps, batch_size and context_length must be at least 1; got "
-                f"{self.steps}, {self.batch_size} and {self.context_length}."
-            )
-        if not self.learning_rate > 0:
-            raise ValueError(
-                f"learning_rate must be above 0, got {self.learning_rate}."
-            )
         if not 0 <= self.old_share < 1:
             raise ValueError(
                 "old_share must be at least 0 and below 1, because the rest of each "
@@ -185,7 +171,6 @@ def personalize(
 
     Args:
         model: The model to start from, without LoRA.
-        own: The personal text, as tokens.
         old: A text that the model knew before; needed if `old_share` is above 0.
         seed: Seed of the adapter and of the batches.
 
@@ -225,13 +210,8 @@ def personalize(
     return copy.eval()
 
 
-@dataclass(frozen=True)
-class LossChange:
+class LossChange(NamedTuple):
     """A loss before and after a fine-tuning, in nats per token.
-
-    Attributes:
-        before: The loss of the model before.
-        after: The loss of the model after.
 
     >>> round(LossChange(before=4.0, after=4.5).change, 3)  # half a nat forgotten
     0.5
@@ -249,13 +229,9 @@ class LossChange:
 def loss_change(
     before: nn.Module, after: nn.Module, text: Int[Tensor, " n"], context_length: int
 ) -> LossChange:
-    """Return the loss of two models on a held-out text: what the second has learned if
-    the text is of the new kind, and what it has forgotten if it is of the old kind.
-
-    Args:
-        before: The model before the fine-tuning.
-        text: A text that neither was trained on.
-        context_length: The number of tokens in a window.
+    """Return the loss of two models on a held-out text, read in windows of
+    `context_length` tokens: what the second has learned if the text is of the new kind,
+    and what it has forgotten if it is of the old kind.
 
     Raises:
         ValueError: If the text has fewer than two tokens.

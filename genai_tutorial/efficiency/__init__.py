@@ -35,7 +35,6 @@ from .pruning import (
     activation_masks,
     apply_masks,
     block_influence,
-    heal,
     keep_blocks,
     magnitude_masks,
     narrow_feed_forward,

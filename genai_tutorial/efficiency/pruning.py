@@ -3,10 +3,10 @@ blocks.
 
 Zeros save memory only if they are not stored, and time only if the kernel can skip
 them. A mask costs a bit per weight; a pattern such as two zeros in every four weights
-is what GPUs have instructions for. Healing trains the weights that are kept.
+is what GPUs have instructions for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.training import CombinedOptimizer, train_step, training_loop
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderLM,
@@ -136,40 +135,6 @@ def apply_masks(model: DecoderLM, masks: Masks) -> None:
                 f"The model has no matrix {name!r} of shape {tuple(mask.shape)}."
             )
         matrices[name].weight.mul_(mask)
-
-
-def heal(
-    model: DecoderLM,
-    masks: Masks,
-    batches: Iterable[Sequence[Tensor]],
-    loss_fn: Callable[..., Tensor],
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    *,
-    steps: int,
-    progress: bool = True,
-) -> list[float]:
-    """Train a pruned model in place and return the losses; the dropped weights are set
-    to zero again after each step.
-
-    Args:
-        model: The decoder; the masks are applied before the first step.
-        masks: The weights to keep.
-        batches: See `fit`, as for the next two.
-        loss_fn: Called as `loss_fn(model, *batch)`.
-        optimizer: Updates the model's parameters.
-
-    Raises:
-        ValueError: If the masks do not fit the model.
-    """
-    apply_masks(model, masks)
-    model.train()
-    losses = []
-    loop = training_loop(steps, label="healing", progress=progress)
-    for _, batch in zip(loop, batches, strict=False):
-        losses.append(train_step(model, batch, loss_fn, optimizer))
-        apply_masks(model, masks)
-    model.eval()
-    return losses
 
 
 def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
