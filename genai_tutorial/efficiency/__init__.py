@@ -11,7 +11,6 @@ from .calibration import activation_maxima, gptq_quantize, output_error, smoothe
 from .counting import (
     Counts,
     ModelPart,
-    PartName,
     TrainingMemory,
     count,
     dollars_per_million_tokens,
@@ -45,7 +44,6 @@ from .pruning import (
 from .quantization import (
     QuantizedMatrix,
     int8_activations,
-    kurtosis,
     quantize_affine,
     quantize_symmetric,
 )

@@ -14,28 +14,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer import (
-    AttentionContext,
-    DecoderLM,
-    FeedForward,
-    next_token_loss,
-)
+from genai_tutorial.transformer import AttentionContext, DecoderLM, next_token_loss
 
-from .calibration import observing
+from .calibration import block_matrices, observing, plain_feed_forward
 
 Masks = dict[str, Tensor]
 """For each linear layer in the blocks, by its name: True for the weights to keep."""
-
-
-def block_matrices(model: DecoderLM) -> dict[str, nn.Linear]:
-    """Return the linear layers in a decoder's blocks, by name, without the output layer
-    and the embeddings.
-    """
-    return {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and name.startswith("blocks.")
-    }
 
 
 def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
@@ -154,12 +138,7 @@ def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class UnitScores:
-    """The importance of each hidden unit and of each attention head.
-
-    Attributes:
-        hidden: The scores of the feed-forward layers' units.
-        heads: The scores of the attention heads.
-    """
+    """The importance of each hidden unit and of each attention head."""
 
     hidden: Float[Tensor, "layer unit"]
     heads: Float[Tensor, "layer head"]
@@ -184,11 +163,10 @@ def unit_scores(model: DecoderLM, ids: Int[Tensor, "batch position"]) -> UnitSco
         al., Are Sixteen Heads Really Better than One?, equation 2,
         https://arxiv.org/abs/1905.10650
     """
-    _check_blocks(model)
     layers = [
         layer
         for block in model.blocks
-        for layer in (block.feed_forward.output, block.attention.output)
+        for layer in (plain_feed_forward(block).output, block.attention.output)
     ]
     inputs: dict[nn.Module, Tensor] = {}
 
@@ -233,7 +211,6 @@ def narrow_feed_forward(
             no plain feed-forward layer.
     """
     config = model.config
-    _check_blocks(model)
     if scores.shape != (config.layers, config.hidden_width):
         raise ValueError(
             f"scores must have {config.layers} rows of {config.hidden_width}, got "
@@ -241,6 +218,8 @@ def narrow_feed_forward(
         )
     if not 1 <= width <= config.hidden_width:
         raise ValueError(f"width must be from 1 to {config.hidden_width}, got {width}.")
+    for block in model.blocks:
+        plain_feed_forward(block)
     narrow = DecoderLM(
         replace(config, feed_forward=replace(config.feed_forward, width=width)), None
     ).to(scores.device)
@@ -248,12 +227,9 @@ def narrow_feed_forward(
     for layer, row in enumerate(scores):
         kept = row.topk(width).indices.sort().values
         name = f"blocks.{layer}.feed_forward"
-        for part in ("gate", "widen"):
-            for kind in ("weight", "bias"):
-                if f"{name}.{part}.{kind}" in state:
-                    state[f"{name}.{part}.{kind}"] = state[f"{name}.{part}.{kind}"][
-                        kept
-                    ]
+        for part in ("gate.weight", "gate.bias", "widen.weight", "widen.bias"):
+            if f"{name}.{part}" in state:
+                state[f"{name}.{part}"] = state[f"{name}.{part}"][kept]
         state[f"{name}.output.weight"] = state[f"{name}.output.weight"][:, kept]
     narrow.load_state_dict(state)
     return narrow.train(model.training)
@@ -294,12 +270,3 @@ def keep_blocks(model: DecoderLM, kept: Sequence[int]) -> DecoderLM:
     for layer, block in enumerate(copy.blocks):
         block.attention.layer = layer  # the place of its keys in a cache
     return copy
-
-
-def _check_blocks(model: DecoderLM) -> None:
-    for block in model.blocks:
-        if not isinstance(block.feed_forward, FeedForward):
-            raise ValueError(
-                "Only plain feed-forward layers have units to prune, got "
-                f"{type(block.feed_forward).__name__}."
-            )

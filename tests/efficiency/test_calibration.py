@@ -94,12 +94,9 @@ def test_fold_scales_keeps_each_groups_output(name):
         features = next(iter(group.layers.values())).in_features
         generator = torch.Generator().manual_seed(number)
         scales = torch.randn(features, generator=generator).exp()
-        if group.source is None:
-            with pytest.raises(ValueError, match="no layer before it can take"):
-                fold_scales(group, scales)
-            continue
-        fold_scales(group, scales)
-        torch.testing.assert_close(model(ids), before, rtol=1e-3, atol=1e-4)
+        if group.source is not None:
+            fold_scales(group, scales)
+            torch.testing.assert_close(model(ids), before, rtol=1e-3, atol=1e-4)
 
 
 def test_input_groups_cover_all_layers_once():
@@ -124,13 +121,6 @@ def test_input_groups_rejects_mixture_of_experts():
     config = DecoderConfig(vocab_size=5, mixture=MixtureConfig(4, 2))
     with pytest.raises(ValueError, match="got MixtureOfExperts"):
         input_groups(DecoderLM(config).blocks[0])
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
-def test_fold_scales_rejects_scales_that_are_not_positive(value):
-    group = input_groups(DecoderLM(CONFIGS["llama"]).blocks[0])[0]
-    with pytest.raises(ValueError, match="positive and finite"):
-        fold_scales(group, torch.full((32,), value))
 
 
 @settings(max_examples=30)
@@ -232,12 +222,6 @@ def test_awq_scales_of_dead_inputs_are_finite():
         assert (scales > 0).all()
 
 
-@pytest.mark.parametrize("magnitudes", [-torch.ones(4), torch.full((4,), torch.inf)])
-def test_awq_rejects_invalid_magnitudes(magnitudes):
-    with pytest.raises(ValueError, match="finite and not negative"):
-        activation_aware_scales(torch.rand(2, 4), magnitudes, torch.eye(4), 4, 4)
-
-
 def gptq_problem(rows, columns, seed, rank=None):
     """Return a random matrix and the Hessian of inputs that vary in few directions."""
     generator = torch.Generator().manual_seed(seed)
@@ -334,11 +318,11 @@ def test_gptq_compensates_in_the_other_weight():
     weight = torch.tensor([[0.4, 0.4, 0.0, 1.0]])
     hessian = torch.block_diag(hessian, torch.eye(2))
     plain = quantize_affine(weight, 2, 4).dequantize()
-    found = gptq_quantize(weight, hessian, 2, 4, damping=1e-4).dequantize()
+    found = gptq_quantize(weight, hessian, 2, 4).dequantize()
     torch.testing.assert_close(plain, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
     torch.testing.assert_close(found, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
     weight = torch.tensor([[0.48, 0.48, 0.0, 1.0]])
-    found = gptq_quantize(weight, hessian, 2, 4, damping=1e-4).dequantize()
+    found = gptq_quantize(weight, hessian, 2, 4).dequantize()
     plain = quantize_affine(weight, 2, 4).dequantize()
     assert found[0, :2].sum() == pytest.approx(1.0)  # 1/3 + 2/3
     assert plain[0, :2].sum() == pytest.approx(2 / 3)  # 0.96 was meant
@@ -381,20 +365,14 @@ def test_output_error_is_the_mean_over_the_inputs():
 
 
 @pytest.mark.parametrize(
-    ("hessian", "bits", "damping", "said"),
+    ("hessian", "bits", "size", "said"),
     [
-        (torch.full((4, 4), torch.nan), 4, 0.01, "The Hessian of 4 inputs"),
-        (torch.zeros(4, 4), 4, 0.01, "cannot be inverted with damping=0.01"),
-        (torch.ones(4, 4), 4, 0.0, "cannot be inverted with damping=0"),
-        (torch.eye(4), 4, -1.0, "damping must not be negative"),
-        (torch.eye(4), 1, 0.01, "bits must be from 2 to 8"),
+        (torch.full((4, 4), torch.nan), 4, 2, "The Hessian of 4 inputs"),
+        (torch.zeros(4, 4), 4, 2, "cannot be inverted"),
+        (torch.eye(4), 1, 2, "bits must be from 2 to 8"),
+        (torch.eye(4), 4, 3, "group_size must divide"),
     ],
 )
-def test_gptq_rejects_invalid_arguments(hessian, bits, damping, said):
+def test_gptq_rejects_invalid_arguments(hessian, bits, size, said):
     with pytest.raises(ValueError, match=said):
-        gptq_quantize(torch.rand(2, 4), hessian, bits, 2, damping)
-
-
-def test_gptq_rejects_groups_that_do_not_divide():
-    with pytest.raises(ValueError, match="group_size must divide"):
-        gptq_quantize(torch.rand(2, 4), torch.eye(4), 4, 3)
+        gptq_quantize(torch.rand(2, 4), hessian, bits, size)

@@ -178,11 +178,8 @@ def test_memory_matches_hand_calculation():
     counts = count(PENCIL)
     assert counts.weight_bytes() == 2 * counts.parameters
     assert counts.weight_bytes(bits=4) == counts.parameters // 2
-    mixed, single = (
-        counts.training_memory(),
-        counts.training_memory(mixed_precision=False),
-    )
-    assert mixed.total == single.total == 16 * counts.parameters
+    mixed = counts.training_memory()
+    assert mixed.total == 16 * counts.parameters
     assert (mixed.weights, mixed.gradients, mixed.optimizer) == tuple(
         n * counts.parameters for n in (2, 2, 12)
     )

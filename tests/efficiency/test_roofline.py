@@ -99,8 +99,8 @@ def test_long_context_limits_what_a_batch_can_gain():
 
 def test_measured_figures_are_plausible():
     """No machine that runs this book reads below 0.1 or above 10,000 GB/s."""
-    assert 1e8 < memory_bandwidth(megabytes=8, repeats=2) < 1e13
-    assert 1e8 < peak_flops(size=128, repeats=2) < 1e16
+    assert 1e8 < memory_bandwidth(repeats=1) < 1e13
+    assert 1e8 < peak_flops() < 1e16
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,6 @@ def test_measured_figures_are_plausible():
         (lambda: Machine("none", 0, 1), "must be positive"),
         (lambda: bytes_per_token(SMALL, batch_size=0), "batch_size must be at least 1"),
         (lambda: bytes_per_token(SMALL, context=0), "positions must be at least 1"),
-        (lambda: memory_bandwidth(megabytes=0), "megabytes and repeats"),
-        (lambda: peak_flops(size=0), "size and repeats"),
     ],
 )
 def test_roofline_rejects_invalid_arguments(wrong, message):
