@@ -41,5 +41,5 @@ from .personal import (
     personalize,
     read_own_texts,
 )
-from .phone import PHONE, Phone, PhoneBudget, phone_budget
+from .phone import PHONE, PhoneBudget, phone_budget
 from .secure_sum import decode_update, encode_update, mask_update, secure_sum

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,36 +124,24 @@ class PersonalSettings:
             )
 
 
-class RehearsalBatches:
-    """An endless iterator over batches in which each window is from the old texts with
-    a fixed probability, and from the own ones otherwise.
+def rehearsal_batches(
+    own: Int[Tensor, " own"],
+    old: Int[Tensor, " old"],
+    settings: PersonalSettings,
+    seed: int,
+) -> Iterator[tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]]:
+    """Yield windows, and the same windows one token later; each is from the old texts
+    with a fixed probability, and from the own ones otherwise.
     """
-
-    def __init__(
-        self,
-        own: Int[Tensor, " own"],
-        old: Int[Tensor, " old"],
-        settings: PersonalSettings,
-        seed: int,
-    ):
-        sizes = settings.context_length, settings.batch_size
-        self.own = TokenBatches(own, *sizes, seed)
-        self.old = TokenBatches(old, *sizes, seed + 1)
-        self.share, self.batch_size = settings.old_share, settings.batch_size
-        self._generator = torch.Generator().manual_seed(seed + 2)
-
-    def __iter__(self) -> "RehearsalBatches":
-        return self
-
-    def __next__(
-        self,
-    ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
-        """Return the windows, and the same windows one token later."""
-        is_old = torch.rand(self.batch_size, 1, generator=self._generator) < self.share
-        is_old = is_old.to(self.own.tokens.device)
-        pairs = zip(next(self.own), next(self.old), strict=True)
+    sizes = settings.context_length, settings.batch_size
+    sources = TokenBatches(own, *sizes, seed), TokenBatches(old, *sizes, seed + 1)
+    generator = torch.Generator().manual_seed(seed + 2)
+    while True:
+        drawn = torch.rand(settings.batch_size, 1, generator=generator)
+        is_old = (drawn < settings.old_share).to(own.device)
+        pairs = zip(*map(next, sources), strict=True)
         inputs, targets = (torch.where(is_old, old, own) for own, old in pairs)
-        return inputs, targets
+        yield inputs, targets
 
 
 def personalize(
@@ -193,7 +182,7 @@ def personalize(
     else:
         add_lora(copy, settings.lora, torch.Generator().manual_seed(seed))
     batches = (
-        RehearsalBatches(own, old, settings, seed)
+        rehearsal_batches(own, old, settings, seed)
         if settings.old_share
         else TokenBatches(own, settings.context_length, settings.batch_size, seed)
     )

@@ -87,9 +87,6 @@ class Counts:
         """Return the FLOPs of attention for one token that attends to this many
         positions, itself included.
 
-        In every head of every layer, each position's key is multiplied by the query
-        and its value by an attention weight.
-
         Raises:
             ValueError: If `positions` is less than 1.
         """

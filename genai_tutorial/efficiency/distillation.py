@@ -42,9 +42,12 @@ def soft_target_loss(
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
-    return temperature**2 * _divergence(
-        teacher_logits.detach() / temperature, student_logits / temperature
+    teacher, student = (
+        (logits / temperature).log_softmax(dim=-1).reshape(-1, logits.shape[-1])
+        for logits in (teacher_logits.detach(), student_logits)
     )
+    kl = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+    return temperature**2 * kl
 
 
 class TopProbabilities(NamedTuple):
@@ -140,12 +143,3 @@ def sequence_level_examples(
             ends = [p for p in range(start, len(row)) if row[p] in stop_tokens]
             texts.append(row[: ends[0]] if ends else row)
     return texts
-
-
-def _divergence(first_logits: Tensor, second_logits: Tensor) -> Float[Tensor, ""]:
-    """Return the mean KL divergence of the second distribution from the first."""
-    first, second = (
-        logits.log_softmax(dim=-1).reshape(-1, logits.shape[-1])
-        for logits in (first_logits, second_logits)
-    )
-    return functional.kl_div(second, first, reduction="batchmean", log_target=True)

@@ -23,10 +23,7 @@ Masks = dict[str, Tensor]
 
 
 def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
-    """Return masks that drop the smallest weights of each matrix.
-
-    Args:
-        share: The share of each matrix to drop.
+    """Return masks that drop a share of each matrix, its smallest weights.
 
     Raises:
         ValueError: If the share is not at least 0 and below 1.
@@ -44,12 +41,8 @@ def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
 def activation_masks(
     model: DecoderLM, ids: Int[Tensor, "batch position"], share: float | int
 ) -> Masks:
-    """Return masks that drop the weights of each row with the smallest effect: the
-    absolute weight times the norm of its input over the text (Wanda).
-
-    Args:
-        ids: Texts on which the inputs are observed.
-        share: The share of each row to drop.
+    """Return masks that drop a share of each row, the weights with the smallest effect:
+    the absolute weight times the norm of its input over these texts (Wanda).
 
     Raises:
         ValueError: If the share is not at least 0 and below 1.

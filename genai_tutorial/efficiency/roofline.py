@@ -136,13 +136,10 @@ def arithmetic_intensity(
     context: int = 1,
     batch_size: int = 1,
 ) -> float:
-    """Return the FLOPs per byte read, while generating.
+    """Return the FLOPs per byte read, while generating; see `bytes_per_token`.
 
     Weights give 2 FLOPs x batch size per weight; keys and values are read for one row
     alone, so a long context keeps the intensity low however large the batch.
-
-    Args:
-        model: See `bytes_per_token`, as for all arguments.
 
     >>> round(arithmetic_intensity(DecoderConfig.llama(), bits=16), 2)  # 2 per 2 bytes
     1.0
@@ -158,10 +155,8 @@ def attainable_rate(
     context: int = 1,
     batch_size: int = 1,
 ) -> float:
-    """Return the most tokens per second that a machine can generate, all rows together.
-
-    Args:
-        model: See `bytes_per_token`, as for the next three.
+    """Return the most tokens per second that a machine can generate, all rows together;
+    the arguments are those of `bytes_per_token`.
 
     >>> llama = DecoderConfig.llama()  # 8 billion weights
     >>> round(attainable_rate(MACHINES["H100 SXM"], llama))

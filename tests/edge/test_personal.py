@@ -22,7 +22,7 @@ from genai_tutorial.edge import (
     personalize,
     read_own_texts,
 )
-from genai_tutorial.edge.personal import RehearsalBatches
+from genai_tutorial.edge.personal import rehearsal_batches
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 OWN, OLD = torch.arange(13).repeat(10), torch.arange(13).flip(0).repeat(10)
@@ -137,7 +137,7 @@ def test_personalize_is_the_same_for_the_same_seed():
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_rehearsal_batches_hold_the_share_of_old_windows(share):
     own, old = torch.zeros(50).long(), torch.ones(50).long()
-    batches = RehearsalBatches(own, old, shape(batch_size=64, old_share=share), seed=0)
+    batches = rehearsal_batches(own, old, shape(batch_size=64, old_share=share), seed=0)
     drawn = [next(batches) for _ in range(20)]
     inputs = torch.cat([inputs for inputs, _ in drawn])
     assert (inputs == inputs[:, :1]).all()  # a window is from one text
