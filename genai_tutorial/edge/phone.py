@@ -25,13 +25,7 @@ JOULES_PER_TOKEN_AND_WEIGHT = 0.1 / 1e9
 
 @dataclass(frozen=True)
 class Phone:
-    """A phone's constants.
-
-    Attributes:
-        machine: Its bandwidth and its arithmetic.
-        app_bytes: The memory that one app may use.
-        battery_joules: The energy of a full charge.
-    """
+    """A phone: its speed, the memory that one app may use, and a full charge."""
 
     machine: Machine
     app_bytes: float

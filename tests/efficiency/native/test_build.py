@@ -119,7 +119,7 @@ def test_build_reports_a_folder_that_cannot_be_written(cache, fake_compiler):
 def test_load_reports_a_library_that_is_none(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
     with pytest.raises(NativeBuildError, match="could not be loaded"):
-        module.load_native("lanes")
+        module.load_native("lanes", "native")
 
 
 def test_no_compiler_is_reported_with_the_remedy(cache, monkeypatch):
@@ -139,7 +139,7 @@ def test_find_compiler_prefers_the_users_choice(fake_compiler, monkeypatch):
 
 def test_build_rejects_unknown_names():
     with pytest.raises(ValueError, match="kernel must be one of rows, lanes, vnni"):
-        build_native("fast")
+        build_native("fast", "native")
     with pytest.raises(ValueError, match="instructions must be one of native, avx2"):
         build_native("lanes", "mmx")
     with pytest.raises(ValueError, match=r"name must be one of .*decode; got 'fast'"):
