@@ -30,6 +30,7 @@ from genai_tutorial.tokenization import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.decoders import mixtral
+from tests.edge.models import disturbed
 
 ALPHABET = CharacterTokenizer("abcdefgh")
 PACKED_BPE = pack_tokenizer(train_bpe("to be or not " * 9, 264))
@@ -43,12 +44,7 @@ LLAMA = DecoderConfig.llama(
 
 
 def random_model(config: DecoderConfig, seed: int = 0) -> DecoderLM:
-    model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():  # those that begin at zero, too
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    return model.eval()
+    return disturbed(config, seed, spread=0.1)
 
 
 @pytest.mark.parametrize("config", [FAST, LLAMA], ids=["fast", "llama"])

@@ -48,10 +48,8 @@ def by_hand(
 @pytest.mark.parametrize("columns", [32, 96, 256])
 @pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
 def test_packed_kernels_match_reference_arithmetic(rows, columns, batch):
-    weight, x = (
-        numbers(rows, columns, seed=rows),
-        numbers(*batch, columns, seed=columns),
-    )
+    weight = numbers(rows, columns, seed=rows)
+    x = numbers(*batch, columns, seed=columns)
     for layer, bits, group_size in (
         (Int4Linear(weight, None), 4, 32),
         (Int8Linear(weight, None), 8, columns),
@@ -87,11 +85,8 @@ def test_int4_pair_equals_int8_levels(rows, batch, seed):
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
 def test_packed_linear_adds_bias(kind):
-    weight, bias, x = (
-        numbers(17, 64, seed=0),
-        numbers(17, seed=1),
-        numbers(2, 64, seed=2),
-    )
+    weight, bias = numbers(17, 64, seed=0), numbers(17, seed=1)
+    x = numbers(2, 64, seed=2)
     torch.testing.assert_close(kind(weight, bias)(x), kind(weight, None)(x) + bias)
 
 
@@ -101,20 +96,6 @@ def test_packed_linear_returns_input_dtype(kind):
     assert layer(x.bfloat16()).dtype == torch.bfloat16
     torch.testing.assert_close(layer(x.bfloat16()), layer(x).bfloat16())
     assert layer(x[:0]).shape == (0, 16)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_eight_bits_have_smaller_error_than_four(seed):
-    weight, x = numbers(64, 256, seed=seed), numbers(8, 256, seed=100 + seed)
-    exact = functional.linear(x, weight)
-    four, eight = (
-        (kind(weight, None)(x) - exact).norm() / exact.norm()
-        for kind in (Int4Linear, Int8Linear)
-    )
-    # One half step in each, spread evenly: the steps of a group of normal weights give
-    # about 8% and 1%.
-    assert 0.06 < four < 0.10
-    assert 0.006 < eight < 0.012
 
 
 def test_packed_linear_memory():
@@ -131,9 +112,7 @@ def test_packed_linear_memory():
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_packed_kernels_agree_across_instruction_sets(capability):
-    # A separate process, because torch chooses only once which of the processor's
-    # instructions it
-    # uses.
+    # A separate process, because torch chooses its instructions only once.
     program = (
         CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
     )

@@ -178,13 +178,6 @@ def test_round_activations_with_one_outlier():
     assert (per_group[0, 32:] - x[0, 32:]).abs().max() < 0.02
 
 
-def test_one_token_per_tensor_is_per_token():
-    x = vectors(rows=1)
-    assert torch.equal(
-        round_activations(x, 8, "tensor"), round_activations(x, 8, "token")
-    )
-
-
 @pytest.mark.parametrize("per", GRANULARITIES)
 def test_activation_quantized_linear_is_a_product_of_integers(per):
     x, weight = vectors(), vectors(rows=8, seed=1)
@@ -209,11 +202,7 @@ def test_activation_quantized_linear_is_a_product_of_integers(per):
 
 @torch.no_grad()
 def test_int8_activations_order_of_granularities():
-    model = DecoderLM(
-        DecoderConfig.llama(
-            50, width=64, layers=2, heads=2, key_value_heads=None, feed_forward_width=96
-        )
-    )
+    model = DecoderLM(DecoderConfig.llama(50, 64, 64, 2, 2, None, 96))
     model.token_embedding.weight[3] *= 100  # one token is an outlier
     for block in model.blocks:
         for norm in (block.attention_norm, block.feed_forward_norm):

@@ -18,15 +18,7 @@ from genai_tutorial.efficiency import (
 from genai_tutorial.efficiency.model_sizes import MIXTRAL_8X7B, SMOLLM2_135M
 from genai_tutorial.transformer import DecoderConfig
 
-SMALL = DecoderConfig.llama(
-    vocab_size=100,
-    context_length=64,
-    width=32,
-    layers=2,
-    heads=4,
-    key_value_heads=2,
-    feed_forward_width=64,
-)
+SMALL = DecoderConfig.llama(100, 64, 32, 2, 4, 2, 64)
 
 
 def test_bytes_per_token_by_hand():
@@ -58,13 +50,6 @@ def test_bytes_per_token_of_a_mixture_reads_more_experts_for_more_rows():
     assert step(1) < 0.3 * whole
     assert step(4) == pytest.approx(whole, rel=1e-4)
     assert step(64) == step(4)
-
-
-def test_flops_per_token_adds_attention():
-    counts = count(SMALL)
-    assert flops_per_token(SMALL, 10) == (
-        counts.flops_per_token + counts.attention_flops(10)
-    )
 
 
 @given(st.floats(1e9, 1e13), st.floats(1e9, 1e15), st.floats(1e-3, 1e4))

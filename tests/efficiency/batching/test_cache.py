@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency import quantized
 from genai_tutorial.efficiency.batching.cache import (
     BlockAllocator,
     BlockPool,
@@ -189,17 +188,6 @@ def test_paged_cache_reads_any_mix_of_texts(name, block_size, passes, random):
             texts[number] += ids
             whole = logits_after(model, texts[number])
             torch.testing.assert_close(logits[row], whole, atol=1e-12, rtol=0)
-
-
-def test_paged_cache_reads_with_a_fused_model():
-    model = model_of(LLAMA)
-    fused, cache = quantized(model, "float32"), None
-    cache = cache_of(fused)
-    table = BlockTable()
-    read_tables(fused, cache, [table], [[2, 3, 4, 5, 6]])
-    logits = read_tables(fused, cache, [table], [[7]])[0]
-    whole = logits_after(model, [2, 3, 4, 5, 6, 7])
-    torch.testing.assert_close(logits, whole, atol=1e-5, rtol=0)
 
 
 def test_paged_cache_reads_a_text_up_to_the_end_of_the_context_window():
