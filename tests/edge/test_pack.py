@@ -172,11 +172,6 @@ def test_packed_tokenizer_survives_unpacking(pattern, merges, special):
     assert pack_model("a", DecoderLM(config), tokenizer).unpack()[1] == tokenizer
 
 
-def test_merges_take_four_bytes_each_before_base64():
-    tokenizer = train_bpe(TEXT * 3, 256 + 12)
-    assert len(pack_tokenizer(tokenizer)["merges"]) == 12 * 4 * 4 / 3
-
-
 def test_pack_tokenizer_refuses_tokens_in_another_order():
     tokenizer = train_bpe(TEXT * 3, 260)
     tokens = [*tokenizer.token_bytes[:-2], *tokenizer.token_bytes[:-3:-1]]

@@ -32,8 +32,8 @@ from tests.edge.models import disturbed
 
 SMALL = {"vocab_size": 31, "width": 32, "layers": 2, "context_length": 16}
 CONFIGS = {
-    "llama": DecoderConfig.llama(**SMALL, heads=4, key_value_heads=None),
-    "grouped": DecoderConfig.llama(**SMALL, heads=4, key_value_heads=2),
+    "llama": DecoderConfig.llama(31, 16, 32, 2, 4, None, 96),
+    "grouped": DecoderConfig.llama(31, 16, 32, 2, 4, 2, 96),
     "textbook with biases": DecoderConfig(
         **SMALL, attention=AttentionConfig(heads=2), bias=True
     ),
