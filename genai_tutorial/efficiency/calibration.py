@@ -288,8 +288,10 @@ def _inverse_factor(weight: Tensor, hessian: Tensor) -> Float[Tensor, "in in"]:
             f" got shape {tuple(hessian.shape)}."
         )
     hessian = hessian.double()
-    diagonal = DAMPING * hessian.diagonal().mean() * torch.ones(columns).to(hessian)
-    lower, failed = torch.linalg.cholesky_ex(hessian + diagonal.diag())
+    # Rounded to float32, as when the book's results were computed.
+    damping = (DAMPING * hessian.diagonal().mean()).float().to(hessian)
+    identity = torch.eye(columns).to(hessian)
+    lower, failed = torch.linalg.cholesky_ex(hessian + damping * identity)
     if failed:
         raise ValueError(
             "The Hessian cannot be inverted: take more inputs than the layer has "
