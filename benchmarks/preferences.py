@@ -242,7 +242,7 @@ class Study:
             )
             save_file(trained.state_dict(), path)
         model = ScalarModel(self.assistant)
-        model.load_state_dict(load_file(kept))
+        model.load_state_dict(load_file(path))
         return model.eval()
 
     def judge_reward_models(self) -> list[dict]:
