@@ -30,14 +30,14 @@ not repeated; the record is written when all parts are there. `--smoke` runs a s
 version and keeps no record. Times are processor seconds of training.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
+from finished import command_line, kept
 from torch import Tensor, nn
 
 from genai_tutorial.multimodal import (
@@ -51,7 +51,7 @@ from genai_tutorial.multimodal import (
     without_last_block,
 )
 from genai_tutorial.recipes import SHAPES_VLM, load
-from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,
     NeedleFilms,
@@ -518,26 +518,14 @@ PARTS = (
 
 def main() -> None:
     """Run what is missing, and write the record when everything is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__, SEEDS)
     parser.add_argument("--part", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
-    size = SMOKE if arguments.smoke else FULL
-    torch.set_num_threads(1)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    study = lru_cache(1)(partial(Study, SMOKE if arguments.smoke else FULL))
     for seed in arguments.seeds:
-        study = None
         for part in arguments.part:
             path = arguments.folder / f"{part}-{seed}.json"
-            if path.is_file():
-                continue
-            study = Study(size, seed) if study is None else study
-            results = getattr(study, part)()
-            with write_atomically(path, "w") as file:
-                file.write(json.dumps(results, indent=1))
-            print(path.name, json.dumps(results), flush=True)
+            kept(path, lambda seed=seed, part=part: getattr(study(seed), part)())
     paths = {
         part: [arguments.folder / f"{part}-{seed}.json" for seed in SEEDS]
         for part in PARTS

@@ -461,7 +461,7 @@ def personal(model, tokens):
     )
     own, old = tokens[:30], tokens[30:]
     after = edge.personalize(model, own, settings, old=old, progress=False)
-    return after, vars(edge.loss_change(model, after, own, 8))
+    return after, edge.loss_change(model, after, own, 8)._asdict()
 
 
 def one_step(model, ids):
