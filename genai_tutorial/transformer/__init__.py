@@ -17,9 +17,9 @@ from .attention import (
 )
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
-from .config import DecoderConfig
-from .config_groups import (
+from .config import (
     AttentionConfig,
+    DecoderConfig,
     FeedForwardConfig,
     InitializationConfig,
     LocalConfig,
@@ -30,7 +30,6 @@ from .config_groups import (
 from .context import (
     AttentionContext,
     AttentionPattern,
-    Cache,
     Visibility,
     alibi_bias,
     causal_mask,

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .cache import KVCache
-from .config import DecoderConfig
-from .config_groups import AttentionConfig, FeedForwardConfig, NormConfig
+from .config import AttentionConfig, DecoderConfig, FeedForwardConfig, NormConfig
 from .context import AttentionContext
 from .decoder import DecoderBlock
 from .layers import RMSNorm

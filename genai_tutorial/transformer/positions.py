@@ -17,11 +17,7 @@ from torch import Tensor, nn
 
 
 class LearnedPositions(nn.Module):
-    """Learned positional encoding: one vector for each position of the context.
-
-    Args:
-        width: The number of features in a vector.
-    """
+    """Learned positional encoding: one vector for each position of the context."""
 
     def __init__(self, context_length: int, width: int):
         super().__init__()
@@ -35,18 +31,14 @@ class LearnedPositions(nn.Module):
         """Add to each vector the encoding of its position; `positions=None` stands for
         0, 1, 2 and so on.
         """
-        return x + (
-            self.weight[: x.shape[1]] if positions is None else self.weight[positions]
-        )
+        places = slice(x.shape[1]) if positions is None else positions
+        return x + self.weight[places]
 
 
 class SinusoidalPositions(LearnedPositions):
     """Sinusoidal positional encoding: fixed sines and cosines of the position.
 
     Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
-
-    Args:
-        width: The number of features in a vector.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.5,
     https://arxiv.org/abs/1706.03762
@@ -72,8 +64,7 @@ class RotaryEmbedding(nn.Module):
     position x frequency.
 
     Feature i is paired with feature i + head_width/2, as in GPT-NeoX and in the
-    transformers library's Llama, and not with its neighbour, as in GPT-J, the paper and
-    Meta's own Llama code.
+    transformers library's Llama, and not with its neighbour, as in the paper.
 
     Args:
         frequencies: The frequency of each pair in radians per position, from
@@ -91,32 +82,24 @@ class RotaryEmbedding(nn.Module):
         factor: float = 1.0,
     ):
         super().__init__()
-        # float64, so that the angles of far positions are exact before they are stored
-        # as float32. On the CPU, so that a model whose weights are still to be loaded
-        # (torch's meta device) has its angles nevertheless.
+        # float64, so that the angles of far positions are exact; on the CPU, so that a
+        # model on torch's meta device, whose weights will be loaded, has its angles.
         positions = torch.arange(context_length, dtype=torch.float64, device="cpu")
         angles = torch.outer(positions, frequencies)
         cosines = (factor * angles.cos()).float()
         sines = (factor * angles.sin()).float()
-        # Not persistent: they follow from the settings, so a checkpoint need not carry
-        # them.
-        self.register_buffer(
-            "cosines", torch.cat((cosines, cosines), dim=-1), persistent=False
-        )
-        self.register_buffer(
-            "sines", torch.cat((-sines, sines), dim=-1), persistent=False
-        )
+        cosines = torch.cat((cosines, cosines), dim=-1)
+        sines = torch.cat((-sines, sines), dim=-1)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
 
     def forward(
         self,
         x: Float[Tensor, "*batch position dim"],
         rotation: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "*batch position dim"]:
-        """Rotate queries or keys; their norms change only by YaRN's attention factor.
-
-        Args:
-            rotation: The output of `rotation` for their positions; None for positions
-                0, 1, 2 and so on.
+        """Rotate queries or keys by the output of `rotation` for their positions, or by
+        that for positions 0, 1, 2 and so on.
         """
         cosines, sines = (
             (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]])
