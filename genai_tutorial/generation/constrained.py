@@ -18,10 +18,8 @@ from .regular import NOTHING, Regex, advance, derivative, parse_regex
 
 @runtime_checkable
 class Constraint(Protocol):
-    """The `Constraint` protocol: a rule that new tokens must follow.
-
-    It has no state: everything is computed from the row's new tokens, so the same
-    constraint serves any number of rows, calls and beams.
+    """A rule that new tokens must follow. It has no state: everything is computed from
+    the row's new tokens, so the same constraint serves any number of rows and calls.
     """
 
     def allowed(self, drawn: Sequence[int], left: int) -> Bool[Tensor, "vocab"]:
@@ -37,9 +35,6 @@ class Constraint(Protocol):
 @dataclass(frozen=True)
 class ForbiddenTokens:
     """The simplest constraint: some tokens are never drawn.
-
-    Attributes:
-        vocab_size: The number of tokens in the vocabulary.
 
     Raises:
         ValueError: If a token is not in the vocabulary, or all are forbidden.
@@ -73,24 +68,35 @@ def mask_logits(
     left: int,
     running: Sequence[bool],
 ) -> Float[Tensor, "batch vocab"]:
-    """Return the logits with -inf at each token that a row may not draw."""
-    masked = logits.clone()
-    for row, tokens in enumerate(drawn):
-        if not running[row]:
-            continue
-        allowed = constraint.allowed(tokens, left).to(logits.device)
-        if allowed.shape != logits.shape[1:]:
-            raise ValueError(
-                f"The model has {logits.shape[1]} tokens, the constraint "
-                f"{len(allowed)}: make it with the model's tokenizer."
-            )
-        if not allowed.any():
-            raise ValueError(
-                f"The constraint allows no token after {list(tokens)} with {left} left "
-                "to draw: give it an end token, or more tokens."
-            )
-        masked[row, ~allowed] = -torch.inf
-    return masked
+    """Return the logits with -inf at each token that a running row may not draw."""
+    rows = zip(logits, drawn, running, strict=True)
+    return torch.stack(
+        [
+            mask_row(row, constraint, tokens, left) if goes_on else row
+            for row, tokens, goes_on in rows
+        ]
+    )
+
+
+def mask_row(
+    logits: Float[Tensor, "vocab"],
+    constraint: Constraint,
+    drawn: Sequence[int],
+    left: int,
+) -> Float[Tensor, "vocab"]:
+    """Return one row's logits with -inf at each token that it may not draw."""
+    allowed = constraint.allowed(drawn, left).to(logits.device)
+    if allowed.shape != logits.shape:
+        raise ValueError(
+            f"The model has {len(logits)} tokens, the constraint {len(allowed)}: make "
+            "it with the model's tokenizer."
+        )
+    if not allowed.any():
+        raise ValueError(
+            f"The constraint allows no token after {list(drawn)} with {left} left to "
+            "draw: give it an end token, or more tokens."
+        )
+    return logits.masked_fill(~allowed, -torch.inf)
 
 
 _FORBIDDEN = 1 << 30
