@@ -249,7 +249,6 @@ def fit(
             of them.
         loss_fn: Called as `loss_fn(model, *batch)`; returns the loss as a tensor with
             one number.
-        optimizer: Updates the model's parameters.
         steps: Number of training steps, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
         clip_norm: Maximum norm of the gradient; None for no limit.
@@ -283,19 +282,10 @@ def fit(
     >>> history.losses[-1] < 1e-6
     True
     """
-    for name, number in (("steps", steps), ("evaluate_every", evaluate_every)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}.")
-    run = RunState(
-        {
-            "model": unwrap(model),
-            "optimizer": optimizer,
-            "batches": batches,
-            "average": ema,
-        },
-        schedule,
-        generators,
-    )
+    if evaluate_every is not None and evaluate_every < 1:
+        raise ValueError(f"evaluate_every must be at least 1, got {evaluate_every}.")
+    parts = {"model": unwrap(model), "optimizer": optimizer, "batches": batches}
+    run = RunState(parts | {"average": ema}, schedule, generators)
     source, history = iter(batches), History()
     device = next(p.device for p in model.parameters() if p.requires_grad)
     saved = None if checkpoint is None else run.resume(checkpoint)

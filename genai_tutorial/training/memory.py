@@ -30,10 +30,9 @@ def recompute(blocks: Iterable[nn.Module]) -> None:
     """Make each block store only its inputs for the backward pass, and compute its
     activations again when they are needed (activation checkpointing).
 
-    Training stores the activations of every layer, so memory grows with batch size,
-    sequence length and depth. This costs about a third more arithmetic and leaves the
-    activations of one block at a time. Losses and gradients stay the same to the last
-    bit; dropout draws the same numbers in both passes.
+    This costs about a third more arithmetic and leaves the activations of one block at
+    a time. Losses and gradients stay the same to the last bit; dropout draws the same
+    numbers in both passes.
 
     Args:
         blocks: The layers, for example `model.blocks` of a `DecoderLM`; they are

@@ -136,9 +136,7 @@ def clip_and_noise(
 
     Args:
         gradients: From `per_sample_gradients`.
-        settings: The clipping norm and the noise.
         expected_batch_size: The sampling rate times the number of records.
-        generator: Random generator of the noise.
 
     Source: Abadi et al., Deep Learning with Differential Privacy, algorithm 1,
     https://arxiv.org/abs/1607.00133

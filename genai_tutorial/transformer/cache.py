@@ -161,15 +161,7 @@ class KVCache:
     def select(self, rows: Sequence[int]) -> None:
         """Replace the rows by copies of these ones, in this order, some of them several
         times: `[0] * n` turns a prompt that was read once into n rows.
-
-        Raises:
-            ValueError: If there is no row, or one does not exist.
         """
-        if not rows or not all(0 <= row < len(self.lengths) for row in rows):
-            raise ValueError(
-                f"rows must be numbers from 0 to {len(self.lengths) - 1}, at least "
-                f"one; got {list(rows)}."
-            )
         chosen = torch.tensor(rows, device=self.ids.device)
         self.keys, self.values = self.keys[:, chosen], self.values[:, chosen]
         self.ids = self.ids[chosen]

@@ -35,7 +35,7 @@ def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "query key"]:
     `window - 1` keys before it.
 
     Raises:
-        ValueError: If the window is below 1 and thus excludes the query itself.
+        ValueError: If the window is below 1.
 
     Source: Jiang et al., Mistral 7B, figure 1, https://arxiv.org/abs/2310.06825
 
@@ -45,13 +45,7 @@ def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "query key"]:
             [False,  True,  True, False],
             [False, False,  True,  True]])
     """
-    if window < 1:
-        raise ValueError(
-            "window must be at least 1, because a position attends to itself; got "
-            f"{window}."
-        )
-    positions = torch.arange(length)
-    return may_see(positions, positions, window)
+    return sink_mask(length, 0, window)
 
 
 def sink_mask(length: int, sinks: int, window: int) -> Bool[Tensor, "query key"]:

@@ -46,23 +46,19 @@ class DecoderLM(nn.Module):
         self.rotary = _rotary(config)
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
         local = config.local
-        has_ngrams = local.pair_features or local.triple_features
-        self.ngram_embedding = (
-            NGramEmbedding(config.vocab_size, config.width, local)
-            if has_ngrams
-            else None
-        )
+        self.ngram_embedding = None
+        if local.pair_features or local.triple_features:
+            size = config.vocab_size, config.width
+            self.ngram_embedding = NGramEmbedding(*size, local)
         self.position_embedding = _position_embedding(config)
         block = _ConvolutionBlock if local.convolution_size else DecoderBlock
         self.blocks = nn.ModuleList(
             block(config, self.rotary, layer) for layer in range(config.layers)
         )
         self.final_norm = _make_norm(config)
-        self.head = (
-            None
-            if config.tied_embeddings
-            else nn.Linear(config.width, config.vocab_size, bias=False)
-        )
+        self.head = None
+        if not config.tied_embeddings:
+            self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         if seed is not None:
             _initialize(self, config, seed)
 
@@ -132,11 +128,7 @@ class DecoderLM(nn.Module):
     def embed(
         self, ids: Int[Tensor, "batch position"], context: AttentionContext
     ) -> Float[Tensor, "batch position width"]:
-        """Return the sum of each token's embeddings, the start of the residual stream.
-
-        Raises:
-            ValueError: If there are too many tokens, or one is not in the vocabulary.
-        """
+        """Return the start of the residual stream: each token's summed embeddings."""
         config = self.config
         self._check_length(ids.shape[1])
         try:

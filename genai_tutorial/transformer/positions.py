@@ -1,11 +1,9 @@
 """Positional encodings: attention treats its input as a set, so information about the
 order of the tokens has to be added.
 
-The original Transformer adds sinusoidal waves of different wavelengths to the token
-embeddings, GPT-2 a learned vector for each position. Newer models leave the embeddings
-unchanged: rotary position embedding (RoPE) rotates queries and keys by an angle
-proportional to their position, so that their dot product depends on the distance
-between them only, and ALiBi penalizes distant keys.
+The original Transformer adds sinusoidal waves to the token embeddings, GPT-2 learned
+vectors. Rotary position embedding (RoPE) rotates queries and keys by an angle
+proportional to their position, so that their dot product depends on their distance.
 """
 
 import math
@@ -14,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+_Pairs = Float[Tensor, "pair"]
 
 
 class LearnedPositions(nn.Module):
@@ -148,17 +148,14 @@ class RotaryScaling:
     """Changes the frequencies of rotary positions, for reading texts longer than those
     in training.
 
-    Beyond the trained context the slow pairs of features reach angles that never
-    occurred during training. Each scaling lowers their frequencies, so that the angles
-    of the longer text stay in the trained range.
+    Each scaling lowers the frequencies of the slow pairs of features, which would reach
+    angles that never occurred during training.
     """
 
     attention_factor: float = 1.0
     """The factor of cosines and sines: 1, no change."""
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         raise NotImplementedError
 
@@ -182,9 +179,7 @@ class LinearScaling(RotaryScaling):
     def __post_init__(self):
         _check_factor(self.factor)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         return frequencies / self.factor
 
@@ -212,9 +207,7 @@ class NTKScaling(RotaryScaling):
     def __post_init__(self):
         _check_factor(self.factor)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         last = max(len(frequencies) - 1, 1)
         return frequencies * float(self.factor) ** (-_numbers(frequencies) / last)
@@ -255,9 +248,7 @@ class DynamicNTKScaling(RotaryScaling):
         """The factor by which the slowest pair turns slower."""
         return max(self.length / self.original_context_length, 1.0)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         return NTKScaling(self.ratio).scale(frequencies, base)
 
@@ -266,15 +257,13 @@ class DynamicNTKScaling(RotaryScaling):
 class Llama3Scaling(RotaryScaling):
     """The scaling of Llama 3.1: divides the frequencies of slow pairs by `factor`.
 
-    Slow pairs make fewer than `slow_turns` turns in the trained context. Pairs that
-    make more than `fast_turns` turns are unchanged, and in between the change is
-    gradual.
-
     Attributes:
         factor: The divisor of the slow pairs' frequencies.
         original_context_length: The trained context, in tokens.
-        slow_turns: Pairs with fewer turns are slow (`low_freq_factor` elsewhere).
-        fast_turns: Pairs with more turns are fast (`high_freq_factor` elsewhere).
+        slow_turns: Pairs with fewer turns in the trained context are slow
+            (`low_freq_factor` elsewhere).
+        fast_turns: Pairs with more turns are unchanged (`high_freq_factor` elsewhere);
+            in between the change is gradual.
 
     Raises:
         ValueError: If a number is out of range.
@@ -292,14 +281,11 @@ class Llama3Scaling(RotaryScaling):
     def __post_init__(self):
         _check_turns(self)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         turns = self.original_context_length * frequencies / (2 * math.pi)
-        kept = ((turns - self.slow_turns) / (self.fast_turns - self.slow_turns)).clamp(
-            0, 1
-        )
+        kept = (turns - self.slow_turns) / (self.fast_turns - self.slow_turns)
+        kept = kept.clamp(0, 1)
         return frequencies * kept + frequencies / self.factor * (1 - kept)
 
 
@@ -335,18 +321,12 @@ class YarnScaling(RotaryScaling):
         """Factor of cosines and sines, which keeps attention sharp over more keys."""
         return 0.1 * math.log(self.factor) + 1.0
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
-        pairs = len(frequencies)
+        pairs, length = len(frequencies), self.original_context_length
 
         def pair_that_turns(times: float | int) -> float:
-            return (
-                pairs
-                * math.log(self.original_context_length / (2 * math.pi * times))
-                / math.log(base)
-            )
+            return pairs * math.log(length / (2 * math.pi * times)) / math.log(base)
 
         first = max(math.floor(pair_that_turns(self.fast_turns)), 0)
         last = min(math.ceil(pair_that_turns(self.slow_turns)), 2 * pairs - 1)
@@ -355,29 +335,25 @@ class YarnScaling(RotaryScaling):
         return frequencies * (1 - slowed) + frequencies / self.factor * slowed
 
 
-def _numbers(frequencies: Float[Tensor, "pair"]) -> Float[Tensor, "pair"]:
-    return torch.arange(
-        len(frequencies), dtype=frequencies.dtype, device=frequencies.device
-    )
+def _numbers(frequencies: _Pairs) -> _Pairs:
+    count, like = len(frequencies), frequencies
+    return torch.arange(count, dtype=like.dtype, device=like.device)
 
 
 def _check_factor(factor: float | int) -> None:
     if not factor >= 1:
         raise ValueError(
-            "factor must be at least 1, because scaling can only lower frequencies; "
-            f"got {factor!r}."
+            f"factor must be at least 1, to lower frequencies; got {factor!r}."
         )
 
 
 def _check_turns(scaling: Llama3Scaling | YarnScaling) -> None:
     _check_factor(scaling.factor)
-    length = scaling.original_context_length
-    if length < 1:
+    if (
+        scaling.original_context_length < 1
+        or not 0 < scaling.slow_turns < scaling.fast_turns
+    ):
         raise ValueError(
-            f"original_context_length must be at least 1 token, got {length!r}."
-        )
-    if not 0 < scaling.slow_turns < scaling.fast_turns:
-        raise ValueError(
-            "slow_turns must be above 0 and below fast_turns; got "
-            f"{scaling.slow_turns!r} and {scaling.fast_turns!r}."
+            "original_context_length must be at least 1 token, and slow_turns above 0 "
+            f"and below fast_turns; got {scaling!r}."
         )

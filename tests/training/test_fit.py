@@ -149,7 +149,7 @@ def test_fit_explains_when_batches_run_out():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 0}, "at least one step, got 0"),
         ({"steps": 2, "evaluate_every": 0}, "evaluate_every must be at least 1"),
         ({"steps": 2, "clip_norm": 0.0}, "max_norm must be above 0"),
         (

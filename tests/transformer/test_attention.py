@@ -172,5 +172,5 @@ def test_multi_head_attention_rejects_invalid_inputs():
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"
     ):
         attention(random(1, 3, 2, 4), random(1, 2, 2, 4), random(1, 2, 2, 4))
-    with pytest.raises(ValueError, match="window must be at least 1"):
+    with pytest.raises(ValueError, match="window at least 1"):
         sliding_window_mask(3, 0)

@@ -389,13 +389,6 @@ def test_cache_select_continues_the_chosen_rows():
                 )
 
 
-def test_cache_select_refuses_rows_that_do_not_exist():
-    cache = KVCache(*DecoderConfig(VOCAB).cache_sizes(2))
-    for rows in ([], [2], [0, -1]):
-        with pytest.raises(ValueError, match="from 0 to 1"):
-            cache.select(rows)
-
-
 STREAM_CONFIG = DecoderConfig.llama(
     VOCAB, 24, width=32, layers=2, heads=4, key_value_heads=2, feed_forward_width=16,
     rotary_base=100,
