@@ -105,39 +105,39 @@ _DEAD_END = _FORBIDDEN - 1
 """The number of steps where no tokens spell the rest of the shortest text."""
 
 
-class VocabularyTrie:
-    """All tokens of a vocabulary, arranged by their bytes."""
+_TOKEN = -1  # where a node of the trie keeps the tokens that end at it
 
-    TOKEN = -1
 
-    def __init__(self, token_bytes: Sequence[bytes | None]):
-        self.root: dict = {}
-        for token, text in enumerate(token_bytes):
-            if text is None:
-                continue
-            node = self.root
+def vocabulary_trie(token_bytes: Sequence[bytes | None]) -> dict:
+    """Arrange all tokens of a vocabulary by their bytes."""
+    root: dict = {}
+    for token, text in enumerate(token_bytes):
+        if text is not None:
+            node = root
             for byte in text:
                 node = node.setdefault(byte, {})
-            node.setdefault(self.TOKEN, []).append(token)
+            node.setdefault(_TOKEN, []).append(token)
+    return root
 
-    def longest_first(self, text: bytes) -> list[int] | None:
-        """Cut a text into tokens, each as long as possible; None if no token fits
-        somewhere.
-        """
-        tokens, start = [], 0
-        while start < len(text):
-            node, longest = self.root, None
-            for end in range(start, len(text)):
-                node = node.get(text[end])
-                if node is None:
-                    break
-                if self.TOKEN in node:
-                    longest = node[self.TOKEN][0], end + 1
-            if longest is None:
-                return None
-            token, start = longest
-            tokens.append(token)
-        return tokens
+
+def longest_first(trie: dict, text: bytes) -> list[int] | None:
+    """Cut a text into tokens, each as long as possible; None if no token fits
+    somewhere.
+    """
+    tokens, start = [], 0
+    while start < len(text):
+        node, longest = trie, None
+        for end in range(start, len(text)):
+            node = node.get(text[end])
+            if node is None:
+                break
+            if _TOKEN in node:
+                longest = node[_TOKEN][0], end + 1
+        if longest is None:
+            return None
+        token, start = longest
+        tokens.append(token)
+    return tokens
 
 
 class TokenMask:
@@ -158,7 +158,7 @@ class TokenMask:
     def __init__(self, token_bytes: Sequence[bytes | None], end_token: int):
         self.token_bytes, self.end_token = list(token_bytes), end_token
         self.token_bytes[end_token] = None
-        self.trie = VocabularyTrie(self.token_bytes)
+        self.trie = vocabulary_trie(self.token_bytes)
         self._steps: dict[Regex, Tensor] = {}
         self._to_end: dict[Regex, int] = {}
 
@@ -202,13 +202,11 @@ class TokenMask:
     def tokens_to_end(self, state: Regex) -> int:
         """Return how many tokens end the text from here by the shortest way, the end
         token included; `_DEAD_END` if no tokens spell it.
-
-        The rest of a shortest text is a shortest text again, and with alphabetical
-        order among equals it is the one that is chosen, so each of its tokens brings
-        the end one step nearer.
         """
+        # The rest of a shortest text is a shortest text again, and alphabetical order
+        # among equals chooses it: each of its tokens brings the end a step nearer.
         if state not in self._to_end:
-            tokens = self.trie.longest_first(state.shortest)
+            tokens = longest_first(self.trie, state.shortest)
             self._to_end[state] = _DEAD_END if tokens is None else len(tokens) + 1
         return self._to_end[state]
 
@@ -216,11 +214,11 @@ class TokenMask:
         """Walk down the trie, and return the tokens that may be drawn with the state
         behind each.
         """
-        found, waiting = [], [(self.trie.root, state)]
+        found, waiting = [], [(self.trie, state)]
         while waiting:
             node, reached = waiting.pop()
             for byte, below in node.items():
-                if byte == VocabularyTrie.TOKEN:
+                if byte == _TOKEN:
                     found.append((below, reached))
                 elif (after := derivative(reached, byte)) is not NOTHING:
                     waiting.append((below, after))
@@ -232,7 +230,6 @@ class ConstrainedText:
 
     Args:
         pattern: The regular expression, see `parse_regex`.
-        mask: The masks of the model's vocabulary.
         plan_end: Allow a token only if the shortest end of the text still fits into the
             limit of new tokens, so that every text is complete. Otherwise a text may be
             cut off at the limit.

@@ -158,13 +158,10 @@ def option_log_likelihoods(
     $$\log p(o \mid x) = \sum_i \log p(o_i \mid x, o_1, \ldots, o_{i-1})$$
 
     It is the sum over the option's tokens, so a longer option starts at a disadvantage.
-    Options that differ in their last token only need one pass: that token is never
-    read, only predicted.
 
     Args:
         options: The tokens of each option. A space between prompt and option belongs to
             the option, because in most vocabularies it is part of a word's first token.
-        batch_size: Maximum number of rows in a batch.
 
     Raises:
         ValueError: If there is no prompt or no option, one is empty, a prompt with an

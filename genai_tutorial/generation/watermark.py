@@ -1,12 +1,6 @@
-"""Watermarks in text, which a detector finds with a secret key.
-
-The green list: at each step the key and the previous token choose a quarter of the
-vocabulary, whose tokens become more likely. The detector counts them.
-
-Tournament sampling, the watermark of SynthID-Text: candidates for the next token
-compete in rounds that secret random bits decide. A text without a mark has as many ones
-as zeros in the bits of its tokens; one that won its tournaments has more ones. Averaged
-over all keys, each token is drawn with the probability that the model gives it.
+"""Watermarks in text, which a detector finds with a secret key: green lists, whose
+tokens become more likely, and the tournament sampling of SynthID-Text, in which
+candidates for the next token compete in rounds that secret random bits decide.
 """
 
 import math

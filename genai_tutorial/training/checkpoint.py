@@ -36,10 +36,7 @@ _Leaves = list[tuple[tuple[Any, ...], dict[str, Any], Tensor]]
 
 def save_checkpoint(path: Path | str, state: dict) -> None:
     """Write a run's state: nested dicts, lists and tuples of tensors, numbers and
-    strings.
-
-    The write is atomic: the file is written under another name and renamed once it is
-    on the disk. A process that is killed in between leaves the previous checkpoint.
+    strings. A process that is killed meanwhile leaves the previous checkpoint.
 
     Raises:
         TypeError: If the state holds a value of another type.
@@ -87,10 +84,9 @@ def load_checkpoint(path: Path | str) -> dict:
             f"{path.name} is not a training checkpoint of this package (format "
             f"{file_format!r})."
         )
-    if header.get("digest") != _digest(tensors, tree):
-        raise ValueError(damaged)
+    whole = header.get("digest") == _digest(tensors, tree)
     try:
-        state = _join(json.loads(tree), tensors)
+        state = _join(json.loads(tree), tensors) if whole else None
     except _BROKEN as error:
         raise ValueError(damaged) from error
     if not isinstance(state, dict):
@@ -204,14 +200,9 @@ def _digest(tensors: dict[str, Tensor], tree: str) -> str:
 
 @dataclass
 class RunState:
-    """Everything that determines how a training run continues, except its settings.
-
-    Attributes:
-        parts: The models, optimizers, batches and averages by their names in the file:
-            objects with `state_dict` and `load_state_dict`, or None for a part that
-            this run does without.
-        schedule: The schedule of the learning rates; None for none.
-        generators: Random generators that the run draws from.
+    """Everything that determines how a training run continues, except its settings: its
+    models, optimizers, batches and averages by their names in the file (None for a part
+    that this run does without), its schedule, and the generators that it draws from.
     """
 
     parts: Mapping[str, Any]
@@ -219,13 +210,7 @@ class RunState:
     generators: Sequence[torch.Generator]
 
     def resume(self, checkpoint: "Checkpoint") -> dict | None:
-        """Load a checkpoint if there is one to resume from, and return the history that
-        was saved with it.
-
-        Raises:
-            ValueError: If this run cannot be saved, or the checkpoint is from another
-                run.
-        """
+        """Load a checkpoint if there is one to resume from, and return its history."""
         if not hasattr(self.parts["batches"], "state_dict"):
             raise ValueError(
                 "A run can be resumed only if its batches can: give them state_dict "

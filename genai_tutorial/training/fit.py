@@ -122,12 +122,8 @@ class Evaluation:
 
 @dataclass
 class History:
-    """The losses of a run, its evaluations, and the time it took.
-
-    Attributes:
-        losses: The training loss of each step.
-        evaluations: The results of `evaluate`, in order.
-        seconds: Total training time, without the evaluations.
+    """The training loss of each step of a run, its evaluations, and the time it took
+    without them.
 
     >>> history = History(
     ...     losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1

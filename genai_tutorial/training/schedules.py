@@ -229,8 +229,7 @@ class EMA:
             raise ValueError(
                 f"decay must be from 0 to below 1, such as 0.999, got {decay}."
             )
-        self.decay = decay
-        self.updates = 0
+        self.decay, self.updates = decay, 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -23,8 +23,7 @@ class AttentionConfig:
             so set both when you replace `heads`.
         positions: `learned` or `sinusoidal` vectors added to the embedding, `rotary`
             angles, `alibi` distance penalties, or `none`.
-        rotary_base: The base of the rotary frequencies; the larger it is, the slower
-            the slowest pair of features rotates.
+        rotary_base: The base of the rotary frequencies; see `rotary_frequencies`.
         rotary_scaling: Adapts rotary positions to texts longer than those in training.
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
@@ -99,8 +98,7 @@ class MixtureConfig:
 
 @dataclass(frozen=True)
 class LocalConfig:
-    """Local layers that read nearby tokens without attention: short convolutions and
-    n-gram embeddings, both off by default.
+    """Short convolutions and n-gram embeddings, both off by default.
 
     Attributes:
         convolution_size: The number of earlier positions that a short convolution adds
@@ -108,8 +106,7 @@ class LocalConfig:
         pair_features: The number of features in the embedding of each pair of
             neighbouring tokens; 0 for no table.
         triple_features: The same for each triple of tokens.
-        ngram_rows: The maximum number of rows per table; if there are more n-grams,
-            several share a row.
+        ngram_rows: The maximum number of rows per table.
     """
 
     convolution_size: int = 0

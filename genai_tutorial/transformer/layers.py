@@ -268,25 +268,13 @@ def routings(model: nn.Module) -> list[Routing]:
 
     Raises:
         ValueError: If the model has no mixture of experts, or has not run yet.
-
-    >>> routings(nn.Linear(2, 2))
-    Traceback (most recent call last):
-    ...
-    ValueError: The model has no MixtureOfExperts, so there is no routing. Build it with experts.
-    """  # noqa: E501
-    layers = [
-        module for module in model.modules() if isinstance(module, MixtureOfExperts)
-    ]
-    if not layers:
-        raise ValueError(
-            "The model has no MixtureOfExperts, so there is no routing. Build it with "
-            "experts."
-        )
+    """
+    layers = [m for m in model.modules() if isinstance(m, MixtureOfExperts)]
     found = [layer.routing for layer in layers if layer.routing is not None]
-    if len(found) < len(layers):
+    if not layers or len(found) < len(layers):
         raise ValueError(
-            "routings reads the last forward pass, and there was none yet: run the "
-            "model first."
+            f"The model has {len(layers)} MixtureOfExperts with {len(found)} routings: "
+            "build it with experts, and run it first."
         )
     return found
 

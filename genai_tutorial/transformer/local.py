@@ -1,9 +1,5 @@
 """Local layers, which read the nearest earlier tokens without attention: short
-convolutions, and embeddings of pairs and triples of tokens.
-
-An n-gram model is a table of counts of what follows the last few tokens. Here the table
-holds learned vectors instead, which give the network direct access to the same
-information. A lookup costs no multiplication, however large the table is.
+convolutions, and learned vectors for pairs and triples of tokens.
 """
 
 import torch

@@ -272,11 +272,6 @@ def test_generate_refuses_bad_prompts(prompt, new, message):
         generate(Counter(), prompt, new)
 
 
-def test_generate_refuses_bad_sampling_arguments():
-    with pytest.raises(ValueError, match="top_p"):
-        generate(Counter(), torch.tensor([[1]]), 1, top_p=2.0)
-
-
 def test_stream_refuses_bad_arguments():
     with pytest.raises(ValueError, match="at least one row of at least one token"):
         next(stream(WithWeights(), [], 1))
