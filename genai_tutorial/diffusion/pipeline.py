@@ -61,7 +61,7 @@ def sample_images(
     noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     noise = noise.to(_device_of(model, condition))
     limit = 1.0 if decode is None else None
-    images, size = [], batch_size or shape[0]
+    images, size = [], shape[0] if batch_size is None else batch_size
     for first in range(0, shape[0], size):
         rows = slice(first, first + size)
         guided = Guided(model, guidance, _select(negative, rows, noise.device))

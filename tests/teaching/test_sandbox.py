@@ -421,7 +421,8 @@ def test_input_on_a_socket_signals_nobody_without_landlock(
 ) -> None:
     """Landlock stops it since Linux 6.12, so the filter must do it before."""
     _without(monkeypatch, "Landlock")
-    with subprocess.Popen(["sleep", "60"]) as victim:
+    victim = subprocess.Popen(["sleep", "60"])
+    try:
         source = _LIBC + (
             f"libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int({victim.pid})))\n"
             "libc.ioctl(pair[0], 0x5452, ctypes.byref(ctypes.c_int(1)))\n"
@@ -431,7 +432,9 @@ def test_input_on_a_socket_signals_nobody_without_landlock(
             process.ask("cell", source=source)
         time.sleep(0.2)
         survived = victim.poll() is None
+    finally:
         victim.kill()
+        victim.wait()
     assert survived
 
 
