@@ -103,14 +103,14 @@ def random_sums(
     )
 
 
-def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
-    """Return random products of two two-digit numbers, which may repeat, from the part
-    for training.
-    """
+def random_products(
+    count: int, seed: int, *, held_out: bool = False
+) -> list[ArithmeticQuestion]:
+    """Return random products of two two-digit numbers, as `random_sums` does sums."""
     draw = random.Random(f"products {seed}")
     return _draw(
         count,
-        False,
+        held_out,
         lambda: ArithmeticQuestion((draw.randint(10, 99), draw.randint(10, 99)), "*"),
     )
 
