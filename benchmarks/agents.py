@@ -46,9 +46,7 @@ from genai_tutorial.agents import (
     marked_results,
     plan_and_execute,
     retrying,
-    success_probability,
     tool_scores,
-    unasked_calls,
 )
 from genai_tutorial.alignment import add_lora, fold_lora, lora_layers
 from genai_tutorial.metrics import auroc
@@ -349,7 +347,7 @@ def recovery(seed: int, small: bool) -> dict:
                     done = agent.run_all([task.question for task in tasks])
                     for task, run in zip(tasks, done, strict=True):
                         right[len(task.steps)].append(task.is_right(run.answer))
-                one = success_probability(failure, attempts)
+                one = 1 - failure**attempts  # one of the attempts succeeds
                 runs.append(
                     {
                         "failure": failure,
@@ -424,7 +422,10 @@ def attacked(
     runs = agent.run_all([task.question for task in tasks])
     return {
         "called": bits(
-            any(call.name in HARMFUL_TOOLS for call in unasked_calls(run, NEEDED_TOOLS))
+            any(
+                call.name in HARMFUL_TOOLS and call.name not in NEEDED_TOOLS
+                for call in run.calls
+            )
             for run in runs
         ),
         "harmed": bits(bool(harmful_calls(run, HARMFUL_TOOLS)) for run in runs),

@@ -14,11 +14,11 @@ Finished parts are kept in the folder and not repeated. `--smoke` runs a small v
 and keeps no record.
 """
 
-import argparse
 import json
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+
+from finished import command_line, kept
 
 from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.runtime import describe_machine, keep_record
@@ -49,20 +49,10 @@ class Study:
 
     def __init__(self, folder: Path, smoke: bool, hard: int = 12):
         self.folder, self.smoke = folder, smoke
-        folder.mkdir(parents=True, exist_ok=True)
         self.model, self.tokenizer = load_smollm2()
         self.problems = SIMPLE_PROBLEMS[:3] if smoke else SIMPLE_PROBLEMS
         by_length = sorted(load_human_eval(), key=lambda problem: len(problem.prompt))
         self.human_eval = by_length[: 3 if smoke else hard]
-
-    def kept(self, name: str, make: Callable[[], object]) -> object:
-        """Return a part, from its file if it was made before."""
-        path = self.folder / f"{name.replace(' ', '-')}.json"
-        if not path.exists():
-            before = time.process_time()
-            path.write_text(json.dumps(make()), encoding="utf-8")
-            print(f"{name}: {time.process_time() - before:.0f} CPU seconds", flush=True)
-        return json.loads(path.read_text(encoding="utf-8"))
 
     def greedy(
         self, problems: Sequence[CodeProblem], ending: str, tokens: int
@@ -133,27 +123,27 @@ def distinct_programs(
 
 def main() -> None:
     """Run all parts that are not in the folder, and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--smoke", action="store_true")
+    parser = command_line(__doc__.splitlines()[0])
     parser.add_argument("--hard", type=int, default=12, help="problems of HumanEval")
     options = parser.parse_args()
     study = Study(options.folder, options.smoke, options.hard)
     names = [problem.name for problem in study.problems]
     greedy = {
-        name: study.kept(
-            f"greedy {name}",
+        name: kept(
+            study.folder / f"greedy-{name.replace(' ', '-')}.json",
             lambda ending=ending: study.greedy(study.problems, ending, 80),
         )
         for name, ending in ENDINGS.items()
     }
     samples = [
-        study.kept(f"samples {seed}", lambda seed=seed: study.samples(seed))
+        kept(
+            study.folder / f"samples-{seed}.json", lambda seed=seed: study.samples(seed)
+        )
         for seed in SEEDS
     ]
     hard = {
-        name: study.kept(
-            f"human eval {len(study.human_eval)} {name}",
+        name: kept(
+            study.folder / f"human-eval-{len(study.human_eval)}-{name}.json",
             lambda ending=ENDINGS[name]: study.greedy(study.human_eval, ending, 120),
         )
         for name in ("nothing", "newline")

@@ -18,17 +18,18 @@ Finished parts are kept in the folder and not repeated. `--smoke` runs a small v
 of everything; `--record` writes the record.
 """
 
-import argparse
 import ast
 import json
 import random
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
+from finished import command_line, kept
 from safetensors.torch import load_file, save_file
 from written_tests import WrittenTest, choose_by_vote, encode_repairs, read_test
 
@@ -600,28 +601,21 @@ def for_record(path: Path) -> dict:
 
 def main() -> None:
     """Run the parts that are missing, and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser = command_line(__doc__, [0])
     parser.add_argument("--parts", nargs="+", default=list(PARTS))
-    parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--record", action="store_true")
     given = parser.parse_args()
-    torch.set_num_threads(1)
-    given.folder.mkdir(parents=True, exist_ok=True)
     budget = SMOKE if given.smoke else Budget()
+    study = lru_cache(1)(lambda seed: Study(seed, budget, given.folder))
+
+    def run(part: str, seed: int) -> dict:
+        measure = getattr(study(seed), part.replace("-", "_"))
+        started = time.process_time()
+        return measure() | {"cpu_seconds": round(time.process_time() - started, 1)}
+
     for seed in given.seeds:
-        study: Study | None = None
         for part in given.parts:
-            path = given.folder / f"{part}-{seed}.json"
-            if path.exists():
-                continue
-            study = study or Study(seed, budget, given.folder)
-            started = time.process_time()
-            run: Callable[[], dict] = getattr(study, part.replace("-", "_"))
-            found = run() | {"cpu_seconds": round(time.process_time() - started, 1)}
-            path.write_text(json.dumps(found, indent=1), encoding="utf-8")
-            print(part, seed, json.dumps(found)[:600], flush=True)
+            kept(given.folder / f"{part}-{seed}.json", partial(run, part, seed))
     if given.record and not given.smoke:
         runs = record("code_model")  # a part that the folder lacks keeps its place
         for part in PARTS:

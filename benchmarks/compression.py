@@ -21,6 +21,7 @@ from copy import deepcopy
 from functools import cache
 
 import torch
+from scipy.stats import kurtosis
 from torch import Tensor, nn
 
 from genai_tutorial.data import load_wikipedia
@@ -29,7 +30,6 @@ from genai_tutorial.efficiency import (
     QuantizedKVCache,
     activation_maxima,
     int8_activations,
-    kurtosis,
     prediction_divergence,
     quantize_layers,
     quantized,
@@ -285,7 +285,9 @@ def largest_features(model: DecoderLM, ids: Tensor) -> dict:
                 "feature": int(one.argmax()),
                 "token": int(state.abs().amax(dim=1).argmax()),
                 "largest without first token": round(float(state[1:].abs().max()), 2),
-                "kurtosis": round(kurtosis(state), 1),
+                "kurtosis": round(
+                    float(kurtosis(state.double(), None, fisher=False)), 1
+                ),
             }
             for state, one in zip(states, maxima, strict=True)
         ],

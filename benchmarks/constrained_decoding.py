@@ -13,14 +13,13 @@ About fifteen minutes on one core. Finished settings are kept in the folder and 
 repeated. `--smoke` runs a small version and keeps no record.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import torch
+from finished import command_line, kept
 
 from genai_tutorial.generation import (
     ConstrainedText,
@@ -30,7 +29,7 @@ from genai_tutorial.generation import (
 )
 from genai_tutorial.metrics import wilson_interval
 from genai_tutorial.pretrained import load_smollm2
-from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.people import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,
@@ -157,35 +156,29 @@ def settings() -> Iterator[tuple[str, float, bool, int, str]]:
 
 def main() -> None:
     """Measure what is not in the folder yet, and keep the record if all is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__)
     parser.add_argument("--only", default="", help="names that begin with this")
-    parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     texts, seeds = (2, 1) if options.smoke else (TEXTS, SEEDS)
-    torch.set_num_threads(1)
-    options.folder.mkdir(parents=True, exist_ok=True)
     study = Study(texts)
     masks = {
         "none": None,
         "planned": ConstrainedText(study.pattern, study.mask),
         "plain": ConstrainedText(study.pattern, study.mask, plan_end=False),
     }
+
+    def measure(name, temperature, example, limit, mask) -> dict:
+        repeats = 1 if name == WARM else seeds
+        arguments = temperature, example, limit, repeats, masks[mask]
+        if name == WARM:  # so that all its masks are in the cache
+            study.measure(*arguments)
+        return study.measure(*arguments) | {"mask": mask, "states": study.mask.states}
+
     found = {}
-    for name, temperature, example, limit, mask in settings():
-        file = options.folder / f"{name}.json"
-        if not file.is_file() and name.startswith(options.only):
-            repeats = 1 if name == WARM else seeds
-            arguments = temperature, example, limit, repeats, masks[mask]
-            if name == WARM:  # so that all its masks are in the cache
-                study.measure(*arguments)
-            measured = study.measure(*arguments)
-            measured |= {"mask": mask, "states": study.mask.states}
-            with write_atomically(file, "w") as opened:
-                json.dump(measured, opened)
-            print(name, measured, flush=True)
-        if file.is_file():
-            found[name] = json.loads(file.read_text())
+    for setting in settings():
+        file = options.folder / f"{setting[0]}.json"
+        if file.is_file() or setting[0].startswith(options.only):
+            found[setting[0]] = kept(file, partial(measure, *setting))
     if len(found) == len(list(settings())) and not options.smoke:
         warm = found.pop(WARM)
         model_seconds = warm["seconds"] - warm["mask_seconds"]

@@ -26,6 +26,12 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from federated import (
+    FederatedSettings,
+    private_average,
+    recover_text,
+    train_federated,
+)
 from torch import Tensor
 
 from genai_tutorial.alignment import (
@@ -37,7 +43,6 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.edge import (
     ALL_MATRICES,
-    FederatedSettings,
     PersonalSettings,
     adamw,
     federated_average,
@@ -45,17 +50,13 @@ from genai_tutorial.edge import (
     local_update,
     loss_change,
     personalize,
-    private_average,
     read_own_texts,
-    recover_text,
     row_norms,
-    train_federated,
 )
 from genai_tutorial.efficiency import (
     activation_masks,
     apply_masks,
     block_influence,
-    heal,
     keep_blocks,
     magnitude_masks,
     narrow_feed_forward,
@@ -79,6 +80,7 @@ from genai_tutorial.training import (
     epsilon,
     fit,
     fit_privately,
+    train_step,
     warmup_linear,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
@@ -214,16 +216,13 @@ def pruning(seed: int, small: bool) -> dict:
 
     def healed(pruned: DecoderLM, masks: dict) -> float:
         batches = TokenBatches(train, 128, 8, seed)
-        heal(
-            pruned,
-            masks,
-            batches,
-            language_model_loss,
-            build_optimizer(pruned, GENTLE),
-            steps=steps,
-            progress=False,
-        )
-        return loss(pruned)
+        optimizer = build_optimizer(pruned, GENTLE)
+        apply_masks(pruned, masks)
+        pruned.train()
+        for _, batch in zip(range(steps), batches, strict=False):
+            train_step(pruned, batch, language_model_loss, optimizer)
+            apply_masks(pruned, masks)
+        return loss(pruned.eval())
 
     whole = deepcopy(model)
     measured: dict = {
@@ -380,9 +379,7 @@ def federated(seed: int, small: bool) -> dict:
     def run(clients: Sequence[Tensor], local_steps: int, batch: int) -> float:
         model = DecoderLM(SMALL, seed)
         settings = FederatedSettings(steps // local_steps, local_steps, batch, WINDOW)
-        train_federated(
-            model, clients, adamw(LOCAL_RATE), settings, seed=seed, progress=False
-        )
+        train_federated(model, clients, adamw(LOCAL_RATE), settings, seed=seed)
         return round(held_out_loss(model, held_out), 4)
 
     measured: dict = {
@@ -510,9 +507,7 @@ def price(seed: int, small: bool) -> dict:
         model = DecoderLM(SMALL, seed)
         privacy = PrivacySettings(clip, noise, 1.0)
         settings = FederatedSettings(rounds, 5, 4, WINDOW, privacy=privacy)
-        train_federated(
-            model, clients, adamw(LOCAL_RATE), settings, seed=seed, progress=False
-        )
+        train_federated(model, clients, adamw(LOCAL_RATE), settings, seed=seed)
         measured[f"noise {noise}"] = {
             "nats": round(held_out_loss(model, held_out), 4),
             # With all clients in each round, noise is in units of one client's update.

@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+from finished import kept
 from jaxtyping import Float
 from safetensors import torch as safetensors
 from torch import Tensor
@@ -193,11 +194,8 @@ def main() -> None:
     }
     for seed in settings.seeds:
         for family, make in makers.items():
-            kept = folder / f"measured-{family.replace(' ', '-')}-{seed}.json"
-            if not kept.exists():
-                kept.write_text(json.dumps(measure(make(seed), seed)), encoding="utf-8")
-            run = json.loads(kept.read_text("utf8"))
-            print(seed, family, run, flush=True)
+            path = folder / f"measured-{family.replace(' ', '-')}-{seed}.json"
+            run = kept(path, lambda make=make, seed=seed: measure(make(seed), seed))
             about["runs"].setdefault(family, []).append(run)
     keep_record("families", about)
 

@@ -30,14 +30,14 @@ not repeated; the record is written when all parts are there. `--smoke` runs a s
 version and keeps no record. Times are processor seconds of training.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
+from finished import command_line, kept
 from torch import Tensor, nn
 
 from genai_tutorial.multimodal import (
@@ -48,11 +48,10 @@ from genai_tutorial.multimodal import (
     VisionLanguageModel,
     answer_loss,
     attention_to_frames,
-    read_film,
     without_last_block,
 )
 from genai_tutorial.recipes import SHAPES_VLM, load
-from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.scene_questions import (
     QUESTION_TOKENIZER,
     NeedleFilms,
@@ -249,7 +248,7 @@ def ask_films(model: VisionLanguageModel, films: NeedleFilms) -> dict:
     squares = look_at_films(model, films)
     encode, decode = QUESTION_TOKENIZER.encode, QUESTION_TOKENIZER.decode
     ids = torch.tensor([encode(question.text)[:-1] for question in films.questions])
-    words = read_film(model, squares, ids)[:, -1].argmax(dim=1)
+    words = model.read(squares, ids)[:, -1].argmax(dim=1)
     said = [decode([word]) for word in words.tolist()]
     looked = attention_to_frames(model, squares, ids).mean(dim=(1, 2)).argmax(dim=1)
     return {
@@ -426,7 +425,7 @@ class Study:
         def loss(
             model: VisionLanguageModel, squares: Tensor, ids: Tensor, is_answer: Tensor
         ):
-            return answer_loss(read_film(model, squares, ids), ids, is_answer)
+            return answer_loss(model.read(squares, ids), ids, is_answer)
 
         results["seconds"] = self.tune(model, (squares, *rows[:2]), loss)
         return results | {
@@ -519,26 +518,14 @@ PARTS = (
 
 def main() -> None:
     """Run what is missing, and write the record when everything is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__, SEEDS)
     parser.add_argument("--part", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
-    size = SMOKE if arguments.smoke else FULL
-    torch.set_num_threads(1)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    study = lru_cache(1)(partial(Study, SMOKE if arguments.smoke else FULL))
     for seed in arguments.seeds:
-        study = None
         for part in arguments.part:
             path = arguments.folder / f"{part}-{seed}.json"
-            if path.is_file():
-                continue
-            study = Study(size, seed) if study is None else study
-            results = getattr(study, part)()
-            with write_atomically(path, "w") as file:
-                file.write(json.dumps(results, indent=1))
-            print(path.name, json.dumps(results), flush=True)
+            kept(path, lambda seed=seed, part=part: getattr(study(seed), part)())
     paths = {
         part: [arguments.folder / f"{part}-{seed}.json" for seed in SEEDS]
         for part in PARTS

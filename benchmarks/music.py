@@ -13,14 +13,12 @@ About six minutes on one quiet core. Finished parts are kept in the folder and n
 repeated. `--smoke` runs a small version and keeps no record.
 """
 
-import argparse
-import json
 import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from finished import command_line, kept
 from melody_model import seen_captions, train_melody_model, write_melodies
 
 from genai_tutorial.audio import (
@@ -30,7 +28,7 @@ from genai_tutorial.audio import (
     stream_losses,
 )
 from genai_tutorial.recipes.bach_chorales import LIVE
-from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.melodies import (
     CAPTIONS,
     attributes_right,
@@ -76,19 +74,8 @@ class Study:
 
     def __init__(self, folder: Path, seconds: float, smoke: bool):
         self.folder, self.seconds, self.smoke = folder, seconds, smoke
-        folder.mkdir(parents=True, exist_ok=True)
         self.train, self.held_out = LIVE.windows()
         self.bach = decode_cells(self.held_out.codes)
-
-    def kept(self, name: str, compute: Callable[[], dict]) -> dict:
-        """Return a part's results, from the folder if it is finished."""
-        file = self.folder / f"{name.replace(' ', '-')}.json"
-        if not file.is_file():
-            result = compute()
-            print(name, json.dumps(result), flush=True)
-            with write_atomically(file, "w") as opened:
-                json.dump(result, opened)
-        return json.loads(file.read_text())
 
     def patterns(self, seed: int) -> dict:
         """Train a model with each pattern by turns, so that all meet the same machine,
@@ -249,14 +236,10 @@ def shares(right: dict[str, list[bool]]) -> dict:
 
 def main() -> None:
     """Run all parts that are not in the folder, and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__.splitlines()[0], SEEDS)
     parser.add_argument("--seconds", type=float, default=20.0, help="per model")
     parser.add_argument("--only", choices=("patterns", "melodies"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(1)
     study = Study(
         options.folder, 2.0 if options.smoke else options.seconds, options.smoke
     )
@@ -264,13 +247,19 @@ def main() -> None:
     patterns = melodies = None
     if options.only != "melodies":
         patterns = [
-            study.kept(f"patterns {seed}", lambda seed=seed: study.patterns(seed))
+            kept(
+                study.folder / f"patterns-{seed}.json",
+                lambda seed=seed: study.patterns(seed),
+            )
             for seed in seeds
         ]
     if options.only != "patterns":
         steps = 20 if options.smoke else MELODY_STEPS
         melodies = [
-            study.kept(f"melodies {seed}", lambda seed=seed: melody_study(seed, steps))
+            kept(
+                study.folder / f"melodies-{seed}.json",
+                lambda seed=seed: melody_study(seed, steps),
+            )
             for seed in seeds
         ]
     if options.smoke or options.only or seeds != list(SEEDS):

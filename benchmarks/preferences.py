@@ -17,16 +17,15 @@ Finished runs are kept in the folder and not repeated. `--smoke` runs a small ve
 everything and keeps no record.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
+from finished import command_line, kept
 from jaxtyping import Float
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -199,29 +198,24 @@ class Study:
         }
         self.reward_models = {name: self._train(name) for name in self.comparisons}
 
-    def _kept(self, name: str) -> Path:
-        return self.folder / f"{name.replace(' ', '-')}-{self.seed}"
-
     def _compare(
         self, contrast: bool
     ) -> tuple[tuple[Comparison, ...], tuple[Comparison, ...]]:
         """Return training and held-out comparisons, which share no question."""
         seed = self.seed
         asked = questions_of_all_categories(self.budget.questions, "trained", seed)
-        kept = self._kept("answers").with_suffix(".json")
-        if not kept.exists():
-            texts = [question.text for question in asked]
-            written = sample_answers(
+        answers = kept(
+            self.folder / f"answers-{seed}.json",
+            lambda: sample_answers(
                 self.assistant,
                 self.tokenizer,
                 CHAT,
-                texts,
+                [question.text for question in asked],
                 ANSWERS,
                 MAX_ANSWER_TOKENS,
                 torch.Generator().manual_seed(seed),
-            )
-            kept.write_text(json.dumps(written), encoding="utf-8")
-        answers = json.loads(kept.read_text("utf8"))
+            ),
+        )
         if contrast:
             others = contrasting_answers(asked, load_facts(), seed)
             answers = [own + more for own, more in zip(answers, others, strict=True)]
@@ -236,8 +230,8 @@ class Study:
 
     def _train(self, name: str) -> ScalarModel:
         """Train a reward model, or load it if an earlier call has trained it."""
-        kept = self._kept(name).with_suffix(".safetensors")
-        if not kept.exists():
+        path = self.folder / f"{name.replace(' ', '-')}-{self.seed}.safetensors"
+        if not path.exists():
             trained = train_reward_model(
                 self.assistant,
                 self.encoded(self.comparisons[name][0]),
@@ -246,9 +240,9 @@ class Study:
                 seed=self.seed,
                 progress=False,
             )
-            save_file(trained.state_dict(), kept)
+            save_file(trained.state_dict(), path)
         model = ScalarModel(self.assistant)
-        model.load_state_dict(load_file(kept))
+        model.load_state_dict(load_file(path))
         return model.eval()
 
     def judge_reward_models(self) -> list[dict]:
@@ -450,11 +444,11 @@ class Study:
 @cache
 def many_samples(budget: Budget, folder: Path) -> list[list[str]]:
     """Return many answers of the fine-tuned model to each held-out question."""
-    kept = folder / "samples.json"
-    if not kept.exists():
+
+    def sample() -> list[list[str]]:
         assistant, tokenizer = recipes.load("factbook-sft")
         asked = questions_of_all_categories(budget.sampled, "held-out", seed=1)
-        samples = sample_answers(
+        return sample_answers(
             assistant,
             tokenizer,
             CHAT,
@@ -463,8 +457,8 @@ def many_samples(budget: Budget, folder: Path) -> list[list[str]]:
             MAX_ANSWER_TOKENS,
             torch.Generator().manual_seed(1),
         )
-        kept.write_text(json.dumps(samples), encoding="utf-8")
-    return json.loads(kept.read_text("utf8"))
+
+    return kept(folder / "samples.json", sample)
 
 
 @torch.no_grad()
@@ -530,21 +524,12 @@ def best_of_n_paths(studies: list[Study]) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", required=True, help="for what is finished")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument(
-        "--smoke", action="store_true", help="a small version of everything, no record"
-    )
+    parser = command_line(__doc__, [0])
     parser.add_argument(
         "--runs-only", action="store_true", help="stop after the runs of these seeds"
     )
     settings = parser.parse_args()
-    torch.set_num_threads(1)
-    folder = Path(settings.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = settings.folder
     budget = SMOKE if settings.smoke else Budget()
     runs, studies = [], []
     for seed in settings.seeds:
@@ -553,13 +538,8 @@ def main() -> None:
         for report in study.judge_reward_models():
             print(report, flush=True)
         for run in RUNS:
-            kept = folder / f"{run.name}-{seed}.json"
-            if not kept.exists():
-                kept.write_text(json.dumps(study.measured_run(run)), encoding="utf-8")
-            runs.append(json.loads(kept.read_text("utf8")))
-            print(
-                kept.stem, runs[-1]["cpu_seconds"], runs[-1]["points"][-1], flush=True
-            )
+            path = folder / f"{run.name}-{seed}.json"
+            runs.append(kept(path, partial(study.measured_run, run)))
     if settings.runs_only:
         return
     about = {

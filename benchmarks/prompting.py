@@ -14,7 +14,6 @@ new part after five minutes, and `--partial` keeps a record that names the missi
 parts. `--smoke` runs a small version and keeps no record.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from finished import command_line
 from prompting_parts import (
     PERSONA_QUESTIONS,
     PERSONAS,
@@ -384,18 +384,14 @@ def measured(folder: Path, name: str, measure: Callable[[], list], begin: bool) 
 
 def main() -> None:
     """Measure what is not in the folder yet, and keep the record if all is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__)
     parser.add_argument("--only", default="", help="names that begin with this")
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--smoke", action="store_true")
     parser.add_argument(
         "--partial", action="store_true", help="keep a record of what is there"
     )
     options = parser.parse_args()
     start = time.monotonic()
-    torch.set_num_threads(1)
-    options.folder.mkdir(parents=True, exist_ok=True)
     study = Study(options.smoke)
     sections: dict[str, list] = {}
     seconds, missing = 0.0, []

@@ -15,7 +15,6 @@ A seed decides the training questions, the initialization, the order of the exam
 everything that is sampled; all models answer the same held-out questions.
 """
 
-import argparse
 import json
 import math
 import random
@@ -25,6 +24,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from finished import command_line
 
 from genai_tutorial.alignment import (
     DAPO,
@@ -485,18 +485,11 @@ class Products(Study):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", required=True, help="for what is finished")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--smoke", action="store_true", help="a quick try, no record")
+    parser = command_line(__doc__, [0])
     parser.add_argument("--runs-only", action="store_true", help="record nothing")
     parser.add_argument("--study", choices=("sums", "products"), help="only this one")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
-    folder = Path(settings.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = settings.folder
     budget = Smoke if settings.smoke else Budget
     for seed in settings.seeds:
         if settings.study != "products":

@@ -27,10 +27,13 @@ from injections import (
     INJECTED_WORD,
     INJECTIONS,
     fenced_prompt,
+    injected_passages,
     injection_cases,
     marked_prompt,
+    only_quoted_spans,
     reminded_prompt,
 )
+from safety_measures import direction_added, sentence_pair_log_odds
 from torch import Tensor
 
 from genai_tutorial.alignment import encode_pairs, learn_by_dpo
@@ -51,16 +54,12 @@ from genai_tutorial.safety import (
     critic_scores,
     critique_and_revise,
     direction_ablated,
-    direction_added,
     greedy_coordinate_gradient,
-    injected_passages,
     known_vectors,
     last_token_states,
     mean_difference,
-    only_quoted_spans,
     prefilled_answers,
     pronoun_log_odds,
-    sentence_pair_log_odds,
     unlabelled_verdicts,
     windowed_surprise,
 )

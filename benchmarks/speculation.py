@@ -38,11 +38,10 @@ from genai_tutorial.recipes import (
     FACTBOOK_BASE,
     FACTBOOK_DRAFT,
     agreement,
-    corpus_rows,
-    held_out_rows,
     load,
     load_corpus,
     packed_logits,
+    packed_rows,
     teacher_targets,
 )
 from genai_tutorial.runtime import keep_record, run_parts
@@ -224,7 +223,7 @@ def drafts(seed: int, small: bool) -> dict:
 def pool(size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return rows of the corpus and the base model's predictions on them."""
     teacher, tokenizer = load("factbook-base")
-    rows = corpus_rows(load_corpus(), tokenizer, SMALL.context_length)
+    rows = packed_rows(load_corpus().texts, tokenizer, SMALL.context_length)
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
     rows = rows[order[:size]]
     top = teacher_targets(
@@ -341,8 +340,8 @@ def draw_prompts(seed: int, count: int) -> dict[str, list[Tensor]]:
     generator = torch.Generator().manual_seed(100 + seed)
     drawn = {}
     for kind, rows in (
-        ("held-out articles", held_out_rows(corpus, tokenizer, 32)),
-        ("corpus", corpus_rows(corpus, tokenizer, 32)),
+        ("held-out articles", packed_rows(corpus.held_out, tokenizer, 32)),
+        ("corpus", packed_rows(corpus.texts, tokenizer, 32)),
     ):
         whole = rows[~(rows == end).any(dim=1), :32]
         chosen = torch.randperm(len(whole), generator=generator)[:count]

@@ -19,16 +19,15 @@ kept in the folder and not repeated; the record is written when all seeds are th
 `--smoke` runs a small version and keeps no record.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from finished import command_line, kept
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
@@ -43,7 +42,7 @@ from genai_tutorial.data import speak
 from genai_tutorial.metrics import word_error_rate
 from genai_tutorial.multimodal import ImageReader, Projector, answer_loss
 from genai_tutorial.recipes import load
-from genai_tutorial.runtime import describe_machine, keep_record, write_atomically
+from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.scene_questions import (
     CONVERSATION_MIXTURE,
     ONE_WORD_KINDS,
@@ -300,15 +299,10 @@ def answer(
 
 def main() -> None:
     """Run what is missing, and write the record when every seed is there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, required=True)
+    parser = command_line(__doc__, SEEDS)
     parser.add_argument("--part", choices=("hear", "answer"), nargs="+")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
-    parser.add_argument("--smoke", action="store_true")
     arguments = parser.parse_args()
     size = SMOKE if arguments.smoke else FULL
-    torch.set_num_threads(1)
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     for seed in arguments.seeds:
         weights = arguments.folder / f"hear-{seed}.safetensors"
         path = arguments.folder / f"answer-{seed}.json"
@@ -326,10 +320,7 @@ def main() -> None:
         model.load_state_dict(load_file(weights))
         judged = spoken_questions(size.judged, 1_000 + seed, held_out_voices=True)
         heard = Transcriber(model, words)
-        results = answer(training, judged, heard, size, seed)
-        with write_atomically(path, "w") as file:
-            file.write(json.dumps(results, indent=1))
-        print(path.name, json.dumps(results), flush=True)
+        kept(path, partial(answer, training, judged, heard, size, seed))
     paths = [arguments.folder / f"answer-{seed}.json" for seed in SEEDS]
     missing = [path.name for path in paths if not path.is_file()]
     if arguments.smoke or missing:

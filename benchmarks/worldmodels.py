@@ -39,6 +39,7 @@ from joint_embedding import (
     effective_rank,
     train_joint_embedding,
 )
+from latent_action_network import LatentActions, train_latent_actions
 from torch import Tensor
 
 from genai_tutorial.runtime import MeasuredPart, keep_record, run_parts
@@ -59,26 +60,25 @@ from genai_tutorial.worldmodels import (
     ActorCritic,
     DreamPolicy,
     Imagined,
-    LatentActions,
     ModelPlayer,
     PixelAgent,
     PixelPlayer,
+    Player,
     PPOLearner,
     Recording,
+    World,
     WorldModel,
     WorldModelConfig,
     WorldModelTraining,
     best_renaming,
     dream_beside_reality,
     dream_starts,
-    episode_returns,
     imagine,
     learn_by_playing,
     learn_in_dreams,
     minigrid_world,
     planning_policy,
     record_games,
-    train_latent_actions,
     train_world_model,
 )
 
@@ -326,6 +326,25 @@ def collected(
             counted(recording) | judged(model, recording, agent, effort.games)
         )
     return rounds
+
+
+@torch.no_grad()
+def episode_returns(world: World, player: Player, longest: int) -> Tensor:
+    """Play one episode in each game; return the sums of its rewards.
+
+    Every game counts once, however long its episode is. Averaging over the episodes
+    that end within a fixed number of steps would favour short ones.
+    """
+    frames, first = world.frames, torch.ones(world.games, dtype=torch.bool)
+    running, returns = first, torch.zeros(world.games)
+    for _ in range(longest):
+        step = world.step(player(frames, first))
+        returns = returns + running * step.rewards
+        running = running & ~step.ended
+        if not running.any():
+            break
+        frames, first = step.frames, step.ended
+    return returns
 
 
 def latent_actions(seed: int, small: bool) -> dict:

@@ -92,7 +92,12 @@ def programs() -> Iterator[tuple[str, ast.Module]]:
             if cell["cell_type"] == "code"
             for line in "".join(cell["source"]).splitlines()
         )
-        yield path.name, ast.parse(code)
+        tree = ast.parse(code)
+        yield path.name, tree
+        for node in ast.walk(tree):  # scripts that a chapter writes and starts
+            text = getattr(node, "value", None)
+            if isinstance(text, str) and "\nfrom genai_tutorial" in text:
+                yield path.name, ast.parse(text)
 
 
 def used_names(tree: ast.Module) -> Iterator[tuple[str, str]]:

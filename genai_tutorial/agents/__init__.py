@@ -1,10 +1,7 @@
 """Agents: a language model that calls tools in a loop, with files in a jail, code in
 the sandbox, budgets, consent, recovery, memory and plans.
 
-Read `tools`, `calls` and `policy`, then `loop`. `builtin` has ready-made tools, whose
-files stay in `jail`; `wrappers` makes tools ask, retry or fail, and `memory` outlives a
-task. `mcp` is the Model Context Protocol by hand, and `libraries` is the same agent
-with its official SDK and LangGraph.
+Read `tools`, `calls` and `policy`, then `loop`.
 """
 
 from .builtin import (
@@ -39,7 +36,6 @@ from .loop import (
     harmful_calls,
     plan_and_execute,
     show_run,
-    unasked_calls,
 )
 from .mcp import MCPClient, serve_tools
 from .memory import LongTermMemory, memory_tools, shortened
@@ -65,5 +61,4 @@ from .wrappers import (
     marked_results,
     refuse_all,
     retrying,
-    success_probability,
 )

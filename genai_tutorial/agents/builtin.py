@@ -138,9 +138,8 @@ def file_tools(jail: FileJail) -> tuple[Tool, ...]:
         jail.delete(path)
         return f"{path} is deleted."
 
-    reading = (list_files, read_file, count_lines)
     return (
-        *(Tool.from_function(function) for function in reading),
+        *map(Tool.from_function, (list_files, read_file, count_lines)),
         Tool.from_function(write_file, needs_consent=True),
         Tool.from_function(delete_file, needs_consent=True),
     )
@@ -198,15 +197,10 @@ def shown_value(code: str) -> str:
     if not body or not isinstance(body[-1], ast.Expr):
         return code
     value = body[-1].value
-    if (
-        isinstance(value, ast.Call)
-        and isinstance(value.func, ast.Name)
-        and value.func.id == "print"
-    ):
+    if isinstance(value, ast.Call) and ast.unparse(value.func) == "print":
         return code
-    return ast.unparse(
-        ast.Module([*body[:-1], ast.parse(f"print({ast.unparse(value)})").body[0]], [])
-    )
+    shown = ast.parse(f"print({ast.unparse(value)})").body
+    return ast.unparse(ast.Module([*body[:-1], *shown], []))
 
 
 def _value(node: ast.expr) -> int | float:

@@ -129,14 +129,11 @@ def copied_spans(sources: Sequence[str]) -> list[str]:
     spans: list[str] = []
     numbers: list[str] = []
     for text in sources:
-        words = [
-            word.strip("\"'?,;:!()").rstrip(".") for word in text.split()[:_MOST_WORDS]
-        ]
+        words = text.split()[:_MOST_WORDS]
+        words = [word.strip("\"'?,;:!()").rstrip(".") for word in words]
         for length in range(1, 4):
-            spans += [
-                " ".join(words[start : start + length])
-                for start in range(len(words) - length + 1)
-            ]
+            starts = range(len(words) - length + 1)
+            spans += [" ".join(words[start : start + length]) for start in starts]
         codes = re.findall(r": *(.+)$", text, re.MULTILINE)[:_MOST_WORDS]
         spans += [code.strip() for code in codes]
         numbers += re.findall(r"\d+(?:\.\d+)?", text)
@@ -149,11 +146,9 @@ def copied_spans(sources: Sequence[str]) -> list[str]:
 
 def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a schema with the properties that are required."""
-    properties = {
-        name: part
-        for name, part in schema.get("properties", {}).items()
-        if name in schema.get("required", [])
-    }
+    required = schema.get("required", [])
+    parts = schema.get("properties", {}).items()
+    properties = {name: part for name, part in parts if name in required}
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 

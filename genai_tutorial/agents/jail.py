@@ -27,12 +27,12 @@ class FileJail:
     Links are followed before the check, so that a link inside cannot point outside. To
     read, write or delete a file, its folder is then opened step by step from the root,
     without following any link, so that a link made after the check is refused as well.
-    Windows has no such way to open folders, and there only the check protects. A path
-    that leads out, or to no file of text of at most `LONGEST_FILE` bytes, raises a
-    `JailError`.
+    Windows has no such way to open folders, and there only the check protects.
 
     Raises:
         ValueError: If there is no such folder.
+        JailError: If the path that a method gets leads out or to a folder, or its file
+            is no text of at most `LONGEST_FILE` bytes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,11 +50,7 @@ class FileJail:
             raise ValueError(f"{root} is not a folder: make it first.")
 
     def resolve(self, path: str) -> Path:
-        """Return where a path leads, all links followed.
-
-        Raises:
-            JailError: If it is empty, cannot be a path, or leaves the root.
-        """
+        """Return where a path leads, all links followed."""
         if not path or "\0" in path:
             raise JailError(f"{path!r} is not a path.")
         try:
@@ -66,12 +62,7 @@ class FileJail:
         return target
 
     def read(self, path: str) -> str:
-        """Return the text of a file.
-
-        Raises:
-            JailError: If the path leaves the root, or leads to no file of text of at
-                most `LONGEST_FILE` bytes.
-        """
+        """Return the text of a file."""
         with self._folder_of(path) as (name, folder):
             descriptor = os.open(name, os.O_RDONLY | _NO_LINK, dir_fd=folder)
             try:
@@ -89,12 +80,7 @@ class FileJail:
             raise JailError(f"{path!r} is not a text.") from error
 
     def write(self, path: str, text: str) -> None:
-        """Write a file, and the folders above it, replacing one that is there.
-
-        Raises:
-            JailError: If the path leaves the root or is a folder, or the text is too
-                long.
-        """
+        """Write a file, and the folders above it, replacing one that is there."""
         if len(text.encode()) > LONGEST_FILE:
             raise JailError(f"The text has more than {LONGEST_FILE:,} bytes.")
         with (
@@ -104,11 +90,7 @@ class FileJail:
             file.write(text)
 
     def delete(self, path: str) -> None:
-        """Delete a file for good.
-
-        Raises:
-            JailError: If the path leaves the root, or leads to no ordinary file.
-        """
+        """Delete a file for good."""
         with self._folder_of(path) as (name, folder):
             found = os.stat(name, dir_fd=folder, follow_symlinks=False)
             if not stat.S_ISREG(found.st_mode):

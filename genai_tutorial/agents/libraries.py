@@ -121,12 +121,8 @@ def langgraph_agent(
     builder = graph.StateGraph(graph.MessagesState)
     builder.add_node("policy", ask_policy)
     # without handle_tool_errors, an exception of a tool ends the run
-    builder.add_node(
-        "tools",
-        prebuilt.ToolNode(
-            [_langchain_tool(tool) for tool in gated.tools], handle_tool_errors=True
-        ),
-    )
+    tools = [_langchain_tool(tool) for tool in gated.tools]
+    builder.add_node("tools", prebuilt.ToolNode(tools, handle_tool_errors=True))
     builder.add_edge(graph.START, "policy")
     builder.add_conditional_edges("policy", prebuilt.tools_condition)
     builder.add_edge("tools", "policy")

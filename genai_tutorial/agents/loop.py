@@ -42,8 +42,7 @@ class Budget:
     Attributes:
         steps: The largest number of messages of the policy, the answer included.
         tokens: After so many no further message is asked for.
-        seconds: After so many no further message is asked for, and a call is given up;
-            None for no limit.
+        seconds: The same, and a call is given up; None for no limit.
 
     Raises:
         ValueError: If one of them is not a positive number.
@@ -151,12 +150,12 @@ class Agent:
             if step.result is None:
                 ending, answer = Ending.ANSWERED, reply.text
                 break
+            answer = COULD_NOT
             if [one.result for one in steps[-2:]] == [_REPEATED, _REPEATED]:
-                ending, answer = Ending.STUCK, COULD_NOT
+                ending = Ending.STUCK
                 break
             ending = self._exhausted(len(steps), tokens, end - time.monotonic())
             if ending is not None:
-                answer = COULD_NOT
                 break
             result = result_message(step.result.text)
             conversation += [Message("assistant", reply.text), result]
@@ -199,11 +198,6 @@ def show_run(run: Run) -> str:
                 f"   result {step.result.text}",
             ]
     return "\n".join([*lines, f"Answer  {run.answer}  ({run.ending})"])
-
-
-def unasked_calls(run: Run, allowed: Collection[str]) -> tuple[ToolCall, ...]:
-    """Return the calls of a run to other tools, whether or not they succeeded."""
-    return tuple(call for call in run.calls if call.name not in allowed)
 
 
 def harmful_calls(run: Run, harmful: Collection[str]) -> tuple[ToolCall, ...]:

@@ -43,10 +43,6 @@ def serve_tools(
 ) -> None:
     """Answer requests, one per line, until they end.
 
-    Args:
-        requests: The lines to read, such as standard input.
-        replies: The stream for the answers.
-
     Source: Model Context Protocol, revision 2025-06-18, transport stdio,
         https://modelcontextprotocol.io/specification/2025-06-18
     """
@@ -123,22 +119,16 @@ class MCPError(ToolError):
 
 
 class MCPClient:
-    """A client that starts its server as a process: use it in a `with` block.
-
-    Args:
-        command: The command that starts the server, with its arguments.
-        environment: The environment of the server; None for that of this process.
+    """A client that starts its server as a process, with a few harmless variables of
+    the environment: use it in a `with` block.
 
     Source: Model Context Protocol, revision 2025-06-18, lifecycle and tools,
         https://modelcontextprotocol.io/specification/2025-06-18
     """
 
-    def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> None:
-        handed_on = {key: os.environ[key] for key in _HANDED_ON if key in os.environ}
+    def __init__(self, command: Sequence[str]) -> None:
         self.command = list(command)
-        self.environment = {**handed_on, **(environment or {})}
+        self.environment = {k: os.environ[k] for k in _HANDED_ON if k in os.environ}
         self._process: subprocess.Popen | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future] = {}
@@ -166,7 +156,7 @@ class MCPClient:
         about = {"name": "genai_tutorial", "version": "1"}
         about = {"clientInfo": about, "capabilities": {}, "protocolVersion": PROTOCOL}
         try:
-            self.request("initialize", about, START_SECONDS)
+            self.request("initialize", about)
         except BaseException:
             self.__exit__()
             raise
@@ -187,16 +177,12 @@ class MCPClient:
         for thread in self._threads:
             thread.join(1)  # not for ever: the server's own children may hold a pipe
 
-    def request(
-        self,
-        method: str,
-        parameters: Mapping[str, Any],
-        seconds: float | int | None = None,
-    ) -> dict[str, Any]:
+    def request(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its result, at most `CALL_SECONDS`."""
         if self._process is None:
             raise ValueError("Open the client first: with MCPClient(...) as client:")
-        number, seconds = next(self._numbers), seconds or CALL_SECONDS
+        number = next(self._numbers)
+        seconds = START_SECONDS if method == "initialize" else CALL_SECONDS
         reply = self._waiting[number] = Future()
         self._send({"id": number, "method": method, "params": dict(parameters)})
         if self._ended:

@@ -36,11 +36,7 @@ class LongTermMemory:
     _vectors: list[Tensor] = field(default_factory=list, repr=False)
 
     def add(self, note: str) -> None:
-        """Keep a note.
-
-        Raises:
-            ValueError: If it is empty.
-        """
+        """Keep a note, which must not be empty."""
         if not note.strip():
             raise ToolError("a note must not be empty.")
         self._vectors.append(self.encode([note])[0].float())
@@ -50,10 +46,8 @@ class LongTermMemory:
         """Return the notes nearest to a question, nearest first."""
         if not self.notes:
             return []
-        query = self.encode([question]).float()
-        found = FlatIndex(torch.stack(self._vectors)).search(
-            query, min(k, len(self.notes))
-        )
+        index, k = FlatIndex(torch.stack(self._vectors)), min(k, len(self.notes))
+        found = index.search(self.encode([question]).float(), k)
         return [self.notes[place] for place in found.ids[0].tolist()]
 
 

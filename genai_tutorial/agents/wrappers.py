@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 import torch
 
@@ -35,20 +36,18 @@ def with_consent(toolbox: Toolbox, consent: Consent) -> Toolbox:
     """Return a toolbox whose tools ask where they need consent: after the arguments are
     checked, right before the tool acts.
     """
-    return toolbox.changed(
-        lambda tool: _asking(tool, consent) if tool.needs_consent else tool
-    )
 
+    def asking(tool: Tool) -> Tool:
+        def call(**arguments: object) -> object:
+            if consent(ToolCall(tool.name, arguments)) is not True:  # not even "no"
+                raise ToolError(
+                    "the user did not allow this. Do something else, or answer."
+                )
+            return tool.function(**arguments)
 
-def _asking(tool: Tool, consent: Consent) -> Tool:
-    def call(**arguments: object) -> object:
-        if consent(ToolCall(tool.name, arguments)) is not True:  # not even "no"
-            raise ToolError(
-                "the user did not allow this. Do something else, or answer."
-            )
-        return tool.function(**arguments)
+        return replace(tool, function=call) if tool.needs_consent else tool
 
-    return replace(tool, function=call)
+    return toolbox.changed(asking)
 
 
 def limited(toolbox: Toolbox, seconds: float | int) -> Toolbox:
@@ -57,7 +56,7 @@ def limited(toolbox: Toolbox, seconds: float | int) -> Toolbox:
     """
     if seconds == math.inf:
         return toolbox
-    return toolbox.changed(lambda tool: _limited(tool, seconds))
+    return toolbox.changed(partial(_limited, seconds=seconds))
 
 
 def _limited(tool: Tool, seconds: float | int) -> Tool:
@@ -142,15 +141,6 @@ def with_fallback(tool: Tool, other: Callable[..., object]) -> Tool:
     return replace(tool, function=call)
 
 
-def success_probability(failure: float | int, attempts: int) -> float:
-    """Return the probability that one of several independent attempts succeeds.
-
-    >>> round(success_probability(0.3, attempts=3), 3)
-    0.973
-    """
-    return 1 - failure**attempts
-
-
 def marked_results(toolbox: Toolbox, names: Collection[str]) -> Toolbox:
     """Return a toolbox in which the results of the named tools are datamarked, so that
     a model can tell them from instructions, and a copied call is no longer a call.
@@ -162,12 +152,12 @@ def marked_results(toolbox: Toolbox, names: Collection[str]) -> Toolbox:
         Spotlighting, https://arxiv.org/abs/2403.14720
     """
     toolbox.only(names)  # checks the names
-    return toolbox.changed(lambda tool: _marked(tool) if tool.name in names else tool)
 
+    def marked(tool: Tool) -> Tool:
+        def call(**arguments: object) -> str:
+            # a mark in front, or a text of one word would stay as it is
+            return f"^{datamark(str(tool.function(**arguments)))}"
 
-def _marked(tool: Tool) -> Tool:
-    def call(**arguments: object) -> str:
-        # a mark in front, or a text of one word would stay as it is
-        return f"^{datamark(str(tool.function(**arguments)))}"
+        return replace(tool, function=call) if tool.name in names else tool
 
-    return replace(tool, function=call)
+    return toolbox.changed(marked)

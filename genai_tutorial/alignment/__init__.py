@@ -1,9 +1,6 @@
 """Alignment: supervised fine-tuning, and learning from human preferences and from
-verifiable rewards.
-
-Read `supervised` and `lora` first, then `preferences`, which trains the reward model,
-and `dpo`. PPO is `experience` and `ppo`; GRPO and its variants are `group_methods` and
-`grpo`.
+verifiable rewards. Read `supervised` and `lora` first, then `preferences` and `dpo`;
+PPO is `experience` and `ppo`, GRPO and its variants `group_methods` and `grpo`.
 """
 
 from .dpo import best_of_n, best_of_n_kl, dpo_losses, implicit_reward, learn_by_dpo

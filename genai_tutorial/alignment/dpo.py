@@ -1,18 +1,15 @@
 """Learning from preferences without reinforcement learning: direct preference
-optimization, and best-of-n sampling.
+optimization, which trains the policy as a reward model, and best-of-n sampling.
 
 The policy with the highest reward minus β times the KL divergence is π(y) ∝ π_ref(y)
-exp(r(y) / β). Conversely, every policy has an implicit reward, β log(π(y) / π_ref(y)),
-up to a constant per prompt; so the policy can be trained as a reward model (DPO).
-
-Best-of-n draws n answers and keeps the one that a reward model scores highest. It needs
-no training, and its KL divergence from the model that it samples from has a closed
-form: the cheapest way to see over-optimization as n grows.
+exp(r(y) / β). So every policy has an implicit reward, β log(π(y) / π_ref(y)), up to a
+constant per prompt.
 """
 
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,12 +49,10 @@ def dpo_losses(
     reference_rejected: Float[Tensor, "*pair"],
     beta: float | int,
 ) -> Float[Tensor, "*pair"]:
-    """Return each comparison's loss, in nats: the Bradley-Terry model with the policy's
-    implicit reward.
+    """Return each comparison's loss, in nats, from the log-probabilities of whole
+    answers: the Bradley-Terry model with the policy's implicit reward.
 
     Args:
-        chosen: The policy's log-probability of each chosen answer.
-        reference_chosen: The reference's log-probability of each chosen answer.
         beta: The KL coefficient, in reward per nat of KL divergence from the reference.
 
     Raises:
@@ -90,11 +85,21 @@ def dpo_loss(
     beta: float | int = 0.1,
 ) -> Float[Tensor, ""]:
     """Return the mean loss on a batch of comparisons, in nats; for `fit`."""
-    chosen = answer_log_probs(model, chosen_ids, chosen_is_answer)
-    rejected = answer_log_probs(model, rejected_ids, rejected_is_answer)
+    chosen = _trimmed_log_probs(model, chosen_ids, chosen_is_answer)
+    rejected = _trimmed_log_probs(model, rejected_ids, rejected_is_answer)
     return dpo_losses(
         chosen, rejected, reference_chosen, reference_rejected, beta
     ).mean()
+
+
+def _trimmed_log_probs(
+    model: nn.Module,
+    ids: Int[Tensor, "pair position"],
+    is_answer: Bool[Tensor, "pair position"],
+) -> Float[Tensor, "pair"]:
+    """Do without the positions that are padding in every row."""
+    end = int(is_answer.any(dim=0).nonzero().max()) + 1
+    return answer_log_probs(model, ids[:, :end], is_answer[:, :end])
 
 
 def learn_by_dpo(
@@ -128,20 +133,14 @@ def learn_by_dpo(
         known = [
             torch.cat(
                 [
-                    answer_log_probs(reference, *_trimmed(*part))
-                    for part in zip(
+                    _trimmed_log_probs(reference, ids, is_answer)
+                    for ids, is_answer in zip(
                         side.ids.split(64), side.is_answer.split(64), strict=True
                     )
                 ]
             )
             for side in sides
         ]
-
-    def loss(model: nn.Module, *batch: Tensor) -> Tensor:
-        chosen, is_chosen, rejected, is_rejected, *references = batch
-        trimmed = (*_trimmed(chosen, is_chosen), *_trimmed(rejected, is_rejected))
-        return dpo_loss(model, *trimmed, *references, beta=beta)
-
     policy, done = deepcopy(reference).train(), 0
 
     def evaluate(model: nn.Module) -> float:
@@ -154,7 +153,7 @@ def learn_by_dpo(
     run = fit(
         policy,
         TensorBatches([*rows, *known], batch_size, seed),
-        loss,
+        partial(dpo_loss, beta=beta),
         AdamW(policy.parameters(), lr=learning_rate),
         steps=steps,
         schedule=warmup_linear(steps, min(10, steps)),
@@ -163,14 +162,6 @@ def learn_by_dpo(
         progress=False,
     )
     return policy.eval(), run.losses
-
-
-def _trimmed(
-    ids: Int[Tensor, "pair position"], is_answer: Bool[Tensor, "pair position"]
-) -> tuple[Tensor, Tensor]:
-    """Drop the positions that are padding in every row."""
-    end = int(is_answer.any(dim=0).nonzero().max()) + 1
-    return ids[:, :end], is_answer[:, :end]
 
 
 def best_of_n_kl(n: int) -> float:
@@ -206,17 +197,13 @@ def best_of_n(
     Args:
         scores: The score by which the best is chosen, such as a reward model's.
         values: What to average for the chosen sample, such as its gold score.
-        n: The number of samples to choose from, at most N.
 
     Raises:
         ValueError: If the shapes differ, or `n` is not from 1 to N.
 
     Source: Nakano et al., WebGPT, appendix I, https://arxiv.org/abs/2112.09332
 
-    >>> scores, values = (
-    ...     torch.tensor([[3.0, 1.0, 2.0]]),
-    ...     torch.tensor([[9.0, 0.0, 3.0]]),
-    ... )
+    >>> scores, values = torch.tensor([[[3.0, 1.0, 2.0]], [[9.0, 0.0, 3.0]]])
     >>> best_of_n(scores, values, 1), best_of_n(scores, values, 2)
     (tensor([4.]), tensor([7.]))
     """

@@ -1,8 +1,5 @@
 """Experience for PPO: scored answers with the reward, the predicted value and the
-advantage of each step.
-
-A reward model is reliable only near the answers that it was trained on. A KL penalty,
-charged for each nat of divergence from the reference, keeps the policy there.
+advantage of each step. A KL penalty in the reward keeps the policy near the reference.
 """
 
 from collections.abc import Iterator
@@ -112,13 +109,9 @@ def generalized_advantage_estimate(
     Source: Schulman et al., High-Dimensional Continuous Control Using Generalized
         Advantage Estimation, equation 16, https://arxiv.org/abs/1506.02438
 
-    >>> rewards, values = (
-    ...     torch.tensor([[0.0, 0.0, 1.0]]),
-    ...     torch.tensor([[0.5, 0.5, 0.8]]),
-    ... )
-    >>> generalized_advantage_estimate(
-    ...     rewards, values, torch.ones(1, 3).bool(), decay=0
-    ... )
+    >>> rewards, values = torch.tensor([[[0.0, 0.0, 1.0]], [[0.5, 0.5, 0.8]]])
+    >>> mask = torch.ones(1, 3).bool()
+    >>> generalized_advantage_estimate(rewards, values, mask, decay=0)
     tensor([[0.0000, 0.3000, 0.2000]])
     """
     for name, number in (("discount", discount), ("decay", decay)):
@@ -164,8 +157,7 @@ def whiten(
 
 @dataclass(frozen=True)
 class Experience:
-    """A batch of scored answers: the training data of one PPO update. `log_probs`
-    explains what a step is.
+    """A batch of scored answers: the training data of one PPO update.
 
     Attributes:
         ids: Prompts with their answers.
@@ -200,15 +192,8 @@ class Experience:
     def micro_batches(
         self, chosen: Int[Tensor, "part"], count: int
     ) -> Iterator[tuple["Experience", float]]:
-        """Split some of the answers by length, so that little is spent on padding.
-
-        Args:
-            chosen: The rows of a minibatch.
-            count: The number of parts; at most one per answer.
-
-        Yields:
-            Each part with its share of the steps. Means over the parts, weighted by
-            these shares, are the means over the minibatch.
+        """Split some of the answers by length, so that little is spent on padding, and
+        yield each part with its share of the steps, the weight of the part's mean.
         """
         steps = self.mask[chosen].sum(dim=1)
         places = torch.arange(self.mask.shape[1], device=self.mask.device)
@@ -235,8 +220,7 @@ def gather_experience(
         value_model: Predicts the rewards still to come, such as a `ScalarModel`.
         kl_weight: The KL coefficient, in reward per nat of KL divergence from the
             reference.
-        discount: See `generalized_advantage_estimate`.
-        decay: See `generalized_advantage_estimate`.
+        discount: As in `generalized_advantage_estimate`; so is `decay`.
     """
     ids, mask = rollouts.ids, rollouts.mask
     kl = kl_k1(rollouts.log_probs, token_log_probs(reference, ids))

@@ -1,8 +1,6 @@
 """GRPO and three variants: PPO without a value model. The baseline of an answer comes
-from several answers to the same prompt.
-
-All four compare the answers to one prompt with each other. They differ in the baseline,
-in what divides the sum over tokens, and in where the ratio is clipped.
+from several answers to the same prompt; the methods differ in the baseline, in what
+divides the sum over tokens, and in where the ratio is clipped.
 """
 
 from dataclasses import dataclass
@@ -24,9 +22,7 @@ def group_relative_advantages(
     scores: Float[Tensor, "prompt answer"],
 ) -> Float[Tensor, "prompt answer"]:
     """Return how many standard deviations each answer's score lies above the mean of
-    its prompt's group.
-
-    Where all answers score the same, the advantages are zero.
+    its prompt's group; zero where all answers score the same.
 
     `EPSILON` has the unit of the scores: if these differ by less than about a hundred
     times it, the advantages become noticeably smaller.
@@ -61,9 +57,8 @@ def grpo_loss(
     Args:
         log_probs: The policy's log-probabilities of the sampled tokens.
         old_log_probs: Those of the policy that wrote the answers.
-        advantages: One for each answer, shared by all its steps.
         mask: The steps that chose a token of the answer.
-        clip: See `clipped_objective`.
+        clip: As in `clipped_objective`.
         kl_weight: The KL coefficient, per nat of each token's KL divergence (k3).
 
     Raises:

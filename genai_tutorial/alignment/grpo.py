@@ -1,8 +1,5 @@
 """A training run of GRPO or a variant on verifiable rewards: programs that decide
 whether an answer is right.
-
-A verifier cannot be flattered, but it can be wrong about what it accepts: training
-finds every text that passes it.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +42,6 @@ class Verifier(Protocol):
         """Return the reward of an answer."""
 
 
-@dataclass(frozen=True)
 class ExactAnswer:
     """A verifier that accepts an answer if its one final answer is exactly the truth.
 
@@ -152,25 +148,21 @@ def learn_by_grpo(
     watch: Callable[[int, DecoderLM], None] | None = None,
     progress: bool = True,
 ) -> tuple[DecoderLM, list[GRPOStep]]:
-    """Train a copy of a model on verifiable rewards with GRPO or a variant.
+    """Train a copy of a model on verifiable rewards with GRPO or a variant, and return
+    it with the history of the steps.
 
     Each step draws prompts, samples a group of answers to each, lets the verifier judge
     them, and updates the policy once. There is no KL penalty: the reward cannot be
     flattered as a learned one can.
 
     Args:
-        reference: The initial policy; it is not changed.
         prompts: The tokens of all prompts; each step draws some.
         truths: The right answer to each prompt, as the verifier reads it.
-        verifier: Judges one answer.
         decode: Turns the tokens of an answer into text.
         method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
-        seed: Decides the prompts and the answers.
+        seed: Seed of the prompts and the answers.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
-
-    Returns:
-        The policy, and the history of the steps.
 
     Raises:
         ValueError: If there is no prompt, or not one truth for each.
@@ -197,15 +189,18 @@ def learn_by_grpo(
     ):
         rollouts, scores = _sample(policy, prompts, truths, verifier, settings, decode,
                                    end_token, generator)  # fmt: skip
-        answers, loss = _live_groups(rollouts, scores, settings), 0.0
-        if answers is not None:
-            loss = _update(policy, optimizer, *answers, method)
+        dead, loss = _is_dead(scores), 0.0
+        if not dead.all():
+            groups = rollouts, scores
+            if settings.sampling_rounds > 1:
+                groups = _live_groups(rollouts, scores, settings.batch_size)
+            loss = _update(policy, optimizer, *groups, method)
         history.append(
             GRPOStep(
                 reward=float(scores.mean()),
                 tokens=float(rollouts.mask.sum(dim=1).float().mean()),
                 all_right=float((scores.amin(dim=1) > 0).float().mean()),
-                dead=float(_is_dead(scores).float().mean()),
+                dead=float(dead.float().mean()),
                 answers=scores.numel(),
                 loss=loss,
             )
@@ -249,22 +244,12 @@ def _sample(
 
 
 def _live_groups(
-    rollouts: Rollouts,
-    scores: Float[Tensor, "prompt answer"],
-    settings: GRPOSettings,
-) -> tuple[Rollouts, Float[Tensor, "prompt answer"]] | None:
-    """Return the groups to learn from: all of a single round, else those that are not
-    dead, at most a batch of them; None if all are dead.
-    """
-    live = ~_is_dead(scores)
-    if not live.any():
-        return None
-    if settings.sampling_rounds == 1:
-        return rollouts, scores
-    kept = live.nonzero()[: settings.batch_size, 0]
-    rows = (
-        kept[:, None] * settings.group_size + torch.arange(settings.group_size)
-    ).flatten()
+    rollouts: Rollouts, scores: Float[Tensor, "prompt answer"], most: int
+) -> tuple[Rollouts, Float[Tensor, "prompt answer"]]:
+    """Return the first groups whose answers did not all score the same."""
+    kept = (~_is_dead(scores)).nonzero()[:most, 0]
+    size = scores.shape[1]
+    rows = (kept[:, None] * size + torch.arange(size)).flatten()
     return select_rollouts(rollouts, rows), scores[kept]
 
 

@@ -1,10 +1,7 @@
 """LoRA: parameter-efficient fine-tuning that freezes the model's matrices and learns a
-low-rank correction for each.
+low-rank correction for each, which starts at zero.
 
     y = W x + (alpha / rank) · B A x        A: rank x inputs,  B: outputs x rank
-
-B is initialized with zeros, so the model starts out unchanged. After training, the
-product can be added to W, and then costs nothing at inference.
 """
 
 import math
@@ -192,7 +189,8 @@ def trained_parameter_count(model: nn.Module) -> int:
 
 
 def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
-    """Make the embeddings of a few tokens trainable, and keep all others fixed.
+    """Make the embeddings of a few tokens trainable, keep all others fixed, and return
+    the number of trained weights.
 
     A chat template adds special tokens that no pre-training text contains. LoRA freezes
     the embedding, so their rows would stay random. Here the whole matrix gets a
@@ -203,9 +201,6 @@ def train_token_rows(embedding: nn.Embedding, token_ids: Sequence[int]) -> int:
     Args:
         embedding: The embedding layer. If the output layer shares its weights, the
             tokens' output rows are trained as well.
-
-    Returns:
-        The number of weights that are trained.
 
     Raises:
         ValueError: If there are no tokens, one of them occurs twice, or one is not in

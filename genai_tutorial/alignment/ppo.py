@@ -1,10 +1,6 @@
-"""Proximal policy optimization: the policy answers, the answers are scored, and choices
-that were better than predicted become more probable.
-
-One step of `learn_by_ppo` samples rollouts, turns them into experience
-(`gather_experience`: rewards with a KL penalty, values, advantages) and makes a few
-passes over it (`ppo_update`), with clipping that keeps the policy near the one that
-wrote the answers.
+"""Proximal policy optimization: one step of `learn_by_ppo` samples answers, turns them
+into experience (`gather_experience`), and makes a few passes over it (`ppo_update`),
+with clipping that keeps the policy near the one that wrote the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,8 +37,7 @@ class PPOSettings:
             accumulated; they are split by length, which saves padding.
         clip: The relative change of a probability at which its gradient is cut.
         value_clip: The change of a value at which its gradient is cut.
-        discount: See `generalized_advantage_estimate`.
-        decay: See `generalized_advantage_estimate`.
+        discount: As in `generalized_advantage_estimate`; so is `decay`.
         clip_norm: The largest norm of each model's gradient.
 
     Raises:
@@ -76,8 +71,6 @@ class PPOReport:
     """Averages over the minibatches of an update.
 
     Attributes:
-        policy_loss: See `clipped_policy_loss`.
-        value_loss: See `clipped_value_loss`.
         entropy: The entropy of the policy, in nats per token.
         clipped: The share of steps whose gradient is cut by the clip.
         step_kl: The KL divergence from the policy that wrote the answers at the last
@@ -159,10 +152,8 @@ def ppo_loss(
     https://arxiv.org/abs/1707.06347
     """
     logits, mask = policy(batch.ids), batch.mask
-    log_probs, values = (
-        chosen_log_probs(logits, batch.ids),
-        value_model(batch.ids)[:, :-1],
-    )
+    log_probs = chosen_log_probs(logits, batch.ids)
+    values = value_model(batch.ids)[:, :-1]
     ratio = (log_probs - batch.log_probs).exp()
     policy_loss = clipped_policy_loss(ratio, batch.advantages, mask, settings.clip)
     value_loss = clipped_value_loss(
@@ -202,10 +193,7 @@ def ppo_update(
     """Update policy and value model in several passes over a batch of answers.
 
     Args:
-        policy: The policy that wrote the answers.
-        value_model: Predicts the rewards still to come.
         optimizer: An optimizer of the parameters of both.
-        experience: The batch, from `gather_experience`.
         generator: Random generator for the order of the answers; None for torch's
             global one.
 
@@ -321,19 +309,15 @@ def learn_by_ppo(
     watch: Callable[[int, DecoderLM], None] | None = None,
     progress: bool = True,
 ) -> tuple[DecoderLM, list[LearningStep]]:
-    """Train a copy of a model with PPO.
+    """Train a copy of a model with PPO, and return it with the history of the steps.
 
     Args:
         reference: The initial policy and the reference; it is not changed.
         value_model: The initial value model, such as the reward model; it is copied.
         prompts: The tokens of all prompts; each step draws some.
-        score: Returns the score of each answer.
         seed: Seed of the prompts, the answers and their order in training.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
-
-    Returns:
-        The policy, and the history of the steps.
 
     Raises:
         ValueError: If there is no prompt.

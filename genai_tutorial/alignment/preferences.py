@@ -82,17 +82,13 @@ def sample_answers(
     max_new_tokens: int,
     generator: torch.Generator,
 ) -> list[list[str]]:
-    """Sample several answers to each prompt, at temperature 1.
+    """Sample several answers to each prompt, at temperature 1, and return them without
+    spaces around them.
 
     Args:
-        model: The chat model that answers.
-        template: The chat template that it was trained with.
+        template: The chat template that the model was trained with.
         prompts: The user's turns.
         max_new_tokens: The largest number of tokens of an answer.
-        generator: The source of randomness.
-
-    Returns:
-        The answers to each prompt, without spaces around them.
     """
     encoded = [encode_prompt(template, tokenizer, prompt) for prompt in prompts]
     answers: list[list[str]] = [[] for _ in prompts]
@@ -124,7 +120,6 @@ def answer_pairs(
         prompts: The prompts, in the form that the rater needs.
         answers: The answers to each prompt; duplicates are dropped.
         per_prompt: The largest number of pairs per prompt, drawn from all pairs.
-        generator: The source of randomness.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> answer_pairs(["Capital?"], [["Lima.", "Lima.", "Nairobi."]], 3, generator)
@@ -244,18 +239,10 @@ def reward_loss(
     rejected_lengths: Int[Tensor, "pair"],
 ) -> Float[Tensor, ""]:
     """Return the mean loss of a reward model on a batch of comparisons, in nats; for
-    `fit`.
-
-    Args:
-        chosen_ids: Prompts with the chosen answers.
-        chosen_lengths: The number of tokens of each row's text.
-        rejected_ids: The same prompts with the rejected answers.
-        rejected_lengths: The number of tokens of each row's text.
+    `fit` on `EncodedPairs.tensors`.
     """
-    chosen, rejected = (
-        model.score(chosen_ids, chosen_lengths),
-        model.score(rejected_ids, rejected_lengths),
-    )
+    chosen = model.score(chosen_ids, chosen_lengths)
+    rejected = model.score(rejected_ids, rejected_lengths)
     return preference_losses(chosen, rejected).mean()
 
 
@@ -349,13 +336,8 @@ def preference_report(
         which.bincount(numbers, minlength=BINS) / counts.clamp(min=1)
         for numbers in (confidence, won)
     ]
-    return PreferenceReport(
-        float(won.mean()),
-        float(preference_losses(chosen, rejected).mean()),
-        *means,
-        counts,
-        won,
-    )
+    loss = float(preference_losses(chosen, rejected).mean())
+    return PreferenceReport(float(won.mean()), loss, *means, counts, won)
 
 
 @torch.no_grad()

@@ -97,7 +97,6 @@ def encode_example(
     never appears at inference.
 
     Args:
-        tokenizer: The model's tokenizer.
         messages: The turns so far. Earlier turns of the assistant do not count for the
             loss.
         answer: The assistant's next turn.
@@ -133,14 +132,11 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
 
 
 def pack_examples(examples: Sequence[Example], length: int) -> Rows:
-    """Pack several examples into each row, with little padding. Give the model their
-    `documents`, or they attend to each other.
+    """Pack several examples into each row of `length` tokens, with little padding. Give
+    the model their `documents`, or they attend to each other.
 
     The examples are placed from the longest to the shortest, each where it leaves the
     least room (best-fit decreasing).
-
-    Args:
-        length: The number of tokens in a row.
 
     Raises:
         ValueError: If there are no examples, or one is longer than a row.
@@ -249,12 +245,8 @@ def answer_log_probs(
     ids: Int[Tensor, "batch position"],
     is_answer: Bool[Tensor, "batch position"],
 ) -> Float[Tensor, "batch"]:
-    """Return a model's log-probability of each row's whole answer.
-
-    Args:
-        model: Maps ids to logits.
-        ids: One prompt and answer in each row.
-        is_answer: Marks the tokens of the answers.
+    """Return a model's log-probability of each row's whole answer, whose tokens
+    `is_answer` marks.
     """
     return masked_sum(token_log_probs(model, ids), answer_steps(is_answer))
 
@@ -264,10 +256,9 @@ def masked_sum(
 ) -> Float[Tensor, "batch"]:
     """Return each row's sum over the steps that count.
 
-    >>> masked_sum(
-    ...     torch.tensor([[1.0, 2.0, torch.nan]]), torch.tensor([[True, True, False]])
-    ... )
-    tensor([3.])
+    >>> numbers, mask = torch.tensor([[1.0, torch.nan]]), torch.tensor([[True, False]])
+    >>> masked_sum(numbers, mask)
+    tensor([1.])
     """
     return numbers.masked_fill(~mask, 0.0).sum(dim=1)
 
@@ -280,10 +271,9 @@ def masked_mean(
     Raises:
         ValueError: If no step counts.
 
-    >>> masked_mean(
-    ...     torch.tensor([[1.0, 2.0, 9.0]]), torch.tensor([[True, True, False]])
-    ... )
-    tensor(1.5000)
+    >>> numbers, mask = torch.tensor([[1.0, torch.nan]]), torch.tensor([[True, False]])
+    >>> masked_mean(numbers, mask)
+    tensor(1.)
     """
     if not mask.any():
         raise ValueError(

@@ -1,11 +1,8 @@
 """Audio: waves, spectrograms and codes, and models for speech and music.
 
-Start with `spectrogram` (the short-time Fourier transform), `mel` (the spectrogram in
-mel bands) and `griffin_lim` (from a spectrogram back to a wave). `codebook_pattern`,
-`multi_stream` and `stream_sampling` model several streams of codes at once, and
-`synthesizer` plays notes. `ctc`, `speech_encoder` and `transcriber` recognize speech;
-`speech_synthesis` and `text_to_speech` synthesize it. `seanet` and `wave_codec` are a
-neural codec for waves.
+Start with `spectrogram`. `codebook_pattern` and `multi_stream` model several streams of
+codes at once, and `synthesizer` plays notes. `ctc` and `recognizer` recognize speech,
+`speech_synthesis` synthesizes it, and `wave_codec` is a neural codec.
 """
 
 from .codebook_pattern import CodebookPattern, delay

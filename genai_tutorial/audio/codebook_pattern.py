@@ -1,10 +1,6 @@
-"""Codebook patterns: the arrangement of several parallel streams of tokens in one
-sequence of columns.
-
-The streams are the codebooks of a codec, or the voices of a chorale. A model predicts
-all tokens of a column at once, each from the earlier columns only. So tokens of one
-step that depend on each other should not share a column. The pattern decides which
-tokens do.
+"""Codebook patterns: the arrangement of several parallel streams of tokens, the
+codebooks of a codec or the voices of a chorale, in one sequence of columns. A model
+predicts all tokens of a column at once, each from the earlier columns only.
 """
 
 from dataclasses import dataclass
@@ -80,8 +76,6 @@ def delay(
     """Arrange streams of tokens in the columns of a pattern.
 
     Args:
-        codes: The tokens of each stream.
-        pattern: The pattern, with a delay for each stream.
         filler: The token for positions that no stream fills.
 
     Raises:
@@ -96,7 +90,11 @@ def delay(
             [0, 4, 0, 5, 0, 6]])
     """
     streams, steps = codes.shape[-2:]
-    _check(streams, pattern)
+    if streams != len(pattern.delays):
+        raise ValueError(
+            f"The pattern has {len(pattern.delays)} delays, but there are {streams} "
+            "streams: give one delay for each."
+        )
     columns = codes.new_full((*codes.shape[:-1], pattern.columns(steps)), filler)
     for stream, start in enumerate(pattern.delays):
         columns[..., stream, start :: pattern.stride][..., :steps] = codes[
@@ -109,14 +107,7 @@ def undelay(
     columns: Int[Tensor, "*batch stream column"], pattern: CodebookPattern
 ) -> Int[Tensor, "*batch stream step"]:
     """Undo `delay`: return the streams with all tokens of a step side by side."""
-    streams, length = columns.shape[-2:]
-    _check(streams, pattern)
-    latest = max(pattern.delays)
-    if length <= latest:
-        raise ValueError(
-            f"The first step is complete after {latest + 1} columns, got {length}."
-        )
-    steps = (length - latest - 1) // pattern.stride + 1
+    steps = (columns.shape[-1] - max(pattern.delays) - 1) // pattern.stride + 1
     return torch.stack(
         [
             columns[..., stream, start :: pattern.stride][..., :steps]
@@ -124,11 +115,3 @@ def undelay(
         ],
         dim=-2,
     )
-
-
-def _check(streams: int, pattern: CodebookPattern) -> None:
-    if streams != len(pattern.delays):
-        raise ValueError(
-            f"The pattern has {len(pattern.delays)} delays, but there are {streams} "
-            "streams: give one delay for each."
-        )

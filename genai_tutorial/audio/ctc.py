@@ -34,11 +34,7 @@ class Lexicon:
 
     @classmethod
     def from_utterances(cls, utterances: Iterable[Utterance]) -> "Lexicon":
-        """Take the most frequent pronunciation of each word.
-
-        Raises:
-            ValueError: If there are no utterances.
-        """
+        """Take the most frequent pronunciation of each word."""
         heard: defaultdict[str, Counter] = defaultdict(Counter)
         for utterance in utterances:
             spoken = defaultdict(list)
@@ -46,8 +42,6 @@ class Lexicon:
                 spoken[phoneme.word].append(phoneme.label)
             for place, word in enumerate(utterance.words):
                 heard[word.label][tuple(spoken[place])] += 1
-        if not heard:
-            raise ValueError("A lexicon needs utterances, got none.")
         return cls({word: heard[word].most_common(1)[0][0] for word in sorted(heard)})
 
     @property
@@ -122,16 +116,12 @@ def ctc_probability(
     tensor(0.7500)
     """
     _check(probabilities, transcript)
-    states = [BLANK]
-    for label in transcript:
-        states += [label, BLANK]
-    may_skip = torch.tensor(
-        [
-            s >= 2 and states[s] != BLANK and states[s] != states[s - 2]
-            for s in range(len(states))
-        ],
+    states = torch.tensor(
+        [BLANK, *(part for label in transcript for part in (label, BLANK))],
         device=probabilities.device,
     )
+    # rolling wraps around, but the first two states have only padding to skip from
+    may_skip = (states != BLANK) & (states != states.roll(2))
     forward = torch.zeros(len(states), device=probabilities.device)
     forward[:2] = probabilities[0, states[:2]]
     for frame in probabilities[1:]:
@@ -180,19 +170,20 @@ def best_alignment(
     [0, 1, 0]
     """
     _check(log_probabilities, transcript)
-    states = [BLANK]
-    for label in transcript:
-        states += [label, BLANK]
+    states = torch.tensor(
+        [BLANK, *(part for label in transcript for part in (label, BLANK))],
+        device=log_probabilities.device,
+    )
+    # rolling wraps around, but the first two states have only padding to skip from
+    may_skip = (states != BLANK) & (states != states.roll(2))
     scores = torch.full((len(states),), -torch.inf, device=log_probabilities.device)
     scores[:2] = log_probabilities[0, states[:2]]
     came_from = []
     for frame in log_probabilities[1:]:
-        choices = torch.full((len(states), 3), -torch.inf, device=scores.device)
-        for s in range(len(states)):
-            skips = s >= 2 and states[s] != BLANK and states[s] != states[s - 2]
-            for back in range(min(s, 1 + skips) + 1):
-                choices[s, back] = scores[s - back]
-        best = choices.max(dim=1)
+        step = functional.pad(scores, (1, 0), value=-torch.inf)[:-1]
+        skip = functional.pad(scores, (2, 0), value=-torch.inf)[: len(states)]
+        skip = skip.masked_fill(~may_skip, -torch.inf)
+        best = torch.stack((scores, step, skip), dim=1).max(dim=1)
         came_from.append(best.indices.tolist())
         scores = best.values + frame[states]
     state = len(states) - 2 + int(scores[-2:].argmax()) if transcript else 0
@@ -200,11 +191,10 @@ def best_alignment(
         raise ValueError(
             f"{len(log_probabilities)} frames are too few for {len(transcript)} labels."
         )
-    path = [states[state]]
+    path = [state]
     for steps in reversed(came_from):
-        state -= steps[state]
-        path.append(states[state])
-    return path[::-1]
+        path.append(path[-1] - steps[path[-1]])
+    return states[path[::-1]].tolist()
 
 
 def _check(probabilities: Tensor, transcript: Sequence[int]) -> None:
@@ -223,7 +213,6 @@ LanguageModel = Callable[[tuple[int, ...], int | None], float]
 None stands for the end of the transcript.
 """
 
-
 _SMOOTHING = 0.01  # added to every count, so that nothing is impossible
 
 
@@ -233,21 +222,14 @@ class BigramModel:
     Args:
         labels: The number of labels, the blank included.
 
-    Raises:
-        ValueError: If there is no sentence.
-
     >>> model = BigramModel([[1, 2], [1, 3]], labels=4)
     >>> round(math.exp(model((1,), 2)), 2)
     0.5
     """
 
     def __init__(self, sentences: Sequence[Sequence[int]], labels: int):
-        if not sentences:
-            raise ValueError("A bigram model needs sentences, got none.")
         self.labels = labels
-        self.counts: defaultdict[int, defaultdict[int, int]] = defaultdict(
-            lambda: defaultdict(int)
-        )
+        self.counts: defaultdict[int, Counter] = defaultdict(Counter)
         for sentence in sentences:
             # label 0 is the blank, and stands for both ends of a sentence here
             for before, after in zip([0, *sentence], [*sentence, 0], strict=True):
@@ -277,8 +259,7 @@ def prefix_beam_search(
     Args:
         log_probabilities: A recognizer's output for one utterance, without padding.
         beams: The number of prefixes kept from one frame to the next (the beam width).
-        language_model: Scores each new label, and the end; None for the
-            recognizer alone.
+        language_model: Scores each new label, and the end.
         weight: The weight of the language model's log-probabilities.
         bonus: Added for each label, because a language model favours short transcripts.
         candidates: The number of most likely labels tried in each frame.

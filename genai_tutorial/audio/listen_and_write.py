@@ -24,9 +24,6 @@ class ListenAndWriteConfig:
         frames: The number of frames of every spectrogram, twice the number of the
             encoder's positions: 3,000 for Whisper's 30 seconds.
         context_length: The largest number of tokens.
-
-    Raises:
-        ValueError: If a number is below 1, or `frames` is odd.
     """
 
     blocks: EncoderConfig
@@ -34,15 +31,6 @@ class ListenAndWriteConfig:
     mels: int = 80
     frames: int = 3000
     context_length: int = 448
-
-    def __post_init__(self):
-        for name in ("vocab_size", "mels", "frames", "context_length"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
-        if self.frames % 2:
-            raise ValueError(f"frames must be even, got {self.frames}.")
 
 
 class CrossAttentionBlock(nn.Module):
@@ -75,23 +63,9 @@ class CrossAttentionBlock(nn.Module):
         x = x + self.cross_attention(self.cross_attention_norm(x), source=source)
         return x + self.feed_forward(self.feed_forward_norm(x))
 
-    def source_weights(
-        self,
-        x: Float[Tensor, "batch position width"],
-        source: Float[Tensor, "batch key source_width"],
-    ) -> Float[Tensor, "batch head position key"]:
-        """Return the cross-attention weights: where each position attends to in the
-        source.
-        """
-        x = x + self.attention(self.attention_norm(x))
-        return self.cross_attention.weights(self.cross_attention_norm(x), source=source)
-
 
 class ListenAndWrite(nn.Module):
     """An encoder-decoder for speech recognition with Whisper's layers.
-
-    Args:
-        seed: Seed of the initial weights.
 
     Source: Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision,
         section 2.2, https://arxiv.org/abs/2212.04356
@@ -177,16 +151,7 @@ class ListenAndWrite(nn.Module):
             start: The tokens that a transcript begins with.
             most: The largest number of new tokens; a decoder that repeats itself would
                 otherwise never stop.
-
-        Raises:
-            ValueError: If `start` is empty or the context has no room for `most`
-                tokens.
         """
-        if not start or not 1 <= most <= self.config.context_length - len(start):
-            raise ValueError(
-                "start needs at least one token, and most must be from 1 to "
-                f"{self.config.context_length - len(start)}; got {start=}, {most=}."
-            )
         heard, ids = self.listen(features[None]), list(start)
         while len(ids) < len(start) + most and ids[-1] != end:
             ids.append(int(self.write(heard, torch.tensor([ids]))[0, -1].argmax()))

@@ -1,6 +1,4 @@
-"""A language model for several parallel streams of tokens: the codebooks of a codec, or
-the voices of a chorale.
-"""
+"""A language model for several parallel streams of tokens, arranged by a pattern."""
 
 from dataclasses import dataclass
 
@@ -213,10 +211,7 @@ def multi_stream_loss(
     prefix: Int[Tensor, "batch prefix"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean cross-entropy over all streams, in nats per token."""
-    read, targets = stream_targets(codes, model.config)
-    if features is not None:
-        features = column_features(features, model.config.pattern)
-    logits = model(read, features, prefix)
+    logits, targets = _logits_and_targets(model, codes, features, prefix)
     return functional.cross_entropy(
         logits.flatten(0, 2), targets.flatten(), ignore_index=IGNORED
     )
@@ -227,17 +222,13 @@ def stream_losses(
     model: MultiStreamLM,
     codes: Int[Tensor, "batch stream step"],
     features: Int[Tensor, "batch feature step"] | None = None,
-    prefix: Int[Tensor, "batch prefix"] | None = None,
 ) -> Float[Tensor, "batch stream"]:
     """Return the cross-entropy of each stream, in nats per step.
 
     Summed over the streams, it is the loss per step for any pattern, so patterns can be
     compared.
     """
-    read, targets = stream_targets(codes, model.config)
-    if features is not None:
-        features = column_features(features, model.config.pattern)
-    logits = model(read, features, prefix)
+    logits, targets = _logits_and_targets(model, codes, features, None)
     losses = functional.cross_entropy(
         logits.flatten(0, 2),
         targets.flatten(),
@@ -245,6 +236,15 @@ def stream_losses(
         reduction="none",
     )
     return losses.view_as(targets).sum(dim=-1) / codes.shape[-1]
+
+
+def _logits_and_targets(
+    model: nn.Module, codes: Tensor, features: Tensor | None, prefix: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    read, targets = stream_targets(codes, model.config)
+    if features is not None:
+        features = column_features(features, model.config.pattern)
+    return model(read, features, prefix), targets
 
 
 UNKNOWN = -1
@@ -274,11 +274,9 @@ def sample_streams(
         known: The given tokens; `UNKNOWN` where the model is to choose.
         features: The given features of each step.
         prefix: The tokens before the first column, such as a caption.
-        temperature: See `next_token_probabilities`.
-        top_p: See `next_token_probabilities`.
+        temperature: As in `next_token_probabilities`; so is `top_p`.
         guidance: The weight of classifier-free guidance; 1 for none.
         no_prefix: The prefix that stands for no prefix; needed for guidance.
-        generator: Random generator of the draws.
 
     Raises:
         ValueError: If guidance is used without both `prefix` and `no_prefix`.
@@ -315,19 +313,9 @@ def sample_streams(
         if guided:
             with_prefix, without = logits.chunk(2)
             logits = without + guidance * (with_prefix - without)
-        chosen = _draw(logits, temperature, top_p, generator)
+        probabilities = next_token_probabilities(logits, temperature, top_p=top_p)
         here = wanted[..., column]
-        last = torch.where(here == UNKNOWN, chosen, here)[..., None]
+        chosen = draw(probabilities.flatten(0, 1), generator).view(here.shape)
+        last = torch.where(here == UNKNOWN, chosen.to(device), here)[..., None]
         drawn.append(last)
     return undelay(torch.cat(drawn, dim=-1), pattern)
-
-
-def _draw(
-    logits: Float[Tensor, "batch stream vocab"],
-    temperature: float | int,
-    top_p: float | int | None,
-    generator: torch.Generator | None,
-) -> Int[Tensor, "batch stream"]:
-    probabilities = next_token_probabilities(logits, temperature, top_p=top_p)
-    drawn = draw(probabilities.flatten(0, 1), generator)
-    return drawn.view(logits.shape[:2]).to(logits.device)

@@ -23,30 +23,27 @@ from genai_tutorial.transformer import (
 from .ctc import collapse, ctc_loss
 from .spectrogram import whisper_features
 
+MOST_MELS, MOST_FRAMES = 8, 25
+"""The largest numbers of neighbouring bands and frames that `mask_spectrograms` hides.
+"""
+
 
 def mask_spectrograms(
     features: Float[Tensor, "batch mel frame"],
     lengths: Int[Tensor, "batch"],
     generator: torch.Generator,
-    most_mels: int = 8,
-    most_frames: int = 25,
 ) -> Float[Tensor, "batch mel frame"]:
-    """Return spectrograms in which up to `most_mels` neighbouring bands and up to
-    `most_frames` neighbouring frames are zero.
+    """Return spectrograms in which a few neighbouring bands and frames are zero.
 
     Source: Park et al., SpecAugment, section 2, https://arxiv.org/abs/1904.08779
     """
-    if most_mels < 0 or most_frames < 0:
-        raise ValueError(
-            "most_mels and most_frames must not be negative, got "
-            f"{most_mels}, {most_frames}."
-        )
     batch, mels, frames = features.shape
-    sizes = torch.full_like(lengths, mels), lengths
+    axes = (
+        (torch.full_like(lengths, mels), MOST_MELS, mels),
+        (lengths, MOST_FRAMES, frames),
+    )
     hidden = []
-    for size, most, count in zip(
-        sizes, (most_mels, most_frames), (mels, frames), strict=True
-    ):
+    for size, most, count in axes:
         width = torch.randint(most + 1, (batch,), generator=generator).to(size.device)
         room = (size - width).clamp(min=0) + 1
         start = (torch.rand(batch, generator=generator).to(size.device) * room).long()
@@ -69,9 +66,6 @@ class RecognizerConfig:
         mels: The number of bands of the spectrogram.
         kernel: The number of neighbouring frames that a block's convolution mixes; odd.
         context_length: The largest number of output frames.
-
-    Raises:
-        ValueError: If a number is out of range.
     """
 
     encoder: EncoderConfig
@@ -79,18 +73,6 @@ class RecognizerConfig:
     mels: int = 40
     kernel: int = 5
     context_length: int = 512
-
-    def __post_init__(self):
-        if self.labels < 2 or self.mels < 1 or self.context_length < 1:
-            raise ValueError(
-                "A recognizer needs a blank and at least one label, one band and one "
-                f"frame, got labels={self.labels}, mels={self.mels}, "
-                f"context_length={self.context_length}."
-            )
-        if self.kernel < 1 or self.kernel % 2 == 0:
-            raise ValueError(
-                f"kernel must be odd, so that it has a middle, got {self.kernel}."
-            )
 
 
 class SpeechBlock(nn.Module):
@@ -133,9 +115,6 @@ class SpeechBlock(nn.Module):
 
 class SpeechRecognizer(nn.Module):
     """A recognizer that gives each frame of 40 ms a distribution over the labels.
-
-    Args:
-        seed: Seed of the initial weights.
 
     >>> config = RecognizerConfig(EncoderConfig(width=16, layers=1, heads=2), labels=5)
     >>> model = SpeechRecognizer(config, seed=0)
@@ -207,8 +186,7 @@ def recognition_loss(
     """Return the CTC loss of a recognizer on a batch.
 
     Args:
-        model: A `SpeechRecognizer`.
-        features: Log-mel spectrograms, padded.
+        features: Log-mel spectrograms, padded; `frames` is the length of each.
         transcripts: The labels of each, padded with the blank.
         masks: Random generator of SpecAugment's masks; None for no masks.
 
@@ -230,28 +208,16 @@ class Transcriber:
 
     Attributes:
         words: The word of each label from 1 on; label 0 is the blank.
-
-    Raises:
-        ValueError: If the recognizer has another number of labels.
     """
 
     model: SpeechRecognizer
     words: tuple[str, ...]
 
-    def __post_init__(self):
-        if self.model.config.labels != len(self.words) + 1:
-            raise ValueError(
-                f"The recognizer has {self.model.config.labels} labels, so there must "
-                f"be {self.model.config.labels - 1} words, got {len(self.words)}."
-            )
-
     def listen(
         self, waves: Sequence[Float[Tensor, "_sample"]]
     ) -> list[Float[Tensor, "_frame label"]]:
-        """Return the log-probability of each label in every frame of 40 ms.
-
-        Args:
-            waves: Samples, 16,000 per second.
+        """Return the log-probability of each label in every frame of 40 ms, from waves
+        of 16,000 samples per second.
 
         Raises:
             ValueError: If a wave is empty or longer than the model can read.
@@ -289,7 +255,6 @@ class Transcriber:
         """Return the transcript of each wave.
 
         Args:
-            waves: Samples, 16,000 per second.
             decode: Turns log-probabilities into labels, such as `prefix_beam_search`;
                 None for greedy decoding.
         """

@@ -27,7 +27,11 @@ def short_time_fourier_transform(
         ValueError: If the wave is shorter than half a window, `window` is odd, or a
             size is below one.
     """
-    _check(window, hop)
+    if window < 2 or window % 2 or hop < 1:
+        raise ValueError(
+            "window must be an even number of samples and hop at least 1, got "
+            f"{window=}, {hop=}"
+        )
     samples = wave.shape[-1]
     if samples <= window // 2:
         raise ValueError(
@@ -54,7 +58,6 @@ def inverse_short_time_fourier_transform(
         Transform, equation 6, https://doi.org/10.1109/TASSP.1984.1164317
     """
     window = 2 * (spectrum.shape[-2] - 1)
-    _check(window, hop)
     count = spectrum.shape[-1]
     padded = window + hop * (count - 1)
     if hop > window // 2 or samples > padded - window // 2:
@@ -75,14 +78,6 @@ def inverse_short_time_fourier_transform(
     keep = slice(window // 2, window // 2 + samples)
     wave = total[..., keep] / weight[..., keep].clamp(min=1e-11)
     return wave.reshape(*batch, samples)
-
-
-def _check(window: int, hop: int) -> None:
-    if window < 2 or window % 2 or hop < 1:
-        raise ValueError(
-            "window must be an even number of samples and hop at least 1, got "
-            f"{window=}, {hop=}"
-        )
 
 
 LOWEST_MAGNITUDE = 1e-5
@@ -196,7 +191,8 @@ def griffin_lim(
     steps: int = 32,
     momentum: float | int = 0.99,
 ) -> Float[Tensor, "*batch sample"]:
-    """Find a wave with these magnitudes, starting from random phases.
+    """Find a wave of `hop * (frames - 1)` samples with these magnitudes, starting from
+    random phases.
 
     Each step builds the wave for the current phases, transforms it again, and keeps the
     phases of the result together with the given magnitudes.
@@ -204,12 +200,8 @@ def griffin_lim(
     Args:
         magnitudes: Absolute values of a short-time Fourier transform.
         hop: Samples from one frame to the next.
-        generator: Random generator of the initial phases.
         momentum: 0 is the original algorithm of 1984, whose error never increases; 0.99
             goes further in the direction of the last step and converges faster.
-
-    Returns:
-        A wave of `hop * (frames - 1)` samples.
 
     Raises:
         ValueError: If `steps` is negative or `momentum` is not in [0, 1).
@@ -245,13 +237,10 @@ def mel_to_wave(
     """Convert a log-mel spectrogram (see `log_mel_spectrogram`) to a wave.
 
     The pseudo-inverse of the filter bank spreads each band over its frequencies, and
-    Griffin-Lim estimates the phases.
+    Griffin-Lim estimates the phases in `steps` iterations.
 
     Args:
-        log_mels: Natural logarithms of the magnitudes per band.
-        config: The settings that they were computed with.
-        generator: Random generator of the initial phases.
-        steps: Number of iterations of Griffin-Lim.
+        config: The settings that the spectrogram was computed with.
 
     Raises:
         ValueError: If the number of bands differs from that of `config`.

@@ -37,10 +37,6 @@ class SynthesizerConfig:
         mel: The grid of the spectrogram.
         kernel: The number of neighbours that a block's convolution mixes; odd.
         context_length: The largest number of frames.
-
-    Raises:
-        ValueError: If there are fewer than two phonemes or no voice, or `kernel` is
-            even.
     """
 
     blocks: EncoderConfig
@@ -50,24 +46,12 @@ class SynthesizerConfig:
     kernel: int = 5
     context_length: int = 1024
 
-    def __post_init__(self):
-        if self.symbols < 2 or self.voices < 1 or self.kernel % 2 == 0:
-            raise ValueError(
-                "A synthesizer needs two symbols or more, a voice, and an odd kernel; "
-                f"got symbols={self.symbols}, voices={self.voices}, "
-                f"kernel={self.kernel}."
-            )
-
 
 def length_regulator(
     vectors: Float[Tensor, "batch phoneme width"],
     durations: Int[Tensor, "batch phoneme"],
 ) -> tuple[Float[Tensor, "batch frame width"], Float[Tensor, "batch frame"]]:
-    """Repeat each phoneme's vector for as many frames as it lasts.
-
-    Args:
-        vectors: A vector for each phoneme, padded.
-        durations: The number of frames of each; 0 for the padding.
+    """Repeat each phoneme's vector for as many frames as it lasts: 0 for the padding.
 
     Returns:
         The vectors of the frames, padded with zeros, and for each frame the fraction of
@@ -104,9 +88,6 @@ def length_regulator(
 class SpeechSynthesizer(nn.Module):
     """A synthesizer in the style of FastSpeech: phonemes to log-mel spectrograms.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Ren et al., FastSpeech 2, section 2 (durations taken from an alignment),
         https://arxiv.org/abs/2006.04558
     """
@@ -140,12 +121,8 @@ class SpeechSynthesizer(nn.Module):
         counts: Int[Tensor, "batch"],
         voice: Float[Tensor, "batch width"],
     ) -> tuple[Float[Tensor, "batch phoneme width"], Float[Tensor, "batch phoneme"]]:
-        """Return a vector for each phoneme and the logarithm of its duration in frames.
-
-        Args:
-            phonemes: The numbers of the phonemes, padded.
-            counts: The number of phonemes of each sentence, without the padding.
-            voice: The vector of each sentence's voice.
+        """Return a vector for each phoneme and the logarithm of its duration in frames;
+        `counts` is the number of phonemes of each sentence, without the padding.
         """
         x = self.phoneme(phonemes) + voice[:, None]
         x = _apply(self.readers, x, counts)
@@ -221,11 +198,9 @@ def synthesis_loss(
     the logarithms of the durations.
 
     Args:
-        model: A `SpeechSynthesizer`.
         phonemes: The numbers of the phonemes, padded.
         counts: The number of phonemes of each sentence.
         durations: The number of frames of each phoneme; 0 for the padding.
-        voices: The number of each sentence's voice.
         log_mels: The spectrograms, padded.
     """
     log_durations, painted = model(phonemes, counts, durations, voices)
@@ -257,27 +232,12 @@ class TextToSpeech:
         lexicon: The phonemes of each word.
         symbols: All phonemes, in the order of the model's phoneme ids.
         voices: The names of the model's voices.
-
-    Raises:
-        ValueError: If the number of symbols or of voices is not the model's.
     """
 
     model: SpeechSynthesizer
     lexicon: Lexicon
     symbols: tuple[str, ...]
     voices: tuple[str, ...]
-
-    def __post_init__(self):
-        config = self.model.config
-        wanted, given = (
-            (config.symbols, config.voices),
-            (len(self.symbols), len(self.voices)),
-        )
-        if wanted != given:
-            raise ValueError(
-                f"The model has {wanted[0]} symbols and {wanted[1]} voices, got names "
-                f"for {given[0]} and {given[1]}."
-            )
 
     @property
     def rate(self) -> int:
@@ -319,15 +279,8 @@ class TextToSpeech:
         generator: torch.Generator,
         pace: float | int = 1.0,
     ) -> Float[Tensor, "sample"]:
-        """Return the wave of a sentence, with a peak of 0.8.
-
-        Args:
-            mixture: The share of each voice.
-            generator: Random generator of Griffin-Lim's initial phases.
-            pace: Above 1 speaks faster.
-
-        Raises:
-            ValueError: If `paint` would raise it.
+        """Return the wave of a sentence, with a peak of 0.8; arguments and errors are
+        those of `paint`.
         """
         log_mels = self.paint(text, mixture, pace)
         wave = mel_to_wave(log_mels, self.model.config.mel, generator, 32)

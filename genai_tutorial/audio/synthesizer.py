@@ -58,7 +58,6 @@ def synthesize(
     Args:
         notes: The notes, in any order; they may overlap.
         timbre: The amplitude of each harmonic.
-        rate: Samples per second.
 
     Raises:
         ValueError: If there are no notes, or one has a length of 0 or below or a

@@ -27,10 +27,6 @@ class SeanetConfig:
         dim: Dimension of a vector.
         kernel: Kernel size of the first and the last convolution of both networks.
 
-    Raises:
-        ValueError: If a size is below 1, the number of channels is odd, or there is no
-            stride.
-
     >>> SeanetConfig(channels=16, strides=(4, 4, 8), dim=32).hop
     128
     """
@@ -39,17 +35,6 @@ class SeanetConfig:
     strides: tuple[int, ...]
     dim: int
     kernel: int = 7
-
-    def __post_init__(self):
-        if not self.strides or min(self.strides) < 1:
-            raise ValueError(
-                f"there must be strides of at least 1, got strides={self.strides}."
-            )
-        if self.channels < 2 or self.channels % 2 or min(self.dim, self.kernel) < 1:
-            raise ValueError(
-                "channels must be even, and dim and kernel at least 1, got "
-                f"channels={self.channels}, dim={self.dim}, kernel={self.kernel}."
-            )
 
     @property
     def hop(self) -> int:
@@ -184,6 +169,10 @@ would ask the network to reproduce what nobody hears.
 DEAD = 0.2
 """A codebook entry is dead if fewer vectors of a batch choose it, on average."""
 
+SILENCE = 60
+"""The decibels below the loudest magnitude at which `log_mel_distance` hears nothing.
+"""
+
 
 @dataclass(frozen=True)
 class WaveCodecConfig:
@@ -228,9 +217,6 @@ class CodedWaves:
 class WaveCodec(nn.Module):
     """Encoder, residual quantizer and decoder.
 
-    Args:
-        seed: Seed of the initial weights.
-
     Source: Défossez et al., High Fidelity Neural Audio Compression, section 3,
         https://arxiv.org/abs/2210.13438; without its LSTM, its discriminators and its
         weight normalization.
@@ -259,10 +245,8 @@ class WaveCodec(nn.Module):
     def forward(
         self, waves: Float[Tensor, "batch time"], books: int | None = None
     ) -> CodedWaves:
-        """Encode the waves, quantize the vectors and decode them.
-
-        Args:
-            books: Number of codebooks to use, from the first; all of them by default.
+        """Encode the waves, quantize the vectors with the first `books` codebooks, by
+        default all, and decode them.
         """
         vectors = self.vectors(waves)
         quantized = self.quantizer(vectors, books)
@@ -300,11 +284,6 @@ def wave_codec_loss(
     The number of codebooks is drawn anew at each call (quantizer dropout), so that one
     codec serves all bit rates, and dead entries are replaced by current vectors.
 
-    Args:
-        codec: The codec, in training mode.
-        waves: Stretches of sound of the same length.
-        generator: Random generator of both draws.
-
     Source: Défossez et al., section 3.4: their reconstruction loss, with logarithms
         instead of squares beside the absolute differences.
     """
@@ -321,19 +300,12 @@ def wave_codec_loss(
 
 
 def log_mel_distance(
-    rebuilt: Float[Tensor, "*batch time"],
-    original: Float[Tensor, "*batch length"],
-    grid: MelConfig | None = None,
-    decibels: float | int = 60,
+    rebuilt: Float[Tensor, "*batch time"], original: Float[Tensor, "*batch length"]
 ) -> float:
     """Return the mean absolute difference of two waves' log-mel spectrograms, in nats.
 
-    Args:
-        rebuilt: Samples that a codec returned.
-        original: Samples that it was given.
-        grid: The settings of the spectrograms; None for 64 bands, 125 times a second.
-        decibels: Magnitudes further than this below the loudest of the original count
-            as silence in both.
+    Magnitudes more than 60 decibels below the loudest of the original count as silence
+    in both.
 
     Raises:
         ValueError: If the waves differ in length.
@@ -347,9 +319,10 @@ def log_mel_distance(
             "the waves must have the same shape, got "
             f"{tuple(rebuilt.shape)} and {tuple(original.shape)}."
         )
-    grid = grid or MelConfig()
-    wanted, found = (log_mel_spectrogram(wave, grid) for wave in (original, rebuilt))
-    floor = wanted.max() - decibels / 20 * math.log(10)
+    wanted, found = (
+        log_mel_spectrogram(wave, MelConfig()) for wave in (original, rebuilt)
+    )
+    floor = wanted.max() - SILENCE / 20 * math.log(10)
     return (wanted.clamp(min=floor) - found.clamp(min=floor)).abs().mean().item()
 
 

@@ -3,11 +3,5 @@ questions, show what comes next, or show a text as tokens.
 """
 
 from .box import BrowserBox, EmbeddedBox
-from .model import (
-    Answerer,
-    BrowserChat,
-    BrowserModel,
-    BrowserNextToken,
-    pack_published,
-)
+from .model import Answerer, BrowserChat, BrowserModel, BrowserNextToken, pack_published
 from .tokens import BrowserTokens

@@ -80,15 +80,11 @@ class BrowserModel(BrowserBox):
             raise ValueError("prompt must have at least one character, got none.")
         stop = _special(tokenizer)
         self.sample = prompt + _continue(packed, ids, tokens, stop, 0.8, seed)
+        settings = {"prompt": prompt, "tokens": tokens, "stop": stop}
         super().__init__(
             "text",
             label,
-            {
-                "models": [model_entry(packed)],
-                "prompt": prompt,
-                "tokens": tokens,
-                "stop": stop,
-            },
+            {"models": [model_entry(packed)], **settings},
             preformatted(self.sample),
             f"[Recorded in advance: {label}]\n{self.sample}",
             [packed],
@@ -191,12 +187,8 @@ class BrowserNextToken(BrowserBox):
             log_probs = model(ids)[0].log_softmax(dim=-1)
         nats = -log_probs[:-1].gather(1, ids[0, 1:, None]).mean().item()
         best = log_probs[-1].exp().topk(shown)
-        self.probabilities = {
-            tokenizer.decode([index]): probability
-            for index, probability in zip(
-                best.indices.tolist(), best.values.tolist(), strict=True
-            )
-        }
+        names = [tokenizer.decode([index]) for index in best.indices.tolist()]
+        self.probabilities = dict(zip(names, best.values.tolist(), strict=True))
         rows = [
             [SIGNS.get(token, token), f"{probability:.1%}", ""]
             for token, probability in self.probabilities.items()
@@ -206,15 +198,11 @@ class BrowserNextToken(BrowserBox):
             f"Your text costs {nats:.2f} nats per {unit}."
         )
         lines = [f"  {token}: {share}" for token, share, _ in rows]
+        settings = {"prompt": text, "shown": shown, "unit": unit}
         super().__init__(
             "next",
             label,
-            {
-                "models": [model_entry(packed)],
-                "prompt": text,
-                "shown": shown,
-                "unit": unit,
-            },
+            {"models": [model_entry(packed)], **settings},
             f'<pre>{html.escape(text)}</pre><p class="genai-browser-summary">{summary}'
             "</p>" + table(f"The next {unit}", [unit, "probability", "as a bar"], rows),
             "\n".join([f"[Recorded in advance: {label}]", text, summary, *lines]),

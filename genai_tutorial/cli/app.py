@@ -60,8 +60,7 @@ def _print_version(wanted: bool) -> bool:
 @app.callback()
 def _start(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True),
+        bool, typer.Option("--version", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Use **Generative AI Explained, in Running Code** from the command line.
@@ -102,8 +101,7 @@ def execute(
         ),
     ] = None,
     jobs: Annotated[
-        int,
-        typer.Option(min=1, help="Number of notebooks to run at the same time."),
+        int, typer.Option(min=1, help="Number of notebooks to run at the same time.")
     ] = 1,
 ) -> None:
     """Run chapters from top to bottom and save them with their outputs.
@@ -131,8 +129,7 @@ def serve(
         typer.Option(help="May be repeated; by default all that are installed."),
     ] = None,
     port: Annotated[
-        int,
-        typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one."),
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.")
     ] = 8000,
     queue: Annotated[
         int,
@@ -173,11 +170,7 @@ Folder = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
-def assign(
-    chapter: ChapterName,
-    to: Folder,
-    overwrite: Overwrite = False,
-) -> None:
+def assign(chapter: ChapterName, to: Folder, overwrite: Overwrite = False) -> None:
     """Write the students' version of a chapter, without solutions, hidden tests and
     outputs.
 

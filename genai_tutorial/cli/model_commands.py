@@ -34,8 +34,7 @@ Folder = Annotated[
     typer.Option(help="Folder of your own run; by default the book's model."),
 ]
 Seed = Annotated[
-    int,
-    typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result."),
+    int, typer.Option(min=0, max=2**32 - 1, help="The same seed gives the same result.")
 ]
 
 

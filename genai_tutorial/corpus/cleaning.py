@@ -111,9 +111,7 @@ def filter_documents(texts: Iterable[str]) -> Filtered:
     """
     reasons = [reason_to_reject(text) for text in texts]
     kept = tuple(place for place, reason in enumerate(reasons) if reason is None)
-    return Filtered(
-        kept, dict(Counter(reason for reason in reasons if reason is not None))
-    )
+    return Filtered(kept, dict(Counter(filter(None, reasons))))
 
 
 def _broken(text: str, rules: QualityRules) -> Iterator[str]:
@@ -124,38 +122,30 @@ def _broken(text: str, rules: QualityRules) -> Iterator[str]:
         return
     if len(words) > rules.most_words:
         yield "too many words"
-    if (
-        not rules.shortest_mean_word
-        <= sum(map(len, words)) / len(words)
-        <= rules.longest_mean_word
-    ):
+    letters = sum(map(len, words))
+    mean_word = letters / len(words)
+    if not rules.shortest_mean_word <= mean_word <= rules.longest_mean_word:
         yield "words of a strange length"
     if sum(map(text.count, ("#", *_ELLIPSES))) > rules.most_symbols * len(words):
         yield "too many symbols"
     lines = [line for line in map(str.strip, text.split("\n")) if line]
-    if sum(line.startswith(_BULLETS) for line in lines) > rules.most_bullets * len(
-        lines
-    ):
+    bullets = sum(line.startswith(_BULLETS) for line in lines)
+    if bullets > rules.most_bullets * len(lines):
         yield "nearly all lines are items of a list"
-    if sum(line.endswith(_ELLIPSES) for line in lines) > rules.most_ellipses * len(
-        lines
-    ):
+    broken_off = sum(line.endswith(_ELLIPSES) for line in lines)
+    if broken_off > rules.most_ellipses * len(lines):
         yield "too many lines break off"
-    if sum(
-        any(map(str.isalpha, word)) for word in words
-    ) < rules.least_alphabetic * len(words):
+    alphabetic = sum(any(map(str.isalpha, word)) for word in words)
+    if alphabetic < rules.least_alphabetic * len(words):
         yield "too few words with letters"
     if len(STOP_WORDS.intersection(map(str.lower, words))) < rules.fewest_stop_words:
         yield "no English sentences"
     if len(lines) - len(set(lines)) > rules.most_repeated_lines * len(lines):
         yield "repeated lines"
-    pair, count = (
-        Counter(pairwise(words)).most_common(1)[0] if len(words) > 1 else (("", ""), 0)
-    )
-    if count > 1 and count * sum(map(len, pair)) > rules.most_frequent_pair * sum(
-        map(len, words)
-    ):
-        yield "one pair of words again and again"
+    for pair, count in Counter(pairwise(words)).most_common(1):
+        covered = count * sum(map(len, pair))
+        if count > 1 and covered > rules.most_frequent_pair * letters:
+            yield "one pair of words again and again"
 
 
 Gram = tuple[str, ...]
@@ -175,9 +165,8 @@ def word_grams(text: str, length: int = 13) -> set[Gram]:
     if length < 1:
         raise ValueError(f"length must be at least 1 word, got {length}.")
     words = [word.lower() for word in _WORD.findall(text)]
-    return {
-        tuple(words[start : start + length]) for start in range(len(words) - length + 1)
-    }
+    starts = range(len(words) - length + 1)
+    return {tuple(words[start : start + length]) for start in starts}
 
 
 def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> float:
@@ -188,11 +177,8 @@ def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> floa
     0.5
     """
     wanted = word_grams(held_out, length)
-    if not wanted:
-        return 0.0
-    return len(
-        wanted & set().union(*(word_grams(text, length) for text in training))
-    ) / len(wanted)
+    seen = set().union(*(word_grams(text, length) for text in training))
+    return len(wanted & seen) / max(len(wanted), 1)
 
 
 @dataclass(frozen=True)
@@ -227,12 +213,10 @@ class Decontaminator:
     most_pieces: int = 10
 
     def __post_init__(self):
-        if wrong := next(
-            (gram for gram in self.grams if len(gram) != self.length), None
-        ):
+        if wrong := [gram for gram in self.grams if len(gram) != self.length]:
             raise ValueError(
                 f"All grams must have {self.length} words (length), got "
-                f"{' '.join(wrong)!r}."
+                f"{' '.join(wrong[0])!r}."
             )
 
     def clean(self, text: str) -> list[str]:
@@ -251,11 +235,9 @@ class Decontaminator:
             return [text]
         # nothing is left between overlapping cuts
         pieces = [piece for piece in [*pieces, text[begin:]] if piece]
-        return (
-            [piece for piece in pieces if len(piece) >= self.shortest]
-            if len(pieces) <= self.most_pieces
-            else []
-        )
+        if len(pieces) > self.most_pieces:
+            return []
+        return [piece for piece in pieces if len(piece) >= self.shortest]
 
 
 def held_out_grams(texts: Iterable[str], length: int = 13) -> frozenset[Gram]:

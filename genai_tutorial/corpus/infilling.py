@@ -1,8 +1,5 @@
 """Fill in the middle: documents rearranged so that a decoder, which only ever writes
 on, learns to fill a gap between two pieces of text.
-
-A piece is cut out of the document and moved to its end, and special tokens mark the
-three pieces. Whoever has learned to continue such documents fills gaps.
 """
 
 import random
@@ -22,13 +19,7 @@ DOCSTRING = re.compile(r'(?<=""")[^"](?:[^"]|"(?!""))*(?=""")')
 
 @dataclass(frozen=True)
 class Gap:
-    """A document cut into three pieces.
-
-    Attributes:
-        prefix: The text before the gap.
-        middle: The text that is missing.
-        suffix: The text after it.
-    """
+    """A document cut into three pieces, of which the middle one is missing."""
 
     prefix: str
     middle: str
@@ -36,11 +27,7 @@ class Gap:
 
     @property
     def document(self) -> str:
-        """The whole document.
-
-        >>> Gap("a", "b", "c").document
-        'abc'
-        """
+        """The whole document."""
         return self.prefix + self.middle + self.suffix
 
 
@@ -48,8 +35,6 @@ def infilling_prompt(prefix: str, suffix: str, order: Order = "PSM") -> str:
     """Return the text that a model continues with the missing middle.
 
     Args:
-        prefix: The text before the gap.
-        suffix: The text after it.
         order: `PSM` for prefix, suffix, middle; `SPM` for suffix, prefix, middle, in
             which the middle directly follows the prefix, as in an ordinary document.
             The prefix must then end where a token ends.
@@ -100,33 +85,24 @@ def restore(text: str) -> str:
     >>> restore("<|prefix|>one <|suffix|>three<|middle|>two ")
     'one two three'
     """
-    pieces = re.split("|".join(map(re.escape, INFILL_TOKENS)), text)
-    markers = tuple(re.findall("|".join(map(re.escape, INFILL_TOKENS)), text))
-    if markers != INFILL_TOKENS or pieces[0]:
+    first, *pieces = re.split(f"({'|'.join(map(re.escape, INFILL_TOKENS))})", text)
+    if tuple(pieces[::2]) != INFILL_TOKENS or first:
         raise ValueError(
             f"A rearranged document begins with {PREFIX} and has {SUFFIX} and {MIDDLE} "
-            f"once each, in this order; got the markers {list(markers)}."
+            f"once each, in this order; got the markers {pieces[::2]}."
         )
-    _, prefix, suffix, middle = pieces
+    prefix, suffix, middle = pieces[1::2]
     return prefix + middle + suffix
 
 
 def cut(document: str, start: int, end: int) -> Gap:
     """Cut a document at two positions."""
-    if not 0 <= start <= end <= len(document):
-        raise ValueError(
-            f"A gap must lie inside the {len(document)} characters, got {start} to "
-            f"{end}."
-        )
     return Gap(document[:start], document[start:end], document[end:])
 
 
 def line_gaps(document: str, first: int = 0) -> list[Gap]:
     """Return one gap for each line that is not empty, with its indentation and the
-    newline before it.
-
-    A tokenizer joins a newline with the spaces behind it, so a gap that began behind
-    them would split a token.
+    newline before it, which a tokenizer joins with the spaces behind it.
 
     Args:
         first: The first of these lines, counted from 0.

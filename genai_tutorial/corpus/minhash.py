@@ -1,11 +1,7 @@
 """MinHash: finding near-duplicate documents without comparing all pairs.
 
-A document is represented by the set of its shingles, which are all runs of a few words.
-The similarity of two documents is the Jaccard similarity of these sets. In a random
-permutation of all possible shingles, the first shingle of one document equals that of
-another with exactly this probability. A signature of 128 such first shingles therefore
-represents a document of any length, and documents whose signatures agree in a whole
-band of entries become candidates.
+In a random permutation of all possible shingles, the first shingle of one document
+equals that of another with a probability of exactly their Jaccard similarity.
 """
 
 import re
@@ -19,29 +15,28 @@ import numpy as np
 
 Pair = tuple[int, int]
 
-_WORD = re.compile(r"\w+")
+BANDS = 16
+"""The number of bands of a signature; more find more duplicates and cost more
+comparisons.
+"""
+
+THRESHOLD = 0.8
+"""The smallest Jaccard similarity of duplicates."""
+
 # shingles per chunk, so that the table of 128 permutations fits into the cache
 _CHUNK = 1 << 14
 
 
-def shingles(text: str, size: int = 5) -> set[int]:
-    """Return hashes of all runs of `size` words, ignoring case and punctuation. A text
+def shingles(text: str) -> set[int]:
+    """Return hashes of all runs of five words, ignoring case and punctuation. A text
     with fewer words is a single shingle.
-
-    Raises:
-        ValueError: If `size` is below 1.
 
     >>> len(shingles("To be, or not to be, that is the question."))
     6
     """
-    if size < 1:
-        raise ValueError(f"size must be at least 1 word, got {size}.")
-    words = [word.lower() for word in _WORD.findall(text)]
-    runs = (
-        " ".join(words[start : start + size])
-        for start in range(max(1, len(words) - size + 1))
-    )
-    return {zlib.crc32(run.encode()) for run in runs}
+    words = [word.lower() for word in re.findall(r"\w+", text)]
+    runs = (words[start : start + 5] for start in range(max(1, len(words) - 4)))
+    return {zlib.crc32(" ".join(run).encode()) for run in runs}
 
 
 def jaccard(a: Set[int], b: Set[int]) -> float:
@@ -61,6 +56,9 @@ class MinHash:
 
     Attributes:
         shuffles: Number of random permutations, and of numbers in a signature.
+
+    Raises:
+        ValueError: If `shuffles` is below 1.
 
     Source: Broder, On the resemblance and containment of documents (1997),
     https://doi.org/10.1109/SEQUEN.1997.666900
@@ -171,9 +169,6 @@ def candidate_pairs(signatures: np.ndarray, bands: int) -> set[Pair]:
 def clusters(count: int, pairs: Iterable[Pair]) -> list[list[int]]:
     """Join pairs into connected groups, so that a copy of a copy is in the same group
     (union-find).
-
-    Source: Tarjan, Efficiency of a Good But Not Linear Set Union Algorithm (1975),
-        https://doi.org/10.1145/321879.321884
     """
     parent = list(range(count))
 
@@ -206,25 +201,13 @@ class Duplicates:
     groups: tuple[tuple[int, ...], ...]
 
 
-def deduplicate(
-    texts: Sequence[str],
-    threshold: float = 0.8,
-    *,
-    bands: int = 16,
-) -> Duplicates:
-    """Find groups of near-duplicate documents, and keep one document of each.
+def deduplicate(texts: Sequence[str]) -> Duplicates:
+    """Find groups of near-duplicate documents, with a Jaccard similarity of 0.8 or
+    more, and keep one document of each.
 
     The signatures give candidates, and each candidate pair is then compared exactly. So
     only true duplicates are removed, and the only error is a duplicate pair that was
     not a candidate (see `candidate_probability`).
-
-    Args:
-        threshold: Minimum Jaccard similarity of duplicates, from 0 to 1.
-        bands: Number of bands of a signature; more bands find more duplicates and cost
-            more comparisons.
-
-    Raises:
-        ValueError: If `threshold` is not above 0 and at most 1.
 
     Source: Lee et al., Deduplicating Training Data Makes Language Models Better,
         section 4.2, https://arxiv.org/abs/2107.06499
@@ -232,16 +215,14 @@ def deduplicate(
     >>> deduplicate(["the cat sat on the mat", "a dog", "The cat sat on the mat!"])
     Duplicates(kept=(0, 1), groups=((0, 2),))
     """
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold must be above 0 and at most 1, got {threshold}.")
     members = [shingles(text) for text in texts]
     if not members:
         return Duplicates((), ())
     signatures = np.stack([MinHash().signature(member) for member in members])
     similar = [
         (a, b)
-        for a, b in candidate_pairs(signatures, bands)
-        if jaccard(members[a], members[b]) >= threshold
+        for a, b in candidate_pairs(signatures, BANDS)
+        if jaccard(members[a], members[b]) >= THRESHOLD
     ]
     groups = clusters(len(texts), similar)
     gone = {place for group in groups for place in group[1:]}

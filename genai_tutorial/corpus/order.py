@@ -134,35 +134,27 @@ class PackedBatches:
         if not 0 <= rank < world_size or batch_size % world_size:
             raise ValueError(
                 "rank must be below world_size, and batch_size a multiple of it; got "
-                f"{rank=}, {world_size=}, "
-                f"{batch_size=}."
+                f"{rank=}, {world_size=}, {batch_size=}."
             )
         self.sources = dict(sources)
         self.row_length, self.batch_size, self.seed = row_length, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.rows = {
-            name: (len(shards) - 1) // row_length
-            for name, shards in self.sources.items()
+            name: (len(shards) - 1) // row_length for name, shards in sources.items()
         }
         if short := [name for name, rows in self.rows.items() if rows < 1]:
             raise ValueError(
                 f"A row needs {row_length} tokens and the one that follows; {short} "
                 "have fewer."
             )
-        if weights is not None and set(weights) != set(self.sources):
+        weights = self.rows if weights is None else weights
+        if set(weights) != set(sources):
             raise ValueError(
-                f"weights must name the sources {list(self.sources)}, got "
-                f"{list(weights)}."
+                f"weights must name the sources {list(sources)}, got {list(weights)}."
             )
-        self._mixture = DataMixture(
-            {
-                name: self.rows[name] if weights is None else weights[name]
-                for name in self.sources
-            }
-        )
-        self._orders: dict[
-            str, tuple[int, np.ndarray]
-        ] = {}  # the current epoch's order of each source
+        self._mixture = DataMixture({name: weights[name] for name in sources})
+        # the current epoch's order of each source
+        self._orders: dict[str, tuple[int, np.ndarray]] = {}
 
     def __iter__(self) -> "PackedBatches":
         return self
@@ -192,11 +184,8 @@ class PackedBatches:
             ValueError: If the state has other sources, another seed or another row
                 length.
         """
-        expected = {
-            key: value for key, value in self.state_dict().items() if key != "taken"
-        }
-        given = {key: value for key, value in state.items() if key != "taken"}
-        if given != expected:
+        expected = self.state_dict() | {"taken": None}
+        if (given := state | {"taken": None}) != expected:
             raise ValueError(
                 f"The state is of batches with {given}, and these have {expected}."
             )

@@ -1,8 +1,5 @@
 """Packing and sharding: documents of any length, concatenated, in rows of equal length
 and in files that are read on access.
-
-An end-of-document token follows each document, so the boundaries follow from the tokens
-and need not be stored.
 """
 
 import hashlib
@@ -16,7 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.runtime import write_atomically
+from genai_tutorial.runtime import read_json, write_atomically
 
 
 def join_documents(
@@ -67,9 +64,8 @@ def cut_rows(
     rows = max(0, (len(tokens) - 1) // row_length)
     if not rows:
         return tokens.new_empty(0, row_length + 1), tokens
-    return tokens[: rows * row_length + 1].unfold(
-        0, row_length + 1, row_length
-    ), tokens[rows * row_length :]
+    end = rows * row_length
+    return tokens[: end + 1].unfold(0, row_length + 1, row_length), tokens[end:]
 
 
 def document_numbers(
@@ -107,7 +103,6 @@ def write_shards(
     writes it again.
 
     Args:
-        folder: Folder for the files; created if necessary.
         documents: Tokens of each document, without the end-of-document token.
         vocab_size: Vocabulary size; up to 65,536, a token takes two bytes, otherwise
             four.
@@ -134,13 +129,8 @@ def write_shards(
         tokens, name = tokens.astype(kind), f"{len(shards):05d}.npy"
         with write_atomically(folder / name) as file:
             np.save(file, tokens, allow_pickle=False)
-        shards.append(
-            {
-                "file": name,
-                "length": len(tokens),
-                "sha256": hashlib.sha256(tokens.data).hexdigest(),
-            }
-        )
+        digest = hashlib.sha256(tokens.data).hexdigest()
+        shards.append({"file": name, "length": len(tokens), "sha256": digest})
     if not shards:
         raise ValueError("There are no documents to write.")
     index = {
@@ -222,9 +212,8 @@ class TokenShards:
         Raises:
             ValueError: If a shard has changed since it was written.
         """
-        for number, (shard, digest) in enumerate(
-            zip(self._shards, self._digests, strict=True)
-        ):
+        for number, shard in enumerate(self._shards):
+            digest = self._digests[number]
             if hashlib.sha256(np.ascontiguousarray(shard).data).hexdigest() != digest:
                 raise ValueError(
                     f"Shard {number} of {self.folder.name} has changed since it was "
@@ -238,11 +227,8 @@ class TokenShards:
                 f"{self.folder} has no {INDEX}: its shards were never finished. Write "
                 "them again."
             )
-        try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is damaged: write the shards again.") from error
-        if not isinstance(index, dict) or index.get("format") != FORMAT:
+        index = read_json(path)
+        if index.get("format") != FORMAT:
             raise ValueError(f"{path} is not the index of token shards.")
         if not _is_complete(index):
             raise ValueError(f"{path} is damaged: write the shards again.")
@@ -266,8 +252,7 @@ class TokenShards:
         if shard.dtype != kind or shard.shape != (length,):
             raise ValueError(
                 f"{path} should have {length} numbers of type {kind}, and has shape "
-                f"{shard.shape} of type "
-                f"{shard.dtype}: it is from another folder."
+                f"{shard.shape} of type {shard.dtype}: it is from another folder."
             )
         return shard
 

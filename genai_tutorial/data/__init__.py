@@ -1,15 +1,12 @@
 """The book's data sets: one module per source, read from installed packages and never
 downloaded.
 
-Each loader is a function that returns tensors or strings. A constant
-such as `MNIST_SOURCE` gives the origin and the licence of the data; `SOURCES` lists
-all of them.
+Each loader is a function that returns tensors or strings. `SOURCES` lists the origin
+and the licence of the data.
 """
 
 from .bank import Sense, Sentence, load_bank_sentences
-from .catalogue import SOURCES
 from .chorales import (
-    CHORALES_SOURCE,
     HOLD,
     LONGEST_BAR,
     REST,
@@ -19,10 +16,9 @@ from .chorales import (
     load_chorales,
 )
 from .crystals import Compound, Crystal, load_compounds, load_crystals
-from .emoji import EMOJI_SOURCE, NamedImages, load_emoji, load_emoji_split
+from .emoji import NamedImages, load_emoji, load_emoji_split
 from .espeak import (
     ACCENTS,
-    ESPEAK_SOURCE,
     SAMPLE_RATE,
     Phoneme,
     Segment,
@@ -49,7 +45,6 @@ from .factbook.facts import (
 )
 from .images import (
     LEVELS,
-    MNIST_SOURCE,
     Images,
     dequantize,
     from_levels,
@@ -62,14 +57,12 @@ from .images import (
 )
 from .ligands import (
     HEAVY_ELEMENTS,
-    LIGANDS_SOURCE,
     Ligand,
     graph_key,
     load_ligand_split,
     load_ligands,
 )
 from .molecules import (
-    MOLECULES_SOURCE,
     load_drug_likeness,
     load_molecule_split,
     load_molecules,
@@ -84,8 +77,18 @@ from .peptides import (
     sequence_words,
 )
 from .python_code import LibraryFunction, load_functions
-from .shakespeare import SHAKESPEARE_SOURCE, Plays, load_shakespeare
-from .source import Source
+from .shakespeare import Plays, load_shakespeare
+from .source import (
+    CHORALES_SOURCE,
+    EMOJI_SOURCE,
+    ESPEAK_SOURCE,
+    LIGANDS_SOURCE,
+    MNIST_SOURCE,
+    MOLECULES_SOURCE,
+    SHAKESPEARE_SOURCE,
+    SOURCES,
+    Source,
+)
 from .wikipedia import (
     DUMP,
     HELD_OUT_TITLES,

@@ -20,22 +20,6 @@ from torch import Tensor
 
 from genai_tutorial.runtime import cached, package_folder, require
 
-from .source import Source
-
-CHORALES_SOURCE = Source(
-    name="Chorales by Bach",
-    loader="load_chorales",
-    contents="331 chorales in four parts, about 35,000 eighth notes",
-    package="music21",
-    extra="music",
-    url="https://www.music21.org/music21docs/about/referenceCorpus.html",
-    licence=(
-        "the music is in the public domain; the encodings come with music21 by "
-        "permission of the encoders and are not copied into this package"
-    ),
-    attribution="Johann Sebastian Bach, encoded by Margaret Greentree and others",
-)
-
 VOICES = ("soprano", "alto", "tenor", "bass")
 
 HOLD, REST = 128, 129
@@ -91,8 +75,7 @@ def load_chorales() -> tuple[Chorale, ...]:
     music21's list counts 20 chorales twice; each is loaded once.
 
     Raises:
-        ImportError: If music21 is not installed; the message gives the command to
-            install it.
+        ImportError: If music21 is not installed.
 
     >>> chorale = load_chorales()[0]
     >>> chorale.name, chorale.cells[:, :4].tolist()[0]  # G, held, G, held
@@ -100,25 +83,16 @@ def load_chorales() -> tuple[Chorale, ...]:
     """
     version = require("music21", extra="music").__version__
     arrays = cached("chorales", _build, version=version)
-    ends = arrays["lengths"].cumsum()
-    return tuple(
-        Chorale(
-            str(name),
-            torch.from_numpy(arrays["cells"][:, end - length : end]).long(),
-            torch.from_numpy(arrays["beats"][end - length : end]).long(),
-            torch.from_numpy(arrays["fermatas"][end - length : end]),
-        )
-        for name, length, end in zip(
-            arrays["names"], arrays["lengths"], ends, strict=True
-        )
-    )
+    lengths = arrays["lengths"].tolist()
+    cells = torch.from_numpy(arrays["cells"]).long().split(lengths, dim=1)
+    beats = torch.from_numpy(arrays["beats"]).long().split(lengths)
+    fermatas = torch.from_numpy(arrays["fermatas"]).split(lengths)
+    return tuple(map(Chorale, arrays["names"].tolist(), cells, beats, fermatas))
 
 
 def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
     """Return the training chorales and the held-out ones (about a tenth), without a
-    melody in common.
-
-    Bach set many melodies several times, so a split by chorale would leak melodies.
+    melody in common: Bach set many melodies several times.
     """
     melodies: dict[tuple[int, ...], list[Chorale]] = {}
     for chorale in load_chorales():
@@ -132,11 +106,11 @@ def load_chorale_split() -> tuple[tuple[Chorale, ...], tuple[Chorale, ...]]:
     return tuple(train), tuple(held_out)
 
 
-def read_musicxml(root: ElementTree.Element, name: str) -> Chorale:
-    """Read a score of four monophonic parts."""
+def read_musicxml(root: ElementTree.Element, name: str) -> Chorale | None:
+    """Read a score of four monophonic parts; None if it has another number of them."""
     parts = root.findall("part")
     if len(parts) != len(VOICES):
-        raise ValueError(f"A chorale has four parts, {name} has {len(parts)}.")
+        return None
     read = [_Part(part) for part in parts]
     length = max(part.end for part in read) // 2 * 2
     notes = np.full((len(VOICES), length), _NOTHING)
@@ -238,13 +212,9 @@ def _build() -> dict[str, np.ndarray]:
     return {
         "names": np.array([chorale.name for chorale in chorales]),
         "lengths": np.array([chorale.cells.shape[1] for chorale in chorales]),
-        "cells": np.concatenate(
-            [chorale.cells.numpy().astype(np.int16) for chorale in chorales], axis=1
-        ),
-        "beats": np.concatenate(
-            [chorale.beats.numpy().astype(np.int16) for chorale in chorales]
-        ),
-        "fermatas": np.concatenate([chorale.fermatas.numpy() for chorale in chorales]),
+        "cells": torch.cat([chorale.cells for chorale in chorales], 1).short().numpy(),
+        "beats": torch.cat([chorale.beats for chorale in chorales]).short().numpy(),
+        "fermatas": torch.cat([chorale.fermatas for chorale in chorales]).numpy(),
     }
 
 
@@ -255,8 +225,6 @@ def read_score(path: Path) -> Chorale | None:
             root = ElementTree.parse(path).getroot()
         else:
             root = ElementTree.fromstring(_unpacked(path))
-        if len(root.findall("part")) != len(VOICES):
-            return None
         return read_musicxml(root, path.stem)
     except Exception as error:  # a damaged file can raise nearly anything
         raise ValueError(

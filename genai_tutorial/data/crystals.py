@@ -23,6 +23,9 @@ INSTALL = "pip install --no-deps pymatgen"
 COMPOUNDS = "analysis/compatibility/exp_compounds.json.gz"
 PROTOTYPES = "analysis/prototypes/aflow_prototypes.json.gz"
 
+MOST_ATOMS = 20
+"""Cells with more atoms are left out."""
+
 _PARTS = re.compile(r"([A-Z][a-z]?)|(\()|(\))|(\d+(?:\.\d+)?)")
 
 
@@ -65,8 +68,7 @@ def load_compounds() -> tuple[Compound, ...]:
     The table gives energies per formula; here they are divided by the number of atoms.
 
     Raises:
-        ImportError: If pymatgen is not installed; the message gives the command to
-            install it.
+        ImportError: If pymatgen is not installed.
 
     >>> silver_oxide = load_compounds()[1]
     >>> silver_oxide.formula, round(silver_oxide.energy, 3)
@@ -82,20 +84,19 @@ def _compound(row: dict) -> Compound:
     return Compound(row["formula"], amounts, energy)
 
 
-def load_crystals(max_atoms: int = 20) -> tuple[Crystal, ...]:
-    """Load the crystal structures with at most `max_atoms` atoms in the cell: up to 288
-    prototypes, each the first known crystal of its kind.
+def load_crystals() -> tuple[Crystal, ...]:
+    """Load 250 crystal structures with at most 20 atoms in the cell: prototypes, each
+    the first known crystal of its kind.
 
     Raises:
-        ImportError: If pymatgen is not installed; the message gives the command to
-            install it.
+        ImportError: If pymatgen is not installed.
 
     >>> cinnabar = load_crystals()[0]
     >>> cinnabar.symbols
     ('Hg', 'Hg', 'Hg', 'S', 'S', 'S')
     """
     crystals = _table(PROTOTYPES, _crystal)
-    return tuple(one for one in crystals if len(one.symbols) <= max_atoms)
+    return tuple(one for one in crystals if len(one.symbols) <= MOST_ATOMS)
 
 
 def _crystal(row: dict) -> Crystal:

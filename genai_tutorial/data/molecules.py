@@ -14,22 +14,6 @@ import torch
 
 from genai_tutorial.runtime import cached, require
 
-from .source import Source
-
-MOLECULES_SOURCE = Source(
-    name="Small molecules",
-    loader="load_molecules",
-    contents="14,450 different molecules of 5 to 40 heavy atoms, as SMILES",
-    package="rdkit",
-    extra="science",
-    url="https://github.com/rdkit/rdkit/tree/master/Data",
-    licence="BSD-3-Clause, as RDKit, which contains both files",
-    attribution=(
-        "The first 5,000 molecules of the open database of the National Cancer "
-        "Institute, and the WEHI molecules of Saubern, Guha and Baell (2011)"
-    ),
-)
-
 ELEMENTS = frozenset({"C", "N", "O", "F", "S", "P", "Cl", "Br"})
 """Molecules with other elements are left out."""
 
@@ -47,8 +31,7 @@ def load_molecules() -> tuple[str, ...]:
     say which atoms are bonded, not which hand they form.
 
     Raises:
-        ImportError: If RDKit is not installed; the message gives the command to install
-            it.
+        ImportError: If RDKit is not installed.
 
     >>> load_molecules()[0]
     'CC1=CC(=O)C=CC1=O'
@@ -64,8 +47,7 @@ def load_drug_likeness() -> dict[str, float]:
     RDKit computes it from the structure; nobody measured it.
 
     Raises:
-        ImportError: If RDKit is not installed; the message gives the command to install
-            it.
+        ImportError: If RDKit is not installed.
 
     Source: Bickerton et al., Quantifying the chemical beauty of drugs, equation 2,
         https://doi.org/10.1038/nchem.1243
@@ -82,8 +64,7 @@ def load_molecule_split() -> tuple[tuple[str, ...], tuple[str, ...]]:
     contain series of similar compounds.
 
     Raises:
-        ImportError: If RDKit is not installed; the message gives the command to install
-            it.
+        ImportError: If RDKit is not installed.
     """
     molecules = load_molecules()
     generator = torch.Generator().manual_seed(29)

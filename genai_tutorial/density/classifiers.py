@@ -1,12 +1,10 @@
 """Classifiers: one density for each class, turned into p(class | x) by Bayes' rule, and
 logistic regression, their discriminative counterpart.
-
-Because it models p(x | class), a generative classifier can also draw new examples of a
-class, which a discriminative one cannot.
 """
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -90,9 +88,7 @@ def fit_bayes_classifier(
     this package works too.
 
     Args:
-        x: One example per row.
         labels: The class of each row, counted from 0.
-        fit_density: Fits the density of one class.
 
     Raises:
         ValueError: If the labels do not fit the rows, or a class has no example.
@@ -152,7 +148,6 @@ def fit_bernoulli(
     """Estimate how often each coordinate is 1.
 
     Args:
-        x: One example per row, of 0 and 1.
         weights: The weight of each row; `None` for equal weights of 1.
         smoothing: Number of ones and of zeros added to the counts of each coordinate.
             Without any, a pixel that was never ink gets probability zero, and a single
@@ -179,17 +174,10 @@ def fit_bernoulli(
 def fit_bernoulli_naive_bayes(
     x: Float[Tensor, "n dim"], labels: Int[Tensor, "n"], *, smoothing: float = 1.0
 ) -> BayesClassifier:
-    """Fit independent Bernoulli variables to each class; the arguments are those of
-    `fit_bernoulli`.
-
-    Raises:
-        ValueError: If the data or the labels are invalid; the message says why.
+    """Fit independent Bernoulli variables to each class; see `fit_bernoulli` and
+    `fit_bayes_classifier` for arguments and errors.
     """
-    return fit_bayes_classifier(
-        x,
-        labels,
-        lambda rows, weights: fit_bernoulli(rows, weights, smoothing=smoothing),
-    )
+    return fit_bayes_classifier(x, labels, partial(fit_bernoulli, smoothing=smoothing))
 
 
 def fit_shared_gaussian_naive_bayes(
@@ -202,7 +190,6 @@ def fit_shared_gaussian_naive_bayes(
     have flat decision boundaries.
 
     Args:
-        x: One example per row.
         labels: The class of each row, counted from 0; some class needs two examples.
 
     Raises:
@@ -280,7 +267,6 @@ def fit_logistic_regression(
     """Find the weights that make the given labels most probable, by L-BFGS.
 
     Args:
-        x: One example per row.
         labels: The class of each row, counted from 0.
         penalty: Half of this, times the sum of the squared weights, is added to the
             negative log-likelihood. It is 1 / C in scikit-learn. Without it the weights

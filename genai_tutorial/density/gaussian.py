@@ -19,17 +19,14 @@ class Density(Protocol):
 
     def log_prob(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, "n"]:
         """Return the natural logarithm of the density at each row of x, in nats."""
-        ...
 
     def sample(
         self, count: int, generator: torch.Generator
     ) -> Float[Tensor, "count dim"]:
         """Draw new vectors."""
-        ...
 
     def parameter_count(self) -> int:
         """Return the number of free parameters."""
-        ...
 
 
 # Fits a density to data, with a weight for each row (None: equal weights).
@@ -196,7 +193,6 @@ def fit_gaussian(
     """Fit a Gaussian by maximum likelihood: the mean and the covariance of the data.
 
     Args:
-        x: One example per row.
         weights: The weight of each row; `None` for equal weights.
         ridge: Added to every variance, as if each coordinate had independent noise of
             this variance. Zero is plain maximum likelihood; a covariance estimated from

@@ -1,15 +1,12 @@
-"""Mixtures: weighted sums of densities, fitted by expectation-maximization (EM).
-
-A sample is drawn in two steps: first a component, then a point from that component.
-Only the points are observed, so EM alternates two steps: compute the responsibility of
-each component for each point (E step), and fit each component to the points, weighted
-by responsibility (M step).
+"""Mixtures: weighted sums of densities, fitted by expectation-maximization (EM), which
+alternates two steps: compute the responsibility of each component for each point, and
+fit each component to the points, weighted by responsibility.
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from .gaussian import Density, FitDensity, check_data
@@ -72,11 +69,8 @@ class Mixture:
         """Return the number of parameters of the components plus their weights, the
         last of which follows from the others.
         """
-        return (
-            len(self.weights)
-            - 1
-            + sum(component.parameter_count() for component in self.components)
-        )
+        own = sum(component.parameter_count() for component in self.components)
+        return len(self.weights) - 1 + own
 
 
 @dataclass(frozen=True)
@@ -110,8 +104,7 @@ def maximization_step(
     if (totals < 1e-6).any():
         raise ValueError(
             f"{int((totals < 1e-6).sum())} of {len(totals)} components have lost all "
-            "their points; "
-            "use fewer components, another seed, or a larger ridge"
+            "their points; use fewer components, another seed, or a larger ridge"
         )
     components = tuple(fit_component(x, column) for column in responsibilities.T)
     return Mixture(totals / totals.sum(), components)
@@ -127,12 +120,10 @@ def fit_mixture(
     """Fit a mixture by EM, from given responsibilities.
 
     Args:
-        x: One example per row.
         start: The first responsibilities, for example from `start_responsibilities`.
         fit_component: Fits one component, for example `fit_gaussian`. Its ridge keeps a
             component from shrinking onto a single point, where the likelihood is
             infinite.
-        steps: The number of EM steps.
 
     Raises:
         ValueError: If `start` is not one row of shares for each example, `steps` is
@@ -143,22 +134,20 @@ def fit_mixture(
 
     >>> from genai_tutorial.density import fit_gaussian
     >>> x = torch.tensor([[-1.1], [-1.0], [-0.9], [0.9], [1.0], [1.1]])
-    >>> fit = fit_mixture(
-    ...     x, start_responsibilities(x, components=2, seed=0), fit_gaussian
-    ... )
+    >>> fit = fit_mixture(x, start_responsibilities(x, 2, seed=0), fit_gaussian)
     >>> sorted(round(component.mean.item(), 3) for component in fit.mixture.components)
     [-1.0, 1.0]
     """
     x = check_data(x)
+    sums = start.double().sum(dim=1)
     if (
         len(start) != len(x)
         or (start < 0).any()
-        or not torch.allclose(start.double().sum(dim=1), _ones(len(x), x.device))
+        or not torch.allclose(sums, torch.ones_like(sums))
     ):
         raise ValueError(
             f"start must have {len(x)} rows of shares that add up to one, got shape "
-            f"{tuple(start.shape)}; "
-            "start_responsibilities returns such rows"
+            f"{tuple(start.shape)}; start_responsibilities returns such rows"
         )
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}")
@@ -178,7 +167,6 @@ def start_responsibilities(
     """Assign every point to the nearest of a few centres, found by k-means.
 
     Args:
-        x: One example per row.
         seed: Seed of the first centres. Each is one of the points, drawn with a
             probability proportional to the squared distance from the nearest centre so
             far.
@@ -208,19 +196,9 @@ def start_responsibilities(
         centres = torch.cat(
             [centres, x[torch.multinomial(distances.cpu(), 1, generator=generator)]]
         )
-    nearest = _nearest(x, centres)
+    nearest = torch.cdist(x, centres).argmin(dim=1)
     for _ in range(10):
         counts = torch.bincount(nearest, minlength=components).clamp(min=1)
         centres = torch.zeros_like(centres).index_add_(0, nearest, x) / counts[:, None]
-        nearest = _nearest(x, centres)
+        nearest = torch.cdist(x, centres).argmin(dim=1)
     return torch.nn.functional.one_hot(nearest, components).double()
-
-
-def _nearest(
-    x: Float[Tensor, "n dim"], centres: Float[Tensor, "components dim"]
-) -> Int[Tensor, "n"]:
-    return torch.cdist(x, centres).argmin(dim=1)
-
-
-def _ones(n: int, device: torch.device) -> Float[Tensor, "n"]:
-    return torch.ones(n, dtype=torch.float64, device=device)

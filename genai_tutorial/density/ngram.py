@@ -1,8 +1,5 @@
 """n-gram models: the next token's probability from how often it followed the last few
-tokens.
-
-They were the best language models for decades, and they are the baseline for neural
-ones.
+tokens. They are the baseline for neural language models.
 """
 
 from dataclasses import dataclass
@@ -69,7 +66,6 @@ class NGramModel:
 
     Attributes:
         tables: The counts, from single tokens to n-grams of `order` tokens.
-        vocab_size: The number of different tokens.
 
     Source: Chen and Goodman, An Empirical Study of Smoothing Techniques for Language
         Modeling, section 2.7, https://dash.harvard.edu/handle/1/25104739; Kneser and
@@ -90,10 +86,8 @@ class NGramModel:
         """Count the n-grams of a text.
 
         Args:
-            ids: The text as tokens.
             order: The length of the n-grams: 2 for a bigram model, which looks one
                 token back.
-            vocab_size: The number of different tokens.
 
         Raises:
             ValueError: If the text is shorter than `order`, has tokens outside the
@@ -114,11 +108,8 @@ class NGramModel:
         tables = [CountTable.from_occurrences(occurrences, vocab_size)]
         for length in range(order - 1, 0, -1):
             # Kneser and Ney: each different longer n-gram counts once for its ending.
-            tables.append(
-                CountTable.from_occurrences(
-                    tables[-1].ngrams % vocab_size**length, vocab_size
-                )
-            )
+            endings = tables[-1].ngrams % vocab_size**length
+            tables.append(CountTable.from_occurrences(endings, vocab_size))
         return cls(tuple(reversed(tables)), vocab_size)
 
     @property
@@ -157,9 +148,8 @@ class NGramModel:
             number = 0
             for token in history[len(history) - length + 1 :]:
                 number = number * self.vocab_size + token
-            probability = table.mix(
-                number * self.vocab_size + np.arange(self.vocab_size), probability
-            )
+            ngrams = number * self.vocab_size + np.arange(self.vocab_size)
+            probability = table.mix(ngrams, probability)
         return probability
 
 

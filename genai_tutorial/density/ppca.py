@@ -3,10 +3,6 @@ many observed ones, and noise.
 
     z ~ N(0, I)          the latent vector
     x = W z + mean + e   e ~ N(0, noise_variance I)
-
-It is the simplest model with a latent space. Everything has a
-closed form: the maximum-likelihood fit, the density of x, and the latent vector that
-explains a given x.
 """
 
 import math
@@ -73,13 +69,10 @@ class PPCA:
         centred = check_data(x, dim=len(self.mean)) - self.mean
         dim, latent = self.loadings.shape
         factor = torch.linalg.cholesky(self._precision())
-        explained = (
-            torch.linalg.solve_triangular(
-                factor, self.loadings.T @ centred.T, upper=False
-            )
-            .square()
-            .sum(dim=0)
+        latents = torch.linalg.solve_triangular(
+            factor, self.loadings.T @ centred.T, upper=False
         )
+        explained = latents.square().sum(dim=0)
         distance = (centred.square().sum(dim=1) - explained) / self.noise_variance
         log_determinant = 2 * factor.diagonal().log().sum() + (dim - latent) * math.log(
             self.noise_variance
@@ -119,10 +112,6 @@ def fit_ppca(
     The columns of W point along the directions in which the data varies most; the noise
     is the mean variance of all the directions that are left out.
 
-    Args:
-        x: One example per row.
-        weights: The weight of each row; `None` for equal weights.
-
     Raises:
         ValueError: If `latent` is not between 1 and the number of coordinates, or the
             data does not vary beyond `latent` directions, so that no noise is left and
@@ -132,11 +121,8 @@ def fit_ppca(
 
     >>> x = torch.tensor([[-2.0, 0.1], [-1.0, -0.1], [1.0, -0.1], [2.0, 0.1]])
     >>> ppca = fit_ppca(x, latent=1)
-    >>> (
-    ...     [round(value, 2) for value in ppca.loadings.flatten().abs().tolist()],
-    ...     round(ppca.noise_variance, 4),
-    ... )
-    ([1.58, 0.0], 0.01)
+    >>> ppca.loadings.abs().flatten(), round(ppca.noise_variance, 4)
+    (tensor([1.5780, 0.0000], dtype=torch.float64), 0.01)
     """
     x = check_data(x)
     dim = x.shape[1]
@@ -152,8 +138,7 @@ def fit_ppca(
     if noise_variance <= 1e-12 * variances[0].item():
         raise ValueError(
             f"the data does not vary beyond {latent} directions, so nothing is left "
-            "for the noise; "
-            "use a smaller latent, or more examples"
+            "for the noise; use a smaller latent, or more examples"
         )
     loadings = (
         _with_fixed_signs(directions[:, :latent])

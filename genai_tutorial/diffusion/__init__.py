@@ -1,13 +1,8 @@
 """Diffusion: add noise to an image step by step, learn to remove it, and draw images
 from noise alone.
 
-Read `schedule`, `prediction` and `loss`, which every model of this room has in common.
-Then `samplers`: `ddpm`, `ddim` and `dpm_solver`; `flow_matching` has its own path.
-`guidance` changes what is drawn, and `pipeline` puts it all together. Any sampler works
-with any model, on points, pixels or latent codes.
-
-The networks: `unet_blocks` and `unet`; `dit`; `condition` for timesteps, labels and
-texts.
+Read `schedule`, `prediction` and `loss`, which every model of this room has in common,
+then `samplers`. Any sampler works with any model, on points, pixels or latent codes.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features

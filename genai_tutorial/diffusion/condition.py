@@ -7,22 +7,18 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+_MAX_PERIOD = 10_000.0  # the ratio of the first frequency to the last
+
 
 def sinusoidal_features(
-    time: Float[Tensor, "batch"], width: int, max_period: float = 10_000.0
+    time: Float[Tensor, "batch"], width: int
 ) -> Float[Tensor, "batch width"]:
-    """Return sines and cosines of `width / 2` frequencies, from 1 down to 1 /
-    max_period.
-
-    High frequencies distinguish neighbouring timesteps, low ones early from late.
+    """Return the sines and then the cosines of `width / 2` frequencies, from 1 down to
+    1/10,000. High ones distinguish neighbouring timesteps, low ones early from late.
 
     Args:
         time: One number per image, best on a scale of some hundreds.
-        width: The number of features: first the sines, then the cosines.
-        max_period: The ratio of the first frequency to the last.
-
-    Raises:
-        ValueError: If `width` is odd or below 4.
+        width: The number of features, an even one.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, appendix B,
     https://arxiv.org/abs/2006.11239
@@ -31,14 +27,9 @@ def sinusoidal_features(
     tensor([[0.0000e+00, 0.0000e+00, 1.0000e+00, 1.0000e+00],
             [8.4147e-01, 1.0000e-04, 5.4030e-01, 1.0000e+00]])
     """
-    if width < 4 or width % 2:
-        raise ValueError(
-            "width must be even and at least 4, half sines and half cosines; got "
-            f"{width}."
-        )
     half = width // 2
     frequencies = torch.exp(
-        -math.log(max_period) * torch.arange(half, device=time.device) / (half - 1)
+        -math.log(_MAX_PERIOD) * torch.arange(half, device=time.device) / (half - 1)
     )
     angles = time.float()[:, None] * frequencies
     return torch.cat((angles.sin(), angles.cos()), dim=1).to(time.dtype)
@@ -164,59 +155,70 @@ def drop_labels(
     the unconditional prediction.
 
     Args:
-        labels: The labels of a training batch.
-        fraction: The probability that each is dropped; 0.1 is usual.
-        generator: Random generator for the choice of labels.
-
-    Raises:
-        ValueError: If `fraction` is not between 0 and 1.
+        fraction: The probability that each label is dropped; 0.1 is usual.
 
     Source: Ho and Salimans, Classifier-Free Diffusion Guidance, algorithm 1,
     https://arxiv.org/abs/2207.12598
 
-    >>> drop_labels(
-    ...     torch.tensor([3, 1, 4]),
-    ...     fraction=1.0,
-    ...     no_label=10,
-    ...     generator=torch.Generator(),
-    ... )
-    tensor([10, 10, 10])
+    >>> drop_labels(torch.tensor([3, 1]), 1.0, no_label=10, generator=torch.Generator())
+    tensor([10, 10])
     """
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction must be from 0 to 1, got {fraction}.")
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < fraction
     return torch.where(dropped, no_label, labels)
 
 
-def check_condition(
-    condition: Condition, classes: int | None, text_width: int | None
-) -> None:
-    """Check that a condition is of the kind that a network accepts."""
-    if text_width is not None:
-        if (
-            not isinstance(condition, TextCondition)
-            or condition.tokens.shape[2] != text_width
-        ):
-            raise ValueError(
-                f"This network takes a TextCondition with tokens of {text_width} "
-                f"features, got {_describe(condition)}."
-            )
-    elif classes is not None:
-        if condition is not None and not isinstance(condition, Tensor):
-            raise ValueError(
-                f"This network takes labels from 0 to {classes - 1}, {classes} or None "
-                f"for no label; got {_describe(condition)}."
-            )
-    elif condition is not None:
-        raise ValueError(
-            f"This network takes no condition, got {_describe(condition)}: leave it "
-            "None."
-        )
+class ConditionedNetwork(nn.Module):
+    """A network that is told the timestep, and a label or a text, in one embedding; the
+    base of `UNet` and `DiT`.
+    """
 
+    def _make_embeddings(self, width: int, sinusoidal_width: int = 128) -> None:
+        classes, text_width = self.config.classes, self.config.text_width
+        if classes is not None and text_width is not None:
+            raise ValueError(
+                "A network takes labels or texts: leave out classes or text_width."
+            )
+        self.time = TimeEmbedding(width, sinusoidal_width, self.config.time_scale)
+        self.label = None if classes is None else LabelEmbedding(classes, width)
+        self.text = None if text_width is None else TextEmbedding(text_width, width)
 
-def _describe(condition: Condition) -> str:
-    if isinstance(condition, TextCondition):
-        return f"a TextCondition with tokens of {condition.tokens.shape[2]} features"
-    return (
-        "None" if condition is None else f"a tensor of shape {tuple(condition.shape)}"
-    )
+    def embed(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        t: Float[Tensor, "batch"],
+        condition: Condition,
+    ) -> tuple[Float[Tensor, "batch embedding"], TextCondition | None]:
+        """Return the embedding of timestep and condition that every block gets, and the
+        text for cross-attention.
+
+        Raises:
+            ValueError: If the condition is not of the config's kind.
+        """
+        self._check(condition)
+        embedding = self.time(t.to(x.dtype))
+        if self.label is not None:
+            embedding = embedding + self.label(condition, len(x))
+        if self.text is None:
+            return embedding, None
+        return embedding + self.text(condition), condition
+
+    def parameter_count(self) -> int:
+        """Return the number of weights."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def _check(self, condition: Condition) -> None:
+        classes, width = self.config.classes, self.config.text_width
+        is_text = isinstance(condition, TextCondition)
+        if width is not None:
+            fits = is_text and condition.tokens.shape[2] == width
+            takes = f"a TextCondition with tokens of {width} features"
+        elif classes is not None:
+            fits = condition is None or isinstance(condition, Tensor)
+            takes = f"labels from 0 to {classes - 1}, {classes} or None for no label"
+        else:
+            fits, takes = condition is None, "no condition"
+        if not fits:
+            got = condition if condition is None else type(condition).__name__
+            if is_text:
+                got = f"{got} with tokens of {condition.tokens.shape[2]} features"
+            raise ValueError(f"This network takes {takes}; got {got}.")

@@ -11,14 +11,7 @@ from torch.nn import functional
 
 from genai_tutorial.transformer import AttentionContext, FeedForward, MultiHeadAttention
 
-from .condition import (
-    Condition,
-    LabelEmbedding,
-    TextCondition,
-    TextEmbedding,
-    TimeEmbedding,
-    check_condition,
-)
+from .condition import Condition, ConditionedNetwork, TextCondition
 
 
 def patchify(
@@ -30,34 +23,17 @@ def patchify(
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, section 3.1,
         https://arxiv.org/abs/2010.11929
     """
-    height, width = images.shape[2:]
-    if patch_size < 1 or height % patch_size or width % patch_size:
-        raise ValueError(
-            f"patch_size must divide the sides of the images, got {patch_size} and "
-            f"{height}x{width}."
-        )
     # batch channel row y column x
     grid = images.unflatten(2, (-1, patch_size)).unflatten(4, (-1, patch_size))
     return grid.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 def unpatchify(
-    patches: Float[Tensor, "batch patch pixels"],
-    patch_size: int,
-    height: int,
-    width: int,
+    patches: Float[Tensor, "batch patch pixels"], patch_size: int, height: int
 ) -> Float[Tensor, "batch channel height width"]:
     """Put the patches back together: the inverse of `patchify`."""
-    rows, columns = height // patch_size, width // patch_size
-    if patches.shape[1] != rows * columns or patches.shape[2] % patch_size**2:
-        raise ValueError(
-            f"Images of {height}x{width} pixels have {rows * columns} patches with a "
-            f"multiple of {patch_size**2} numbers each, got {patches.shape[1]} patches "
-            f"with {patches.shape[2]}."
-        )
-    grid = patches.unflatten(1, (rows, columns)).unflatten(
-        3, (-1, patch_size, patch_size)
-    )
+    grid = patches.unflatten(1, (height // patch_size, -1))
+    grid = grid.unflatten(3, (-1, patch_size, patch_size))
     return grid.permute(0, 3, 1, 4, 2, 5).flatten(4).flatten(2, 3)
 
 
@@ -68,20 +44,14 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, "patch 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, section 3.2,
         https://arxiv.org/abs/2212.09748
     """
-    if width < 4 or width % 4:
+    if width % 4:
         raise ValueError(
             "width must be a multiple of 4, so that sines and cosines share it; got "
             f"{width}."
         )
-    row, column = torch.meshgrid(
-        torch.arange(rows), torch.arange(columns), indexing="ij"
-    )
+    row, column = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).T
     return torch.cat(
-        (
-            _sinusoids(column.flatten(), width // 2),
-            _sinusoids(row.flatten(), width // 2),
-        ),
-        dim=1,
+        [_sinusoids(position, width // 2) for position in (column, row)], dim=1
     )
 
 
@@ -114,7 +84,7 @@ class DiTConfig:
             times from 0 to 1.
 
     Raises:
-        ValueError: If a number is out of range, or there are labels and texts at once.
+        ValueError: If the patches do not fit.
 
     >>> DiTConfig(image_size=28, patch_size=8)
     Traceback (most recent call last):
@@ -136,26 +106,10 @@ class DiTConfig:
     time_scale: float | int = 1
 
     def __post_init__(self):
-        for name in (
-            "image_channels",
-            "image_size",
-            "patch_size",
-            "width",
-            "layers",
-            "heads",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
         if self.image_size % self.patch_size:
             raise ValueError(
                 f"patch_size must divide image_size, got patch_size={self.patch_size} "
                 f"and image_size={self.image_size}."
-            )
-        if self.classes is not None and self.text_width is not None:
-            raise ValueError(
-                "A network takes labels or texts: leave out classes or text_width."
             )
 
 
@@ -247,47 +201,31 @@ class DiTBlock(nn.Module):
         )
 
 
-class DiT(nn.Module):
+class DiT(ConditionedNetwork):
     """A Transformer that maps a noisy image, its timestep and its condition to an
     output of the image's shape.
 
     Whether that is the noise, the image or a velocity depends on the training loss.
 
-    Args:
-        seed: Seed of the initial weights.
+    Raises:
+        ValueError: If there are labels and texts at once.
 
     Source: Peebles and Xie, Scalable Diffusion Models with Transformers, figure 3,
     https://arxiv.org/abs/2212.09748
 
-    >>> network = DiT(DiTConfig())
-    >>> network(
-    ...     torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])
-    ... ).shape
+    >>> images, times = torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0])
+    >>> DiT(DiTConfig())(images, times, torch.tensor([3, 10])).shape
     torch.Size([2, 1, 28, 28])
     """
 
     def __init__(self, config: DiTConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        side, pixels = (
-            config.image_size // config.patch_size,
-            config.image_channels * config.patch_size**2,
-        )
+        side = config.image_size // config.patch_size
+        pixels = config.image_channels * config.patch_size**2
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.time = TimeEmbedding(
-                config.width, config.sinusoidal_width, config.time_scale
-            )
-            self.label = (
-                None
-                if config.classes is None
-                else LabelEmbedding(config.classes, config.width)
-            )
-            self.text = (
-                None
-                if config.text_width is None
-                else TextEmbedding(config.text_width, config.width)
-            )
+            self._make_embeddings(config.width, config.sinusoidal_width)
             self.patch_embedding = nn.Linear(pixels, config.width)
             self.blocks = nn.ModuleList(DiTBlock(config) for _ in range(config.layers))
             self.modulation = nn.Linear(config.width, 2 * config.width)
@@ -308,7 +246,6 @@ class DiT(nn.Module):
         """Return the prediction for noisy images.
 
         Args:
-            x: The images, of the config's size.
             t: The timestep of each, in the unit of the path that noised them.
             condition: A label for each image, or texts, as the config says; None for no
                 label.
@@ -323,25 +260,13 @@ class DiT(nn.Module):
                 f"This network takes images of {size}x{size} pixels, got "
                 f"{x.shape[2]}x{x.shape[3]}."
             )
-        check_condition(condition, self.config.classes, self.config.text_width)
-        embedding = self.time(t.to(x.dtype))
-        if self.label is not None:
-            embedding = embedding + self.label(condition, len(x))
-        if self.text is not None:
-            embedding = embedding + self.text(condition)
+        embedding, text = self.embed(x, t, condition)
         tokens = self.patch_embedding(patchify(x, patch)) + self.positions
         for block in self.blocks:
-            tokens = block(
-                tokens, embedding, condition if self.text is not None else None
-            )
-        shift, scale = self.modulation(functional.silu(embedding))[:, None].chunk(
-            2, dim=2
-        )
-        return unpatchify(self.head(self.norm(tokens, shift, scale)), patch, size, size)
-
-    def parameter_count(self) -> int:
-        """Return the number of weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
+            tokens = block(tokens, embedding, text)
+        modulation = self.modulation(functional.silu(embedding))[:, None]
+        tokens = self.norm(tokens, *modulation.chunk(2, dim=2))
+        return unpatchify(self.head(tokens), patch, size)
 
 
 def _zero(layer: nn.Linear) -> None:

@@ -66,22 +66,16 @@ class StraightPath:
         """Draw random times to train at, all equally likely."""
         return torch.rand(count, generator=generator, device=generator.device)
 
-    def timesteps(
-        self, steps: int, start: Timestep | None = None
-    ) -> Sequence[Timestep]:
-        """Divide the path from noise (or from `start`) to image into equal steps, and
-        return where they begin.
+    def timesteps(self, steps: int) -> Sequence[Timestep]:
+        """Divide the path from noise to image into equal steps, and return where they
+        begin.
 
         Raises:
-            ValueError: If `steps` is below 1, or `start` is not above 0 and at most 1.
+            ValueError: If `steps` is below 1.
         """
-        start = 1.0 if start is None else start
-        if steps < 1 or not 0 < start <= 1:
-            raise ValueError(
-                "steps must be at least 1 and start above 0 and at most 1, got "
-                f"{steps} and {start}."
-            )
-        return [start * (steps - k) / steps for k in range(steps)]
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, got {steps}.")
+        return [(steps - k) / steps for k in range(steps)]
 
 
 def flow_euler(
@@ -92,11 +86,7 @@ def flow_euler(
     Args:
         denoise: Predicts the image and the noise, whose difference is the velocity.
         x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: The times at which the model is called, from noise to image, for
-            example `path.timesteps(20)`.
-
-    Yields:
-        Each step; the last one holds the samples.
+        timesteps: The times at which the model is called, from noise to image.
 
     Source: Esser et al., Scaling Rectified Flow Transformers for High-Resolution Image
         Synthesis, section 2, https://arxiv.org/abs/2403.03206

@@ -27,7 +27,6 @@ def classifier_free_guidance(
 
     Args:
         unconditional: The prediction without the condition, or with a negative one.
-        conditional: The prediction with the condition.
         weight: 0 gives the unconditional prediction and 1 the conditional one (no
             guidance); larger weights exaggerate the difference. In the paper's
             notation, 0 means no guidance.
@@ -82,16 +81,11 @@ def partly_noised(
     that remain.
 
     Args:
-        path: The path from image to noise.
         x0: The images, or their latents.
-        noise: Standard normal, of the same shape.
         strength: How far to go: 1 starts from pure noise, as when drawing a new image;
             values near 0 change almost nothing.
         steps: Number of steps from pure noise; the sampler takes the fraction
             `strength` of them.
-
-    Returns:
-        The noised images and the remaining timesteps, both for a sampler.
 
     Raises:
         ValueError: If the strength is not above 0 and at most 1, or so small that no
@@ -101,14 +95,8 @@ def partly_noised(
     of steps is diffusers'
 
     >>> from genai_tutorial.diffusion import linear_schedule
-    >>> x, timesteps = partly_noised(
-    ...     linear_schedule(),
-    ...     torch.ones(1, 2),
-    ...     torch.zeros(1, 2),
-    ...     strength=0.4,
-    ...     steps=5,
-    ... )
-    >>> timesteps
+    >>> x0, noise = torch.ones(1, 2), torch.zeros(1, 2)
+    >>> partly_noised(linear_schedule(), x0, noise, strength=0.4, steps=5)[1]
     [399, 199]
     """
     remaining = int(steps * strength)
@@ -126,13 +114,9 @@ class KnownRegion:
     """A denoiser for inpainting: where the image is known, its prediction is the known
     image, at every step.
 
-    The sampler does the rest. In the known region it draws the noisy image as the path
-    prescribes; the model sees that and completes the rest to fit. At the end, the known
-    region equals the image exactly.
-
+    The sampler does the rest, and at the end the known region equals the image exactly.
     It is an approximation: the model sees the known region only through its noise, so
-    early on it makes less use of it than Bayes' rule would. Where pixels far apart
-    depend on each other, the drawn part may not fit the known one.
+    early on it makes less use of it than Bayes' rule would.
 
     Attributes:
         denoise: Predicts the unknown region.

@@ -33,7 +33,6 @@ def ode_log_prob(
     x: Float[Tensor, "batch *shape"],
     timesteps: Sequence[Timestep],
     *,
-    condition: object = None,
     probes: torch.Generator | None = None,
 ) -> Float[Tensor, "batch"]:
     """Return the log-density of images under the model, in nats, by Heun's method.
@@ -43,13 +42,10 @@ def ode_log_prob(
     so double it and see what changes.
 
     Args:
-        model: Called as `model(x, t, condition)`.
-        path: The path that it was trained on.
+        model: Called as `model(x, t, None)`.
         prediction: The quantity that it was trained to output.
-        x: The images (or points).
         timesteps: From image to noise, at least two; closer together at low noise,
             where the density changes most.
-        condition: The labels or texts of the images, or None.
         probes: Draws one random vector of signs per image, for Hutchinson's estimate of
             the divergence: unbiased, with one backward pass. None computes the
             divergence exactly, with one backward pass per dimension.
@@ -73,13 +69,11 @@ def ode_log_prob(
         )
     signs = None
     if probes is not None:
-        signs = (
-            torch.randint(2, x.shape, generator=probes, device=probes.device).to(x) * 2
-            - 1
-        )
+        bits = torch.randint(2, x.shape, generator=probes, device=probes.device)
+        signs = bits.to(x) * 2 - 1
 
     def derivatives(u: Tensor, t: Timestep) -> tuple[Tensor, Tensor]:
-        return _velocity_and_divergence(model, path, prediction, u, t, condition, signs)
+        return _velocity_and_divergence(model, path, prediction, u, t, signs)
 
     dimensions = x[0].numel()
     radius = math.hypot(*path.level(timesteps[0]))
@@ -102,7 +96,6 @@ def _velocity_and_divergence(
     prediction: Prediction,
     u: Tensor,
     t: Timestep,
-    condition: object,
     signs: Tensor | None,
 ) -> tuple[Float[Tensor, "batch *shape"], Float[Tensor, "batch"]]:
     level = path.level(t)
@@ -111,15 +104,14 @@ def _velocity_and_divergence(
         u = u.detach().requires_grad_()
         x = radius * u
         timesteps = torch.full((len(x),), float(t), dtype=x.dtype, device=x.device)
-        output = model(x, timesteps, condition)
+        output = model(x, timesteps, None)
         x0, noise = prediction.to_denoised(x, output, level)
         velocity = (level.signal * noise - level.noise * x0) / radius
         if signs is not None:
             (gradient,) = torch.autograd.grad((velocity * signs).sum(), u)
             return velocity.detach(), (gradient * signs).flatten(1).sum(dim=1)
         divergence = torch.zeros(len(u), dtype=u.dtype, device=u.device)
-        # Images do not depend on each other, so one gradient of the sum serves them
-        # all.
+        # Images do not depend on each other, so one gradient serves them all.
         for dimension, total in enumerate(velocity.flatten(1).sum(dim=0)):
             (gradient,) = torch.autograd.grad(total, u, retain_graph=True)
             divergence += gradient.flatten(1)[:, dimension]

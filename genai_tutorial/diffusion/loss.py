@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from .prediction import Denoised, Prediction
-from .samplers import Model
+from .samplers import Model, noise_like
 from .schedule import NoisePath
 
 
@@ -19,7 +19,6 @@ def diffusion_loss(
     condition: object = None,
     *,
     generator: torch.Generator,
-    timesteps: Float[Tensor, "batch"] | None = None,
 ) -> Float[Tensor, ""]:
     """Return the mean squared error of a network that predicts the noise, the image or
     a velocity.
@@ -33,22 +32,13 @@ def diffusion_loss(
         x0: Clean images, or points, or latent codes.
         condition: Their labels or texts, or None.
         generator: Random generator for the timesteps and the noise.
-        timesteps: The timestep of each image; None lets the path draw them.
-
-    Returns:
-        One number: 1 for a noise prediction that is always zero, 0 for a perfect one,
-            which does not exist.
 
     Source: Ho et al., Denoising Diffusion Probabilistic Models, equation 14 and
         algorithm 1, https://arxiv.org/abs/2006.11239; with `FLOW`, Lipman et al., Flow
         Matching for Generative Modeling, equation 23, https://arxiv.org/abs/2210.02747
     """
-    if timesteps is None:
-        timesteps = path.draw_timesteps(len(x0), generator)
-    t = timesteps.to(x0.device)
-    noise = torch.randn(
-        x0.shape, generator=generator, device=generator.device, dtype=x0.dtype
-    ).to(x0.device)
+    t = path.draw_timesteps(len(x0), generator).to(x0.device)
+    noise = noise_like(x0, generator)
     output = model(path.add_noise(x0, noise, t), t, condition)
     target = prediction.target(Denoised(x0, noise), path.levels(t, x0))
     return (output - target).square().mean()

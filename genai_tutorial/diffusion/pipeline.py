@@ -42,7 +42,6 @@ def sample_images(
 
     Args:
         model: Called as `model(x, t, condition)`.
-        path: The path that it was trained on.
         prediction: The quantity that it was trained to output.
         condition: A label or a text per image, or None.
         shape: The shape of the noise: the number of images, for clips the number of
@@ -62,8 +61,9 @@ def sample_images(
     noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
     noise = noise.to(_device_of(model, condition))
     limit = 1.0 if decode is None else None
-    images = []
-    for rows in _batches(shape[0], batch_size):
+    images, size = [], shape[0] if batch_size is None else batch_size
+    for first in range(0, shape[0], size):
+        rows = slice(first, first + size)
         guided = Guided(model, guidance, _select(negative, rows, noise.device))
         denoise = Denoiser(
             guided, path, prediction, _select(condition, rows, noise.device), limit
@@ -71,13 +71,6 @@ def sample_images(
         x = last_sample(sampler(denoise, noise[rows], path.timesteps(steps)))
         images.append(((x + 1) / 2).clamp(0, 1) if decode is None else decode(x))
     return torch.cat(images)
-
-
-def _batches(count: int, batch_size: int | None) -> list[slice]:
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, or None, got {batch_size}.")
-    size = count if batch_size is None else batch_size
-    return [slice(first, first + size) for first in range(0, count, size)]
 
 
 def _device_of(model: Model, condition: Conditions) -> torch.device:

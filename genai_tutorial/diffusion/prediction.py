@@ -45,10 +45,8 @@ class Prediction:
             and the noise level.
 
     >>> import torch
-    >>> parts, level = (
-    ...     Denoised(torch.tensor([3.0]), torch.tensor([-1.0])),
-    ...     NoiseLevel(signal=0.8, noise=0.6),
-    ... )
+    >>> parts = Denoised(torch.tensor([3.0]), torch.tensor([-1.0]))
+    >>> level = NoiseLevel(signal=0.8, noise=0.6)
     >>> x = 0.8 * parts.x0 + 0.6 * parts.noise
     >>> output = VELOCITY.target(parts, level)
     >>> round(VELOCITY.to_denoised(x, output, level).x0.item(), 4)
@@ -121,16 +119,10 @@ def denoised_from_flow(
     return Denoised((x - level.noise * flow) / total, (x + level.signal * flow) / total)
 
 
-NOISE = Prediction(
-    target=lambda parts, level: parts.noise, to_denoised=denoised_from_noise
-)
-IMAGE = Prediction(
-    target=lambda parts, level: parts.x0, to_denoised=denoised_from_image
-)
+NOISE = Prediction(lambda parts, _: parts.noise, denoised_from_noise)
+IMAGE = Prediction(lambda parts, _: parts.x0, denoised_from_image)
 VELOCITY = Prediction(
-    target=lambda parts, level: level.signal * parts.noise - level.noise * parts.x0,
-    to_denoised=denoised_from_velocity,
+    lambda parts, level: level.signal * parts.noise - level.noise * parts.x0,
+    denoised_from_velocity,
 )
-FLOW = Prediction(
-    target=lambda parts, level: parts.noise - parts.x0, to_denoised=denoised_from_flow
-)
+FLOW = Prediction(lambda parts, _: parts.noise - parts.x0, denoised_from_flow)

@@ -42,15 +42,9 @@ class Denoiser:
     """A network with the path and the prediction type it was trained with.
 
     Attributes:
-        model: Called as `model(x, t, condition)`.
-        path: A `NoiseSchedule` or a `StraightPath`.
-        prediction: The quantity that the model was trained to output.
         condition: Passed to the model unchanged.
         limit: The largest absolute value of a clean image; predicted images are clipped
             to it. None for no limit.
-
-    Raises:
-        ValueError: If the limit is not above 0.
     """
 
     model: Model
@@ -58,12 +52,6 @@ class Denoiser:
     prediction: Prediction
     condition: object = None
     limit: float | None = None
-
-    def __post_init__(self):
-        if self.limit is not None and not self.limit > 0:
-            raise ValueError(
-                f"limit must be above 0, or None for no limit; got {self.limit}."
-            )
 
     @torch.no_grad()
     def __call__(self, x: Float[Tensor, "batch *shape"], t: Timestep) -> Denoised:
@@ -201,7 +189,6 @@ def ddpm(
     place of x_0.
 
     Args:
-        denoise: Predicts the clean image.
         x: Initial noise, or a noised image at `timesteps[0]`.
         timesteps: The timesteps at which the model is called, from noise to image, for
             example `path.timesteps(1000)`.
@@ -236,16 +223,11 @@ def ddim(
     eta = 1 as much of the noise is replaced by fresh noise as in DDPM.
 
     Args:
-        denoise: Predicts the clean image and the noise.
         x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: The timesteps at which the model is called, from noise to image, for
-            example `path.timesteps(50)`.
+        timesteps: The timesteps at which the model is called, from noise to image.
         eta: The standard deviation of the fresh noise as a fraction of DDPM's, from 0
             to 1.
         generator: Random generator for that noise; required if eta is above 0.
-
-    Yields:
-        Each step; the last one holds the samples.
 
     Raises:
         ValueError: If eta is not from 0 to 1, or is above 0 without a generator.
@@ -283,13 +265,8 @@ def dpm_solver(
     prediction, as DDIM does.
 
     Args:
-        denoise: Predicts the clean image.
         x: Initial noise, or a noised image at `timesteps[0]`.
-        timesteps: The timesteps at which the model is called, from noise to image, for
-            example `path.timesteps(20)`.
-
-    Yields:
-        Each step; the last one holds the samples.
+        timesteps: The timesteps at which the model is called, from noise to image.
 
     Source: Lu et al., DPM-Solver++: Fast Solver for Guided Sampling of Diffusion
         Probabilistic Models, algorithm 2, https://arxiv.org/abs/2211.01095

@@ -66,9 +66,7 @@ class NoisePath(Protocol):
         """Draw random timesteps to train at."""
         ...
 
-    def timesteps(
-        self, steps: int, start: Timestep | None = None
-    ) -> Sequence[Timestep]:
+    def timesteps(self, steps: int) -> Sequence[Timestep]:
         """Return the timesteps at which a sampler with this many steps calls the model,
         from noise to image.
         """
@@ -222,18 +220,12 @@ class NoiseSchedule:
         )
         return timesteps.float()
 
-    def timesteps(
-        self, steps: int, start: Timestep | None = None
-    ) -> Sequence[Timestep]:
-        """Spread a sampler's timesteps evenly over the schedule, from the last one (or
-        `start`) down.
-
-        The last timestep of the schedule is always among them: sampling begins where
-        the images are pure noise.
+    def timesteps(self, steps: int) -> Sequence[Timestep]:
+        """Spread a sampler's timesteps evenly over the schedule, from the last one
+        down: sampling begins where the images are pure noise.
 
         Raises:
-            ValueError: If `steps` is larger than the number of timesteps from `start`
-                down.
+            ValueError: If `steps` is larger than the number of timesteps.
 
         Source: Lin et al., Common Diffusion Noise Schedules and Sample Steps are
             Flawed, table 2 ("trailing"), https://arxiv.org/abs/2305.08891
@@ -241,15 +233,12 @@ class NoiseSchedule:
         >>> linear_schedule(1000).timesteps(5)
         [999, 799, 599, 399, 199]
         """
-        span = len(self) if start is None else int(start) + 1
-        if not 1 <= span <= len(self):
-            raise ValueError(f"start must be from 0 to {len(self) - 1}, got {start}.")
-        if not 1 <= steps <= span:
+        count = len(self)
+        if not 1 <= steps <= count:
             raise ValueError(
-                f"steps must be from 1 to {span}, the steps of the schedule that are "
-                f"left, got {steps}."
+                f"steps must be from 1 to {count}, those of the schedule, got {steps}."
             )
-        return [round(span - k * span / steps) - 1 for k in range(steps)]
+        return [round(count - k * count / steps) - 1 for k in range(steps)]
 
 
 def linear_schedule(
@@ -266,44 +255,31 @@ def linear_schedule(
     return _from_betas(torch.linspace(beta_start, beta_end, steps, dtype=torch.float64))
 
 
-def scaled_linear_schedule(
-    steps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012
-) -> NoiseSchedule:
+def scaled_linear_schedule(steps: int = 1000) -> NoiseSchedule:
     """Return Stable Diffusion's schedule, in which the square roots of the betas rise
     linearly.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, in the published configuration, https://arxiv.org/abs/2112.10752
     """
-    return _from_betas(
-        torch.linspace(
-            beta_start**0.5, beta_end**0.5, steps, dtype=torch.float64
-        ).square()
-    )
+    roots = torch.linspace(0.00085**0.5, 0.012**0.5, steps, dtype=torch.float64)
+    return _from_betas(roots.square())
 
 
-def cosine_schedule(
-    steps: int = 1000, offset: float = 0.008, max_beta: float = 0.999
-) -> NoiseSchedule:
+def cosine_schedule(steps: int = 1000) -> NoiseSchedule:
     """Return the cosine schedule, whose alpha_bar falls along half a cosine wave:
     images lose their detail more slowly than with linear betas.
 
-    Args:
-        offset: Keeps the very first betas from being too small.
-        max_beta: No step adds more noise than this, so that a little of the image
-            is left at the end.
+    An offset keeps the very first betas from being too small, and no beta is above
+    0.999, so that a little of the image is left at the end.
 
     Source: Nichol and Dhariwal, Improved Denoising Diffusion Probabilistic Models,
         equation 17, https://arxiv.org/abs/2102.09672
     """
-    angle = (
-        (torch.arange(steps + 1, dtype=torch.float64) / steps + offset)
-        / (1 + offset)
-        * math.pi
-        / 2
-    )
+    offset, share = 0.008, torch.arange(steps + 1, dtype=torch.float64) / steps
+    angle = (share + offset) / (1 + offset) * math.pi / 2
     alpha_bar = angle.cos().square()
-    return _from_betas((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=max_beta))
+    return _from_betas((1 - alpha_bar[1:] / alpha_bar[:-1]).clamp(max=0.999))
 
 
 def zero_terminal_snr(schedule: NoiseSchedule) -> NoiseSchedule:

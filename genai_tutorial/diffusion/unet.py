@@ -10,14 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .condition import (
-    Condition,
-    LabelEmbedding,
-    TextCondition,
-    TextEmbedding,
-    TimeEmbedding,
-    check_condition,
-)
+from .condition import Condition, ConditionedNetwork, TextCondition
 from .unet_blocks import MiddleBlock, ResidualBlock
 
 
@@ -31,8 +24,8 @@ class UNetConfig:
             position; 1 keeps every pixel, 2 makes the network four times cheaper.
         channels: The number of channels at each level, from the highest resolution to
             the lowest; each level has half the side of the one before.
-        blocks: The number of residual blocks per level on the way down, and again on the
-            way up.
+        blocks: The number of residual blocks per level, on the way down and again on
+            the way up.
         middle_blocks: The number of blocks in the bottleneck, at the lowest
             resolution, each with attention.
         embedding_width: The width of the embedding of timestep and label.
@@ -44,13 +37,8 @@ class UNetConfig:
             lowest resolution; None takes images of any size.
 
     Raises:
-        ValueError: If a number is out of range, or there are labels and texts at once.
-
-    >>> UNetConfig(channels=(32, 64), heads=5)
-    Traceback (most recent call last):
-    ...
-    ValueError: heads must divide the channels of the lowest resolution, got heads=5 and 64 channels.
-    """  # noqa: E501
+        ValueError: If the patch size or the size of the images is out of range.
+    """
 
     image_channels: int = 1
     patch_size: int = 2
@@ -68,32 +56,8 @@ class UNetConfig:
     def __post_init__(self):
         # a card in JSON gives a list
         object.__setattr__(self, "channels", tuple(self.channels))
-        for name in (
-            "image_channels",
-            "patch_size",
-            "blocks",
-            "middle_blocks",
-            "heads",
-            "groups",
-            "embedding_width",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
         if self.patch_size > 1 and self.patch_size % 2:
             raise ValueError(f"patch_size must be 1 or even, got {self.patch_size}.")
-        if not self.channels:
-            raise ValueError("channels must name at least one level, got none.")
-        if self.channels[-1] % self.heads:
-            raise ValueError(
-                "heads must divide the channels of the lowest resolution, got "
-                f"heads={self.heads} and {self.channels[-1]} channels."
-            )
-        if self.classes is not None and self.text_width is not None:
-            raise ValueError(
-                "A network takes labels or texts: leave out classes or text_width."
-            )
         if self.image_size is not None and self.image_size % self.downsampling_factor:
             raise ValueError(
                 f"image_size must be a multiple of {self.downsampling_factor}, the "
@@ -111,23 +75,21 @@ class UNetConfig:
         return self.patch_size * 2 ** (len(self.channels) - 1)
 
 
-class UNet(nn.Module):
+class UNet(ConditionedNetwork):
     """A U-Net that maps a noisy image, its timestep and its condition to an output of
     the image's shape.
 
     Whether that is the noise, the image or a velocity depends on the training loss.
 
-    Args:
-        seed: Seed of the initial weights.
+    Raises:
+        ValueError: If there are labels and texts at once.
 
     Source: Ronneberger et al., U-Net, figure 1, https://arxiv.org/abs/1505.04597; Ho et
         al., Denoising Diffusion Probabilistic Models, appendix B,
         https://arxiv.org/abs/2006.11239
 
-    >>> network = UNet(UNetConfig())
-    >>> network(
-    ...     torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0]), torch.tensor([3, 10])
-    ... ).shape
+    >>> images, times = torch.zeros(2, 1, 28, 28), torch.tensor([0.0, 999.0])
+    >>> UNet(UNetConfig())(images, times, torch.tensor([3, 10])).shape
     torch.Size([2, 1, 28, 28])
     """
 
@@ -139,63 +101,34 @@ class UNet(nn.Module):
             self._build(config)
 
     def _build(self, config: UNetConfig) -> None:
-        width, channels, patch = (
-            config.embedding_width,
-            config.channels,
-            config.patch_size,
-        )
-        self.time = TimeEmbedding(width, time_scale=config.time_scale)
-        self.label = (
-            None if config.classes is None else LabelEmbedding(config.classes, width)
-        )
-        self.text = (
-            None
-            if config.text_width is None
-            else TextEmbedding(config.text_width, width)
-        )
-        self.stem = _stem(config.image_channels, channels[0], patch)
+        width, channels, groups = config.embedding_width, config.channels, config.groups
+        self._make_embeddings(width)
+
+        def residual_blocks(before: int, after: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                ResidualBlock(before, after, width, groups)
+                for _ in range(config.blocks)
+            )
+
+        self.stem = _stem(config.image_channels, channels[0], config.patch_size)
         self.down, self.downsample = nn.ModuleList(), nn.ModuleList()
-        for fine_channels, coarse_channels in pairwise(channels):
-            self.down.append(
-                nn.ModuleList(
-                    ResidualBlock(fine_channels, fine_channels, width, config.groups)
-                    for _ in range(config.blocks)
-                )
-            )
-            self.downsample.append(
-                nn.Conv2d(fine_channels, coarse_channels, 2, stride=2)
-            )
-        side = (
-            None
-            if config.image_size is None
-            else config.image_size // config.downsampling_factor
-        )
-        self.positions = (
-            None
-            if side is None
-            else nn.Parameter(torch.zeros(channels[-1], side, side))
-        )
+        for fine, coarse in pairwise(channels):
+            self.down.append(residual_blocks(fine, fine))
+            self.downsample.append(nn.Conv2d(fine, coarse, 2, stride=2))
+        self.positions = None
+        if config.image_size is not None:
+            side = config.image_size // config.downsampling_factor
+            self.positions = nn.Parameter(torch.zeros(channels[-1], side, side))
         self.middle = nn.ModuleList(
-            MiddleBlock(
-                channels[-1], width, config.heads, config.groups, config.text_width
-            )
+            MiddleBlock(channels[-1], width, config.heads, groups, config.text_width)
             for _ in range(config.middle_blocks)
         )
         self.upsample, self.up = nn.ModuleList(), nn.ModuleList()
-        for coarse_channels, fine_channels in pairwise(reversed(channels)):
-            self.upsample.append(
-                nn.ConvTranspose2d(coarse_channels, fine_channels, 2, stride=2)
-            )
-            self.up.append(
-                nn.ModuleList(
-                    ResidualBlock(
-                        2 * fine_channels, fine_channels, width, config.groups
-                    )
-                    for _ in range(config.blocks)
-                )
-            )
-        self.norm = nn.GroupNorm(config.groups, channels[0])
-        self.head = _head(channels[0], config.image_channels, patch)
+        for coarse, fine in pairwise(reversed(channels)):
+            self.upsample.append(nn.ConvTranspose2d(coarse, fine, 2, stride=2))
+            self.up.append(residual_blocks(2 * fine, fine))
+        self.norm = nn.GroupNorm(groups, channels[0])
+        self.head = _head(channels[0], config.image_channels, config.patch_size)
 
     def forward(
         self,
@@ -237,38 +170,24 @@ class UNet(nn.Module):
         t: Float[Tensor, "batch"],
         condition: Condition,
     ) -> tuple[Float[Tensor, "batch embedding"], TextCondition | None]:
-        """Return the embedding of timestep and condition that every residual block
-        gets, and the text for cross-attention.
+        """Return the embedding that every residual block gets, and the text for
+        cross-attention.
 
         Raises:
             ValueError: If `forward` would raise it.
         """
-        factor = self.config.downsampling_factor
+        factor, size = self.config.downsampling_factor, self.config.image_size
         if x.shape[2] % factor or x.shape[3] % factor:
             raise ValueError(
                 f"The sides of an image must be multiples of {factor} for this "
                 f"network, got {tuple(x.shape[2:])}."
             )
-        if self.config.image_size is not None and x.shape[2:] != (
-            self.config.image_size,
-            self.config.image_size,
-        ):
+        if size is not None and x.shape[2:] != (size, size):
             raise ValueError(
-                "This network takes images of "
-                f"{self.config.image_size}x{self.config.image_size} pixels, got "
+                f"This network takes images of {size}x{size} pixels, got "
                 f"{x.shape[2]}x{x.shape[3]}."
             )
-        check_condition(condition, self.config.classes, self.config.text_width)
-        embedding = self.time(t.to(x.dtype))
-        if self.label is not None:
-            embedding = embedding + self.label(condition, len(x))
-        if self.text is None:
-            return embedding, None
-        return embedding + self.text(condition), condition
-
-    def parameter_count(self) -> int:
-        """Return the number of weights."""
-        return sum(parameter.numel() for parameter in self.parameters())
+        return super().embed(x, t, condition)
 
 
 def _stem(image_channels: int, channels: int, patch: int) -> nn.Module:

@@ -23,17 +23,13 @@ class ResidualBlock(nn.Module):
         self, channels: int, out_channels: int, embedding_width: int, groups: int = 8
     ):
         super().__init__()
-        _check_groups(groups, channels, out_channels)
         self.first_norm = nn.GroupNorm(groups, channels)
         self.first_conv = nn.Conv2d(channels, out_channels, 3, padding=1)
         self.scale_shift = nn.Linear(embedding_width, 2 * out_channels)
         self.second_norm = nn.GroupNorm(groups, out_channels)
         self.second_conv = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.shortcut = (
-            nn.Identity()
-            if channels == out_channels
-            else nn.Conv2d(channels, out_channels, 1)
-        )
+        same = channels == out_channels
+        self.shortcut = nn.Identity() if same else nn.Conv2d(channels, out_channels, 1)
         # an untrained block changes nothing
         for layer in (self.scale_shift, self.second_conv):
             nn.init.zeros_(layer.weight)
@@ -46,9 +42,8 @@ class ResidualBlock(nn.Module):
     ) -> Float[Tensor, "batch out_channel height width"]:
         """Return the new features."""
         hidden = self.first_conv(functional.silu(self.first_norm(x)))
-        scale, shift = self.scale_shift(functional.silu(embedding))[
-            :, :, None, None
-        ].chunk(2, dim=1)
+        both = self.scale_shift(functional.silu(embedding))[:, :, None, None]
+        scale, shift = both.chunk(2, dim=1)
         hidden = self.second_norm(hidden) * (1 + scale) + shift
         return self.shortcut(x) + self.second_conv(functional.silu(hidden))
 
@@ -62,7 +57,6 @@ class PixelAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int, groups: int = 8):
         super().__init__()
-        _check_groups(groups, channels)
         self.norm = nn.GroupNorm(groups, channels)
         self.attention = MultiHeadAttention(channels, heads, bias=True, causal=False)
         nn.init.zeros_(self.attention.output.weight)
@@ -78,17 +72,12 @@ class TextAttention(nn.Module):
     """Cross-attention from the positions of a feature map to the tokens of a text, with
     a residual connection.
 
-    Args:
-        channels: The number of channels, from which the queries are computed.
-        text_width: The number of features of a token, for keys and values.
-
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.3, https://arxiv.org/abs/2112.10752
     """
 
     def __init__(self, channels: int, text_width: int, heads: int, groups: int = 8):
         super().__init__()
-        _check_groups(groups, channels)
         self.norm = nn.GroupNorm(groups, channels)
         self.attention = MultiHeadAttention(
             channels, heads, bias=True, source_width=text_width
@@ -136,11 +125,9 @@ class MiddleBlock(nn.Module):
         super().__init__()
         self.residual = ResidualBlock(channels, channels, embedding_width, groups)
         self.pixel_attention = PixelAttention(channels, heads, groups)
-        self.text_attention = (
-            None
-            if text_width is None
-            else TextAttention(channels, text_width, heads, groups)
-        )
+        self.text_attention = None
+        if text_width is not None:
+            self.text_attention = TextAttention(channels, text_width, heads, groups)
 
     def forward(
         self,
@@ -166,12 +153,3 @@ def from_tokens(
 ) -> Float[Tensor, "batch channel height width"]:
     """Reshape a sequence of positions into a feature map of the size of `like`."""
     return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
-
-
-def _check_groups(groups: int, *channels: int) -> None:
-    for channel_count in channels:
-        if groups < 1 or channel_count % groups:
-            raise ValueError(
-                f"groups must divide the number of channels, got {groups=} and "
-                f"{channel_count} channels."
-            )

@@ -4,22 +4,18 @@ engine that runs it in a web page; personal and federated training; export to ON
 
 from .assembler import assemble
 from .federated import (
-    FederatedSettings,
     MakeOptimizer,
     Update,
     adamw,
     federated_average,
     local_update,
-    private_average,
     sgd,
-    train_federated,
 )
 from .leakage import (
     NGramRows,
     best_match,
     gradient_of,
     ngram_rows_in,
-    recover_text,
     row_norms,
     texts_from_rows,
 )
@@ -45,5 +41,5 @@ from .personal import (
     personalize,
     read_own_texts,
 )
-from .phone import PHONE, Phone, PhoneBudget, phone_budget
+from .phone import PHONE, PhoneBudget, phone_budget
 from .secure_sum import decode_update, encode_update, mask_update, secure_sum

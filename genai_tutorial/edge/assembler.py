@@ -35,8 +35,8 @@ ALIGNMENTS = {"f32.store": 2, "v128.load": 4}  # as powers of two: 4 and 16 byte
 LOOP, NO_RESULT, END = b"\x03", b"\x40", b"\x0b"
 TOKEN = re.compile(r'\s+|;;[^\n]*|(?P<token>[()]|"[^"]*"|[^\s()";]+)|(?P<wrong>.)')
 
-Expression = list["str | Expression"]
-"""A word, or a list of expressions in parentheses."""
+Expression = list
+"""What stands in parentheses: words, as strings, and further expressions."""
 
 
 def assemble(text: str) -> bytes:

@@ -6,8 +6,9 @@ fast decoder, shows which token followed which. A beam search with the language 
 puts them in order.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,12 +18,12 @@ from genai_tutorial.transformer import AttentionContext, DecoderLM, next_token_l
 
 TOKEN_TABLE = "token_embedding.weight"
 TABLES = "ngram_embedding.tables"
+BEAM_WIDTH = 32  # texts kept at each length
 NGramRows = dict[int, frozenset[int]]
 """The rows that a text uses, by the length of the n-gram, 2 or 3."""
 
 
-@dataclass(frozen=True)
-class Fragment:
+class Fragment(NamedTuple):
     """The beginning of a text in the search."""
 
     text: tuple[int, ...]
@@ -89,7 +90,7 @@ def ngram_rows_in(update: Mapping[str, Tensor]) -> NGramRows:
 
 @torch.no_grad()
 def texts_from_rows(
-    model: DecoderLM, rows: NGramRows, length: int, beam_width: int = 32
+    model: DecoderLM, rows: NGramRows, length: int
 ) -> Int[Tensor, "candidate position"]:
     """Return texts that use each of these rows of n-grams at least once and no others,
     the likeliest ones that a beam search finds.
@@ -97,7 +98,6 @@ def texts_from_rows(
     Args:
         model: The language model, which rates the texts.
         rows: The rows, from `ngram_rows_in`.
-        beam_width: The number of texts that are kept at each length.
 
     Raises:
         ValueError: If no text of this length was found.
@@ -117,14 +117,14 @@ def texts_from_rows(
             if needed - len(longer.used) < len(rows) * (length - place)
         ]
         grown.sort(key=lambda fragment: fragment.score, reverse=True)
-        beam = _diverse(grown, beam_width)
+        beam = _diverse(grown)
         if not beam:
             break
     complete = [fragment for fragment in beam if len(fragment.used) == needed]
     if not complete:
         raise ValueError(
             f"No text of {length} tokens with all {needed} rows was found: try another "
-            "length or a larger beam_width."
+            "length."
         )
     return torch.tensor([fragment.text[2:] for fragment in complete])
 
@@ -154,16 +154,15 @@ def _extensions(
     ]
 
 
-def _diverse(grown: list[Fragment], beam_width: int) -> list[Fragment]:
+def _diverse(grown: list[Fragment]) -> list[Fragment]:
     """Return the best fragments, at most a quarter of them with equally many used rows:
     a likely text that repeats itself is often a dead end.
     """
     kept: list[Fragment] = []
-    counts: dict[int, int] = {}
+    counts: Counter[int] = Counter()
     for fragment in grown:
-        number = len(fragment.used)
-        if counts.get(number, 0) < max(1, beam_width // 4) and len(kept) < beam_width:
-            counts[number] = counts.get(number, 0) + 1
+        if counts[len(fragment.used)] < BEAM_WIDTH // 4 and len(kept) < BEAM_WIDTH:
+            counts[len(fragment.used)] += 1
             kept.append(fragment)
     return kept
 
@@ -203,25 +202,3 @@ def best_match(
     ]
     best = min(range(len(distances)), key=distances.__getitem__)
     return candidates[best], distances[best]
-
-
-def recover_text(
-    model: DecoderLM, gradient: Mapping[str, Tensor], length: int
-) -> Int[Tensor, "read"]:
-    """Return the text that a gradient came from, without its last token, which the
-    model never read: of the texts that the rows of n-grams allow, the one whose own
-    gradient is nearest.
-
-    Args:
-        model: The model that the client was sent.
-        gradient: The gradient that the client sent back, from `gradient_of`.
-        length: The number of tokens of the text, the last one included.
-
-    Raises:
-        ValueError: If no text of this length was found, or the model has no table of
-            n-grams.
-    """
-    read = texts_from_rows(model, ngram_rows_in(gradient), length - 1)
-    with torch.no_grad():  # what came last is not known: the likeliest stands in for it
-        ends = model(read)[:, -1:].argmax(dim=-1)
-    return best_match(model, torch.cat((read, ends), dim=1), gradient)[0][:-1]

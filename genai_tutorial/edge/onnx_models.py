@@ -1,4 +1,4 @@
-"""Exported decoders, run by onnxruntime on one CPU thread."""
+"""Exported decoder steps, run by onnxruntime on one CPU thread."""
 
 import logging
 import tempfile
@@ -6,27 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.runtime import require, write_atomically
 
 from .onnx_step import CONTEXT_LENGTH
-
-
-class OnnxDecoder:
-    """A decoder's forward pass in onnxruntime: maps ids to logits, as the model
-    does.
-    """
-
-    def __init__(self, path: Path | str):
-        self.session = _session(path)
-
-    def __call__(
-        self, ids: Int[Tensor, "batch position"]
-    ) -> Float[Tensor, "batch position vocab"]:
-        """Return the logits of the next token at each position."""
-        return torch.from_numpy(self.session.run(None, {"ids": ids.numpy()})[0])
 
 
 class OnnxStep:
@@ -42,14 +27,26 @@ class OnnxStep:
     """
 
     def __init__(self, path: Path | str):
-        self.session, self.name = _session(path), Path(path).name
+        runtime = require("onnxruntime", extra="export")
+        _check_file(path)
+        self.name = Path(path).name
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4  # the error says it
+        try:
+            self.session = runtime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors have no base of their own
+            raise ValueError(
+                f"{self.name} is damaged or not an ONNX file: {error}"
+            ) from None
         notes = self.session.get_modelmeta().custom_metadata_map
-        inputs = {value.name: value for value in self.session.get_inputs()}
+        shapes = {value.name: value.shape for value in self.session.get_inputs()}
         longest = notes.get(CONTEXT_LENGTH, "")
-        if not longest.isdecimal() or not {"ids", "keys"} <= inputs.keys():
-            raise ValueError(f"{self.name} is not from export_step.")
-        if len(inputs["keys"].shape) != 5:
-            raise ValueError(f"{self.name} is damaged: its keys have no five axes.")
+        is_step = "ids" in shapes and len(shapes.get("keys", ())) == 5
+        if not longest.isdecimal() or not is_step:
+            raise ValueError(f"{self.name} is damaged or not from export_step.")
         self.longest = int(longest)
         self.reset()
 
@@ -85,12 +82,7 @@ class OnnxStep:
 
     def generate(self, ids: list[int], max_new_tokens: int) -> list[int]:
         """Return the likeliest continuation (greedy decoding) of a text, from an empty
-        cache.
-
-        Args:
-            ids: The tokens of the prompt.
-            max_new_tokens: The number of tokens to add. Prompt and continuation must
-                fit into the context window.
+        cache; both together must fit into the context window.
 
         Raises:
             ValueError: If the prompt is empty.
@@ -128,22 +120,6 @@ def quantize_onnx(source: Path | str, path: Path | str) -> Path:
         with write_atomically(path) as file:
             file.write(written.read_bytes())
     return Path(path)
-
-
-def _session(path: Path | str):
-    runtime = require("onnxruntime", extra="export")
-    _check_file(path)
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # the error says it
-    try:
-        return runtime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's errors have no base of their own
-        raise ValueError(
-            f"{Path(path).name} is damaged or not an ONNX file: {error}"
-        ) from None
 
 
 def _check_file(path: Path | str) -> None:

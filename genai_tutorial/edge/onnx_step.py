@@ -169,10 +169,8 @@ class DecoderStep(nn.Module):
         return ["keys", "values", *(name.replace(".", "_") for name in looking_back)]
 
     def first_state(self, past: int = 0) -> State:
-        """Return the state before the first token: no keys, and zeros before the text.
-
-        Args:
-            past: A number of keys, all zero, where the exporter needs an example.
+        """Return the state before the first token: no keys, and zeros before the text;
+        or with some keys, all zero, as an example for the exporter.
         """
         config, weight = self.model.config, self.model.token_embedding.weight.detach()
         heads = config.attention.key_value_heads
@@ -207,12 +205,8 @@ def export_onnx(model: DecoderLM, path: Path | str) -> Path:
 
 
 def export_step(model: DecoderLM, path: Path | str) -> Path:
-    """Write a `DecoderStep` as an ONNX file: one token and the state come in, logits
-    and the next state go out. The file is written atomically.
-
-    Args:
-        model: The decoder, which is exported in evaluation mode.
-        path: The file to write.
+    """Write a `DecoderStep` in evaluation mode as an ONNX file: one token and the state
+    come in, logits and the next state go out. The file is written atomically.
 
     Raises:
         ImportError: If onnx or onnxscript is not installed.

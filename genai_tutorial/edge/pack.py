@@ -10,6 +10,7 @@ quarter of the size in float32; the few other weights are stored in float32.
 import base64
 import hashlib
 import json
+import re
 import struct
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -63,9 +64,7 @@ class PackedModel:
     content: bytes
 
     def __post_init__(self):
-        if not self.name or set(self.name) - set(
-            "abcdefghijklmnopqrstuvwxyz0123456789-"
-        ):
+        if not re.fullmatch("[a-z0-9-]+", self.name):
             raise ValueError(
                 "name must consist of lower-case letters, digits and hyphens, because "
                 f"it names a file; got {self.name!r}."
@@ -114,7 +113,7 @@ class PackedModel:
             with torch.random.fork_rng(devices=[]):  # torch's layers draw weights
                 model = DecoderLM(config, seed=None)
             model.load_state_dict(weights)
-            return model.eval(), unpack_tokenizer(header["tokenizer"])
+            return model.eval(), _unpack_tokenizer(header["tokenizer"])
         except _DAMAGE as error:
             raise ValueError(
                 f"The packed model {self.name!r} is damaged: {error!r}."
@@ -154,7 +153,7 @@ def pack_model(
     Source: Dettmers et al., LLM.int8(), section 2.1 (absmax), with a scale for each
         row, https://arxiv.org/abs/2208.07339
     """
-    check_supported(model.config, tokenizer.vocab_size)
+    _check_supported(model.config, tokenizer.vocab_size)
     matrices = {
         f"{place}.weight"
         for place, layer in model.named_modules()
@@ -189,7 +188,7 @@ def pack_model(
     return PackedModel(name, struct.pack("<I", len(text)) + text + b"".join(parts))
 
 
-def check_supported(config: DecoderConfig, vocab_size: int) -> None:
+def _check_supported(config: DecoderConfig, vocab_size: int) -> None:
     """Check that the engine in the page supports all settings of a decoder."""
     attention, local = config.attention, config.local
     wrong = [
@@ -283,29 +282,24 @@ def pack_tokenizer(tokenizer: BPETokenizer | CharacterTokenizer) -> dict[str, An
     }
 
 
-def unpack_tokenizer(packed: dict[str, Any]) -> BPETokenizer | CharacterTokenizer:
+def _unpack_tokenizer(packed: dict[str, Any]) -> BPETokenizer | CharacterTokenizer:
     """Return the tokenizer of a dictionary that `pack_tokenizer` made."""
     if set(packed) == {"characters"}:
         return CharacterTokenizer.from_dict(packed)
-    try:
-        pairs = np.frombuffer(base64.b64decode(packed["merges"]), "<u2").reshape(-1, 2)
-        first = int(packed["first_merge"])
-        if first > 2**16:
-            raise ValueError(f"{first} tokens before the merges are too many")
-        tokens = [b""] * first
-        for byte, number in enumerate(packed["byte_ids"]):
-            tokens[number] = bytes([byte])
-        for text, number in packed["special_tokens"].items():
-            tokens[number] = text.encode("utf-8")
-        merges = []
-        for left, right in pairs.tolist():
-            merges.append((tokens[left], tokens[right]))
-            tokens.append(tokens[left] + tokens[right])
-        pattern = PATTERNS[packed["pattern"]]
-    except _DAMAGE as error:
-        raise ValueError(
-            f"This is not a packed tokenizer, or it is damaged: {error!r}."
-        ) from None
+    pairs = np.frombuffer(base64.b64decode(packed["merges"]), "<u2").reshape(-1, 2)
+    first = int(packed["first_merge"])
+    if first > 2**16:
+        raise ValueError(f"{first} tokens before the merges are too many")
+    tokens = [b""] * first
+    for byte, number in enumerate(packed["byte_ids"]):
+        tokens[number] = bytes([byte])
+    for text, number in packed["special_tokens"].items():
+        tokens[number] = text.encode("utf-8")
+    merges = []
+    for left, right in pairs.tolist():
+        merges.append((tokens[left], tokens[right]))
+        tokens.append(tokens[left] + tokens[right])
+    pattern = PATTERNS[packed["pattern"]]
     return BPETokenizer.from_parts(tokens, merges, packed["special_tokens"], pattern)
 
 
@@ -322,10 +316,8 @@ DEFINE = "const genaiEdge = (globalThis.genaiEdge ??= { models: {} });"
 
 
 def engine_source(name: str) -> str:
-    """Return one of the engine's files, to read it.
-
-    Args:
-        name: kernel.js, bpe.js, sampling.js, decoder.js or matvec.wat.
+    """Return one of the engine's files: kernel.js, bpe.js, sampling.js, decoder.js or
+    matvec.wat.
 
     Raises:
         ValueError: If there is no such file.

@@ -2,9 +2,11 @@
 
 import json
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -18,14 +20,8 @@ from genai_tutorial.transformer import DecoderLM, language_model_loss
 ENDINGS = (".txt", ".md", ".ipynb")
 
 
-@dataclass(frozen=True)
-class OwnText:
-    """One file's prose.
-
-    Attributes:
-        name: The file's name.
-        text: Its text; of a notebook, the Markdown cells.
-    """
+class OwnText(NamedTuple):
+    """One file's name and its prose."""
 
     name: str
     text: str
@@ -108,7 +104,7 @@ class PersonalSettings:
         old_share: The share of windows from texts that the model knew before.
 
     Raises:
-        ValueError: If a number is out of range.
+        ValueError: If the share is out of range.
     """
 
     lora: LoRAConfig | None = field(
@@ -121,15 +117,6 @@ class PersonalSettings:
     old_share: float | int = 0.0
 
     def __post_init__(self):
-        if min(self.steps, self.batch_size, self.context_length) < 1:
-            raise ValueError(
-                "steps, batch_size and context_length must be at least 1; got "
-                f"{self.steps}, {self.batch_size} and {self.context_length}."
-            )
-        if not self.learning_rate > 0:
-            raise ValueError(
-                f"learning_rate must be above 0, got {self.learning_rate}."
-            )
         if not 0 <= self.old_share < 1:
             raise ValueError(
                 "old_share must be at least 0 and below 1, because the rest of each "
@@ -137,36 +124,24 @@ class PersonalSettings:
             )
 
 
-class RehearsalBatches:
-    """An endless iterator over batches in which each window is from the old texts with
-    a fixed probability, and from the own ones otherwise.
+def rehearsal_batches(
+    own: Int[Tensor, " own"],
+    old: Int[Tensor, " old"],
+    settings: PersonalSettings,
+    seed: int,
+) -> Iterator[tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]]:
+    """Yield windows, and the same windows one token later; each is from the old texts
+    with a fixed probability, and from the own ones otherwise.
     """
-
-    def __init__(
-        self,
-        own: Int[Tensor, " own"],
-        old: Int[Tensor, " old"],
-        settings: PersonalSettings,
-        seed: int,
-    ):
-        sizes = settings.context_length, settings.batch_size
-        self.own = TokenBatches(own, *sizes, seed)
-        self.old = TokenBatches(old, *sizes, seed + 1)
-        self.share, self.batch_size = settings.old_share, settings.batch_size
-        self._generator = torch.Generator().manual_seed(seed + 2)
-
-    def __iter__(self) -> "RehearsalBatches":
-        return self
-
-    def __next__(
-        self,
-    ) -> tuple[Int[Tensor, "batch position"], Int[Tensor, "batch position"]]:
-        """Return the windows, and the same windows one token later."""
-        is_old = torch.rand(self.batch_size, 1, generator=self._generator) < self.share
-        is_old = is_old.to(self.own.tokens.device)
-        pairs = zip(next(self.own), next(self.old), strict=True)
+    sizes = settings.context_length, settings.batch_size
+    sources = TokenBatches(own, *sizes, seed), TokenBatches(old, *sizes, seed + 1)
+    generator = torch.Generator().manual_seed(seed + 2)
+    while True:
+        drawn = torch.rand(settings.batch_size, 1, generator=generator)
+        is_old = (drawn < settings.old_share).to(own.device)
+        pairs = zip(*map(next, sources), strict=True)
         inputs, targets = (torch.where(is_old, old, own) for own, old in pairs)
-        return inputs, targets
+        yield inputs, targets
 
 
 def personalize(
@@ -185,7 +160,6 @@ def personalize(
 
     Args:
         model: The model to start from, without LoRA.
-        own: The personal text, as tokens.
         old: A text that the model knew before; needed if `old_share` is above 0.
         seed: Seed of the adapter and of the batches.
 
@@ -208,7 +182,7 @@ def personalize(
     else:
         add_lora(copy, settings.lora, torch.Generator().manual_seed(seed))
     batches = (
-        RehearsalBatches(own, old, settings, seed)
+        rehearsal_batches(own, old, settings, seed)
         if settings.old_share
         else TokenBatches(own, settings.context_length, settings.batch_size, seed)
     )
@@ -225,13 +199,8 @@ def personalize(
     return copy.eval()
 
 
-@dataclass(frozen=True)
-class LossChange:
+class LossChange(NamedTuple):
     """A loss before and after a fine-tuning, in nats per token.
-
-    Attributes:
-        before: The loss of the model before.
-        after: The loss of the model after.
 
     >>> round(LossChange(before=4.0, after=4.5).change, 3)  # half a nat forgotten
     0.5
@@ -249,13 +218,9 @@ class LossChange:
 def loss_change(
     before: nn.Module, after: nn.Module, text: Int[Tensor, " n"], context_length: int
 ) -> LossChange:
-    """Return the loss of two models on a held-out text: what the second has learned if
-    the text is of the new kind, and what it has forgotten if it is of the old kind.
-
-    Args:
-        before: The model before the fine-tuning.
-        text: A text that neither was trained on.
-        context_length: The number of tokens in a window.
+    """Return the loss of two models on a held-out text, read in windows of
+    `context_length` tokens: what the second has learned if the text is of the new kind,
+    and what it has forgotten if it is of the old kind.
 
     Raises:
         ValueError: If the text has fewer than two tokens.

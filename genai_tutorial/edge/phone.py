@@ -25,40 +25,14 @@ JOULES_PER_TOKEN_AND_WEIGHT = 0.1 / 1e9
 
 @dataclass(frozen=True)
 class Phone:
-    """A phone's constants.
-
-    Attributes:
-        machine: Its bandwidth and its arithmetic.
-        app_share: The share of the memory that one app may use.
-        battery_joules: The energy of a full charge.
-
-    Raises:
-        ValueError: If a number is not positive, or the share is above 1.
-    """
+    """A phone: its speed, the memory that one app may use, and a full charge."""
 
     machine: Machine
-    memory_bytes: float | int
-    app_share: float | int
-    battery_joules: float | int
-
-    def __post_init__(self):
-        if not (self.memory_bytes > 0 and self.battery_joules > 0):
-            raise ValueError(
-                "memory_bytes and battery_joules must be positive; got "
-                f"{self.memory_bytes} and {self.battery_joules}."
-            )
-        if not 0 < self.app_share <= 1:
-            raise ValueError(
-                f"app_share must be above 0 and at most 1, got {self.app_share}."
-            )
-
-    @property
-    def app_bytes(self) -> float:
-        """The memory that one app may use."""
-        return self.memory_bytes * self.app_share
+    app_bytes: float
+    battery_joules: float
 
 
-PHONE = Phone(MACHINES["phone"], memory_bytes=12e9, app_share=0.1, battery_joules=50e3)
+PHONE = Phone(MACHINES["phone"], app_bytes=0.1 * 12e9, battery_joules=50e3)
 """A phone with the larger of the paper's memories, and an iPhone's battery."""
 
 
@@ -92,10 +66,8 @@ class PhoneBudget:
         return self.tokens_per_charge / tokens_per_second / 3600
 
 
-def phone_budget(
-    model: ModelShape | DecoderConfig, bits: float | int, phone: Phone = PHONE
-) -> PhoneBudget:
-    """Return what a model needs on a phone.
+def phone_budget(model: ModelShape | DecoderConfig, bits: float | int) -> PhoneBudget:
+    """Return what a model needs on `PHONE`.
 
     The energy per token is a rule of thumb, which does not depend on the number of bits
     per weight.
@@ -121,8 +93,8 @@ def phone_budget(
     size = weights * bits / 8
     return PhoneBudget(
         weight_bytes=size,
-        fits=size <= phone.app_bytes,
-        tokens_per_second=attainable_rate(phone.machine, model, bits),
+        fits=size <= PHONE.app_bytes,
+        tokens_per_second=attainable_rate(PHONE.machine, model, bits),
         joules_per_token=joules,
-        tokens_per_charge=phone.battery_joules / joules,
+        tokens_per_charge=PHONE.battery_joules / joules,
     )

@@ -22,7 +22,6 @@ def encode_update(
     count backwards from 2^32.
 
     Args:
-        update: The change of each parameter.
         scale: The number of steps per unit: 2^20 rounds to about a millionth.
 
     Raises:
@@ -47,7 +46,6 @@ def decode_update(
     """Return the update, or the sum of updates, that a row of whole numbers stands for.
 
     Args:
-        row: The numbers, modulo 2^32.
         scale: The number of steps per unit.
         like: Parameters with the names and shapes to return.
 
@@ -71,7 +69,6 @@ def mask_update(
     """Return a client's row with its masks: what the server receives.
 
     Args:
-        row: The client's numbers, modulo 2^32.
         seeds: The seed that each pair of clients shares, a symmetric matrix. Clients
             agree on it by a key exchange that the server cannot read.
 
@@ -95,12 +92,9 @@ def mask_update(
         if other == client:
             continue
         # NumPy's generator is not cryptographic; a real client needs one that is.
-        mask = np.random.default_rng(int(seeds[client, other])).integers(
-            MODULUS, size=len(row)
-        )
-        row = row + (1 if client < other else -1) * torch.from_numpy(mask).to(
-            row.device
-        )
+        generator = np.random.default_rng(int(seeds[client, other]))
+        mask = torch.from_numpy(generator.integers(MODULUS, size=len(row)))
+        row = row + (1 if client < other else -1) * mask.to(row.device)
     return row % MODULUS
 
 

@@ -11,7 +11,6 @@ from .calibration import activation_maxima, gptq_quantize, output_error, smoothe
 from .counting import (
     Counts,
     ModelPart,
-    PartName,
     TrainingMemory,
     count,
     dollars_per_million_tokens,
@@ -35,7 +34,6 @@ from .pruning import (
     activation_masks,
     apply_masks,
     block_influence,
-    heal,
     keep_blocks,
     magnitude_masks,
     narrow_feed_forward,
@@ -46,7 +44,6 @@ from .pruning import (
 from .quantization import (
     QuantizedMatrix,
     int8_activations,
-    kurtosis,
     quantize_affine,
     quantize_symmetric,
 )

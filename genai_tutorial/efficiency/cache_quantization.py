@@ -32,7 +32,6 @@ class QuantizedKVCache(KVCache):
 
     Args:
         config: The decoder's settings, without a sliding window.
-        batch_size: The number of rows, which have equal lengths.
         length: The maximum number of tokens per row; None for the model's context
             length.
         bits: 2, 4 or 8.
@@ -41,8 +40,6 @@ class QuantizedKVCache(KVCache):
         residual: The minimum number of last tokens in full precision.
         sinks: The number of first tokens in full precision, which many queries attend
             to.
-        dtype: The same as the model's.
-        device: The same as the model's.
 
     Raises:
         ValueError: If a setting is out of range, or the model has a sliding window.
@@ -88,12 +85,8 @@ class QuantizedKVCache(KVCache):
         # A block stays until `residual` tokens have followed it.
         slots = min(sizes[3], sinks + residual + block_size - 1)
         super().__init__(*sizes, dtype, device, slots)
-        shape = (
-            *self.keys.shape[:3],
-            self._blocks_of(self.length),
-            block_size,
-            config.head_width,
-        )
+        blocks = self._blocks_of(self.length)
+        shape = (*self.keys.shape[:3], blocks, block_size, config.head_width)
         self.packed_keys = PackedBlocks(shape, bits, keys_per, device)
         self.packed_values = PackedBlocks(shape, bits, "token", device)
 

@@ -22,6 +22,9 @@ from .quantization import QuantizedMatrix, quantize_affine
 
 # Smaller maxima count as this, so that dead features get no huge scale.
 SMALLEST = 1e-5
+DAMPING = 0.01  # of the mean of a Hessian's diagonal, so that it can be inverted
+LEAST_SCALE = 1e-4  # of the magnitudes, relative to their mean
+POWERS = 20  # that AWQ tries
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,33 +40,45 @@ class InputGroup:
         return torch.cat([layer.weight.detach() for layer in self.layers.values()])
 
 
+def block_matrices(model: DecoderLM) -> dict[str, nn.Linear]:
+    """Return the linear layers in a decoder's blocks, by name, without the output layer
+    and the embeddings.
+    """
+    return {
+        name: layer
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Linear) and name.startswith("blocks.")
+    }
+
+
+def plain_feed_forward(block: nn.Module) -> FeedForward:
+    """Return a block's feed-forward layer, if it is one in full precision."""
+    layer = block.feed_forward
+    if not isinstance(layer, FeedForward) or not isinstance(layer.output, nn.Linear):
+        raise ValueError(
+            "Only blocks with a plain feed-forward layer in full precision can be "
+            f"taken apart, got {type(layer).__name__}."
+        )
+    return layer
+
+
 def input_groups(block: nn.Module) -> list[InputGroup]:
     """Return the groups of a decoder block that read the same vector, in the order of
     the forward pass.
     """
-    attention, feed_forward = block.attention, block.feed_forward
-    if not isinstance(feed_forward, FeedForward) or not isinstance(
-        feed_forward.output, nn.Linear
-    ):
-        raise ValueError(
-            "Only blocks with attention and a feed-forward layer in full precision can "
-            f"be taken apart, got {type(feed_forward).__name__}."
-        )
+    attention, feed_forward = block.attention, plain_feed_forward(block)
     shares_values = attention.value.out_features < attention.output.in_features
     gated = feed_forward.gate is not None
-    wide = ("gate", "widen") if gated else ("widen",)
-    names: list[tuple[tuple[str, ...], nn.Module | None]] = [
-        (
-            ("attention.query", "attention.key", "attention.value"),
-            block.attention_norm,
-        ),
-        (("attention.output",), None if shares_values else attention.value),
-        (tuple(f"feed_forward.{name}" for name in wide), block.feed_forward_norm),
-        (("feed_forward.output",), feed_forward.widen if gated else None),
-    ]
+    wide = "feed_forward.gate feed_forward.widen" if gated else "feed_forward.widen"
+    sources = {
+        "attention.query attention.key attention.value": block.attention_norm,
+        "attention.output": None if shares_values else attention.value,
+        wide: block.feed_forward_norm,
+        "feed_forward.output": feed_forward.widen if gated else None,
+    }
     return [
-        InputGroup({name: block.get_submodule(name) for name in group}, source)
-        for group, source in names
+        InputGroup({name: block.get_submodule(name) for name in names.split()}, source)
+        for names, source in sources.items()
     ]
 
 
@@ -72,15 +87,6 @@ def fold_scales(group: InputGroup, scales: Float[Tensor, "in"]) -> None:
     """Multiply the columns of a group's matrices by scales and divide its source by
     them, in place; the block's output stays the same.
     """
-    if group.source is None:
-        raise ValueError(
-            f"{', '.join(group.layers)}: no layer before it can take the scales."
-        )
-    if not (scales > 0).all() or not scales.isfinite().all():
-        raise ValueError(
-            "Scales must be positive and finite, got values from "
-            f"{float(scales.min())} to {float(scales.max())}."
-        )
     for layer in group.layers.values():
         layer.weight.mul_(scales)
     for parameter in group.source.parameters():  # weight and bias, a row per feature
@@ -113,17 +119,12 @@ def activation_maxima(
     >>> len(maxima), maxima["blocks.3.feed_forward.output"].shape
     (24, torch.Size([512]))
     """
-    layers = {
-        name: layer
-        for name, layer in model.named_modules()
-        if name.startswith("blocks.") and isinstance(layer, nn.Linear)
-    }
     maxima: dict[str, Tensor] = {}
 
     def observe(name: str, vectors: Tensor) -> None:
         maxima[name] = vectors.abs().amax(dim=0)
 
-    with torch.no_grad(), observing(layers, observe):
+    with torch.no_grad(), observing(block_matrices(model), observe):
         model.read(ids)
     return maxima
 
@@ -136,9 +137,9 @@ def smoothed(
     inputs of its linear layers.
 
     Args:
-        model: A decoder in full precision.
         ids: Texts on which the maxima are measured.
-        alpha: See `smooth_scales`.
+        alpha: From 0, where the weights keep their range, to 1, where the inputs give
+            up theirs.
 
     Raises:
         ValueError: If alpha is out of range, or a block has no plain feed-forward
@@ -176,10 +177,6 @@ def observing(
             hook.remove()
 
 
-LEAST_SCALE = 1e-4  # of the magnitudes, relative to their mean
-POWERS = 20  # that AWQ tries
-
-
 def activation_aware_scales(
     weight: Float[Tensor, "out in"],
     magnitudes: Float[Tensor, "in"],
@@ -193,11 +190,6 @@ def activation_aware_scales(
     Source: Lin et al., AWQ, section 3.2, equations 4 and 5,
         https://arxiv.org/abs/2306.00978
     """
-    if not magnitudes.isfinite().all() or not (magnitudes >= 0).all():
-        raise ValueError(
-            "magnitudes must be finite and not negative, got values from "
-            f"{float(magnitudes.min())} to {float(magnitudes.max())}."
-        )
     relative = (magnitudes / magnitudes.mean()).nan_to_num(1.0).clamp(min=LEAST_SCALE)
     best, least = torch.ones_like(magnitudes), float("inf")
     for step in range(POWERS):
@@ -238,7 +230,6 @@ def gptq_quantize(
     hessian: Float[Tensor, "in in"],
     bits: int,
     group_size: int,
-    damping: float = 0.01,
 ) -> QuantizedMatrix:
     r"""Quantize a matrix so that the layer's output changes little on its usual inputs.
 
@@ -253,17 +244,14 @@ def gptq_quantize(
     later ones will need.
 
     Args:
-        weight: The matrix of a linear layer.
-        hessian: The mean of x xᵀ over the layer's inputs, see `input_hessian`.
+        hessian: The mean of x xᵀ over the layer's inputs.
         bits: From 2 to 8.
         group_size: The number of neighbouring weights in a row that share a scale; must
             divide the number of columns.
-        damping: Added to the Hessian's diagonal, as a fraction of its mean, so that it
-            can be inverted.
 
     Raises:
-        ValueError: If an argument is out of range, the Hessian does not fit the matrix
-            or is not finite, or damping does not make it invertible.
+        ValueError: If an argument is out of range, or the Hessian does not fit the
+            matrix, is not finite or cannot be inverted.
 
     Source: Frantar et al., GPTQ, algorithm 1, https://arxiv.org/abs/2210.17323
 
@@ -272,7 +260,7 @@ def gptq_quantize(
     >>> torch.equal(gptq_quantize(weight, hessian, 3, 8).levels, plain.levels)
     True
     """
-    factor = _inverse_factor(weight, hessian, damping).to(weight)
+    factor = _inverse_factor(weight, hessian).to(weight)
     rest = weight.detach().clone()  # what is left to round, with the corrections
     levels, scales, offsets = [], [], []
     for start in range(0, weight.shape[1], group_size):
@@ -291,9 +279,7 @@ def gptq_quantize(
     )
 
 
-def _inverse_factor(
-    weight: Tensor, hessian: Tensor, damping: float
-) -> Float[Tensor, "in in"]:
+def _inverse_factor(weight: Tensor, hessian: Tensor) -> Float[Tensor, "in in"]:
     """Return the upper Cholesky factor of the damped Hessian's inverse, in float64."""
     columns = weight.shape[1]
     if hessian.shape != (columns, columns) or not hessian.isfinite().all():
@@ -301,16 +287,14 @@ def _inverse_factor(
             f"The Hessian of {columns} inputs is a finite {columns} x {columns} matrix;"
             f" got shape {tuple(hessian.shape)}."
         )
-    if damping < 0:
-        raise ValueError(f"damping must not be negative, got {damping}.")
     hessian = hessian.double()
-    diagonal = (
-        damping * hessian.diagonal().mean() * torch.ones(columns, device=hessian.device)
-    )
-    lower, failed = torch.linalg.cholesky_ex(hessian + diagonal.to(hessian).diag())
+    # Rounded to float32, as when the book's results were computed.
+    damping = (DAMPING * hessian.diagonal().mean()).float().to(hessian)
+    identity = torch.eye(columns).to(hessian)
+    lower, failed = torch.linalg.cholesky_ex(hessian + damping * identity)
     if failed:
         raise ValueError(
-            f"The Hessian cannot be inverted with damping={damping}: take more inputs "
-            f"than the layer has features ({columns}), or more damping."
+            "The Hessian cannot be inverted: take more inputs than the layer has "
+            f"features ({columns})."
         )
     return torch.linalg.cholesky(torch.cholesky_inverse(lower), upper=True)

@@ -14,22 +14,10 @@ Conventions, which differ between publications:
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from genai_tutorial.transformer import DecoderConfig
 
 from .model_sizes import ModelShape, shape_of
-
-PartName = Literal[
-    "embedding",
-    "attention",
-    "feed-forward",
-    "experts",
-    "router",
-    "norms",
-    "convolutions",
-    "output",
-]
 
 
 @dataclass(frozen=True)
@@ -37,14 +25,14 @@ class ModelPart:
     """The weights of all layers of one kind.
 
     Attributes:
-        name: The kind of layer.
+        name: The kind of layer, such as "attention" or "experts".
         active: The number of parameters used per token: of the experts, only the chosen
             and the shared ones.
         multiplied: The number of weights in matrix products per token; weights that two
             products share count twice.
     """
 
-    name: PartName
+    name: str
     parameters: int
     active: int
     multiplied: int
@@ -56,8 +44,7 @@ class TrainingMemory:
 
     Attributes:
         weights: The weights used in the forward pass.
-        optimizer: AdamW's state: two running averages, and in mixed precision a float32
-            copy of the weights.
+        optimizer: A float32 copy of the weights, and AdamW's two running averages.
     """
 
     weights: int
@@ -72,12 +59,7 @@ class TrainingMemory:
 
 @dataclass(frozen=True)
 class Counts:
-    """The costs of a model of a given shape.
-
-    Attributes:
-        shape: The shape that was counted.
-        parts: Its weights by kind of layer.
-    """
+    """The costs of a model of a given shape, from its weights by kind of layer."""
 
     shape: ModelShape
     parts: tuple[ModelPart, ...]
@@ -105,18 +87,11 @@ class Counts:
         """Return the FLOPs of attention for one token that attends to this many
         positions, itself included.
 
-        In every head of every layer, each position's key is multiplied by the query
-        and its value by an attention weight.
-
         Raises:
             ValueError: If `positions` is less than 1.
         """
-        return (
-            2
-            * self.shape.layers
-            * self.shape.attention.products_per_position
-            * self._seen(positions)
-        )
+        products = self.shape.attention.products_per_position
+        return 2 * self.shape.layers * products * self._seen(positions)
 
     def mean_attention_flops(self, length: int | None = None) -> float:
         """Return the mean of `attention_flops` over a text, whose first token attends
@@ -157,19 +132,16 @@ class Counts:
         """
         return self.parameters * bits // 8
 
-    def training_memory(self, mixed_precision: bool = True) -> TrainingMemory:
-        """Return the bytes of weights, gradients and AdamW's state.
+    def training_memory(self) -> TrainingMemory:
+        """Return the bytes of weights, gradients and AdamW's state in mixed precision:
+        2 per weight, 2 per gradient and 12 for the optimizer.
 
-        Mixed precision takes 2 bytes per weight, 2 per gradient and 12 for the
-        optimizer (a float32 copy and two float32 averages), float32 takes 4, 4 and 8.
-        Activations need additional memory, which depends on the batch size.
+        In float32 it is the same sum, 4 + 4 + 8. Activations need additional memory,
+        which depends on the batch size.
 
         Source: Rajbhandari et al., ZeRO, section 3.1, https://arxiv.org/abs/1910.02054
         """
-        weight, gradient, optimizer = (2, 2, 12) if mixed_precision else (4, 4, 8)
-        return TrainingMemory(
-            *(self.parameters * size for size in (weight, gradient, optimizer))
-        )
+        return TrainingMemory(*(self.parameters * size for size in (2, 2, 12)))
 
     def cache_bytes(self, positions: int, batch_size: int = 1, bits: int = 16) -> int:
         """Return the bytes of the KV cache of a batch of texts with this many positions
@@ -187,11 +159,7 @@ class Counts:
                 "positions must be at least 1, because a token attends to itself; got "
                 f"{positions}."
             )
-        return (
-            positions
-            if self.shape.window is None
-            else min(positions, self.shape.window)
-        )
+        return min(positions, self.shape.window or positions)
 
 
 def count(model: ModelShape | DecoderConfig) -> Counts:
@@ -204,17 +172,14 @@ def count(model: ModelShape | DecoderConfig) -> Counts:
     124439808
     """
     shape = shape_of(model) if isinstance(model, DecoderConfig) else model
-    return Counts(
-        shape,
-        tuple(part for part in _parts(shape) if part.parameters or part.multiplied),
-    )
+    parts = (part for part in _parts(shape) if part.parameters or part.multiplied)
+    return Counts(shape, tuple(parts))
 
 
 def _parts(shape: ModelShape) -> list[ModelPart]:
     width, layers, mixtures = shape.width, shape.layers, shape.mixture_layers
-    projections = layers * sum(
-        rows * columns for rows, columns in shape.attention.matrices(width)
-    )
+    matrices = shape.attention.matrices(width)
+    projections = layers * sum(rows * columns for rows, columns in matrices)
     attention = projections + layers * shape.attention.vectors(width)
     dense_matrices, dense = _feed_forward(shape, shape.feed_forward_width)
     expert_matrices, expert = _feed_forward(shape, shape.expert_width)
@@ -222,16 +187,13 @@ def _parts(shape: ModelShape) -> list[ModelPart]:
         shape, shape.shared_experts * shape.expert_width
     )
     chosen = shape.experts_per_token
-    norms = (2 * layers + 1) * width * (2 if shape.norm_bias else 1)
+    norms = (2 * layers + 1) * width * (1 + shape.norm_bias)
+    convolutions = 2 * layers * shape.convolution_size * width
     table = shape.vocab_size * width
     ngrams = sum(rows * features for rows, features in shape.tables)
     ngram_project = width * sum(features for _, features in shape.tables)
-    embedding = (
-        table
-        + ngrams
-        + ngram_project
-        + shape.context_length * width * shape.learned_positions
-    )
+    positions = shape.context_length * width * shape.learned_positions
+    embedding = table + ngrams + ngram_project + positions
     return [
         ModelPart("embedding", embedding, embedding, ngram_project),
         ModelPart("attention", attention, attention, projections),
@@ -247,9 +209,7 @@ def _parts(shape: ModelShape) -> list[ModelPart]:
         ),
         ModelPart("router", *[mixtures * shape.experts * width] * 3),
         ModelPart("norms", norms, norms, 0),
-        ModelPart(
-            "convolutions", *[2 * layers * shape.convolution_size * width] * 2, 0
-        ),
+        ModelPart("convolutions", convolutions, convolutions, 0),
         ModelPart("output", *[0 if shape.tied_embeddings else table] * 2, table),
     ]
 
@@ -258,7 +218,7 @@ def _feed_forward(shape: ModelShape, hidden_width: int) -> tuple[int, int]:
     """Return a feed-forward layer's number of weights, and that of weights and
     biases.
     """
-    wideners = 2 if shape.gated else 1
+    wideners = 1 + shape.gated
     matrices = (wideners + 1) * shape.width * hidden_width
     biases = wideners * hidden_width + shape.width if shape.bias and hidden_width else 0
     return matrices, matrices + biases

@@ -3,7 +3,7 @@ on the text alone.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -12,6 +12,8 @@ from torch.nn import functional
 
 from genai_tutorial.generation import generate
 from genai_tutorial.transformer import DecoderLM
+
+BATCH_SIZE = 128  # texts that the teacher writes at once
 
 
 def soft_target_loss(
@@ -25,10 +27,6 @@ def soft_target_loss(
     Both are softened by the temperature T, which gives more weight to the teacher's
     differences between unlikely tokens. That shrinks the gradient by about T²; the
     factor makes up for it, so that one learning rate fits all temperatures.
-
-    Args:
-        teacher_logits: The teacher's logits, on the same text.
-        temperature: T, above 0.
 
     Raises:
         ValueError: If the temperature is not positive.
@@ -44,13 +42,15 @@ def soft_target_loss(
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
-    return temperature**2 * _divergence(
-        teacher_logits.detach() / temperature, student_logits / temperature
+    teacher, student = (
+        (logits / temperature).log_softmax(dim=-1).reshape(-1, logits.shape[-1])
+        for logits in (teacher_logits.detach(), student_logits)
     )
+    kl = functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+    return temperature**2 * kl
 
 
-@dataclass(frozen=True)
-class TopProbabilities:
+class TopProbabilities(NamedTuple):
     """The most probable tokens of a teacher, small enough to keep for a whole corpus.
 
     Attributes:
@@ -111,9 +111,7 @@ def sequence_level_examples(
     prompts: Int[Tensor, "row position"],
     max_new_tokens: int,
     *,
-    temperature: float | int = 1.0,
-    stop_tokens: Collection[int] = (),
-    batch_size: int = 128,
+    stop_tokens: Collection[int],
     generator: torch.Generator | None = None,
 ) -> list[list[int]]:
     """Return the prompts as the teacher continues them: texts for the student to train
@@ -123,29 +121,21 @@ def sequence_level_examples(
     suit a draft, because the texts that it has to continue are the teacher's samples.
 
     Args:
-        teacher: The model that writes.
-        prompts: The beginnings of the texts.
         max_new_tokens: Maximum number of tokens to add.
-        temperature: Divides the teacher's logits; 0 is greedy decoding.
-        stop_tokens: The tokens that end a text.
-        batch_size: The number of texts that are generated at once.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
-        ValueError: If `batch_size` is below 1, or for the reasons of `generate`.
+        ValueError: For the reasons of `generate`.
 
     Source: Kim and Rush, Sequence-Level Knowledge Distillation, section 3.2,
         https://arxiv.org/abs/1606.07947
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     start, texts = prompts.shape[1], []
-    for rows in prompts.split(batch_size):
+    for rows in prompts.split(BATCH_SIZE):
         written = generate(
             teacher,
             rows,
             max_new_tokens,
-            temperature=temperature,
             stop_tokens=stop_tokens,
             generator=generator,
         )
@@ -153,12 +143,3 @@ def sequence_level_examples(
             ends = [p for p in range(start, len(row)) if row[p] in stop_tokens]
             texts.append(row[: ends[0]] if ends else row)
     return texts
-
-
-def _divergence(first_logits: Tensor, second_logits: Tensor) -> Float[Tensor, ""]:
-    """Return the mean KL divergence of the second distribution from the first."""
-    first, second = (
-        logits.log_softmax(dim=-1).reshape(-1, logits.shape[-1])
-        for logits in (first_logits, second_logits)
-    )
-    return functional.kl_div(second, first, reduction="batchmean", log_target=True)

@@ -23,8 +23,6 @@ from genai_tutorial.transformer import (
     RMSNorm,
     SinkCache,
     activate,
-    attention_weights,
-    causal_mask,
     fused_attention,
 )
 
@@ -54,25 +52,14 @@ class FusedAttention(nn.Module):
     ) -> Float[Tensor, "batch position width"]:
         """Apply attention with all heads and combine their outputs."""
         context = AttentionContext() if context is None else context
-        query, key, value = self.project(x, context)
+        query, key, value = self._project(x, context)
         key, value = context.append(self.layer, key, value)
         query, key = context.rotate_late(self.rotary, query, key)
         mask, bias, is_causal = context.visibility(x, self.pattern)
         mixed = fused_attention(query, key, value, mask, bias, is_causal)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
-    def weights(
-        self, x: Float[Tensor, "batch position width"]
-    ) -> Float[Tensor, "batch head position key_position"]:
-        """Return the attention weights for unpadded rows, without a cache."""
-        context = AttentionContext()
-        query, key, _ = self.project(x, context)
-        mask, bias, is_causal = context.visibility(x, self.pattern)
-        if is_causal:
-            mask = causal_mask(x.shape[1], x.device)
-        return attention_weights(query, key, mask, bias)
-
-    def project(
+    def _project(
         self, x: Tensor, context: AttentionContext
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries, keys and values, each of shape (batch, head, position,
@@ -135,12 +122,6 @@ class FusedLlamaBlock(nn.Module):
             return self.plain(x, context)
         return self._read_one(x, context)
 
-    def attention_weights(
-        self, x: Float[Tensor, "batch position width"]
-    ) -> Float[Tensor, "batch head query key"]:
-        """Return the attention weights for unpadded rows, without a cache."""
-        return self.plain.attention_weights(x)
-
     def _read_one(
         self, x: Float[Tensor, "1 1 width"], context: AttentionContext
     ) -> Float[Tensor, "1 1 width"]:
@@ -194,13 +175,12 @@ def quantized(model: DecoderLM, precision: str) -> DecoderLM:
     """Return a copy of a decoder with fused, quantized linear layers; for inference
     only.
 
-    It has the same interface as the model, `KVCache` included. In the output layer each
-    rounding error goes straight into a probability, so "int4" stores that layer in 8
-    bits, see `Int4PairLinear`. Everything except the linear layers is shared with the
+    It reads and generates as the model does, `KVCache` included. In the output layer
+    each rounding error goes straight into a probability, so "int4" stores that layer in
+    8 bits, see `Int4PairLinear`. Everything except the linear layers is shared with the
     model; delete the model to free its matrices.
 
     Args:
-        model: A decoder in float32, on the CPU.
         precision: "int8" or "int4", see `Int8Linear` and `Int4Linear`; "float32" only
             fuses, without rounding.
 

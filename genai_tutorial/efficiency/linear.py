@@ -1,6 +1,6 @@
 """Numbers packed into bytes, and the linear layers that compute with packed weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, UInt8
@@ -105,9 +105,7 @@ GROUP = 32  # weights in a row that share a scale and an offset
 class TransposedLinear(nn.Module):
     """A full-precision linear layer whose matrix is stored transposed."""
 
-    def __init__(
-        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
-    ):
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         super().__init__()
         self.register_buffer("transposed", weight.detach().T.contiguous())
         self.register_buffer("bias", None if bias is None else bias.detach())
@@ -127,7 +125,7 @@ class _PackedLinear(nn.Module):
 
     def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         super().__init__()
-        if weight.shape[1] == 0 or weight.shape[1] % COLUMNS:
+        if weight.shape[1] % COLUMNS:
             raise ValueError(
                 f"The kernels of quantized layers need a multiple of {COLUMNS} inputs, "
                 f"got {weight.shape[1]}. Leave this layer in float32."
@@ -137,9 +135,8 @@ class _PackedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Return x times the transposed matrix, plus the bias; in the dtype of x."""
-        product = self.multiply(x.reshape(-1, self.in_features)).reshape(
-            *x.shape[:-1], self.out_features
-        )
+        product = self.multiply(x.reshape(-1, self.in_features))
+        product = product.reshape(*x.shape[:-1], self.out_features)
         return product if self.bias is None else product + self.bias
 
 
@@ -151,20 +148,16 @@ class Int8Linear(_PackedLinear):
         row, https://arxiv.org/abs/2208.07339
     """
 
-    def __init__(
-        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
-    ):
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         super().__init__(weight, bias)
-        self._multiply = _kernel("_weight_int8pack_mm")
-        matrix = quantize_symmetric(
-            weight.detach().float(), bits=8, group_size=weight.shape[1]
-        )
+        matrix = quantize_symmetric(weight.detach(), bits=8, group_size=weight.shape[1])
         self.register_buffer("levels", matrix.levels.to(torch.int8))
         self.register_buffer("scale", matrix.scale[:, 0].bfloat16())
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
         """Return the rows times the transposed matrix, without the bias."""
-        return self._multiply(rows.bfloat16(), self.levels, self.scale).to(rows.dtype)
+        multiply = torch._weight_int8pack_mm
+        return multiply(rows.bfloat16(), self.levels, self.scale).to(rows.dtype)
 
 
 class Int4Linear(_PackedLinear):
@@ -175,20 +168,17 @@ class Int4Linear(_PackedLinear):
         https://arxiv.org/abs/2206.01861
     """
 
-    def __init__(
-        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
-    ):
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         super().__init__(weight, bias)
-        self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
         self.padded = -self.out_features % ROWS  # rows of zeros
-        matrix = functional.pad(weight.detach().float(), (0, 0, 0, self.padded))
+        matrix = functional.pad(weight.detach(), (0, 0, 0, self.padded))
         packed, scale_and_middle = _pack(quantize_affine(matrix, 4, GROUP))
         self.register_buffer("packed", packed)
         self.register_buffer("scale_and_middle", scale_and_middle)
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
         """Return the rows times the transposed matrix, without the bias."""
-        product = self._multiply(
+        product = torch._weight_int4pack_mm_for_cpu(
             rows.bfloat16(), self.packed, GROUP, self.scale_and_middle
         ).to(rows.dtype)
         return product[:, : self.out_features] if self.padded else product
@@ -199,54 +189,33 @@ class Int4PairLinear(_PackedLinear):
     level = 16 x high + low.
     """
 
-    def __init__(
-        self, weight: Float[Tensor, "out in"], bias: Float[Tensor, "out"] | None = None
-    ):
+    def __init__(self, weight: Float[Tensor, "out in"], bias: Tensor | None):
         super().__init__(weight, bias)
-        self._multiply = _kernel("_weight_int4pack_mm_for_cpu")
-        padded = functional.pad(
-            weight.detach().float(), (0, 0, 0, -self.out_features % ROWS)
-        )
+        padded = functional.pad(weight.detach(), (0, 0, 0, -self.out_features % ROWS))
         matrix = quantize_affine(padded, 8, GROUP)
         high = (matrix.levels / 16).floor()
-        halves = (
-            QuantizedMatrix(high, 16 * matrix.scale, matrix.offset, bits=4),
-            QuantizedMatrix(
-                matrix.levels - 16 * high,
-                matrix.scale,
-                torch.zeros_like(matrix.scale),
-                bits=4,
-            ),
-        )
-        for name, half in zip(("high", "low"), halves, strict=True):
+        low, zero = matrix.levels - 16 * high, torch.zeros_like(matrix.scale)
+        halves = {
+            "high": QuantizedMatrix(high, 16 * matrix.scale, matrix.offset, bits=4),
+            "low": QuantizedMatrix(low, matrix.scale, zero, bits=4),
+        }
+        for name, half in halves.items():
             packed, scale_and_middle = _pack(half)
             self.register_buffer(f"{name}_packed", packed)
             self.register_buffer(f"{name}_scale_and_middle", scale_and_middle)
 
     def multiply(self, rows: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
         """Return the rows times the transposed matrix, without the bias."""
-        vectors = rows.bfloat16()
-        high = self._multiply(
-            vectors, self.high_packed, GROUP, self.high_scale_and_middle
-        )
-        low = self._multiply(vectors, self.low_packed, GROUP, self.low_scale_and_middle)
+        vectors, multiply = rows.bfloat16(), torch._weight_int4pack_mm_for_cpu
+        high = multiply(vectors, self.high_packed, GROUP, self.high_scale_and_middle)
+        low = multiply(vectors, self.low_packed, GROUP, self.low_scale_and_middle)
         return (high.float() + low.float())[:, : self.out_features].to(rows.dtype)
 
 
 def _pack(matrix: QuantizedMatrix) -> tuple[Tensor, Tensor]:
     """Return levels, scales and offsets in the 4-bit kernel's memory layout."""
-    packed = _kernel("_convert_weight_to_int4pack_for_cpu")(
-        matrix.levels.to(torch.int32), 1
-    )
+    levels = matrix.levels.to(torch.int32)
+    packed = torch._convert_weight_to_int4pack_for_cpu(levels, 1)
     # The kernel counts its levels from -8, so its offset is the value of level 8.
     middle = matrix.offset + 8 * matrix.scale
     return packed, torch.stack((matrix.scale.T, middle.T), dim=2).bfloat16()
-
-
-def _kernel(name: str) -> Callable:
-    if not hasattr(torch, name):
-        raise NotImplementedError(
-            f"torch {torch.__version__} lacks the kernel {name}, which quantized "
-            "layers need: install torch 2.6 or newer, or stay in float32."
-        )
-    return getattr(torch, name)

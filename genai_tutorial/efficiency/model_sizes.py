@@ -16,8 +16,6 @@ class GroupedAttention:
     value head.
 
     Attributes:
-        key_value_heads: The number of key and value heads; equal to `heads` in
-            multi-head attention without sharing.
         head_width: The number of features per head.
         bias: Whether the four linear layers have a bias.
         query_key_norm: Whether queries and keys are normalized, with one gain per
@@ -31,13 +29,9 @@ class GroupedAttention:
     query_key_norm: bool = False
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Return the rows and columns of its matrices: queries, keys, values,
-        output.
-        """
-        queries, keys = (
-            self.heads * self.head_width,
-            self.key_value_heads * self.head_width,
-        )
+        """Return the sizes of its matrices: queries, keys, values, output."""
+        queries = self.heads * self.head_width
+        keys = self.key_value_heads * self.head_width
         return [(width, queries), (width, keys), (width, keys), (queries, width)]
 
     def vectors(self, width: int) -> int:
@@ -83,17 +77,16 @@ class LatentAttention:
     value_width: int
 
     def matrices(self, width: int) -> list[tuple[int, int]]:
-        """Return the rows and columns of its matrices: down- and up-projection of
-        queries, down- and up-projection of keys and values, output.
+        """Return the sizes of its matrices: down- and up-projection of queries, down-
+        and up-projection of keys and values, output.
         """
+        queries = self.heads * (self.unrotated_width + self.rotary_width)
+        keys_values = self.heads * (self.unrotated_width + self.value_width)
         return [
             (width, self.query_rank),
-            (self.query_rank, self.heads * (self.unrotated_width + self.rotary_width)),
+            (self.query_rank, queries),
             (width, self.key_value_rank + self.rotary_width),
-            (
-                self.key_value_rank,
-                self.heads * (self.unrotated_width + self.value_width),
-            ),
+            (self.key_value_rank, keys_values),
             (self.heads * self.value_width, width),
         ]
 
@@ -103,12 +96,9 @@ class LatentAttention:
 
     @property
     def products_per_position(self) -> int:
-        """The number of multiplications per query and position: of the query with the
-        key's features, and of the attention weight with the value's features.
-        """
-        return self.heads * (
-            self.unrotated_width + self.rotary_width + self.value_width
-        )
+        """As in `GroupedAttention`."""
+        width = self.unrotated_width + self.rotary_width + self.value_width
+        return self.heads * width
 
     @property
     def cached_width(self) -> int:
@@ -123,10 +113,7 @@ class ModelShape:
     """The settings that determine a decoder's size.
 
     Attributes:
-        vocab_size: The number of different tokens.
-        context_length: The context window in tokens.
         width: The number of features of a token's vector.
-        attention: The size of each block's attention layer.
         feed_forward_width: The number of hidden features of a dense feed-forward layer.
         gated: Whether feed-forward layers have a third matrix, as in SwiGLU.
         bias: Whether feed-forward layers have biases.
@@ -210,8 +197,7 @@ def shape_of(config: DecoderConfig) -> ModelShape:
 # heads are the released models'.
 # https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf
 # The parameter counts in that table (117M, 345M, 762M) are wrong, as the authors write
-# in
-# https://github.com/openai/gpt-2.
+# in https://github.com/openai/gpt-2.
 GPT2_SMALL = shape_of(DecoderConfig.gpt2(width=768, layers=12, heads=12))
 GPT2_MEDIUM = shape_of(DecoderConfig.gpt2(width=1024, layers=24, heads=16))
 GPT2_LARGE = shape_of(DecoderConfig.gpt2(width=1280, layers=36, heads=20))

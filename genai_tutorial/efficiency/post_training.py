@@ -30,14 +30,6 @@ function that reads the text in another way.
 """
 
 
-@dataclass(frozen=True)
-class InputStatistics:
-    """The statistics of a layer's inputs that the methods need."""
-
-    hessian: Float[Tensor, "in in"]
-    magnitudes: Float[Tensor, "in"]
-
-
 @torch.no_grad()
 def quantize_layers(
     model: DecoderLM,
@@ -55,7 +47,6 @@ def quantize_layers(
     the next block is calibrated on what the quantized ones before it produce.
 
     Args:
-        model: A decoder in full precision.
         ids: The calibration texts; "rounding" does not read them.
         method: "rounding" for `quantize_affine`, "gptq" for `gptq_quantize`, "awq" for
             `activation_aware_scales`, which are folded into the layer before.
@@ -95,14 +86,14 @@ def observe_inputs(
     block: nn.Module,
     groups: Sequence[InputGroup],
     x: Float[Tensor, "batch position width"],
-) -> list[InputStatistics]:
-    """Return the statistics of each group's inputs, from one pass through the block."""
-    statistics: dict[str, InputStatistics] = {}
+) -> list[tuple[Float[Tensor, "in in"], Float[Tensor, "in"]]]:
+    """Return the Hessian and the mean magnitudes of each group's inputs, from one pass
+    through the block.
+    """
+    statistics: dict[str, tuple[Tensor, Tensor]] = {}
 
     def keep(name: str, vectors: Tensor) -> None:
-        statistics[name] = InputStatistics(
-            input_hessian(vectors), vectors.abs().mean(dim=0)
-        )
+        statistics[name] = input_hessian(vectors), vectors.abs().mean(dim=0)
 
     # All layers of a group read the same, so the first one is enough.
     firsts = [next(iter(group.layers.items())) for group in groups]
@@ -119,28 +110,22 @@ def _round(groups: Sequence[InputGroup], bits: int, group_size: int) -> None:
 
 
 def _round_by_gptq(
-    groups: Sequence[InputGroup],
-    statistics: Sequence[InputStatistics],
-    bits: int,
-    group_size: int,
+    groups: Sequence[InputGroup], statistics: Sequence, bits: int, group_size: int
 ) -> None:
-    for group, inputs in zip(groups, statistics, strict=True):
+    for group, (hessian, _) in zip(groups, statistics, strict=True):
         for layer in group.layers.values():
-            matrix = gptq_quantize(layer.weight, inputs.hessian, bits, group_size)
+            matrix = gptq_quantize(layer.weight, hessian, bits, group_size)
             layer.weight.copy_(matrix.dequantize())
 
 
 def _round_by_awq(
-    groups: Sequence[InputGroup],
-    statistics: Sequence[InputStatistics],
-    bits: int,
-    group_size: int,
+    groups: Sequence[InputGroup], statistics: Sequence, bits: int, group_size: int
 ) -> None:
     # All scales are folded before anything is rounded: some sources are linear layers.
-    for group, inputs in zip(groups, statistics, strict=True):
+    for group, (hessian, magnitudes) in zip(groups, statistics, strict=True):
         if group.source is not None:
             scales = activation_aware_scales(
-                group.weight, inputs.magnitudes, inputs.hessian, bits, group_size
+                group.weight, magnitudes, hessian, bits, group_size
             )
             fold_scales(group, scales)
     _round(groups, bits, group_size)
@@ -201,8 +186,6 @@ def prediction_divergence(
     direction.
 
     Args:
-        reference: The exact model.
-        other: The model that replaces it.
         ids: Texts of two tokens or more.
         batch_size: The number of texts per forward pass; changes the speed, not the
             result.

@@ -3,10 +3,10 @@ blocks.
 
 Zeros save memory only if they are not stored, and time only if the kernel can skip
 them. A mask costs a bit per weight; a pattern such as two zeros in every four weights
-is what GPUs have instructions for. Healing trains the weights that are kept.
+is what GPUs have instructions for.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
@@ -14,36 +14,16 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.training import CombinedOptimizer, train_step, training_loop
-from genai_tutorial.transformer import (
-    AttentionContext,
-    DecoderLM,
-    FeedForward,
-    next_token_loss,
-)
+from genai_tutorial.transformer import AttentionContext, DecoderLM, next_token_loss
 
-from .calibration import observing
+from .calibration import block_matrices, observing, plain_feed_forward
 
 Masks = dict[str, Tensor]
 """For each linear layer in the blocks, by its name: True for the weights to keep."""
 
 
-def block_matrices(model: DecoderLM) -> dict[str, nn.Linear]:
-    """Return the linear layers in a decoder's blocks, by name, without the output layer
-    and the embeddings.
-    """
-    return {
-        name: layer
-        for name, layer in model.named_modules()
-        if isinstance(layer, nn.Linear) and name.startswith("blocks.")
-    }
-
-
 def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
-    """Return masks that drop the smallest weights of each matrix.
-
-    Args:
-        share: The share of each matrix to drop.
+    """Return masks that drop a share of each matrix, its smallest weights.
 
     Raises:
         ValueError: If the share is not at least 0 and below 1.
@@ -61,12 +41,8 @@ def magnitude_masks(model: DecoderLM, share: float | int) -> Masks:
 def activation_masks(
     model: DecoderLM, ids: Int[Tensor, "batch position"], share: float | int
 ) -> Masks:
-    """Return masks that drop the weights of each row with the smallest effect: the
-    absolute weight times the norm of its input over the text (Wanda).
-
-    Args:
-        ids: Texts on which the inputs are observed.
-        share: The share of each row to drop.
+    """Return masks that drop a share of each row, the weights with the smallest effect:
+    the absolute weight times the norm of its input over these texts (Wanda).
 
     Raises:
         ValueError: If the share is not at least 0 and below 1.
@@ -138,40 +114,6 @@ def apply_masks(model: DecoderLM, masks: Masks) -> None:
         matrices[name].weight.mul_(mask)
 
 
-def heal(
-    model: DecoderLM,
-    masks: Masks,
-    batches: Iterable[Sequence[Tensor]],
-    loss_fn: Callable[..., Tensor],
-    optimizer: torch.optim.Optimizer | CombinedOptimizer,
-    *,
-    steps: int,
-    progress: bool = True,
-) -> list[float]:
-    """Train a pruned model in place and return the losses; the dropped weights are set
-    to zero again after each step.
-
-    Args:
-        model: The decoder; the masks are applied before the first step.
-        masks: The weights to keep.
-        batches: See `fit`, as for the next two.
-        loss_fn: Called as `loss_fn(model, *batch)`.
-        optimizer: Updates the model's parameters.
-
-    Raises:
-        ValueError: If the masks do not fit the model.
-    """
-    apply_masks(model, masks)
-    model.train()
-    losses = []
-    loop = training_loop(steps, label="healing", progress=progress)
-    for _, batch in zip(loop, batches, strict=False):
-        losses.append(train_step(model, batch, loss_fn, optimizer))
-        apply_masks(model, masks)
-    model.eval()
-    return losses
-
-
 def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
     """Return the storage per weight of a pruned matrix: one bit of mask, and `bits` for
     each weight that is kept.
@@ -189,12 +131,7 @@ def sparse_bits_per_weight(share: float | int, bits: float | int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class UnitScores:
-    """The importance of each hidden unit and of each attention head.
-
-    Attributes:
-        hidden: The scores of the feed-forward layers' units.
-        heads: The scores of the attention heads.
-    """
+    """The importance of each hidden unit and of each attention head."""
 
     hidden: Float[Tensor, "layer unit"]
     heads: Float[Tensor, "layer head"]
@@ -219,11 +156,10 @@ def unit_scores(model: DecoderLM, ids: Int[Tensor, "batch position"]) -> UnitSco
         al., Are Sixteen Heads Really Better than One?, equation 2,
         https://arxiv.org/abs/1905.10650
     """
-    _check_blocks(model)
     layers = [
         layer
         for block in model.blocks
-        for layer in (block.feed_forward.output, block.attention.output)
+        for layer in (plain_feed_forward(block).output, block.attention.output)
     ]
     inputs: dict[nn.Module, Tensor] = {}
 
@@ -268,7 +204,6 @@ def narrow_feed_forward(
             no plain feed-forward layer.
     """
     config = model.config
-    _check_blocks(model)
     if scores.shape != (config.layers, config.hidden_width):
         raise ValueError(
             f"scores must have {config.layers} rows of {config.hidden_width}, got "
@@ -276,6 +211,8 @@ def narrow_feed_forward(
         )
     if not 1 <= width <= config.hidden_width:
         raise ValueError(f"width must be from 1 to {config.hidden_width}, got {width}.")
+    for block in model.blocks:
+        plain_feed_forward(block)
     narrow = DecoderLM(
         replace(config, feed_forward=replace(config.feed_forward, width=width)), None
     ).to(scores.device)
@@ -283,12 +220,9 @@ def narrow_feed_forward(
     for layer, row in enumerate(scores):
         kept = row.topk(width).indices.sort().values
         name = f"blocks.{layer}.feed_forward"
-        for part in ("gate", "widen"):
-            for kind in ("weight", "bias"):
-                if f"{name}.{part}.{kind}" in state:
-                    state[f"{name}.{part}.{kind}"] = state[f"{name}.{part}.{kind}"][
-                        kept
-                    ]
+        for part in ("gate.weight", "gate.bias", "widen.weight", "widen.bias"):
+            if f"{name}.{part}" in state:
+                state[f"{name}.{part}"] = state[f"{name}.{part}"][kept]
         state[f"{name}.output.weight"] = state[f"{name}.output.weight"][:, kept]
     narrow.load_state_dict(state)
     return narrow.train(model.training)
@@ -329,12 +263,3 @@ def keep_blocks(model: DecoderLM, kept: Sequence[int]) -> DecoderLM:
     for layer, block in enumerate(copy.blocks):
         block.attention.layer = layer  # the place of its keys in a cache
     return copy
-
-
-def _check_blocks(model: DecoderLM) -> None:
-    for block in model.blocks:
-        if not isinstance(block.feed_forward, FeedForward):
-            raise ValueError(
-                "Only plain feed-forward layers have units to prune, got "
-                f"{type(block.feed_forward).__name__}."
-            )

@@ -57,7 +57,6 @@ def quantize_affine(
     of a GGUF file survive being expanded to floats and quantized again.
 
     Args:
-        weight: The matrix of a linear layer.
         bits: From 2 to 8.
         group_size: The number of neighbouring weights in a row that share a scale; must
             divide the number of columns.
@@ -96,7 +95,6 @@ def quantize_symmetric(
     sign wastes half the levels.
 
     Args:
-        weight: The matrix of a linear layer.
         bits: From 2 to 8.
         group_size: The number of neighbouring weights in a row that share a scale; must
             divide the number of columns.
@@ -143,37 +141,11 @@ def _check(weight: Tensor, bits: int, group_size: int) -> None:
 
 
 GRANULARITIES = ("tensor", "token", "group")
-
-
-def kurtosis(values: Float[Tensor, "*shape"]) -> float:
-    r"""Return the kurtosis: how much of the variance comes from a few large values.
-
-    $$\operatorname{E}[(x - \mu)^4] / \sigma^4$$
-
-    It is 3 for a normal distribution, however wide, 1.8 for a uniform one, and n if one
-    of n values (and n is large) is not zero.
-
-    Raises:
-        ValueError: If all values are equal, or there are none.
-
-    >>> import torch
-    >>> kurtosis(torch.tensor([-1.0, 1.0]))
-    1.0
-    >>> round(kurtosis(torch.eye(1, 1000)))
-    998
-    """
-    centred = values.double() - values.double().mean()
-    variance = centred.square().mean()
-    if not variance > 0:
-        raise ValueError("Values that are all equal have no kurtosis.")
-    return float(centred.pow(4).mean() / variance.square())
+GROUP = 32  # features that share a scale
 
 
 def round_activations(
-    x: Float[Tensor, "*batch features"],
-    bits: int,
-    per: str,
-    group_size: int = 32,
+    x: Float[Tensor, "*batch features"], bits: int, per: str
 ) -> Float[Tensor, "*batch features"]:
     """Round activations to the levels of a signed integer, and return the values that
     the levels represent.
@@ -181,10 +153,9 @@ def round_activations(
     Source: Yao et al., ZeroQuant, section 4.1 (token-wise),
         https://arxiv.org/abs/2206.01861
     """
-    _check_per(per)
-    sizes = {"tensor": x.numel(), "token": x.shape[-1], "group": group_size}
+    size = {"tensor": x.numel(), "token": x.shape[-1], "group": GROUP}[per]
     rows = x.reshape(1, -1) if per == "tensor" else x.reshape(-1, x.shape[-1])
-    return quantize_symmetric(rows, bits, sizes[per]).dequantize().view(x.shape)
+    return quantize_symmetric(rows, bits, size).dequantize().view(x.shape)
 
 
 class ActivationQuantizedLinear(nn.Module):
@@ -212,7 +183,6 @@ def int8_activations(model: DecoderLM, per: str) -> DecoderLM:
     weights and 8-bit inputs.
 
     Args:
-        model: A decoder in float32.
         per: Whether inputs have a scale per "tensor", per "token" or per "group" of 32
             features.
 
@@ -220,15 +190,11 @@ def int8_activations(model: DecoderLM, per: str) -> DecoderLM:
         ValueError: If there is no such granularity, or the weights contain NaN or
             infinity.
     """
-    _check_per(per)
+    if per not in GRANULARITIES:
+        raise ValueError(f"per must be one of {', '.join(GRANULARITIES)}; got {per!r}.")
     copy = deepcopy(model)
     for module in list(copy.blocks.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):
                 setattr(module, name, ActivationQuantizedLinear(child, per))
     return copy
-
-
-def _check_per(per: str) -> None:
-    if per not in GRANULARITIES:
-        raise ValueError(f"per must be one of {', '.join(GRANULARITIES)}; got {per!r}.")

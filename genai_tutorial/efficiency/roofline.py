@@ -104,7 +104,8 @@ def bytes_per_token(
     >>> bytes_per_token(DecoderConfig.llama(), bits=16, context=8192)
     16083058688.0
     """
-    _check_batch(batch_size)
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     counts = count(model)
     shape = counts.shape
     weights = 0.0
@@ -135,16 +136,10 @@ def arithmetic_intensity(
     context: int = 1,
     batch_size: int = 1,
 ) -> float:
-    """Return the FLOPs per byte read, while generating.
+    """Return the FLOPs per byte read, while generating; see `bytes_per_token`.
 
     Weights give 2 FLOPs x batch size per weight; keys and values are read for one row
     alone, so a long context keeps the intensity low however large the batch.
-
-    Args:
-        model: See `bytes_per_token`, as for all arguments.
-        bits: Bits per weight.
-        context: The number of positions in each row's KV cache, of 16 bits per value.
-        batch_size: The number of rows that share a step.
 
     >>> round(arithmetic_intensity(DecoderConfig.llama(), bits=16), 2)  # 2 per 2 bytes
     1.0
@@ -160,13 +155,8 @@ def attainable_rate(
     context: int = 1,
     batch_size: int = 1,
 ) -> float:
-    """Return the most tokens per second that a machine can generate, all rows together.
-
-    Args:
-        model: See `bytes_per_token`, as for the next three.
-        bits: Bits per weight.
-        context: The number of positions in each row's KV cache, of 16 bits per value.
-        batch_size: The number of rows that share a step.
+    """Return the most tokens per second that a machine can generate, all rows together;
+    the arguments are those of `bytes_per_token`.
 
     >>> llama = DecoderConfig.llama()  # 8 billion weights
     >>> round(attainable_rate(MACHINES["H100 SXM"], llama))
@@ -178,38 +168,23 @@ def attainable_rate(
     return machine.attainable_flops(intensity) / flops_per_token(model, context)
 
 
-def memory_bandwidth(megabytes: int = 512, repeats: int = 5) -> float:
+def memory_bandwidth(repeats: int = 5) -> float:
     """Measure how many bytes per second this CPU reads from memory, with all of
     torch's threads.
 
-    It sums a tensor, which should be larger than every CPU cache, and keeps the fastest
-    of several runs, because anything else that runs makes a run slower and never
-    faster.
-
-    Raises:
-        ValueError: If `megabytes` or `repeats` is less than 1.
+    It sums 512 MB, more than every CPU cache holds, and keeps the fastest of several
+    runs, because anything else that runs makes a run slower and never faster.
     """
-    if min(megabytes, repeats) < 1:
-        raise ValueError(
-            f"megabytes and repeats must be at least 1, got {megabytes} and {repeats}."
-        )
-    numbers = torch.ones(megabytes * 2**18)  # four bytes each
+    numbers = torch.ones(2**27)  # four bytes each
     return numbers.nbytes / _shortest(numbers.sum, repeats)
 
 
-def peak_flops(size: int = 1024, repeats: int = 5) -> float:
-    """Measure how many FLOPs per second this CPU computes in a product of two square
-    float32 matrices, with all of torch's threads.
-
-    Raises:
-        ValueError: If `size` or `repeats` is less than 1.
+def peak_flops() -> float:
+    """Measure how many FLOPs per second this CPU computes in a product of two float32
+    matrices of 1024 x 1024, with all of torch's threads.
     """
-    if min(size, repeats) < 1:
-        raise ValueError(
-            f"size and repeats must be at least 1, got {size} and {repeats}."
-        )
-    left, right = torch.ones(size, size), torch.ones(size, size)
-    return 2 * size**3 / _shortest(lambda: left @ right, repeats)
+    left, right = torch.ones(2, 1024, 1024)
+    return 2 * 1024**3 / _shortest(lambda: left @ right, 5)
 
 
 def _shortest(run: Callable[[], object], repeats: int) -> float:
@@ -221,8 +196,3 @@ def _shortest(run: Callable[[], object], repeats: int) -> float:
         run()
         seconds.append(time.perf_counter() - start)
     return min(seconds)
-
-
-def _check_batch(batch_size: int) -> None:
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")

@@ -1,9 +1,5 @@
 """Generative adversarial networks: a generator and a discriminator, trained against
-each other.
-
-Read `losses` first, then `networks`. `optimal` contains the theory that can be checked,
-`modes` counts the modes that a generator covers, and `regularization` limits the slope
-of the discriminator. The training loop is `training.adversarial`.
+each other. Read `losses` first, then `networks`; the training loop is in `training`.
 """
 
 from .losses import (

@@ -21,9 +21,6 @@ def gaussian_ring(
 ) -> Mixture:
     """Return a mixture of equally probable Gaussians, evenly spaced on a circle.
 
-    Args:
-        deviation: Standard deviation of each Gaussian, in both directions.
-
     Raises:
         ValueError: If there are fewer than two modes, or a length is not positive.
 
@@ -34,12 +31,10 @@ def gaussian_ring(
     >>> [[round(x) for x in component.mean.tolist()] for component in ring.components]
     [[1, 0], [0, 1], [-1, 0], [0, -1]]
     """
-    if modes < 2:
-        raise ValueError(f"modes must be at least 2, got {modes}.")
-    if not (radius > 0 and deviation > 0):
+    if modes < 2 or not min(radius, deviation) > 0:
         raise ValueError(
-            f"radius and deviation must be greater than 0, got {radius} and "
-            f"{deviation}."
+            "modes must be at least 2, and radius and deviation greater than 0, got "
+            f"{modes}, {radius} and {deviation}."
         )
     angles = torch.arange(modes, dtype=torch.float64) * (2 * math.pi / modes)
     centres = radius * torch.stack([angles.cos(), angles.sin()], dim=1)

@@ -16,19 +16,15 @@ class MinibatchDeviation(nn.Module):
     """Appends the standard deviation of the batch to each row, averaged over the
     features.
 
-    A generator that repeats a single good sample fools a discriminator that sees one
-    sample at a time. With this number as an input, the discriminator can see that real
-    batches vary more.
-
-    Each score then depends on the whole batch, so real and generated examples must be
-    in separate batches.
+    With this number as an input, the discriminator can see that real batches vary more
+    than those of a generator that repeats a single good sample. Each score then depends
+    on the whole batch, so real and generated examples must be in separate batches.
 
     Source: Karras et al. (2018), Progressive growing of GANs, section 3,
     https://arxiv.org/abs/1710.10196
 
-    >>> MinibatchDeviation()(
-    ...     torch.tensor([[0.0, 1.0], [2.0, 5.0]])
-    ... )  # deviations 1 and 2, 1.5 on average
+    >>> rows = torch.tensor([[0.0, 1.0], [2.0, 5.0]])
+    >>> MinibatchDeviation()(rows)  # deviations 1 and 2, 1.5 on average
     tensor([[0.0000, 1.0000, 1.5000],
             [2.0000, 5.0000, 1.5000]])
     """
@@ -69,10 +65,8 @@ class PointGenerator(nn.Module):
         latent: Number of noise values per point.
         dim: Number of coordinates of a point.
         width: Width of the two hidden layers.
-        seed: Seed of the initial weights.
 
-    >>> generator = PointGenerator(latent=2)
-    >>> generator(torch.randn(5, 2)).shape
+    >>> PointGenerator(latent=2)(torch.randn(5, 2)).shape
     torch.Size([5, 2])
     """
 
@@ -109,13 +103,8 @@ class PointDiscriminator(nn.Module):
 class BatchDiscriminator(nn.Module):
     """A discriminator of points with minibatch standard deviation as an extra input.
 
-    >>> discriminator = BatchDiscriminator()
-    >>> point = torch.tensor([[1.0, 0.0]])
-    >>> alone, among_others = (
-    ...     discriminator(point),
-    ...     discriminator(torch.cat([point, -point])),
-    ... )
-    >>> bool(alone[0] == among_others[0])
+    >>> discriminator, points = BatchDiscriminator(), torch.eye(2)
+    >>> bool(discriminator(points)[0] == discriminator(points[:1])[0])
     False
     """
 
@@ -159,9 +148,6 @@ class SideBySide(nn.Module):
     Args:
         networks: Networks that differ only in their weights, which are copied.
 
-    Raises:
-        ValueError: If there are no networks.
-
     >>> pair = SideBySide([PointGenerator(seed=0), PointGenerator(seed=1)])
     >>> pair(torch.randn(5, pair.latent)).shape
     torch.Size([5, 2, 2])
@@ -169,8 +155,6 @@ class SideBySide(nn.Module):
 
     def __init__(self, networks: Sequence[PointNetwork]):
         super().__init__()
-        if not networks:
-            raise ValueError("There must be at least one network, got none.")
         self.count = len(networks)
         self.net = nn.Sequential(
             *(
@@ -187,11 +171,8 @@ class SideBySide(nn.Module):
 
         Args:
             x: Rows with the numbers for the first network, then those for the second,
-                and so on; or split already, with the networks along the second axis.
-
-        Returns:
-            Points, with the networks along the second axis; for discriminators, the
-            scores of all networks in one row.
+                and so on; or split already, with the networks along the second axis, as
+                the points that come out are. Discriminators' scores come in one row.
         """
         parts = x.view(len(x), self.count, -1).transpose(0, 1)
         results = self.net(parts).transpose(0, 1)
@@ -209,7 +190,6 @@ class DigitGANConfig:
     Attributes:
         latent: Number of noise values per image.
         generator_widths: Widths of the generator's hidden layers.
-        discriminator_widths: Widths of the discriminator's hidden layers.
     """
 
     latent: int = 32
@@ -218,19 +198,9 @@ class DigitGANConfig:
     discriminator_widths: Sequence[int] = (512, 256)
 
     def __post_init__(self):
-        if self.latent < 1 or self.classes < 1:
-            raise ValueError(
-                f"latent and classes must be at least 1, got {self.latent} and "
-                f"{self.classes}."
-            )
         for name in ("generator_widths", "discriminator_widths"):
-            widths = getattr(self, name)
-            if len(widths) < 1 or min(widths) < 1:
-                raise ValueError(
-                    f"{name} must be whole numbers above 0, at least one, got {widths}."
-                )
             # JSON stores them as a list
-            object.__setattr__(self, name, tuple(widths))
+            object.__setattr__(self, name, tuple(getattr(self, name)))
 
 
 class DigitGenerator(nn.Module):
@@ -293,15 +263,13 @@ class DigitDiscriminator(nn.Module):
         """Return one score per image."""
         pixels = 2 * images.flatten(1) - 1
         features = functional.leaky_relu(self.features(pixels), 0.2)
-        return self.score(features).squeeze(1) + (features * self.label(labels)).sum(
-            dim=1
-        )
+        match = (features * self.label(labels)).sum(dim=1)
+        return self.score(features).squeeze(1) + match
 
 
 def _label_embedding(
     classes: int, width: int, deviation: float, generator: torch.Generator
 ) -> nn.Embedding:
-    """Return an embedding of the labels, initialized from a normal distribution."""
     table = nn.Embedding(classes, width)
     nn.init.normal_(table.weight, std=deviation, generator=generator)
     return table

@@ -44,16 +44,11 @@ def optimal_discriminator(
 def jensen_shannon_divergence(
     p: Float[Tensor, "points"], q: Float[Tensor, "points"], step: float
 ) -> Float[Tensor, ""]:
-    """Compute the Jensen-Shannon divergence of two densities on a line, in nats: from 0
-    (equal) to log 2 (no overlap).
+    """Compute the Jensen-Shannon divergence of two densities on a line, at points that
+    are `step` apart, in nats: from 0 (equal) to log 2 (no overlap).
 
     It is the mean of two Kullback-Leibler divergences, of each density from the average
     of both.
-
-    Args:
-        p: First density, at points that are `step` apart.
-        q: Second density at the same points.
-        step: Distance between neighbouring points.
 
     Raises:
         ValueError: If a density does not integrate to one, because its tails are cut

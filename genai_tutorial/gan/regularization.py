@@ -23,8 +23,6 @@ def squared_slopes(
     Args:
         discriminator: Called as `discriminator(x, *labels)`; the score of an example
             must not depend on other examples.
-        x: Points at which the slope is measured.
-        labels: Additional inputs of the discriminator for each example.
 
     >>> plane = lambda x: 3 * x[:, 0] + 4 * x[:, 1]
     >>> squared_slopes(plane, torch.zeros(2, 2)).tolist()
@@ -119,9 +117,6 @@ def power_iteration(
         The singular vectors u (output side) and v (input side), both of length one. The
         largest singular value is u · (matrix v).
 
-    Raises:
-        ValueError: If `steps` is less than 1.
-
     Source: Miyato et al. (2018), Spectral normalization for generative adversarial
         networks, appendix A, https://arxiv.org/abs/1802.05957
 
@@ -130,8 +125,6 @@ def power_iteration(
     >>> round((u @ stretch @ v).item(), 4)
     3.0
     """
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
     v = start
     for _ in range(steps):
         u = functional.normalize(matrix @ v, dim=0, eps=1e-12)
@@ -146,23 +139,10 @@ class SpectralNorm(nn.Module):
     One step is enough, because the weight changes little between two calls and the
     vectors are kept. They do not change in evaluation mode. A weight with more than two
     axes is flattened to a matrix with one row per output.
-
-    Args:
-        weight: Initial weight, with at least two axes; the first one is that of the
-            outputs.
-
-    Raises:
-        ValueError: If the weight has fewer than two axes.
     """
 
     def __init__(self, weight: Tensor):
         super().__init__()
-        if weight.ndim < 2:
-            raise ValueError(
-                "Spectral normalization needs a weight with at least two axes, got a "
-                f"weight of shape {tuple(weight.shape)}. Biases need no normalization: "
-                "they do not change the slope of a layer."
-            )
         matrix = weight.detach().flatten(1)
         start = torch.randn(
             matrix.shape[1], generator=torch.Generator().manual_seed(0)
@@ -204,9 +184,9 @@ def spectral_norm(layer: Layer) -> Layer:
     True
     """
     weight = getattr(layer, "weight", None)
-    if not isinstance(weight, Tensor):
+    if not isinstance(weight, Tensor) or weight.ndim < 2:
         raise ValueError(
-            "Spectral normalization needs a layer with a weight, "
+            "Spectral normalization needs a layer with a weight of at least two axes, "
             f"{type(layer).__name__} has none."
         )
     parametrize.register_parametrization(layer, "weight", SpectralNorm(weight))

@@ -18,10 +18,8 @@ from .regular import NOTHING, Regex, advance, derivative, parse_regex
 
 @runtime_checkable
 class Constraint(Protocol):
-    """The `Constraint` protocol: a rule that new tokens must follow.
-
-    It has no state: everything is computed from the row's new tokens, so the same
-    constraint serves any number of rows, calls and beams.
+    """A rule that new tokens must follow. It has no state: everything is computed from
+    the row's new tokens, so the same constraint serves any number of rows and calls.
     """
 
     def allowed(self, drawn: Sequence[int], left: int) -> Bool[Tensor, "vocab"]:
@@ -37,9 +35,6 @@ class Constraint(Protocol):
 @dataclass(frozen=True)
 class ForbiddenTokens:
     """The simplest constraint: some tokens are never drawn.
-
-    Attributes:
-        vocab_size: The number of tokens in the vocabulary.
 
     Raises:
         ValueError: If a token is not in the vocabulary, or all are forbidden.
@@ -73,24 +68,35 @@ def mask_logits(
     left: int,
     running: Sequence[bool],
 ) -> Float[Tensor, "batch vocab"]:
-    """Return the logits with -inf at each token that a row may not draw."""
-    masked = logits.clone()
-    for row, tokens in enumerate(drawn):
-        if not running[row]:
-            continue
-        allowed = constraint.allowed(tokens, left).to(logits.device)
-        if allowed.shape != logits.shape[1:]:
-            raise ValueError(
-                f"The model has {logits.shape[1]} tokens, the constraint "
-                f"{len(allowed)}: make it with the model's tokenizer."
-            )
-        if not allowed.any():
-            raise ValueError(
-                f"The constraint allows no token after {list(tokens)} with {left} left "
-                "to draw: give it an end token, or more tokens."
-            )
-        masked[row, ~allowed] = -torch.inf
-    return masked
+    """Return the logits with -inf at each token that a running row may not draw."""
+    rows = zip(logits, drawn, running, strict=True)
+    return torch.stack(
+        [
+            mask_row(row, constraint, tokens, left) if goes_on else row
+            for row, tokens, goes_on in rows
+        ]
+    )
+
+
+def mask_row(
+    logits: Float[Tensor, "vocab"],
+    constraint: Constraint,
+    drawn: Sequence[int],
+    left: int,
+) -> Float[Tensor, "vocab"]:
+    """Return one row's logits with -inf at each token that it may not draw."""
+    allowed = constraint.allowed(drawn, left).to(logits.device)
+    if allowed.shape != logits.shape:
+        raise ValueError(
+            f"The model has {len(logits)} tokens, the constraint {len(allowed)}: make "
+            "it with the model's tokenizer."
+        )
+    if not allowed.any():
+        raise ValueError(
+            f"The constraint allows no token after {list(drawn)} with {left} left to "
+            "draw: give it an end token, or more tokens."
+        )
+    return logits.masked_fill(~allowed, -torch.inf)
 
 
 _FORBIDDEN = 1 << 30
@@ -99,39 +105,39 @@ _DEAD_END = _FORBIDDEN - 1
 """The number of steps where no tokens spell the rest of the shortest text."""
 
 
-class VocabularyTrie:
-    """All tokens of a vocabulary, arranged by their bytes."""
+_TOKEN = -1  # where a node of the trie keeps the tokens that end at it
 
-    TOKEN = -1
 
-    def __init__(self, token_bytes: Sequence[bytes | None]):
-        self.root: dict = {}
-        for token, text in enumerate(token_bytes):
-            if text is None:
-                continue
-            node = self.root
+def vocabulary_trie(token_bytes: Sequence[bytes | None]) -> dict:
+    """Arrange all tokens of a vocabulary by their bytes."""
+    root: dict = {}
+    for token, text in enumerate(token_bytes):
+        if text is not None:
+            node = root
             for byte in text:
                 node = node.setdefault(byte, {})
-            node.setdefault(self.TOKEN, []).append(token)
+            node.setdefault(_TOKEN, []).append(token)
+    return root
 
-    def longest_first(self, text: bytes) -> list[int] | None:
-        """Cut a text into tokens, each as long as possible; None if no token fits
-        somewhere.
-        """
-        tokens, start = [], 0
-        while start < len(text):
-            node, longest = self.root, None
-            for end in range(start, len(text)):
-                node = node.get(text[end])
-                if node is None:
-                    break
-                if self.TOKEN in node:
-                    longest = node[self.TOKEN][0], end + 1
-            if longest is None:
-                return None
-            token, start = longest
-            tokens.append(token)
-        return tokens
+
+def longest_first(trie: dict, text: bytes) -> list[int] | None:
+    """Cut a text into tokens, each as long as possible; None if no token fits
+    somewhere.
+    """
+    tokens, start = [], 0
+    while start < len(text):
+        node, longest = trie, None
+        for end in range(start, len(text)):
+            node = node.get(text[end])
+            if node is None:
+                break
+            if _TOKEN in node:
+                longest = node[_TOKEN][0], end + 1
+        if longest is None:
+            return None
+        token, start = longest
+        tokens.append(token)
+    return tokens
 
 
 class TokenMask:
@@ -152,7 +158,7 @@ class TokenMask:
     def __init__(self, token_bytes: Sequence[bytes | None], end_token: int):
         self.token_bytes, self.end_token = list(token_bytes), end_token
         self.token_bytes[end_token] = None
-        self.trie = VocabularyTrie(self.token_bytes)
+        self.trie = vocabulary_trie(self.token_bytes)
         self._steps: dict[Regex, Tensor] = {}
         self._to_end: dict[Regex, int] = {}
 
@@ -196,13 +202,11 @@ class TokenMask:
     def tokens_to_end(self, state: Regex) -> int:
         """Return how many tokens end the text from here by the shortest way, the end
         token included; `_DEAD_END` if no tokens spell it.
-
-        The rest of a shortest text is a shortest text again, and with alphabetical
-        order among equals it is the one that is chosen, so each of its tokens brings
-        the end one step nearer.
         """
+        # The rest of a shortest text is a shortest text again, and alphabetical order
+        # among equals chooses it: each of its tokens brings the end a step nearer.
         if state not in self._to_end:
-            tokens = self.trie.longest_first(state.shortest)
+            tokens = longest_first(self.trie, state.shortest)
             self._to_end[state] = _DEAD_END if tokens is None else len(tokens) + 1
         return self._to_end[state]
 
@@ -210,11 +214,11 @@ class TokenMask:
         """Walk down the trie, and return the tokens that may be drawn with the state
         behind each.
         """
-        found, waiting = [], [(self.trie.root, state)]
+        found, waiting = [], [(self.trie, state)]
         while waiting:
             node, reached = waiting.pop()
             for byte, below in node.items():
-                if byte == VocabularyTrie.TOKEN:
+                if byte == _TOKEN:
                     found.append((below, reached))
                 elif (after := derivative(reached, byte)) is not NOTHING:
                     waiting.append((below, after))
@@ -226,7 +230,6 @@ class ConstrainedText:
 
     Args:
         pattern: The regular expression, see `parse_regex`.
-        mask: The masks of the model's vocabulary.
         plan_end: Allow a token only if the shortest end of the text still fits into the
             limit of new tokens, so that every text is complete. Otherwise a text may be
             cut off at the limit.

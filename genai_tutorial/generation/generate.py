@@ -32,7 +32,6 @@ def generate(
     min_p: float | int | None = None,
     processor: LogitsProcessor | None = None,
     stop_tokens: Collection[int] = (),
-    stop: Stop | None = None,
     constraint: Constraint | None = None,
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "batch length"]:
@@ -40,22 +39,17 @@ def generate(
 
     The context window is the last `model.config.context_length` tokens. As long as the
     whole text fits into it, a `DecoderLM` processes each token once, with a `KVCache`.
-    A row that draws a stop token is finished, and repeats its last token until all rows
-    are.
+    A row that draws a stop token is finished, and repeats it until all rows are.
 
     Args:
         model: Maps ids to logits, such as a `DecoderLM`.
         prompt_ids: The prompts, of one token or more.
         max_new_tokens: Maximum number of tokens to add.
-        temperature: See `next_token_probabilities`, as for the next three; 0 is greedy
-            decoding.
-        top_k: Keep this many tokens.
-        top_p: Keep the smallest set of tokens with this probability.
-        min_p: Keep the tokens at least this many times as probable as the best.
+        temperature: See `next_token_probabilities`, as for `top_k`, `top_p` and
+            `min_p`; 0 is greedy decoding.
         processor: Changes the logits according to the text so far, prompt included,
             such as a `repetition_penalty`.
         stop_tokens: The tokens that finish a row.
-        stop: Says whether a row's new tokens finish it, such as a `StopAtText`.
         constraint: Says which tokens a row may draw, such as a `ConstrainedText`.
         generator: Random generator of the draws; None for torch's global one.
 
@@ -70,12 +64,7 @@ def generate(
     ids = prompt_ids
     stops = torch.tensor(sorted(stop_tokens), dtype=ids.dtype, device=ids.device)
     finished = torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
-    cache = None
-    if isinstance(model, DecoderLM):
-        cache = model.make_cache(
-            len(ids), min(ids.shape[1] + max_new_tokens, model.config.context_length)
-        )
-    start = ids.shape[1]
+    cache, start = _cache_for(model, ids, max_new_tokens), ids.shape[1]
     for left in range(max_new_tokens, 0, -1):
         logits = next_token_logits(model, ids, cache)
         if processor is not None:
@@ -83,18 +72,11 @@ def generate(
         if constraint is not None:
             drawn = ids[:, start:].tolist()
             logits = mask_logits(logits, constraint, drawn, left, (~finished).tolist())
-        probabilities = next_token_probabilities(
-            logits, temperature, top_k, top_p, min_p
-        )
-        chosen = draw(probabilities, generator).to(ids)
-        ids = torch.cat(
-            (ids, torch.where(finished, ids[:, -1], chosen)[:, None]), dim=1
-        )
+        filters = temperature, top_k, top_p, min_p
+        chosen = draw(next_token_probabilities(logits, *filters), generator).to(ids)
+        new = torch.where(finished, ids[:, -1], chosen)
+        ids = torch.cat((ids, new[:, None]), dim=1)
         finished |= torch.isin(chosen, stops)
-        if stop is not None:
-            finished |= torch.tensor(
-                [stop(row) for row in ids[:, start:].tolist()], device=ids.device
-            )
         if finished.all():
             break
     return ids
@@ -130,10 +112,8 @@ def stream(
     """
     ids = torch.tensor([list(prompt_ids)], device=next(model.parameters()).device)
     _check(ids, max_new_tokens)
-    if cache is None and isinstance(model, DecoderLM):
-        cache = model.make_cache(
-            1, min(ids.shape[1] + max_new_tokens, model.config.context_length)
-        )
+    if cache is None:
+        cache = _cache_for(model, ids, max_new_tokens)
     if cache is not None:
         cache.keep(ids)
     drawn: list[int] = []
@@ -174,12 +154,18 @@ def draw(
     return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
 
 
+def _cache_for(model: nn.Module, ids: Tensor, max_new_tokens: int) -> KVCache | None:
+    if not isinstance(model, DecoderLM):
+        return None
+    length = min(ids.shape[1] + max_new_tokens, model.config.context_length)
+    return model.make_cache(len(ids), length)
+
+
 def _check(prompt_ids: Tensor, max_new_tokens: int) -> None:
     if prompt_ids.shape[0] < 1 or prompt_ids.shape[1] < 1:
         raise ValueError(
             "prompt_ids must hold at least one row of at least one token, got the "
-            f"shape {tuple(prompt_ids.shape)}. "
-            "Start an empty text with a newline."
+            f"shape {tuple(prompt_ids.shape)}. Start an empty text with a newline."
         )
     if max_new_tokens < 0:
         raise ValueError(f"max_new_tokens must be 0 or more, got {max_new_tokens}.")
@@ -187,9 +173,7 @@ def _check(prompt_ids: Tensor, max_new_tokens: int) -> None:
 
 @runtime_checkable
 class Decoder(Protocol):
-    """The `Decoder` protocol: anything that turns tokens into text, such as a
-    tokenizer.
-    """
+    """Anything that turns tokens into text, such as a tokenizer."""
 
     def decode(self, ids: list[int]) -> str:
         """Return the text of the tokens."""
@@ -198,9 +182,6 @@ class Decoder(Protocol):
 
 class StopAtText:
     r"""Stops a row as soon as its new text contains one of the given texts.
-
-    Args:
-        tokenizer: Decodes the tokens.
 
     Raises:
         ValueError: If there is no text, or one is empty.

@@ -1,10 +1,6 @@
 """Many prompts with one beginning: the shared prefix is read once, and its keys and
 values are copied to every row; then each prompt gets an answer, or given options get a
 score.
-
-Fifty questions with the same eight demonstrations differ in their last few tokens only.
-Read one by one, the demonstrations are most of the work; read once, they cost as much
-as one question.
 """
 
 import copy
@@ -17,7 +13,7 @@ from torch import Tensor
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import AttentionContext, DecoderLM, KVCache
 
-from .constrained import Constraint, mask_logits
+from .constrained import Constraint, mask_row
 from .generate import Stop, draw
 from .sampling import next_token_probabilities
 
@@ -48,9 +44,7 @@ def generate_all(
         stop: Says whether an answer's tokens finish it; the answer contains them all.
         temperature: See `next_token_probabilities`; 0 is greedy decoding.
         batch_size: Maximum number of prompts in a batch.
-        constraints: Says for each prompt which tokens its answer may have; None for no
-            constraints.
-        generator: Random generator of the draws; None for torch's global one.
+        constraints: Says for each prompt which tokens its answer may have.
 
     Raises:
         ValueError: If there is no prompt, one is empty, a prompt with its answer may
@@ -84,14 +78,10 @@ def generate_all(
             logits = model.logits(hidden[rows, last][:, None])[:, 0]
             if constraints is not None:
                 for row, number in enumerate(numbers):
-                    drawn = answers[number]
-                    logits[row] = mask_logits(
-                        logits[row : row + 1],
-                        constraints[number],
-                        [drawn],
-                        max_new_tokens - len(drawn),
-                        [True],
-                    )[0]
+                    left = max_new_tokens - len(answers[number])
+                    logits[row] = mask_row(
+                        logits[row], constraints[number], answers[number], left
+                    )
             probabilities = next_token_probabilities(logits, temperature)
             chosen = draw(probabilities, generator).tolist()
             running = []
@@ -168,13 +158,10 @@ def option_log_likelihoods(
     $$\log p(o \mid x) = \sum_i \log p(o_i \mid x, o_1, \ldots, o_{i-1})$$
 
     It is the sum over the option's tokens, so a longer option starts at a disadvantage.
-    Options that differ in their last token only need one pass: that token is never
-    read, only predicted.
 
     Args:
         options: The tokens of each option. A space between prompt and option belongs to
             the option, because in most vocabularies it is part of a word's first token.
-        batch_size: Maximum number of rows in a batch.
 
     Raises:
         ValueError: If there is no prompt or no option, one is empty, a prompt with an

@@ -1,15 +1,10 @@
 r"""Regular expressions by derivatives: what may still follow, after each byte.
 
-The derivative of an expression by a byte is the expression for the rest of the texts
-that begin with that byte. So a text matches if the derivatives by its bytes, one after
-another, lead to an expression that accepts the empty text; and a byte may come next if
-the derivative by it is not `NOTHING`. No automaton has to be built in advance: each
-expression is a state. Equal expressions are one object, so that comparing and hashing a
-large expression takes no longer than a small one.
-
-Models write bytes, and a character may have up to four. A class such as `[^"]` is
-therefore translated into the byte sequences of its characters in UTF-8, so that no text
-that matches ends inside a character.
+A text matches if the derivatives by its bytes, one after another, lead to an expression
+that accepts the empty text; and a byte may come next if the derivative by it is not
+`NOTHING`. Equal expressions are one object, so that comparing and hashing a large
+expression takes no longer than a small one. Models write bytes, so a class such as
+`[^"]` is translated into the byte sequences of its characters in UTF-8.
 """
 
 import functools

@@ -1,9 +1,6 @@
 """Rollouts: answers to a batch of prompts of different lengths, with the probability of
-every token.
-
-Prompts are right-padded, and the cache stores where each row's text ends, so an answer
-begins directly after its prompt: there is no padding between tokens that attend to each
-other, and none has to be masked later.
+every token. Prompts are right-padded, and the cache stores where each row's text ends,
+so an answer begins directly after its prompt.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,8 +27,7 @@ class Rollouts:
     Attributes:
         ids: In each row a prompt, its answer and padding.
         lengths: Number of tokens in each prompt and answer together.
-        finished: Whether each answer has an end token; the others were stopped, or cut
-            off.
+        finished: Whether each answer has an end token.
         log_probs: The log-probability of each token of the answers when it was drawn; 0
             at other steps.
         stopped: Whether `stop` ended each answer; None if there was no such rule.
@@ -93,14 +89,12 @@ def generate_rollouts(
         temperature: See `next_token_probabilities`, as for `top_k`. `log_probs` are
             always those of the model itself, at temperature 1 and with every token
             allowed, so use 1 to learn from the rollouts; 0 gives the greedy answers.
-        top_k: Keep this many tokens.
         stop: Says whether an answer's tokens finish it, such as a `StopAtText`; the
             answer still contains the text that it stopped at.
         constraint: Says which tokens an answer may continue with, such as a
             `ForbiddenTokens`.
         share_prefix: Read the tokens that all prompts begin with once instead of once
             per prompt. The results differ by rounding errors.
-        generator: Random generator of the draws; None for torch's global one.
 
     Raises:
         ValueError: If there is no prompt, one is empty, a prompt with its answer may

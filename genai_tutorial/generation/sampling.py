@@ -128,7 +128,6 @@ def repetition_penalty(
     multiply it if negative.
 
     Args:
-        logits: The model's logits.
         ids: The text so far.
         penalty: 1 changes nothing; above 1, tokens of the text become less likely,
             however often they occur.
@@ -155,7 +154,6 @@ def no_repeat_ngram(
     """Forbid each token that would repeat a sequence of `size` tokens of the text.
 
     Args:
-        logits: The model's logits.
         ids: The text so far.
         size: The length of the sequences; 1 forbids every token of the text.
 
@@ -194,23 +192,14 @@ def _check(
 ) -> None:
     if not 0 <= temperature < float("inf"):
         raise ValueError(
-            "temperature must be 0 (always the best token) or above, got "
-            f"{temperature}."
+            f"temperature must be 0 (the best token) or above, got {temperature}."
         )
     if top_k is not None and top_k < 1:
-        raise ValueError(
-            f"top_k must be at least 1, because one token has to remain; got {top_k}."
-        )
+        raise ValueError(f"top_k must be at least 1, got {top_k}.")
     if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(
-            "top_p must be above 0 and at most 1, because it is a probability to "
-            f"keep; got {top_p}."
-        )
+        raise ValueError(f"top_p must be above 0 and at most 1, got {top_p}.")
     if min_p is not None and not 0 <= min_p <= 1:
-        raise ValueError(
-            "min_p must be from 0 to 1, because it is a share of the best "
-            f"probability; got {min_p}."
-        )
+        raise ValueError(f"min_p must be from 0 to 1, got {min_p}.")
     best = logits.amax(dim=-1)  # NaN if there is one in the row
     if not best.isfinite().all():
         raise ValueError(

@@ -50,8 +50,6 @@ def beam_search(
     the worst of the finished ones at its present length.
 
     Args:
-        model: The model whose probabilities count.
-        prompt_ids: The text to continue.
         max_new_tokens: Maximum number of new tokens; a text that reaches it is
             finished.
         beams: The number of texts that are kept; 1 is greedy decoding.
@@ -66,7 +64,11 @@ def beam_search(
     Source: Lowerre, The Harpy speech recognition system (1976); Wu et al., Google's
     neural machine translation system, section 7, https://arxiv.org/abs/1609.08144
     """
-    _check(prompt_ids, max_new_tokens, beams)
+    if not len(prompt_ids) or max_new_tokens < 1 or beams < 1:
+        raise ValueError(
+            "The prompt must have at least one token, and max_new_tokens and beams "
+            f"must be at least 1; got {len(prompt_ids)}, {max_new_tokens} and {beams}."
+        )
     device = model.token_embedding.weight.device
     running, finished = [Hypothesis((), 0.0, 0.0)], []
     room = min(len(prompt_ids) + max_new_tokens, model.config.context_length)
@@ -82,11 +84,16 @@ def beam_search(
             text.tokens[-1] in end_tokens or length == max_new_tokens
             for text in candidates
         ]
-        ended = [candidates[row] for row in range(len(ends))[:beams] if ends[row]]
+        ended = [
+            text
+            for text, end in zip(candidates[:beams], ends[:beams], strict=True)
+            if end
+        ]
         finished = sorted([*finished, *ended], key=lambda text: -text.score)[:beams]
         going_on = [row for row, end in enumerate(ends) if not end][:beams]
         running = [candidates[row] for row in going_on]
-        if not running or _is_settled(running[0], finished, beams):
+        settled = len(finished) == beams and running
+        if not running or (settled and running[0].score <= finished[-1].score):
             break
         cache.select([parents[row] for row in going_on])
     return finished
@@ -114,35 +121,12 @@ def _continue(
     return candidates, parents
 
 
-def _is_settled(
-    best_running: Hypothesis, finished: list[Hypothesis], beams: int
-) -> bool:
-    """Return whether as many texts are finished as there are beams, and the best of the
-    others does not beat the worst of them.
-    """
-    return len(finished) == beams and best_running.score <= finished[-1].score
-
-
-def _check(prompt_ids: Sequence[int], max_new_tokens: int, beams: int) -> None:
-    if not len(prompt_ids):
-        raise ValueError(
-            "The prompt must have at least one token. Start an empty text with a "
-            "newline."
-        )
-    if max_new_tokens < 1 or beams < 1:
-        raise ValueError(
-            f"max_new_tokens and beams must be at least 1, got {max_new_tokens} and "
-            f"{beams}."
-        )
-
-
 @dataclass(frozen=True)
 class SampledAnswer:
     """One of several answers to a question.
 
     Attributes:
         answer: The final answer that was read from the text; None if there was none.
-        tokens: The number of tokens that the model wrote.
         log_prob: The model's log-probability of the whole text, in nats.
     """
 
@@ -176,11 +160,7 @@ def weighted_vote(samples: Sequence[SampledAnswer], weight: VoteWeight) -> Chose
     """Choose the answer with the largest sum of weights.
 
     Samples without an answer do not vote. Of answers with equal sums, the one that was
-    written first wins, so the result does not depend on how answers are stored.
-
-    Args:
-        samples: The answers to one question.
-        weight: The weight of each vote, not negative.
+    written first wins.
 
     Raises:
         ValueError: If there are no samples, or a weight is negative or not finite.
@@ -218,9 +198,6 @@ def self_consistency(samples: Sequence[SampledAnswer]) -> ChosenAnswer:
     """Choose the most frequent answer: a majority vote, in which different ways to the
     same answer count together.
 
-    Args:
-        samples: The answers to one question.
-
     Raises:
         ValueError: If there are no samples.
 
@@ -240,7 +217,6 @@ def best_of_samples(
     best-of-n.
 
     Args:
-        samples: The answers to one question.
         score: A verifier, a reward model, or the model's own log-probability.
 
     Raises:
@@ -261,13 +237,7 @@ def best_of_samples(
 
 @dataclass(frozen=True)
 class ComputePoint:
-    """Accuracy and cost at one number of samples per question.
-
-    Attributes:
-        n: The number of samples per question.
-        accuracy: The share of right choices.
-        tokens: The mean number of tokens per question.
-    """
+    """Accuracy and mean number of tokens per question, for n samples per question."""
 
     n: int
     accuracy: float
@@ -287,7 +257,7 @@ def accuracy_per_tokens(
 
     Args:
         samples: For each question, equally many samples.
-        truths: The right answer to each question.
+        truths: The correct answer to each question.
         choose: For example `self_consistency`.
         counts: The numbers of samples, each at most the number there is.
 
@@ -319,13 +289,9 @@ def accuracy_per_tokens(
             for row, truth in zip(samples, truths, strict=True)
             for start in range(0, there - n + 1, n)
         ]
-        points.append(
-            ComputePoint(
-                n,
-                sum(chosen.answer == truth for chosen, truth in trials) / len(trials),
-                sum(chosen.tokens for chosen, _ in trials) / len(trials),
-            )
-        )
+        right = sum(chosen.answer == truth for chosen, truth in trials)
+        tokens = sum(chosen.tokens for chosen, _ in trials)
+        points.append(ComputePoint(n, right / len(trials), tokens / len(trials)))
     return points
 
 

@@ -100,12 +100,9 @@ def generate_speculatively(
         prompt_ids: The prompt, one row of one token or more.
         max_new_tokens: Maximum number of tokens to add.
         drafted: The number of tokens that the draft proposes per round.
-        temperature: See `next_token_probabilities`, as for the next two; applied to
-            both models. 0 is greedy decoding.
-        top_k: Keep this many tokens.
-        top_p: Keep the smallest set of tokens with this probability.
+        temperature: See `next_token_probabilities`, as for `top_k` and `top_p`; applied
+            to both models. 0 is greedy decoding.
         stop_tokens: The tokens that end the text; they are part of it.
-        generator: Random generator of the draws; None for torch's global one.
 
     Raises:
         ValueError: If the vocabularies differ, the text does not fit into a context
@@ -207,10 +204,6 @@ def find_continuation(ids: Sequence[int], count: int) -> list[int]:
     The longest of the text's endings that occurs twice decides, and of its occurrences
     the last one.
 
-    Args:
-        ids: The text so far.
-        count: Maximum number of tokens to return.
-
     Raises:
         ValueError: If `count` is negative.
 
@@ -249,7 +242,6 @@ def generate_with_lookup(
     with q = 1.
 
     Args:
-        target: The model whose text is wanted.
         prompt_ids: The prompt, one row of one token or more.
         max_new_tokens: Maximum number of tokens to add.
         drafted: Maximum number of tokens that are copied per round.

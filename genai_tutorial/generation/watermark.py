@@ -1,12 +1,6 @@
-"""Watermarks in text, which a detector finds with a secret key.
-
-The green list: at each step the key and the previous token choose a quarter of the
-vocabulary, whose tokens become more likely. The detector counts them.
-
-Tournament sampling, the watermark of SynthID-Text: candidates for the next token
-compete in rounds that secret random bits decide. A text without a mark has as many ones
-as zeros in the bits of its tokens; one that won its tournaments has more ones. Averaged
-over all keys, each token is drawn with the probability that the model gives it.
+"""Watermarks in text, which a detector finds with a secret key: green lists, whose
+tokens become more likely, and the tournament sampling of SynthID-Text, in which
+candidates for the next token compete in rounds that secret random bits decide.
 """
 
 import math
@@ -91,18 +85,6 @@ def tokens_needed(z: float | int, share: float, expected_share: float) -> int:
     return math.ceil(round(z**2 * variance / (share - expected_share) ** 2, 9))
 
 
-def green_list(
-    previous: int, vocab_size: int, gamma: float = 0.25, key: int = 15_485_863
-) -> Int[Tensor, "green"]:
-    """Return the tokens that become more likely after a token.
-
-    Source: Kirchenbauer et al., algorithm 2, https://arxiv.org/abs/2301.10226
-    """
-    _check_share(gamma, "gamma")
-    generator = torch.Generator().manual_seed(key * previous % (2**64 - 1))
-    return torch.randperm(vocab_size, generator=generator)[: int(vocab_size * gamma)]
-
-
 @dataclass(frozen=True)
 class GreenListWatermark:
     """A `LogitsProcessor` that adds `delta` to the logits of the green list.
@@ -147,16 +129,14 @@ class GreenListWatermark:
 
     def green_list(self, previous: int) -> Int[Tensor, "green"]:
         """Return the tokens that become more likely after a token."""
-        return green_list(previous, self.vocab_size, self.gamma, self.key)
+        generator = torch.Generator().manual_seed(self.key * previous % (2**64 - 1))
+        shuffled = torch.randperm(self.vocab_size, generator=generator)
+        return shuffled[: int(self.vocab_size * self.gamma)]
 
     def is_green(
         self, tokens: Int[Tensor, "*text position"]
     ) -> Bool[Tensor, "*text scored"]:
-        """Return for each token after the first whether it is on its green list.
-
-        The list of each distinct token is drawn once, so many texts together cost
-        little more than one.
-        """
+        """Return for each token after the first whether it is on its green list."""
         before, after = tokens[..., :-1], tokens[..., 1:]
         green = torch.zeros_like(after, dtype=torch.bool)
         for previous in before.unique().tolist():
@@ -214,25 +194,26 @@ def tournament(
     return probabilities
 
 
+_CONTEXT = 4  # previous tokens that the bits of a tournament depend on
+
+
 @dataclass(frozen=True)
 class TournamentSampling:
     """A `LogitsProcessor` that draws the next token by a tournament. Call `generate`
-    with temperature 1 and without filters: those that shape the text are applied here,
-    before the tournament.
+    with temperature 1 and without filters: `top_k` is applied here, before the
+    tournament.
 
-    A context of tokens that has occurred before in the row is left unmarked. Otherwise
-    a text that repeats itself would be drawn with the same bits again and again.
+    The bits depend on the last four tokens. If these have occurred before in the row,
+    the token is left unmarked: otherwise a text that repeats itself would be drawn with
+    the same bits again and again.
 
     Attributes:
         key: The secret, up to 64 bytes.
         layers: The number of rounds, at most 64.
-        context: The number of previous tokens that the bits depend on.
-        temperature: See `next_token_probabilities`, as for the next one.
         top_k: Keep this many tokens.
 
     Raises:
-        ValueError: If `layers` or `context` is out of range, or the key is empty or too
-            long.
+        ValueError: If `layers` is out of range, or the key is empty or too long.
 
     Source: Dathathri et al., Scalable watermarking for identifying large language model
         outputs (2024), https://doi.org/10.1038/s41586-024-08025-4
@@ -240,15 +221,11 @@ class TournamentSampling:
 
     key: bytes
     layers: int = 20
-    context: int = 4
-    temperature: float | int = 1.0
     top_k: int | None = None
 
     def __post_init__(self):
         if not 1 <= self.layers <= 64:
             raise ValueError(f"layers must be from 1 to 64, got {self.layers}.")
-        if self.context < 1:
-            raise ValueError(f"context must be at least 1 token, got {self.context}.")
         if not 1 <= len(self.key) <= 64:
             raise ValueError(
                 f"key must have from 1 to 64 bytes, got {len(self.key)}: an empty key "
@@ -261,10 +238,10 @@ class TournamentSampling:
         ids: Int[Tensor, "batch position"],
     ) -> Float[Tensor, "batch vocab"]:
         """Return the logarithm of each token's probability of winning."""
-        probabilities = next_token_probabilities(logits, self.temperature, self.top_k)
+        probabilities = next_token_probabilities(logits, top_k=self.top_k)
         for row, text in enumerate(ids.tolist()):
-            context = text[-self.context :]
-            if len(context) < self.context or self._is_repeated(text):
+            context = text[-_CONTEXT:]
+            if len(context) < _CONTEXT or _is_repeated(text):
                 continue
             candidates = probabilities[row].nonzero()[:, 0]
             bits = self.g_values(context, candidates.tolist())
@@ -295,21 +272,20 @@ class TournamentSampling:
         scored once.
 
         Args:
-            tokens: The text without its prompt; the first `context` tokens are not
-                scored.
+            tokens: The text without its prompt; the first four tokens are not scored.
         """
         ids = tokens.tolist()
         seen: set[tuple[int, ...]] = set()
         ones = 0
-        for place in range(self.context, len(ids)):
-            context = tuple(ids[place - self.context : place])
+        for place in range(_CONTEXT, len(ids)):
+            context = tuple(ids[place - _CONTEXT : place])
             if context not in seen:
                 seen.add(context)
                 ones += int(self.g_values(context, [ids[place]]).sum())
         return Detection(ones, len(seen) * self.layers, 0.5)
 
-    def _is_repeated(self, text: Sequence[int]) -> bool:
-        """Return whether a text's last tokens were a context before."""
-        size = self.context
-        last = text[-size:]
-        return any(text[n : n + size] == last for n in range(len(text) - size))
+
+def _is_repeated(text: Sequence[int]) -> bool:
+    """Return whether a text's last tokens were a context before."""
+    places = range(len(text) - _CONTEXT)
+    return any(text[n : n + _CONTEXT] == text[-_CONTEXT:] for n in places)

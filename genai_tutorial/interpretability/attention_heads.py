@@ -37,12 +37,8 @@ def repeated_random_tokens(
             f"got {length}."
         )
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.stack(
-        [
-            tokens[torch.randperm(len(tokens), generator=generator)[:length]]
-            for _ in range(count)
-        ]
-    )
+    orders = [torch.randperm(len(tokens), generator=generator) for _ in range(count)]
+    rows = torch.stack([tokens[order[:length]] for order in orders])
     return torch.cat([rows, rows], dim=1)
 
 
@@ -58,7 +54,6 @@ def induction_scores(
 
     Args:
         maps: Attention weights, such as `DecoderLM.attention_maps` returns.
-        period: The number of tokens before the repetition.
 
     Raises:
         ValueError: If the text of the maps is not twice as long as `period`.
@@ -110,10 +105,6 @@ def predict_values(
 
     Each token gets one weight for each place at which it occurs in `known`, chosen by
     least squares. A token at a place where it was never seen adds nothing.
-
-    Args:
-        known: The tokens of each number with a known value.
-        unseen: The tokens of the numbers to predict.
 
     Raises:
         ValueError: If there is not one value for each row of tokens.
@@ -167,11 +158,7 @@ def ablated(
     https://arxiv.org/abs/1905.10650
 
     >>> from genai_tutorial.transformer import DecoderConfig
-    >>> model = DecoderLM(
-    ...     DecoderConfig.gpt2(
-    ...         vocab_size=9, context_length=4, width=8, layers=1, heads=2
-    ...     )
-    ... )
+    >>> model = DecoderLM(DecoderConfig.gpt2(9, 4, width=8, layers=1, heads=2))
     >>> with ablated(model, [(0, 1)]):
     ...     output = model(torch.tensor([[1, 2]]))
     """
@@ -181,8 +168,7 @@ def ablated(
         if not (0 <= layer < config.layers and 0 <= head < heads_per_layer):
             raise ValueError(
                 f"The model has layers 0 to {config.layers - 1} of heads 0 to "
-                f"{heads_per_layer - 1} each; "
-                f"got layer {layer}, head {head}."
+                f"{heads_per_layer - 1} each; got layer {layer}, head {head}."
             )
         chosen.setdefault(layer, []).append(head)
     hooks = []

@@ -32,7 +32,8 @@ def centred_cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
     # Rounding leaves identical vectors slightly off their mean: without this, the
     # rounding errors would be compared.
     tiny = centred.norm(dim=1) <= 1e-6 * vectors.norm(dim=1)
-    return _cosines(centred.masked_fill(tiny[:, None], 0.0))
+    unit = functional.normalize(centred.masked_fill(tiny[:, None], 0.0), dim=1)
+    return unit @ unit.T
 
 
 def within_between_auc(
@@ -41,9 +42,8 @@ def within_between_auc(
     """Return the probability that a pair of the same group is more similar than a
     pair of different groups; ties count half.
 
-    1 means that every pair within a group is more similar than every pair across
-    groups; 0.5 is chance. This is the area under the ROC curve for classifying pairs by
-    their similarity.
+    It is 0.5 by chance, and the area under the ROC curve for classifying pairs by their
+    similarity.
 
     Args:
         similarities: A symmetric table; the diagonal is ignored.
@@ -68,48 +68,36 @@ def within_between_auc(
     return float((below + not_above).double().mean() / (2 * len(between)))
 
 
+LEVEL, RESAMPLES = 0.95, 2000
+"""The level and the number of resamples of `within_between_auc_interval`."""
+
+
 def within_between_auc_interval(
-    similarities: Float[Tensor, "n n"],
-    labels: Int[Tensor, "n"],
-    level: float = 0.95,
-    seed: int = 0,
-    resamples: int = 2000,
+    similarities: Float[Tensor, "n n"], labels: Int[Tensor, "n"]
 ) -> Interval:
-    """Return the AUC of `within_between_auc` with a bootstrap confidence interval.
+    """Return the AUC of `within_between_auc` with a bootstrap confidence interval of
+    95 %; arguments and errors are those of that function.
 
     The bootstrap resamples examples and not pairs, because pairs that share an example
     are not independent. Groups keep their sizes, and an example that is drawn twice is
     not paired with itself. Every pair within a group is compared with every pair across
     groups, which is feasible for up to about a hundred examples.
-
-    Args:
-        similarities: A symmetric table; the diagonal is ignored.
-        labels: The group of each row.
-        level: The confidence level, between 0 and 1.
-
-    Raises:
-        ValueError: If there is no pair within a group, or none across groups, or
-            `level` is out of range.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, such as 0.95, got {level}.")
     similarities, labels = similarities.cpu(), labels.cpu()  # where the draws are made
     first, second, same = _pairs(labels)
     values = similarities[first, second]
     within, between = values[same, None], values[None, ~same]
     wins = (within > between).double() + 0.5 * (within == between)
-    times_drawn = _stratified_draws(
-        labels, resamples, torch.Generator().manual_seed(seed)
-    )
+    generator = torch.Generator().manual_seed(0)
+    times_drawn = _stratified_draws(labels, RESAMPLES, generator)
     weight = times_drawn[:, first] * times_drawn[:, second]
     total = weight[:, same].sum(dim=1) * weight[:, ~same].sum(dim=1)
     won = ((weight[:, same] @ wins) * weight[:, ~same]).sum(dim=1)
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     ends = torch.tensor([tail, 1 - tail], dtype=torch.float64)
     low, high = (won / total)[total > 0].quantile(ends).tolist()
-    return Interval(
-        mean=within_between_auc(similarities, labels), low=low, high=high, level=level
-    )
+    mean = within_between_auc(similarities, labels)
+    return Interval(mean=mean, low=low, high=high, level=LEVEL)
 
 
 def leave_one_out_centroid_hits(
@@ -125,10 +113,9 @@ def leave_one_out_centroid_hits(
     Raises:
         ValueError: If a group has fewer than two members.
 
-    >>> leave_one_out_centroid_hits(
-    ...     torch.tensor([[0.0], [1.0], [8.0], [9.0]]), torch.tensor([0, 0, 1, 1])
-    ... ).mean()
-    tensor(1.)
+    >>> points, labels = torch.tensor([[0.0], [1.0], [8.0], [9.0]]), [0, 0, 1, 1]
+    >>> leave_one_out_centroid_hits(points, torch.tensor(labels))
+    tensor([1., 1., 1., 1.])
     """
     sizes = labels.bincount()
     if len(sizes) < 2 or sizes.min() < 2:
@@ -178,11 +165,6 @@ def _stratified_draws(
         ]
         times.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
     return times
-
-
-def _cosines(vectors: Float[Tensor, "n dim"]) -> Float[Tensor, "n n"]:
-    unit = functional.normalize(vectors, dim=1)
-    return unit @ unit.T
 
 
 IGNORED = -1
@@ -254,11 +236,8 @@ def train_reader(
     draw: Callable[[int, torch.Generator], Batch],
     steps: int = 250,
 ) -> PositionReader:
-    """Train a reader with AdamW on batches from `draw`, and return it.
-
-    Args:
-        reader: The model; it is changed in place.
-        draw: Makes a batch of the given size: word ids and targets.
+    """Train a reader in place with AdamW on batches from `draw`, which makes a batch of
+    the given size, and return it.
     """
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(reader.parameters(), lr=1e-2)
@@ -300,9 +279,8 @@ BITES = 0
 
 
 def name_pairs() -> tuple[Int[Tensor, "train 2"], Int[Tensor, "test 2"]]:
-    """Return pairs of two different names, split into a training and a test set.
-
-    Both orders of a pair belong to the same set.
+    """Return pairs of two different names, split into a training and a test set; both
+    orders of a pair belong to the same set.
     """
     names = torch.arange(BITES + 1, WORDS)
     pairs = torch.cartesian_prod(names, names)

@@ -1,15 +1,15 @@
-"""Word vectors from counts: words that appear in the same contexts get similar vectors.
-
-There are three steps: count which words occur near each other, compare the counts with
-chance (positive pointwise mutual information), and compress the table to a few numbers
-per word (truncated SVD).
+"""Word vectors from counts: count which words occur near each other, compare the counts
+with chance, and compress the table to a few numbers per word.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,14 +65,8 @@ def cooccurrence_counts(
         )
     # between two texts, so that no pair extends from one into the next
     gap = [-1] * window
-    places = np.array(
-        [
-            i
-            for words in sentences
-            for i in [*(index.get(word, -1) for word in words), *gap]
-        ],
-        dtype=int,
-    )
+    rows = ([index.get(word, -1) for word in words] + gap for words in sentences)
+    places = np.array(list(chain.from_iterable(rows)), dtype=int)
     left, right = [], []
     for distance in range(1, window + 1):
         both = (places[:-distance] >= 0) & (places[distance:] >= 0)
@@ -80,9 +74,8 @@ def cooccurrence_counts(
         right.append(places[distance:][both])
     pairs = np.concatenate(left), np.concatenate(right)
     shape = (len(index), len(index))
-    one_way = sparse.coo_array(
-        (np.ones(len(pairs[0])), pairs), shape=shape
-    ).tocsr()  # adds up duplicate entries
+    one_way = sparse.coo_array((np.ones(len(pairs[0])), pairs), shape=shape)
+    one_way = one_way.tocsr()  # adds up duplicate entries
     return (one_way + one_way.T).tocsr()
 
 
@@ -138,7 +131,6 @@ class WordVectors:
         dimensions: int = 100,
         window: int = 5,
         min_count: int = 20,
-        smoothing: float | int = 0.75,
     ) -> "WordVectors":
         """Count, compare with chance, compress.
 
@@ -148,7 +140,6 @@ class WordVectors:
             dimensions: The number of features per word.
             window: The number of context words on either side.
             min_count: Rarer words get no vector, because their contexts are too few.
-            smoothing: See `positive_pmi`.
 
         Raises:
             ValueError: If there are fewer frequent words than dimensions, or a setting
@@ -172,13 +163,10 @@ class WordVectors:
         if not 1 <= dimensions < len(frequent):
             raise ValueError(
                 "dimensions must be from 1 to one less than the number of words, got "
-                f"{dimensions} for {len(frequent)} "
-                f"words that occur at least {min_count} times; give more text or a "
-                "smaller min_count."
+                f"{dimensions} for {len(frequent)} words that occur at least "
+                f"{min_count} times; give more text or a smaller min_count."
             )
-        associations = positive_pmi(
-            cooccurrence_counts(sentences, frequent, window), smoothing
-        )
+        associations = positive_pmi(cooccurrence_counts(sentences, frequent, window))
         left, strength, _ = svds(associations, k=dimensions, v0=np.ones(len(frequent)))
         vectors = torch.from_numpy(left * np.sqrt(strength)).float()
         return cls(tuple(frequent), torch.nn.functional.normalize(vectors, dim=1))
@@ -206,17 +194,15 @@ class WordVectors:
         """
         return self._best(self[word], count, without=(word,))
 
-    def analogy(
-        self, a: str, b: str, c: str, count: int = 1
-    ) -> list[tuple[str, float]]:
-        """Answer "a is to b as c is to ...?": return the words nearest to b - a + c,
-        excluding the three words of the question.
+    def analogy(self, a: str, b: str, c: str) -> list[tuple[str, float]]:
+        """Answer "a is to b as c is to ...?": return the word nearest to b - a + c,
+        excluding the three words of the question, and its similarity.
 
         Source: Mikolov, Yih and Zweig (2013), Linguistic regularities in continuous
             space word representations, section 4.
         """
         target = torch.nn.functional.normalize(self[b] - self[a] + self[c], dim=0)
-        return self._best(target, count, without=(a, b, c))
+        return self._best(target, 1, without=(a, b, c))
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -227,58 +213,17 @@ class WordVectors:
     ) -> list[tuple[str, float]]:
         similarities = self.vectors @ target
         similarities[[self._index[word] for word in without]] = -torch.inf
-        values, places = similarities.topk(
-            min(count, len(self.words) - len(set(without)))
-        )
-        return [
-            (self.words[i], value)
-            for i, value in zip(places.tolist(), values.tolist(), strict=True)
-        ]
+        most = min(count, len(self.words) - len(set(without)))
+        values, places = similarities.topk(most)
+        words = [self.words[place] for place in places.tolist()]
+        return list(zip(words, values.tolist(), strict=True))
 
-
-_FAMILIES = {
-    "opposites": (
-        "north south, east west, northern southern, eastern western, high low, "
-        "higher lower, large small, larger smaller, first last, early late, upper lower"
-    ),
-    "nationalities": (
-        "france french, spain spanish, russia russian, germany german, china chinese, "
-        "india indian, italy italian, greece greek, britain british, america american, "
-        "angola angolan, algeria algerian, albania albanian, afghanistan afghan, "
-        "azerbaijan azerbaijani, england english, europe european, africa african, "
-        "asia asian, canada canadian, egypt egyptian"
-    ),
-    "plurals": (
-        "country countries, language languages, animal animals, system systems, "
-        "book books, group groups, film films, word words, letter letters, "
-        "metal metals, acid acids, city cities, nation nations, law laws, "
-        "member members, area areas, region regions, school schools, plant plants, "
-        "element elements, student students, court courts, character characters, "
-        "method methods"
-    ),
-    "he and she": (
-        "he she, his her, man woman, men women, male female, son daughter, "
-        "father mother"
-    ),
-    "capitals": (
-        "russia moscow, france paris, england london, afghanistan kabul, "
-        "angola luanda, algeria algiers, italy rome, greece athens, germany berlin, "
-        "azerbaijan baku, albania tirana"
-    ),
-    "comparatives": (
-        "large larger, high higher, low lower, small smaller, great greater, "
-        "early earlier, long longer, old older, good better"
-    ),
-    "past tenses": (
-        "make made, take took, give gave, become became, write wrote, begin began, "
-        "find found, say said, know known, hold held, come came, lead led, use used, "
-        "see saw"
-    ),
-}
 
 ANALOGY_FAMILIES: dict[str, list[tuple[str, str]]] = {
     name: [tuple(pair.split()) for pair in pairs.split(", ")]
-    for name, pairs in _FAMILIES.items()
+    for name, pairs in json.loads(
+        Path(__file__).with_name("analogies.json").read_text("utf8")
+    ).items()
 }
 """Pairs of frequent English words, by the relation between the two words."""
 

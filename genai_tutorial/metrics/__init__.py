@@ -54,7 +54,6 @@ from .likelihood import (
     perplexity,
 )
 from .ranking import (
-    Rankings,
     RiskCoverage,
     ROCCurve,
     auroc,

@@ -17,7 +17,7 @@ from .intervals import Interval, bootstrap_interval
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     r"""Estimate the probability that at least one of `k` samples is correct.
 
-    Of $n$ samples, $c$ are correct. A draw of $k$ of them without replacement has no
+    Of $n$ samples of a problem, $c$ pass all tests. A draw of $k$ of them has no
     correct one in $\binom{n-c}{k}$ of $\binom{n}{k}$ cases, so
 
     $$\text{pass@}k = 1 - \binom{n-c}{k} \Big/ \binom{n}{k}
@@ -25,10 +25,6 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
     The estimate is unbiased, whereas $1 - (1 - c/n)^k$ is too low on average. The
     product has no large numbers, unlike the binomial coefficients.
-
-    Args:
-        samples: Number of samples of one problem.
-        correct: How many of them pass all tests.
 
     Raises:
         ValueError: If `correct` is not from 0 to `samples`, or `k` is not from 1 to
@@ -67,10 +63,7 @@ def pass_at_k_table(
     Args:
         passed: For each problem, whether each of its samples passed all tests. Problems
             may have different numbers of samples.
-        ks: Numbers of tries.
-
-    Returns:
-        The interval of each k, in the order of `ks`.
+        ks: Numbers of tries; the table has an interval for each.
 
     Raises:
         ValueError: If there are fewer than two problems, or one of `ks` is not from 1
@@ -110,10 +103,7 @@ class WinnersCurse:
 
 
 def winners_curse(
-    right: Bool[Tensor, "candidate item"],
-    development: int,
-    splits: int = 2000,
-    seed: int = 0,
+    right: Bool[Tensor, "candidate item"], development: int, splits: int = 2000
 ) -> WinnersCurse:
     """Choose the best candidate on some of the items and judge it on the others, for
     many random splits of the items.
@@ -145,7 +135,7 @@ def winners_curse(
             f"{items} items to choose by."
         )
     right = right.cpu()  # small, and the generator draws there
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     sums = torch.zeros(4, dtype=torch.float64)
     for _ in range(splits):
         order = torch.randperm(items, generator=generator)
@@ -184,26 +174,23 @@ def cluster_meanings(
     firsts: list[str] = []
     numbers = []
     for answer in answers:
-        number = next(
-            (number for number, first in enumerate(firsts) if is_same(first, answer)),
-            len(firsts),
-        )
-        if number == len(firsts):
+        for number, first in enumerate(firsts):
+            if is_same(first, answer):
+                numbers.append(number)
+                break
+        else:
+            numbers.append(len(firsts))
             firsts.append(answer)
-        numbers.append(number)
     return numbers
 
 
 def semantic_entropy(
     answers: Sequence[str], is_same: Callable[[str, str], bool]
 ) -> float:
-    """Return the entropy of the answers' meanings, in nats.
-
-    This is the discrete version, which counts sampled answers and needs no
-    probabilities.
+    """Return the entropy of the meanings of sampled answers to one question, in nats:
+    the discrete version, which needs no probabilities.
 
     Args:
-        answers: Answers to one question, sampled independently.
         is_same: Whether two answers mean the same.
 
     Raises:
@@ -230,11 +217,7 @@ def contextual_calibration(
 
     Here $p_{ij}$ are item i's probabilities of the labels, which sum to 1 over the
     labels, and $\bar p_j$ is their mean over the questions without content, such as
-    "N/A".
-
-    Args:
-        scores: The log-likelihood of each label.
-        null_scores: The same for the questions without content.
+    "N/A". Scores are log-likelihoods.
 
     Raises:
         ValueError: If the numbers of labels differ, or there is nothing to average.
@@ -259,14 +242,11 @@ def contextual_calibration(
 def batch_calibration(
     scores: Float[Tensor, "item label"],
 ) -> Float[Tensor, "item label"]:
-    """Subtract from each label's scores their median over the items.
+    """Subtract from each label's scores, log-likelihoods, their median over the items.
 
     Scores are first centred: an item's mean over the labels is subtracted. With two
     labels, half of the items then get each label, so the method assumes that both are
     equally frequent. It uses no right answers, but it needs many items at once.
-
-    Args:
-        scores: The log-likelihood of each label.
 
     Raises:
         ValueError: If there are no items.

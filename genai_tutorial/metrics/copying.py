@@ -46,11 +46,8 @@ class CopyTest:
     @property
     def excess(self) -> float:
         """The share beyond the expected one, as a fraction of the largest possible
-        excess: about 0 if the model does not copy, 1 if each sample is nearest to a
-        training image.
-
-        If a share c of the samples are copies and the others do not depend on the
-        split, the excess is c on average.
+        excess: if a share c of the samples are copies and the others do not depend on
+        the split, c on average.
         """
         return (self.nearer_to_train - self.expected) / (1 - self.expected)
 
@@ -94,30 +91,29 @@ def copy_test(
 ) -> CopyTest:
     """Test whether samples lie nearer to training images than to held-out images.
 
-    Training and held-out images come from one pool that was split at random. A model
-    that does not depend on the outcome of the split could as well have been trained on
-    any other part of the pool, so the image of the pool that is nearest to a sample is
-    a training image with probability `n_train / (n_train + n_held_out)`. A model that
-    copies draws samples whose originals are training images, and this share rises.
+    Training and held-out images come from one pool that was split at random. If a model
+    does not depend on the outcome of the split, the image of the pool that is nearest
+    to a sample is a training image with probability `n_train / (n_train + n_held_out)`.
+    A model that copies draws samples whose originals are training images, and this
+    share rises.
 
-    Both distances are measured from the same sample. That makes the test robust to
-    blur, noise and other changes that all samples suffer. A blurred image is nearer to
-    *all* sharp images, so a comparison of two sets of distances to the training images,
-    from samples and from held-out images (Meehan et al.), mistakes blur for copying.
+    Both distances are measured from the same sample, so blur, noise and other changes
+    that all samples suffer do not matter. A comparison of distances to the training
+    images alone, from samples and from held-out images (Meehan et al.), mistakes blur
+    for copying.
 
     The *p* value is that of a permutation test: keep the nearest image of each sample,
-    and draw at random which images of the pool are training images. A few images are
-    nearest to many samples, and the permutation carries all their samples along, so
-    that these are not counted as independent evidence.
+    and draw at random which images of the pool are training images. An image that is
+    nearest to many samples carries them along, so that they are not counted as
+    independent evidence.
 
-    The test needs a random split. If groups of similar images were kept together in the
-    split, its *p* value is too small. It says nothing about samples that resemble
-    single training images no more than held-out ones, and it detects a few copies among
-    many samples only if there are enough held-out images.
+    If groups of similar images were kept together in the split, the *p* value is too
+    small. A few copies among many samples are detected only with enough held-out
+    images.
 
     Args:
         samples: Generated images.
-        train: All images it was trained on.
+        train: All images the model was trained on.
         held_out: Images of the same distribution that it was not trained on.
         seed: Seed of the permutations, of the bootstrap, and of the choice between
             images that are equally near.
@@ -125,11 +121,10 @@ def copy_test(
     Raises:
         ValueError: If a set is empty, the shapes differ, or a value is not finite.
 
-    Sources: Platzer and Reutterer (2021), Holdout-based fidelity and privacy assessment
-        of mixed-type synthetic data, https://arxiv.org/abs/2104.00635, for the share
-        of records that are nearer to the training set than to a holdout; compare
-        Meehan, Chaudhuri and Dasgupta (2020), A non-parametric test to detect
-        data-copying in generative models, https://arxiv.org/abs/2004.05675.
+    Source: Platzer and Reutterer (2021), Holdout-based fidelity and privacy assessment
+        of mixed-type synthetic data, https://arxiv.org/abs/2104.00635; compare Meehan,
+        Chaudhuri and Dasgupta (2020), A non-parametric test to detect data-copying in
+        generative models, https://arxiv.org/abs/2004.05675
 
     >>> pool = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
     >>> train, held_out = pool[:200], pool[200:]
@@ -174,9 +169,6 @@ def _permutation_p_value(
     n_held_out: int,
     generator: np.random.Generator,
 ) -> float:
-    """Return how often random splits of the pool give the training images at least as
-    many samples.
-    """
     # Only the number of training images among the images with equally many samples
     # matters, and it is hypergeometric: no need to shuffle the pool.
     sizes, counts = np.unique(hits, return_counts=True)
@@ -191,9 +183,7 @@ def _permutation_p_value(
 def _bootstrap_shares(
     hits: np.ndarray, is_train: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
-    """Resample the real images that are nearest to samples, each with all its samples,
-    and return the share of samples that belongs to training images.
-    """
+    """Resample the images that are nearest to samples, each with all its samples."""
     # As above, images with equally many samples on the same side are interchangeable.
     groups, counts = np.unique(np.stack([hits, is_train]), axis=1, return_counts=True)
     drawn = generator.multinomial(counts.sum(), counts / counts.sum(), size=_DRAWS)
@@ -217,11 +207,8 @@ def _check(samples: Tensor, train: Tensor, held_out: Tensor) -> None:
 
 @dataclass(frozen=True)
 class CopiedRun:
-    """A stretch of a text that occurs in the corpus.
-
-    Attributes:
-        start: The index of its first character in the examined text.
-        place: The index at which one of its occurrences in the corpus begins.
+    """A stretch of a text, from the index `start`, that occurs in the corpus at the
+    index `place`.
     """
 
     text: str
@@ -237,9 +224,6 @@ class SuffixArray:
     are neighbours there, so binary search finds them.
 
     Building it takes about a second per million characters.
-
-    Args:
-        corpus: The training text.
 
     Raises:
         ValueError: If the corpus is empty.

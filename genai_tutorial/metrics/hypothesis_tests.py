@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .intervals import Interval, bootstrap_interval
 
+_LEAST_EXPECTED = 5.0  # counts in a cell; Cochran's rule
+
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -36,8 +38,8 @@ def mcnemar_test(
     r"""Test whether two methods are equally good, by McNemar's exact test.
 
     Items that both methods got right, or both wrong, say nothing about the difference.
-    If the methods are equally good, each of the other m items is won by either with
-    probability 1/2, like a coin. The two-sided p-value of b wins of the first is
+    Equally good methods win each of the other m items with probability 1/2, like a
+    coin. The two-sided p-value of b wins of the first is
 
     $$p = \min\left(1, \; 2 \sum_{i=0}^{\min(b, m - b)} \binom{m}{i} 2^{-m}\right)$$
 
@@ -71,10 +73,6 @@ def paired_difference(
     Items that are hard for both methods cancel, so the interval is usually narrower
     than two separate intervals suggest.
 
-    Args:
-        first: Whether the first method got each item right.
-        second: The same for the second method, in the same order.
-
     Raises:
         ValueError: If there are fewer than two items, or the numbers of items differ.
 
@@ -82,10 +80,9 @@ def paired_difference(
     0.20 (95% interval 0.10 to 0.32)
     """
     _check(first, second)
-    differences = [
-        int(bool(b)) - int(bool(a)) for a, b in zip(first, second, strict=True)
-    ]
-    return bootstrap_interval(differences)
+    return bootstrap_interval(
+        [bool(b) - bool(a) for a, b in zip(first, second, strict=True)]
+    )
 
 
 def _check(first: Sequence[bool | int], second: Sequence[bool | int]) -> None:
@@ -104,8 +101,7 @@ class ChiSquareTest:
         statistic: The sum of (observed - expected)² / expected over the cells.
         degrees_of_freedom: The number of cells minus one.
         p_value: The probability of a statistic at least as large for counts that do
-            come from the distribution, from the chi-square distribution that it
-            approaches for large counts.
+            come from the distribution, approximately.
     """
 
     statistic: float
@@ -114,22 +110,15 @@ class ChiSquareTest:
 
 
 def chi_square_test(
-    counts: Int[Tensor, "outcome"],
-    probabilities: Float[Tensor, "outcome"],
-    least_expected: float | int = 5.0,
+    counts: Int[Tensor, "outcome"], probabilities: Float[Tensor, "outcome"]
 ) -> ChiSquareTest:
     r"""Test whether counts come from a distribution.
 
     $$\chi^2 = \sum_i \frac{(n_i - N p_i)^2}{N p_i}$$
 
-    Outcomes with a small expected count are pooled into one cell, and that cell with
+    Outcomes with an expected count below 5 are pooled into one cell, and that cell with
     the next smallest if it is still too small. An outcome that has probability 0 and
     occurs anyway gives a p-value of 0.
-
-    Args:
-        counts: The number of observations of each outcome.
-        probabilities: The probability of each outcome; they sum to one.
-        least_expected: The expected count below which outcomes are pooled.
 
     Raises:
         ValueError: If there are no counts, the probabilities do not sum to one, or
@@ -157,10 +146,10 @@ def chi_square_test(
         )
     expected = total * probabilities / probabilities.sum()
     impossible = bool((counts[expected == 0] > 0).any())
-    observed, expected = _pooled(counts.double(), expected, least_expected)
+    observed, expected = _pooled(counts.double(), expected)
     if len(expected) < 2:
         raise ValueError(
-            f"Fewer than two cells expect {least_expected} counts: draw more often "
+            f"Fewer than two cells expect {_LEAST_EXPECTED} counts: draw more often "
             f"than {total} times."
         )
     freedom = len(expected) - 1
@@ -173,19 +162,16 @@ def chi_square_test(
     )
 
 
-def _pooled(
-    observed: Tensor, expected: Tensor, least_expected: float | int
-) -> tuple[Tensor, Tensor]:
+def _pooled(observed: Tensor, expected: Tensor) -> tuple[Tensor, ...]:
     """Return the cells in the order of their expected counts, the small ones as one."""
     expected, order = expected.sort()
     observed = observed[order]
-    small = int((expected < least_expected).sum())
-    while 0 < small < len(expected) and expected[:small].sum() < least_expected:
+    small = int((expected < _LEAST_EXPECTED).sum())
+    while 0 < small < len(expected) and expected[:small].sum() < _LEAST_EXPECTED:
         small += 1
     if small == 0:
         return observed, expected
-    pooled = [
+    return tuple(
         torch.cat((values[:small].sum()[None], values[small:]))
         for values in (observed, expected)
-    ]
-    return pooled[0], pooled[1]
+    )

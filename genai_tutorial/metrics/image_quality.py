@@ -52,10 +52,6 @@ def nearest_neighbours(
     """Find the k nearest references of each query by Euclidean distance in pixel space,
     exactly.
 
-    Args:
-        queries: Images (or any points) to find neighbours for.
-        references: Images of the same shape to search in.
-
     Raises:
         ValueError: If the shapes differ, or `k` is out of range.
 
@@ -74,41 +70,24 @@ def nearest_neighbours(
         raise ValueError(
             f"k must be from 1 to the number of references, {len(references)}, got {k}"
         )
-    # In float32, ‖a‖² + ‖b‖² − 2ab loses the small distances, which are the ones that
-    # matter here.
-    flat_queries, flat_references = (
-        queries.flatten(1).double(),
-        references.flatten(1).double(),
-    )
-    reference_squares = flat_references.square().sum(dim=1)
+    # In float32, ‖a‖² + ‖b‖² − 2ab loses the small distances, which matter here.
+    points = references.flatten(1).double()
+    squares = points.square().sum(dim=1)
     indices, distances = [], []
-    for part in flat_queries.split(QUERIES_AT_ONCE):
-        # The square of the query is the same for all references, so the order does not
-        # depend on it.
-        nearest = (
-            (reference_squares - 2 * part @ flat_references.T)
-            .topk(k, largest=False)
-            .indices
-        )
+    for part in queries.flatten(1).double().split(QUERIES_AT_ONCE):
+        # The query's own square is the same for all references, so it can be left out.
+        nearest = (squares - 2 * part @ points.T).topk(k, largest=False).indices
         # Computed from the difference, the distance of a copy is 0, not 1e-7.
-        found = (
-            (part[:, None, :] - flat_references[nearest]).square().sum(dim=-1).sqrt()
-        )
+        found = (part[:, None, :] - points[nearest]).square().sum(dim=-1).sqrt()
         order = found.argsort(dim=1, stable=True)
         indices.append(nearest.gather(1, order))
         distances.append(found.gather(1, order))
-    return Neighbours(
-        distances=torch.cat(distances).to(queries.dtype), indices=torch.cat(indices)
-    )
+    return Neighbours(torch.cat(distances).to(queries.dtype), torch.cat(indices))
 
 
 @dataclass(frozen=True)
 class FeatureGaussian:
-    """A Gaussian fitted to features.
-
-    Attributes:
-        covariance: The covariance of each pair of features.
-    """
+    """A Gaussian fitted to features."""
 
     mean: Float[Tensor, "feature"]
     covariance: Float[Tensor, "feature feature"]
@@ -129,10 +108,7 @@ class FeatureGaussian:
                 "features must have a row for each of at least 2 images, got "
                 f"{tuple(features.shape)}."
             )
-        if not features.isfinite().all():
-            raise ValueError(
-                "features must all be finite: look at the images that they come from."
-            )
+        _check_finite(features)
         features = features.double()
         mean = features.mean(dim=0)
         centred = features - mean
@@ -155,15 +131,9 @@ def gaussian_frechet_distance(first: FeatureGaussian, second: FeatureGaussian) -
     Source: Dowson and Landau (1982), The Fréchet distance between multivariate normal
     distributions, equation 4.
 
-    >>> wide = FeatureGaussian(
-    ...     torch.zeros(1).double(), torch.full((1, 1), 9.0).double()
-    ... )
-    >>> moved = FeatureGaussian(
-    ...     torch.full((1,), 2.0).double(), torch.ones(1, 1).double()
-    ... )
-    >>> gaussian_frechet_distance(
-    ...     wide, moved
-    ... )  # 2² from the means and (3 - 1)² from the deviations
+    >>> wide = FeatureGaussian(torch.zeros(1), torch.full((1, 1), 9.0))
+    >>> moved = FeatureGaussian(torch.full((1,), 2.0), torch.ones(1, 1))
+    >>> gaussian_frechet_distance(wide, moved)  # 2² + (3 - 1)²
     8.0
     """
     if first.mean.shape != second.mean.shape:
@@ -176,10 +146,8 @@ def gaussian_frechet_distance(first: FeatureGaussian, second: FeatureGaussian) -
     eigenvalues = torch.linalg.eigvalsh(root @ second.covariance @ root)
     trace_of_root = eigenvalues.clamp(min=0).sqrt().sum()
     means = (first.mean - second.mean).square().sum()
-    distance = (
-        means + first.covariance.trace() + second.covariance.trace() - 2 * trace_of_root
-    )
-    return max(0.0, float(distance))
+    traces = first.covariance.trace(), second.covariance.trace()
+    return max(0.0, float(means + traces[0] + traces[1] - 2 * trace_of_root))
 
 
 def frechet_distance(
@@ -210,9 +178,7 @@ def frechet_distance(
         https://arxiv.org/abs/1911.07023
 
     >>> features = torch.eye(4)
-    >>> round(
-    ...     frechet_distance(features, features + 0.5), 6
-    ... )  # each of the four features is moved by a half
+    >>> round(frechet_distance(features, features + 0.5), 6)  # four times 0.5²
     1.0
     """
     return gaussian_frechet_distance(
@@ -240,19 +206,12 @@ def precision_recall(
 
     A ball around each real image reaches to its k-th nearest real neighbour; the union
     of the balls is where real images lie. Precision is the share of generated images in
-    at least one of them. Recall is the same with the roles exchanged. A model that
-    always draws the same perfect image has precision but no recall.
+    at least one of them. Recall is the same with the roles exchanged.
 
-    Read the two together. A real image that is unlike all others has a large ball, and
-    everything in it counts as precise: with the features of the book's classifier, even
-    most images of pure noise do. Such images cover nothing, so their
-    recall is 0. Both numbers depend on k and on how many images there are: compare only
-    measurements with the same k and the same numbers of images.
-
-    Args:
-        real: The features of real images, one row per image.
-        generated: The same features of generated images.
-        k: The neighbour that a ball reaches to.
+    Read the two together. A model that always draws the same perfect image has
+    precision but no recall. A real image that is unlike all others has a large ball,
+    and everything in it counts as precise, even most images of pure noise; but they
+    cover nothing. Compare only measurements with the same k and numbers of images.
 
     Raises:
         ValueError: If the features differ in number, one is not finite, or a set has no
@@ -276,11 +235,7 @@ def precision_recall(
                 f"{name} features of shape "
                 f"{tuple(features.shape)}."
             )
-        if not features.isfinite().all():
-            raise ValueError(
-                f"{name} features must all be finite: look at the images that they "
-                "come from."
-            )
+        _check_finite(features)
     if real.shape[1] != generated.shape[1]:
         raise ValueError(
             f"Both sets need the same features, got {real.shape[1]} and "
@@ -303,12 +258,8 @@ def ball_radii(centres: Float[Tensor, "n feature"], k: int) -> Float[Tensor, "n"
     [1.0, 1.0, 2.0]
     """
     # The nearest is the point itself, at distance 0.
-    return torch.cat(
-        [
-            _distances(part, centres).kthvalue(k + 1, dim=1).values
-            for part in centres.split(512)
-        ]
-    )
+    distances = (_distances(part, centres) for part in centres.split(512))
+    return torch.cat([row.kthvalue(k + 1, dim=1).values for row in distances])
 
 
 def in_balls(
@@ -318,16 +269,19 @@ def in_balls(
 ) -> Bool[Tensor, "m"]:
     """Return for each point whether it lies in at least one ball, or on its edge.
 
-    >>> in_balls(
-    ...     torch.tensor([[0.5], [2.0]]),
-    ...     centres=torch.tensor([[0.0]]),
-    ...     radii=torch.tensor([1.0]),
-    ... ).tolist()
-    [True, False]
+    >>> in_balls(torch.tensor([[0.5], [2.0]]), torch.zeros(1, 1), torch.ones(1))
+    tensor([ True, False])
     """
     return torch.cat(
         [(_distances(part, centres) <= radii).any(dim=1) for part in points.split(512)]
     )
+
+
+def _check_finite(features: Tensor) -> None:
+    if not features.isfinite().all():
+        raise ValueError(
+            "features must all be finite: look at the images that they come from."
+        )
 
 
 def _distances(points: Tensor, centres: Tensor) -> Tensor:

@@ -9,10 +9,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-
-def nats_to_bits(nats: float) -> float:
-    """Convert nats (natural logarithm) to bits (logarithm to base 2)."""
-    return nats / math.log(2)
+_WINDOWS_AT_ONCE = 32  # in one forward pass
 
 
 def perplexity(nats: float) -> float:
@@ -31,10 +28,9 @@ def bits_per_dimension(
     r"""Return the average number of bits per dimension of the data, such as a pixel;
     lower is better.
 
-    A density is not a probability: its value depends on the unit of x. The probability
-    that a pixel falls into one grey level is about the density times the width of a
-    level. With the width in the model's own units, models of the same 8-bit images can
-    be compared, however each of them scales the pixels.
+    A density depends on the unit of x. The probability that a pixel falls into one grey
+    level is about the density times the width of a level, and does not: it compares
+    models of the same 8-bit images, however each of them scales the pixels.
 
     $$\text{bits per dimension} = -\frac{1}{\ln 2}\left(\frac{\log p(x)}{D} + \ln
     w\right)$$
@@ -52,9 +48,7 @@ def bits_per_dimension(
     Source: Theis, van den Oord and Bethge (2016), A note on the evaluation of
     generative models, section 3.1.
 
-    >>> bits_per_dimension(
-    ...     0.0, dimensions=784, level_width=1 / 256
-    ... )  # uniform over 0…1: all 8 bits of every pixel
+    >>> bits_per_dimension(0.0, 784, level_width=1 / 256)  # uniform: all 8 bits
     8.0
     """
     if dimensions < 1:
@@ -64,7 +58,7 @@ def bits_per_dimension(
             f"level_width must be positive, got {level_width}: 1/256 for 8-bit images "
             "divided by 256"
         )
-    return -nats_to_bits(log_likelihood / dimensions + math.log(level_width))
+    return -(log_likelihood / dimensions + math.log(level_width)) / math.log(2)
 
 
 @dataclass(frozen=True)
@@ -72,10 +66,8 @@ class TextScore:
     """The log-likelihood of a text under a language model.
 
     Attributes:
-        log_likelihood: Log-probability of all scored tokens, each given those before it
-            in its window, in nats.
-        tokens: Number of scored tokens: all but the first one, which has nothing before
-            it.
+        log_likelihood: Log-probability of all scored tokens, in nats.
+        tokens: Number of scored tokens: all but the first one.
     """
 
     log_likelihood: float
@@ -83,9 +75,7 @@ class TextScore:
 
     @property
     def nats_per_token(self) -> float:
-        """Average negative log-likelihood per token; with a character tokenizer, nats
-        per character.
-        """
+        """Average negative log-likelihood per token."""
         return -self.log_likelihood / self.tokens
 
 
@@ -96,25 +86,20 @@ def evaluate_language_model(
     context_length: int,
     *,
     stride: int | None = None,
-    batch_size: int = 32,
 ) -> TextScore:
     """Score every token of a text exactly once, given the tokens before it in a window.
 
-    The windows cover the whole text. If they do not overlap (the default, and the
-    fastest), the first tokens of each window are predicted from little context.
-    With a smaller `stride`, each window scores only its last `stride` tokens, so that
-    all but the text's beginning have at least `context_length - stride` tokens before
-    them.
+    If the windows do not overlap (the default, and the fastest), the first tokens of
+    each are predicted from little context. With a smaller `stride`, each window scores
+    only its last `stride` tokens, so that all but the text's beginning have at least
+    `context_length - stride` tokens before them.
 
     Args:
         model: Maps ids ("batch position") to logits ("batch position vocab"). Its
             training mode is restored afterwards.
-        tokens: The text as ids.
         context_length: Number of tokens in a window.
         stride: Distance between the starts of windows, from 1 to `context_length`,
             which is also the default.
-        batch_size: Number of windows per forward pass; changes the speed, not the
-            result.
 
     Raises:
         ValueError: If the text has fewer than two tokens, or a length is out of range.
@@ -129,8 +114,6 @@ def evaluate_language_model(
         raise ValueError(
             f"stride must be from 1 to context_length = {context_length}, got {stride}"
         )
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
 
     targets = len(tokens) - 1
     length = min(context_length, targets)
@@ -138,36 +121,23 @@ def evaluate_language_model(
     # the last window ends with the text, so that no padding is needed
     if starts[-1] + length < targets:
         starts = torch.cat([starts, torch.tensor([targets - length])])
-    # In each window, the positions from here on are new; those before were scored by
-    # the window before.
+    # In each window, only the positions from here on were not scored by the one before.
     new_from = torch.cat([torch.tensor([0]), length - starts.diff()])
 
-    device = next(
-        (
-            tensor.device
-            for tensor in itertools.chain(model.parameters(), model.buffers())
-        ),
-        tokens.device,
-    )
+    weights = itertools.chain(model.parameters(), model.buffers())
+    device = next((tensor.device for tensor in weights), tokens.device)
     tokens = tokens.cpu()
     position = torch.arange(length + 1)
     total = 0.0
     was_training = model.training
     model.eval()
     try:
-        for start, new in zip(
-            starts.split(batch_size), new_from.split(batch_size), strict=True
-        ):
-            windows = tokens[start[:, None] + position].to(device).long()
-            logits = model(windows[:, :-1]).float()
-            loss = (
-                F.cross_entropy(
-                    logits.transpose(1, 2), windows[:, 1:], reduction="none"
-                )
-                .double()
-                .cpu()
-            )
-            total -= float(loss[position[:-1] >= new[:, None]].sum())
+        for part in torch.arange(len(starts)).split(_WINDOWS_AT_ONCE):
+            windows = tokens[starts[part, None] + position].to(device).long()
+            logits = model(windows[:, :-1]).float().transpose(1, 2)
+            loss = F.cross_entropy(logits, windows[:, 1:], reduction="none")
+            is_new = position[:-1] >= new_from[part, None]
+            total -= float(loss.double().cpu()[is_new].sum())
     finally:
         model.train(was_training)
     return TextScore(log_likelihood=total, tokens=targets)

@@ -30,10 +30,8 @@ class ROCCurve:
 def roc_curve(
     scores: Float[Tensor, "case"], positive: Bool[Tensor, "case"]
 ) -> ROCCurve:
-    """Return the curve with one point for each distinct score.
-
-    Args:
-        scores: Higher for cases that are more likely positive.
+    """Return the curve with one point for each distinct score, which is higher for
+    cases that are more likely positive.
 
     Raises:
         ValueError: If one of the two classes is empty or a score is not a number.
@@ -47,7 +45,13 @@ def roc_curve(
     >>> curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist()
     ([0.0, 0.0, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0])
     """
-    _check(scores, positive)
+    if positive.all() or not positive.any():
+        raise ValueError(
+            "There must be positive and negative cases, got "
+            f"{int(positive.sum())} positive of {len(positive)}."
+        )
+    if scores.isnan().any():
+        raise ValueError("All scores must be numbers, but one is nan.")
     order = scores.argsort(descending=True, stable=True)
     sorted_scores, hits = scores[order].double(), positive[order].double()
     # Equal scores pass the threshold together, so only the last of them is a point.
@@ -64,8 +68,6 @@ def roc_curve(
 def auroc(scores: Float[Tensor, "case"], positive: Bool[Tensor, "case"]) -> float:
     """Return the area under the ROC curve: the probability that a random positive case
     has a higher score than a random negative one, where a tie counts one half.
-
-    0.5 is chance, and 1 is perfect separation.
 
     Raises:
         ValueError: If one of the two classes is empty or a score is not a number.
@@ -102,28 +104,17 @@ def true_positive_rate_at(
     return curve.true_positive_rate[allowed].max().item()
 
 
-def _check(scores: Float[Tensor, "case"], positive: Bool[Tensor, "case"]) -> None:
-    if positive.all() or not positive.any():
-        raise ValueError(
-            "There must be positive and negative cases, got "
-            f"{int(positive.sum())} positive of {len(positive)}."
-        )
-    if scores.isnan().any():
-        raise ValueError("All scores must be numbers, but one is nan.")
-
-
-Rankings = Sequence[Sequence[Hashable]]
+_Rankings = Sequence[Sequence[Hashable]]  # the results for each query, best first
 
 
 def recall_at_k(
-    rankings: Rankings, relevant: Sequence[Set[Hashable]], k: int
+    rankings: _Rankings, relevant: Sequence[Set[Hashable]], k: int
 ) -> list[float]:
     """Return for each query the share of its right results among the first k.
 
     Args:
         rankings: The results for each query, best first.
         relevant: The right results for each query, at least one.
-        k: The number of results that count.
 
     Raises:
         ValueError: If the numbers of queries differ, a query has no right result, or
@@ -140,7 +131,7 @@ def recall_at_k(
 
 
 def reciprocal_ranks(
-    rankings: Rankings, relevant: Sequence[Set[Hashable]]
+    rankings: _Rankings, relevant: Sequence[Set[Hashable]]
 ) -> list[float]:
     """Return for each query 1 divided by the rank of the first right result, or 0 if
     there is none. Their mean is the mean reciprocal rank (MRR).
@@ -152,16 +143,15 @@ def reciprocal_ranks(
     [0.5, 1.0, 0.0]
     """
     _check_ranks(rankings, relevant, 1)
-    return [
-        next(
-            (1 / rank for rank, result in enumerate(ranking, 1) if result in right), 0.0
-        )
+    found = (
+        [rank for rank, result in enumerate(ranking, 1) if result in right]
         for ranking, right in zip(rankings, relevant, strict=True)
-    ]
+    )
+    return [1 / ranks[0] if ranks else 0.0 for ranks in found]
 
 
 def ndcg_at_k(
-    rankings: Rankings, gains: Sequence[Mapping[Hashable, float | int]], k: int
+    rankings: _Rankings, gains: Sequence[Mapping[Hashable, float | int]], k: int
 ) -> list[float]:
     """Return for each query the normalized discounted cumulative gain of the first k
     results: the sum of each result's gain divided by log2(1 + rank), divided by the
@@ -183,7 +173,9 @@ def _discounted(gains: Sequence[float | int]) -> float:
     return sum(gain / math.log2(1 + rank) for rank, gain in enumerate(gains, start=1))
 
 
-def _check_ranks(rankings: Rankings, relevant: Sequence[Set[Hashable]], k: int) -> None:
+def _check_ranks(
+    rankings: _Rankings, relevant: Sequence[Set[Hashable]], k: int
+) -> None:
     if len(rankings) != len(relevant):
         raise ValueError(
             "Each query needs a ranking and its right results, got "
@@ -213,8 +205,8 @@ class RiskCoverage:
 
     @property
     def area(self) -> float:
-        """The mean risk over all coverages: lower is better, and a confidence that says
-        nothing gives the share of wrong answers.
+        """The mean risk over all coverages; the share of wrong answers for a confidence
+        that says nothing.
         """
         steps = self.coverage.diff(prepend=self.coverage.new_zeros(1))
         return (self.risk * steps).sum().item()
@@ -226,7 +218,6 @@ def risk_coverage(
     """Return the risk at each coverage if the least confident answers are withheld.
 
     Args:
-        confidence: How sure the model is of each answer; higher is surer.
         wrong: Whether each answer would be wrong. For a question that has no answer,
             every answer is.
 

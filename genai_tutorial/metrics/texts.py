@@ -5,12 +5,8 @@ from dataclasses import dataclass
 
 
 def repeated_share(tokens: Sequence, size: int) -> float:
-    """Return the share of a text's n-grams that occur earlier in it; 0 for a text that
-    is shorter than one n-gram.
-
-    Args:
-        tokens: The text, as characters, words or tokens.
-        size: The length n of the sequences that are compared.
+    """Return the share of a text's n-grams, of `size` characters, words or tokens, that
+    occur earlier in it; 0 for a text shorter than one.
 
     Raises:
         ValueError: If the size is below 1.
@@ -84,9 +80,6 @@ def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
 
     It can exceed 1, because a transcript can invent any number of words.
 
-    Args:
-        said: What was said, one text for each utterance.
-
     Raises:
         ValueError: If the numbers of texts differ, or nobody said a word.
 
@@ -105,8 +98,5 @@ def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
     errors = [word_errors(*pair) for pair in zip(said, transcripts, strict=True)]
     words = sum(one.words for one in errors)
     if words == 0:
-        raise ValueError(
-            "Nobody said a word, so there is no rate: count the words that were "
-            "invented instead."
-        )
+        raise ValueError("Nobody said a word, so there is no rate.")
     return sum(one.edits for one in errors) / words

@@ -32,6 +32,5 @@ from .vision_language import (
     VisionLanguageModel,
     answer_loss,
     attention_to_frames,
-    read_film,
     without_last_block,
 )

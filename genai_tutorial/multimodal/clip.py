@@ -1,6 +1,4 @@
-"""Contrastive learning: each image has to find its caption among all captions of the
-batch, and each caption its image.
-"""
+"""Contrastive learning: images and captions find each other within a batch."""
 
 import math
 from dataclasses import dataclass
@@ -82,11 +80,7 @@ def classify_zero_shot(
     images: Float[Tensor, "image features"], classes: Float[Tensor, "class features"]
 ) -> Int[Tensor, "image"]:
     """Return for each image the class whose description has the largest cosine: a
-    classifier that needs no labelled image.
-
-    Args:
-        images: Image vectors of length 1.
-        classes: One text vector of length 1 for each class.
+    classifier that needs no labelled image. All vectors have length 1.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 3.1.2, https://arxiv.org/abs/2103.00020
@@ -100,11 +94,7 @@ def hit_rate_at_k(
     k: int,
 ) -> float:
     """Return the share of queries whose partner is among the k candidates with the
-    largest cosine.
-
-    Raises:
-        ValueError: If there are not as many candidates as queries, or k is out of
-            range.
+    largest cosine; arguments and errors are those of `hits_at_k`.
 
     >>> hit_rate_at_k(torch.eye(3), torch.eye(3), k=1)
     1.0
@@ -127,7 +117,6 @@ def hits_at_k(
     Args:
         queries: Vectors of length 1, of images or of texts.
         candidates: The vectors of their partners, in the same order.
-        k: The number of candidates that count.
 
     Raises:
         ValueError: If there are not as many candidates as queries, or k is out of
@@ -165,27 +154,15 @@ class CLIPConfig:
 
     Attributes:
         shared_width: The number of features of the vectors that are compared.
-
-    Raises:
-        ValueError: If `shared_width` is below 1.
     """
 
     image: ImageEncoderConfig
     text: TextEncoderConfig
     shared_width: int
 
-    def __post_init__(self):
-        if self.shared_width < 1:
-            raise ValueError(
-                f"shared_width must be at least 1, got {self.shared_width}."
-            )
-
 
 class CLIP(nn.Module):
     """Two encoders, each with a linear layer into a shared space.
-
-    Args:
-        seed: Seed of the initial weights.
 
     Source: Radford et al., Learning Transferable Visual Models From Natural Language
         Supervision, section 2.3, https://arxiv.org/abs/2103.00020
@@ -198,12 +175,8 @@ class CLIP(nn.Module):
         self.text_encoder = TextEncoder(config.text, seed + 1)
         self.projections = nn.ModuleDict(
             {
-                "image": nn.Linear(
-                    config.image.encoder.width, config.shared_width, bias=False
-                ),
-                "text": nn.Linear(
-                    config.text.encoder.width, config.shared_width, bias=False
-                ),
+                name: nn.Linear(part.encoder.width, config.shared_width, bias=False)
+                for name, part in (("image", config.image), ("text", config.text))
             }
         )
         initialize(self.projections, seed + 2)

@@ -19,7 +19,7 @@ from genai_tutorial.transformer import (
 
 from .encoders import ImageEncoder, initialize
 from .one_stream import StreamModel
-from .vision_language import VisionLanguageConfig, VisionLanguageModel
+from .vision_language import SeeingModel, VisionLanguageConfig, VisionLanguageModel
 
 
 class GatedCrossAttention(nn.Module):
@@ -52,13 +52,9 @@ class GatedCrossAttention(nn.Module):
         return x + self.feed_forward_gate.tanh() * fed
 
 
-class CrossAttentionModel(nn.Module):
+class CrossAttentionModel(SeeingModel):
     """A decoder with a `GatedCrossAttention` before each block. The image takes up no
     positions of the text, and before training the outputs are the language model's.
-
-    Args:
-        config: The settings, as for `VisionLanguageModel`.
-        seed: Seed of the initial weights.
 
     Source: Alayrac et al., Flamingo: a Visual Language Model for Few-Shot Learning,
         section 2.2, https://arxiv.org/abs/2204.14198
@@ -78,32 +74,14 @@ class CrossAttentionModel(nn.Module):
         )
         self.decoder = DecoderLM(decoder, seed + 2)
 
-    def look(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch square features"]:
-        """Return the image encoder's vector of each square, without the class token's.
-
-        Raises:
-            ValueError: If the images have another size or number of channels.
-        """
-        return self.image_encoder.read(images)[:, 1:]
-
     def read(
         self,
         squares: Float[Tensor, "batch square features"],
         ids: Int[Tensor, "batch token"],
         documents: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch token vocab"]:
-        """Return the logits of the next token after each token of the text.
-
-        Args:
-            squares: The output of `look`.
-            documents: The number of the question that each token belongs to; None for a
-                single text.
-
-        Raises:
-            ValueError: If the text does not fit into the context window, or a token is
-                not in the vocabulary.
+        """Return the logits of the next token after each token of the text; arguments
+        and errors are those of `VisionLanguageModel.read`.
         """
         context = AttentionContext()
         if documents is not None:
@@ -114,26 +92,13 @@ class CrossAttentionModel(nn.Module):
             x = block(gated(x, image), context)
         return self.decoder.logits(x)
 
-    def forward(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        ids: Int[Tensor, "batch token"],
-        documents: Int[Tensor, "batch token"] | None = None,
-    ) -> Float[Tensor, "batch token vocab"]:
-        """Look at the images and read the texts; see `read`."""
-        return self.read(self.look(images), ids, documents)
-
 
 _BATCH = 500
 """The number of questions that are answered at a time."""
 
 
 class ImageReader(NamedTuple):
-    """A vision-language model with its tokenizer.
-
-    Attributes:
-        tokenizer: The tokenizer of questions and answers.
-    """
+    """A vision-language model with the tokenizer of its questions and answers."""
 
     model: VisionLanguageModel | CrossAttentionModel | StreamModel
     tokenizer: WordTokenizer
@@ -149,22 +114,19 @@ class ImageReader(NamedTuple):
 
         Args:
             squares: The images' vectors, from `model.look`.
-            questions: One question for each image.
             max_tokens: The largest number of tokens of an answer, with its end.
 
         Raises:
             ValueError: If there are not as many questions as images, a question has a
                 word that the tokenizer lacks, or the model reads no prefix.
         """
-        _check_pairs(squares, questions)
         if not isinstance(self.model, VisionLanguageModel):
             raise ValueError(
                 "Only a VisionLanguageModel reads the image as a prefix that a cache "
                 "can hold; use first_words for this model."
             )
         answers = []
-        for start in range(0, len(questions), _BATCH):
-            part = slice(start, start + _BATCH)
+        for part in _batches(squares, questions):
             answers += self._answer(squares[part], questions[part], max_tokens)
         return answers
 
@@ -177,16 +139,13 @@ class ImageReader(NamedTuple):
         Args:
             squares: The images' vectors, from `model.look`; for a `StreamModel` their
                 codes.
-            questions: One question for each image.
 
         Raises:
             ValueError: If there are not as many questions as images, or a question has
                 a word that the tokenizer lacks.
         """
-        _check_pairs(squares, questions)
         words = []
-        for start in range(0, len(questions), _BATCH):
-            part = slice(start, start + _BATCH)
+        for part in _batches(squares, questions):
             chances = self.probabilities(squares[part], questions[part])
             likeliest = chances[:, : self.tokenizer.vocab_size].argmax(dim=1)
             words += [self.tokenizer.decode([token]) for token in likeliest.tolist()]
@@ -196,13 +155,9 @@ class ImageReader(NamedTuple):
     def probabilities(
         self, squares: Num[Tensor, "n square *features"], questions: Sequence[str]
     ) -> Float[Tensor, "n token"]:
-        """Return the probability of each token as the first of the answer.
-
-        Raises:
-            ValueError: If there are not as many questions as images, or a question has
-                a word that the tokenizer lacks.
+        """Return the probability of each token as the first of the answer, for all
+        images at once; see `first_words`.
         """
-        _check_pairs(squares, questions)
         ids, lengths = self._prompts(questions)
         logits = self.model.read(squares, ids)
         return logits[torch.arange(len(ids)), lengths - 1].softmax(dim=1)
@@ -240,9 +195,11 @@ class ImageReader(NamedTuple):
         return ids.to(device), lengths.to(device)
 
 
-def _check_pairs(squares: Tensor, questions: Sequence[str]) -> None:
+def _batches(squares: Tensor, questions: Sequence[str]) -> list[slice]:
     if len(squares) != len(questions) or not questions:
         raise ValueError(
             f"Each image needs one question, got {len(squares)} images and "
             f"{len(questions)} questions."
         )
+    starts = range(0, len(questions), _BATCH)
+    return [slice(start, start + _BATCH) for start in starts]

@@ -35,24 +35,16 @@ class ImageTokenizer:
         codes: int,
         *,
         seed: int,
-        iterations: int = 20,
     ) -> "ImageTokenizer":
-        """Fit a codebook to the latents of some images by k-means, from random latents
-        as the first centres.
-
-        Args:
-            latents: The latents, from `encode_images`.
-            codes: The size of the codebook.
-            seed: Seed of the choice of the first centres.
-            iterations: The largest number of iterations of k-means.
+        """Fit a codebook to the latents of some images, from `encode_images`, by
+        k-means with random latents as the first centres.
 
         Raises:
             ValueError: If there are fewer latents than codes.
         """
         points = _points(latents)
         generator = torch.Generator().manual_seed(seed)
-        first = random_codebook(points, codes, generator)
-        codebook = k_means(points, first, iterations)
+        codebook = k_means(points, random_codebook(points, codes, generator))
         return cls(codebook, latents.shape[2], latents.shape[3])
 
     @property
@@ -74,15 +66,7 @@ class ImageTokenizer:
     def decode(
         self, codes: Int[Tensor, "image token"]
     ) -> Float[Tensor, "image dim rows columns"]:
-        """Return the codebook's latents for these codes.
-
-        Raises:
-            ValueError: If an image has another number of codes.
-        """
-        if codes.shape[1] != self.tokens:
-            raise ValueError(
-                f"An image has {self.tokens} codes, got {codes.shape[1]} in a row."
-            )
+        """Return the codebook's latents for these codes."""
         grid = self.codebook[codes].view(len(codes), self.rows, self.columns, -1)
         return grid.permute(0, 3, 1, 2)
 
@@ -100,9 +84,6 @@ class StreamVocabulary:
     Attributes:
         words: The number of words, including padding.
 
-    Raises:
-        ValueError: If a number is below 1.
-
     Source: Chameleon Team, Chameleon: Mixed-Modal Early-Fusion Foundation Models,
         section 2.1, https://arxiv.org/abs/2405.09818
 
@@ -113,13 +94,6 @@ class StreamVocabulary:
 
     words: int
     codes: int
-
-    def __post_init__(self):
-        if self.words < 1 or self.codes < 1:
-            raise ValueError(
-                f"words and codes must be at least 1, got {self.words} and "
-                f"{self.codes}."
-            )
 
     @property
     def size(self) -> int:
@@ -165,10 +139,6 @@ class StreamModel(nn.Module):
 
     Args:
         config: The decoder's settings; `vocab_size` is that of the vocabulary.
-        seed: Seed of the initial weights.
-
-    Raises:
-        ValueError: If the decoder has another number of tokens.
 
     Source: Chameleon Team, Chameleon: Mixed-Modal Early-Fusion Foundation Models,
         section 2, https://arxiv.org/abs/2405.09818
@@ -178,11 +148,6 @@ class StreamModel(nn.Module):
         self, config: DecoderConfig, vocabulary: StreamVocabulary, seed: int = 0
     ):
         super().__init__()
-        if config.vocab_size != vocabulary.size:
-            raise ValueError(
-                f"The vocabulary has {vocabulary.size} tokens, and the decoder "
-                f"{config.vocab_size}."
-            )
         self.vocabulary = vocabulary
         self.decoder = DecoderLM(config, seed)
 
@@ -193,15 +158,7 @@ class StreamModel(nn.Module):
         documents: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch token vocab"]:
         """Return the logits of the next token after each token of a text about an
-        image.
-
-        Args:
-            ids: Questions and answers.
-            documents: The number of the question that each token belongs to, from 1:
-                each question sees the image and itself. None for a single text.
-
-        Raises:
-            ValueError: If image and text do not fit into the context window.
+        image; arguments and errors are those of `VisionLanguageModel.read`.
         """
         image = self.vocabulary.image(codes)
         context = None
@@ -256,7 +213,6 @@ class StreamModel(nn.Module):
 
         Args:
             captions: The captions, all padded to one length as in training.
-            generator: Random generator of the draws.
             temperature: Below 1 favours likely codes.
             guidance: The weight of classifier-free guidance; 1 for none.
             empty: The empty caption, for guidance.

@@ -35,10 +35,6 @@ class TextToImage(nn.Module):
         text: The settings of the text encoder.
         network: The settings of the denoising network, whose `text_width` is the text
             encoder's width.
-        seed: Seed of the initial weights.
-
-    Raises:
-        ValueError: If the two widths differ.
 
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.3, https://arxiv.org/abs/2112.10752
@@ -48,18 +44,9 @@ class TextToImage(nn.Module):
         self, text: TextEncoderConfig, network: UNetConfig | DiTConfig, seed: int = 0
     ):
         super().__init__()
-        if network.text_width != text.encoder.width:
-            raise ValueError(
-                "The network's text_width must be the text encoder's width, "
-                f"{text.encoder.width}; "
-                f"got {network.text_width}."
-            )
         self.encoder = TextEncoder(text, seed)
-        self.network = (
-            UNet(network, seed)
-            if isinstance(network, UNetConfig)
-            else DiT(network, seed)
-        )
+        kind = UNet if isinstance(network, UNetConfig) else DiT
+        self.network = kind(network, seed)
 
     def forward(
         self,
@@ -85,7 +72,6 @@ class TextToImage(nn.Module):
         """Return the features of each token, in the form that the network expects.
 
         Args:
-            ids: The tokens of each text with its end token.
             words_alone: Encode each token without the others, to see what the context
                 contributes.
         """
@@ -110,10 +96,8 @@ def drop_texts(
     and the unconditional prediction.
 
     Args:
-        ids: The tokens of a training batch.
         fraction: The probability that each text is dropped.
         empty: The tokens of the empty text, padded to the length of the others.
-        generator: Random generator for the choice of texts.
 
     Raises:
         ValueError: If `fraction` is not between 0 and 1.
@@ -144,7 +128,6 @@ def record_attention_maps(
     of another length are left out, because guidance also reads the empty text.
 
     Args:
-        model: A text-to-image model whose network is a U-Net.
         tokens: The number of tokens of the caption, with its end and without padding.
 
     Source: Hertz et al., Prompt-to-Prompt Image Editing with Cross-Attention Control,
@@ -187,8 +170,7 @@ def denoising_errors(
     them on the same noisy images.
 
     Args:
-        model: Called as `model(x, t, condition)`.
-        path: The noise schedule that it was trained on.
+        path: The noise schedule that the model was trained on.
         prediction: The quantity that it was trained to output.
         x0: The clean images, with values from -1 to 1.
         condition: A text per image, or None.

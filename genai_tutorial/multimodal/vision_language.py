@@ -26,30 +26,15 @@ class VisionLanguageConfig:
     Attributes:
         image: The image encoder; each of its patches becomes one vector of the prefix.
         decoder: The decoder; its context window holds the prefix and the text.
-
-    Raises:
-        ValueError: If the prefix leaves no room for text.
     """
 
     image: ImageEncoderConfig
     decoder: DecoderConfig
 
-    def __post_init__(self):
-        if self.decoder.context_length <= self.image.patches:
-            raise ValueError(
-                f"The image takes up {self.image.patches} positions and context_length "
-                f"is {self.decoder.context_length}, which leaves no room for text."
-            )
-
 
 class Projector(nn.Module):
     """Maps the vectors of an image encoder to the width of a decoder: layer norm, a
     linear layer, GELU and a linear layer.
-
-    Args:
-        source_width: The number of features of the image encoder.
-        width: The number of features of the decoder.
-        seed: Seed of the initial weights.
 
     Source: Liu et al., Improved Baselines with Visual Instruction Tuning, section 3.2
         (LLaVA-1.5's projector, which has no norm), https://arxiv.org/abs/2310.03744
@@ -78,15 +63,10 @@ def without_last_block(encoder: ImageEncoder) -> ImageEncoder:
     CLIP's loss reads the last block only at the class token, so its outputs at the
     patches were never trained. LLaVA, too, takes the vectors before it.
 
-    Raises:
-        ValueError: If the encoder has a single block.
-
     Source: Liu et al., Visual Instruction Tuning, section 4.1 and appendix ("layer
         before the last"), https://arxiv.org/abs/2304.08485
     """
     settings = encoder.config.encoder
-    if settings.layers < 2:
-        raise ValueError("The image encoder has a single block, so none can go.")
     shorter = replace(settings, layers=settings.layers - 1)
     copy = ImageEncoder(replace(encoder.config, encoder=shorter))
     names = copy.state_dict().keys()
@@ -95,12 +75,34 @@ def without_last_block(encoder: ImageEncoder) -> ImageEncoder:
     return copy
 
 
-class VisionLanguageModel(nn.Module):
-    """A decoder that reads an image as a prefix of vectors, one for each square patch,
-    and then text.
+class SeeingModel(nn.Module):
+    """A decoder that can `read` texts about images, from an encoder's vectors."""
 
-    Args:
-        seed: Seed of the initial weights.
+    def look(
+        self, images: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch square features"]:
+        """Return the image encoder's vector of each square, without the class token's.
+
+        As long as the encoder is frozen, these can be computed once for all epochs.
+
+        Raises:
+            ValueError: If the images have another size or number of channels.
+        """
+        return self.image_encoder.read(images)[:, 1:]
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch channel height width"],
+        ids: Int[Tensor, "batch token"],
+        documents: Int[Tensor, "batch token"] | None = None,
+    ) -> Float[Tensor, "batch token vocab"]:
+        """Look at the images and read the texts about them; see `read`."""
+        return self.read(self.look(images), ids, documents)
+
+
+class VisionLanguageModel(SeeingModel):
+    """A decoder that reads an image as a prefix of vectors, one for each square patch,
+    and then text. In place of the vectors of an image, all methods take a film's.
 
     Source: Liu et al., Visual Instruction Tuning, section 4.1,
         https://arxiv.org/abs/2304.08485
@@ -116,27 +118,18 @@ class VisionLanguageModel(nn.Module):
         self.square_positions = LearnedPositions(config.image.patches, width)
         self.decoder = DecoderLM(config.decoder, seed + 2)
 
-    def look(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch square features"]:
-        """Return the image encoder's vector of each square, without the class token's.
-
-        As long as the encoder is frozen, these can be computed once for all epochs.
-
-        Raises:
-            ValueError: If the images have another size or number of channels.
-        """
-        return self.image_encoder.read(images)[:, 1:]
-
     def prefix(
-        self, squares: Float[Tensor, "batch square features"]
-    ) -> Float[Tensor, "batch square width"]:
-        """Return the vectors that come before the text."""
-        return self.square_positions(self.projector(squares))
+        self, squares: Float[Tensor, "batch *frame square features"]
+    ) -> Float[Tensor, "batch position width"]:
+        """Return the vectors that come before the text: those of an image, or those of
+        all frames of a film, one frame after the other.
+        """
+        vectors = self.square_positions(self.projector(squares.flatten(0, -3)))
+        return vectors.reshape(len(squares), -1, vectors.shape[-1])
 
     def read(
         self,
-        squares: Float[Tensor, "batch square features"],
+        squares: Float[Tensor, "batch *frame square features"],
         ids: Int[Tensor, "batch token"],
         documents: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch token vocab"]:
@@ -160,29 +153,20 @@ class VisionLanguageModel(nn.Module):
         hidden = self.decoder.read_vectors(torch.cat([image, text], dim=1), context)
         return self.decoder.logits(hidden[:, image.shape[1] :])
 
-    def forward(
-        self,
-        images: Float[Tensor, "batch channel height width"],
-        ids: Int[Tensor, "batch token"],
-        documents: Int[Tensor, "batch token"] | None = None,
-    ) -> Float[Tensor, "batch token vocab"]:
-        """Look at the images and read the text after them; see `read`."""
-        return self.read(self.look(images), ids, documents)
-
     @torch.no_grad()
     def attention_to_image(
         self,
-        squares: Float[Tensor, "batch square features"],
+        squares: Float[Tensor, "batch *frame square features"],
         ids: Int[Tensor, "batch token"],
-    ) -> Float[Tensor, "batch layer head square"]:
+    ) -> Float[Tensor, "batch layer head position"]:
         """Return the attention weight of the last token on each square of the image;
         with the weights on the text, those of a head sum to 1.
         """
-        text = self.decoder.embed(ids, AttentionContext())
-        x = torch.cat([self.prefix(squares), text], dim=1)
+        image = self.prefix(squares)
+        x = torch.cat([image, self.decoder.embed(ids, AttentionContext())], dim=1)
         maps = []
         for block in self.decoder.blocks:
-            maps.append(block.attention_weights(x)[:, :, -1, : squares.shape[1]])
+            maps.append(block.attention_weights(x)[:, :, -1, : image.shape[1]])
             x = block(x)
         return torch.stack(maps, dim=1)
 
@@ -212,45 +196,11 @@ def answer_loss(
     return functional.cross_entropy(logits[:, :-1][chosen], ids[:, 1:][chosen])
 
 
-def film_prefix(
-    model: VisionLanguageModel, films: Float[Tensor, "batch frame square features"]
-) -> Float[Tensor, "batch position width"]:
-    """Return the prefixes of all frames of each film, one after the other."""
-    frames = model.prefix(films.flatten(0, 1))
-    return frames.unflatten(0, films.shape[:2]).flatten(1, 2)
-
-
-def read_film(
-    model: VisionLanguageModel,
-    films: Float[Tensor, "batch frame square features"],
-    ids: Int[Tensor, "batch token"],
-) -> Float[Tensor, "batch token vocab"]:
-    """Return the logits of the next token after each token of a text about a film.
-
-    Raises:
-        ValueError: If film and text do not fit into the context window.
-    """
-    image = film_prefix(model, films)
-    text = model.decoder.embed(ids, AttentionContext())
-    hidden = model.decoder.read_vectors(torch.cat([image, text], dim=1))
-    return model.decoder.logits(hidden[:, image.shape[1] :])
-
-
-@torch.no_grad()
 def attention_to_frames(
     model: VisionLanguageModel,
     films: Float[Tensor, "batch frame square features"],
     ids: Int[Tensor, "batch token"],
 ) -> Float[Tensor, "batch layer head frame"]:
-    """Return the attention weight of the last token of the text on each frame; with the
-    weights on the text, those of a head sum to 1.
-    """
-    image = film_prefix(model, films)
-    text = model.decoder.embed(ids, AttentionContext())
-    x = torch.cat([image, text], dim=1)
-    maps = []
-    for block in model.decoder.blocks:
-        weights = block.attention_weights(x)[:, :, -1, : image.shape[1]]
-        maps.append(weights.unflatten(2, films.shape[1:3]).sum(dim=3))
-        x = block(x)
-    return torch.stack(maps, dim=1)
+    """Return the attention weight of the last token of the text on each frame."""
+    weights = model.attention_to_image(films, ids)
+    return weights.unflatten(3, films.shape[1:3]).sum(dim=4)

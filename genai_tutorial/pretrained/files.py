@@ -19,7 +19,6 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
     """Return a trained model's card.
 
     Args:
-        name: The model's name.
         folder: The output folder of `train`; None for the models that come with the
             package.
 
@@ -29,9 +28,8 @@ def read_card(name: str, folder: Path | str | None = None) -> dict:
     """
     path = _folder(folder) / f"{name}.json"
     if not path.is_file():
-        published = ", ".join(
-            sorted(file.stem for file in PUBLISHED.glob("*.safetensors"))
-        )
+        names = sorted(file.stem for file in PUBLISHED.glob("*.safetensors"))
+        published = ", ".join(names)
         where = "The package has no" if folder is None else f"{path.parent} has no"
         raise FileNotFoundError(
             f"{where} trained model {name!r}: train it with `genai-tutorial train "
@@ -100,16 +98,10 @@ def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
     it, and the card, so that the folder holds the old model or the new one at any time:
     the new files stand beside the old ones until the card describes them.
     """
-    content = safetensors.save(
-        {
-            key: _narrow(weight).contiguous()
-            for key, weight in model.state_dict().items()
-        }
-    )
-    card = card | {
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-    }
+    weights = model.state_dict().items()
+    content = safetensors.save({key: _narrow(one).contiguous() for key, one in weights})
+    digest = hashlib.sha256(content).hexdigest()
+    card = card | {"sha256": digest, "bytes": len(content)}
     files = {folder / f"{card['name']}.safetensors": content}
     if "tokenizer_file" in card:
         shared = (_compact(card["tokenizer"]) + "\n").encode()

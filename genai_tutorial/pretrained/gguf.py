@@ -34,6 +34,7 @@ GGUF_OTHERS = {
     "output.weight": "head.weight",
 }
 SPECIAL_KINDS = (3, 4)  # control tokens and user-defined tokens
+MOST_VALUES = 2_000_000  # SmolLM2's metadata has 250,000; the library reads one by one
 
 
 class GGUFModel:
@@ -81,22 +82,15 @@ class GGUFModel:
         kinds = self._get("tokenizer.ggml.token_type", list)
         unknown = self._get("tokenizer.ggml.unknown_token_id", int)
         merges = self._get("tokenizer.ggml.merges", list)
-        special = {
-            token: i
-            for i, (token, kind) in enumerate(zip(tokens, kinds, strict=False))
-            if kind in SPECIAL_KINDS
-        }
+        numbered = enumerate(zip(tokens, kinds, strict=False))
+        special = {token: i for i, (token, kind) in numbered if kind in SPECIAL_KINDS}
         try:
-            return BPETokenizer.from_parts(
-                token_bytes=[
-                    token.encode() if token in special else invisible(token)
-                    for token in tokens
-                ],
-                merges=[tuple(map(invisible, pair.split(" "))) for pair in merges],
-                special_tokens=special,
-                pattern=SMOLLM2_PATTERN,
-                unknown_id=unknown,
-            )
+            spelled = [
+                token.encode() if token in special else invisible(token)
+                for token in tokens
+            ]
+            pairs = [tuple(map(invisible, pair.split(" "))) for pair in merges]
+            return BPETokenizer(spelled, pairs, special, SMOLLM2_PATTERN, unknown)
         except (ValueError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"The tokenizer in {self.path} is damaged: {error}"
@@ -132,10 +126,8 @@ class GGUFModel:
                 f"{self.path} holds a model of the architecture {architecture!r}; the "
                 "book supports only 'llama', which is SmolLM2's. Give a SmolLM2."
             )
-        width, heads = (
-            self._get("llama.embedding_length", int),
-            self._get("llama.attention.head_count", int),
-        )
+        width = self._get("llama.embedding_length", int)
+        heads = self._get("llama.attention.head_count", int)
         rotated = self._get("llama.rope.dimension_count", int)
         if rotated * heads != width:
             raise ValueError(
@@ -193,6 +185,8 @@ def open_gguf(path: Path) -> Any:
         fast as the library's memory map.
         """
 
+        _values = 0
+
         @property
         def data(self) -> np.ndarray:
             return self._plain
@@ -207,6 +201,9 @@ def open_gguf(path: Path) -> Any:
             end = int(offset) + int(count) * np.dtype(dtype).itemsize
             if end > len(self._plain):
                 raise ValueError(f"it announces content up to byte {end:,}")
+            self._values += 1
+            if self._values > MOST_VALUES:
+                raise ValueError(f"it announces more than {MOST_VALUES:,} values")
             return super()._get(offset, dtype, count, override_order)
 
     with path.open("rb") as file:

@@ -2,7 +2,6 @@
 `tokenizer.json`; and the scaling of rotary positions that a file describes.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from genai_tutorial.runtime import read_json
 from genai_tutorial.tokenization import BPETokenizer, read_hugging_face
 from genai_tutorial.transformer import (
     DecoderConfig,
@@ -109,23 +109,18 @@ def _yarn(settings: Mapping[str, Any], original_length: int) -> YarnScaling:
             "its YaRN scaling sets truncate to false, but the book's decoder always "
             "rounds the ends of the ramp to whole pairs."
         )
-    wide, narrow = (
-        _number(settings, "mscale", 0),
-        _number(settings, "mscale_all_dim", 0),
-    )
-    asked = settings.get("attention_factor")
-    if asked is not None:
+    wide = _number(settings, "mscale", 0)
+    narrow = _number(settings, "mscale_all_dim", 0)
+    ours = asked = scaling.attention_factor
+    if settings.get("attention_factor") is not None:
         asked = _number(settings, "attention_factor")
     elif wide and narrow:
         growth = 0.1 * math.log(scaling.factor)
         asked = (wide * growth + 1) / (narrow * growth + 1)
-    if asked is not None and not math.isclose(
-        asked, scaling.attention_factor, rel_tol=1e-4
-    ):
+    if not math.isclose(asked, ours, rel_tol=1e-4):
         raise ValueError(
             f"its YaRN scaling multiplies cosines and sines by {asked:.6g}, but the "
-            f"book's decoder by {scaling.attention_factor:.6g}, as in the paper for "
-            "this factor."
+            f"book's decoder by {ours:.6g}, as in the paper for this factor."
         )
     return scaling
 
@@ -317,17 +312,7 @@ class HuggingFaceModel:
         return [self._file(Path(name).name) for name in sorted(set(places.values()))]
 
     def _json(self, name: str) -> dict:
-        path = self._file(name)
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is not JSON ({error}): copy it again.") from error
-        if not isinstance(content, dict):
-            raise ValueError(
-                f"{path} holds a {type(content).__name__} instead of named settings. "
-                f"{ADVICE}"
-            )
-        return content
+        return read_json(self._file(name))
 
     def _file(self, name: str) -> Path:
         if not (self.path / name).is_file():

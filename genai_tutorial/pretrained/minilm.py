@@ -101,23 +101,17 @@ def load_minilm() -> SentenceVectors:
     path = _file("model.safetensors")
     if not MINILM_FILE.is_user_supplied:
         MINILM_FILE.check(path)
-    try:
-        weights = rename_weights(load_file(path))
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}): copy it again."
-        ) from error
     with torch.device("meta"):  # no memory for weights, which come from the file
         encoder = SentenceEncoder(SentenceEncoderConfig())
     try:
-        encoder.load_state_dict(weights, assign=True)
-    except RuntimeError as error:
+        encoder.load_state_dict(rename_weights(load_file(path)), assign=True)
+    except (SafetensorError, RuntimeError) as error:
         raise ValueError(
-            f"{path} does not have the weights of all-MiniLM-L6-v2: {error}"
+            f"{path} is damaged, or does not have the weights of all-MiniLM-L6-v2 "
+            f"({error}): copy it again."
         ) from error
-    return SentenceVectors(
-        encoder.eval().requires_grad_(False), load_minilm_tokenizer()
-    )
+    encoder = encoder.eval().requires_grad_(False)
+    return SentenceVectors(encoder, load_minilm_tokenizer())
 
 
 def load_minilm_tokenizer() -> WordPieceTokenizer:

@@ -114,9 +114,8 @@ def open_smollm2(path: Path | str | None = None) -> GGUFModel | HuggingFaceModel
 
 
 def _check_layers(source: GGUFModel | HuggingFaceModel) -> None:
-    held = len(
-        {name.split(".")[1] for name in source.shapes if name.startswith("blocks.")}
-    )
+    names = [name for name in source.shapes if name.startswith("blocks.")]
+    held = len({name.split(".")[1] for name in names})
     if held != source.config.layers:
         raise ValueError(
             f"{source.path} describes a model with {source.config.layers} layers but "

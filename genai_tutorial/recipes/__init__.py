@@ -16,14 +16,13 @@ from .factbook import (
     Corpus,
     load_corpus,
     packed_language_model_loss,
+    packed_logits,
     write_corpus,
 )
 from .factbook_draft import (
     FACTBOOK_DRAFT,
     agreement,
-    corpus_rows,
-    held_out_rows,
-    packed_logits,
+    packed_rows,
     teacher_targets,
 )
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record

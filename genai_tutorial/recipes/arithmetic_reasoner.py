@@ -20,12 +20,10 @@ from genai_tutorial.tasks.arithmetic import (
     example_rows,
     random_sums,
 )
-from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
-from .sampling import DecoderRecipe, TextOptions, continue_text
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions, continue_text
 
 HELD_OUT, HELD_OUT_SEED = 1_000, 15
 """The number of held-out sums that measure the model, and the seed that draws them."""
@@ -42,18 +40,15 @@ class ReasonerRecipe(DecoderRecipe):
     metric = "right_greedily"
     in_words = "{right_greedily:.1%} of unseen sums right"
 
-    def wrap(
-        self, model: DecoderLM, card: dict
-    ) -> tuple[DecoderLM, CharacterTokenizer]:
+    def wrap(self, model: DecoderLM, card: dict) -> LoadedDecoder:
         return model, ARITHMETIC_TOKENIZER
 
     def fit(self, run: RunSettings) -> Trained:
         rows = example_rows(random_sums(self.questions, self.seed), backward_scratchpad)
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(rows.tensors[:2], self.batch_size, self.seed),
+            self.build(),
+            run.batches(self, *rows.tensors[:2]),
             supervised_loss,
             losses_every=50,
         )
@@ -66,18 +61,11 @@ class ReasonerRecipe(DecoderRecipe):
             "held_out_sums": HELD_OUT,
         }
 
-    def score(
-        self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         asked = draw_items(held_out_sums(), n, seed)
         return _right(loaded[0], asked, 0)
 
-    def write(
-        self,
-        loaded: tuple[DecoderLM, CharacterTokenizer],
-        options: TextOptions,
-        seed: int,
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         question = read_sum(options.prompt)
         (ids,) = encode_questions([question])
         answer = continue_text(loaded, ids, options, seed, [END_TOKEN])
@@ -130,6 +118,5 @@ ARITHMETIC_REASONER = ReasonerRecipe(
     batch_size=48,
     steps=1_000,
     warmup_steps=10,
-    published=True,
 )
 """Chapter 15's model, trained three times as long as on the page."""

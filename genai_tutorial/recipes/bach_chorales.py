@@ -26,7 +26,7 @@ from genai_tutorial.tasks.music import (
     judge_counterpoint,
     play_chorale,
 )
-from genai_tutorial.training import OptimizerSettings, parallel
+from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import DecoderConfig
 
 from .recipe import (
@@ -67,6 +67,7 @@ class ChoraleRecipe(Recipe):
     config: MultiStreamConfig
     optimizer: OptimizerSettings
 
+    network = MultiStreamLM
     source = CHORALES_SOURCE
     makes = "sounds"
     rate = 16_000
@@ -76,9 +77,6 @@ class ChoraleRecipe(Recipe):
         "{held_out_nats_per_step:.2f} nats per step on unseen melodies, "
         "{chord_share[sampled]:.0%} of its onsets are chords"
     )
-
-    def build(self) -> MultiStreamLM:
-        return MultiStreamLM(self.config, self.seed)
 
     def windows(self) -> tuple[ChoraleWindows, ChoraleWindows]:
         """Return the training windows in every key and the held-out windows."""
@@ -90,11 +88,10 @@ class ChoraleRecipe(Recipe):
 
     def fit(self, run: RunSettings) -> Trained:
         train, held_out = self.windows()
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            run.batches((train.codes, train.features), self.batch_size, self.seed),
+            self.build(),
+            run.batches(self, train.codes, train.features),
             multi_stream_loss,
             evaluate=lambda model: float(window_losses(model, held_out).mean()),
             evaluate_every=200,
@@ -186,6 +183,7 @@ LIVE = ChoraleRecipe(
     batch_size=16,
     steps=220,
     warmup_steps=10,
+    published=False,
 )
 """The model that chapter 18 trains live."""
 

@@ -130,8 +130,7 @@ def load(name: str, folder: Path | str | None = None) -> Any:
             come with the package.
 
     Returns:
-        The result of the recipe's `wrap`: the model; a language model comes as a pair
-        with its tokenizer.
+        The model; a language model comes as a pair with its tokenizer.
 
     Raises:
         ValueError: If there is no such recipe, or the file does not match its card.
@@ -219,10 +218,8 @@ def train(
                 "metrics": chosen.measure(rounded),
                 **trained.notes,
                 "data": {
-                    "name": chosen.source.name,
-                    "package": chosen.source.package,
-                    "licence": chosen.source.licence,
-                    "attribution": chosen.source.attribution,
+                    name: getattr(chosen.source, name)
+                    for name in ("name", "package", "licence", "attribution")
                 },
                 "licence": "MIT",
             }

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,7 +14,6 @@ from genai_tutorial.data import MNIST_SOURCE, load_mnist_split, random_affine
 from genai_tutorial.metrics import (
     DigitClassifier,
     DigitClassifierConfig,
-    DigitReading,
     ball_radii,
     expected_calibration_error,
     frechet_distance,
@@ -22,7 +21,7 @@ from genai_tutorial.metrics import (
     precision_recall,
     read_digits,
 )
-from genai_tutorial.training import AdamW, Schedule, parallel, warmup_cosine
+from genai_tutorial.training import AdamW, Schedule, warmup_cosine
 
 from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 
@@ -37,6 +36,7 @@ class DigitClassifierRecipe(Recipe):
     learning_rate: float
     weight_decay: float
 
+    network = DigitClassifier
     source = MNIST_SOURCE
     metric = "held_out_accuracy"
     in_words = "{held_out_accuracy:.1%} of unseen digits read correctly"
@@ -45,22 +45,20 @@ class DigitClassifierRecipe(Recipe):
         """Return the schedule of the learning rate over the recipe's steps."""
         return warmup_cosine(self.steps, self.warmup_steps)
 
-    def build(self) -> DigitClassifier:
-        return DigitClassifier(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         train, _ = load_mnist_split()
         model = self.build().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
 
-        def loss(model, images: Tensor, labels: Tensor) -> Tensor:
+        def loss(
+            model, images: Tensor, labels: Tensor, generator: torch.Generator
+        ) -> Tensor:
             logits = model(random_affine(images, generator))
             return functional.cross_entropy(logits, labels)
 
         return run.fit(
             self,
-            parallel(model),
-            run.batches((train.images, train.labels), self.batch_size, self.seed),
+            model,
+            run.batches(self, train.images, train.labels),
             loss,
             AdamW(
                 model.parameters(),
@@ -68,7 +66,7 @@ class DigitClassifierRecipe(Recipe):
                 betas=(0.9, 0.99),
                 weight_decay=self.weight_decay,
             ),
-            generators=[generator],
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def measure(self, model: DigitClassifier) -> dict:
@@ -108,7 +106,6 @@ DIGIT_CLASSIFIER = DigitClassifierRecipe(
     steps=2000,
     warmup_steps=50,
     ema_decay=0.99,
-    published=True,
 )
 """The classifier whose features are used for the Fréchet distance, precision and
 recall.
@@ -138,10 +135,8 @@ def measure_digits(
     """
     classifier = load_recipe(DIGIT_CLASSIFIER)
     _, held_out = load_mnist_split()
-    drawn, real = (
-        read_digits(classifier, images),
-        read_digits(classifier, held_out.images),
-    )
+    drawn = read_digits(classifier, images)
+    real = read_digits(classifier, held_out.images)
     manifolds = precision_recall(real.features, drawn.features, k=NEIGHBOUR)
     metrics = {
         "frechet_distance": round(frechet_distance(real.features, drawn.features), 3),
@@ -149,14 +144,9 @@ def measure_digits(
         "recall": round(manifolds.recall, 4),
     }
     if labels is not None:
-        is_right = show_labels(drawn, labels)
+        is_right = drawn.labels == labels
         metrics["digit_as_ordered"] = round(float(is_right.double().mean()), 4)
     return metrics
-
-
-def show_labels(drawn: DigitReading, labels: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Return for each image whether the classifier reads the requested digit."""
-    return drawn.labels == labels
 
 
 def score_labels(
@@ -166,7 +156,7 @@ def score_labels(
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(10, (n,), generator=generator)
     drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
-    return show_labels(drawn, labels).tolist()
+    return (drawn.labels == labels).tolist()
 
 
 def score_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> list[bool]:
@@ -178,5 +168,4 @@ def score_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> list[bo
         read_digits(classifier, part).features.double()
         for part in (held_out.images[sample], images)
     )
-    is_covered = in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR))
-    return is_covered.tolist()
+    return in_balls(real, drawn, ball_radii(drawn, NEIGHBOUR)).tolist()

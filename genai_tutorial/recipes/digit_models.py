@@ -2,6 +2,7 @@
 conditional GAN.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,6 @@ from genai_tutorial.training import (
     TensorBatches,
     draw_noise,
     fit_adversarial,
-    parallel,
 )
 
 from .digit_classifier import (
@@ -83,32 +83,50 @@ class DigitOptions(GANOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitDiffusionRecipe(Recipe):
+class DigitRecipe(Recipe):
+    """A recipe whose model draws the digit of a label."""
+
+    source = MNIST_SOURCE
+    makes = "images"
+    metric = "digit_as_ordered"
+    in_words = DIGITS_IN_WORDS
+
+    @abstractmethod
+    def draw(
+        self, model: nn.Module, labels: Int[Tensor, "n"], options: GANOptions, seed: int
+    ) -> Float[Tensor, "n 28 28"]:
+        """Draw a digit for each label."""
+
+    def score(self, loaded: nn.Module, n: int, seed: int) -> list:
+        return score_labels(
+            lambda labels: self.draw(loaded, labels, self.options, seed), n, seed
+        )
+
+    def sample(
+        self, loaded: nn.Module, options: GANOptions, count: int, seed: int
+    ) -> ImageSamples:
+        return ImageSamples(self.draw(loaded, options.labels(count), options, seed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitDiffusionRecipe(DigitRecipe):
     """A U-Net that learns to draw digits from 4,000 examples."""
 
     config: UNetConfig
     label_dropout: float = 0.1
     augmentation_probability: float = 0.0
 
-    source = MNIST_SOURCE
-    makes = "images"
+    network = UNet
     options = DigitOptions(steps=25, guidance=1.5)
-    metric = "digit_as_ordered"
-    in_words = DIGITS_IN_WORDS
-
-    def build(self) -> UNet:
-        return UNet(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
         train, _ = load_mnist_split()
-        model = self.build().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
         return run.fit(
             self,
-            parallel(model),
-            run.batches((train.images, train.labels), self.batch_size, self.seed),
-            lambda model, images, labels: self.loss(model, images, labels, generator),
-            generators=[generator],
+            self.build(),
+            run.batches(self, train.images, train.labels),
+            self.loss,
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def loss(
@@ -142,9 +160,8 @@ class DigitDiffusionRecipe(Recipe):
 
     def measure(self, model: UNet) -> dict:
         train, held_out = load_mnist_split()
-        labels = torch.arange(N_EVAL_IMAGES) % 10
-        chosen = self.options
-        images = draw_digits(model, labels, chosen, self.seed)
+        chosen, labels = self.options, torch.arange(N_EVAL_IMAGES) % 10
+        images = self.draw(model, labels, chosen, self.seed)
         copies = copy_test(images, train.images, held_out.images)
         return measure_digits(images, labels) | {
             "nearer_to_train": round(copies.nearer_to_train, 3),
@@ -154,33 +171,22 @@ class DigitDiffusionRecipe(Recipe):
             "sampler": f"DDIM, {chosen.steps} steps, guidance {chosen.guidance}",
         }
 
-    def score(self, loaded: UNet, n: int, seed: int) -> list:
-        return score_labels(
-            lambda labels: draw_digits(loaded, labels, self.options, seed), n, seed
+    def draw(
+        self, model: UNet, labels: Int[Tensor, "n"], options: DigitOptions, seed: int
+    ) -> Float[Tensor, "n 28 28"]:
+        """Draw a digit for each label with DDIM, with brightness from 0 to 1."""
+        images = sample_images(
+            model,
+            SCHEDULE,
+            VELOCITY,
+            labels,
+            (len(labels), 1, 28, 28),
+            steps=options.steps,
+            seed=seed,
+            guidance=options.guidance,
+            batch_size=250,  # 1,000 images do not fit into the CPU cache
         )
-
-    def sample(
-        self, loaded: UNet, options: DigitOptions, count: int, seed: int
-    ) -> ImageSamples:
-        return ImageSamples(draw_digits(loaded, options.labels(count), options, seed))
-
-
-def draw_digits(
-    model: nn.Module, labels: Int[Tensor, "n"], options: DigitOptions, seed: int
-) -> Float[Tensor, "n 28 28"]:
-    """Draw a digit for each label with DDIM, with brightness from 0 to 1."""
-    images = sample_images(
-        model,
-        SCHEDULE,
-        VELOCITY,
-        labels,
-        (len(labels), 1, 28, 28),
-        steps=options.steps,
-        seed=seed,
-        guidance=options.guidance,
-        batch_size=250,  # 1,000 images do not fit into the CPU cache
-    )
-    return images[:, 0]
+        return images[:, 0]
 
 
 LIVE = DigitDiffusionRecipe(
@@ -195,6 +201,7 @@ LIVE = DigitDiffusionRecipe(
     steps=320,
     warmup_steps=20,
     ema_decay=0.98,
+    published=False,
 )
 """The model that chapter 8 trains live."""
 
@@ -213,7 +220,6 @@ LONGER = DigitDiffusionRecipe(
     augmentation_probability=0.5,
     final_factor=20 / 59,
     cooldown_steps=600,
-    published=True,
 )
 """The model that chapter 8 loads."""
 
@@ -236,8 +242,7 @@ class GANRecipe(Recipe):
     penalty: float
     penalty_every: int
 
-    def build(self) -> DigitGenerator:
-        return DigitGenerator(self.config, self.seed)
+    network = DigitGenerator
 
     def fit_players(
         self, run: RunSettings, batches: Iterable[tuple[Tensor, Tensor]]
@@ -280,14 +285,10 @@ class GANRecipe(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DigitGANRecipe(GANRecipe):
+class DigitGANRecipe(GANRecipe, DigitRecipe):
     """Conditional GAN of digits, trained on 4,000 real ones with data augmentation."""
 
-    source = MNIST_SOURCE
-    makes = "images"
     options = GANOptions()
-    metric = "digit_as_ordered"
-    in_words = DIGITS_IN_WORDS
 
     def fit(self, run: RunSettings) -> Trained:
         train, _ = load_mnist_split()
@@ -299,62 +300,47 @@ class DigitGANRecipe(GANRecipe):
 
     def measure(self, model: DigitGenerator) -> dict:
         labels = torch.arange(N_EVAL_IMAGES) % self.config.classes
-        images = generate_digits(model, labels, seed=self.seed)
+        images = self.draw(model, labels, self.options, self.seed)
         return measure_digits(images, labels) | {
             "drawn_images": N_EVAL_IMAGES,
             "held_out_images": len(load_mnist_split()[1]),
         }
 
-    def score(self, loaded: DigitGenerator, n: int, seed: int) -> list:
-        return score_labels(
-            lambda labels: generate_digits(loaded, labels, seed), n, seed
-        )
-
-    def sample(
-        self, loaded: DigitGenerator, options: GANOptions, count: int, seed: int
-    ) -> ImageSamples:
-        return ImageSamples(generate_digits(loaded, options.labels(count), seed))
-
-
-@torch.no_grad()
-def generate_digits(
-    model: DigitGenerator, labels: Int[Tensor, "count"], seed: int
-) -> Float[Tensor, "count 28 28"]:
-    """Generate one digit per label, in one forward pass."""
-    noise = draw_noise(model, len(labels), torch.Generator().manual_seed(seed))
-    return model(noise, labels.to(noise.device))
+    @torch.no_grad()
+    def draw(
+        self,
+        model: DigitGenerator,
+        labels: Int[Tensor, "n"],
+        options: GANOptions,
+        seed: int,
+    ) -> Float[Tensor, "n 28 28"]:
+        """Draw a digit for each label, in one forward pass."""
+        noise = draw_noise(model, len(labels), torch.Generator().manual_seed(seed))
+        return model(noise, labels.to(noise.device))
 
 
-class AugmentedBatches:
+class AugmentedBatches(TensorBatches):
     """Batches of labelled images with data augmentation: each image is rotated, scaled
     and shifted slightly, differently each time.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int):
-        self._batches = TensorBatches((images, labels), batch_size, seed)
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "AugmentedBatches":
-        return self
+        super().__init__((images, labels), batch_size, seed)
+        self._draws = torch.Generator().manual_seed(seed)
 
     def __next__(self) -> tuple[Tensor, Tensor]:
         """Return augmented images and their labels."""
-        images, labels = next(self._batches)
+        images, labels = super().__next__()
         return random_affine(
-            images, self._generator, degrees=6, stretching=0.05, pixels=0.7
+            images, self._draws, degrees=6, stretching=0.05, pixels=0.7
         ), labels
 
     def state_dict(self) -> dict:
-        """Return the state that determines all later batches."""
-        return {
-            "batches": self._batches.state_dict(),
-            "generator": self._generator.get_state(),
-        }
+        return {"batches": super().state_dict(), "generator": self._draws.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._batches.load_state_dict(state["batches"])
-        self._generator.set_state(state["generator"])
+        super().load_state_dict(state["batches"])
+        self._draws.set_state(state["generator"])
 
 
 MNIST_GAN = DigitGANRecipe(
@@ -372,6 +358,5 @@ MNIST_GAN = DigitGANRecipe(
     steps=12_000,
     warmup_steps=100,
     ema_decay=0.998,
-    published=True,
 )
 """The generator of chapter 7."""

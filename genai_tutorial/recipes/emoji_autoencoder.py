@@ -9,7 +9,6 @@ import torch
 from genai_tutorial.data import EMOJI_SOURCE, load_emoji_split
 from genai_tutorial.metrics import psnr
 from genai_tutorial.tasks.shapes import CaptionedScenes, caption_accuracy, load_shapes
-from genai_tutorial.training import parallel
 from genai_tutorial.vae import (
     ImageAutoencoder,
     ImageAutoencoderConfig,
@@ -31,26 +30,22 @@ class ImageAutoencoderRecipe(Recipe):
     kl_weight: float
     scenes: int
 
+    network = ImageAutoencoder
     source = EMOJI_SOURCE
     metric = "emoji_psnr_db"
     in_words = "{emoji_psnr_db} dB between unseen emoji and their reconstructions"
 
-    def build(self) -> ImageAutoencoder:
-        return ImageAutoencoder(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         emoji, _ = load_emoji_split()
         images = torch.cat((emoji.images, load_shapes(self.scenes, self.seed).images))
-        model = self.build().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
         trained = run.fit(
             self,
-            parallel(model),
-            run.batches(((255 * images).round().byte(),), self.batch_size, self.seed),
-            lambda model, batch: image_autoencoder_loss(
+            self.build(),
+            run.batches(self, (255 * images).round().byte()),
+            lambda model, batch, generator: image_autoencoder_loss(
                 model, batch / 255, generator, kl_weight=self.kl_weight
             ),
-            generators=[generator],
+            generator=torch.Generator().manual_seed(self.seed),
         )
         trained.model.set_scaling_factor(
             images[:: len(images) // 2000 + 1].to(run.device),
@@ -108,6 +103,5 @@ EMOJI_AUTOENCODER = ImageAutoencoderRecipe(
     steps=4_000,
     warmup_steps=100,
     ema_decay=0.998,
-    published=True,
 )
 """The model of chapter 10."""

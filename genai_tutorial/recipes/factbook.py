@@ -20,6 +20,7 @@ from genai_tutorial.corpus import (
     document_numbers,
     filter_documents,
     held_out_grams,
+    join_documents,
     normalize,
     write_shards,
 )
@@ -32,7 +33,6 @@ from genai_tutorial.data import (
     load_histories,
     load_wikipedia,
 )
-from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tasks.assistant import (
     CHAT_SPECIAL_TOKENS,
     END_OF_TEXT,
@@ -43,7 +43,6 @@ from genai_tutorial.tokenization import BPETokenizer, train_bpe
 from genai_tutorial.training import (
     OptimizerSettings,
     Schedule,
-    parallel,
     warmup_stable_decay,
 )
 from genai_tutorial.transformer import (
@@ -54,7 +53,8 @@ from genai_tutorial.transformer import (
 )
 
 from .recipe import RunSettings, Trained, draw_items
-from .sampling import DecoderRecipe, TextOptions, continue_text
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions, continue_text
+from .shakespeare import held_out_loss
 
 SOURCE = Source(
     name="Wikipedia and the World Factbook",
@@ -70,9 +70,6 @@ SOURCE = Source(
     ),
 )
 
-TOKENIZER_FILE = "factbook-tokenizer.json"
-"""The file of the tokenizer that the base model and its two assistants share."""
-
 
 @dataclass(frozen=True)
 class Corpus:
@@ -86,6 +83,11 @@ class Corpus:
     sources: Mapping[str, tuple[str, ...]]
     held_out: tuple[str, ...]
     split: FactSplit
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of all sources."""
+        return [text for documents in self.sources.values() for text in documents]
 
 
 @cache
@@ -127,8 +129,7 @@ def clean(documents: Sequence[str], guard: Decontaminator) -> tuple[str, ...]:
 
 def train_tokenizer(corpus: Corpus, vocab_size: int) -> BPETokenizer:
     """Train the tokenizer of a corpus, with the special tokens of the chat template."""
-    texts = [text for documents in corpus.sources.values() for text in documents]
-    return train_bpe(texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
+    return train_bpe(corpus.texts, vocab_size, special_tokens=CHAT_SPECIAL_TOKENS)
 
 
 def write_corpus(
@@ -157,68 +158,76 @@ def packed_language_model_loss(end_of_document: int):
         inputs: Int[Tensor, "batch position"],
         targets: Int[Tensor, "batch position"],
     ) -> Float[Tensor, ""]:
-        documents = document_numbers(inputs, end_of_document)
-        return next_token_loss(
-            model(inputs, AttentionContext.packed(documents)), targets
-        )
+        return next_token_loss(packed_logits(model, inputs, end_of_document), targets)
 
     return loss
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseModelRecipe(DecoderRecipe):
-    """A language model that is pre-trained on the corpus."""
+def packed_logits(
+    model: nn.Module, inputs: Int[Tensor, "batch position"], end_of_document: int
+) -> Float[Tensor, "batch position vocab"]:
+    """Return a model's logits on packed rows, in which documents do not attend to each
+    other.
+    """
+    documents = document_numbers(inputs, end_of_document)
+    return model(inputs, AttentionContext.packed(documents))
 
-    weights: Mapping[str, int] = field(hash=False)
+
+@dataclass(frozen=True, kw_only=True)
+class FactbookRecipe(DecoderRecipe):
+    """The base model, its draft or one of its assistants; they share a tokenizer."""
+
+    source = SOURCE
+    tokenizer_file = "factbook-tokenizer.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusRecipe(FactbookRecipe):
+    """A language model that reads the whole corpus."""
+
     decay_steps: int
     copies: int = 12
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
+    def schedule(self) -> Schedule:
+        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseModelRecipe(CorpusRecipe):
+    """A language model that is pre-trained on the corpus."""
+
+    weights: Mapping[str, int] = field(hash=False)
+
     options = TextOptions(prompt="The capital of Kenya is", temperature=0.7, tokens=60)
     metric = "facts_completed.taught"
     in_words = "{facts_completed[told]:.0%} of the facts that it has read"
 
-    def schedule(self) -> Schedule:
-        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
-
     def fit(self, run: RunSettings) -> Trained:
-        corpus = load_corpus(self.copies)
-        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
-        held_out = self._held_out(corpus, tokenizer)
-        model = self.build().to(run.device)
+        corpus, tokenizer, held_out = self._texts()
         with TemporaryDirectory() as folder:
             return run.fit(
                 self,
-                parallel(model),
+                self.build(),
                 PackedBatches(
                     write_corpus(corpus, tokenizer, Path(folder)),
                     self.config.context_length,
                     self.batch_size,
                     self.seed,
                     weights=self.weights,
-                    rank=run.process.rank,
-                    world_size=run.process.world_size,
+                    **run.share,
                 ),
                 packed_language_model_loss(tokenizer.special_tokens[END_OF_TEXT]),
-                evaluate=lambda model: (
-                    evaluate_language_model(
-                        model, held_out, self.config.context_length
-                    ).nats_per_token
-                ),
+                evaluate=lambda model: held_out_loss(model, held_out),
                 evaluate_every=200,
                 losses_every=10,
                 notes={"tokenizer": tokenizer.to_dict()},
             )
 
     def measure(self, model: DecoderLM) -> dict:
-        corpus = load_corpus(self.copies)
-        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
-        held_out = self._held_out(corpus, tokenizer)
-        nats = evaluate_language_model(
-            model, held_out, self.config.context_length
-        ).nats_per_token
+        corpus, tokenizer, held_out = self._texts()
+        nats = held_out_loss(model, held_out)
+        window = self.config.context_length
         size = sum(len(text.encode()) for text in corpus.held_out)
         end = tokenizer.special_tokens[END_OF_TEXT]
         facts = {
@@ -232,12 +241,10 @@ class BaseModelRecipe(DecoderRecipe):
             "facts_completed": {
                 kind: round(sum(right) / len(right), 4) for kind, right in facts.items()
             },
-            "training_tokens": self.steps
-            * self.batch_size
-            * self.config.context_length,
+            "training_tokens": self.steps * self.batch_size * window,
         }
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         model, tokenizer = loaded
         return complete_facts(
             model,
@@ -246,27 +253,18 @@ class BaseModelRecipe(DecoderRecipe):
             tokenizer.special_tokens[END_OF_TEXT],
         )
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
-        tokenizer = loaded[1]
-        ids, end = (
-            tokenizer.encode(options.prompt),
-            tokenizer.special_tokens[END_OF_TEXT],
-        )
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
+        ids = loaded[1].encode(options.prompt)
+        end = loaded[1].special_tokens[END_OF_TEXT]
         return options.prompt + continue_text(loaded, ids, options, seed, [end])
 
-    def _held_out(
-        self, corpus: Corpus, tokenizer: BPETokenizer
-    ) -> Int[Tensor, " length"]:
+    def _texts(self) -> tuple[Corpus, BPETokenizer, Int[Tensor, " length"]]:
+        """Return the corpus, its tokenizer and the tokens of the held-out articles."""
+        corpus = load_corpus(self.copies)
+        tokenizer = train_tokenizer(corpus, self.config.vocab_size)
         end = tokenizer.special_tokens[END_OF_TEXT]
-        return torch.tensor(
-            [
-                token
-                for text in corpus.held_out
-                for token in (*tokenizer.encode(text), end)
-            ]
-        )
+        ids = join_documents(map(tokenizer.encode, corpus.held_out), end)
+        return corpus, tokenizer, torch.from_numpy(ids)
 
 
 FACTBOOK_BASE = BaseModelRecipe(
@@ -291,6 +289,5 @@ FACTBOOK_BASE = BaseModelRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=400,
-    published=True,
 )
 """The model that chapters 12 to 14 share."""

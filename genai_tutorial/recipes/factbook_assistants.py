@@ -46,16 +46,16 @@ from genai_tutorial.tasks.assistant import (
     wins,
 )
 from genai_tutorial.tokenization import BPETokenizer, Message
-from genai_tutorial.training import AdamW, parallel
+from genai_tutorial.training import AdamW
 from genai_tutorial.transformer import DecoderLM
 
-from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE
+from .factbook import FACTBOOK_BASE, FactbookRecipe
 from .recipe import RunSettings, Trained, draw_items, load_recipe
-from .sampling import DecoderRecipe, TextOptions, continue_text
+from .sampling import LoadedDecoder, TextOptions, continue_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class AssistantRecipe(DecoderRecipe):
+class AssistantRecipe(FactbookRecipe):
     """The base model after supervised fine-tuning on demonstrations."""
 
     form: AnswerForm
@@ -65,12 +65,8 @@ class AssistantRecipe(DecoderRecipe):
     learning_rate: float
     warmup_steps: int = 10
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = TextOptions(
-        prompt="What is the capital of Kenya?",
-        temperature=0,
-        tokens=MAX_ANSWER_TOKENS,
+        prompt="What is the capital of Kenya?", temperature=0, tokens=MAX_ANSWER_TOKENS
     )
     metric = "exact_match_on_held_out_phrasings.taught"
     in_words = (
@@ -98,8 +94,8 @@ class AssistantRecipe(DecoderRecipe):
         )
         return run.fit(
             self,
-            parallel(model),
-            run.batches(rows.tensors, self.batch_size, self.seed),
+            model,
+            run.batches(self, *rows.tensors),
             supervised_loss,
             AdamW(model.parameters(), lr=self.learning_rate),
             losses_every=10,
@@ -121,13 +117,11 @@ class AssistantRecipe(DecoderRecipe):
             "questions_each": N_EXAM_QUESTIONS,
         }
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         asked = draw_items(exam_questions(load_fact_split().taught), n, seed)
         return exact_matches(*loaded, asked)
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         tokenizer = loaded[1]
         ids = CHAT.encode(tokenizer, [Message("user", options.prompt)])
         end = tokenizer.special_tokens[CHAT.end]
@@ -148,7 +142,6 @@ FACTBOOK_SFT = AssistantRecipe(
     steps=400,
     batch_size=8,
     learning_rate=1e-3,
-    published=True,
 )
 """The model that chapter 13 makes and chapter 14 begins with."""
 
@@ -158,7 +151,7 @@ N_EVAL_QUESTIONS = 960
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackRecipe(DecoderRecipe):
+class FeedbackRecipe(FactbookRecipe):
     """The assistant after PPO with a reward model."""
 
     questions: int
@@ -172,8 +165,6 @@ class FeedbackRecipe(DecoderRecipe):
     kl_weight: float
     kl_target: float | None
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = FACTBOOK_SFT.options
     metric = "win_rate_over_factbook_sft"
     in_words = (
@@ -267,7 +258,7 @@ class FeedbackRecipe(DecoderRecipe):
             won += wins(rule, asked, new, old)
         return {"win_rate_over_factbook_sft": round(sum(won) / len(won), 4)} | measured
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         by_category = self._held_out_questions().values()
         asked = draw_items([each for asked in by_category for each in asked], n, seed)
         new, old = answer_both(loaded[0], asked)
@@ -278,10 +269,7 @@ class FeedbackRecipe(DecoderRecipe):
             load_fact_split(), load_absent(), N_EVAL_QUESTIONS, "held-out", self.seed
         )
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
-        return FACTBOOK_SFT.write(loaded, options, seed)
+    write = FACTBOOK_SFT.write
 
 
 def answer_both(
@@ -313,6 +301,5 @@ FACTBOOK_PPO = FeedbackRecipe(
     learning_rate=2e-4,
     kl_weight=0.1,
     kl_target=None,
-    published=True,
 )
 """The model that chapter 14 compares with its own short training run."""

@@ -5,13 +5,13 @@ tokens, and the agreement of two models.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.corpus import cut_rows, document_numbers, join_documents
+from genai_tutorial.corpus import cut_rows, join_documents
 from genai_tutorial.efficiency import (
     TopProbabilities,
     sequence_level_examples,
@@ -21,32 +21,20 @@ from genai_tutorial.efficiency import (
 from genai_tutorial.generation import acceptance_rate
 from genai_tutorial.tasks.assistant import END_OF_TEXT
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import (
-    OptimizerSettings,
-    Schedule,
-    parallel,
-    warmup_stable_decay,
-)
-from genai_tutorial.transformer import AttentionContext, DecoderConfig, DecoderLM
+from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .factbook import FACTBOOK_BASE, SOURCE, TOKENIZER_FILE, Corpus, load_corpus
+from .factbook import FACTBOOK_BASE, CorpusRecipe, load_corpus, packed_logits
 from .recipe import RunSettings, Trained, draw_items, load_recipe
-from .sampling import DecoderRecipe, TextOptions
+from .sampling import LoadedDecoder
 
 
-def corpus_rows(
-    corpus: Corpus, tokenizer: BPETokenizer, length: int
+def packed_rows(
+    texts: Iterable[str], tokenizer: BPETokenizer, length: int
 ) -> Int[Tensor, "row position"]:
-    """Return the base model's corpus in packed rows of `length` inputs and one more."""
-    texts = [text for documents in corpus.sources.values() for text in documents]
-    return _rows(texts, tokenizer, length)
-
-
-def held_out_rows(
-    corpus: Corpus, tokenizer: BPETokenizer, length: int
-) -> Int[Tensor, "row position"]:
-    """Return the held-out articles in packed rows of `length` inputs and one more."""
-    return _rows(corpus.held_out, tokenizer, length)
+    """Return texts of the corpus in packed rows of `length` inputs and one more."""
+    end = tokenizer.special_tokens[END_OF_TEXT]
+    tokens = join_documents(map(tokenizer.encode, texts), end)
+    return cut_rows(torch.from_numpy(tokens), length)[0]
 
 
 def prompts_of(
@@ -80,16 +68,6 @@ def teacher_targets(
     )
 
 
-def packed_logits(
-    model: nn.Module, inputs: Int[Tensor, "batch position"], end_of_document: int
-) -> Float[Tensor, "batch position vocab"]:
-    """Return a model's logits on packed rows, in which documents do not attend to each
-    other.
-    """
-    documents = document_numbers(inputs, end_of_document)
-    return model(inputs, AttentionContext.packed(documents))
-
-
 def distillation_loss(end_of_document: int):
     """Return the loss function of a student on packed rows with a teacher's targets,
     for `fit`.
@@ -109,10 +87,7 @@ def distillation_loss(end_of_document: int):
 
 @torch.no_grad()
 def agreement(
-    draft: DecoderLM,
-    target: DecoderLM,
-    texts: Iterable[Sequence[int]],
-    start: int = 0,
+    draft: DecoderLM, target: DecoderLM, texts: Iterable[Sequence[int]], start: int = 0
 ) -> list[tuple[Tensor, Tensor]]:
     """Return for each text, at every position, the probability that a drafted token is
     accepted at temperature 1, and whether both models find the same token most
@@ -130,14 +105,6 @@ def agreement(
     return measured
 
 
-def _rows(
-    texts: Iterable[str], tokenizer: BPETokenizer, length: int
-) -> Int[Tensor, "row position"]:
-    end = tokenizer.special_tokens[END_OF_TEXT]
-    tokens = join_documents(map(tokenizer.encode, texts), end)
-    return cut_rows(torch.from_numpy(tokens), length)[0]
-
-
 N_CONTINUED, CONTINUED_FROM = 128, 32
 """The number of texts of each kind that the teacher continues to measure the draft, and
 the number of tokens that it continues.
@@ -145,45 +112,36 @@ the number of tokens that it continues.
 
 
 @dataclass(frozen=True, kw_only=True)
-class DraftRecipe(DecoderRecipe):
+class DraftRecipe(CorpusRecipe):
     """A draft that is distilled from the base model."""
 
     written: int
     prompt_length: int = 8
     kept: int = 32
-    decay_steps: int
-    copies: int = 12
-    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
 
-    source = SOURCE
-    tokenizer_file = TOKENIZER_FILE
     options = FACTBOOK_BASE.options
     metric = "acceptance.held_out_articles"
     in_words = "{acceptance[continued_corpus]:.0%} of its tokens accepted by {teacher}"
-
-    def schedule(self) -> Schedule:
-        return warmup_stable_decay(self.steps, self.warmup_steps, self.decay_steps)
 
     def training_rows(
         self, teacher: DecoderLM, tokenizer: BPETokenizer
     ) -> Int[Tensor, "row position"]:
         """Return the corpus and the texts that the teacher writes, in packed rows."""
         end = tokenizer.special_tokens[END_OF_TEXT]
-        corpus = corpus_rows(
-            load_corpus(self.copies), tokenizer, self.config.context_length
-        )
+        length = self.config.context_length
+        corpus = packed_rows(load_corpus(self.copies).texts, tokenizer, length)
         generator = torch.Generator().manual_seed(self.seed)
         chosen = torch.randint(len(corpus), (self.written,), generator=generator)
         prompts = prompts_of(corpus[chosen], self.prompt_length, end)
         texts = sequence_level_examples(
             teacher,
             prompts.to(teacher.token_embedding.weight.device),
-            self.config.context_length - self.prompt_length,
+            length - self.prompt_length,
             stop_tokens=[end],
             generator=generator,
         )
         rows = torch.from_numpy(join_documents(texts, end))
-        return torch.cat((corpus, cut_rows(rows, self.config.context_length)[0]))
+        return torch.cat((corpus, cut_rows(rows, length)[0]))
 
     def fit(self, run: RunSettings) -> Trained:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
@@ -191,15 +149,10 @@ class DraftRecipe(DecoderRecipe):
         end = tokenizer.special_tokens[END_OF_TEXT]
         inputs = self.training_rows(teacher, tokenizer)[:, :-1].to(run.device)
         targets = teacher_targets(teacher, inputs, end, self.kept)
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (inputs.cpu(), targets.ids, targets.probabilities),
-                self.batch_size,
-                self.seed,
-            ),
+            self.build(),
+            run.batches(self, inputs.cpu(), targets.ids, targets.probabilities),
             distillation_loss(end),
             losses_every=20,
             notes={"tokenizer": tokenizer.to_dict()},
@@ -227,8 +180,8 @@ class DraftRecipe(DecoderRecipe):
         """
         end = tokenizer.special_tokens[END_OF_TEXT]
         corpus, length = load_corpus(self.copies), self.config.context_length
-        held_out = held_out_rows(corpus, tokenizer, length)
-        seen = corpus_rows(corpus, tokenizer, length)
+        held_out = packed_rows(corpus.held_out, tokenizer, length)
+        seen = packed_rows(corpus.texts, tokenizer, length)
         generator = torch.Generator().manual_seed(self.seed + 1)
         texts = {"held_out_articles": held_out.tolist()}
         for kind, rows in (
@@ -246,19 +199,15 @@ class DraftRecipe(DecoderRecipe):
             )
         return texts
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         teacher, tokenizer = load_recipe(FACTBOOK_BASE)
-        rows = held_out_rows(
-            load_corpus(self.copies), tokenizer, self.config.context_length
-        )
+        articles = load_corpus(self.copies).held_out
+        rows = packed_rows(articles, tokenizer, self.config.context_length)
         chosen = draw_items(rows.tolist(), n, seed)
         measured = agreement(loaded[0], teacher, chosen)
         return [float(accepted.mean()) for accepted, _ in measured]
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
-        return FACTBOOK_BASE.write(loaded, options, seed)
+    write = FACTBOOK_BASE.write
 
 
 FACTBOOK_DRAFT = DraftRecipe(
@@ -280,6 +229,5 @@ FACTBOOK_DRAFT = DraftRecipe(
     batch_size=32,
     warmup_steps=50,
     decay_steps=800,
-    published=True,
 )
 """The draft that chapter 24 pairs with the base model."""

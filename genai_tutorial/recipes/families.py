@@ -34,7 +34,6 @@ VAE_FAMILY = FamilyVAE(
     batch_size=128,
     warmup_steps=50,
     ema_decay=0.99,
-    published=True,
 )
 
 GAN_FAMILY = FamilyGAN(
@@ -55,7 +54,6 @@ GAN_FAMILY = FamilyGAN(
     batch_size=64,
     warmup_steps=100,
     ema_decay=0.998,
-    published=True,
 )
 
 U_NET = UNetConfig(channels=(24, 64), classes=None, image_size=28)
@@ -71,7 +69,6 @@ DIFFUSION_FAMILY = FamilyFlow(
     batch_size=64,
     warmup_steps=20,
     ema_decay=0.98,
-    published=True,
 )
 
 FLOW_FAMILY = replace(
@@ -95,7 +92,6 @@ PIXEL_FAMILY = FamilyPixels(
     batch_size=24,
     warmup_steps=10,
     ema_decay=0.98,
-    published=True,
 )
 
 DIGIT_FAMILIES: tuple[FamilyRecipe, ...] = (

@@ -60,11 +60,7 @@ from genai_tutorial.vae import (
     vae_loss,
 )
 
-from .digit_classifier import (
-    N_EVAL_IMAGES,
-    measure_digits,
-    score_recall,
-)
+from .digit_classifier import N_EVAL_IMAGES, measure_digits, score_recall
 from .digit_models import GANRecipe
 from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items
 
@@ -173,17 +169,16 @@ class FamilyRecipe(Recipe):
 
     def fit(self, run: RunSettings) -> Trained:
         levels = to_levels(load_mnist_split()[0].images)
-        generator = torch.Generator().manual_seed(self.seed)
         model = self.build().to(run.device)
         started = time.process_time()
         trained = run.fit(
             self,
             model,
-            # all in one process
             TensorBatches((levels,), self.batch_size, self.seed),
-            lambda model, levels: self.loss(model, levels, generator),
+            self.loss,
             self.build_optimizer(model),
-            generators=[generator],
+            generator=torch.Generator().manual_seed(self.seed),
+            in_parallel=False,
         )
         return replace(trained, notes=cpu_seconds_since(started))
 
@@ -288,6 +283,7 @@ class FamilyFlow(FamilyRecipe):
     straight: bool
     config: UNetConfig
 
+    network = UNet
     level_width = 2 / LEVELS
     options = FlowOptions(steps=20)
 
@@ -300,9 +296,6 @@ class FamilyFlow(FamilyRecipe):
     def prediction(self) -> Prediction:
         """The target of the network: on either path, the velocity."""
         return FLOW if self.straight else VELOCITY
-
-    def build(self) -> UNet:
-        return UNet(self.config, self.seed)
 
     def loss(
         self, model: UNet, levels: Levels, generator: torch.Generator
@@ -372,8 +365,7 @@ class FamilyPixels(FamilyRecipe):
 
     config: PixelConfig
 
-    def build(self) -> PixelTransformer:
-        return PixelTransformer(self.config, self.seed)
+    network = PixelTransformer
 
     def loss(
         self, model: PixelTransformer, levels: Levels, generator: torch.Generator

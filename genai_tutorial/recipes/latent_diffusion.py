@@ -2,15 +2,16 @@
 pictures with their metrics, and the recipes.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.data import EMOJI_SOURCE, Source, load_emoji_split
+from genai_tutorial.data import EMOJI_SOURCE, load_emoji_split
 from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
@@ -24,26 +25,16 @@ from genai_tutorial.diffusion import (
 )
 from genai_tutorial.metrics import nearest_neighbours
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage
-from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
-from genai_tutorial.tasks.shapes import pictures as shapes
+from genai_tutorial.tasks.shapes import CAPTION_TOKENIZER, SHAPES_SOURCE, load_shapes
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import (
-    U_NET_RATES,
-    ImageSamples,
-    RunSettings,
-    Trained,
-    draw_items,
-    load_recipe,
-)
-from .sampling import CaptionOptions
+from .recipe import U_NET_RATES, RunSettings, Trained, draw_items, load_recipe
+from .sampling import DrawCaptions
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import (
     SHAPES_SCHEDULE,
-    DrawCaptions,
     TextToImageRecipe,
     caption_metrics,
     everything_shown,
@@ -63,16 +54,10 @@ class LatentDiffusion(NamedTuple):
             captions, self.model.encoder.config.context_length
         )
 
-    def denoiser(
-        self,
-        captions: Sequence[str],
-        guidance: float | int,
-        negative: Sequence[str] | None = None,
-    ) -> Denoiser:
+    def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
         """Return the denoiser that samplers call, with guidance."""
-        unwanted = None if negative is None else self.read(negative)
         return Denoiser(
-            Guided(self.model, guidance, unwanted),
+            Guided(self.model, guidance),
             SHAPES_SCHEDULE,
             VELOCITY,
             condition=self.read(captions),
@@ -134,15 +119,82 @@ Captioned = tuple[Float[Tensor, "n 3 32 32"], tuple[tuple[str, ...], ...]]
 """Pictures with their captions, of one kind or several."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LatentDiffusionRecipe(TextToImageRecipe):
+    """A U-Net that learns to draw the latents of captioned pictures."""
+
+    autoencoder: str
+
+    @abstractmethod
+    def captioned(self) -> Captioned:
+        """Return the training pictures."""
+
+    @abstractmethod
+    def tokenizer(self) -> WordTokenizer:
+        """Return the tokenizer of the captions."""
+
+    @abstractmethod
+    def measure_drawing(self, draw: DrawCaptions) -> dict:
+        """Return the card's metrics of what a model draws."""
+
+    def fit(self, run: RunSettings) -> Trained:
+        images, captions = self.captioned()
+        tokenizer, length = self.tokenizer(), self.text.context_length
+        texts = torch.stack(
+            [tokenizer.encode_batch(texts, length) for texts in captions], dim=1
+        )
+        latents = encode_images(load_recipe(EMOJI_AUTOENCODER), images, self.seed)
+        return run.fit(
+            self,
+            self.build_on_clip(),
+            run.batches(self, latents, texts),
+            self.loss,
+            generator=torch.Generator().manual_seed(self.seed),
+            notes={"tokenizer": tokenizer.to_dict()},
+        )
+
+    def loss(
+        self,
+        model: nn.Module,
+        latents: Float[Tensor, "batch channel height width"],
+        texts: Int[Tensor, "batch kind token"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch, in which each picture comes with one of its
+        captions.
+        """
+        kind = torch.randint(texts.shape[1], (len(texts),), generator=generator)
+        texts = texts[torch.arange(len(texts)), kind.to(texts.device)]
+        shown = self.hide_texts(texts, generator)
+        return diffusion_loss(
+            model, SHAPES_SCHEDULE, VELOCITY, latents, shown, generator=generator
+        )
+
+    def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:
+        tokenizer = WordTokenizer.from_dict(card["tokenizer"])
+        return LatentDiffusion(model, tokenizer, load_recipe(EMOJI_AUTOENCODER))
+
+    def measure(self, model: TextToImage) -> dict:
+        loaded = self.wrap(model, {"tokenizer": self.tokenizer().to_dict()})
+        metrics = self.measure_drawing(self.drawing(loaded, self.seed))
+        return metrics | {"sampler": self.sampler}
+
+
 @dataclass(frozen=True)
 class Scenes:
-    """Scenes of one and two shapes, the same as for the model that draws pixels."""
+    """The numbers of training scenes, and of captions of each kind for the metrics."""
 
     count: int = 60_000
     measured: int = 200
 
-    source = shapes.SHAPES_SOURCE
-    context_length = CAPTION_LENGTH
+
+@dataclass(frozen=True, kw_only=True)
+class ShapesLatentRecipe(LatentDiffusionRecipe):
+    """Draws scenes of one and two shapes, the same as the model that draws pixels."""
+
+    pictures: Scenes = Scenes()
+
+    source = SHAPES_SOURCE
     example = "a small red circle above a large blue square"
     metric = "two_objects_everything"
     in_words = (
@@ -150,54 +202,61 @@ class Scenes:
         "caption says"
     )
 
-    def load(self, seed: int) -> Captioned:
-        scenes = load_shapes(self.count, seed, objects=(1, 2))
-        varied = scenes.varied_captions(torch.Generator().manual_seed(seed))
+    def captioned(self) -> Captioned:
+        scenes = load_shapes(self.pictures.count, self.seed, objects=(1, 2))
+        varied = scenes.varied_captions(torch.Generator().manual_seed(self.seed))
         return scenes.images, (scenes.captions, varied)
 
     def tokenizer(self) -> WordTokenizer:
         return CAPTION_TOKENIZER
 
-    def measure(self, draw: DrawCaptions, seed: int) -> dict:
+    def measure_drawing(self, draw: DrawCaptions) -> dict:
         parts = {"one_object": ((1,), "train"), "two_objects": ((2,), "train")}
-        measured = caption_metrics(draw, parts, self.measured, seed + 1)
+        count = self.pictures.measured
+        measured = caption_metrics(draw, parts, count, self.seed + 1)
         metrics = {
             f"{part}_{name}": value
             for part, accuracies in measured.items()
             for name, value in accuracies.items()
         }
-        return metrics | {"captions_each": self.measured}
+        return metrics | {"captions_each": count}
 
-    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
-        return everything_shown(draw, (2,), n, seed)
+    def score(self, loaded: LatentDiffusion, n: int, seed: int) -> list:
+        return everything_shown(self.drawing(loaded, seed), (2,), n, seed)
 
 
 @dataclass(frozen=True)
 class Emoji:
-    """Emoji of OpenMoji with their English names, without skin tones; the models of the
-    book hold out some families.
-    """
+    """The number of training names for the metrics."""
 
     measured: int = 200
 
+
+@dataclass(frozen=True, kw_only=True)
+class EmojiLatentRecipe(LatentDiffusionRecipe):
+    """Draws emoji of OpenMoji from their English names, without skin tones; some
+    families are held out.
+    """
+
+    pictures: Emoji = Emoji()
+
     source = EMOJI_SOURCE
-    context_length = 10
     example = "fire engine"
     metric = "recalled"
     in_words = (
         "{recalled:.1%} of training names give a picture that is nearest to their own"
     )
 
-    def load(self, seed: int) -> Captioned:
+    def captioned(self) -> Captioned:
         train, _ = load_emoji_split()
         return train.images, (train.names,)
 
     def tokenizer(self) -> WordTokenizer:
         return WordTokenizer.from_texts(load_emoji_split()[0].names)
 
-    def measure(self, draw: DrawCaptions, seed: int) -> dict:
+    def measure_drawing(self, draw: DrawCaptions) -> dict:
         train, held_out = load_emoji_split()
-        order = torch.tensor(sorted(draw_items(range(len(train)), self.measured, seed)))
+        chosen = draw_items(range(len(train)), self.pictures.measured, self.seed)
         words = set(self.tokenizer().words)
         known = [
             index
@@ -209,28 +268,27 @@ class Emoji:
         others = ~torch.eye(len(known), dtype=torch.bool)
         of_held_out = _nearest(drawn) == torch.tensor(known) + len(train)
         return {
-            "recalled": _share(self._are_recalled(draw, order)),
+            "recalled": _share(_are_recalled(draw, torch.tensor(sorted(chosen)))),
             "recalled_held_out": _share(of_held_out),
             "nearer_than_another": _share(
                 (distances > distances.diag()[:, None])[others]
             ),
-            "training_names": len(order),
+            "training_names": len(chosen),
             "held_out_names_of_known_words": len(known),
         }
 
-    def score(self, draw: DrawCaptions, n: int, seed: int) -> list:
+    def score(self, loaded: LatentDiffusion, n: int, seed: int) -> list:
         sample = torch.tensor(draw_items(range(len(load_emoji_split()[0])), n, seed))
-        return self._are_recalled(draw, sample).tolist()
+        return _are_recalled(self.drawing(loaded, seed), sample).tolist()
 
-    def _are_recalled(
-        self, draw: DrawCaptions, indices: Int[Tensor, "n"]
-    ) -> Bool[Tensor, "n"]:
-        """Draw the training names with these indices, and return whether their own
-        pictures are nearest.
-        """
-        train, _ = load_emoji_split()
-        drawn = draw([train.names[index] for index in indices.tolist()])
-        return _nearest(drawn) == indices
+
+def _are_recalled(draw: DrawCaptions, indices: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
+    """Draw the training names with these indices, and return whether their own pictures
+    are nearest.
+    """
+    train, _ = load_emoji_split()
+    drawn = draw([train.names[index] for index in indices.tolist()])
+    return _nearest(drawn) == indices
 
 
 def _nearest(drawn: Float[Tensor, "n 3 32 32"]) -> Int[Tensor, "n"]:
@@ -246,104 +304,12 @@ def _share(values: Bool[Tensor, "n"]) -> float:
     return round(values.double().mean().item(), 4)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LatentDiffusionRecipe(TextToImageRecipe):
-    """A U-Net that learns to draw the latents of captioned pictures."""
-
-    pictures: Scenes | Emoji
-    autoencoder: str
-
-    @property
-    def metric(self) -> str:
-        return self.pictures.metric
-
-    @property
-    def in_words(self) -> str:
-        return self.pictures.in_words
-
-    @property
-    def source(self) -> Source:
-        """The data of the pictures."""
-        return self.pictures.source
-
-    def fit(self, run: RunSettings) -> Trained:
-        images, captions = self.pictures.load(self.seed)
-        tokenizer, length = self.pictures.tokenizer(), self.text.context_length
-        texts = torch.stack(
-            [tokenizer.encode_batch(texts, length) for texts in captions], dim=1
-        )
-        latents = encode_images(load_recipe(EMOJI_AUTOENCODER), images, self.seed)
-        model = self.build_on_clip().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
-        return run.fit(
-            self,
-            parallel(model),
-            run.batches((latents, texts), self.batch_size, self.seed),
-            lambda model, latents, texts: self.loss(model, latents, texts, generator),
-            generators=[generator],
-            notes={"tokenizer": tokenizer.to_dict()},
-        )
-
-    def loss(
-        self,
-        model: nn.Module,
-        latents: Float[Tensor, "batch channel height width"],
-        texts: Int[Tensor, "batch kind token"],
-        generator: torch.Generator,
-    ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, in which each picture comes with one of its
-        captions.
-        """
-        kind = torch.randint(texts.shape[1], (len(texts),), generator=generator).to(
-            texts.device
-        )
-        shown = self.hide_texts(texts[torch.arange(len(texts)), kind], generator)
-        return diffusion_loss(
-            model, SHAPES_SCHEDULE, VELOCITY, latents, shown, generator=generator
-        )
-
-    def wrap(self, model: TextToImage, card: dict) -> LatentDiffusion:
-        return LatentDiffusion(
-            model,
-            WordTokenizer.from_dict(card["tokenizer"]),
-            load_recipe(EMOJI_AUTOENCODER),
-        )
-
-    def measure(self, model: TextToImage) -> dict:
-        loaded = LatentDiffusion(
-            model, self.pictures.tokenizer(), load_recipe(EMOJI_AUTOENCODER)
-        )
-        metrics = self.pictures.measure(self._drawing(loaded, self.seed), self.seed)
-        return metrics | {"sampler": self.sampler}
-
-    def score(self, loaded: LatentDiffusion, n: int, seed: int) -> list:
-        return self.pictures.score(self._drawing(loaded, seed), n, seed)
-
-    def _drawing(self, loaded: LatentDiffusion, seed: int) -> DrawCaptions:
-        return lambda captions: loaded.draw(
-            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
-        )
-
-    def sample(
-        self, loaded: LatentDiffusion, options: CaptionOptions, count: int, seed: int
-    ) -> ImageSamples:
-        return ImageSamples(
-            loaded.draw(
-                [options.required_prompt(self.pictures.example)] * count,
-                steps=options.steps,
-                guidance=options.guidance,
-                seed=seed,
-            )
-        )
-
-
-SHAPES_LATENT = LatentDiffusionRecipe(
+SHAPES_LATENT = ShapesLatentRecipe(
     name="shapes-latent",
     title=(
         "A U-Net that draws scenes of one or two shapes from their captions, in 8×8 "
         "places of four numbers"
     ),
-    pictures=Scenes(),
     autoencoder=EMOJI_AUTOENCODER.name,
     text=SHAPES_CLIP.config.text,
     text_from=SHAPES_CLIP.name,
@@ -360,41 +326,31 @@ SHAPES_LATENT = LatentDiffusionRecipe(
     steps=10_000,
     warmup_steps=100,
     ema_decay=0.999,
-    published=True,
 )
 """The counterpart of `shapes-diffusion` in chapter 10: the same U-Net, on latents
 instead of pixels.
 """
 
-EMOJI_LATENT = LatentDiffusionRecipe(
+EMOJI_LATENT = EmojiLatentRecipe(
     name="emoji-latent",
     title=(
         "A U-Net that draws emoji from their English names, in 8×8 places of four "
         "numbers"
     ),
-    pictures=Emoji(),
     autoencoder=EMOJI_AUTOENCODER.name,
     text=TextEncoderConfig(
         EncoderConfig(width=64, layers=2, heads=4),
         vocab_size=1_621,
-        context_length=Emoji.context_length,
+        context_length=10,
         end=WordTokenizer.END,
     ),
     text_from=None,
-    config=UNetConfig(
-        image_channels=4,
-        patch_size=1,
-        channels=(64, 128),
-        classes=None,
-        text_width=64,
-        image_size=8,
-    ),
+    config=replace(SHAPES_LATENT.config, channels=(64, 128)),
     optimizer=U_NET_RATES,
     batch_size=64,
     steps=6_000,
     warmup_steps=100,
     ema_decay=0.999,
     guidance=3.0,
-    published=True,
 )
 """The model of chapter 10 that draws emoji."""

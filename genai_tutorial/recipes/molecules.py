@@ -4,7 +4,7 @@ diffusion model of small molecules in space.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from statistics import fmean
 
 import torch
@@ -53,7 +53,7 @@ from genai_tutorial.science.structures import (
     sample_molecules,
     to_table,
 )
-from genai_tutorial.training import OptimizerSettings, parallel
+from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 from .recipe import RunSettings, Trained, draw_items
@@ -110,26 +110,21 @@ class MoleculeRecipe(DecoderRecipe):
         qed_of = load_drug_likeness()
         labels = property_bins([qed_of[smiles] for smiles in train])
         rows = molecule_rows(self.tokenizer, train, length, labels)
-        unseen = molecule_rows(self.tokenizer, held_out, length)
-        drops = torch.Generator().manual_seed(self.seed)
-        model = self.build().to(run.device)
+        others = molecule_rows(self.tokenizer, held_out, length)
+        unseen = [
+            part[:100].to(run.device)
+            for part in (others.ids, others.is_text, others.documents)
+        ]
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
-            ),
-            label_dropout_loss(self.tokenizer, self.label_dropout, drops),
-            evaluate=lambda model: float(
-                supervised_loss(
-                    model,
-                    unseen.ids[:100].to(run.device),
-                    unseen.is_text[:100].to(run.device),
-                    unseen.documents[:100].to(run.device),
-                )
-            ),
+            self.build(),
+            run.batches(self, rows.ids, rows.is_text, rows.documents),
+            lambda *batch, generator: label_dropout_loss(
+                self.tokenizer, self.label_dropout, generator
+            )(*batch),
+            evaluate=lambda model: float(supervised_loss(model, *unseen)),
             evaluate_every=400,
-            generators=[drops],
+            generator=torch.Generator().manual_seed(self.seed),
             notes={"tokenizer": self.tokenizer.to_dict()},
         )
 
@@ -207,7 +202,6 @@ MOLECULES = MoleculeRecipe(
     batch_size=12,
     steps=1_000,
     warmup_steps=30,
-    published=True,
 )
 """The model that chapter 29 loads."""
 
@@ -238,6 +232,7 @@ class Molecules3DRecipe(TextRecipe):
     config: EquivariantConfig
     optimizer: OptimizerSettings
 
+    network = EquivariantNetwork
     source = LIGANDS_SOURCE
     options = StructureOptions()
     metric = "sampled.sound"
@@ -246,22 +241,17 @@ class Molecules3DRecipe(TextRecipe):
         "their valences"
     )
 
-    def build(self) -> EquivariantNetwork:
-        return EquivariantNetwork(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         train, held_out = load_ligand_split(MAX_ATOMS)
-        generator = torch.Generator().manual_seed(self.seed)
-        model = self.build().to(run.device)
         unseen = to_table(held_out)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(to_table(train), self.batch_size, self.seed),
-            partial(molecule_loss, generator=generator),
+            self.build(),
+            run.batches(self, *to_table(train)),
+            molecule_loss,
             evaluate=lambda model: held_out_molecule_loss(model, *unseen),
             evaluate_every=500,
-            generators=[generator],
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def measure(self, model: EquivariantNetwork) -> dict:
@@ -288,8 +278,7 @@ class Molecules3DRecipe(TextRecipe):
 
     def score(self, loaded: EquivariantNetwork, n: int, seed: int) -> list:
         sampled = self.draw_molecules(loaded, n, StructureOptions(), seed)
-        values = [judge_structure(molecule).sound for molecule in sampled]
-        return values
+        return [judge_structure(molecule).sound for molecule in sampled]
 
     def draw_molecules(
         self,
@@ -362,15 +351,11 @@ MOLECULES_3D = Molecules3DRecipe(
     title="A diffusion model of small molecules in space, in an equivariant network",
     config=EquivariantConfig(len(HEAVY_ELEMENTS), width=80, layers=5),
     optimizer=OptimizerSettings(
-        matrix_lr=0.02,
-        head_lr=0.005,
-        vector_lr=0.005,
-        betas=(0.9, 0.99),
+        matrix_lr=0.02, head_lr=0.005, vector_lr=0.005, betas=(0.9, 0.99)
     ),
     batch_size=64,
     steps=7_000,
     warmup_steps=100,
     ema_decay=0.999,
-    published=True,
 )
 """The model that chapter 29 loads."""

@@ -89,6 +89,7 @@ class PaddleWorldRecipe(Recipe):
     length: int = 16
     temperature: float = 0.5
 
+    network = Dreamer
     source = SOURCE
     makes = "films"
     metric = "episodes_without_a_miss"
@@ -106,9 +107,6 @@ class PaddleWorldRecipe(Recipe):
     def options(self) -> DreamOptions:
         return DreamOptions(temperature=self.temperature)
 
-    def build(self) -> Dreamer:
-        return Dreamer(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         started = time.perf_counter()
         model = self.build().to(run.device)
@@ -116,12 +114,25 @@ class PaddleWorldRecipe(Recipe):
         generator = torch.Generator().manual_seed(self.seed)
         recording, notes = None, []
         for number in range(self.rounds):
-            collected = self._collect(model, world, number, generator)
+            player = RandomPlayer(self.seed, self.stickiness)
+            if number > 0:
+                policy = model.agent.sampling(generator, self.random_share)
+                player = ModelPlayer(model.world, policy)
+            collected = record_games(world, player, self.game_steps)
             recording = collected if recording is None else recording.join(collected)
+            # the rounds share the steps of the run
+            first, last = (run.steps * n // self.rounds for n in (number, number + 1))
             history = train_world_model(
                 model.world,
                 recording,
-                self._training(run.steps, number),
+                WorldModelTraining(
+                    max(1, last - first),
+                    self.batch_size,
+                    self.length,
+                    self.warmup_steps,
+                    self.final_factor,
+                    optimizer=self.optimizer,
+                ),
                 seed=self.seed + number,
                 checkpoint=replace(
                     run.checkpoint,
@@ -140,20 +151,6 @@ class PaddleWorldRecipe(Recipe):
         return Trained(
             model, time.perf_counter() - started, {"rounds_of_training": notes}
         )
-
-    def _collect(
-        self,
-        model: Dreamer,
-        world: PaddleWorld,
-        number: int,
-        generator: torch.Generator,
-    ) -> Recording:
-        """Play one round."""
-        player = RandomPlayer(self.seed, self.stickiness)
-        if number > 0:
-            policy = model.agent.sampling(generator, self.random_share)
-            player = ModelPlayer(model.world, policy)
-        return record_games(world, player, self.game_steps)
 
     def _learn_to_play(
         self,
@@ -174,17 +171,6 @@ class PaddleWorldRecipe(Recipe):
 
         return learn_in_dreams(
             model.agent, dreams, self.updates, generator=generator, progress=progress
-        )
-
-    def _training(self, steps: int, number: int) -> WorldModelTraining:
-        """Return the settings of a round, which share the steps of the run."""
-        return WorldModelTraining(
-            max(1, steps * (number + 1) // self.rounds - steps * number // self.rounds),
-            self.batch_size,
-            self.length,
-            self.warmup_steps,
-            self.final_factor,
-            optimizer=self.optimizer,
         )
 
     def measure(self, model: Dreamer) -> dict:
@@ -263,6 +249,5 @@ PADDLE_WORLD = PaddleWorldRecipe(
     batch_size=48,
     steps=5_400,
     warmup_steps=20,
-    published=True,
 )
 """The model of chapter 27."""

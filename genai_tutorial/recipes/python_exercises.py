@@ -26,11 +26,10 @@ from genai_tutorial.tasks.code import (
     train_code_tokenizer,
 )
 from genai_tutorial.tokenization import BPETokenizer
-from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 from .recipe import DECODER_RATES, RunSettings, Trained, draw_items, mean
-from .sampling import DecoderRecipe, TextOptions
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions
 
 HELD_OUT, HELD_OUT_SEED = 200, 16
 """The number of held-out exercises that measure the model, and the seed that draws
@@ -70,13 +69,10 @@ class ExercisesRecipe(DecoderRecipe):
     def fit(self, run: RunSettings) -> Trained:
         tokenizer = self.tokenizer()
         rows = encode_documents(tokenizer, self.documents, self.row_length)
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (rows.ids, rows.is_text, rows.documents), self.batch_size, self.seed
-            ),
+            self.build(),
+            run.batches(self, rows.ids, rows.is_text, rows.documents),
             supervised_loss,
             losses_every=50,
             notes={"tokenizer": tokenizer.to_dict()},
@@ -108,13 +104,11 @@ class ExercisesRecipe(DecoderRecipe):
             "held_out_exercises": HELD_OUT,
         }
 
-    def score(self, loaded: tuple[DecoderLM, BPETokenizer], n: int, seed: int) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         exercises = draw_items(held_out_exercises(), n, seed)
         return _fills(CodeModel(*loaded), exercises)
 
-    def write(
-        self, loaded: tuple[DecoderLM, BPETokenizer], options: TextOptions, seed: int
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         model, tokenizer = loaded
         prompt = exercise_prompt(options.prompt)
         end = tokenizer.special_tokens[END]
@@ -173,6 +167,5 @@ PYTHON_EXERCISES = ExercisesRecipe(
     batch_size=12,
     steps=600,
     warmup_steps=20,
-    published=True,
 )
 """The model that chapter 16 loads for what half a minute of training cannot teach."""

@@ -11,6 +11,7 @@ draws from what `load` returns.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -35,7 +36,7 @@ from genai_tutorial.training import (
     TensorBatches,
     build_optimizer,
     fit,
-    unwrap,
+    parallel,
 )
 
 Item = TypeVar("Item")
@@ -111,17 +112,14 @@ class RunSettings:
     checkpoint: Checkpoint
     progress: bool = True
 
-    def batches(
-        self, tensors: Sequence[Tensor], batch_size: int, seed: int
-    ) -> TensorBatches:
+    @property
+    def share(self) -> dict[str, int]:
+        """The arguments of batches of which each process gets a share."""
+        return {"rank": self.process.rank, "world_size": self.process.world_size}
+
+    def batches(self, recipe: "Recipe", *tensors: Tensor) -> TensorBatches:
         """Return this process's share of shuffled batches."""
-        return TensorBatches(
-            tuple(tensors),
-            batch_size,
-            seed,
-            rank=self.process.rank,
-            world_size=self.process.world_size,
-        )
+        return TensorBatches(tensors, recipe.batch_size, recipe.seed, **self.share)
 
     def fit(
         self,
@@ -131,9 +129,10 @@ class RunSettings:
         loss: Callable[..., Float[Tensor, ""]],
         optimizer: torch.optim.Optimizer | CombinedOptimizer | None = None,
         *,
+        generator: torch.Generator | None = None,
+        in_parallel: bool = True,
         evaluate: Callable[[nn.Module], float] | None = None,
         evaluate_every: int | None = None,
-        generators: Sequence[torch.Generator] = (),
         losses_every: int | None = None,
         notes: Mapping[str, Any] | None = None,
     ) -> "Trained":
@@ -141,14 +140,15 @@ class RunSettings:
         `training.fit`.
 
         Args:
-            model: The model on its device, wrapped by `parallel` if its loss calls
-                nothing but `forward`.
+            model: The untrained model; already on its device if there is an optimizer.
             batches: This process's share of each batch.
-            loss: Called as `loss(model, *batch)`.
+            loss: Called as `loss(model, *batch)`, and with `generator` if it draws.
             optimizer: By default built with the recipe's settings.
+            generator: The random generator that the loss draws from.
+            in_parallel: Whether processes average their gradients; the loss must then
+                call nothing but `forward`.
             evaluate: Called with the model regularly; returns a number to keep.
             evaluate_every: Number of steps between two evaluations.
-            generators: Random generators that the loss draws from.
             losses_every: Every how many steps the card has the training loss; None for
                 no losses.
             notes: Further entries of the card.
@@ -157,20 +157,21 @@ class RunSettings:
             The model with the average of the weights, or the model itself if the recipe
             has none.
         """
+        model.to(self.device)
         decay = recipe.ema_decay
-        average = None if decay is None else EMA(unwrap(model), decay)
+        average = None if decay is None else EMA(model, decay)
         history = fit(
-            model,
+            parallel(model) if in_parallel else model,
             batches,
-            loss,
-            optimizer or build_optimizer(unwrap(model), recipe.optimizer),
+            loss if generator is None else partial(loss, generator=generator),
+            optimizer or build_optimizer(model, recipe.optimizer),
             steps=self.steps,
             schedule=recipe.schedule().over(self.steps),
             evaluate=evaluate,
             evaluate_every=evaluate_every,
             ema=average,
             checkpoint=self.checkpoint,
-            generators=generators,
+            generators=[] if generator is None else [generator],
             progress=self.progress,
         )
         entries: dict[str, Any] = {}
@@ -181,7 +182,7 @@ class RunSettings:
             entries["held_out_while_training"] = [
                 [point.step, round(point.value, 4)] for point in history.evaluations
             ]
-        trained = unwrap(model) if average is None else average.model
+        trained = model if average is None else average.model
         return Trained(trained, history.seconds, entries | dict(notes or {}))
 
 
@@ -233,7 +234,10 @@ class Recipe(ABC):
     optimizer: OptimizerSettings | None = None
     ema_decay: float | None = None
     seed: int = 0
-    published: bool = False
+    published: bool = True
+
+    network: ClassVar[Callable[[Any, int], nn.Module]]
+    """The class of the model, which `build` calls with the settings and the seed."""
 
     source: ClassVar[Source]
     """The data that the model is trained on."""
@@ -272,9 +276,9 @@ class Recipe(ABC):
             self.cooldown_steps,
         )
 
-    @abstractmethod
     def build(self) -> nn.Module:
         """Return the untrained model, with initial weights drawn with the seed."""
+        return self.network(self.config, self.seed)
 
     @abstractmethod
     def fit(self, run: RunSettings) -> Trained:
@@ -335,8 +339,7 @@ def load_recipe(recipe: Recipe, folder: Path | str | None = None) -> Any:
             come with the package.
 
     Returns:
-        The result of the recipe's `wrap`: the model; a language model comes as a pair
-        with its tokenizer.
+        The result of the recipe's `wrap`.
 
     Raises:
         ValueError: If the file is not the one that its card describes.

@@ -3,11 +3,12 @@ model, set by `key=value` on the command line or by keyword arguments in Python.
 """
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from genai_tutorial.generation import stream
@@ -160,21 +161,68 @@ class TextRecipe(Recipe):
         """Return a text, sampled from the result of `load`."""
 
 
+DrawCaptions = Callable[[Sequence[str]], Float[Tensor, "caption *dimensions"]]
+"""Draws a picture or a film for each caption."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionRecipe(Recipe):
+    """A recipe whose model draws from captions, with DDIM and guidance."""
+
+    text_dropout: float = 0.1
+    sampler_steps: int = 25
+    guidance: float = 2.0
+
+    example: ClassVar[str]
+    """A caption that the model can draw."""
+
+    @property
+    def options(self) -> CaptionOptions:
+        return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
+
+    @property
+    def sampler(self) -> str:
+        """The sampler in words, for the card."""
+        return f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
+
+    def draw(
+        self, loaded: Any, captions: Sequence[str], options: CaptionOptions, seed: int
+    ) -> Float[Tensor, "caption *dimensions"]:
+        """Draw a picture or a film for each caption."""
+        return loaded.draw(
+            captions, steps=options.steps, guidance=options.guidance, seed=seed
+        )
+
+    def drawing(self, loaded: Any, seed: int) -> DrawCaptions:
+        """Return a function that draws captions with the recipe's own options."""
+        return lambda captions: self.draw(loaded, captions, self.options, seed)
+
+    def sample(
+        self, loaded: Any, options: CaptionOptions, count: int, seed: int
+    ) -> ImageSamples | FilmSamples:
+        prompt = options.required_prompt(self.example)
+        drawn = self.draw(loaded, [prompt] * count, options, seed)
+        return FilmSamples(drawn) if self.makes == "films" else ImageSamples(drawn)
+
+
+LoadedDecoder = tuple[DecoderLM, BPETokenizer | CharacterTokenizer]
+"""A decoder with its tokenizer, as `load` returns it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecoderRecipe(TextRecipe):
     """A recipe whose model is a decoder with a tokenizer."""
 
     config: DecoderConfig
 
-    def build(self) -> DecoderLM:
-        return DecoderLM(self.config, self.seed)
+    network = DecoderLM
 
-    def wrap(self, model: DecoderLM, card: dict) -> tuple[DecoderLM, BPETokenizer]:
+    def wrap(self, model: DecoderLM, card: dict) -> LoadedDecoder:
         return model, BPETokenizer.from_dict(card["tokenizer"])
 
 
 def continue_text(
-    loaded: tuple[DecoderLM, BPETokenizer | CharacterTokenizer],
+    loaded: LoadedDecoder,
     ids: Sequence[int],
     options: TextOptions,
     seed: int,

@@ -11,14 +11,11 @@ from torch import Tensor
 from genai_tutorial.data import SHAKESPEARE_SOURCE, load_shakespeare
 from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.tokenization import CharacterTokenizer
-from genai_tutorial.training import (
-    TokenBatches,
-    parallel,
-)
+from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, language_model_loss
 
 from .recipe import DECODER_RATES, RunSettings, Trained, draw_items
-from .sampling import DecoderRecipe, TextOptions, continue_text
+from .sampling import DecoderRecipe, LoadedDecoder, TextOptions, continue_text
 
 EVAL_CHARACTERS = 32_768
 """The number of held-out characters that are scored during a run; the whole text is
@@ -42,18 +39,11 @@ class LanguageRecipe(DecoderRecipe):
             torch.tensor(tokenizer.encode(part))
             for part in (plays.train, plays.validation)
         )
-        model = self.build().to(run.device)
+        length = self.config.context_length
         return run.fit(
             self,
-            parallel(model),
-            TokenBatches(
-                text,
-                self.config.context_length,
-                self.batch_size,
-                self.seed,
-                rank=run.process.rank,
-                world_size=run.process.world_size,
-            ),
+            self.build(),
+            TokenBatches(text, length, self.batch_size, self.seed, **run.share),
             language_model_loss,
             evaluate=lambda model: held_out_loss(model, held_out[:EVAL_CHARACTERS]),
             evaluate_every=200,
@@ -72,9 +62,7 @@ class LanguageRecipe(DecoderRecipe):
             "windows": f"of {model.config.context_length} characters, without overlap",
         }
 
-    def score(
-        self, loaded: tuple[DecoderLM, CharacterTokenizer], n: int, seed: int
-    ) -> list:
+    def score(self, loaded: LoadedDecoder, n: int, seed: int) -> list:
         model, tokenizer = loaded
         held_out = torch.tensor(tokenizer.encode(load_shakespeare().validation))
         length = self.config.context_length
@@ -84,17 +72,10 @@ class LanguageRecipe(DecoderRecipe):
             for start in draw_items(starts, n, seed)
         ]
 
-    def wrap(
-        self, model: DecoderLM, card: dict
-    ) -> tuple[DecoderLM, CharacterTokenizer]:
+    def wrap(self, model: DecoderLM, card: dict) -> LoadedDecoder:
         return model, CharacterTokenizer.from_dict(card["tokenizer"])
 
-    def write(
-        self,
-        loaded: tuple[DecoderLM, CharacterTokenizer],
-        options: TextOptions,
-        seed: int,
-    ) -> str:
+    def write(self, loaded: LoadedDecoder, options: TextOptions, seed: int) -> str:
         ids = loaded[1].encode(options.prompt)
         return options.prompt + continue_text(loaded, ids, options, seed)
 
@@ -130,6 +111,7 @@ LIVE = LanguageRecipe(
     batch_size=32,
     steps=600,
     warmup_steps=10,
+    published=False,
 )
 """The fast model that chapter 4 trains live, for fewer steps."""
 
@@ -155,6 +137,5 @@ LONGER = LanguageRecipe(
     warmup_steps=50,
     final_factor=27 / 47,
     cooldown_steps=400,
-    published=True,
 )
 """The checkpoint that chapter 4 loads."""

@@ -30,7 +30,7 @@ from genai_tutorial.tasks.shapes import (
     retrieval_task,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import OptimizerSettings, parallel
+from genai_tutorial.training import OptimizerSettings
 
 from .recipe import Recipe, RunSettings, Trained, draw_items
 
@@ -114,6 +114,7 @@ class ShapesCLIPRecipe(Recipe):
     config: CLIPConfig
     objects: tuple[int, ...] = (1, 2)
 
+    network = CLIP
     source = SHAPES_SOURCE
     metric = "two_objects_image_to_text_recall_at_1"
     in_words = (
@@ -121,21 +122,11 @@ class ShapesCLIPRecipe(Recipe):
         "caption among {candidates[two_objects]}"
     )
 
-    def build(self) -> CLIP:
-        return CLIP(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
-        model = self.build().to(run.device)
         return run.fit(
             self,
-            parallel(model),
-            SceneBatches(
-                self.batch_size,
-                self.seed,
-                self.objects,
-                rank=run.process.rank,
-                world_size=run.process.world_size,
-            ),
+            self.build(),
+            SceneBatches(self.batch_size, self.seed, self.objects, **run.share),
             lambda model, images, ids: contrastive_loss(model(images, ids)),
             notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
@@ -203,6 +194,5 @@ SHAPES_CLIP = ShapesCLIPRecipe(
     steps=3000,
     warmup_steps=50,
     ema_decay=0.995,
-    published=True,
 )
 """The CLIP that chapter 9 loads."""

@@ -2,7 +2,7 @@
 base class of all recipes that draw from captions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -30,37 +30,21 @@ from genai_tutorial.tasks.shapes import (
     parse_caption,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import parallel
 
-from .recipe import U_NET_RATES, ImageSamples, Recipe, RunSettings, Trained, load_recipe
-from .sampling import CaptionOptions
+from .recipe import U_NET_RATES, ImageSamples, RunSettings, Trained, load_recipe
+from .sampling import CaptionOptions, CaptionRecipe, DrawCaptions
 from .shapes_clip import SHAPES_CLIP
-
-DrawCaptions = Callable[[Sequence[str]], Float[Tensor, "n 3 32 32"]]
-"""Draws a picture for each caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextToImageRecipe(Recipe):
+class TextToImageRecipe(CaptionRecipe):
     """A U-Net that learns to draw from captions."""
 
     config: UNetConfig
     text: TextEncoderConfig
     text_from: str | None
-    text_dropout: float = 0.1
-    sampler_steps: int = 25
-    guidance: float = 2.0
 
     makes = "images"
-
-    @property
-    def options(self) -> CaptionOptions:
-        return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
-
-    @property
-    def sampler(self) -> str:
-        """The sampler in words, for the card."""
-        return f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
 
     def build(self) -> TextToImage:
         return TextToImage(self.text, self.config, self.seed)
@@ -130,6 +114,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     scenes: int
 
     source = SHAPES_SOURCE
+    example = "a small red circle above a blue square"
     metric = "two_objects.everything"
     in_words = (
         "{one_object[everything]:.1%} of pictures of one object show all that the "
@@ -139,24 +124,17 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     def fit(self, run: RunSettings) -> Trained:
         shapes = load_shapes(self.scenes, self.seed, objects=(1, 2))
         shorter = shapes.varied_captions(torch.Generator().manual_seed(self.seed))
-        model = self.build_on_clip().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
         return run.fit(
             self,
-            parallel(model),
+            self.build_on_clip(),
             run.batches(
-                (
-                    (255 * shapes.images).round().byte(),  # a quarter of the memory
-                    encode_captions(shapes.captions),
-                    encode_captions(shorter),
-                ),
-                self.batch_size,
-                self.seed,
+                self,
+                (255 * shapes.images).round().byte(),  # a quarter of the memory
+                encode_captions(shapes.captions),
+                encode_captions(shorter),
             ),
-            lambda model, images, full, shorter: self.loss(
-                model, images, full, shorter, generator
-            ),
-            generators=[generator],
+            self.loss,
+            generator=torch.Generator().manual_seed(self.seed),
             notes={"tokenizer": CAPTION_TOKENIZER.to_dict()},
         )
 
@@ -187,7 +165,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
 
     def measure(self, model: TextToImage) -> dict:
         metrics = caption_metrics(
-            self._drawing(model, self.seed),
+            self.drawing((model, CAPTION_TOKENIZER), self.seed),
             {
                 "one_object": ((1,), "train"),
                 "two_objects": ((2,), "train"),
@@ -202,16 +180,20 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     def score(
         self, loaded: tuple[TextToImage, WordTokenizer], n: int, seed: int
     ) -> list:
-        draw = self._drawing(loaded[0], seed)
-        return everything_shown(draw, (2,), n, seed)
+        return everything_shown(self.drawing(loaded, seed), (2,), n, seed)
 
-    def _drawing(self, model: TextToImage, seed: int) -> DrawCaptions:
-        return lambda captions: draw_scenes(
-            model,
-            CAPTION_TOKENIZER,
+    def draw(
+        self,
+        loaded: tuple[TextToImage, WordTokenizer],
+        captions: Sequence[str],
+        options: CaptionOptions,
+        seed: int,
+    ) -> Float[Tensor, "count 3 32 32"]:
+        return draw_scenes(
+            *loaded,
             captions,
-            steps=self.sampler_steps,
-            guidance=self.guidance,
+            steps=options.steps,
+            guidance=options.guidance,
             seed=seed,
         )
 
@@ -222,30 +204,19 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         count: int,
         seed: int,
     ) -> ImageSamples:
-        model, tokenizer = loaded
-        prompt = options.required_prompt("a small red circle above a blue square")
-        for shape in parse_caption(prompt).objects if prompt else ():
+        for shape in parse_caption(options.prompt).objects if options.prompt else ():
             if shape.colour is None:
                 raise ValueError(
                     f"Name a colour for each shape, as in 'a red {shape.shape}': got "
                     f"{shape.text()!r}."
                 )
-        return ImageSamples(
-            draw_scenes(
-                model,
-                tokenizer,
-                [prompt] * count,
-                steps=options.steps,
-                guidance=options.guidance,
-                seed=seed,
-            )
-        )
+        return super().sample(loaded, options, count, seed)
 
 
 def draw_scenes(
     model: TextToImage,
     tokenizer: WordTokenizer,
-    captions: list[str] | tuple[str, ...],
+    captions: Sequence[str],
     *,
     steps: int,
     guidance: float | int,
@@ -256,7 +227,6 @@ def draw_scenes(
     Args:
         captions: A caption per picture; the empty caption means no condition.
         guidance: The guidance weight; 1 for no guidance.
-        seed: Seed of the initial noise.
 
     Raises:
         ValueError: If a caption has a word that is not in the vocabulary, or is too
@@ -292,6 +262,5 @@ SHAPES_DIFFUSION = ShapesDiffusionRecipe(
     steps=11_000,
     warmup_steps=100,
     ema_decay=0.999,
-    published=True,
 )
 """The model of chapter 9."""

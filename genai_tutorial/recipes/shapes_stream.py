@@ -36,7 +36,6 @@ from genai_tutorial.tasks.shapes import (
     load_shapes,
 )
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.training import parallel
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
@@ -59,16 +58,9 @@ class StreamNetwork(nn.Module):
         latent_channels = EMOJI_AUTOENCODER.config.latent_channels
         self.register_buffer("codebook", torch.zeros(codes, latent_channels))
 
-    def forward(
-        self,
-        captions: Tensor,
-        codes: Tensor,
-        ids: Tensor,
-        is_answer: Tensor,
-        documents: Tensor,
-    ) -> Float[Tensor, ""]:
-        """Return the loss; see `StreamModel`."""
-        return self.stream(captions, codes, ids, is_answer, documents)
+    def forward(self, *batch: Tensor) -> Float[Tensor, ""]:
+        """Return the loss of a batch; see `StreamModel`."""
+        return self.stream(*batch)
 
 
 class LoadedStream(NamedTuple):
@@ -134,7 +126,6 @@ class ShapesStreamRecipe(Recipe):
         tokenizer = ImageTokenizer.fit(latents[:600], self.codes, seed=self.seed)
         model = self.build()
         model.codebook.copy_(tokenizer.codebook)
-        model.to(run.device)
         generator = torch.Generator().manual_seed(self.seed)
         texts = [
             "" if left_out < self.dropped else caption(scene)
@@ -148,10 +139,8 @@ class ShapesStreamRecipe(Recipe):
         rows = pack_conversations(asked.questions)
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (captions, tokenizer.encode(latents), *rows), self.batch_size, self.seed
-            ),
+            model,
+            run.batches(self, captions, tokenizer.encode(latents), *rows),
             lambda model, *batch: model(*batch),
             losses_every=50,
             notes={"tokenizer": QUESTION_TOKENIZER.to_dict()},
@@ -183,8 +172,7 @@ class ShapesStreamRecipe(Recipe):
     def score(self, loaded: LoadedStream, n: int, seed: int) -> list:
         asked = held_out_questions()
         chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
-        rights = right_answers(*answered(loaded, asked, chosen))
-        return rights
+        return right_answers(*answered(loaded, asked, chosen))
 
     def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int
@@ -235,6 +223,5 @@ SHAPES_STREAM = ShapesStreamRecipe(
     final_factor=2 / 7,
     cooldown_steps=150,
     ema_decay=0.998,
-    published=True,
 )
 """The model of chapter 19 that reads and draws in one stream."""

@@ -31,7 +31,6 @@ from genai_tutorial.tasks.motion import (
     random_clips,
 )
 from genai_tutorial.tasks.shapes import render
-from genai_tutorial.training import parallel
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 from genai_tutorial.video import (
     KnownFrames,
@@ -43,8 +42,8 @@ from genai_tutorial.video import (
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
 from .latent_diffusion import SHAPES_LATENT
-from .recipe import U_NET_RATES, FilmSamples, Recipe, RunSettings, Trained, load_recipe
-from .sampling import CaptionOptions
+from .recipe import U_NET_RATES, RunSettings, Trained, load_recipe
+from .sampling import CaptionRecipe
 from .shapes_diffusion import SHAPES_SCHEDULE
 
 
@@ -60,11 +59,8 @@ class LatentVideo(NamedTuple):
     autoencoder: ImageAutoencoder
 
     def denoiser(self, captions: Sequence[str], guidance: float | int) -> Denoiser:
-        """Return the denoiser for samplers, with classifier-free guidance.
-
-        Args:
-            captions: A caption per film; the empty caption means no condition.
-            guidance: The guidance weight; 1 for no guidance.
+        """Return the denoiser for samplers, with classifier-free guidance of this
+        weight; the empty caption means no condition.
         """
         return Denoiser(
             Guided(self.model, guidance),
@@ -74,19 +70,10 @@ class LatentVideo(NamedTuple):
         )
 
     def draw(
-        self,
-        captions: Sequence[str],
-        *,
-        steps: int,
-        guidance: float | int,
-        seed: int,
+        self, captions: Sequence[str], *, steps: int, guidance: float | int, seed: int
     ) -> Float[Tensor, "caption frame 3 height width"]:
         """Draw a film for each caption, with DDIM in latent space; red, green and blue
         from 0 to 1.
-
-        Args:
-            captions: A caption per film.
-            seed: Seed of the initial noise.
         """
         return self._draw(self.model, captions, steps, guidance, seed, batch_size=32)
 
@@ -100,8 +87,7 @@ class LatentVideo(NamedTuple):
         batch_size: int | None,
     ) -> Float[Tensor, "caption frame 3 height width"]:
         network = self.model.network
-        config = network.image.config
-        side = config.image_size
+        config, side = network.image.config, network.image.config.image_size
         return sample_images(
             model,
             SHAPES_SCHEDULE,
@@ -129,8 +115,6 @@ class LatentVideo(NamedTuple):
 
         Args:
             films: The known frames of each film; fewer than the model draws.
-            captions: A caption per film.
-            seed: Seed of the initial noise.
 
         Returns:
             The known frames, followed by those that the model has drawn.
@@ -169,10 +153,7 @@ class LatentVideo(NamedTuple):
 
 def encode_scenes(
     autoencoder: ImageAutoencoder, clips: Sequence[Clip], seed: int
-) -> tuple[
-    Float[Tensor, "scene channel rows columns"],
-    Int[Tensor, "clip frame"],
-]:
+) -> tuple[Float[Tensor, "scene channel rows columns"], Int[Tensor, "clip frame"]]:
     """Return the latents of all scenes that occur in clips, and for each frame of each
     clip the row of its latents.
     """
@@ -189,7 +170,7 @@ def encode_scenes(
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextToVideoRecipe(Recipe):
+class TextToVideoRecipe(CaptionRecipe):
     """A recipe for temporal layers between those of `shapes-latent`; the weights of the
     image model are frozen.
     """
@@ -199,22 +180,17 @@ class TextToVideoRecipe(Recipe):
     time_mean: float = 0.7
     time_deviation: float = 1.0
     known_share: float = 0.3
-    text_dropout: float = 0.1
     sampler_steps: int = 20
-    guidance: float = 2.0
     measured: int = 200
 
     source = MOTION_SOURCE
+    example = "a small red circle moves left slowly"
     makes = "films"
     metric = "train.direction"
     in_words = (
         "{train[identity]:.1%} of films show the object of the caption in all frames, "
         "and {train[direction]:.1%} move in its direction"
     )
-
-    @property
-    def options(self) -> CaptionOptions:
-        return CaptionOptions(steps=self.sampler_steps, guidance=self.guidance)
 
     def build(self) -> TextToVideo:
         return self._inflate(SHAPES_LATENT.build())
@@ -235,20 +211,15 @@ class TextToVideoRecipe(Recipe):
             self.clips, torch.Generator().manual_seed(self.seed), self.config.frames
         )
         latents, rows = encode_scenes(load_recipe(EMOJI_AUTOENCODER), drawn, self.seed)
-        model = self.build_on_images().to(run.device)
-        generator = torch.Generator().manual_seed(self.seed)
+        texts = encode_motion_captions([clip.caption for clip in drawn])
         return run.fit(
             self,
-            parallel(model),
-            run.batches(
-                (rows, encode_motion_captions([clip.caption for clip in drawn])),
-                self.batch_size,
-                self.seed,
-            ),
-            lambda model, rows, texts: self.loss(
+            self.build_on_images(),
+            run.batches(self, rows, texts),
+            lambda model, rows, texts, generator: self.loss(
                 model, latents[rows.cpu()].to(run.device), texts, generator
             ),
-            generators=[generator],
+            generator=torch.Generator().manual_seed(self.seed),
         )
 
     def to_latents(
@@ -292,18 +263,14 @@ class TextToVideoRecipe(Recipe):
         return LatentVideo(model, load_recipe(EMOJI_AUTOENCODER))
 
     def measure(self, model: TextToVideo) -> dict:
-        loaded = self.wrap(model, {})
-        metrics: dict = {}
+        draw, metrics = self.drawing(self.wrap(model, {}), self.seed), {}
         for split in ("train", "new motions"):
             captions = self.captions(self.measured, self.seed + 1, split)
-            accuracy = motion_accuracy(
-                captions, self._film(loaded, captions, self.seed)
-            )
+            accuracy = motion_accuracy(captions, draw(captions))
             metrics[split.replace(" ", "_")] = {
                 name: round(value, 4) for name, value in asdict(accuracy).items()
             }
-        sampler = f"DDIM, {self.sampler_steps} steps, guidance {self.guidance}"
-        return metrics | {"captions_each": self.measured, "sampler": sampler}
+        return metrics | {"captions_each": self.measured, "sampler": self.sampler}
 
     def captions(self, count: int, seed: int, split: str) -> tuple[str, ...]:
         """Return captions of clips that are not in the training set."""
@@ -311,28 +278,8 @@ class TextToVideoRecipe(Recipe):
 
     def score(self, loaded: LatentVideo, n: int, seed: int) -> list:
         captions = self.captions(n, seed + 1, "train")
-        scores = motion_scores(captions, self._film(loaded, captions, seed))
+        scores = motion_scores(captions, self.drawing(loaded, seed)(captions))
         return [score.direction for score in scores]
-
-    def _film(
-        self, loaded: LatentVideo, captions: Sequence[str], seed: int
-    ) -> Float[Tensor, "caption frame 3 height width"]:
-        return loaded.draw(
-            captions, steps=self.sampler_steps, guidance=self.guidance, seed=seed
-        )
-
-    def sample(
-        self, loaded: LatentVideo, options: CaptionOptions, count: int, seed: int
-    ) -> FilmSamples:
-        prompt = options.required_prompt("a small red circle moves left slowly")
-        return FilmSamples(
-            loaded.draw(
-                [prompt] * count,
-                steps=options.steps,
-                guidance=options.guidance,
-                seed=seed,
-            )
-        )
 
 
 SHAPES_VIDEO = TextToVideoRecipe(
@@ -348,6 +295,5 @@ SHAPES_VIDEO = TextToVideoRecipe(
     steps=6_000,
     warmup_steps=100,
     ema_decay=0.999,
-    published=True,
 )
 """The model of chapter 17, trained on top of `shapes-latent`."""

@@ -33,7 +33,6 @@ from genai_tutorial.training import (
     CombinedOptimizer,
     OptimizerSettings,
     build_optimizer,
-    parallel,
 )
 from genai_tutorial.transformer import DecoderConfig
 
@@ -57,12 +56,10 @@ class ShapesVLMRecipe(Recipe):
         default_factory=lambda: dict(CONVERSATION_MIXTURE)
     )
 
+    network = VisionLanguageModel
     source = SHAPES_SOURCE
     metric = "unseen.all"
     in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
-
-    def build(self) -> VisionLanguageModel:
-        return VisionLanguageModel(self.config, self.seed)
 
     def fit(self, run: RunSettings) -> Trained:
         model = self.build()
@@ -71,14 +68,9 @@ class ShapesVLMRecipe(Recipe):
         model.to(run.device)
         return run.fit(
             self,
-            parallel(model),
+            model,
             ConversationBatches(
-                self.batch_size,
-                self.seed,
-                self.kinds,
-                self.mixture,
-                rank=run.process.rank,
-                world_size=run.process.world_size,
+                self.batch_size, self.seed, self.kinds, self.mixture, **run.share
             ),
             conversation_loss,
             optimizer_with_encoder(model, self.optimizer, self.encoder_rate),
@@ -100,8 +92,7 @@ class ShapesVLMRecipe(Recipe):
     def score(self, loaded: ImageReader, n: int, seed: int) -> list:
         asked = held_out_questions("train")
         chosen = draw_items(with_one_word(asked), n, seed)
-        rights = answers_right(loaded, asked, chosen)[1]
-        return rights
+        return answers_right(loaded, asked, chosen)[1]
 
 
 def conversation_loss(
@@ -112,28 +103,18 @@ def conversation_loss(
 
 
 def optimizer_with_encoder(
-    model: VisionLanguageModel, settings: OptimizerSettings | None, encoder_rate: float
+    model: VisionLanguageModel, settings: OptimizerSettings, encoder_rate: float
 ) -> CombinedOptimizer:
     """Build the optimizer of a vision-language model, with smaller learning rates for
-    the image encoder; a rate of 0 freezes it.
+    the image encoder.
     """
-    if encoder_rate < 0:
-        raise ValueError(f"encoder_rate must be 0 or more, got {encoder_rate}.")
-    settings = settings or OptimizerSettings()
     model.image_encoder.requires_grad_(False)
     rest = build_optimizer(model, settings)
-    if encoder_rate == 0:
-        return rest
     model.image_encoder.requires_grad_(True)
-    slower = replace(
-        settings,
-        matrix_lr=encoder_rate * settings.matrix_lr,
-        embedding_lr=encoder_rate * settings.embedding_lr,
-        head_lr=encoder_rate * settings.head_lr,
-        vector_lr=encoder_rate * settings.vector_lr,
-    )
+    rates = ("matrix_lr", "embedding_lr", "head_lr", "vector_lr")
+    slower = {name: encoder_rate * getattr(settings, name) for name in rates}
     # The class token's path ends unread, and a parameter without gradient stays put.
-    encoder = build_optimizer(model.image_encoder, slower)
+    encoder = build_optimizer(model.image_encoder, replace(settings, **slower))
     return CombinedOptimizer([*rest.optimizers, *encoder.optimizers])
 
 
@@ -171,11 +152,8 @@ def measured(reader: ImageReader, asked: SceneQuestions) -> dict:
     questions, rights, answers = answers_right(reader, asked, with_one_word(asked))
     by_kind = question_accuracy(questions, answers)
     flipped = flipped_pairs(questions, answers)
-    new = [
-        right
-        for question, right in zip(questions, rights, strict=True)
-        if question.asks_new_pair
-    ]
+    paired = zip(questions, rights, strict=True)
+    new = [right for question, right in paired if question.asks_new_pair]
     squares = torch.cat([reader.model.look(part) for part in asked.images.split(500)])
     captions = reader.answer(squares, ["describe :"] * len(squares))
     values = {
@@ -215,7 +193,6 @@ SHAPES_VLM = ShapesVLMRecipe(
     steps=6000,
     warmup_steps=50,
     ema_decay=0.995,
-    published=True,
 )
 """The model of chapter 19 that answers, describes and is asked by `genai-tutorial ask`.
 """

@@ -4,14 +4,12 @@ The file holds the adapter alone, in 16 bits; SmolLM2 comes from its own package
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import nn
 
 from genai_tutorial.agents import Agent, Budget, ModelPolicy
 from genai_tutorial.alignment import (
@@ -112,9 +110,11 @@ class ToolRecipe(Recipe):
         return run.fit(
             self,
             adapter,
-            run.batches(rows.tensors[:2], self.batch_size, self.seed),
-            in_bfloat16(partial(adapter_loss, decoder)),
+            run.batches(self, *rows.tensors[:2]),
+            # of the decoder, with the adapter's matrices in it
+            in_bfloat16(lambda adapter, *batch: trace_loss(decoder, *batch)),
             AdamW(adapter.parameters(), lr=self.learning_rate),
+            in_parallel=False,
             losses_every=10,
         )
 
@@ -122,32 +122,20 @@ class ToolRecipe(Recipe):
         loaded, tasks = self.wrap(model, {}), agent_tasks()
         merge_lora(loaded.decoder)
         return {
-            "right": round(mean(right_answers(loaded, tasks, False)), 4),
+            "right": round(mean(right_answers(loaded, tasks)), 4),
             "right_with_copied_arguments": round(
-                mean(right_answers(loaded, tasks, True)), 4
+                mean(right_answers(loaded, tasks, copied=True)), 4
             ),
             "tasks": len(tasks),
         }
 
     def score(self, loaded: ToolCaller, n: int, seed: int) -> list:
         tasks = draw_items(agent_tasks(), n, seed)
-        return right_answers(loaded, tasks, False)
-
-
-def adapter_loss(
-    decoder: DecoderLM,
-    adapter: Adapter,
-    ids: Int[Tensor, "batch position"],
-    is_learned: Bool[Tensor, "batch position"],
-) -> Float[Tensor, ""]:
-    """Return the loss of a decoder that has the adapter's matrices in it, for `fit`,
-    which then keeps and clips those matrices only.
-    """
-    return trace_loss(decoder, ids, is_learned)
+        return right_answers(loaded, tasks)
 
 
 def right_answers(
-    loaded: ToolCaller, tasks: list[AgentTask] | tuple[AgentTask, ...], copied: bool
+    loaded: ToolCaller, tasks: Sequence[AgentTask], copied: bool = False
 ) -> list[bool]:
     """Return which tasks the agent solves."""
     with tempfile.TemporaryDirectory() as folder, ProgramRunner() as runner:
@@ -173,6 +161,5 @@ SMOLLM2_TOOLS = ToolRecipe(
     steps=60,
     warmup_steps=4,
     learning_rate=2e-3,
-    published=True,
 )
 """The agent of chapter 26."""

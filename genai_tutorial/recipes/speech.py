@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import torch
 
@@ -34,7 +34,7 @@ from genai_tutorial.tasks.speech import (
     pad_aligned,
     record_non_speech,
 )
-from genai_tutorial.training import OptimizerSettings, parallel
+from genai_tutorial.training import OptimizerSettings
 
 from .recipe import (
     Recipe,
@@ -62,15 +62,13 @@ class SpokenCaptionsRecipe(Recipe):
     non_speech: int
     data_seed: int = 0
 
+    network = SpeechRecognizer
     source = ESPEAK_SOURCE
     metric = "mean_errors"
     in_words = (
         "a word error rate of {word_error_rate:.1%} for unseen sentences by unseen "
         "voices"
     )
-
-    def build(self) -> SpeechRecognizer:
-        return SpeechRecognizer(self.config, self.seed)
 
     def recordings(self) -> Recordings:
         """Return the training set."""
@@ -80,20 +78,13 @@ class SpokenCaptionsRecipe(Recipe):
         return recordings
 
     def fit(self, run: RunSettings) -> Trained:
-        model = self.build().to(run.device)
-        masks = torch.Generator().manual_seed(self.seed)
+        recordings = self.recordings()
         return run.fit(
             self,
-            parallel(model),
-            SpeechBatches(
-                self.recordings(),
-                self.batch_size,
-                self.seed,
-                rank=run.process.rank,
-                world_size=run.process.world_size,
-            ),
-            partial(recognition_loss, masks=masks),
-            generators=[masks],
+            self.build(),
+            SpeechBatches(recordings, self.batch_size, self.seed, **run.share),
+            lambda *batch, generator: recognition_loss(*batch, masks=generator),
+            generator=torch.Generator().manual_seed(self.seed),
             losses_every=50,
             notes={"words": list(SPEECH_WORDS)},
         )
@@ -163,7 +154,6 @@ SPOKEN_CAPTIONS = SpokenCaptionsRecipe(
     batch_size=16,
     steps=2500,
     warmup_steps=30,
-    published=True,
 )
 """The recognizer that chapter 18 loads."""
 
@@ -197,6 +187,7 @@ class CaptionVoiceRecipe(Recipe):
     sentences: int
     speakers: tuple[str, ...]
 
+    network = SpeechSynthesizer
     source = ESPEAK_SOURCE
     makes = "sounds"
     rate = 16_000
@@ -207,32 +198,23 @@ class CaptionVoiceRecipe(Recipe):
         "{word_error_rate_original:.1%} of the original's"
     )
 
-    @property
-    def voices(self) -> list[Voice]:
-        """The voices of eSpeak NG that the model imitates."""
-        return [Voice("en-us", speaker) for speaker in self.speakers]
-
     @cached_property
     def utterances(self) -> list[Utterance]:
         """The training set, synthesized by eSpeak NG."""
         texts = draw_sentences(self.sentences, self.seed)
         return speak(texts, self._in_turn(len(texts)))
 
-    def build(self) -> SpeechSynthesizer:
-        return SpeechSynthesizer(self.config, self.seed)
-
     def fit(self, run: RunSettings) -> Trained:
         if run.process.world_size > 1:
             raise ValueError(
                 "This small model trains in one process: start it without torchrun."
             )
-        model = self.build().to(run.device)
         aligned = [align(one, SYMBOLS, self.config.mel) for one in self.utterances]
         numbers = [place % len(self.speakers) for place in range(len(aligned))]
         lexicon = Lexicon.from_utterances(self.utterances)
         return run.fit(
             self,
-            parallel(model),
+            self.build(),
             AlignedBatches(aligned, numbers, self.batch_size, self.seed),
             synthesis_loss,
             losses_every=50,
@@ -286,7 +268,9 @@ class CaptionVoiceRecipe(Recipe):
         )
 
     def _in_turn(self, n: int) -> list[Voice]:
-        return [self.voices[place % len(self.speakers)] for place in range(n)]
+        """Return the voices of eSpeak NG that the model imitates, in turn."""
+        voices = [Voice("en-us", speaker) for speaker in self.speakers]
+        return [voices[place % len(voices)] for place in range(n)]
 
     def _heard(self, loaded: TextToSpeech, said: Sequence[str]) -> list[str]:
         """Return the recognizer's transcripts when the model says the sentences."""
@@ -331,6 +315,5 @@ CAPTION_VOICE = CaptionVoiceRecipe(
     batch_size=16,
     steps=600,
     warmup_steps=20,
-    published=True,
 )
 """The voice that chapter 18 loads."""

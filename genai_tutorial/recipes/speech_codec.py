@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -17,7 +16,7 @@ from genai_tutorial.audio import (
 )
 from genai_tutorial.data import ESPEAK_SOURCE
 from genai_tutorial.tasks.speech import draw_utterances
-from genai_tutorial.training import AdamW, CombinedOptimizer, Muon, parallel
+from genai_tutorial.training import AdamW, CombinedOptimizer, Muon
 
 from .recipe import Recipe, RunSettings, Trained, draw_items, mean
 
@@ -36,15 +35,13 @@ class SpeechCodecRecipe(Recipe):
     kernel_lr: float
     vector_lr: float
 
+    network = WaveCodec
     source = ESPEAK_SOURCE
     metric = "log_mel_distance"
     in_words = (
         "a log-mel distance of {log_mel_distance:.2f} nats at {bits:.0f} bits per "
         "second"
     )
-
-    def build(self) -> WaveCodec:
-        return WaveCodec(self.config, self.seed)
 
     def examples(self) -> Float[Tensor, "example time"]:
         """Return the training speech, cut into pieces of equal length."""
@@ -61,11 +58,11 @@ class SpeechCodecRecipe(Recipe):
         codec.quantizer.start(first, generator)
         return run.fit(
             self,
-            parallel(codec),
-            run.batches((examples,), self.batch_size, self.seed),
-            partial(wave_codec_loss, generator=generator),
+            codec,
+            run.batches(self, examples),
+            wave_codec_loss,
             self._optimizer(codec),
-            generators=[generator],
+            generator=generator,
             losses_every=100,
         )
 
@@ -119,9 +116,7 @@ def held_out_waves() -> list[Float[Tensor, "_time"]]:
 
 @torch.no_grad()
 def distances_after(
-    codec: WaveCodec,
-    waves: Sequence[Float[Tensor, "_time"]],
-    books: int | None = None,
+    codec: WaveCodec, waves: Sequence[Float[Tensor, "_time"]], books: int | None = None
 ) -> list[float]:
     """Return the log-mel distance between each wave and what the codec makes of it."""
     codec.eval()
@@ -140,6 +135,5 @@ SPEECH_CODEC = SpeechCodecRecipe(
     steps=1500,
     warmup_steps=20,
     ema_decay=0.99,
-    published=True,
 )
 """The codec that chapter 18 loads."""

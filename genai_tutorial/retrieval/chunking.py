@@ -34,13 +34,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A passage of a longer text.
-
-    Attributes:
-        text: The passage, exactly as it is in the text.
-        start: The index of its first character in the text.
-        end: The index after its last character.
-    """
+    """A passage of a longer text, `text[start:end]`."""
 
     text: str
     start: int
@@ -48,11 +42,7 @@ class Chunk:
     title: str = ""
 
 
-def chunk_text(
-    text: str,
-    size: int,
-    overlap: int = 0,
-) -> list[Chunk]:
+def chunk_text(text: str, size: int, overlap: int = 0) -> list[Chunk]:
     """Split a text into passages of at most `size` words that overlap.
 
     Args:
@@ -69,33 +59,26 @@ def chunk_text(
     three four five 8 23
     """
     words = [match.span() for match in re.finditer(r"\S+", text)]
-    return _join(text, words, size, overlap, "")
+    return _join(text, words, size, overlap)
 
 
-def chunk_sentences(
-    text: str,
-    size: int,
-    overlap: int = 0,
-    title: str = "",
-) -> list[Chunk]:
+def chunk_sentences(text: str, size: int, title: str = "") -> list[Chunk]:
     """Split a text into passages of whole sentences, of at most `size` words.
 
     A sentence that is longer than `size` is a passage by itself.
 
     Args:
-        size: The largest number of words in a passage.
-        overlap: The largest number of words, in whole sentences, that the next passage
-            repeats.
+        size: The largest number of words in a passage, at least 1.
         title: Its title, which each passage keeps.
 
     Raises:
-        ValueError: If `overlap` is negative or not below `size`.
+        ValueError: If `size` is below 1.
 
     >>> text = "It is hot. It rains. We stay."
     >>> [chunk.text for chunk in chunk_sentences(text, size=5)]
     ['It is hot. It rains.', 'We stay.']
     """
-    return _join(text, split_sentences(text), size, overlap, title)
+    return _join(text, split_sentences(text), size, title=title)
 
 
 # A full stop, question mark or exclamation mark, possibly inside a closing quotation
@@ -125,10 +108,8 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     ]
     spans, start = [], 0
     for end in [*ends, len(text)]:
-        sentence = text[start:end]
-        stripped = sentence.strip()
-        if stripped:
-            first = start + sentence.index(stripped)
+        if stripped := text[start:end].strip():
+            first = text.index(stripped, start)
             spans.append((first, first + len(stripped)))
         start = end
     return spans
@@ -138,13 +119,14 @@ def _join(
     text: str,
     spans: Sequence[tuple[int, int]],
     size: int,
-    overlap: int,
-    title: str,
+    overlap: int = 0,
+    title: str = "",
 ) -> list[Chunk]:
     """Join neighbouring spans as long as they fit."""
     if not 0 <= overlap < size:
         raise ValueError(
-            f"overlap must be at least 0 and below size, got {overlap=} and {size=}."
+            "size must be at least 1, and overlap at least 0 and below size; got "
+            f"{size=}, {overlap=}."
         )
     lengths = [len(text[start:end].split()) for start, end in spans]
     chunks, first = [], 0

@@ -80,10 +80,6 @@ def late_interaction(
     """Return the mean over the query's tokens of the largest cosine to any token of the
     passage (MaxSim).
 
-    Args:
-        query: The vector of each token of the query.
-        passages: The vector of each token of each passage.
-
     Source: Khattab and Zaharia, ColBERT, equation 3, https://arxiv.org/abs/2004.12832
         (which sums instead: the order is the same)
 
@@ -162,9 +158,6 @@ def map_reduce(
     The passages are independent of each other and can be read at the same time; an
     answer that needs two of them together is lost.
 
-    Args:
-        passages: The parts of the text, at least one.
-
     Raises:
         ValueError: If there is no passage.
 
@@ -182,9 +175,6 @@ def map_reduce(
 def refine(chat: ChatModel, question: str, passages: Sequence[str]) -> CombinedAnswer:
     """Answer from the first passage, then improve the answer with each further one.
 
-    Args:
-        passages: The parts of the text in their order, at least one.
-
     Raises:
         ValueError: If there is no passage.
 
@@ -194,26 +184,21 @@ def refine(chat: ChatModel, question: str, passages: Sequence[str]) -> CombinedA
     _check(passages)
     requests, partial = [], []
     for passage in passages:
-        requests.append(
-            refining_prompt(question, passage, partial[-1])
-            if partial
-            else grounded_prompt(question, [passage])
-        )
+        if partial:
+            requests.append(refining_prompt(question, passage, partial[-1]))
+        else:
+            requests.append(grounded_prompt(question, [passage]))
         partial += chat.answers(requests[-1:])
     return CombinedAnswer(partial[-1], tuple(partial), _tokens(chat, requests))
 
 
 def refining_prompt(question: str, passage: str, answer: str) -> str:
     """Return a request to improve an answer with one more passage."""
-    return "\n".join(
-        [
-            "Here is an answer to a question, and a passage that may correct it.",
-            f"Passage: {passage}",
-            f"Answer so far: {answer}",
-            "Repeat the answer, or correct it if the passage says otherwise.",
-            f"Question: {question}",
-        ]
-    )
+    return f"""Here is an answer to a question, and a passage that may correct it.
+Passage: {passage}
+Answer so far: {answer}
+Repeat the answer, or correct it if the passage says otherwise.
+Question: {question}"""
 
 
 def _tokens(chat: ChatModel, requests: Sequence[str]) -> int:
@@ -257,9 +242,8 @@ def vote_of_sources(
     for answer, source in zip(answers, sources, strict=True):
         if answer is not None:
             by_source.setdefault(source, []).append(answer)
-    votes = Counter(
-        Counter(given).most_common(1)[0][0] for given in by_source.values()
-    ).most_common(2)
+    given = by_source.values()
+    votes = Counter(Counter(one).most_common(1)[0][0] for one in given).most_common(2)
     if not votes or (len(votes) == 2 and votes[0][1] == votes[1][1]):
         return None
     return votes[0][0]

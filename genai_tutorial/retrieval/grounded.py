@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.alignment import answer_log_probs
 from genai_tutorial.generation import generate_rollouts
@@ -147,25 +148,15 @@ def leave_one_out_attribution(
 
     Only the model that gave the answer is needed, and no judge.
 
-    Args:
-        passages: The passages in the order of the prompt.
-        answer: The model's answer.
-
     Raises:
-        ValueError: If there are no passages, or the answer is empty.
+        ValueError: If the answer is empty.
 
     Source: Cohen-Wang et al., ContextCite, section 2 (ablating parts of the context),
         https://arxiv.org/abs/2409.00729
     """
-    if not passages or not answer:
-        raise ValueError(
-            f"Attribution needs passages and an answer, got {len(passages)} passages "
-            f"and the answer {answer!r}."
-        )
-    contexts = [list(passages)] + [
-        [text for other, text in enumerate(passages) if other != place]
-        for place in range(len(passages))
-    ]
+    contexts = [list(passages)]
+    for place in range(len(passages)):
+        contexts.append([*passages[:place], *passages[place + 1 :]])
     prompts = [chat.encode(grounded_prompt(question, context)) for context in contexts]
     tokens = chat.tokenizer.encode(answer, special_as_text=True)
     scores = continuation_log_likelihoods(chat.model, prompts, [tokens] * len(prompts))
@@ -181,10 +172,6 @@ def continuation_log_likelihoods(
     """Return the log-probability of each continuation after its prompt: the sum over
     its tokens, in nats. All are read in one batch.
 
-    Args:
-        prompts: The tokens of each prompt, at least one.
-        continuations: The tokens of each continuation, at least one.
-
     Raises:
         ValueError: If there are no prompts, a prompt or continuation is empty, or their
             numbers differ.
@@ -197,10 +184,11 @@ def continuation_log_likelihoods(
     if not (all(prompts) and all(continuations)):
         raise ValueError("Prompts and continuations need at least one token each.")
     rows = [[*a, *b] for a, b in zip(prompts, continuations, strict=True)]
-    ids = torch.full((len(rows), max(map(len, rows))), PADDING)
+    ids = pad_sequence(
+        [torch.tensor(row) for row in rows], batch_first=True, padding_value=PADDING
+    )
     is_answer = torch.zeros_like(ids, dtype=torch.bool)
     for place, (prompt, row) in enumerate(zip(prompts, rows, strict=True)):
-        ids[place, : len(row)] = torch.tensor(row)
         is_answer[place, len(prompt) : len(row)] = True
     device = model.token_embedding.weight.device
     return answer_log_probs(model, ids.to(device), is_answer.to(device))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.runtime import progress_bar
 from genai_tutorial.tokenization import WordPieceTokenizer
@@ -31,9 +32,6 @@ class SentenceEncoderConfig:
         feed_forward_width: The number of features inside a feed-forward layer.
         context_length: The largest number of tokens in a text.
         norm_epsilon: The constant that LayerNorm adds to the variance.
-
-    Raises:
-        ValueError: If a number is not positive, or `heads` does not divide `width`.
     """
 
     vocab_size: int = 30_522
@@ -43,16 +41,6 @@ class SentenceEncoderConfig:
     feed_forward_width: int = 1536
     context_length: int = 512
     norm_epsilon: float = 1e-12
-
-    def __post_init__(self):
-        for name, value in vars(self).items():
-            if value <= 0:
-                raise ValueError(f"{name} must be positive, got {value}.")
-        if self.width % self.heads:
-            raise ValueError(
-                f"heads must divide width, got heads={self.heads} and "
-                f"width={self.width}."
-            )
 
 
 class PostNormBlock(nn.Module):
@@ -152,9 +140,8 @@ class SentenceVectors:
 
     @torch.no_grad()
     def token_states(self, texts: Sequence[str]) -> list[Float[Tensor, "token width"]]:
-        """Return the vector of each token of each text, `[CLS]` and `[SEP]` included.
-
-        All texts are read in one batch.
+        """Return the vector of each token of each text, `[CLS]` and `[SEP]` included,
+        all read in one batch.
 
         Raises:
             ValueError: If there are no texts.
@@ -163,10 +150,11 @@ class SentenceVectors:
         if not rows:
             raise ValueError("There must be at least one text, got none.")
         lengths = torch.tensor([len(row) for row in rows])
-        padding = self.tokenizer.padding
-        ids = torch.full((len(rows), int(lengths.max())), padding)
-        for place, row in enumerate(rows):
-            ids[place, : len(row)] = torch.tensor(row)
+        ids = pad_sequence(
+            [torch.tensor(row) for row in rows],
+            batch_first=True,
+            padding_value=self.tokenizer.padding,
+        )
         device = next(self.encoder.parameters()).device
         states = self.encoder(ids.to(device), lengths.to(device))
         return [

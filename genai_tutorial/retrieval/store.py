@@ -85,9 +85,13 @@ class _StoreFile:
         """Name the file where SQLite finds that it is damaged."""
         try:
             yield
-        except sqlite3.OperationalError:
-            raise
         except sqlite3.DatabaseError as error:
+            # A lock or a full disk is no damage, but SQLite calls it operational, too,
+            # if the index of words makes no sense.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+            is_operational = isinstance(error, sqlite3.OperationalError)
+            if is_operational and code != sqlite3.SQLITE_ERROR:
+                raise
             raise ValueError(
                 f"{self.path} is damaged or not a store of passages ({error}): give "
                 "another path, or restore the file from a copy."
@@ -129,7 +133,8 @@ class _StoreFile:
                 f"{self.path} has other tables, views or triggers than a store of "
                 "passages: give another path, or build the store again."
             )
-        (stored,) = database.execute("SELECT width FROM settings").fetchone()
+        # None if a damaged file has no settings
+        (stored,) = database.execute("SELECT max(width) FROM settings").fetchone()
         if stored != width:
             raise ValueError(
                 f"{self.path} holds vectors of {stored} features, and width is "
@@ -255,12 +260,6 @@ class PassageStore:
         rows = self._file.rows("SELECT id FROM passages WHERE source = ?", (source,))
         return self.delete(number for (number,) in rows)
 
-    def sources(self) -> dict[str, int]:
-        """Return the number of passages of each source."""
-        return dict(
-            self._file.rows("SELECT source, count(*) FROM passages GROUP BY source")
-        )
-
     def __len__(self) -> int:
         return self._file.rows("SELECT count(*) FROM passages")[0][0]
 
@@ -327,22 +326,15 @@ class PassageStore:
             for number, square in zip(nearest, squares, strict=True)
         ]
 
-    def search(
-        self,
-        query: str,
-        vector: Float[Tensor, "dim"],
-        k: int,
-        sources: Sequence[str] | None = None,
-    ) -> list[Hit]:
+    def search(self, query: str, vector: Float[Tensor, "dim"], k: int) -> list[Hit]:
         """Find passages by words and by meaning, and fuse the two rankings by their
         reciprocal ranks.
 
         Args:
             k: The largest number of passages.
-            sources: The sources to search; None for all.
         """
-        by_words = self.search_words(query, _DEPTH, sources)
-        by_meaning = self.search_vectors(vector, _DEPTH, sources)
+        by_words = self.search_words(query, _DEPTH)
+        by_meaning = self.search_vectors(vector, _DEPTH)
         passages = {hit.id: hit.passage for hit in (*by_words, *by_meaning)}
         fused = reciprocal_rank_fusion(
             [[hit.id for hit in by_words], [hit.id for hit in by_meaning]]

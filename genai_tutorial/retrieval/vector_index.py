@@ -2,12 +2,14 @@
 few bytes (product quantization).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.nn import functional
 
 from genai_tutorial.vae import k_means, random_codebook
 
@@ -37,7 +39,7 @@ class FlatIndex:
         vectors: The vectors; a vector's number is its row.
 
     Raises:
-        ValueError: If there are no vectors.
+        ValueError: If there are no vectors, or one is not finite.
 
     >>> index = FlatIndex(torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]]))
     >>> found = index.search(torch.tensor([[0.0, 2.0]]), k=2)
@@ -60,12 +62,8 @@ class FlatIndex:
         check_search(queries, self.vectors.shape[1], k)
         squares = squared_distances(queries, self.vectors)
         nearest = squares.topk(min(k, len(self.vectors)), largest=False)
-        return pad_result(
-            nearest.indices,
-            nearest.values,
-            torch.full((len(queries),), len(self.vectors), device=queries.device),
-            k,
-        )
+        compared = torch.full_like(nearest.indices[:, 0], len(self.vectors))
+        return pad_result(nearest.indices, nearest.values, compared, k)
 
 
 def squared_distances(
@@ -117,7 +115,6 @@ class InvertedFileIndex:
 
     def __post_init__(self):
         check_vectors(self.vectors)
-        check_vectors(self.centroids)
         if self.centroids.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"The vectors have {self.vectors.shape[1]} features and the centroids "
@@ -177,10 +174,8 @@ class InvertedFileIndex:
         to_centroids = squared_distances(queries, self.centroids)
         nearest_lists = to_centroids.topk(probes, largest=False).indices.tolist()
         ids = torch.full((len(queries), k), -1, device=queries.device)
-        distances = torch.full((len(queries), k), float("inf"), device=queries.device)
-        compared = torch.full(
-            (len(queries),), len(self.centroids), device=queries.device
-        )
+        distances = torch.full((len(queries), k), torch.inf, device=queries.device)
+        compared = torch.full_like(ids[:, 0], len(self.centroids))
         for row, probed in enumerate(nearest_lists):
             members = torch.cat([self.lists[number] for number in probed])
             squares = squared_distances(queries[row][None], self.vectors[members])[0]
@@ -261,12 +256,7 @@ class ProductQuantizer:
 
     def encode(self, vectors: Float[Tensor, "n dim"]) -> UInt8[Tensor, "n parts"]:
         """Return the number of the nearest entry for each part of each vector."""
-        codes = [
-            squared_distances(piece, codebook).argmin(dim=1)
-            for piece, codebook in zip(
-                _cut(vectors, self.parts), self.codebooks, strict=True
-            )
-        ]
+        codes = [table.argmin(dim=1) for table in self._tables(vectors)]
         return torch.stack(codes, dim=1).to(torch.uint8)
 
     def decode(self, codes: UInt8[Tensor, "n parts"]) -> Float[Tensor, "n dim"]:
@@ -280,18 +270,16 @@ class ProductQuantizer:
         """Return the squared distance of each query to each decoded vector, without
         decoding: a table of the query's distances to all entries, looked up and added.
         """
-        tables = torch.stack(
-            [
-                squared_distances(piece, codebook)
-                for piece, codebook in zip(
-                    _cut(queries, self.parts), self.codebooks, strict=True
-                )
-            ]
-        )  # (part, query, code)
         total = torch.zeros(len(queries), len(codes), device=queries.device)
-        for part, table in enumerate(tables):
+        for part, table in enumerate(self._tables(queries)):
             total += table[:, codes[:, part].long()]
         return total
+
+    def _tables(
+        self, vectors: Float[Tensor, "n dim"]
+    ) -> Iterator[Float[Tensor, "n code"]]:
+        """Yield for each part the squared distances to the entries of its codebook."""
+        return map(squared_distances, _cut(vectors, self.parts), self.codebooks)
 
 
 @dataclass(frozen=True)
@@ -374,8 +362,7 @@ def pad_result(
 ) -> NearestVectors:
     """Fill up rows with fewer than k vectors."""
     missing = (0, k - ids.shape[1])
+    ids = functional.pad(ids, missing, value=-1)
     return NearestVectors(
-        torch.nn.functional.pad(ids, missing, value=-1),
-        torch.nn.functional.pad(distances, missing, value=float("inf")),
-        compared,
+        ids, functional.pad(distances, missing, value=torch.inf), compared
     )

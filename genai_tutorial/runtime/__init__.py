@@ -24,9 +24,4 @@ from .records import (
     recorded_images,
     run_parts,
 )
-from .sound_files import (
-    mp3_bytes,
-    mp3_is_available,
-    small_wav_bytes,
-    write_sound,
-)
+from .sound_files import mp3_bytes, mp3_is_available, small_wav_bytes, write_sound

@@ -41,7 +41,6 @@ def package_folder(package: str, extra: str | None) -> Path:
     code.
 
     Args:
-        package: The package.
         extra: The extra that installs it; None if it is installed alone, without the
             packages that its code needs.
 
@@ -98,9 +97,7 @@ def choose_device(name: str | None = None) -> torch.device:
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    present = ["cpu"] + [
-        f"cuda:{number}" for number in range(torch.cuda.device_count())
-    ]
+    present = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         present.append("mps")
     try:
@@ -170,7 +167,7 @@ def progress_bar(
     """Wrap an iterable in tqdm's progress bar, which is hidden while the book is built.
 
     Args:
-        iterable: The iterable; None to call `update()` yourself.
+        iterable: None to call `update()` yourself.
         total: Number of iterations, if the iterable has no length.
         initial: Number of iterations already done.
         label: Text before the bar.
@@ -191,10 +188,7 @@ def progress_bar(
 
 def describe_machine(device: torch.device | None = None) -> dict[str, str | int]:
     """Return the processor, the number of threads and the versions that a measurement
-    depends on.
-
-    Args:
-        device: The device of the computation; None for the CPU.
+    depends on; by default of the CPU.
 
     >>> sorted(describe_machine())
     ['processor', 'python', 'system', 'threads', 'torch']

@@ -37,20 +37,15 @@ def mp3_bytes(wave: Float[Tensor, "sample"], rate: int) -> bytes:
     """
     soundfile = require("soundfile", extra="audio")
     stream = io.BytesIO()
-    samples = _checked(wave).numpy()
-    soundfile.write(stream, samples, rate, format="MP3")
+    soundfile.write(stream, _checked(wave).numpy(), rate, format="MP3")
     return stream.getvalue()
 
 
 def wav_bytes(wave: Float[Tensor, "sample"], rate: int, bits: int = 16) -> bytes:
-    """Encode a wave as WAV, which needs no optional package."""
-    samples = _checked(wave)
-    if bits == 16:
-        data = (samples * 32767).round().to(torch.int16)
-    elif bits == 8:
-        data = (samples * 127 + 128).round().to(torch.uint8)
-    else:
-        raise ValueError(f"bits must be 8 or 16, got {bits}")
+    """Encode a wave as WAV with 16 or 8 bits, which needs no optional package."""
+    data = (_checked(wave) * 32767).round().to(torch.int16)
+    if bits == 8:
+        data = (_checked(wave) * 127 + 128).round().to(torch.uint8)
     stream = io.BytesIO()
     with wave_files.open(stream, "wb") as file:
         file.setnchannels(1)

@@ -9,14 +9,11 @@ from .association import (
     counterfactual_sentence,
     known_vectors,
     pronoun_log_odds,
-    sentence_pair_log_odds,
 )
 from .attacks import (
     AdversarialSuffix,
     datamark,
     greedy_coordinate_gradient,
-    injected_passages,
-    only_quoted_spans,
     prefilled_answers,
     windowed_surprise,
 )
@@ -29,7 +26,6 @@ from .canaries import (
     insert_canaries,
     loss_attack,
     min_k_attack,
-    reference_attack,
     token_losses,
     zlib_attack,
 )
@@ -42,7 +38,6 @@ from .constitution import (
 )
 from .directions import (
     direction_ablated,
-    direction_added,
     last_token_states,
     mean_difference,
     orthogonalized,
@@ -51,8 +46,6 @@ from .directions import (
 from .provenance import (
     HMACSigner,
     Manifest,
-    SignatureVerifier,
-    Signer,
     Status,
     Verification,
     count_log_ratios,

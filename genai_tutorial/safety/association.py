@@ -12,16 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.interpretability import WordVectors
-from genai_tutorial.retrieval import continuation_log_likelihoods
 from genai_tutorial.tokenization import PADDING, BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
-_TOLERANCE = 1e-9
-"""Statistics that differ by less are equal: the same sum in another order."""
-
-
+_TOLERANCE = 1e-9  # less is the same sum in another order
 _MOST_SPLITS = 100_000
 
 
@@ -32,8 +29,7 @@ class AssociationTest:
     Attributes:
         effect: The difference of the two target groups' mean associations, in standard
             deviations of all targets' associations; from -2 to 2 for groups of equal
-            size. It does not say how large the associations are: those of a
-            debiased text, near 0, are divided by their own small spread.
+            size, however small the associations are.
         difference: The same difference in units of the cosine.
         p_value: The probability of a difference at least as large if the targets are
             split at random (one-sided).
@@ -101,9 +97,7 @@ def association_test(
 
     Args:
         first_targets: Vectors of words such as *career* and *office*.
-        second_targets: Vectors of words such as *family* and *home*.
         first_attributes: Vectors of words such as *he* and *man*.
-        second_attributes: Vectors of words such as *she* and *woman*.
 
     Raises:
         ValueError: If there are fewer than two targets in a group, or all targets have
@@ -131,22 +125,15 @@ def association_test(
         rows = torch.tensor(list(combinations(range(len(scores)), size)))
     else:
         generator = torch.Generator().manual_seed(0)
-        order = torch.rand(_MOST_SPLITS, len(scores), generator=generator).argsort(
-            dim=1
-        )
-        rows = order[:, :size]
+        drawn = torch.rand(_MOST_SPLITS, len(scores), generator=generator)
+        rows = drawn.argsort(dim=1)[:, :size]
     sums = scores[rows].sum(dim=1)
     differences = sums / size - (scores.sum() - sums) / (len(scores) - size)
     at_least = int((differences >= observed - _TOLERANCE).sum())
     # A random sample counts the observed split as one more, so that p is never 0.
     p_value = at_least / len(rows) if exact else (at_least + 1) / (len(rows) + 1)
-    return AssociationTest(
-        effect=float(observed / spread),
-        difference=float(observed),
-        p_value=p_value,
-        splits=len(rows),
-        exact=exact,
-    )
+    effect = float(observed / spread)
+    return AssociationTest(effect, float(observed), p_value, len(rows), exact)
 
 
 SWAPS = (
@@ -161,6 +148,7 @@ do not form pairs, so rules decide about them.
 """
 
 _SWAPPED = {a: b for pair in SWAPS for a, b in (pair, pair[::-1])}
+_SWAPPED |= {"him": "her", "hers": "his"}
 
 # After these words, or at the end of a clause, *her* and *his* have no noun to belong
 # to.
@@ -196,19 +184,12 @@ def counterfactual_sentence(text: str) -> str:
 
     def swap(match: re.Match[str]) -> str:
         word = match[0].lower()
-        if word in ("her", "his"):
-            has_noun = _precedes_noun(text, match.end())
-            if word == "her":
-                other = "his" if has_noun else "him"
-            else:
-                other = "her" if has_noun else "hers"
-        elif word in ("him", "hers"):
-            other = {"him": "her", "hers": "his"}[word]
-        elif word in _SWAPPED:
-            other = _SWAPPED[word]
-        else:
-            return match[0]
-        return _in_case_of(match[0], other)
+        other = _SWAPPED.get(word)
+        if word == "her":
+            other = "his" if _precedes_noun(text, match.end()) else "him"
+        elif word == "his":
+            other = "her" if _precedes_noun(text, match.end()) else "hers"
+        return _in_case_of(match[0], other) if other else match[0]
 
     return _WORD.sub(swap, text)
 
@@ -235,15 +216,10 @@ _BATCH_SIZE = 32
 
 
 def pronoun_log_odds(
-    model: DecoderLM,
-    tokenizer: BPETokenizer,
-    nouns: Sequence[str],
+    model: DecoderLM, tokenizer: BPETokenizer, nouns: Sequence[str]
 ) -> Float[Tensor, "noun template"]:
     """Return ln p("he") - ln p("she") as the next word, after each of the
-    `PRONOUN_TEMPLATES` with each noun.
-
-    Args:
-        nouns: The nouns, such as occupations.
+    `PRONOUN_TEMPLATES` with each noun, such as an occupation.
 
     Raises:
         ValueError: If there is no noun, or a pronoun is several tokens.
@@ -262,68 +238,19 @@ def pronoun_log_odds(
             f"{len(tokens[0])} and {len(tokens[1])}."
         )
     (first,), (second,) = tokens
-    odds = [
-        logits[:, first] - logits[:, second]
-        for start in range(0, len(prompts), _BATCH_SIZE)
-        for logits in [_next_token_logits(model, prompts[start : start + _BATCH_SIZE])]
-    ]
-    return torch.cat(odds).view(len(nouns), len(PRONOUN_TEMPLATES))
-
-
-def sentence_pair_log_odds(
-    model: DecoderLM, tokenizer: BPETokenizer, pairs: Sequence[tuple[str, str]]
-) -> Float[Tensor, "pair"]:
-    """Return ln p(first sentence) - ln p(second sentence) for each pair. The first
-    token of each sentence is given, so the two should begin alike.
-
-    Args:
-        pairs: Sentences that differ in one word.
-
-    Raises:
-        ValueError: If there are no pairs, or a sentence has fewer than two tokens.
-
-    Source: Nangia et al., CrowS-Pairs, https://arxiv.org/abs/2010.00133, whose masked
-        models score the shared words only; Blodgett et al., Stereotyping Norwegian
-        Salmon, https://aclanthology.org/2021.acl-long.81, for what such pairs get wrong
-    """
-    if not pairs:
-        raise ValueError("There must be at least one pair, got none.")
-    first, second = (
-        _in_batches(model, [row[:1] for row in rows], [row[1:] for row in rows])
-        for rows in (
-            [tokenizer.encode(sentence) for sentence in side]
-            for side in zip(*pairs, strict=True)
-        )
+    starts = range(0, len(prompts), _BATCH_SIZE)
+    logits = torch.cat(
+        [_next_token_logits(model, prompts[at : at + _BATCH_SIZE]) for at in starts]
     )
-    return first - second
+    odds = logits[:, first] - logits[:, second]
+    return odds.view(len(nouns), len(PRONOUN_TEMPLATES))
 
 
 @torch.no_grad()
 def _next_token_logits(
     model: DecoderLM, prompts: Sequence[Sequence[int]]
 ) -> Float[Tensor, "prompt vocab"]:
-    ids = torch.full((len(prompts), max(map(len, prompts))), PADDING)
-    for row, prompt in enumerate(prompts):
-        ids[row, : len(prompt)] = torch.tensor(prompt)
+    ids = pad_sequence([torch.tensor(prompt) for prompt in prompts], True, PADDING)
     last = torch.tensor([len(prompt) - 1 for prompt in prompts])
-    states = model.read(ids.to(model.token_embedding.weight.device))[
-        torch.arange(len(prompts)), last
-    ]
-    return model.logits(states[:, None])[:, 0]
-
-
-def _in_batches(
-    model: DecoderLM,
-    prompts: Sequence[Sequence[int]],
-    continuations: Sequence[Sequence[int]],
-) -> Float[Tensor, "row"]:
-    return torch.cat(
-        [
-            continuation_log_likelihoods(
-                model,
-                prompts[start : start + _BATCH_SIZE],
-                continuations[start : start + _BATCH_SIZE],
-            )
-            for start in range(0, len(prompts), _BATCH_SIZE)
-        ]
-    )
+    states = model.read(ids.to(model.token_embedding.weight.device))
+    return model.logits(states[torch.arange(len(prompts)), last][:, None])[:, 0]

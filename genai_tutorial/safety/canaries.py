@@ -28,9 +28,6 @@ class Canary:
         prefix: The text before the secret.
         copies: The number of times that the sentence is in the training text.
 
-    Raises:
-        ValueError: If the secret is not made of digits, or `copies` is negative.
-
     >>> Canary("The number of Adam is ", "4821", copies=2).text
     'The number of Adam is 4821.'
     """
@@ -38,12 +35,6 @@ class Canary:
     prefix: str
     secret: str
     copies: int
-
-    def __post_init__(self):
-        if not (self.secret.isascii() and self.secret.isdigit()):
-            raise ValueError(f"secret must be digits, such as '4821': {self.secret!r}.")
-        if self.copies < 0:
-            raise ValueError(f"copies must be 0 or more, got {self.copies}.")
 
     @property
     def text(self) -> str:
@@ -58,12 +49,8 @@ class Canary:
 
 @dataclass(frozen=True)
 class Exposure:
-    """The rank of a canary's secret among all secrets of its length, ordered by the
-    model's probability.
-
-    Attributes:
-        rank: 1 if no other secret is more probable.
-        candidates: The number of possible secrets.
+    """The rank of a canary's secret among the candidates, which are all secrets of its
+    length: 1 if no other secret is more probable.
     """
 
     rank: int
@@ -90,14 +77,9 @@ def draw_canaries(
     Args:
         copies: The numbers of copies, dealt out to the names in turn.
 
-    Raises:
-        ValueError: If there are no copies to deal out.
-
     >>> draw_canaries(["Adam", "Bess"], copies=[0, 8], seed=0)[1]
     Canary(prefix='The number of Bess is ', secret='6890', copies=8)
     """
-    if not copies:
-        raise ValueError("copies must hold a number, got none.")
     generator = random.Random(seed)
     return tuple(
         Canary(
@@ -146,10 +128,6 @@ def secret_log_probs(
 def exposure(model: DecoderLM, canary: Canary, encode: ToTokens) -> Exposure:
     """Return the rank of a canary's secret among all secrets of its length.
 
-    Args:
-        model: The model that may have read the canary.
-        encode: Turns text into the model's tokens; each digit must be a token.
-
     Raises:
         ValueError: If a digit is not a single token.
 
@@ -165,9 +143,8 @@ def extracted(model: DecoderLM, canary: Canary, encode: ToTokens) -> bool:
     """Return whether the model recites the secret: whether greedy decoding after the
     prefix writes exactly this.
     """
-    prompt = torch.tensor(
-        [list(encode(canary.prompt))], device=next(model.parameters()).device
-    )
+    device = next(model.parameters()).device
+    prompt = torch.tensor([list(encode(canary.prompt))], device=device)
     secret = list(encode(canary.secret))
     written = generate(model, prompt, len(secret), temperature=0)
     return written[0, prompt.shape[1] :].tolist() == secret
@@ -187,28 +164,14 @@ def _digit_tokens(encode: ToTokens) -> list[int]:
 def token_losses(
     model: nn.Module, windows: Int[Tensor, "text length"], batch_size: int = 64
 ) -> Float[Tensor, "text step"]:
-    """Return -ln p of each token after the first, in nats.
-
-    Args:
-        model: Maps ids to logits, such as a `DecoderLM`.
-        windows: Texts of equal length.
-
-    Raises:
-        ValueError: If there is no text, or they have fewer than two tokens.
-    """
-    if windows.shape[0] < 1 or windows.shape[1] < 2:
-        raise ValueError(
-            "There must be at least one text of two tokens or more, got shape "
-            f"{tuple(windows.shape)}."
+    """Return -ln p of each token after the first of texts of equal length, in nats."""
+    losses = [
+        functional.cross_entropy(
+            model(rows[:, :-1]).transpose(1, 2), rows[:, 1:], reduction="none"
         )
-    return torch.cat(
-        [
-            functional.cross_entropy(
-                model(rows[:, :-1]).transpose(1, 2), rows[:, 1:], reduction="none"
-            )
-            for rows in windows.split(batch_size)
-        ]
-    )
+        for rows in windows.split(batch_size)
+    ]
+    return torch.cat(losses)
 
 
 def loss_attack(losses: Float[Tensor, "text step"]) -> Float[Tensor, "text"]:
@@ -248,7 +211,6 @@ def min_k_attack(
     has a few tokens that surprise the model very much.
 
     Args:
-        losses: From `token_losses`.
         share: The share of the tokens that count.
 
     Raises:
@@ -264,31 +226,3 @@ def min_k_attack(
         raise ValueError(f"share must be above 0 and at most 1, got {share}.")
     count = math.ceil(round(share * losses.shape[1], 9))
     return -losses.topk(count, dim=1).values.mean(dim=1)
-
-
-def reference_attack(
-    losses: Float[Tensor, "text step"], reference_losses: Float[Tensor, "_ _"]
-) -> Float[Tensor, "text"]:
-    """Return by how much the model predicts a text better than a reference model that
-    has not read it: what is easy for both cancels.
-
-    Args:
-        losses: The attacked model's.
-        reference_losses: The reference model's, on the same texts.
-
-    Raises:
-        ValueError: If the two don't have the same shape.
-
-    Source: Watson et al., On the Importance of Difficulty Calibration in Membership
-        Inference Attacks, https://arxiv.org/abs/2111.08440; Carlini et al. train many
-        reference models, https://arxiv.org/abs/2112.03570
-
-    >>> reference_attack(torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 3.0]]))
-    tensor([0.5000])
-    """
-    if losses.shape != reference_losses.shape:
-        raise ValueError(
-            f"Both must have the same shape, got {tuple(losses.shape)} and "
-            f"{tuple(reference_losses.shape)}."
-        )
-    return (reference_losses - losses).mean(dim=1)

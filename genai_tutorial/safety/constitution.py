@@ -25,17 +25,10 @@ class Principle:
         text: The description of texts that the principle is about.
         opposite: The description of all others. One sentence alone separates badly,
             because all texts of a subject are close to it.
-
-    Raises:
-        ValueError: If the two are the same.
     """
 
     text: str
     opposite: str
-
-    def __post_init__(self):
-        if self.text == self.opposite:
-            raise ValueError(f"A principle needs an opposite, got twice {self.text!r}.")
 
 
 def critic_scores(
@@ -43,9 +36,6 @@ def critic_scores(
 ) -> Float[Tensor, "text"]:
     """Return for each text its cosine with the principle minus that with its opposite;
     a principle alone is `encode(texts) @ encode([text]).T`.
-
-    Args:
-        encode: The sentence encoder's function.
     """
     about, opposite = encode([principle.text, principle.opposite])
     return encode(texts) @ (about - opposite)
@@ -71,10 +61,7 @@ def unlabelled_verdicts(scores: Float[Tensor, "text"]) -> list[bool | None]:
         upper = scores > (low + high) / 2
         low, high = scores[~upper].mean(), scores[upper].mean()
     middle = (low + high) / 2
-    return [
-        True if score >= high else False if score <= middle else None
-        for score in scores
-    ]
+    return [True if s >= high else False if s <= middle else None for s in scores]
 
 
 def critique_and_revise(
@@ -91,9 +78,7 @@ def critique_and_revise(
     this book cannot, so the constitution contains the revised answer.
 
     Args:
-        answers: The model's answers.
         breaks_principle: The critic's verdicts on the prompts.
-        revision: The answer to a prompt that breaks the principle.
 
     Raises:
         ValueError: If the numbers of prompts, answers and verdicts differ.
@@ -129,7 +114,6 @@ def ai_comparisons(
     prompt breaks the principle, and the other one if it does not.
 
     Args:
-        encode: The sentence encoder's function.
         declines: The description of answers that decline, and its opposite.
         breaks_principle: The critic's verdicts on the prompts; prompts without one are
             left out.

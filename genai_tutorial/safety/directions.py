@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.tokenization import PADDING
 from genai_tutorial.transformer import DecoderLM
@@ -17,12 +18,7 @@ from genai_tutorial.transformer import DecoderLM
 def project_out(
     vectors: Float[Tensor, "*n dim"], direction: Float[Tensor, "dim"]
 ) -> Float[Tensor, "*n dim"]:
-    """Remove the component along a direction: the results are orthogonal to it, and
-    doing it twice changes nothing.
-
-    Args:
-        vectors: Any number of vectors.
-        direction: The direction, of any length but 0.
+    """Remove the component along a direction: the results are orthogonal to it.
 
     Raises:
         ValueError: If the direction has no length.
@@ -62,9 +58,7 @@ def last_token_states(
     states = []
     for start in range(0, len(prompts), _BATCH_SIZE):
         batch = prompts[start : start + _BATCH_SIZE]
-        ids = torch.full((len(batch), max(map(len, batch))), PADDING)
-        for row, prompt in enumerate(batch):
-            ids[row, : len(prompt)] = torch.tensor(prompt)
+        ids = pad_sequence([torch.tensor(row) for row in batch], True, PADDING)
         last = torch.tensor([len(prompt) - 1 for prompt in batch])
         read = model.hidden_states(ids.to(model.token_embedding.weight.device))
         states.append(read[:, torch.arange(len(batch)), last].transpose(0, 1))
@@ -72,23 +66,17 @@ def last_token_states(
 
 
 def mean_difference(
-    model: DecoderLM,
-    prompts: Sequence[Sequence[int]],
-    others: Sequence[Sequence[int]],
+    model: DecoderLM, prompts: Sequence[Sequence[int]], others: Sequence[Sequence[int]]
 ) -> Float[Tensor, "state width"]:
     """Return the mean state of some prompts minus that of others, at the last token,
-    for each layer: a candidate for the direction that separates the two groups.
-
-    Args:
-        prompts: Prompts that it refuses, as tokens.
-        others: Prompts that it answers.
+    for each layer: a candidate for the direction that separates the two groups, such as
+    prompts that the model refuses and prompts that it answers.
 
     Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
         section 2.3, https://arxiv.org/abs/2406.11717
     """
-    return last_token_states(model, prompts).mean(dim=0) - last_token_states(
-        model, others
-    ).mean(dim=0)
+    first, second = (last_token_states(model, group) for group in (prompts, others))
+    return first.mean(dim=0) - second.mean(dim=0)
 
 
 @contextmanager
@@ -98,11 +86,7 @@ def direction_ablated(
     """Keep a direction out of the residual stream inside a `with` block: it is removed
     from the embedding and from what each attention and feed-forward layer adds.
 
-    The output layer reads the embedding's weights and not its output, so tied weights
-    stay as they are.
-
     Args:
-        direction: The direction, of any length but 0.
         strength: The share that is removed; above 1, the component is reversed.
 
     Raises:
@@ -123,39 +107,6 @@ def direction_ablated(
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@contextmanager
-def direction_added(
-    model: DecoderLM, direction: Float[Tensor, "width"], state: int
-) -> Iterator[DecoderLM]:
-    """Add a vector to one hidden state at all positions inside a `with` block.
-
-    Args:
-        direction: The vector to add; its length matters.
-        state: The state, as `hidden_states` counts them: 0 is before the first block.
-
-    Raises:
-        ValueError: If there is no such state.
-
-    Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
-        equation 3, https://arxiv.org/abs/2406.11717
-    """
-    if not 0 <= state <= len(model.blocks):
-        raise ValueError(
-            f"The model has the states 0 to {len(model.blocks)}, got {state}."
-        )
-    if state == 0:
-        part: nn.Module = model.token_embedding
-    else:
-        part = model.blocks[state - 1]
-    hook = part.register_forward_hook(
-        lambda _, __, output: output + direction.to(output)
-    )
-    try:
-        yield model
-    finally:
-        hook.remove()
 
 
 @torch.no_grad()

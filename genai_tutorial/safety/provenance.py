@@ -11,7 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 from genai_tutorial.interpretability import split_into_words
 from genai_tutorial.retrieval import split_sentences
@@ -71,34 +71,12 @@ def sentences_near(
     >>> sentences_near(["She sang. The poem is hers. It rained."], "poem", {"hers"})
     ['The poem is hers.']
     """
-    sentences = (
-        text[start:end] for text in texts for start, end in split_sentences(text)
-    )
+    found = (text[start:end] for text in texts for start, end in split_sentences(text))
     return [
         sentence
-        for sentence in sentences
+        for sentence in found
         if word in sentence.lower() and word in counts_near([sentence], group)
     ]
-
-
-@runtime_checkable
-class SignatureVerifier(Protocol):
-    """The `SignatureVerifier` protocol: checks signatures of one signer."""
-
-    algorithm: str
-
-    def verify(self, message: bytes, signature: bytes) -> bool:
-        """Return whether the signer has signed the message."""
-        ...
-
-
-@runtime_checkable
-class Signer(SignatureVerifier, Protocol):
-    """The `Signer` protocol: a verifier that can sign."""
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the signature of a message."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +96,7 @@ class HMACSigner:
     """
 
     key: bytes
-    algorithm: str = "HMAC-SHA256"
+    algorithm = "HMAC-SHA256"
 
     def __post_init__(self):
         if len(self.key) < 16:
@@ -183,16 +161,13 @@ class Verification:
 
 
 def sign_image(
-    png: bytes,
-    assertions: Mapping[str, object],
-    signer: Signer,
+    png: bytes, assertions: Mapping[str, object], signer: HMACSigner
 ) -> bytes:
     """Return a PNG file with a manifest; one that it had is replaced.
 
     Args:
         assertions: Statements by label, such as `{"c2pa.actions": [{"action":
             "c2pa.created"}]}`; anything that JSON can hold.
-        signer: Signs the claim.
 
     Raises:
         ValueError: If it is not a PNG file, or an assertion doesn't fit into JSON.
@@ -200,16 +175,15 @@ def sign_image(
     plain = strip_manifest(png)
     claim = {
         "claim_generator": "genai_tutorial",
-        "assertions": {name: _hash(_canonical(v)) for name, v in assertions.items()},
+        "assertions": _hashes(assertions),
         "image": hashlib.sha256(plain).hexdigest(),
     }
+    value = signer.sign(_canonical(claim)).hex()
+    signature = {"algorithm": signer.algorithm, "value": value}
     manifest = {
         "assertions": dict(assertions),
         "claim": claim,
-        "signature": {
-            "algorithm": signer.algorithm,
-            "value": signer.sign(_canonical(claim)).hex(),
-        },
+        "signature": signature,
     }
     header_end = len(_SIGNATURE) + 25  # the header chunk comes first, with 13 bytes
     return plain[:header_end] + _chunk(_canonical(manifest)) + plain[header_end:]
@@ -231,17 +205,13 @@ def read_manifest(png: bytes) -> Manifest | None:
         value = bytes.fromhex(signature["value"])
         if signature["value"] != value.hex():
             raise ValueError("the signature must be in small hexadecimal digits")
-        return Manifest(
-            dict(stored["assertions"]),
-            dict(stored["claim"]),
-            str(signature["algorithm"]),
-            value,
-        )
+        assertions, claim = dict(stored["assertions"]), dict(stored["claim"])
+        return Manifest(assertions, claim, str(signature["algorithm"]), value)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"The manifest can't be read: {error!r}.") from error
 
 
-def verify_image(png: bytes, verifier: SignatureVerifier) -> Verification:
+def verify_image(png: bytes, verifier: HMACSigner) -> Verification:
     """Check a file's manifest: its signature, the hashes of its assertions, and the
     hash of the rest of the file.
 
@@ -263,8 +233,7 @@ def verify_image(png: bytes, verifier: SignatureVerifier) -> Verification:
         _canonical(manifest.claim), manifest.signature
     ):
         return Verification("wrong signature", manifest)
-    hashes = {name: _hash(_canonical(v)) for name, v in manifest.assertions.items()}
-    if hashes != manifest.claim.get("assertions"):
+    if _hashes(manifest.assertions) != manifest.claim.get("assertions"):
         return Verification("assertion changed", manifest)
     if hashlib.sha256(plain).hexdigest() != manifest.claim.get("image"):
         return Verification("image changed", manifest)
@@ -310,5 +279,8 @@ def _canonical(value: object) -> bytes:
     return text.encode()
 
 
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _hashes(assertions: Mapping[str, object]) -> dict[str, str]:
+    return {
+        name: hashlib.sha256(_canonical(value)).hexdigest()
+        for name, value in assertions.items()
+    }

@@ -1,9 +1,8 @@
 """A sandbox for untrusted code: processes with limits on time, memory, files and
 network access, for generated programs and for students' exercises.
 
-Read `programs`, which runs programs, then `program_worker`, the process that confines
-each of them. It uses `linux` and `seccomp`, which the kernel enforces, and `guard`,
-which Python enforces. `protections` names what a system can enforce.
+Read `programs`, then `program_worker`, the process that confines each program by
+`linux` and `seccomp`, which the kernel enforces, and `guard`, which Python enforces.
 """
 
 from . import guard, linux

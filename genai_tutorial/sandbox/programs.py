@@ -101,9 +101,6 @@ class ProgramRunner:
     sees the standard library only. The sandbox protects the machine from the program.
     It does not protect the verdict from a program that was written to deceive its
     tests, because both share a process.
-
-    Args:
-        limits: Resource limits for each program.
     """
 
     def __init__(self, limits: ProgramLimits | None = None) -> None:
@@ -211,14 +208,8 @@ class ProgramRunner:
 def run_programs(
     sources: Sequence[str], limits: ProgramLimits | None = None
 ) -> list[Outcome]:
-    """Run programs one after another in confined processes.
-
-    Args:
-        sources: Programs, each with its own tests.
-        limits: Resource limits for each program.
-
-    Returns:
-        The outcomes, in the same order.
+    """Run programs, each with its own tests, one after another in confined processes,
+    and return their outcomes in the same order.
 
     Raises:
         SandboxError: If programs cannot be run here.

@@ -41,12 +41,8 @@ class Protection:
 def protections_found(
     sentences: dict[str, str], enforced: dict[str, bool], how: dict[str, bool]
 ) -> tuple[Protection, ...]:
-    """Return all protections, each with whether a probe found it enforced.
-
-    Args:
-        sentences: What each protection means for the code that is confined.
-        enforced: Whether each operation was blocked when tried.
-        how: Which mechanisms are active.
+    """Return all protections, in the words of `sentences`, each with whether a probe
+    found it enforced and how.
     """
     found = []
     for key, sentence in sentences.items():

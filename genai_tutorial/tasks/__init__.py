@@ -4,4 +4,12 @@ Begin in a task's room with its questions or scenes, then read the judge that de
 whether an answer is correct. `task` holds what several tasks share.
 """
 
-from .task import EndlessBatches, check_same_length, own_source, read_words
+from .task import (
+    EndlessBatches,
+    check_choice,
+    check_same_length,
+    in_random_order,
+    own_source,
+    pick,
+    read_words,
+)

@@ -1,11 +1,14 @@
-"""What the tasks have in common: word lists in text files, a check, and batches."""
+"""What the tasks have in common: words in text files, draws, checks and batches."""
 
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from importlib.resources import files
+from typing import Any, TypeVar, get_args
 
 import torch
 
 from genai_tutorial.data import Source
+
+Item = TypeVar("Item")
 
 
 def read_words(task: str, name: str) -> list[list[str]]:
@@ -18,6 +21,25 @@ def read_words(task: str, name: str) -> list[list[str]]:
     path = files("genai_tutorial.tasks") / task / "words" / f"{name}.txt"
     paragraphs = path.read_text("utf8").rstrip("\n").split("\n\n")
     return [paragraph.split("\n") for paragraph in paragraphs]
+
+
+def pick(items: Sequence[Item], generator: torch.Generator) -> Item:
+    """Draw one of the items."""
+    return items[int(torch.randint(len(items), (), generator=generator))]
+
+
+def in_random_order(items: Sequence[Item], generator: torch.Generator) -> list[Item]:
+    """Return the items in random order."""
+    order = torch.randperm(len(items), generator=generator).tolist()
+    return [items[index] for index in order]
+
+
+def check_choice(name: str, value: object, literal: Any) -> None:
+    """Raise a ValueError unless an argument is one of the values of a `Literal`."""
+    choices = get_args(literal)
+    if value not in choices:
+        known = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {known}, got {value!r}.")
 
 
 def check_same_length(**lists: Sized) -> None:

@@ -250,7 +250,6 @@ def assign(
     Args:
         chapter: The chapter's number, or the path of its notebook.
         folder: Folder to write to; created if necessary.
-        overwrite: Whether to replace an existing file.
 
     Raises:
         TeachingError: If the chapter is not found or has no exercises, or the file

@@ -79,21 +79,15 @@ class Grader:
                 results.append(self._result(exercise, submission))
             except Exception as error:  # our bug; other submissions must not suffer
                 what = f"{type(error).__name__}: {error}".removesuffix(": ")
-                result = _result(
-                    exercise,
-                    None,
+                comment = (
                     "This exercise could not be graded automatically; a person will "
-                    "look at it.",
-                    attention=(f"the grader itself failed ({what})",),
-                    failed=True,
+                    "look at it."
                 )
+                look = (f"the grader itself failed ({what})",)
+                result = _result(exercise, None, comment, attention=look, failed=True)
                 results.append(result)
-        return Report(
-            submission.student,
-            self.chapter.title,
-            tuple(results),
-            self.sandbox.protections,
-        )
+        title, protections = self.chapter.title, self.sandbox.protections
+        return Report(submission.student, title, tuple(results), protections)
 
     def _check_reference(self) -> None:
         cells = {
@@ -288,32 +282,26 @@ def grade(
     overwrite: bool = False,
     unprotected: bool = False,
 ) -> list[Report]:
-    """Grade submissions to a chapter, and write `grades.csv` and a page of feedback for
-    each student.
+    """Grade submissions to a chapter, write `grades.csv` and a page of feedback for
+    each student, and return one report per submission, by student's name.
 
-    Only the exercises run, not the rest of the chapter: the chapter's set-up cells, the
-    student's solutions and the instructor's tests. Each exercise has its own process.
+    Only the exercises run, each in its own process: the chapter's set-up cells, the
+    student's solutions and the instructor's tests.
 
     The files are written after each submission, so a second call with the same folder
     continues where the first one was interrupted. A submission is not graded again if
     its file, the chapter's exercises and the limits are unchanged, and its rows and its
-    page still exist (see `Gradebook`). Rows of students who are not among the
-    submissions are kept.
+    page still exist. Rows of students who are not among the submissions are kept.
 
     Args:
         chapter: The chapter's number, or the path of the instructor's notebook.
         submissions: Students' notebooks, or folders with notebooks.
-        folder: Folder to write to.
         limits: Resource limits for the code of one exercise; by default one minute per
             cell and 2 GiB.
         overwrite: Whether to grade all submissions again, and to replace grades of
             another chapter.
         unprotected: Whether to run students' code even where this system cannot enforce
             every protection.
-
-    Returns:
-        One report per submission, by student's name. Reports of submissions that were
-        graded earlier are read from the table.
 
     Raises:
         TeachingError: If the chapter or a submission is missing, the chapter's own
@@ -339,9 +327,8 @@ def grade(
                     "machine without anything of value; or allow it here, at your own "
                     "risk, with --unprotected."
                 )
-            for student, path in tqdm(
-                left, desc="Grading", unit=" notebooks", disable=None
-            ):
+            shown = tqdm(left, desc="Grading", unit=" notebooks", disable=None)
+            for student, path in shown:
                 fingerprint = book.fingerprint(path)
                 reports[student] = grader.report(read_submission(student, path))
                 book.add(reports[student], fingerprint)

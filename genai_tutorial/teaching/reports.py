@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from string import Template
 
 from genai_tutorial.sandbox import Protection
 
@@ -21,17 +22,7 @@ COLUMNS = ("student", "exercise", "points", "max", "comment")
 LOOK = " PLEASE LOOK AT THIS CELL: "
 _LONGEST_COMMENT = 5_000  # a spreadsheet cell holds at most 32,767 characters
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8888; --good: #1b7837; --bad: #b2182b; --wait: #7b5d00; }
-@media (prefers-color-scheme: dark) { :root { --good: #7fcf94; --bad: #ff9d9d; --wait: #e8c04a; } }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
-h2 { font-size: 1.15rem; }
-pre { overflow-x: auto; border: 1px solid var(--line); border-radius: .3rem; padding: .6rem; font-size: .9rem; }
-.full { color: var(--good); } .part, .none { color: var(--bad); } .wait { color: var(--wait); }
-footer { border-top: 1px solid var(--line); margin-top: 2rem; font-size: .9rem; }
-"""  # noqa: E501
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_PAGE = Template((Path(__file__).parent / "feedback.html").read_text("utf-8"))
 _MISSING = (
     '<p class="none"><strong>This system could not enforce everything:</strong></p>'
     "<ul>{}</ul>"
@@ -104,29 +95,13 @@ def feedback_page(report: Report) -> str:
     missing = "".join(f"<li>{_html(line)}</li>" for line in report.unprotected)
     if missing:
         missing = _MISSING.format(missing)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<title>Feedback for {name}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{_html(report.chapter)}</h1>
-<p>Feedback for <strong>{name}</strong>: {report.points:g} of {report.max_points:g} \
-points{waiting}.</p>
-{"".join(map(_section, report.results))}
-</main>
-<footer>
-<p>The exercises ran in a process of their own, with limits on time and memory.</p>
-{missing}
-</footer>
-</body>
-</html>
-"""
+    return _PAGE.substitute(
+        name=name,
+        chapter=_html(report.chapter),
+        points=f"{report.points:g} of {report.max_points:g} points{waiting}",
+        results="".join(map(_section, report.results)),
+        missing=missing,
+    )
 
 
 def grade_rows(report: Report) -> list[list[str]]:

@@ -65,13 +65,9 @@ def find_submissions(
 ) -> list[tuple[str, Path]]:
     """Find the notebooks in files and folders, with a student's name for each.
 
-    The name is that of the file. If the file is named like the chapter, it is the name
-    of the folder: `ada/04_transformer/04_transformer.ipynb`, as collected by nbgrader,
-    belongs to ada.
-
-    Args:
-        places: Notebooks, or folders with notebooks.
-        chapter: The chapter's file name without `.ipynb`.
+    The name is that of the file. If the file is named like the chapter, whose file name
+    without `.ipynb` is given, it is the name of the folder:
+    `ada/04_transformer/04_transformer.ipynb`, as nbgrader collects it, belongs to ada.
 
     Raises:
         TeachingError: If a place does not exist, or a folder contains no notebook.

@@ -1,8 +1,4 @@
-"""Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary.
-
-`merge_pairs` applies the merges to one word, `StreamDecoder` decodes tokens that arrive
-one at a time.
-"""
+"""Byte-level byte-pair encoding: encoding and decoding with a trained vocabulary."""
 
 import codecs
 import functools
@@ -76,11 +72,7 @@ class BPETokenizer:
         unknown_id: int | None = None,
         ignore_merges: bool = False,
     ) -> "BPETokenizer":
-        """Make a tokenizer from an existing vocabulary, for example from a GGUF file.
-
-        Raises:
-            ValueError: If the parts are inconsistent.
-        """
+        """Make a tokenizer from an existing vocabulary, such as a GGUF file's."""
         return cls(
             list(token_bytes),
             [tuple(pair) for pair in merges],
@@ -117,21 +109,17 @@ class BPETokenizer:
         """
         check_text(text)
         allowed = self._allowed(allowed_special)
-        if not special_as_text:
-            refused = [
-                token
-                for token in self.special_tokens
-                if token in text and token not in allowed
-            ]
-            if refused:
-                token = min(refused, key=text.index)
-                raise ValueError(
-                    f"The text has the special token {token!r}, at position "
-                    f"{text.index(token)}. If the text is your own, allow it: "
-                    f"allowed_special=[{token!r}]. If it comes from outside, remove "
-                    "it, or encode it as plain text: special_as_text=True."
-                )
-        present = [token for token in allowed if token in text]
+        present = [token for token in self.special_tokens if token in text]
+        refused = [token for token in present if token not in allowed]
+        if refused and not special_as_text:
+            token = min(refused, key=text.index)
+            raise ValueError(
+                f"The text has the special token {token!r}, at position "
+                f"{text.index(token)}. If the text is your own, allow it: "
+                f"allowed_special=[{token!r}]. If it comes from outside, remove "
+                "it, or encode it as plain text: special_as_text=True."
+            )
+        present = [token for token in present if token in allowed]
         if not present:
             return self._encode_plain(text)
         # If two special tokens begin at the same place, take the longer one.
@@ -184,10 +172,7 @@ class BPETokenizer:
         return self.decode_bytes(ids).decode("utf-8", errors)
 
     def stream(self) -> "StreamDecoder":
-        """Return a decoder for tokens that arrive one at a time.
-
-        `errors` is the same as in `decode`.
-        """
+        """Return a decoder for tokens that arrive one at a time."""
         return StreamDecoder(self.token_bytes)
 
     def save(self, path: Path | str) -> None:
@@ -236,14 +221,7 @@ class BPETokenizer:
 
     @property
     def _parts(self) -> TokenParts:
-        return TokenParts(
-            self.token_bytes,
-            self.merges,
-            self.special_tokens,
-            self.pattern,
-            self.unknown_id,
-            self.ignore_merges,
-        )
+        return TokenParts(*(getattr(self, name) for name in TokenParts._fields))
 
     def _allowed(
         self, allowed_special: Collection[str] | Literal["all"]
@@ -255,9 +233,8 @@ class BPETokenizer:
                 'allowed_special must be "all" or a list of special tokens, got '
                 f"{allowed_special!r}."
             )
-        if unknown := [
-            token for token in allowed_special if token not in self.special_tokens
-        ]:
+        unknown = [one for one in allowed_special if one not in self.special_tokens]
+        if unknown:
             raise ValueError(
                 f"allowed_special has {unknown}, which this tokenizer does not have."
             )
@@ -275,9 +252,8 @@ class BPETokenizer:
     @functools.cached_property
     def _ids(self) -> dict[bytes, int]:
         special = set(self.special_tokens.values())
-        return {
-            token: i for i, token in enumerate(self.token_bytes) if i not in special
-        }
+        tokens = enumerate(self.token_bytes)
+        return {token: i for i, token in tokens if i not in special}
 
     @functools.cached_property
     def _bytes_to_ids(self) -> list[int]:
@@ -348,9 +324,8 @@ def merge_pairs(
 class StreamDecoder:
     """Decodes tokens one at a time and never returns part of a character.
 
-    An emoji can be four bytes in as many tokens: the first three give an empty string,
-    the fourth gives the emoji. All pieces joined equal the result of
-    `BPETokenizer.decode` for all tokens: invalid bytes become `�`.
+    All pieces joined equal the result of `BPETokenizer.decode` for all tokens: invalid
+    bytes become `�`.
 
     >>> stream = StreamDecoder([b"ca", b"f", b"\\xc3", b"\\xa9"])
     >>> [stream.push(index) for index in (0, 1, 2, 3)]
@@ -378,8 +353,5 @@ class StreamDecoder:
     def finish(self) -> str:
         """Return the rest after the last token: nothing, or `�` for an incomplete
         character.
-
-        Raises:
-            ValueError: If `errors="strict"` and the last character is incomplete.
         """
         return self._decoder.decode(b"", final=True)

@@ -57,9 +57,7 @@ class ChatTemplate:
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the conversation as one text, for reading; the assistant's turn is
-        open at its end.
-
-        To give it to a model, use `encode`, which is safe.
+        open at its end. To give it to a model, use `encode`, which is safe.
         """
         turns = "".join(
             f"{self.start}{m.role}\n{m.content}{self.end}\n"
@@ -78,19 +76,13 @@ class ChatTemplate:
             ValueError: If the tokenizer lacks the special tokens that open and close a
                 turn.
         """
-        missing = [
-            token
-            for token in (self.start, self.end)
-            if token not in tokenizer.special_tokens
-        ]
-        if missing:
+        special = tokenizer.special_tokens
+        if missing := [one for one in (self.start, self.end) if one not in special]:
             raise ValueError(
                 f"The tokenizer has no special token {' and no '.join(missing)}, which "
-                "this chat template needs; it "
-                f"has {', '.join(tokenizer.special_tokens) or 'none'}."
+                f"this chat template needs; it has {', '.join(special) or 'none'}."
             )
-        start = tokenizer.special_tokens[self.start]
-        end = tokenizer.special_tokens[self.end]
+        start, end = special[self.start], special[self.end]
         line_break = tokenizer.encode("\n")
         ids = []
         for message in self._with_system(messages):
@@ -101,14 +93,10 @@ class ChatTemplate:
         return [*ids, start, *tokenizer.encode("assistant\n")]
 
     def _with_system(self, messages: Sequence[Message]) -> list[Message]:
-        needs_system = self.default_system is not None and (
-            not messages or messages[0].role != "system"
-        )
-        return (
-            [Message("system", self.default_system), *messages]
-            if needs_system
-            else list(messages)
-        )
+        has_system = bool(messages) and messages[0].role == "system"
+        if self.default_system is None or has_system:
+            return list(messages)
+        return [Message("system", self.default_system), *messages]
 
 
 SMOLLM2_CHAT = ChatTemplate(

@@ -59,12 +59,7 @@ def from_document(document: dict[str, Any], path: Path | str) -> TokenParts:
     unknown_id = document.get("unknown_id")
     if unknown_id is not None:
         _must_be(unknown_id, int, "unknown_id", path)
-    ignore_merges = document.get("ignore_merges", False)
-    if not isinstance(ignore_merges, bool):
-        raise ValueError(
-            f"{path} must have ignore_merges as true or false, got "
-            f"{str(ignore_merges)[:60]!r}."
-        )
+    ignore_merges = _take_flag(document, "ignore_merges", path)
     tokens = [
         invisible(_must_be(token, str, "each token", path))
         for token in _take(document, "tokens", list, path)
@@ -95,16 +90,14 @@ def _take_merges(
     """Return the merges of a document."""
     merges = []
     for pair in _take(document, "merges", list, path):
-        texts = pair.split(" ") if isinstance(pair, str) else pair
-        if not (
-            isinstance(texts, list)
-            and len(texts) == 2
-            and all(isinstance(text, str) for text in texts)
-        ):
-            raise ValueError(
-                f"{path} must write each merge as two texts, got {str(pair)[:60]!r}."
-            )
-        merges.append((invisible(texts[0]), invisible(texts[1])))
+        match pair.split(" ") if isinstance(pair, str) else pair:
+            case [str(left), str(right)]:
+                merges.append((invisible(left), invisible(right)))
+            case _:
+                raise ValueError(
+                    f"{path} must write each merge as two texts, got "
+                    f"{str(pair)[:60]!r}."
+                )
     return merges
 
 
@@ -115,6 +108,15 @@ def _take(document: dict[str, Any], key: str, kind: type, path: Path | str) -> A
     if key not in document:
         raise ValueError(f"{path} has no entry {key!r}.")
     return _must_be(document[key], kind, repr(key), path)
+
+
+def _take_flag(document: dict[str, Any], key: str, path: Path | str) -> bool:
+    value = document.get(key)
+    if not isinstance(value, bool | None):
+        raise ValueError(
+            f"{path} must have {key} as true or false, got {str(value)[:60]!r}."
+        )
+    return bool(value)
 
 
 def _must_be(value: Any, kind: type, what: str, path: Path | str) -> Any:
@@ -222,20 +224,15 @@ def write_hugging_face(path: Path | str, parts: TokenParts) -> None:
     ]
     vocabulary = {token: number for number, token in enumerate(spelled)}
     if len(vocabulary) < len(spelled):
-        twice = next(
-            token for number, token in enumerate(spelled) if vocabulary[token] != number
-        )
+        numbered = enumerate(spelled)
+        twice = next(token for number, token in numbered if vocabulary[token] != number)
         raise ValueError(
             f"tokenizer.json cannot distinguish the special token {twice!r} from the "
             "ordinary token with the same spelling."
         )
-    flags = {
-        "single_word": False,
-        "lstrip": False,
-        "rstrip": False,
-        "normalized": False,
-        "special": True,
-    }
+    unknown = None if parts.unknown_id is None else spelled[parts.unknown_id]
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    flags["special"] = True
     document = {
         "version": "1.0",
         "truncation": None,
@@ -251,9 +248,7 @@ def write_hugging_face(path: Path | str, parts: TokenParts) -> None:
         "model": {
             **_MODEL,
             "ignore_merges": parts.ignore_merges,
-            "unk_token": None
-            if parts.unknown_id is None
-            else spelled[parts.unknown_id],
+            "unk_token": unknown,
             "vocab": vocabulary,
             "merges": [[visible(left), visible(right)] for left, right in parts.merges],
         },
@@ -301,10 +296,8 @@ def read_hugging_face(path: Path | str) -> TokenParts:
         merges=_take_merges(model, path),
         special_tokens=special_tokens,
         pattern=_pattern(document, path),
-        unknown_id=None
-        if unknown is None
-        else special_tokens.get(unknown, vocabulary.get(unknown)),
-        ignore_merges=bool(model.get("ignore_merges")),
+        unknown_id=(vocabulary | special_tokens).get(unknown),
+        ignore_merges=_take_flag(model, "ignore_merges", path),
     )
 
 
@@ -321,11 +314,6 @@ def _check_settings(
                 f"{path} sets its model's {key} to {asked!r}; this tokenizer supports "
                 f"only {ours!r}."
             )
-    if model.get("ignore_merges") not in (None, False, True):
-        raise ValueError(
-            f"{path} must have its model's ignore_merges as true or false, got "
-            f"{str(model['ignore_merges'])[:60]!r}."
-        )
     decoder = document.get("decoder")
     if not (isinstance(decoder, dict) and decoder.get("type") == "ByteLevel"):
         raise ValueError(

@@ -30,10 +30,8 @@ def train_bpe(
     The vocabulary consists of the special tokens, the 256 bytes in the order of
     `byte_to_unicode`, and one token for each merge. Of equally frequent pairs, the one
     whose left token has the lowest number is merged first, and then the one whose right
-    token does. (Other trainers take the pair that comes first in the text, or the one
-    with the largest bytes.) The result equals that of Hugging Face's `BpeTrainer`,
-    merge for merge. If a short text runs out of pairs, the vocabulary is smaller than
-    requested.
+    token does, as in Hugging Face's `BpeTrainer`. If a short text runs out of pairs,
+    the vocabulary is smaller than requested.
 
     Args:
         texts: One text or several; words do not extend from one text into the next.
@@ -58,12 +56,10 @@ def train_bpe(
     if not smallest <= vocab_size <= _LARGEST_VOCABULARY:
         raise ValueError(
             f"vocab_size must be from {smallest} (256 bytes and {len(special_tokens)} "
-            "special tokens) to "
-            f"{_LARGEST_VOCABULARY}, got {vocab_size}."
+            f"special tokens) to {_LARGEST_VOCABULARY}, got {vocab_size}."
         )
-    tokens = [token.encode() for token in special_tokens] + [
-        bytes([byte]) for byte in byte_to_unicode()
-    ]
+    tokens = [token.encode() for token in special_tokens]
+    tokens += [bytes([byte]) for byte in byte_to_unicode()]
     trainer = BPETrainer(_count_words(texts, pattern), tokens, len(special_tokens))
     merges = trainer.run(vocab_size)
     return BPETokenizer(
@@ -90,21 +86,17 @@ class BPETrainer:
     def __init__(self, word_counts: Counter[str], tokens: list[bytes], first_byte: int):
         self.tokens = tokens
         self.special = set(tokens[:first_byte])
-        as_token = {
-            byte: chr(first_byte + place)
-            for place, byte in enumerate(byte_to_unicode())
-        }
+        bytes_in_order = enumerate(byte_to_unicode(), start=first_byte)
+        as_token = {byte: chr(number) for number, byte in bytes_in_order}
         self.words = [
             word.encode().decode("latin-1").translate(as_token) for word in word_counts
         ]
         self.counts = list(word_counts.values())
         self.pair_counts: dict[str, int] = defaultdict(int)
         self.places: dict[str, list[int]] = defaultdict(list)
-        for place, (word, count) in enumerate(
-            zip(self.words, self.counts, strict=True)
-        ):
+        for place, word in enumerate(self.words):
             for pair in map(str.__add__, word, word[1:]):
-                self.pair_counts[pair] += count
+                self.pair_counts[pair] += self.counts[place]
                 self.places[pair].append(place)
 
     def run(self, vocab_size: int) -> list[tuple[bytes, bytes]]:
@@ -138,7 +130,7 @@ class BPETrainer:
         this creates.
         """
         # how often each token precedes or follows the new one
-        before, after = (defaultdict(int), defaultdict(int))
+        before, after = defaultdict(int), defaultdict(int)
         made = defaultdict(list)
         # each word once, even if it contains the pair twice
         for place in dict.fromkeys(self.places.pop(pair)):

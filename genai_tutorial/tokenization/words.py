@@ -1,9 +1,12 @@
 """Tokenizers with a fixed vocabulary: characters, whole words, BERT's word pieces."""
 
+import string
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 
 import torch
 from jaxtyping import Int
@@ -33,26 +36,14 @@ class CharacterTokenizer:
         ValueError: If the alphabet is empty or has duplicate characters.
 
     >>> tokenizer = CharacterTokenizer.from_text("to be or not to be")
-    >>> tokenizer.characters, tokenizer.vocab_size
-    (' benort', 7)
-    >>> tokenizer.encode("toe")
-    [6, 4, 2]
-    >>> tokenizer.decode([3, 4, 6])
-    'not'
+    >>> tokenizer.characters, tokenizer.encode("toe"), tokenizer.decode([3, 4, 6])
+    (' benort', [6, 4, 2], 'not')
     """
 
     characters: str
 
     def __post_init__(self):
-        if not self.characters:
-            raise ValueError(
-                "characters must hold at least one character, got an empty text."
-            )
-        if len(set(self.characters)) < len(self.characters):
-            twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
-            raise ValueError(
-                f"characters must all be different, got these more than once: {twice}."
-            )
+        _check_different(self.characters, "character")
 
     @classmethod
     def from_text(cls, text: str) -> "CharacterTokenizer":
@@ -71,15 +62,13 @@ class CharacterTokenizer:
             ValueError: If the text has a character that the alphabet lacks.
         """
         number = {character: index for index, character in enumerate(self.characters)}
-        try:
-            return [number[character] for character in text]
-        except KeyError:
-            unknown = sorted(set(text) - set(self.characters))
+        if unknown := sorted(set(text) - number.keys()):
             raise ValueError(
                 f"The text has characters that are not in the vocabulary: {unknown}. "
                 f"The vocabulary has {self.vocab_size}: {self.characters!r}. Remove or "
                 "replace them, or make a tokenizer from a text that contains them."
-            ) from None
+            )
+        return [number[character] for character in text]
 
     def decode(self, ids: list[int]) -> str:
         """Return the text of a list of numbers.
@@ -87,11 +76,7 @@ class CharacterTokenizer:
         Raises:
             ValueError: If a number is not one of this tokenizer's.
         """
-        for index in ids:
-            if not 0 <= index < self.vocab_size:
-                raise ValueError(
-                    f"ids must be from 0 to {self.vocab_size - 1}, got {index}."
-                )
+        _check_ids(ids, self.vocab_size)
         return "".join(self.characters[index] for index in ids)
 
     def to_dict(self) -> dict[str, str]:
@@ -105,13 +90,13 @@ class CharacterTokenizer:
         Raises:
             ValueError: If the dictionary has another format.
         """
-        text = saved.get("characters") if isinstance(saved, dict) else None
-        if not isinstance(text, str) or len(saved) != 1:
-            raise ValueError(
-                "A saved tokenizer has one entry, 'characters', with a text; got "
-                f"{saved!r}."
-            )
-        return cls(text)
+        match saved:
+            case {"characters": str(text), **more} if not more:
+                return cls(text)
+        raise ValueError(
+            "A saved tokenizer has one entry, 'characters', with a text; got "
+            f"{saved!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -126,10 +111,8 @@ class WordTokenizer:
             a capital letter.
 
     >>> tokenizer = WordTokenizer.from_texts(["a red circle", "a blue square"])
-    >>> tokenizer.words, tokenizer.vocab_size
-    (('a', 'blue', 'circle', 'red', 'square'), 7)
-    >>> tokenizer.encode("A blue circle")
-    [2, 3, 4, 1]
+    >>> tokenizer.words, tokenizer.encode("A blue circle")
+    (('a', 'blue', 'circle', 'red', 'square'), [2, 3, 4, 1])
     >>> tokenizer.decode([2, 3, 4, 1, 0, 0])
     'a blue circle'
     """
@@ -140,13 +123,7 @@ class WordTokenizer:
     END = 1
 
     def __post_init__(self):
-        if not self.words:
-            raise ValueError("words must hold at least one word, got none.")
-        if len(set(self.words)) < len(self.words):
-            twice = sorted({w for w in self.words if self.words.count(w) > 1})
-            raise ValueError(
-                f"words must all be different, got these more than once: {twice}."
-            )
+        _check_different(self.words, "word")
         if wrong := [word for word in self.words if word.lower().split() != [word]]:
             raise ValueError(f"A word has no spaces and no capitals, got {wrong}.")
 
@@ -214,17 +191,11 @@ class WordTokenizer:
         Raises:
             ValueError: If a number is not one of this tokenizer's.
         """
-        words = []
-        for index in ids:
-            if not 0 <= index < self.vocab_size:
-                raise ValueError(
-                    f"ids must be from 0 to {self.vocab_size - 1}, got {index}."
-                )
-            if index == self.END:
-                break
-            if index != self.PADDING:
-                words.append(self.words[index - _BEFORE_WORDS])
-        return " ".join(words)
+        text = list(takewhile(lambda index: index != self.END, ids))
+        _check_ids(text, self.vocab_size)
+        return " ".join(
+            self.words[i - _BEFORE_WORDS] for i in text if i != self.PADDING
+        )
 
     def to_dict(self) -> dict[str, list[str]]:
         """Return a dictionary for `from_dict` that JSON can store."""
@@ -237,14 +208,14 @@ class WordTokenizer:
         Raises:
             ValueError: If the dictionary has another format.
         """
-        words = saved.get("words") if isinstance(saved, dict) else None
-        is_list = isinstance(words, list) and len(saved) == 1
-        if not is_list or not all(isinstance(word, str) for word in words):
-            raise ValueError(
-                "A saved tokenizer has one entry, 'words', with a list of words; got "
-                f"{saved!r}."
-            )
-        return cls(tuple(words))
+        match saved:
+            case {"words": list(words), **more} if not more:
+                if all(isinstance(word, str) for word in words):
+                    return cls(tuple(words))
+        raise ValueError(
+            "A saved tokenizer has one entry, 'words', with a list of words; got "
+            f"{saved!r}."
+        )
 
 
 @dataclass(frozen=True)
@@ -310,11 +281,8 @@ class WordPieceTokenizer:
 
         A special token's name in the text, such as `[SEP]`, is ordinary text.
         """
-        return [
-            piece
-            for word in split_words(normalize(text))
-            for piece in self._cover(word)
-        ]
+        words = split_words(normalize(text))
+        return [piece for word in words for piece in self._cover(word)]
 
     def encode(self, text: str, max_length: int | None = None) -> list[int]:
         """Return the numbers of a text's pieces between the tokens `[CLS]` and `[SEP]`.
@@ -357,6 +325,21 @@ class WordPieceTokenizer:
         return pieces
 
 
+def _check_different(entries: Sequence[str], kind: str) -> None:
+    if not entries:
+        raise ValueError(f"A vocabulary needs at least one {kind}, got none.")
+    if twice := sorted(one for one, count in Counter(entries).items() if count > 1):
+        raise ValueError(
+            f"Each {kind} must be there once, got these more than once: {twice}."
+        )
+
+
+def _check_ids(ids: Sequence[int], vocab_size: int) -> None:
+    for index in ids:
+        if not 0 <= index < vocab_size:
+            raise ValueError(f"ids must be from 0 to {vocab_size - 1}, got {index}.")
+
+
 def normalize(text: str) -> str:
     r"""Remove control characters and accents, write everything in lower case, and put
     spaces around Chinese characters.
@@ -373,11 +356,7 @@ def normalize(text: str) -> str:
 
 def split_words(text: str) -> list[str]:
     """Split a text at white space and around each punctuation mark."""
-    spaced = "".join(
-        f" {character} " if _is_punctuation(character) else character
-        for character in text
-    )
-    return spaced.split()
+    return "".join(f" {c} " if _is_punctuation(c) else c for c in text).split()
 
 
 def _clean(character: str) -> str:
@@ -394,7 +373,4 @@ def _clean(character: str) -> str:
 
 def _is_punctuation(character: str) -> bool:
     # BERT also counts ASCII symbols such as $ and +.
-    is_ascii = character.isascii() and character.isprintable()
-    return (
-        is_ascii and not character.isalnum() and character != " "
-    ) or unicodedata.category(character).startswith("P")
+    return character in string.punctuation or unicodedata.category(character)[0] == "P"

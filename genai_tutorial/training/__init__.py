@@ -16,7 +16,7 @@ from .adversarial import (
     generator_step,
 )
 from .batches import TensorBatches, TokenBatches
-from .checkpoint import Checkpoint, RunState, load_checkpoint, save_checkpoint
+from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .distributed import Process, parallel, process_group, ring_attention, unwrap
 from .fit import Evaluation, History, clip_gradients, fit, train_step, training_loop
 from .memory import in_bfloat16, kept_bytes, recompute, shard

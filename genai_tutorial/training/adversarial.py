@@ -27,8 +27,6 @@ class AdversarialHistory:
 
     Attributes:
         discriminator_losses: The discriminator's loss at each step, without penalty.
-        generator_losses: The generator's loss at each step.
-        seconds: The time that all steps took.
     """
 
     discriminator_losses: list[float] = field(default_factory=list)
@@ -62,11 +60,9 @@ def discriminator_step(
     value = loss.discriminator(
         discriminator(real, *labels), discriminator(fake, *labels)
     )
-    total = (
-        value
-        if penalty is None
-        else value + penalty(discriminator, real, fake, *labels)
-    )
+    total = value
+    if penalty is not None:
+        total = value + penalty(discriminator, real, fake, *labels)
     optimizer.zero_grad()
     total.backward()
     optimizer.step()
@@ -191,18 +187,15 @@ def fit_adversarial(
     """
     generator, discriminator = players.generator, players.discriminator
     optimizers = (players.generator_optimizer, players.discriminator_optimizer)
-    run = RunState(
-        {
-            "generator": generator,
-            "discriminator": discriminator,
-            "generator_optimizer": optimizers[0],
-            "discriminator_optimizer": optimizers[1],
-            "batches": batches,
-            "average": ema,
-        },
-        schedule,
-        (players.noise,),
-    )
+    parts = {
+        "generator": generator,
+        "discriminator": discriminator,
+        "generator_optimizer": players.generator_optimizer,
+        "discriminator_optimizer": players.discriminator_optimizer,
+        "batches": batches,
+        "average": ema,
+    }
+    run = RunState(parts, schedule, (players.noise,))
     source, history = iter(batches), AdversarialHistory()
     saved = None if checkpoint is None else run.resume(checkpoint)
     if saved is not None:

@@ -52,8 +52,7 @@ class TokenBatches:
         if len(tokens) <= context_length:
             raise ValueError(
                 f"A window needs {context_length} tokens and the one that follows, but "
-                "the text has only "
-                f"{len(tokens)}: use a longer text or a shorter context_length."
+                f"the text has only {len(tokens)}: use a longer one or shorter windows."
             )
         _check_share(batch_size, rank, world_size)
         self.tokens = tokens
@@ -87,9 +86,8 @@ class TensorBatches:
     """An endless iterator over shuffled batches of examples, such as images with their
     labels.
 
-    Each epoch visits every example once, in a new random order. A batch may span the
-    end of one epoch and the beginning of the next, so that all batches have the same
-    size.
+    Each epoch visits every example once, in a new random order. A batch may span two
+    epochs, so that all batches have the same size.
 
     Args:
         tensors: One or more tensors with one row per example.

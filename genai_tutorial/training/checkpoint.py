@@ -25,22 +25,18 @@ from genai_tutorial.runtime import remove_unfinished, write_atomically
 from .distributed import is_first_process, is_sharded
 
 FORMAT = "genai_tutorial checkpoint 2"
-EARLIER_FORMAT = "genai_tutorial checkpoint 1"
-"""Its digest covers the tensors' names and bytes only."""
 
-BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a tree raises that `pack` has not written."""
+_BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a tree raises that `_split` has not written."""
 
-Keys = tuple[Any, ...]
-"""The path to a value in a state: dictionary keys and list positions."""
+_Leaves = list[tuple[tuple[Any, ...], dict[str, Any], Tensor]]
+"""The tensors of a state, each with the keys that lead to it and its place in the tree.
+"""
 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:
     """Write a run's state: nested dicts, lists and tuples of tensors, numbers and
-    strings.
-
-    The write is atomic: the file is written under another name and renamed once it is
-    on the disk. A process that is killed in between leaves the previous checkpoint.
+    strings. A process that is killed meanwhile leaves the previous checkpoint.
 
     Raises:
         TypeError: If the state holds a value of another type.
@@ -55,7 +51,7 @@ def save_checkpoint(path: Path | str, state: dict) -> None:
     {'step': 3, 'model': {'weight': tensor([1., 1.])}}
     """
     path = Path(path)
-    structure, tensors = pack(state, _copy)
+    structure, tensors = _split(state)
     tree = json.dumps(structure)
     header = {"format": FORMAT, "tree": tree, "digest": _digest(tensors, tree)}
     with write_atomically(path) as file:
@@ -83,17 +79,15 @@ def load_checkpoint(path: Path | str) -> dict:
     except (SafetensorError, OSError) as error:
         raise ValueError(damaged) from error
     file_format, tree = header.get("format"), header.get("tree", "")
-    if file_format not in (FORMAT, EARLIER_FORMAT):
+    if file_format != FORMAT:
         raise ValueError(
             f"{path.name} is not a training checkpoint of this package (format "
             f"{file_format!r})."
         )
-    covered = tree if file_format == FORMAT else None
-    if header.get("digest") != _digest(tensors, covered):
-        raise ValueError(damaged)
+    whole = header.get("digest") == _digest(tensors, tree)
     try:
-        state = unpack(json.loads(tree), tensors)
-    except BROKEN as error:
+        state = _join(json.loads(tree), tensors) if whole else None
+    except _BROKEN as error:
         raise ValueError(damaged) from error
     if not isinstance(state, dict):
         raise ValueError(damaged)
@@ -120,12 +114,12 @@ def _set_random_state(state: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
-def pack(state: Any, hold: Callable[[Tensor], Tensor]) -> tuple[Any, dict[str, Tensor]]:
+def _split(state: Any) -> tuple[Any, dict[str, Tensor]]:
     """Split a state into a tree for JSON and the tensors, under names like
     `model.head.weight`.
     """
-    leaves: list[tuple[Keys, dict[str, Any], Tensor]] = []
-    tree = _pack(state, (), leaves)
+    leaves: _Leaves = []
+    tree = _tree(state, (), leaves)
     times = Counter(_dotted(keys) for keys, _, _ in leaves)
     tensors = {}
     for keys, leaf, tensor in leaves:
@@ -133,20 +127,19 @@ def pack(state: Any, hold: Callable[[Tensor], Tensor]) -> tuple[Any, dict[str, T
         if times[name] > 1 or not _is_usable(name):
             name = json.dumps(keys)
         leaf["name"] = name
-        tensors[name] = hold(tensor.detach())
+        # A copy, because safetensors rejects tensors that share memory.
+        tensors[name] = tensor.detach().to("cpu", copy=True).contiguous()
     return tree, tensors
 
 
-def _pack(
-    value: Any, keys: Keys, leaves: list[tuple[Keys, dict[str, Any], Tensor]]
-) -> Any:
+def _tree(value: Any, keys: tuple[Any, ...], leaves: _Leaves) -> Any:
     if isinstance(value, Tensor):
         leaf = {"kind": "tensor"}
         leaves.append((keys, leaf, value))
         return leaf
     if isinstance(value, dict):
         items = [
-            [_plain(key, keys), _pack(item, (*keys, key), leaves)]
+            [_plain(key, keys), _tree(item, (*keys, key), leaves)]
             for key, item in value.items()
         ]
         return {"kind": "dict", "items": items}
@@ -154,14 +147,23 @@ def _pack(
         if all(isinstance(item, (int, float, str)) for item in value):
             return {"kind": type(value).__name__, "plain": list(value)}
         items = [
-            _pack(item, (*keys, position), leaves)
+            _tree(item, (*keys, position), leaves)
             for position, item in enumerate(value)
         ]
         return {"kind": type(value).__name__, "items": items}
     return _plain(value, keys)
 
 
-def _dotted(keys: Keys) -> str:
+def _plain(value: Any, keys: tuple[Any, ...]) -> Any:
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        "A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; "
+        f"{_dotted(keys) or 'the state'} has a {type(value).__name__}."
+    )
+
+
+def _dotted(keys: tuple[Any, ...]) -> str:
     return ".".join(map(str, keys))
 
 
@@ -171,59 +173,36 @@ def _is_usable(name: str) -> bool:
     return not (name in ("", "__metadata__") or name.startswith("[") or half_character)
 
 
-def _copy(tensor: Tensor) -> Tensor:
-    # A copy, because safetensors rejects tensors that share memory.
-    return tensor.to("cpu", copy=True).contiguous()
-
-
-def _plain(value: Any, keys: Keys) -> Any:
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(
-        "A checkpoint holds tensors, numbers, strings, dicts, lists and tuples; "
-        f"{_dotted(keys) or 'the state'} has a "
-        f"{type(value).__name__}."
-    )
-
-
-def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
-    """Reassemble a state that `pack` has split."""
+def _join(tree: Any, tensors: dict[str, Tensor]) -> Any:
+    """Reassemble a state that `_split` has split."""
     if not isinstance(tree, dict):
         return tree
     if tree["kind"] == "tensor":
         return tensors[tree["name"]]
     if tree["kind"] == "dict":
-        return {key: unpack(item, tensors) for key, item in tree["items"]}
+        return {key: _join(item, tensors) for key, item in tree["items"]}
     items = (
         tree["plain"]
         if "plain" in tree
-        else [unpack(item, tensors) for item in tree["items"]]
+        else [_join(item, tensors) for item in tree["items"]]
     )
     return tuple(items) if tree["kind"] == "tuple" else items
 
 
-def _digest(tensors: dict[str, Tensor], tree: str | None) -> str:
-    """Return the SHA-256 of the tree and of all tensors with their dtypes and shapes,
-    or without a tree the digest of the earlier format.
-    """
-    digest = hashlib.sha256((tree or "").encode())
+def _digest(tensors: dict[str, Tensor], tree: str) -> str:
+    """Return the SHA-256 of the tree and of the tensors with dtypes and shapes."""
+    digest = hashlib.sha256(tree.encode())
     for name, tensor in sorted(tensors.items()):
-        about = "" if tree is None else f" {tensor.dtype} {tuple(tensor.shape)} "
-        digest.update(f"{name}{about}".encode())
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
 @dataclass
 class RunState:
-    """Everything that determines how a training run continues, except its settings.
-
-    Attributes:
-        parts: The models, optimizers, batches and averages by their names in the file:
-            objects with `state_dict` and `load_state_dict`, or None for a part that
-            this run does without.
-        schedule: The schedule of the learning rates; None for none.
-        generators: Random generators that the run draws from.
+    """Everything that determines how a training run continues, except its settings: its
+    models, optimizers, batches and averages by their names in the file (None for a part
+    that this run does without), its schedule, and the generators that it draws from.
     """
 
     parts: Mapping[str, Any]
@@ -231,40 +210,42 @@ class RunState:
     generators: Sequence[torch.Generator]
 
     def resume(self, checkpoint: "Checkpoint") -> dict | None:
-        """Load a checkpoint if there is one to resume from, and return the history that
-        was saved with it.
-
-        Raises:
-            ValueError: If this run cannot be saved, or the checkpoint is from another
-                run.
-        """
-        checkpoint.check(self)
+        """Load a checkpoint if there is one to resume from, and return its history."""
+        if not hasattr(self.parts["batches"], "state_dict"):
+            raise ValueError(
+                "A run can be resumed only if its batches can: give them state_dict "
+                "and load_state_dict, as TokenBatches has, or leave out the checkpoint."
+            )
+        if any(map(is_sharded, self.parts.values())):
+            raise ValueError(
+                "Each process has only a part of this model, so no process can save "
+                "it: train it without a checkpoint."
+            )
         if is_first_process():
             remove_unfinished(checkpoint.path)
-        if not checkpoint.resume or not checkpoint.exists():
+        if not checkpoint.resume or not checkpoint.path.exists():
             return None
-        state = checkpoint.load(self)
+        state = load_checkpoint(checkpoint.path)
         self._load(state, checkpoint.path.name)
         return state["history"]
 
     def save(self, checkpoint: "Checkpoint", step: int, history: dict) -> None:
-        """Write a checkpoint after a step."""
-        checkpoint.save(self.state_dict(step, history))
-
-    def state_dict(self, step: int = 0, history: dict | None = None) -> dict[str, Any]:
-        """Return the content of a checkpoint."""
+        """Write a checkpoint after a step; of several processes, the first does."""
+        if not is_first_process():
+            return
         parts = {
             name: None if part is None else part.state_dict()
             for name, part in self.parts.items()
         }
-        return {
+        state = {
             "step": step,
             **parts,
-            "schedule": _schedule_settings(self.schedule),
+            "schedule": _settings_of(self.schedule),
             "generators": [generator.get_state() for generator in self.generators],
             "random": _random_state(),
             "history": history,
         }
+        save_checkpoint(checkpoint.path, state)
 
     def _load(self, state: dict[str, Any], file_name: str) -> None:
         again = "delete the file to start again"
@@ -278,7 +259,7 @@ class RunState:
                     f"{file_name} has {has} {name}, and this run needs {needs}: "
                     f"{again}."
                 )
-        schedule = _schedule_settings(self.schedule)
+        schedule = _settings_of(self.schedule)
         if state["schedule"] != schedule:
             raise ValueError(
                 f"{file_name} is from a run with the schedule {state['schedule']}, and "
@@ -293,7 +274,7 @@ class RunState:
             ):
                 generator.set_state(saved)
             _set_random_state(state["random"])
-        except (*BROKEN, RuntimeError) as error:
+        except (*_BROKEN, RuntimeError) as error:
             raise ValueError(
                 f"{file_name} is from another model or optimizer: {error}"
             ) from error
@@ -317,42 +298,6 @@ class Checkpoint:
         if self.every < 1:
             raise ValueError(f"every must be at least 1, got {self.every}.")
 
-    def check(self, run: RunState) -> None:
-        """Raise an error if a run cannot be saved in this kind of checkpoint.
 
-        Raises:
-            ValueError: If it cannot.
-        """
-        check_batches(run)
-        if any(map(is_sharded, run.parts.values())):
-            raise ValueError(
-                "Each process has only a part of this model: save it with "
-                "ShardedCheckpoint, which writes all parts."
-            )
-
-    def exists(self) -> bool:
-        """Return whether there is a checkpoint to resume from."""
-        return self.path.exists()
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Write a run's state; of several processes, only the first writes."""
-        if is_first_process():
-            save_checkpoint(self.path, state)
-
-    def load(self, run: RunState) -> dict[str, Any]:
-        """Return the saved state. Only a `ShardedCheckpoint` uses the run."""
-        return load_checkpoint(self.path)
-
-
-def check_batches(run: RunState) -> None:
-    """Raise an error if a run's batches cannot be saved."""
-    if not hasattr(run.parts["batches"], "state_dict"):
-        raise ValueError(
-            "A run can be resumed only if its batches can: give them state_dict and "
-            "load_state_dict, as TokenBatches has, or leave out the checkpoint."
-        )
-
-
-def _schedule_settings(schedule: Callable[[int], float] | None) -> dict | None:
-    """Return the settings of a schedule, or None for a function that has none."""
+def _settings_of(schedule: Callable[[int], float] | None) -> dict | None:
     return asdict(schedule) if is_dataclass(schedule) else None

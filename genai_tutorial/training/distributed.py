@@ -1,11 +1,10 @@
 """Data parallelism: several processes, each with its share of every batch and a copy or
 a part of the model.
 
-Start a program with `torchrun --nproc-per-node 2 program.py`; without torchrun, the
-same program runs as a single process. With `--max-restarts 3`, torchrun restarts all
-processes when one is lost, and `fit` resumes from its checkpoint. Set
-TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in that case, or the new processes look for the old
-ones (https://github.com/pytorch/pytorch/issues/135712).
+Start a program with `torchrun --nproc-per-node 2 program.py`. With `--max-restarts 3`,
+torchrun restarts all processes when one is lost, and `fit` resumes from its checkpoint;
+set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1, or the new processes look for the old ones
+(https://github.com/pytorch/pytorch/issues/135712).
 """
 
 import os
@@ -74,10 +73,9 @@ def process_group(device: torch.device) -> Iterator[Process]:
             raise
         raise ConnectionError(
             f"Process {distributed.get_rank()} of {distributed.get_world_size()} has "
-            "lost another one: it was killed, "
-            "ran out of memory or raised an error; see its output. Start "
-            "the same program again: it resumes "
-            "from the last checkpoint."
+            "lost another one: it was killed, ran out of memory or raised an error; "
+            "see its output. Start the same program again: it resumes from the last "
+            "checkpoint."
         ) from error
     finally:
         distributed.destroy_process_group()
@@ -106,9 +104,7 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def mean_over_processes(value: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """Average a number over all processes, so that each reports the loss of the whole
-    batch.
-    """
+    """Average a number over all processes."""
     if not several_processes():
         return value
     total = value.detach().clone()
@@ -171,25 +167,18 @@ def ring_attention(
             starts = (rank * length, owner * length) if is_causal else None
             state = update_with_block(state, query, key, value, starts)
         if hop < world_size - 1:
-            key, value = (
-                _pass_on(key, rank, world_size),
-                _pass_on(value, rank, world_size),
-            )
+            key = _pass_on(key, rank, world_size)
+            value = _pass_on(value, rank, world_size)
     return state.output()
 
 
 def _pass_on(x: Tensor, rank: int, world_size: int) -> Tensor:
     """Send a tensor to the next process, and return the one from the previous."""
     received = torch.empty_like(x, memory_format=torch.contiguous_format)
-    requests = distributed.batch_isend_irecv(
-        [
-            distributed.P2POp(
-                distributed.isend, x.contiguous(), (rank + 1) % world_size
-            ),
-            distributed.P2POp(distributed.irecv, received, (rank - 1) % world_size),
-        ]
-    )
-    for request in requests:
+    after, before = (rank + 1) % world_size, (rank - 1) % world_size
+    send = distributed.P2POp(distributed.isend, x.contiguous(), after)
+    receive = distributed.P2POp(distributed.irecv, received, before)
+    for request in distributed.batch_isend_irecv([send, receive]):
         request.wait()
     return received
 

@@ -122,12 +122,8 @@ class Evaluation:
 
 @dataclass
 class History:
-    """The losses of a run, its evaluations, and the time it took.
-
-    Attributes:
-        losses: The training loss of each step.
-        evaluations: The results of `evaluate`, in order.
-        seconds: Total training time, without the evaluations.
+    """The training loss of each step of a run, its evaluations, and the time it took
+    without them.
 
     >>> history = History(
     ...     losses=[2.0, 1.0], evaluations=[Evaluation(2, 1.5, 0.1)], seconds=0.1
@@ -249,7 +245,6 @@ def fit(
             of them.
         loss_fn: Called as `loss_fn(model, *batch)`; returns the loss as a tensor with
             one number.
-        optimizer: Updates the model's parameters.
         steps: Number of training steps, counting those before a resume.
         schedule: A factor for all learning rates at each step; None for 1.
         clip_norm: Maximum norm of the gradient; None for no limit.
@@ -283,19 +278,10 @@ def fit(
     >>> history.losses[-1] < 1e-6
     True
     """
-    for name, number in (("steps", steps), ("evaluate_every", evaluate_every)):
-        if number is not None and number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}.")
-    run = RunState(
-        {
-            "model": unwrap(model),
-            "optimizer": optimizer,
-            "batches": batches,
-            "average": ema,
-        },
-        schedule,
-        generators,
-    )
+    if evaluate_every is not None and evaluate_every < 1:
+        raise ValueError(f"evaluate_every must be at least 1, got {evaluate_every}.")
+    parts = {"model": unwrap(model), "optimizer": optimizer, "batches": batches}
+    run = RunState(parts | {"average": ema}, schedule, generators)
     source, history = iter(batches), History()
     device = next(p.device for p in model.parameters() if p.requires_grad)
     saved = None if checkpoint is None else run.resume(checkpoint)

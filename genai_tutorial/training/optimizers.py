@@ -1,11 +1,6 @@
-"""Optimizers: AdamW, Muon, and the two combined for the parameters of a model.
-
-AdamW is gradient descent with a step size for each parameter, set by how large its
-gradients have been. Muon orthogonalizes the update of each matrix: a few directions
-usually dominate the gradient of a matrix, and Muon keeps the directions and makes their
-singular values equal, so that all of them learn at the same speed. It is for the
-matrices inside a network; AdamW trains embeddings, output layers and vectors. The
-kernels of a convolution count as a matrix with one row per output feature.
+"""Optimizers: AdamW, with a step size for each parameter, Muon, with updates of the
+matrices inside a network that change all directions at the same speed, and the two
+combined for the parameters of a model.
 """
 
 import math
@@ -182,15 +177,8 @@ class Muon(torch.optim.Optimizer):
                 "lr and weight_decay must be at least 0 and momentum from 0 to below "
                 f"1; got {lr=}, {weight_decay=}, {momentum=}."
             )
-        if iterations < 1:
-            raise ValueError(f"iterations must be at least 1, got {iterations}.")
-        settings = {
-            "lr": lr,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "iterations": iterations,
-        }
-        super().__init__(parameters, settings)
+        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
+        super().__init__(parameters, settings | {"iterations": iterations})
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.dim() < 2:
@@ -204,18 +192,12 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
-            parameters = [
-                parameter for parameter in group["params"] if parameter.grad is not None
-            ]
-            for shape, same_shape in groupby(
-                sorted(parameters, key=_shape), key=_shape
-            ):
-                self._step_stack(list(same_shape), shape, group)
+            trained = [p for p in group["params"] if p.grad is not None]
+            for _, same in groupby(sorted(trained, key=_shape), key=_shape):
+                self._step_stack(list(same), group)
 
-    def _step_stack(
-        self, parameters: list[nn.Parameter], shape: tuple[int, ...], group: dict
-    ) -> None:
-        directions = []
+    def _step_stack(self, parameters: list[nn.Parameter], group: dict) -> None:
+        directions, shape = [], parameters[0].shape
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
@@ -237,7 +219,7 @@ def _shape(parameter: nn.Parameter) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Learning rates for the kinds of parameters, and the optimizers' other settings.
+    """Learning rates for the kinds of parameters, and other settings of Muon and AdamW.
 
     Attributes:
         matrix_lr: Learning rate of the matrices inside the network (Muon).
@@ -245,13 +227,7 @@ class OptimizerSettings:
             None trains them by AdamW with `vector_lr`.
         embedding_lr: Learning rate of embeddings, whose rows get a gradient only when
             their token occurs (AdamW).
-        head_lr: Learning rate of the output layer (AdamW).
         vector_lr: Learning rate of everything else: gains, biases, positions (AdamW).
-        momentum: Decay rate of Muon's running mean.
-        betas: Decay rates of AdamW's running means.
-        weight_decay: The fraction of each parameter that a step removes, per unit of
-            learning rate, in both optimizers.
-        iterations: Number of times that Muon applies its polynomial.
     """
 
     matrix_lr: float = 0.02
@@ -339,8 +315,7 @@ def build_optimizer(
     set), and AdamW for the rest.
 
     Args:
-        settings: Learning rates and more; None for those that suit the book's small
-            Transformers.
+        settings: None for those that suit the book's small Transformers.
 
     Raises:
         ValueError: If the model has no trainable parameters.
@@ -365,26 +340,20 @@ def build_optimizer(
         vectors=settings.vector_lr,
     )
     optimizers: list[torch.optim.Optimizer] = []
+    decay = settings.weight_decay
     if muon_groups:
-        optimizers.append(
-            Muon(
-                muon_groups,
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
-                iterations=settings.iterations,
-            )
+        momentum, iterations = settings.momentum, settings.iterations
+        muon = Muon(
+            muon_groups, momentum=momentum, weight_decay=decay, iterations=iterations
         )
+        optimizers.append(muon)
     if adamw_groups:
         # With so small an epsilon, even rarely used rows of an embedding move by their
         # full learning rate.
-        optimizers.append(
-            AdamW(
-                adamw_groups,
-                betas=settings.betas,
-                epsilon=1e-10,
-                weight_decay=settings.weight_decay,
-            )
+        adamw = AdamW(
+            adamw_groups, betas=settings.betas, epsilon=1e-10, weight_decay=decay
         )
+        optimizers.append(adamw)
     if not optimizers:
         raise ValueError(
             "The model has no parameter that requires a gradient, so there is nothing "

@@ -39,14 +39,11 @@ class PrivacySettings:
     sampling_rate: float | int
 
     def __post_init__(self):
-        if not self.clip_norm > 0 or self.noise_multiplier < 0:
+        limited = self.clip_norm > 0 and self.noise_multiplier >= 0
+        if not limited or not 0 < self.sampling_rate <= 1:
             raise ValueError(
-                "clip_norm must be above 0 and noise_multiplier 0 or more, got "
-                f"{self.clip_norm} and {self.noise_multiplier}."
-            )
-        if not 0 < self.sampling_rate <= 1:
-            raise ValueError(
-                f"sampling_rate must be above 0 and at most 1, got {self.sampling_rate}"
+                "clip_norm must be above 0, noise_multiplier 0 or more and "
+                f"sampling_rate above 0 and at most 1, got {self}."
             )
         if self.noise_multiplier and math.isinf(self.clip_norm):
             raise ValueError(
@@ -136,9 +133,7 @@ def clip_and_noise(
 
     Args:
         gradients: From `per_sample_gradients`.
-        settings: The clipping norm and the noise.
         expected_batch_size: The sampling rate times the number of records.
-        generator: Random generator of the noise.
 
     Source: Abadi et al., Deep Learning with Differential Privacy, algorithm 1,
     https://arxiv.org/abs/1607.00133
@@ -248,10 +243,7 @@ def renyi_divergence_of_sampled_gaussian(
 
 
 def epsilon(
-    sampling_rate: float | int,
-    noise_multiplier: float | int,
-    steps: int,
-    delta: float,
+    sampling_rate: float | int, noise_multiplier: float | int, steps: int, delta: float
 ) -> float:
     """Return the epsilon of (epsilon, delta) differential privacy after some steps: the
     smallest bound that one of the Rényi divergences of the orders 2 to 64 gives.
@@ -271,14 +263,15 @@ def epsilon(
     >>> round(epsilon(0.02, noise_multiplier=1.0, steps=300, delta=1e-5), 4)
     2.5922
     """
-    if steps < 0 or not 0 < delta < 1:
+    if (
+        min(steps, noise_multiplier) < 0
+        or not 0 < delta < 1
+        or not 0 <= sampling_rate <= 1
+    ):
         raise ValueError(
-            f"steps must be 0 or more and delta between 0 and 1, got {steps}, {delta}."
-        )
-    if not 0 <= sampling_rate <= 1 or noise_multiplier < 0:
-        raise ValueError(
-            "sampling_rate must be from 0 to 1 and noise_multiplier 0 or more, got "
-            f"{sampling_rate} and {noise_multiplier}."
+            "steps and noise_multiplier must be 0 or more, delta between 0 and 1 and "
+            f"sampling_rate from 0 to 1; got {steps}, {noise_multiplier}, {delta} and "
+            f"{sampling_rate}."
         )
     if noise_multiplier == 0:
         return 0.0 if steps == 0 or sampling_rate == 0 else math.inf

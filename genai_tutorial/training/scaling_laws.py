@@ -41,9 +41,7 @@ class PowerLaw:
         10, https://arxiv.org/abs/2203.15556
 
     >>> chinchilla = PowerLaw(1.69, (406.4, 410.7), (0.34, 0.28))
-    >>> round(
-    ...     float(chinchilla([70e9, 1.4e12])), 2
-    ... )  # the model of that name: 70 billion weights, 1.4 trillion tokens
+    >>> round(float(chinchilla([70e9, 1.4e12])), 2)  # the model of that name
     1.94
     """
 
@@ -64,9 +62,7 @@ class PowerLaw:
 
 @dataclass(frozen=True)
 class Allocation:
-    """The division of a compute budget between parameters and tokens: the number of
-    parameters, and of training tokens.
-    """
+    """The division of a compute budget between parameters and training tokens."""
 
     parameters: float
     tokens: float
@@ -242,7 +238,6 @@ def gradient_noise(
     all batches; the model's gradients stay empty.
 
     Args:
-        model: The model at the point of its training to measure.
         batches: The batches, each a tuple of tensors with the same number of rows.
         loss_fn: Called as `loss_fn(model, *batch)`; a mean over examples.
         micro_batches: Number of micro-batches per batch; must divide it.

@@ -20,9 +20,6 @@ class Schedule:
     """Linear warmup, a plateau, a decay and a linear cooldown to zero; `schedule(step)`
     is the factor for a step.
 
-    A schedule depends on nothing but the step, so a resumed run only needs to know its
-    step.
-
     Attributes:
         warmup_steps: Length of the warmup. Its first step has the factor 1 /
             warmup_steps (in the transformers library the factor 0, which wastes a
@@ -53,32 +50,21 @@ class Schedule:
     def __post_init__(self):
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}.")
-        if not 0 <= self.warmup_steps <= self.steps:
-            raise ValueError(
-                f"warmup_steps must be from 0 to steps ({self.steps}), got "
-                f"{self.warmup_steps}."
-            )
-        if not 0 <= self.cooldown_steps <= self.steps - self.warmup_steps:
-            raise ValueError(
-                "cooldown_steps must be from 0 to what the warmup leaves "
-                f"({self.steps - self.warmup_steps}), "
-                f"got {self.cooldown_steps}."
-            )
+        after_warmup = self.steps - self.warmup_steps
+        ranges = {
+            "warmup_steps": (0, self.steps),
+            "cooldown_steps": (0, after_warmup),
+            "decay_steps": (1, after_warmup - self.cooldown_steps),
+            "final_factor": (0, 1),
+        }
+        for name, (least, most) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} must be from {least} to {most}, got {value}.")
         if self.decay not in get_args(Decay):
             raise ValueError(
                 f"decay must be one of {', '.join(get_args(Decay))}; got "
                 f"{self.decay!r}."
-            )
-        left = self.steps - self.warmup_steps - self.cooldown_steps
-        if self.decay_steps is not None and not 1 <= self.decay_steps <= left:
-            raise ValueError(
-                "decay_steps must be from 1 to what warmup and cooldown leave "
-                f"({left}), got {self.decay_steps}."
-            )
-        if not 0 <= self.final_factor <= 1:
-            raise ValueError(
-                "final_factor multiplies the highest learning rate, from 0 to 1; "
-                f"got {self.final_factor}."
             )
 
     def __call__(self, step: int) -> float:
@@ -86,11 +72,9 @@ class Schedule:
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         cooldown_start = self.steps - self.cooldown_steps
-        cooldown = (
-            min(max(self.steps - step, 0) / self.cooldown_steps, 1.0)
-            if self.cooldown_steps
-            else 1.0
-        )
+        cooldown = 1.0
+        if self.cooldown_steps:
+            cooldown = min(max(self.steps - step, 0) / self.cooldown_steps, 1.0)
         return cooldown * self._decayed(min(step, cooldown_start), cooldown_start)
 
     def over(self, steps: int) -> "Schedule":
@@ -119,9 +103,8 @@ class Schedule:
         )
 
     def _decayed(self, step: int, end: int) -> float:
-        decay_steps = (
-            end - self.warmup_steps if self.decay_steps is None else self.decay_steps
-        )
+        whole = end - self.warmup_steps
+        decay_steps = whole if self.decay_steps is None else self.decay_steps
         if self.decay == "none" or decay_steps == 0:
             return 1.0
         progress = min(max((step - (end - decay_steps)) / decay_steps, 0.0), 1.0)
@@ -222,7 +205,6 @@ class EMA:
     Buffers, such as running statistics and counters, are copied.
 
     Args:
-        model: The model, already on its device.
         decay: The decay, from 0 to below 1. The average covers about 1 / (1 - decay)
             steps.
 
@@ -247,8 +229,7 @@ class EMA:
             raise ValueError(
                 f"decay must be from 0 to below 1, such as 0.999, got {decay}."
             )
-        self.decay = decay
-        self.updates = 0
+        self.decay, self.updates = decay, 0
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -3,9 +3,7 @@ and the decoder language model built from them.
 
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
-keeps the keys and values of earlier tokens. The other modules are variants: `blockwise`
-and `streaming_cache` for long texts, `local` for layers without attention, and
-`pixel_transformer` for images.
+keeps the keys and values of earlier tokens. The other modules are variants.
 """
 
 from .attention import (
@@ -17,9 +15,9 @@ from .attention import (
 )
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
-from .config import DecoderConfig
-from .config_groups import (
+from .config import (
     AttentionConfig,
+    DecoderConfig,
     FeedForwardConfig,
     InitializationConfig,
     LocalConfig,
@@ -30,7 +28,6 @@ from .config_groups import (
 from .context import (
     AttentionContext,
     AttentionPattern,
-    Cache,
     Visibility,
     alibi_bias,
     causal_mask,

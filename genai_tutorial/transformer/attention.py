@@ -115,10 +115,6 @@ def fused_attention(
 
     Args:
         query: This and the next four arguments are those of `attention`.
-        key: May have fewer heads than `query`.
-        value: As many heads as `key`.
-        mask: True where a query may attend to a key.
-        bias: Added to the scores.
         is_causal: Whether to apply the causal mask without storing it; cannot be
             combined with `mask` or `bias`.
 
@@ -147,9 +143,7 @@ class MultiHeadAttention(nn.Module):
     Args:
         width: The number of input and output features.
         heads: The number of attention heads; must divide `width`.
-        key_value_heads: The number of key and value heads, each shared by a group of
-            query heads; None for `heads`.
-        bias: Whether the four linear layers have a bias.
+        key_value_heads: Each is shared by a group of query heads; None for `heads`.
         rotary: Rotates queries and keys by their positions; None for no rotation.
         query_key_norm: Whether to normalize queries and keys, which bounds the scores
             and allows larger learning rates.
@@ -159,12 +153,11 @@ class MultiHeadAttention(nn.Module):
         alibi: Whether to penalize distant keys.
         source_width: The number of features of another sequence that supplies keys and
             values (cross-attention, never causal); None for self-attention.
-        layer: The index of the layer in its model, under which a cache stores its keys
-            and values.
+        layer: The index under which a cache stores the layer's keys and values.
 
     Raises:
-        ValueError: If `heads` does not divide `width`, `key_value_heads` does not
-            divide `heads`, or two settings contradict each other.
+        ValueError: If `heads` does not divide `width`, or two settings contradict each
+            other.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.2.2,
         https://arxiv.org/abs/1706.03762; Henry et al., Query-Key Normalization for
@@ -193,19 +186,13 @@ class MultiHeadAttention(nn.Module):
                 "heads must divide width, so that all heads get the same number of "
                 f"features; got {heads=}, {width=}."
             )
-        if key_value_heads < 1 or heads % key_value_heads:
-            raise ValueError(
-                "key_value_heads must divide heads, so that the groups are equally "
-                f"large; got {key_value_heads=}, {heads=}."
-            )
         self.is_cross = source_width is not None
-        if self.is_cross and (rotary is not None or alibi or window is not None):
+        looks_back = window is not None or alibi
+        if (looks_back and not causal) or (self.is_cross and (looks_back or rotary)):
             raise ValueError(
-                "Cross-attention has no distances between positions, so source_width "
-                "cannot be combined with rotary, alibi or window."
+                "window and alibi need causal self-attention, and rotary needs "
+                "self-attention: another sequence has no distances to this one's."
             )
-        if (window is not None or alibi) and not causal:
-            raise ValueError("window and alibi look back, so they need causal=True.")
         self.heads, self.head_width, self.layer = heads, width // heads, layer
         shared_width = key_value_heads * self.head_width
         source_width = source_width if self.is_cross else width
@@ -231,7 +218,6 @@ class MultiHeadAttention(nn.Module):
         """Apply attention with all heads and combine their outputs.
 
         Args:
-            x: The vectors that the queries are computed from.
             context: Masks, positions and cache; None for whole texts.
             source: The other sequence, for cross-attention.
 
@@ -266,22 +252,17 @@ class MultiHeadAttention(nn.Module):
     def project(
         self, x: Tensor, context: AttentionContext, source: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries, keys and values, each of shape (batch, head, position,
-        dim).
-        """
+        """Return queries, keys and values, of shape (batch, head, position, dim)."""
         if self.is_cross != (source is not None):
             raise ValueError(
                 "Cross-attention needs a source, and self-attention takes no source: "
                 "give the layer a source_width to let it attend to another sequence."
             )
         source = x if source is None else source
+        projected = (self.query(x), self.key(source), self.value(source))
         query, key, value = (
-            layer(vectors).view(*vectors.shape[:2], -1, self.head_width).transpose(1, 2)
-            for layer, vectors in (
-                (self.query, x),
-                (self.key, source),
-                (self.value, source),
-            )
+            features.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
+            for features in projected
         )
         if self.query_norm is not None:
             query, key = self.query_norm(query), self.key_norm(key)

@@ -1,16 +1,13 @@
-"""Blockwise attention: exact attention over keys that arrive block by block.
-
-A softmax seems to need all scores at once, because its denominator sums over them. But
-numerator and denominator are sums, so both can be kept as running sums; if a later
-block brings a larger score, they are scaled down to the new maximum. FlashAttention
-does this within a chip, and ring attention from device to device.
+"""Blockwise attention: exact attention over keys that arrive block by block. Numerator
+and denominator of a softmax are kept as running sums; if a later block brings a larger
+score, they are scaled down to the new maximum.
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from .attention import share_heads
@@ -96,7 +93,6 @@ def blockwise_attention(
 
     Args:
         key: The keys; may have fewer heads than the queries.
-        value: The values, with as many heads as `key`.
         block_size: The number of queries, and of keys, in a block.
         is_causal: Whether query i attends only to keys 0 to i.
         state_dtype: The number format of the running sums between blocks; None for that
@@ -144,15 +140,9 @@ def update_with_block(
     key, value = share_heads(key, query), share_heads(value, query)
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     if starts is not None:
-        scores = scores.masked_fill(~_causal(query, key, starts), -torch.inf)
+        queries, keys = (
+            start + torch.arange(one.shape[-2], device=one.device)
+            for start, one in zip(starts, (query, key), strict=True)
+        )
+        scores = scores.masked_fill(~may_see(queries, keys), -torch.inf)
     return state.update(scores, value)
-
-
-def _causal(
-    query: Tensor, key: Tensor, starts: tuple[int, int]
-) -> Bool[Tensor, "query key"]:
-    queries, keys = (
-        start + torch.arange(one.shape[-2], device=one.device)
-        for start, one in zip(starts, (query, key), strict=True)
-    )
-    return may_see(queries, keys)

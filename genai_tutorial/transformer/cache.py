@@ -1,8 +1,6 @@
 """The KV cache: the keys and values of the tokens read so far, so that generating a new
-token takes a forward pass over that token only; without it, each new token takes one
-over the whole text.
-
-A `RollingCache` keeps only the tokens inside a sliding window.
+token takes a forward pass over that token only, not over the whole text. A
+`RollingCache` keeps only the tokens inside a sliding window.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,28 +10,20 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from .context import (
-    AttentionContext,
-    AttentionPattern,
-    Visibility,
-    causal_tables,
-)
-from .positions import RotaryEmbedding
+from .context import AttentionContext, AttentionPattern, Visibility, causal_tables
 
 
 class KVCache:
     """Keys and values of every layer; new ones are appended at the end of each row.
 
     The key of token p of a row is stored at index p, so the causal mask hides anything
-    beyond the row's end. All memory is allocated once, at the start.
-    `DecoderLM.make_cache` fills in a model's numbers.
+    beyond the row's end. All memory is allocated once. `DecoderLM.make_cache` fills in
+    a model's numbers.
 
     Args:
         heads: The number of key and value heads.
         length: The maximum number of tokens per row, prompt and answer together.
         width: The number of features per head.
-        dtype: The same as the model's.
-        device: The same as the model's.
         slots: The number of tokens per row whose keys are stored; None for `length`.
 
     Source: Shazeer, Fast Transformer Decoding, section 2.4.1,
@@ -70,21 +60,15 @@ class KVCache:
         self.last_inputs: dict[nn.Module, Tensor] = {}
 
     def context(self, new_lengths: list[int] | None = None) -> "CachedContext":
-        """Return the context of tokens that continue the text in the cache; see
-        `AttentionContext.cached`.
-        """
+        """Return the context of new tokens; see `AttentionContext.cached`."""
         return CachedContext(self, new_lengths)
 
     def begin(
         self, ids: Int[Tensor, "batch new"], new_lengths: list[int] | None = None
     ) -> Int[Tensor, "rows new"]:
-        """Begin a forward pass over new tokens and return their positions, as a single
-        row if all rows have the same length.
-
-        Args:
-            ids: The new tokens; shorter rows are right-padded.
-            new_lengths: The number of new tokens in each row without the padding; None
-                if there is no padding.
+        """Begin a forward pass over new tokens, `new_lengths` in each row without
+        padding, and return their positions, as a single row if all rows have the same
+        length.
 
         Raises:
             ValueError: If the cache is too short or has another number of rows.
@@ -127,8 +111,8 @@ class KVCache:
         return places.expand(len(self.positions), -1)
 
     def with_previous(self, layer: nn.Module, x: Tensor, count: int) -> Tensor:
-        """Prepend a layer's last `count` inputs to its new ones, or zeros at the start
-        of a text; for layers that look back without attention.
+        """Prepend the last `count` inputs of a layer that looks back without attention
+        to its new ones, or zeros at the start of a text.
         """
         before = x.new_zeros(x.shape[0], count, *x.shape[2:])
         text = torch.cat((self.last_inputs.get(layer, before), x), dim=1)
@@ -157,8 +141,6 @@ class KVCache:
         """Forget all tokens after the first `length` of each row, such as drafted
         tokens that the model rejected.
 
-        Their keys stay in memory until the next tokens overwrite them.
-
         Raises:
             ValueError: If a row has read fewer tokens, or what came before its end is
                 no longer known: the cache has overwritten keys, or the model has short
@@ -166,9 +148,8 @@ class KVCache:
         """
         if self.forgets or self.last_inputs:
             raise ValueError(
-                f"This {type(self).__name__} cannot go back: earlier keys are "
-                "overwritten, or the last inputs of short convolutions and n-gram "
-                "tables are gone. Use `keep`, which reads the text again."
+                f"This {type(self).__name__} cannot go back: earlier keys, or inputs "
+                "of short convolutions and n-gram tables are gone. Use `keep`."
             )
         read = min(self.lengths)
         if not 0 <= length <= read:
@@ -178,19 +159,9 @@ class KVCache:
         self._rewind(length)
 
     def select(self, rows: Sequence[int]) -> None:
-        """Replace the rows by copies of these ones, in this order.
-
-        Beam search keeps its best texts with it, some of them several times; and
-        `[0] * n` turns a prompt that was read once into n rows that continue it.
-
-        Raises:
-            ValueError: If there is no row, or one does not exist.
+        """Replace the rows by copies of these ones, in this order, some of them several
+        times: `[0] * n` turns a prompt that was read once into n rows.
         """
-        if not rows or not all(0 <= row < len(self.lengths) for row in rows):
-            raise ValueError(
-                f"rows must be numbers from 0 to {len(self.lengths) - 1}, at least "
-                f"one; got {list(rows)}."
-            )
         chosen = torch.tensor(rows, device=self.ids.device)
         self.keys, self.values = self.keys[:, chosen], self.values[:, chosen]
         self.ids = self.ids[chosen]
@@ -231,14 +202,12 @@ class CachedContext(AttentionContext):
     """The context of tokens that continue the text in a cache."""
 
     def __init__(self, cache: KVCache, new_lengths: list[int] | None = None):
-        super().__init__()
+        super().__init__(by_position=True)
         self.cache, self.new_lengths = cache, new_lengths
 
     @contextmanager
     def reading(self, ids: Int[Tensor, "batch position"]) -> Iterator[None]:
-        """Open the cache for a forward pass. The tokens count as read once the pass has
-        finished; after an interrupted pass, call `KVCache.keep`.
-        """
+        """Begin and finish a pass; after an interrupted one, call `KVCache.keep`."""
         self._computed.clear()
         self.positions = self.cache.begin(ids, self.new_lengths)
         with torch.no_grad():
@@ -248,12 +217,6 @@ class CachedContext(AttentionContext):
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return a layer's keys and values, preceded by those of earlier tokens."""
         return self.cache.append(layer, key, value)
-
-    def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
-        """Return the cosines and sines of the tokens' angles, shared by all layers."""
-        if "rotation" not in self._computed:
-            self._computed["rotation"] = rotary.rotation(self.positions)
-        return self._computed["rotation"]
 
     def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
         """Compute the mask and bias for each query."""
@@ -281,12 +244,7 @@ class RollingCache(KVCache):
 
     forgets = True
 
-    def append(
-        self,
-        layer: int,
-        key: Float[Tensor, "batch head new dim"],
-        value: Float[Tensor, "batch head new dim"],
-    ) -> tuple[Tensor, Tensor]:
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """Store a layer's keys and values for the new tokens, and return all those that
         the new tokens may attend to.
         """
@@ -302,7 +260,12 @@ class RollingCache(KVCache):
             torch.cat((ring[:, :, : self.end], new), dim=2)
             for ring, new in zip(rings, (key, value), strict=True)
         )
-        self._overwrite(rings, (key, value))
+        # The new token for each slot; negative if the slot keeps its old one.
+        ends = self.positions[:, 0] + self._new_lengths()
+        source = ring_positions(ends, self._ring_size) - self.positions[:, :1]
+        for ring, new in zip(rings, (key, value), strict=True):
+            chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)].transpose(1, 2)
+            ring.copy_(torch.where(source[:, None, :, None] >= 0, chosen, ring))
         return seen
 
     def key_positions(self) -> Int[Tensor, "rows key"]:
@@ -325,24 +288,11 @@ class RollingCache(KVCache):
         """Whether new tokens overwrite keys that other new tokens attend to."""
         return self.positions.shape[1] > 1 and self.end > self._ring_size
 
-    def _overwrite(self, rings: tuple[Tensor, ...], news: tuple[Tensor, ...]) -> None:
-        ends = self.positions[:, 0] + self._new_lengths()
-        # The new token for each slot; negative if the slot keeps its old one.
-        source = ring_positions(ends, self._ring_size) - self.positions[:, :1]
-        for ring, new in zip(rings, news, strict=True):
-            chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)]
-            written = torch.where(
-                source[:, None, :, None] >= 0, chosen.transpose(1, 2), ring
-            )
-            ring.copy_(written)
-
     def _new_lengths(self) -> Int[Tensor, "batch"]:
         return torch.tensor(self.new_lengths, device=self.ids.device)
 
 
-def ring_positions(
-    lengths: Int[Tensor, "rows"], places: int
-) -> Int[Tensor, "rows {places}"]:
+def ring_positions(lengths: Tensor, places: int) -> Int[Tensor, "rows {places}"]:
     """Return the text position that each slot of a ring buffer holds after this many
     tokens; negative for an empty slot.
     """

@@ -1,16 +1,12 @@
 """Which keys each query attends to: masks (True where it may; combine them with `&`),
 ALiBi's distance penalty, and the context of a forward pass.
-
-Rows that are whole texts need no context: their positions are 0, 1, 2 and so on, and
-attention is causal. The four constructors of `AttentionContext` cover packed rows, rows
-with a shared prefix, padded rows and cached generation.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -39,7 +35,7 @@ def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "query key"]:
     `window - 1` keys before it.
 
     Raises:
-        ValueError: If the window is below 1 and thus excludes the query itself.
+        ValueError: If the window is below 1.
 
     Source: Jiang et al., Mistral 7B, figure 1, https://arxiv.org/abs/2310.06825
 
@@ -49,13 +45,7 @@ def sliding_window_mask(length: int, window: int) -> Bool[Tensor, "query key"]:
             [False,  True,  True, False],
             [False, False,  True,  True]])
     """
-    if window < 1:
-        raise ValueError(
-            "window must be at least 1, because a position attends to itself; got "
-            f"{window}."
-        )
-    positions = torch.arange(length)
-    return may_see(positions, positions, window)
+    return sink_mask(length, 0, window)
 
 
 def sink_mask(length: int, sinks: int, window: int) -> Bool[Tensor, "query key"]:
@@ -92,28 +82,22 @@ def check_sinks(sinks: int, window: int) -> None:
 def padding_mask(
     lengths: Int[Tensor, "batch"], length: int
 ) -> Bool[Tensor, "batch 1 1 key"]:
-    """Return the mask that hides the padding of right-padded rows.
-
-    Args:
-        lengths: The number of tokens in each row, without the padding.
-        length: The length of the padded rows.
+    """Return the mask that hides the padding of rows of `lengths` tokens, right-padded
+    to `length`.
 
     >>> padding_mask(torch.tensor([1, 3]), 3).flatten(1)
     tensor([[ True, False, False],
             [ True,  True,  True]])
     """
-    return (torch.arange(length, device=lengths.device) < lengths[:, None])[
-        :, None, None
-    ]
+    places = torch.arange(length, device=lengths.device)
+    return (places < lengths[:, None])[:, None, None]
 
 
 def document_mask(
     documents: Int[Tensor, "batch position"],
 ) -> Bool[Tensor, "batch 1 position position"]:
-    """Return the mask of packed rows, in which tokens attend only to their own text.
-
-    Args:
-        documents: The index of the text that each token belongs to.
+    """Return the mask of packed rows, in which tokens attend only to their own text,
+    whose index `documents` gives.
 
     >>> document_mask(torch.tensor([[5, 5, 6]])).flatten(0, 2)
     tensor([[ True,  True, False],
@@ -126,9 +110,7 @@ def document_mask(
 def document_positions(
     documents: Int[Tensor, "batch position"],
 ) -> Int[Tensor, "batch position"]:
-    """Return the positions of the tokens in packed rows, restarting at 0 in each
-    text.
-    """
+    """Return the positions of tokens in packed rows, restarting at 0 in each text."""
     places = torch.arange(documents.shape[1], device=documents.device)
     starts = functional.pad(documents[:, 1:] != documents[:, :-1], (1, 0))
     return places - (places * starts).cummax(dim=1).values
@@ -149,9 +131,7 @@ def may_see(
     return seen if window is None else seen & ((distances < window) | (keys < sinks))
 
 
-def alibi_slopes(
-    heads: int, device: torch.device | None = None
-) -> Float[Tensor, "head"]:
+def alibi_slopes(heads: int, device: torch.device | None) -> Float[Tensor, "head"]:
     """Return each head's slope: the penalty per position of distance.
 
     Source: Press et al., Train Short, Test Long, section 3,
@@ -178,17 +158,13 @@ def alibi_bias(
              [-2., -1.,  0.]]])
     """
     positions = torch.arange(length, device=device)
-    return _distance_bias(alibi_slopes(heads, device), positions, positions)
+    return _distance_bias(heads, positions, positions)
 
 
-def _distance_bias(
-    slopes: Float[Tensor, "head"],
-    query_positions: Int[Tensor, "*batch query"],
-    key_positions: Int[Tensor, "*batch key"],
-) -> Float[Tensor, "*batch head query key"]:
+def _distance_bias(heads: int, queries: Tensor, keys: Tensor) -> Tensor:
     """Return ALiBi's bias for queries and keys at arbitrary positions."""
-    behind = (key_positions[..., None, :] - query_positions[..., :, None]).clamp(max=0)
-    return slopes[:, None, None] * behind[..., None, :, :]
+    behind = (keys[..., None, :] - queries[..., :, None]).clamp(max=0)
+    return alibi_slopes(heads, keys.device)[:, None, None] * behind[..., None, :, :]
 
 
 @dataclass(frozen=True)
@@ -211,27 +187,18 @@ Visibility = tuple[Tensor | None, Tensor | None, bool]
 """A mask, a bias and `is_causal`, as `fused_attention` takes them."""
 
 
-@runtime_checkable
-class Cache(Protocol):
-    """A cache of earlier tokens, such as a `KVCache`."""
-
-    def context(self, new_lengths: list[int] | None) -> "AttentionContext":
-        """Return the context of tokens that continue the text in the cache."""
-        ...
-
-
 @dataclass
 class AttentionContext:
-    """The input of a forward pass beyond its tokens; build it with one of the
-    constructors.
+    """The input of a forward pass beyond its tokens, for rows that are no whole texts;
+    build it with one of the constructors.
 
     Attributes:
         mask: True where a query may attend to a key; combined with the layer's own
             causal or window mask.
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
-        after_prefix: Whether several texts continue one prefix, so that their positions
-            do not follow from their places in the row.
-        cache: The cache of earlier tokens, which a `CachedContext` has.
+        by_position: Whether distances are measured between positions, and not between
+            places in the row.
+        cache: The `KVCache` of earlier tokens, which a `CachedContext` has.
 
     >>> AttentionContext.packed(torch.tensor([[5, 5, 6]])).positions
     tensor([[0, 1, 0]])
@@ -239,27 +206,23 @@ class AttentionContext:
 
     mask: Bool[Tensor, "#batch #head #query #key"] | None = None
     positions: Int[Tensor, "rows query"] | None = None
-    after_prefix: bool = False
-    cache: Cache | None = field(default=None, init=False)
+    by_position: bool = False
+    cache: Any = field(default=None, init=False)
     _computed: dict = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def packed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
         """Return the context of packed rows, which hold several texts one after the
-        other: a token attends to its own text only, and positions restart at 0.
-
-        Args:
-            documents: The index of the text that each token belongs to.
+        other: a token attends only to its own text, whose index `documents` gives, and
+        positions restart at 0.
         """
         return cls(document_mask(documents), document_positions(documents))
 
     @classmethod
     def prefixed(cls, documents: Int[Tensor, "batch position"]) -> "AttentionContext":
         """Return the context of rows in which several texts continue the same prefix,
-        such as several questions about one image.
-
-        A token attends to the prefix and to its own text, and each text is read as if
-        it alone came after the prefix.
+        such as several questions about one image; each is read as if it alone came
+        after the prefix.
 
         Args:
             documents: The index of the text that each token belongs to; 0 for the
@@ -274,29 +237,23 @@ class AttentionContext:
         is_prefix = documents == 0
         mask = document_mask(documents) | is_prefix[:, None, None, :]
         after = is_prefix.sum(dim=1, keepdim=True) * ~is_prefix
-        return cls(mask, document_positions(documents) + after, after_prefix=True)
+        return cls(mask, document_positions(documents) + after, by_position=True)
 
     @classmethod
     def padded(cls, lengths: Int[Tensor, "batch"], length: int) -> "AttentionContext":
-        """Return the context of right-padded rows, in which padding is masked out. A
-        causal model does not need it, because the padding comes last; an encoder does.
-
-        Args:
-            lengths: The number of tokens in each row without the padding.
-            length: The number of tokens with the padding.
+        """Return the context of rows with `lengths` tokens, right-padded to `length`,
+        in which padding is masked out. A causal model does not need it, because the
+        padding comes last; an encoder does.
         """
         return cls(padding_mask(lengths, length))
 
     @classmethod
     def cached(
-        cls, cache: Cache, lengths: Int[Tensor, "batch"] | None = None
+        cls, cache: Any, lengths: Int[Tensor, "batch"] | None = None
     ) -> "AttentionContext":
-        """Return the context of tokens that continue the text in a cache and are
-        appended to it; gradients are not computed.
-
-        Args:
-            cache: The cache, from `DecoderLM.make_cache`.
-            lengths: The number of new tokens in each row, if rows are right-padded.
+        """Return the context of tokens that continue the text in a `KVCache` and are
+        appended to it, `lengths` in each row if rows are right-padded; gradients are
+        not computed.
         """
         return cache.context(None if lengths is None else lengths.tolist())
 
@@ -312,12 +269,10 @@ class AttentionContext:
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:
         """Return the cosines and sines of the tokens' angles, shared by all layers;
-        None for positions 0, 1, 2 and so on.
-
-        Packed rows use None as well, because only distances within a text matter; those
-        with a shared prefix do not, because the distance to the prefix matters too.
+        None for positions 0, 1, 2 and so on, which packed rows use too, because only
+        distances within a text matter.
         """
-        if not self.after_prefix:
+        if not self.by_position:
             return None
         if "rotation" not in self._computed:
             self._computed["rotation"] = rotary.rotation(self.positions)
@@ -332,9 +287,7 @@ class AttentionContext:
     def visibility(
         self, x: Float[Tensor, "batch query width"], pattern: AttentionPattern
     ) -> Visibility:
-        """Return the mask and bias for each query, computed once for all layers with
-        the same pattern.
-        """
+        """Return the mask and bias of layers with this pattern, computed once."""
         key = pattern, x.shape[1]
         if key not in self._computed:
             self._computed[key] = self.see(x, pattern)
@@ -346,10 +299,10 @@ class AttentionContext:
             return self.mask, None, False
         if self.mask is None and pattern.window is None and not pattern.alibi_heads:
             return None, None, True
-        positions = torch.arange(x.shape[1], device=x.device)
-        positions = self.positions if self.after_prefix else positions
+        places = torch.arange(x.shape[1], device=x.device)
+        positions = self.positions if self.by_position else places
         mask, bias = causal_tables(x, pattern, positions, positions)
-        mask = mask[:, None] if self.after_prefix else mask
+        mask = mask[:, None] if self.by_position else mask
         return mask if self.mask is None else mask & self.mask, bias, False
 
 
@@ -360,5 +313,4 @@ def causal_tables(
     mask = may_see(queries, keys, pattern.window)
     if not pattern.alibi_heads:
         return mask, None
-    slopes = alibi_slopes(pattern.alibi_heads, x.device)
-    return mask, _distance_bias(slopes, queries, keys).to(x.dtype)
+    return mask, _distance_bias(pattern.alibi_heads, queries, keys).to(x.dtype)

@@ -28,7 +28,6 @@ class DecoderLM(nn.Module):
     an output layer.
 
     Args:
-        config: The settings, for example `DecoderConfig(vocab_size=65)`.
         seed: Seed of the initialization; None leaves the weights uninitialized, for
             weights that will be loaded.
 
@@ -46,18 +45,20 @@ class DecoderLM(nn.Module):
         self.config = config
         self.rotary = _rotary(config)
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
-        self.ngram_embedding = _ngram_embedding(config)
+        local = config.local
+        self.ngram_embedding = None
+        if local.pair_features or local.triple_features:
+            size = config.vocab_size, config.width
+            self.ngram_embedding = NGramEmbedding(*size, local)
         self.position_embedding = _position_embedding(config)
-        block = _ConvolutionBlock if config.local.convolution_size else DecoderBlock
+        block = _ConvolutionBlock if local.convolution_size else DecoderBlock
         self.blocks = nn.ModuleList(
             block(config, self.rotary, layer) for layer in range(config.layers)
         )
         self.final_norm = _make_norm(config)
-        self.head = (
-            None
-            if config.tied_embeddings
-            else nn.Linear(config.width, config.vocab_size, bias=False)
-        )
+        self.head = None
+        if not config.tied_embeddings:
+            self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         if seed is not None:
             _initialize(self, config, seed)
 
@@ -98,9 +99,6 @@ class DecoderLM(nn.Module):
         """Return the last block's hidden state at each position, for vectors in place
         of tokens: those of `embed`, those of an image, or both in one row.
 
-        A cache keeps -1 in place of their ids, which equals no token, so that
-        `KVCache.keep` never mistakes them for a text.
-
         Raises:
             ValueError: If the vectors have another width, or do not fit into the
                 context window or the cache.
@@ -112,6 +110,7 @@ class DecoderLM(nn.Module):
                 f"{x.shape[2]}. Project them to that width first."
             )
         context = context or AttentionContext()
+        # A cache keeps ids; -1 equals no token, so that it takes no vector for a text.
         with context.reading(torch.full(x.shape[:2], -1, device=x.device)):
             for block in self.blocks:
                 x = block(x, context)
@@ -129,11 +128,7 @@ class DecoderLM(nn.Module):
     def embed(
         self, ids: Int[Tensor, "batch position"], context: AttentionContext
     ) -> Float[Tensor, "batch position width"]:
-        """Return the sum of each token's embeddings, the start of the residual stream.
-
-        Raises:
-            ValueError: If there are too many tokens, or one is not in the vocabulary.
-        """
+        """Return the start of the residual stream: each token's summed embeddings."""
         config = self.config
         self._check_length(ids.shape[1])
         try:
@@ -172,11 +167,8 @@ class DecoderLM(nn.Module):
     def attention_maps(
         self, ids: Int[Tensor, "batch position"]
     ) -> Float[Tensor, "layer batch head query key"]:
-        """Return every head's attention weights, for visualization; slower than
-        `forward`, which never stores them.
-        """
-        states = self.hidden_states(ids)
-        pairs = zip(self.blocks, states[:-1], strict=True)
+        """Return every head's attention weights, which `forward` never stores."""
+        pairs = zip(self.blocks, self.hidden_states(ids)[:-1], strict=True)
         return torch.stack([block.attention_weights(x) for block, x in pairs])
 
     def make_cache(self, batch_size: int = 1, length: int | None = None) -> KVCache:
@@ -190,7 +182,7 @@ class DecoderLM(nn.Module):
         return RollingCache(*sizes, weight.dtype, weight.device, slots)
 
     def parameter_count(self) -> int:
-        """Return the number of trainable parameters; tied embeddings count once."""
+        """Return the number of parameters; tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -214,9 +206,6 @@ class DecoderBlock(nn.Module):
 
         x ──┬── norm ── attention ──(+)──┬── norm ── feed-forward ──(+)── out
             └────────────────────────┘   └───────────────────────────┘
-
-    The residual connections carry each vector through unchanged, so that gradients
-    reach the first layer without passing through any norm or matrix.
 
     Args:
         rotary: The rotary embedding that all blocks share; None for other positional
@@ -259,10 +248,7 @@ class _ConvolutionBlock(nn.Module):
     """A `DecoderBlock` with a short convolution after each norm."""
 
     def __init__(
-        self,
-        config: DecoderConfig,
-        rotary: RotaryEmbedding | None = None,
-        layer: int = 0,
+        self, config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
     ):
         super().__init__()
         width, size = config.width, config.local.convolution_size
@@ -273,23 +259,16 @@ class _ConvolutionBlock(nn.Module):
         self.feed_forward_convolution = ShortConvolution(width, size)
         self.feed_forward = _make_feed_forward(config)
 
-    def forward(
-        self,
-        x: Float[Tensor, "batch position width"],
-        context: AttentionContext | None = None,
-    ) -> Float[Tensor, "batch position width"]:
-        """Apply attention and feed-forward, each with a residual connection."""
+    def forward(self, x: Tensor, context: AttentionContext | None = None) -> Tensor:
         read = self.attention_convolution(self.attention_norm(x), context)
         x = x + self.attention(read, context)
         read = self.feed_forward_convolution(self.feed_forward_norm(x), context)
         return x + self.feed_forward(read)
 
-    def attention_weights(
-        self, x: Float[Tensor, "batch position width"]
-    ) -> Float[Tensor, "batch head query key"]:
-        """Return the attention weights for unpadded rows, without a cache."""
-        read = self.attention_convolution(self.attention_norm(x))
-        return self.attention.weights(read)
+    def attention_weights(self, x: Tensor) -> Tensor:
+        return self.attention.weights(
+            self.attention_convolution(self.attention_norm(x))
+        )
 
 
 def _make_norm(config: DecoderConfig) -> nn.Module:
@@ -318,17 +297,13 @@ def _make_attention(
 
 
 def _make_feed_forward(config: DecoderConfig) -> nn.Module:
-    activation, mixture = config.feed_forward.activation, config.mixture
+    settings = config.feed_forward.activation, config.bias
+    mixture = config.mixture
     if mixture is None:
-        return FeedForward(config.width, config.hidden_width, activation, config.bias)
+        return FeedForward(config.width, config.hidden_width, *settings)
+    counts = mixture.experts, mixture.experts_per_token, mixture.shared_experts
     return MixtureOfExperts(
-        config.width,
-        config.expert_hidden_width,
-        mixture.experts,
-        mixture.experts_per_token,
-        mixture.shared_experts,
-        activation,
-        config.bias,
+        config.width, config.expert_hidden_width, *counts, *settings
     )
 
 
@@ -349,25 +324,10 @@ def _position_embedding(config: DecoderConfig) -> nn.Module | None:
     return None if kind is None else kind(config.context_length, config.width)
 
 
-def _ngram_embedding(config: DecoderConfig) -> NGramEmbedding | None:
-    local = config.local
-    if not (local.pair_features or local.triple_features):
-        return None
-    return NGramEmbedding(
-        config.vocab_size,
-        config.width,
-        local.pair_features,
-        local.triple_features,
-        local.ngram_rows,
-    )
-
-
 @torch.no_grad()
 def _initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
-    """Initialize a decoder: random matrices, gains of one, biases of zero.
-
-    Source: Radford et al., Language Models are Unsupervised Multitask Learners, section
-        2.3 (scaling by depth)
+    """Draw the matrices, and set gains to one and biases to zero; the scaling by depth
+    is that of GPT-2 (section 2.3).
     """
     settings = config.initialization
     generator = torch.Generator().manual_seed(seed)
@@ -385,9 +345,8 @@ def _initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
         elif name == "token_embedding.weight" and not config.tied_embeddings:
             parameter.normal_(0.0, 1.0, generator=generator)
         else:
-            parameter.normal_(
-                0.0, 1 / math.sqrt(parameter.shape[-1]), generator=generator
-            )
+            std = 1 / math.sqrt(parameter.shape[-1])
+            parameter.normal_(0.0, std, generator=generator)
 
 
 def language_model_loss(

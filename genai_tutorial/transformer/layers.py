@@ -1,14 +1,6 @@
 """Layers applied to each position independently: normalization, the feed-forward layer
-(MLP), and the mixture of experts in its place.
-
-`LayerNorm` comes from PyTorch; `RMSNorm` is the simpler variant that most of today's
-language models use, and keeps activations at a constant scale as it does.
-
-A mixture of experts has many feed-forward layers, of which a router chooses a few for
-each token: the number of parameters grows with the number of experts, but the
-arithmetic per token only with the number that it uses. A router tends to prefer the
-experts that are already good. These receive more tokens, improve further, and the
-others stop learning. `load_balancing_loss` counteracts this.
+(MLP), and the mixture of experts in its place, in which a router chooses a few of many
+feed-forward layers for each token.
 """
 
 from collections.abc import Sequence
@@ -29,7 +21,6 @@ class RMSNorm(nn.Module):
     Unlike LayerNorm it subtracts no mean and adds no bias.
 
     Args:
-        width: The number of features in a vector.
         epsilon: Added under the square root, so that a zero vector stays zero.
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, equation 4,
@@ -48,8 +39,7 @@ class RMSNorm(nn.Module):
         self, x: Float[Tensor, "*batch width"]
     ) -> Float[Tensor, "*batch width"]:
         """Return the normalized vectors, times the gain."""
-        # Squares of 16-bit numbers have too few digits to be averaged, so such vectors
-        # are normalized in 32 bits.
+        # Squares of 16-bit numbers have too few digits to be averaged.
         wide = x.float() if x.dtype.itemsize < 4 else x
         mean_square = wide.square().mean(dim=-1, keepdim=True)
         return (wide * torch.rsqrt(mean_square + self.epsilon)).to(
@@ -96,8 +86,7 @@ class FeedForward(nn.Module):
         width: The number of input and output features.
         hidden_width: The number of hidden features: usually four times as many, or 8/3
             times with a gate.
-        activation: The activation function, see `activate`.
-        bias: Whether the linear layers add a learned constant.
+        activation: See `activate`.
 
     Source: Vaswani et al., Attention Is All You Need, equation 2,
         https://arxiv.org/abs/1706.03762; Shazeer, GLU Variants Improve Transformer,
@@ -108,11 +97,8 @@ class FeedForward(nn.Module):
         self, width: int, hidden_width: int, activation: Activation, bias: bool
     ):
         super().__init__()
-        self.gate = (
-            nn.Linear(width, hidden_width, bias=bias)
-            if activation == "swiglu"
-            else None
-        )
+        is_gated = activation == "swiglu"
+        self.gate = nn.Linear(width, hidden_width, bias=bias) if is_gated else None
         self.widen = nn.Linear(width, hidden_width, bias=bias)
         self.output = nn.Linear(hidden_width, width, bias=bias)
         self.activation = activation
@@ -146,24 +132,17 @@ class Routing:
     def joined(cls, routings: Sequence["Routing"]) -> "Routing":
         """Concatenate several routings, for example those of all layers."""
         names = ("logits", "probabilities", "chosen", "weights")
-        return cls(
-            *(
-                torch.cat([getattr(routing, name) for routing in routings])
-                for name in names
-            )
-        )
+        parts = ([getattr(routing, name) for routing in routings] for name in names)
+        return cls(*map(torch.cat, parts))
 
 
 class Router(nn.Module):
-    """A linear router: scores all experts for each token and chooses the best few.
+    """A linear router: scores all experts for each token and chooses the best
+    `per_token`.
 
     The weights of the chosen experts are their probabilities, divided by their sum. A
     single expert would then always have weight 1, and the router would get no gradient
     from the output, so with `per_token=1` the weight is the probability itself.
-
-    Args:
-        width: The number of features of a token.
-        per_token: The number of experts chosen for each token.
 
     Raises:
         ValueError: If `per_token` is not from 1 to `experts`.
@@ -207,18 +186,18 @@ class MixtureOfExperts(nn.Module):
     """A layer of feed-forward experts: the weighted sum of the outputs of the experts
     that the router chose for each token.
 
-    After each forward pass `routing` holds the router's decisions, for load-balancing
-    losses and for inspection. It is not part of a copy or a saved model.
+    The number of parameters grows with the number of experts, the arithmetic per token
+    only with `per_token`. After each forward pass `routing` holds the router's
+    decisions, for `load_balancing_loss` and for inspection. It is not part of a copy or
+    a saved model.
 
     Args:
         width: The number of input and output features.
         hidden_width: The number of hidden features of each expert.
         experts: The number of experts that the router chooses from.
-        per_token: The number of experts chosen for each token.
         shared: The number of further experts that every token uses, with weight 1;
             they are stored as one wider layer.
-        activation: The activation function of the experts, see `activate`.
-        bias: Whether the experts' linear layers add a learned constant.
+        activation: See `activate`.
 
     Raises:
         ValueError: If `per_token` is not from 1 to `experts`.
@@ -249,11 +228,8 @@ class MixtureOfExperts(nn.Module):
         self.experts = nn.ModuleList(
             FeedForward(width, hidden_width, activation, bias) for _ in range(experts)
         )
-        self.shared = (
-            FeedForward(width, shared * hidden_width, activation, bias)
-            if shared
-            else None
-        )
+        wider = shared * hidden_width
+        self.shared = FeedForward(width, wider, activation, bias) if shared else None
         self.routing: Routing | None = None
 
     def forward(
@@ -267,9 +243,7 @@ class MixtureOfExperts(nn.Module):
             mixed = mixed + self.shared(tokens)
         return mixed.reshape(x.shape)
 
-    def _mix(
-        self, tokens: Float[Tensor, "token width"], routing: Routing
-    ) -> Float[Tensor, "token width"]:
+    def _mix(self, tokens: Tensor, routing: Routing) -> Tensor:
         """Run each expert once, on a batch of all its tokens."""
         per_token = routing.chosen.shape[1]
         assigned = routing.chosen.flatten()  # token 0's experts, then token 1's, ...
@@ -284,8 +258,7 @@ class MixtureOfExperts(nn.Module):
         return (by_token * routing.weights.unsqueeze(-1)).sum(dim=1)
 
     def __getstate__(self) -> dict:
-        # The routing's tensors belong to the graph of a forward pass and cannot be
-        # copied.
+        # The tensors of a forward pass's graph cannot be copied.
         return {**self.__dict__, "routing": None}
 
 
@@ -295,32 +268,21 @@ def routings(model: nn.Module) -> list[Routing]:
 
     Raises:
         ValueError: If the model has no mixture of experts, or has not run yet.
-
-    >>> routings(nn.Linear(2, 2))
-    Traceback (most recent call last):
-    ...
-    ValueError: The model has no MixtureOfExperts, so there is no routing. Build it with experts.
-    """  # noqa: E501
-    layers = [
-        module for module in model.modules() if isinstance(module, MixtureOfExperts)
-    ]
-    if not layers:
-        raise ValueError(
-            "The model has no MixtureOfExperts, so there is no routing. Build it with "
-            "experts."
-        )
+    """
+    layers = [m for m in model.modules() if isinstance(m, MixtureOfExperts)]
     found = [layer.routing for layer in layers if layer.routing is not None]
-    if len(found) < len(layers):
+    if not layers or len(found) < len(layers):
         raise ValueError(
-            "routings reads the last forward pass, and there was none yet: run the "
-            "model first."
+            f"The model has {len(layers)} MixtureOfExperts with {len(found)} routings: "
+            "build it with experts, and run it first."
         )
     return found
 
 
 def load_balancing_loss(routing: Routing) -> Float[Tensor, ""]:
     """Return the load-balancing loss, which penalizes a router that sends most tokens
-    to few experts; it equals `per_token` if all experts are used equally.
+    to few experts; it equals `per_token` if all experts are used equally. Without it, a
+    router prefers the experts that are already good, and the others stop learning.
 
     For N experts it is N times the sum over experts of f P, where f is the number of
     times a token chose the expert, on average, and P the expert's mean probability.

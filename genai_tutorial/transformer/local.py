@@ -1,9 +1,5 @@
 """Local layers, which read the nearest earlier tokens without attention: short
-convolutions, and embeddings of pairs and triples of tokens.
-
-An n-gram model is a table of counts of what follows the last few tokens. Here the table
-holds learned vectors instead, which give the network direct access to the same
-information. A lookup costs no multiplication, however large the table is.
+convolutions, and learned vectors for pairs and triples of tokens.
 """
 
 import torch
@@ -11,22 +7,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .config import LocalConfig
 from .context import AttentionContext
 
-# a prime near 2^32/golden ratio; the largest prime below 2^32
-_MULTIPLIER, _MODULUS = (2_654_435_761, 4_294_967_291)
+_MULTIPLIER = 2_654_435_761  # a prime near 2^32 / golden ratio
+_MODULUS = 4_294_967_291  # the largest prime below 2^32
 
 
 class ShortConvolution(nn.Module):
-    """A causal depthwise convolution with a residual connection: adds the few vectors
-    before each one, with one weight per feature and distance.
+    """A causal depthwise convolution with a residual connection: adds the `size`
+    vectors before each one, with one weight per feature and distance.
 
-    Attention can read the previous token too, but has to learn how. The convolution has
-    only `size x width` weights; they are initialized to zero, so that an untrained
-    layer is the identity.
-
-    Args:
-        size: The number of earlier positions to add.
+    Attention can read the previous token too, but has to learn how. The weights are
+    initialized to zero, so that an untrained layer is the identity.
 
     Source: Allen-Zhu, Physics of Language Models: Part 4.1, Architecture Design and the
         Magic of Canon Layers, section 3 (the residual form),
@@ -42,11 +35,8 @@ class ShortConvolution(nn.Module):
         x: Float[Tensor, "batch position width"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Add to each vector its weighted predecessors; before the first there are
-        zeros.
-
-        Args:
-            context: Supplies earlier vectors from its cache; masked ones count as zero.
+        """Add to each vector its weighted predecessors, those before the row from the
+        context's cache; masked ones, and those before the first, count as zero.
         """
         context = AttentionContext() if context is None else context
         size, length = len(self.weight), x.shape[1]
@@ -62,50 +52,38 @@ class NGramEmbedding(nn.Module):
     """One vector for the last pair of tokens and one for the last triple, projected to
     the width of the residual stream.
 
-    If there are more n-grams than rows, several share a row, chosen by a hash. The
-    tokens before the first one count as token 0.
+    If there are more n-grams than rows, several share a row, chosen by a hash. Masked
+    tokens, and those before the first one, count as token 0.
 
     Args:
-        vocab_size: The number of different tokens.
         width: The number of output features.
-        pair_features: The length of a pair's vector; 0 for none.
-        triple_features: The length of a triple's vector; 0 for none.
-        rows: The maximum number of rows of a table.
+        local: The lengths of a pair's and a triple's vector, 0 for none, and the
+            maximum number of rows of a table.
 
     Source: Huang et al., Over-Tokenized Transformer, section 3.2,
     https://arxiv.org/abs/2501.16975
     """
 
-    def __init__(
-        self,
-        vocab_size: int,
-        width: int,
-        pair_features: int,
-        triple_features: int,
-        rows: int,
-    ):
+    def __init__(self, vocab_size: int, width: int, local: LocalConfig):
         super().__init__()
         self.vocab_size = vocab_size
-        features = {2: pair_features, 3: triple_features}
+        features = {2: local.pair_features, 3: local.triple_features}
         self.tables = nn.ModuleDict(
             {
-                str(order): nn.Embedding(min(vocab_size**order, rows), size)
+                str(order): nn.Embedding(min(vocab_size**order, local.ngram_rows), size)
                 for order, size in features.items()
                 if size
             }
         )
-        self.project = nn.Linear(pair_features + triple_features, width, bias=False)
+        self.project = nn.Linear(sum(features.values()), width, bias=False)
 
     def forward(
         self,
         ids: Int[Tensor, "batch position"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return for each position the vector of the n-grams that end there.
-
-        Args:
-            context: Supplies earlier tokens from its cache; masked ones count as
-                token 0.
+        """Return for each position the vector of the n-grams that end there; tokens
+        before the row come from the context's cache.
         """
         context = AttentionContext() if context is None else context
         text = _with_previous(self, ids, 2, context)
@@ -116,21 +94,13 @@ class NGramEmbedding(nn.Module):
         return self.project(torch.cat(vectors, dim=-1))
 
     def row(
-        self,
-        text: Int[Tensor, "batch position_and_2"],
-        order: int,
-        context: AttentionContext,
+        self, text: Int[Tensor, "batch longer"], order: int, context: AttentionContext
     ) -> Int[Tensor, "batch position"]:
-        """Return the row of the n-gram of this order that ends at each position.
+        """Return the row of the n-gram of 2 or 3 tokens that ends at each position, for
+        a text with the two tokens before it.
 
-        Args:
-            text: The tokens, with the two before them.
-            order: The number of tokens in an n-gram, 2 or 3.
-            context: Supplies the mask; masked tokens count as token 0.
-
-        >>> embedding = NGramEmbedding(
-        ...     vocab_size=10, width=4, pair_features=2, triple_features=2, rows=100
-        ... )
+        >>> local = LocalConfig(pair_features=2, triple_features=2, ngram_rows=100)
+        >>> embedding = NGramEmbedding(vocab_size=10, width=4, local=local)
         >>> text = torch.tensor([[0, 0, 7, 4, 2]])
         >>> embedding.row(text, 2, AttentionContext())  # 07, 74, 42
         tensor([[ 7, 74, 42]])

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .cache import KVCache
-from .config import DecoderConfig
-from .config_groups import AttentionConfig, FeedForwardConfig, NormConfig
+from .config import AttentionConfig, DecoderConfig, FeedForwardConfig, NormConfig
 from .context import AttentionContext
 from .decoder import DecoderBlock
 from .layers import RMSNorm
@@ -34,14 +33,13 @@ class PixelConfig:
         side: Height and width of an image.
         patch: Height and width of a patch; must divide `side`.
         width: The number of features of a patch.
-        layers: The number of Transformer blocks.
         sight: The radius of the small network's neighbourhood: it reads the earlier
             pixels up to this many rows and columns away.
         hidden: The number of hidden features of the small network.
 
     Raises:
-        ValueError: If a number is out of range, `patch` does not divide `side`, or the
-            neighbourhood would not cover a pixel's own patch.
+        ValueError: If `patch` does not divide `side`, or the neighbourhood would not
+            cover a pixel's own patch.
     """
 
     side: int = 28
@@ -54,23 +52,14 @@ class PixelConfig:
     hidden: int = 128
 
     def __post_init__(self):
-        for name in ("side", "patch", "width", "layers", "heads", "sight", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1, got {getattr(self, name)}."
-                )
-        if self.levels < 2:
-            raise ValueError(
-                f"levels must be at least 2, black and white, got {self.levels}."
-            )
-        if self.side % self.patch:
+        if self.patch < 1 or self.side < 1 or self.side % self.patch:
             raise ValueError(
                 f"patch must divide side, got {self.patch} and {self.side}."
             )
-        if self.sight < self.patch - 1:
+        if self.sight < max(self.patch - 1, 1):
             raise ValueError(
-                f"sight must be at least patch - 1 = {self.patch - 1}, so that a pixel "
-                "sees those of its own patch that come before it, got "
+                f"sight must be at least patch - 1 = {self.patch - 1} and 1, so that a "
+                "pixel sees those of its own patch that come before it, got "
                 f"{self.sight}."
             )
 
@@ -88,9 +77,7 @@ class PixelConfig:
             self.patches,
             self.width,
             self.layers,
-            attention=AttentionConfig(
-                self.heads, positions="none", query_key_norm=True
-            ),
+            AttentionConfig(self.heads, positions="none", query_key_norm=True),
             feed_forward=FeedForwardConfig(activation="squared_relu"),
             norm=NormConfig("rms"),
             bias=False,
@@ -114,10 +101,8 @@ class PixelTransformer(nn.Module):
     def __init__(self, config: PixelConfig, seed: int = 0):
         super().__init__()
         self.config = config
-        order, around = (
-            _chain_order(config.side, config.patch),
-            _known_around(config.side, config.patch, config.sight),
-        )
+        order = _chain_order(config.side, config.patch)
+        around = _known_around(config.side, config.patch, config.sight)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("around", around, persistent=False)
         rows = config.side // config.patch
@@ -259,15 +244,13 @@ class PixelTransformer(nn.Module):
 
     def _check(self, images: Tensor) -> None:
         side, levels = self.config.side, self.config.levels
-        if images.shape[1:] != (side, side):
+        shape = tuple(images.shape)
+        if shape[1:] != (side, side):
+            raise ValueError(f"images must be {side} by {side} pixels, got {shape}.")
+        least, most = images.min(), images.max()
+        if least < 0 or most >= levels:
             raise ValueError(
-                f"images must be {side} by {side} pixels, got the shape "
-                f"{tuple(images.shape)}."
-            )
-        if images.min() < 0 or images.max() >= levels:
-            raise ValueError(
-                f"levels must be from 0 to {levels - 1}, got {images.min()} to "
-                f"{images.max()}."
+                f"levels must be from 0 to {levels - 1}, got {least} to {most}."
             )
 
 

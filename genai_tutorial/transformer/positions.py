@@ -1,11 +1,9 @@
 """Positional encodings: attention treats its input as a set, so information about the
 order of the tokens has to be added.
 
-The original Transformer adds sinusoidal waves of different wavelengths to the token
-embeddings, GPT-2 a learned vector for each position. Newer models leave the embeddings
-unchanged: rotary position embedding (RoPE) rotates queries and keys by an angle
-proportional to their position, so that their dot product depends on the distance
-between them only, and ALiBi penalizes distant keys.
+The original Transformer adds sinusoidal waves to the token embeddings, GPT-2 learned
+vectors. Rotary position embedding (RoPE) rotates queries and keys by an angle
+proportional to their position, so that their dot product depends on their distance.
 """
 
 import math
@@ -15,13 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+_Pairs = Float[Tensor, "pair"]
+
 
 class LearnedPositions(nn.Module):
-    """Learned positional encoding: one vector for each position of the context.
-
-    Args:
-        width: The number of features in a vector.
-    """
+    """Learned positional encoding: one vector for each position of the context."""
 
     def __init__(self, context_length: int, width: int):
         super().__init__()
@@ -35,18 +31,14 @@ class LearnedPositions(nn.Module):
         """Add to each vector the encoding of its position; `positions=None` stands for
         0, 1, 2 and so on.
         """
-        return x + (
-            self.weight[: x.shape[1]] if positions is None else self.weight[positions]
-        )
+        places = slice(x.shape[1]) if positions is None else positions
+        return x + self.weight[places]
 
 
 class SinusoidalPositions(LearnedPositions):
     """Sinusoidal positional encoding: fixed sines and cosines of the position.
 
     Features 2i and 2i + 1 are the sine and the cosine of position / 10,000^(2i/width).
-
-    Args:
-        width: The number of features in a vector.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.5,
     https://arxiv.org/abs/1706.03762
@@ -72,8 +64,7 @@ class RotaryEmbedding(nn.Module):
     position x frequency.
 
     Feature i is paired with feature i + head_width/2, as in GPT-NeoX and in the
-    transformers library's Llama, and not with its neighbour, as in GPT-J, the paper and
-    Meta's own Llama code.
+    transformers library's Llama, and not with its neighbour, as in the paper.
 
     Args:
         frequencies: The frequency of each pair in radians per position, from
@@ -91,32 +82,24 @@ class RotaryEmbedding(nn.Module):
         factor: float = 1.0,
     ):
         super().__init__()
-        # float64, so that the angles of far positions are exact before they are stored
-        # as float32. On the CPU, so that a model whose weights are still to be loaded
-        # (torch's meta device) has its angles nevertheless.
+        # float64, so that the angles of far positions are exact; on the CPU, so that a
+        # model on torch's meta device, whose weights will be loaded, has its angles.
         positions = torch.arange(context_length, dtype=torch.float64, device="cpu")
         angles = torch.outer(positions, frequencies)
         cosines = (factor * angles.cos()).float()
         sines = (factor * angles.sin()).float()
-        # Not persistent: they follow from the settings, so a checkpoint need not carry
-        # them.
-        self.register_buffer(
-            "cosines", torch.cat((cosines, cosines), dim=-1), persistent=False
-        )
-        self.register_buffer(
-            "sines", torch.cat((-sines, sines), dim=-1), persistent=False
-        )
+        cosines = torch.cat((cosines, cosines), dim=-1)
+        sines = torch.cat((-sines, sines), dim=-1)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
 
     def forward(
         self,
         x: Float[Tensor, "*batch position dim"],
         rotation: tuple[Tensor, Tensor] | None = None,
     ) -> Float[Tensor, "*batch position dim"]:
-        """Rotate queries or keys; their norms change only by YaRN's attention factor.
-
-        Args:
-            rotation: The output of `rotation` for their positions; None for positions
-                0, 1, 2 and so on.
+        """Rotate queries or keys by the output of `rotation` for their positions, or by
+        that for positions 0, 1, 2 and so on.
         """
         cosines, sines = (
             (self.cosines[: x.shape[-2]], self.sines[: x.shape[-2]])
@@ -165,17 +148,14 @@ class RotaryScaling:
     """Changes the frequencies of rotary positions, for reading texts longer than those
     in training.
 
-    Beyond the trained context the slow pairs of features reach angles that never
-    occurred during training. Each scaling lowers their frequencies, so that the angles
-    of the longer text stay in the trained range.
+    Each scaling lowers the frequencies of the slow pairs of features, which would reach
+    angles that never occurred during training.
     """
 
     attention_factor: float = 1.0
     """The factor of cosines and sines: 1, no change."""
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         raise NotImplementedError
 
@@ -199,9 +179,7 @@ class LinearScaling(RotaryScaling):
     def __post_init__(self):
         _check_factor(self.factor)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         return frequencies / self.factor
 
@@ -229,9 +207,7 @@ class NTKScaling(RotaryScaling):
     def __post_init__(self):
         _check_factor(self.factor)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         last = max(len(frequencies) - 1, 1)
         return frequencies * float(self.factor) ** (-_numbers(frequencies) / last)
@@ -272,9 +248,7 @@ class DynamicNTKScaling(RotaryScaling):
         """The factor by which the slowest pair turns slower."""
         return max(self.length / self.original_context_length, 1.0)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         return NTKScaling(self.ratio).scale(frequencies, base)
 
@@ -283,15 +257,13 @@ class DynamicNTKScaling(RotaryScaling):
 class Llama3Scaling(RotaryScaling):
     """The scaling of Llama 3.1: divides the frequencies of slow pairs by `factor`.
 
-    Slow pairs make fewer than `slow_turns` turns in the trained context. Pairs that
-    make more than `fast_turns` turns are unchanged, and in between the change is
-    gradual.
-
     Attributes:
         factor: The divisor of the slow pairs' frequencies.
         original_context_length: The trained context, in tokens.
-        slow_turns: Pairs with fewer turns are slow (`low_freq_factor` elsewhere).
-        fast_turns: Pairs with more turns are fast (`high_freq_factor` elsewhere).
+        slow_turns: Pairs with fewer turns in the trained context are slow
+            (`low_freq_factor` elsewhere).
+        fast_turns: Pairs with more turns are unchanged (`high_freq_factor` elsewhere);
+            in between the change is gradual.
 
     Raises:
         ValueError: If a number is out of range.
@@ -309,14 +281,11 @@ class Llama3Scaling(RotaryScaling):
     def __post_init__(self):
         _check_turns(self)
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
         turns = self.original_context_length * frequencies / (2 * math.pi)
-        kept = ((turns - self.slow_turns) / (self.fast_turns - self.slow_turns)).clamp(
-            0, 1
-        )
+        kept = (turns - self.slow_turns) / (self.fast_turns - self.slow_turns)
+        kept = kept.clamp(0, 1)
         return frequencies * kept + frequencies / self.factor * (1 - kept)
 
 
@@ -352,18 +321,12 @@ class YarnScaling(RotaryScaling):
         """Factor of cosines and sines, which keeps attention sharp over more keys."""
         return 0.1 * math.log(self.factor) + 1.0
 
-    def scale(
-        self, frequencies: Float[Tensor, "pair"], base: float | int
-    ) -> Float[Tensor, "pair"]:
+    def scale(self, frequencies: _Pairs, base: float | int) -> _Pairs:
         """Return the new frequency of each pair, in radians per position."""
-        pairs = len(frequencies)
+        pairs, length = len(frequencies), self.original_context_length
 
         def pair_that_turns(times: float | int) -> float:
-            return (
-                pairs
-                * math.log(self.original_context_length / (2 * math.pi * times))
-                / math.log(base)
-            )
+            return pairs * math.log(length / (2 * math.pi * times)) / math.log(base)
 
         first = max(math.floor(pair_that_turns(self.fast_turns)), 0)
         last = min(math.ceil(pair_that_turns(self.slow_turns)), 2 * pairs - 1)
@@ -372,29 +335,25 @@ class YarnScaling(RotaryScaling):
         return frequencies * (1 - slowed) + frequencies / self.factor * slowed
 
 
-def _numbers(frequencies: Float[Tensor, "pair"]) -> Float[Tensor, "pair"]:
-    return torch.arange(
-        len(frequencies), dtype=frequencies.dtype, device=frequencies.device
-    )
+def _numbers(frequencies: _Pairs) -> _Pairs:
+    count, like = len(frequencies), frequencies
+    return torch.arange(count, dtype=like.dtype, device=like.device)
 
 
 def _check_factor(factor: float | int) -> None:
     if not factor >= 1:
         raise ValueError(
-            "factor must be at least 1, because scaling can only lower frequencies; "
-            f"got {factor!r}."
+            f"factor must be at least 1, to lower frequencies; got {factor!r}."
         )
 
 
 def _check_turns(scaling: Llama3Scaling | YarnScaling) -> None:
     _check_factor(scaling.factor)
-    length = scaling.original_context_length
-    if length < 1:
+    if (
+        scaling.original_context_length < 1
+        or not 0 < scaling.slow_turns < scaling.fast_turns
+    ):
         raise ValueError(
-            f"original_context_length must be at least 1 token, got {length!r}."
-        )
-    if not 0 < scaling.slow_turns < scaling.fast_turns:
-        raise ValueError(
-            "slow_turns must be above 0 and below fast_turns; got "
-            f"{scaling.slow_turns!r} and {scaling.fast_turns!r}."
+            "original_context_length must be at least 1 token, and slow_turns above 0 "
+            f"and below fast_turns; got {scaling!r}."
         )

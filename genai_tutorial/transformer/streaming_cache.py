@@ -22,15 +22,12 @@ class SinkCache(KVCache):
     Large models put much attention on their first tokens, whatever those are; without
     these attention sinks, a sliding window ruins their predictions. Keys are stored
     before rotation and rotated by their place in the cache: window tokens keep their
-    distances, and a sink is never farther from a query than the size of the cache. A
-    text that fits is read as with a `KVCache`; tokens outside the window are forgotten.
+    distances, and a sink is never farther from a query than the size of the cache.
 
     Args:
         config: The decoder's settings, with rotary positions.
         batch_size: The number of rows, which have equal lengths.
-        sinks: The number of first tokens to keep.
         window: The number of last tokens that a token attends to, itself included.
-        device: The same as the model's.
 
     Raises:
         ValueError: If a size is out of range, or the model has another positional
@@ -97,10 +94,7 @@ class SinkCache(KVCache):
         return torch.cat((self._before, self.positions), dim=1)
 
     def rotate(
-        self,
-        rotary: RotaryEmbedding,
-        query: Float[Tensor, "batch head new dim"],
-        key: Float[Tensor, "batch shared key dim"],
+        self, rotary: RotaryEmbedding, query: Tensor, key: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rotate the queries and all keys by their places in the cache.
 

@@ -1,10 +1,6 @@
 """Variational autoencoders: encode images as latent vectors whose distribution can be
-sampled.
-
-Read `gaussian` (the distribution of a latent vector and the likelihoods of an image)
-and `model`, then `bounds`, the objectives that train and evaluate them. `quantizer` is
-about discrete codes, `residual_quantizer` about several codes per vector, and
-`image_autoencoder` holds the VQ-VAE and the autoencoder for latent diffusion.
+sampled. Read `gaussian` and `model`, then `bounds`, the objectives that train and
+evaluate them.
 """
 
 from .bounds import (
@@ -25,7 +21,6 @@ from .image_autoencoder import (
     VQVAE,
     ImageAutoencoder,
     ImageAutoencoderConfig,
-    VQVAEConfig,
     encode_images,
     image_autoencoder_loss,
     reconstruct_images,

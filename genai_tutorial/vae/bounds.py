@@ -1,7 +1,5 @@
-"""Lower bounds on log p(x), which is an intractable integral over all latent vectors.
-
-The evidence lower bound is the training objective. The importance-weighted bound
-averages over many latent vectors and is tighter.
+"""Lower bounds on log p(x): the evidence lower bound, which is the training objective,
+and the importance-weighted bound, which averages over many latent vectors.
 """
 
 import math
@@ -55,7 +53,6 @@ def vae_loss(
     """Return the loss of a VAE, the mean of -reconstruction + beta x divergence.
 
     Args:
-        bound: Bound of each image in a batch.
         beta: Weight of the divergence. With 1, the loss is the negative evidence lower
             bound.
         free_nats: Divergence per latent dimension, averaged over the batch, that is not
@@ -122,12 +119,6 @@ def importance_weighted_bound(
 
     With one sample it is the evidence lower bound. More samples never make it looser in
     expectation, and in the limit it is log p(x).
-
-    Args:
-        model: Model with an encoder and a decoder.
-        x: One image per row.
-        count: Number of latent vectors per image.
-        generator: Random generator for the latent vectors.
 
     Raises:
         ValueError: If `count` is below one.

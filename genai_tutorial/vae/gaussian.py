@@ -1,9 +1,5 @@
 """The distributions of a VAE: independent Gaussians for the latent vector, and the
 likelihoods of an image.
-
-An encoder maps an image to a distribution instead of a single latent vector. It needs
-two operations: the KL divergence from the prior, which has a closed form, and sampling
-with a gradient (the reparameterization trick).
 """
 
 import math
@@ -66,10 +62,8 @@ class LatentGaussian:
         >>> LatentGaussian(torch.tensor([0.0, 2.0]), torch.zeros(2)).kl_to_prior()
         tensor([0., 2.])
         """
-        return gaussian_kl(
-            self,
-            LatentGaussian(torch.zeros_like(self.mean), torch.zeros_like(self.mean)),
-        )
+        zeros = torch.zeros_like(self.mean)
+        return gaussian_kl(self, LatentGaussian(zeros, zeros))
 
 
 def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]:
@@ -84,11 +78,8 @@ def gaussian_kl(q: LatentGaussian, p: LatentGaussian) -> Float[Tensor, "*shape"]
 
     >>> wide = LatentGaussian(torch.zeros(1), torch.tensor([4.0]).log())
     >>> narrow = LatentGaussian(torch.zeros(1), torch.zeros(1))
-    >>> (
-    ...     round(gaussian_kl(wide, narrow).item(), 3),
-    ...     round(gaussian_kl(narrow, wide).item(), 3),
-    ... )  # not symmetric
-    (0.807, 0.318)
+    >>> gaussian_kl(wide, narrow), gaussian_kl(narrow, wide)  # not symmetric
+    (tensor([0.8069]), tensor([0.3181]))
     """
     variance_ratio = (q.log_variance - p.log_variance).exp()
     mean_distance = (q.mean - p.mean).square() / p.log_variance.exp()
@@ -107,9 +98,8 @@ class BernoulliLikelihood(nn.Module):
         https://arxiv.org/abs/1312.6114; Loaiza-Ganem and Cunningham, The continuous
         Bernoulli, https://arxiv.org/abs/1907.06845 (grey levels)
 
-    >>> BernoulliLikelihood().log_prob(
-    ...     torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])
-    ... ).exp()  # two fair coins
+    >>> decoded, coins = torch.zeros(1, 2), torch.tensor([[0.0, 1.0]])
+    >>> BernoulliLikelihood().log_prob(decoded, coins).exp()  # two fair coins
     tensor([0.2500])
     """
 
@@ -150,13 +140,9 @@ class GaussianLikelihood(nn.Module):
     Source: Rybkin, Daniilidis and Levine, Simple and Effective VAE Training with
         Calibrated Decoders, https://arxiv.org/abs/2006.13202
 
-    >>> round(
-    ...     GaussianLikelihood(scale=2.0)
-    ...     .log_prob(torch.zeros(1, 1), torch.tensor([[2.0]]))
-    ...     .item(),
-    ...     3,
-    ... )
-    -2.112
+    >>> likelihood = GaussianLikelihood(scale=2.0, learned=False)
+    >>> likelihood.log_prob(torch.zeros(1, 1), torch.tensor([[2.0]]))
+    tensor([-2.1121])
     """
 
     def __init__(self, scale: float = 1.0, *, learned: bool = True):
@@ -191,4 +177,3 @@ class GaussianLikelihood(nn.Module):
 
 
 Likelihood = BernoulliLikelihood | GaussianLikelihood
-"""The distributions of pixels that a VAE supports."""

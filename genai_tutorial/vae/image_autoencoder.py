@@ -13,65 +13,29 @@ from .model import ConvDecoder, ConvEncoder
 from .quantizer import EMAVectorQuantizer, Quantized, VectorQuantizer
 
 
-@dataclass(frozen=True)
-class VQVAEConfig:
-    """The sizes of a VQ-VAE.
-
-    Attributes:
-        channels: Channels of an image: 1 for greyscale, 3 for colour.
-        codes: Number of entries in the codebook.
-        dim: Dimension of an entry.
-        width: Channels after the encoder's first stage.
-        stages: Number of times that height and width are halved.
-    """
-
-    channels: int = 1
-    codes: int = 64
-    dim: int = 8
-    width: int = 16
-    stages: int = 2
-
-
 class VQVAE(nn.Module):
-    """A vector-quantized autoencoder of images with values from 0 to 1.
+    """A vector-quantized autoencoder of greyscale images with values from 0 to 1, whose
+    grid of codes has a quarter of their height and width.
 
     Args:
-        config: Sizes of the network.
-        quantizer: `VectorQuantizer` or `EMAVectorQuantizer` with `config.codes` entries
-            of dimension `config.dim`.
-
-    Raises:
-        ValueError: If the codebook has a different size.
+        width: Channels after the encoder's first stage.
 
     Source: van den Oord, Vinyals and Kavukcuoglu, Neural Discrete Representation
         Learning, https://arxiv.org/abs/1711.00937
 
-    >>> import torch
-    >>> config = VQVAEConfig(codes=64, dim=8)
-    >>> VQVAE(config, VectorQuantizer(64, 8)).encode(
-    ...     torch.zeros(2, 1, 28, 28)
-    ... ).indices.shape
+    >>> model = VQVAE(VectorQuantizer(codes=64, dim=8))
+    >>> model.encode(torch.zeros(2, 1, 28, 28)).indices.shape
     torch.Size([2, 7, 7])
     """
 
     def __init__(
-        self, config: VQVAEConfig, quantizer: VectorQuantizer | EMAVectorQuantizer
+        self, quantizer: VectorQuantizer | EMAVectorQuantizer, width: int = 16
     ):
         super().__init__()
-        if quantizer.codebook.shape != (config.codes, config.dim):
-            raise ValueError(
-                f"the codebook must have {config.codes} entries of {config.dim} "
-                "numbers to fit the config, got shape "
-                f"{tuple(quantizer.codebook.shape)}"
-            )
-        self.config = config
-        self.encoder = ConvEncoder(
-            config.channels, config.dim, config.width, config.stages
-        )
+        sizes = 1, quantizer.codebook.shape[1], width, 2
+        self.encoder = ConvEncoder(*sizes)
         self.quantizer = quantizer
-        self.decoder = ConvDecoder(
-            config.channels, config.dim, config.width, config.stages
-        )
+        self.decoder = ConvDecoder(*sizes)
 
     def features(
         self, images: Float[Tensor, "n channels height width"]
@@ -134,17 +98,11 @@ class ImageAutoencoderConfig:
 class ImageAutoencoder(nn.Module):
     """A KL-regularized convolutional autoencoder of images with values from 0 to 1.
 
-    Args:
-        config: Sizes of the network.
-        seed: Seed of the initial weights.
-
     Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
         Models, section 3.1 and appendix G, https://arxiv.org/abs/2112.10752
 
     >>> autoencoder = ImageAutoencoder(ImageAutoencoderConfig())
-    >>> autoencoder.to_latents(
-    ...     torch.rand(2, 3, 32, 32), torch.Generator().manual_seed(0)
-    ... ).shape
+    >>> autoencoder.to_latents(torch.rand(2, 3, 32, 32), torch.Generator()).shape
     torch.Size([2, 4, 8, 8])
     """
 
@@ -184,13 +142,10 @@ class ImageAutoencoder(nn.Module):
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
         """Measure the standard deviation of the latents, and scale by its inverse from
-        now on.
+        now on: diffusion adds noise of variance one, so its data should have about the
+        same variance.
 
-        Diffusion adds noise of variance one, so its data should have about the same
-        variance.
-
-        Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
-        Models, appendix G
+        Source: Rombach et al., appendix G
         """
         self.scaling_factor.copy_(1 / self.encode(images).sample(generator).std())
         return self.scaling_factor.clone()
@@ -225,9 +180,8 @@ def image_autoencoder_loss(
     Raises:
         ValueError: If `kl_weight` is negative.
 
-    Source: Rombach et al., High-Resolution Image Synthesis with Latent Diffusion
-        Models, appendix G, without the perceptual and adversarial losses, and with
-        squared instead of absolute errors.
+    Source: Rombach et al., appendix G, without the perceptual and adversarial losses,
+        and with squared instead of absolute errors.
     """
     if kl_weight < 0:
         raise ValueError(f"kl_weight must not be negative, got {kl_weight}")

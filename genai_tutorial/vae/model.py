@@ -90,11 +90,9 @@ class ConvDecoder(nn.Module):
                 ResidualBlock(in_channels),
                 nn.GroupNorm(_groups(in_channels), in_channels),
                 nn.SiLU(),
-            ]
-            layers += [
                 nn.ConvTranspose2d(
                     in_channels, out_channels, kernel_size=4, stride=2, padding=1
-                )
+                ),
             ]
         self.layers = nn.Sequential(*layers)
 
@@ -106,10 +104,6 @@ class ConvDecoder(nn.Module):
 
 
 def _widths(width: int, stages: int) -> tuple[int, ...]:
-    if stages < 1 or width < 1:
-        raise ValueError(
-            f"width and stages must be at least 1, got {width=}, {stages=}"
-        )
     return tuple(width * 2**stage for stage in range(stages))
 
 
@@ -128,13 +122,11 @@ class LatentVariableModel(Protocol):
 
     def encode(self, x: Float[Tensor, "n dim"]) -> LatentGaussian:
         """Return q(z | x)."""
-        ...
 
     def log_likelihood(
         self, x: Float[Tensor, "n dim"], z: Float[Tensor, "n latent"]
     ) -> Float[Tensor, "n"]:
         """Return log p(x | z) of each row, in nats."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -146,20 +138,11 @@ class VAEConfig:
         hidden: Widths of the encoder's hidden layers; the decoder has the same in
             reverse. Without hidden layers both are linear, and the model is
             probabilistic PCA with a learned encoder.
-
-    Raises:
-        ValueError: If a size is below one.
     """
 
     dim: int
     latent: int
     hidden: tuple[int, ...] = (256,)
-
-    def __post_init__(self):
-        if min(self.dim, self.latent, *self.hidden) < 1:
-            raise ValueError(
-                f"dim, latent and each hidden width must be at least 1, got {self}"
-            )
 
 
 def multilayer_perceptron(sizes: tuple[int, ...]) -> nn.Sequential:
@@ -174,7 +157,6 @@ class VAE(nn.Module):
     """A variational autoencoder on rows of pixels.
 
     Args:
-        config: Sizes of the network.
         likelihood: `BernoulliLikelihood()` for black and white pixels,
             `GaussianLikelihood()` for grey levels.
 
@@ -238,16 +220,17 @@ class VAE(nn.Module):
         return self.decode(z.to(device))
 
 
-def active_units(
-    means: Float[Tensor, "n latent"], threshold: float = 0.01
-) -> Bool[Tensor, "latent"]:
+LEAST_VARIANCE = 0.01
+"""The smallest variance of an active dimension's means: far from both used dimensions
+(near 1, the prior's) and unused ones (near 0).
+"""
+
+
+def active_units(means: Float[Tensor, "n latent"]) -> Bool[Tensor, "latent"]:
     """Find the active latent dimensions, whose mean differs from image to image.
 
     Args:
         means: Mean of q(z | x) for many images, one per row.
-        threshold: Minimum variance of the means of an active dimension. The prior has
-            variance 1, so the usual 0.01 is far from both used dimensions (near 1) and
-            unused ones (near 0).
 
     Raises:
         ValueError: If there are fewer than two images.
@@ -255,10 +238,9 @@ def active_units(
     Source: Burda, Grosse and Salakhutdinov, Importance Weighted Autoencoders, section
         5.2, https://arxiv.org/abs/1509.00519
 
-    >>> import torch
     >>> active_units(torch.tensor([[1.0, 0.01], [-1.0, -0.01]])).tolist()
     [True, False]
     """
     if len(means) < 2:
         raise ValueError(f"a variance needs at least 2 images, got {len(means)}")
-    return means.var(dim=0) > threshold
+    return means.var(dim=0) > LEAST_VARIANCE

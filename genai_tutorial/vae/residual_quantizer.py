@@ -51,29 +51,15 @@ class ResidualVectorQuantizer(nn.Module):
 
     Args:
         dim: Dimension of a vector.
-        commitment: Weight of the commitment loss.
-        decay: Decay of the moving averages that update the codebooks in training mode.
-
-    Raises:
-        ValueError: If a size is below one.
 
     Source: Zeghidour et al., SoundStream, section III-C, algorithm 1,
         https://arxiv.org/abs/2107.03312
     """
 
-    def __init__(
-        self,
-        books: int,
-        codes: int,
-        dim: int,
-        commitment: float = 0.25,
-        decay: float = 0.99,
-    ):
+    def __init__(self, books: int, codes: int, dim: int, commitment: float = 0.25):
         super().__init__()
-        if books < 1:
-            raise ValueError(f"there must be at least one codebook, got {books=}")
         self.books = nn.ModuleList(
-            EMAVectorQuantizer(codes, dim, commitment, decay) for _ in range(books)
+            EMAVectorQuantizer(codes, dim, commitment) for _ in range(books)
         )
 
     def forward(
@@ -121,12 +107,8 @@ class ResidualVectorQuantizer(nn.Module):
         generator: torch.Generator,
         steps: int = 20,
     ) -> None:
-        """Initialize each codebook with k-means on the residuals of the previous ones.
-
-        Args:
-            vectors: Outputs of the encoder, at least as many as a codebook has entries.
-            generator: Random generator for the start of k-means.
-            steps: Iterations of k-means.
+        """Initialize each codebook with k-means on the residuals of the previous ones;
+        there must be at least as many vectors as a codebook has entries.
         """
         residual = vectors.flatten(0, -2)
         for quantizer in self.books:
@@ -143,13 +125,8 @@ class ResidualVectorQuantizer(nn.Module):
         below: float = 1.0,
     ) -> int:
         """Replace the dead entries of each codebook by random residuals of the previous
-        ones; return the number of dead entries.
-
-        Args:
-            vectors: Current outputs of the encoder.
-            generator: Random generator for the choice of vectors.
-            below: An entry is dead if its moving average of counts per batch is below
-                this.
+        ones; return the number of dead entries, whose moving average of counts per
+        batch is below `below`.
         """
         residual, dead = vectors.flatten(0, -2), 0
         for quantizer in self.books:

@@ -14,9 +14,8 @@ class Displacement(nn.Module):
     """The displacement of the object in each frame: velocity × time, where the velocity
     is predicted from the encoded motion.
 
-    Nobody tells the layer how fast "fast" is. It learns that from the loss: frames that
-    are shifted by the right amount show the object in the same place, which helps to
-    denoise them.
+    The layer learns how fast "fast" is from the loss: frames that are shifted by the
+    right amount show the object in the same place, which helps to denoise them.
 
     >>> displacement = Displacement(frames=3, motion_width=4)
     >>> displacement(torch.randn(1, 4)).shape  # at first all zero
@@ -52,7 +51,6 @@ def move_frames(
     """Shift the content of each frame, with bilinear interpolation and zero padding.
 
     Args:
-        x: The frames, or their feature maps.
         displacement: To the right and down, in half widths and half heights.
 
     Source: Jaderberg et al., Spatial Transformer Networks, section 3.3,
@@ -133,7 +131,6 @@ class TemporalAttention(nn.Module):
     object in all frames: attention along a trajectory.
 
     Args:
-        channels: The number of channels of the feature maps.
         frame_width: The number of features of a frame's embedding.
         groups: The number of groups of the group norm, applied to each frame alone.
 
@@ -165,7 +162,6 @@ class TemporalAttention(nn.Module):
         """Add the attention output to the input.
 
         Args:
-            x: The feature map of each frame.
             displacement: The displacement of the object in each frame, as `move_frames`
                 takes it; None for no shift.
         """
@@ -237,9 +233,6 @@ class MotionModule(nn.Module):
     It differs from `TemporalAttention`: the group norm covers all frames of a clip,
     positions are sinusoidal, there is a feed-forward layer, and the layer is not
     conditioned on the caption.
-
-    Args:
-        channels: The number of channels of the feature maps.
 
     Source: Guo et al., AnimateDiff, section 4.2, https://arxiv.org/abs/2307.04725
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.diffusion import Model, TextCondition
 from genai_tutorial.multimodal import TextToImage
+from genai_tutorial.runtime import torch_seed
 from genai_tutorial.tokenization import WordTokenizer
 
 from .temporal import MotionEncoder
@@ -29,9 +30,6 @@ class TextToVideo(nn.Module):
         vocab_size: The number of tokens: the image model's, followed by new ones.
         moves: The token between the object and its motion.
         seed: Seed of the initial weights of the added layers.
-
-    Raises:
-        ValueError: If `moves` is not a new token, or `VideoUNet` would raise it.
     """
 
     def __init__(
@@ -43,17 +41,10 @@ class TextToVideo(nn.Module):
         seed: int = 0,
     ):
         super().__init__()
-        known = image.encoder.config.vocab_size
-        if not known <= moves < vocab_size:
-            raise ValueError(
-                f"moves must be a new token, from {known} to below {vocab_size}, got "
-                f"{moves}."
-            )
         self.moves = moves
         self.encoder = image.encoder
         self.network = VideoUNet(image.network, config, seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             self.motion_encoder = MotionEncoder(vocab_size, config.motion_width)
 
     def forward(
@@ -65,7 +56,6 @@ class TextToVideo(nn.Module):
         """Return the prediction for noisy clips.
 
         Args:
-            x: The frames of each clip.
             t: The timestep of each clip, or of each frame.
             condition: The tokens of each caption with its end token; None for the empty
                 caption, which is just the end token.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genai_tutorial.diffusion import TextCondition, UNet
+from genai_tutorial.runtime import torch_seed
 
 from .temporal import (
     Displacement,
@@ -38,9 +39,6 @@ def logit_normal_timesteps(
             positive number closer to pure noise.
         deviation: The standard deviation of the logit; about 1.7 is nearly uniform.
 
-    Raises:
-        ValueError: If `deviation` is not above 0.
-
     Source: Esser et al., Scaling Rectified Flow Transformers, section 3.1, equation 19,
         https://arxiv.org/abs/2403.03206
 
@@ -49,8 +47,6 @@ def logit_normal_timesteps(
     >>> bool(650 < t.median() < 690)
     True
     """
-    if not deviation > 0:
-        raise ValueError(f"deviation must be above 0, got {deviation}.")
     logits = mean + deviation * torch.randn(count, generator=generator)
     return (length * torch.sigmoid(logits)).floor().clamp(0, length - 1)
 
@@ -66,9 +62,6 @@ class VideoUNetConfig:
             independently, with the same weights.
         follow: Whether frames are shifted by a learned displacement before attention,
             see `Displacement`; otherwise, attention at the lowest resolution is full.
-
-    Raises:
-        ValueError: If a number is out of range.
     """
 
     frames: int = 8
@@ -78,18 +71,6 @@ class VideoUNetConfig:
     product: bool = True
     connected: bool = True
     follow: bool = True
-
-    def __post_init__(self):
-        for name, least in (
-            ("frames", 2),
-            ("motion_width", 1),
-            ("frame_width", 1),
-            ("heads", 1),
-        ):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"{name} must be at least {least}, got {getattr(self, name)}."
-                )
 
 
 class VideoUNet(nn.Module):
@@ -103,14 +84,8 @@ class VideoUNet(nn.Module):
 
     def __init__(self, image: UNet, config: VideoUNetConfig, seed: int = 0):
         super().__init__()
-        if image.config.image_size is None or image.config.text_width is None:
-            raise ValueError(
-                "The image network needs an image_size and a text_width, got "
-                f"{image.config.image_size} and {image.config.text_width}."
-            )
         self.image, self.config = image, config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with torch_seed(seed):
             self._build(image, config)
 
     def _build(self, image: UNet, config: VideoUNetConfig) -> None:
@@ -201,9 +176,8 @@ class VideoUNet(nn.Module):
         if not self.config.connected:
             return layer(hidden[:, None], frames.flatten(0, 1)[:, None]).flatten(0, 1)
         clips = hidden.unflatten(0, frames.shape[:2])
-        if displacement is None:
-            return layer(clips, frames).flatten(0, 1)
-        return layer(clips, frames, displacement).flatten(0, 1)
+        moved = () if displacement is None else (displacement,)
+        return layer(clips, frames, *moved).flatten(0, 1)
 
     def moved(
         self, motion: Float[Tensor, "batch motion_width"]

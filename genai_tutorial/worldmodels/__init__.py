@@ -22,13 +22,7 @@ from .dream import (
     imagine,
     state_after,
 )
-from .latent_actions import (
-    LatentActions,
-    Renaming,
-    best_renaming,
-    latent_action_loss,
-    train_latent_actions,
-)
+from .latent_actions import Renaming, best_renaming, latent_action_loss
 from .learning import (
     RATES,
     WorldModelLoss,
@@ -71,7 +65,6 @@ from .world import (
     Windows,
     World,
     WorldStep,
-    episode_returns,
     minigrid_world,
     record_games,
 )

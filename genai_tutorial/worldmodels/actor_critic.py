@@ -1,8 +1,5 @@
 """An actor and a critic that learn in dreams: the actor chooses the buttons, the critic
-predicts the rewards that follow.
-
-The actor makes those choices more probable whose return was higher than the critic had
-predicted (REINFORCE with a baseline). Any world model can supply the dreams.
+predicts the rewards that follow (REINFORCE with a baseline).
 """
 
 from collections.abc import Callable
@@ -25,10 +22,8 @@ ENTROPY_WEIGHT = 0.01
 class ActorCritic(nn.Module):
     """Two networks with one hidden layer each: logits of the actions, and the value.
 
-    Both begin with outputs of zero: the actor presses all buttons equally often.
-
-    Args:
-        seed: Decides the first weights.
+    Both begin with weights of zero in the last layer: the actor presses all buttons
+    about equally often.
     """
 
     def __init__(self, features: int, actions: int = 3, seed: int = 0):
@@ -67,7 +62,6 @@ class ActorCritic(nn.Module):
         """Return a policy that draws the actions.
 
         Args:
-            generator: The source of randomness; None for torch's global one.
             random_share: The share of actions that are drawn uniformly, to collect
                 varied experience.
         """
@@ -75,10 +69,8 @@ class ActorCritic(nn.Module):
         @torch.no_grad()
         def policy(features: Float[Tensor, "game feature"]) -> Int[Tensor, "game"]:
             chances = self.logits(features).softmax(dim=-1)
-            mixed = chances.lerp(
-                torch.full_like(chances, 1 / chances.shape[-1]), random_share
-            )
-            return draw(mixed, generator)[:, 0]
+            uniform = torch.full_like(chances, 1 / chances.shape[-1])
+            return draw(chances.lerp(uniform, random_share), generator)[:, 0]
 
         return policy
 
@@ -140,11 +132,8 @@ def lambda_returns(
 
 class ReturnScale:
     """The range of the returns, by which advantages are divided, so that one weight of
-    the entropy suits every world.
-
-    The range is from the 5% to the 95% quantile, so that a few outliers do not decide
-    it, and a running mean over the updates. It is never below 0.3, so that noise is not
-    amplified where all returns are almost equal.
+    the entropy suits every world: from the 5% to the 95% quantile, at least 0.3, as a
+    running mean over the updates.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, section
         Actor Learning, https://arxiv.org/abs/2301.04104
@@ -177,12 +166,10 @@ def actor_critic_loss(
     - G_t)^2\right)$$
 
     divided by the number of steps. w is the probability that the dream has not ended
-    before the step; the advantage carries no gradient; η is 0.01.
+    before the step; the advantage carries no gradient; G are the λ-returns; η is 0.01.
 
     Args:
-        agent: The actor and the critic.
         imagined: The dreams, with the actor's own actions.
-        returns: Their λ-returns.
         scale: S, the range of the returns.
 
     Source: Hafner et al., Mastering Diverse Domains through World Models, sections
@@ -194,12 +181,8 @@ def actor_critic_loss(
     values = agent.values(features)
     advantages = (returns - values.detach()) / scale
     entropies = -(log_probs.exp() * log_probs).sum(dim=-1)
-    losses = (
-        -chosen * advantages
-        - ENTROPY_WEIGHT * entropies
-        + 0.5 * (values - returns).square()
-    )
-    return (imagined.weights * losses).mean()
+    actor = -chosen * advantages - ENTROPY_WEIGHT * entropies
+    return (imagined.weights * (actor + 0.5 * (values - returns).square())).mean()
 
 
 def learn_in_dreams(
@@ -209,14 +192,12 @@ def learn_in_dreams(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> list[float]:
-    """Train actor and critic on dreams only; return the mean sum of rewards per dream
-    at each update.
+    """Train actor and critic on dreams only, a batch for each update; return the mean
+    sum of rewards per dream at each.
 
     Args:
-        agent: The actor and the critic; they are changed.
         dreams: Dreams a batch with a policy, such as `lambda policy: imagine(model,
             dream_starts(model, recording, 128, generator), policy, 20)`.
-        updates: The number of batches, each for one step of the optimizer.
         generator: The source of the actions; None for torch's global one.
 
     Raises:
@@ -234,11 +215,8 @@ def learn_in_dreams(
     ):
         with torch.no_grad():
             imagined = dreams(agent.sampling(generator))
-            returns = lambda_returns(
-                imagined.rewards,
-                slow.model.values(imagined.features),
-                imagined.continues,
-            )
+            values = slow.model.values(imagined.features)
+            returns = lambda_returns(imagined.rewards, values, imagined.continues)
         loss = actor_critic_loss(agent, imagined, returns, scale.update(returns))
         optimizer.zero_grad()
         loss.backward()
@@ -250,19 +228,12 @@ def learn_in_dreams(
 
 
 class Dreamer(nn.Module):
-    """A world model and the player that learned in its dreams.
-
-    Args:
-        config: The sizes of the world model.
-        seed: Seed of the initial weights.
-    """
+    """A world model and the player that learned in its dreams."""
 
     def __init__(self, config: WorldModelConfig, seed: int):
         super().__init__()
         self.world = WorldModel(config, seed)
-        self.agent = ActorCritic(
-            config.memory + config.units, config.actions, seed=seed
-        )
+        self.agent = ActorCritic(config.memory + config.units, config.actions, seed)
 
     def player(self) -> ModelPlayer:
         """Return the player, which takes the most likely actions."""

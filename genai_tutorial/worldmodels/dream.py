@@ -47,12 +47,8 @@ DreamPolicy = Callable[[Float[Tensor, "game features"]], Int[Tensor, "game"]]
 
 @dataclass(frozen=True)
 class Imagined:
-    """Dreams of a policy, step by step.
-
-    Attributes:
-        states: The states, one more than there are actions.
-        rewards: The expected reward of each action.
-        continues: The probability that the episode continues after each action.
+    """Dreams of a policy: the states, one more than there are actions, the expected
+    rewards, and the probability that the episode continues after each action.
     """
 
     states: DreamState
@@ -101,11 +97,8 @@ def dream_step(
     generator: torch.Generator | None = None,
 ) -> tuple[DreamState, Float[Tensor, "game"], Float[Tensor, "game"]]:
     """Dream one step; return the next state, the expected rewards, and the
-    probabilities that the episodes continue.
-
-    Args:
-        temperature: See `sample_codes`.
-        generator: Draws the next frames.
+    probabilities that the episodes continue. The logits of the next frames' codes are
+    divided by the temperature; at 0, the most probable ones follow.
     """
     memory = model.remember(state.memory, state.codes, actions)
     expected = model.predict(memory)
@@ -123,13 +116,8 @@ def imagine(
     temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Imagined:
-    """Dream for a number of steps, with a policy that chooses the actions.
-
-    Args:
-        start: The states in which the dreams begin, see `dream_starts`.
-        policy: Chooses the actions.
-        temperature: See `sample_codes`.
-        generator: Draws the frames.
+    """Dream for a number of steps, with a policy that chooses the actions; see
+    `dream_step`.
 
     Raises:
         ValueError: If there is not at least one step.
@@ -144,11 +132,9 @@ def imagine(
         )
         states.append(state)
         kept.append((actions, rewards, continues))
-    together = DreamState(
-        torch.stack([state.memory for state in states]),
-        torch.stack([state.codes for state in states]),
-    )
-    return Imagined(together, *(torch.stack(part) for part in zip(*kept, strict=True)))
+    columns = zip(*((state.memory, state.codes) for state in states), strict=True)
+    together = DreamState(*map(torch.stack, columns))
+    return Imagined(together, *map(torch.stack, zip(*kept, strict=True)))
 
 
 @torch.no_grad()
@@ -159,14 +145,7 @@ def dream_starts(
     generator: torch.Generator | None = None,
 ) -> DreamState:
     """Return states to dream from: the model has seen eight real frames and the current
-    one, all of one episode.
-
-    With an empty memory the model could not know how things move, which a single frame
-    does not show.
-
-    Args:
-        recording: Real steps.
-        generator: Draws the pieces of the recording.
+    one, all of one episode, because a single frame does not show how things move.
 
     Raises:
         ValueError: If the recording has no stretch of that length without an end.
@@ -182,9 +161,8 @@ def state_after(
 ) -> DreamState:
     """Return the states after `warmup` real steps from these times and games."""
     windows = recording.windows(starts.to(next(model.parameters()).device), warmup)
-    codes = model.codes(windows.frames.flatten(end_dim=1)).unflatten(
-        0, windows.frames.shape[:2]
-    )
+    codes = model.codes(windows.frames.flatten(end_dim=1))
+    codes = codes.unflatten(0, windows.frames.shape[:2])
     return DreamState(model.read(codes[:-1], windows.actions)[-1], codes[-1])
 
 
@@ -193,12 +171,7 @@ class Dream:
 
     Frames are drawn from the model, rewards are expected values, and an episode ends
     with the predicted probability (with temperature 0, if that is above one half). It
-    then begins again at its start.
-
-    Args:
-        start: The states in which the dreams begin, see `dream_starts`.
-        seed: Decides the dreams.
-        temperature: See `sample_codes`.
+    then begins again at its start, see `dream_starts`.
     """
 
     def __init__(
@@ -241,9 +214,6 @@ class Dream:
 class ModelPlayer:
     """Plays any world with a policy of dreams: the world model reads the frames and
     remembers what the policy needs.
-
-    Args:
-        policy: Chooses the actions.
     """
 
     def __init__(self, model: WorldModel, policy: DreamPolicy):
@@ -268,14 +238,9 @@ class ModelPlayer:
 
 @dataclass(frozen=True)
 class DreamComparison:
-    """Pieces of a recording, and what a model dreams there with the same actions.
-
-    Attributes:
-        seen: The real frames that the model sees before it dreams; the dreams start
-            from the last of them.
-        real: The real frames that follow.
-        dreamed: The dreamed frames that follow, brightness from 0 to 1.
-        actions: The actions that lead to them.
+    """Pieces of a recording, and what a model dreams there with the same actions: the
+    frames that it sees before, the real ones that follow, the dreamed ones, and the
+    actions that lead to them. Brightness is from 0 to 1.
     """
 
     seen: Float[Tensor, "warmup dream *frame"]
@@ -295,11 +260,6 @@ def dream_beside_reality(
     seed: int = 0,
 ) -> DreamComparison:
     """Dream along pieces of a recording in which no episode ends.
-
-    Args:
-        recording: Real steps that the model has not been trained on.
-        temperature: See `sample_codes`.
-        seed: Decides the pieces and the dreams.
 
     Raises:
         ValueError: If the recording has no such piece.

@@ -32,14 +32,14 @@ END_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class WorldModelLoss:
-    """The loss of a batch of windows and its parts, which are means per frame or step.
+    """The loss of a batch of windows and its parts, in nats per frame or step.
 
     Attributes:
         total: The weighted sum, to minimize.
-        reconstruction: Cross-entropy of the pixels, in nats per frame.
-        surprise: Divergence of the predicted from the actual codes, in nats per frame.
-        reward: Cross-entropy of the rewards, in nats per step.
-        end: Cross-entropy of the ends, in nats per step.
+        reconstruction: Cross-entropy of the pixels.
+        surprise: Divergence of the predicted from the actual codes.
+        reward: Cross-entropy of the rewards.
+        end: Cross-entropy of the ends.
     """
 
     total: Float[Tensor, ""]
@@ -50,17 +50,13 @@ class WorldModelLoss:
 
 
 def world_model_loss(
-    model: WorldModel,
-    windows: Windows,
-    generator: torch.Generator | None = None,
+    model: WorldModel, windows: Windows, generator: torch.Generator | None = None
 ) -> WorldModelLoss:
-    """Return the loss of a model on a batch of windows.
+    """Return the loss of a model on a batch of windows, with codes that the generator
+    draws.
 
     Rewards count by their sign only. Steps after the first end of a window belong to
     another episode and are left out.
-
-    Args:
-        generator: Draws the codes.
     """
     frames = windows.frames.flatten(end_dim=1)
     probabilities = model.encode(frames)
@@ -131,11 +127,9 @@ def train_world_model(
     checkpoint: Checkpoint | None = None,
     progress: bool = True,
 ) -> History:
-    """Train a world model on windows of a recording.
+    """Train a world model, on the CPU, on windows of a recording.
 
     Args:
-        model: The model to train, on the CPU.
-        recording: The steps to learn from.
         settings: The settings; None for the defaults.
         seed: Decides the order of the windows and the codes that are drawn.
         checkpoint: Where the run is saved and resumed from; None for nowhere.
@@ -148,19 +142,14 @@ def train_world_model(
         return world_model_loss(model, windows, generator).total
 
     starts = recording.window_starts(settings.length)
+    steps, warmup = settings.steps, min(settings.warmup_steps, settings.steps // 2)
     return fit(
         model,
         TensorBatches((starts,), settings.batch_size, seed),
         loss,
         build_optimizer(model, settings.optimizer),
-        steps=settings.steps,
-        schedule=Schedule(
-            settings.steps,
-            min(settings.warmup_steps, settings.steps // 2),
-            "linear",
-            None,
-            settings.final_factor,
-        ),
+        steps=steps,
+        schedule=Schedule(steps, warmup, "linear", None, settings.final_factor),
         clip_norm=10.0,
         checkpoint=checkpoint,
         generators=[generator],

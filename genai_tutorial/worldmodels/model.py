@@ -2,9 +2,8 @@
 
 A frame is represented by one code from each of several groups. The model predicts codes
 rather than pixels, because it can give several codes a probability, where an average of
-pixels would be blurred. The encoder sees single frames only, so all frames of a window
-are encoded at once. A recurrent network keeps a memory of the codes and the actions,
-step by step, and the heads predict from it.
+pixels would be blurred. A recurrent network keeps a memory of the codes and the
+actions, step by step, and the heads predict from it.
 """
 
 import math
@@ -73,27 +72,45 @@ def categorical_kl(
     return (p * (p.log() - q.log())).sum(dim=(-1, -2))
 
 
-class CategoricalEncoder(nn.Module):
-    """Reads the probabilities of a frame's codes from its pixels.
+REWARDS = (-1.0, 0.0, 1.0)
+"""The rewards that the model tells apart: rewards are predicted as one of these."""
 
-    Args:
+
+@dataclass(frozen=True)
+class WorldModelConfig:
+    """The size of a world model.
+
+    Attributes:
         frame: The shape of a frame.
-        hidden: The width of the hidden layer.
-        uniform: See `mix_uniform`.
+        groups: The number of groups of codes for a frame.
+        hidden: The width of the hidden layers of encoder and decoder.
+        memory: The width of the recurrent memory, and of the layers around it.
+        uniform: The share of the uniform distribution in the encoder's probabilities.
+            With 0, the divergence of two codes could be infinite.
     """
 
-    def __init__(
-        self,
-        frame: tuple[int, ...],
-        groups: int,
-        codes: int,
-        hidden: int,
-        uniform: float,
-    ):
+    frame: tuple[int, ...] = (16, 16)
+    actions: int = 3
+    groups: int = 8
+    codes: int = 16
+    hidden: int = 256
+    memory: int = 128
+    uniform: float = 0.01
+
+    @property
+    def units(self) -> int:
+        """The length of a frame's code, all groups together."""
+        return self.groups * self.codes
+
+
+class CategoricalEncoder(nn.Module):
+    """Reads the probabilities of a frame's codes from its pixels."""
+
+    def __init__(self, config: WorldModelConfig):
         super().__init__()
-        self.shape, self.uniform = (groups, codes), uniform
-        self.hidden = nn.Linear(math.prod(frame), hidden)
-        self.to_codes = nn.Linear(hidden, groups * codes)
+        self.shape, self.uniform = (config.groups, config.codes), config.uniform
+        self.hidden = nn.Linear(math.prod(config.frame), config.hidden)
+        self.to_codes = nn.Linear(config.hidden, config.units)
 
     def forward(
         self, frames: Float[Tensor, "batch *frame"]
@@ -119,49 +136,6 @@ class FrameDecoder(nn.Module):
     ) -> Float[Tensor, "batch *frame"]:
         """Return the logits of the pixels' brightness."""
         return self.head(F.silu(self.hidden(codes))).unflatten(-1, self.frame)
-
-
-REWARDS = (-1.0, 0.0, 1.0)
-"""The rewards that the model tells apart: rewards are predicted as one of these."""
-
-
-@dataclass(frozen=True)
-class WorldModelConfig:
-    """The size of a world model.
-
-    Attributes:
-        frame: The shape of a frame.
-        groups: The number of groups of codes for a frame.
-        hidden: The width of the hidden layers of encoder and decoder.
-        memory: The width of the recurrent memory, and of the layers around it.
-        uniform: The share of the uniform distribution in the encoder's probabilities.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
-
-    frame: tuple[int, ...] = (16, 16)
-    actions: int = 3
-    groups: int = 8
-    codes: int = 16
-    hidden: int = 256
-    memory: int = 128
-    uniform: float = 0.01
-
-    def __post_init__(self):
-        numbers = (self.actions, self.groups, self.codes, self.hidden, self.memory)
-        if min(*numbers, *self.frame) < 1:
-            raise ValueError(f"All sizes must be at least 1, got {self}.")
-        if not 0 < self.uniform < 1:
-            raise ValueError(
-                f"uniform must be between 0 and 1, got {self.uniform}: with 0, the "
-                "divergence of two codes could be infinite."
-            )
-
-    @property
-    def units(self) -> int:
-        """The length of a frame's code, all groups together."""
-        return self.groups * self.codes
 
 
 @dataclass(frozen=True)
@@ -229,13 +203,7 @@ class WorldModel(nn.Module):
         self.config = config = config or WorldModelConfig()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = CategoricalEncoder(
-                config.frame,
-                config.groups,
-                config.codes,
-                config.hidden,
-                config.uniform,
-            )
+            self.encoder = CategoricalEncoder(config)
             self.decoder = FrameDecoder(config.frame, config.units, config.hidden)
             self.input = nn.Linear(config.units + config.actions, config.memory)
             self.recurrent = GatedRecurrentUnit(config.memory, config.memory)
@@ -290,16 +258,11 @@ class WorldModel(nn.Module):
             memories.append(memory)
         return torch.stack(memories)
 
-    def features(
-        self, memory: Float[Tensor, "*batch memory"]
-    ) -> Float[Tensor, "*batch memory"]:
-        """Return the last hidden layer before the predictions."""
-        return F.silu(self.body(memory))
-
     def predict(self, memory: Float[Tensor, "*batch memory"]) -> WorldPrediction:
         """Return the prediction after the last action in memory."""
         sizes = [self.config.units, len(REWARDS), 1]
-        codes, rewards, end = self.head(self.features(memory)).split(sizes, dim=-1)
+        predicted = self.head(F.silu(self.body(memory)))
+        codes, rewards, end = predicted.split(sizes, dim=-1)
         groups = codes.unflatten(-1, (self.config.groups, self.config.codes))
         return WorldPrediction(groups, rewards, end.squeeze(-1))
 

@@ -35,14 +35,10 @@ class PixelAgent(nn.Module):
 
     Args:
         frame: The shape of a frame.
-        seed: Decides the first weights.
     """
 
     def __init__(
-        self,
-        frame: tuple[int, ...] = (16, 16),
-        actions: int = 3,
-        seed: int = 0,
+        self, frame: tuple[int, ...] = (16, 16), actions: int = 3, seed: int = 0
     ):
         super().__init__()
         width, inputs = 128, 2 * torch.Size(frame).numel()
@@ -104,13 +100,8 @@ class PixelPlayer:
 
 @dataclass(frozen=True)
 class PlayedSteps:
-    """Real steps of an agent, ready for PPO: one row per game.
-
-    Attributes:
-        seen: The pixels that the agent saw before each step.
-        log_probs: Their log-probabilities when they were drawn.
-        values: The predicted returns.
-        returns: The λ-returns.
+    """Real steps of an agent, ready for PPO: the pixels that it saw, its actions with
+    their log-probabilities, the predicted returns, the λ-returns, and the rewards.
     """
 
     seen: Float[Tensor, "game step pixel"]
@@ -139,7 +130,7 @@ class PPOLearner:
 
     @torch.no_grad()
     def play(self, steps: int) -> PlayedSteps:
-        """Continue all games for some steps. If an episode is cut off because of its
+        """Continue all games for some steps. If an episode was cut off because of its
         length, the value of its last frame replaces the rewards that would follow.
         """
         kept = []
@@ -185,21 +176,17 @@ class PPOLearner:
                 logits, predicted = self.agent(seen[part])
                 chosen = logits.log_softmax(dim=1).gather(1, actions[0, part, None]).T
                 mask = every[:, part]
+                ratios = (chosen - old[:, part]).exp()
+                policy = clipped_policy_loss(
+                    ratios, advantages[:, part], mask, settings.clip
+                )
+                now, before, target = predicted[None], values[:, part], returns[:, part]
+                value = clipped_value_loss(
+                    now, before, target, mask, settings.value_clip
+                )
                 loss = (
-                    clipped_policy_loss(
-                        (chosen - old[:, part]).exp(),
-                        advantages[:, part],
-                        mask,
-                        settings.clip,
-                    )
-                    + settings.value_weight
-                    * clipped_value_loss(
-                        predicted[None],
-                        values[:, part],
-                        returns[:, part],
-                        mask,
-                        settings.value_clip,
-                    )
+                    policy
+                    + settings.value_weight * value
                     - settings.entropy_weight * entropy(logits).mean()
                 )
                 self.optimizer.zero_grad()
@@ -213,9 +200,6 @@ def learn_by_playing(
 ) -> list[float]:
     """Play and learn until at least `steps` real steps are used up, counted over all
     games; return the mean reward per step of each piece.
-
-    Args:
-        learner: The agent with its world.
 
     Raises:
         ValueError: If there is not at least one step.

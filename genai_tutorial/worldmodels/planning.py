@@ -30,9 +30,7 @@ SMOOTHING = 0.1  # uniform share: no action is ruled out after one round
 
 
 def imagined_returns(
-    step: DreamStep,
-    states: States,
-    plans: Int[Tensor, "plan step"],
+    step: DreamStep, states: States, plans: Int[Tensor, "plan step"]
 ) -> Float[Tensor, "plan"]:
     """Carry out each plan in a dream and return the discounted sum of its rewards."""
     returns = torch.zeros(len(plans), device=plans.device)
@@ -55,7 +53,6 @@ def cross_entropy_search(
     fitted to the elites of the last round.
 
     Args:
-        step: A step of the dream; it may draw at random.
         states: The present state of each game.
         generator: The source of the candidates; None for torch's global one.
 
@@ -95,20 +92,14 @@ def cross_entropy_plan(
 
 
 def planning_policy(
-    model: WorldModel,
-    generator: torch.Generator | None = None,
+    model: WorldModel, generator: torch.Generator | None = None
 ) -> DreamPolicy:
-    """Return a policy that makes a new plan at each frame, in the model's dreams.
-
-    Args:
-        generator: The source of the plans and of the dreamed frames.
-    """
+    """Return a policy that makes a new plan at each frame, in the model's dreams."""
     step = partial(dream_step, model, generator=generator)
-    actions = model.config.actions
+    config = model.config
 
     def policy(features: Float[Tensor, "game features"]) -> Int[Tensor, "game"]:
-        memory, codes = features.split([model.config.memory, model.config.units], 1)
-        state = DreamState(memory, codes)
-        return cross_entropy_plan(step, state, actions, generator)
+        state = DreamState(*features.split([config.memory, config.units], dim=1))
+        return cross_entropy_plan(step, state, config.actions, generator)
 
     return policy

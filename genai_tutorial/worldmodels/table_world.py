@@ -14,12 +14,8 @@ LEFT_BUTTON, RIGHT_BUTTON = range(2)
 
 @dataclass(frozen=True)
 class Experiences:
-    """Steps in a world of places and buttons.
-
-    Attributes:
-        states: The place before each step.
-        next_states: The place after it.
-        continues: 1 where the episode continued, 0 where it ended.
+    """Steps in a world of places and buttons; `continues` is 0 where an episode
+    ended.
     """
 
     states: Int[Tensor, "step"]
@@ -121,10 +117,6 @@ def action_values(
 
     $$Q(s, a) = \sum_{s'} p(s' \mid s, a) \left(r(s, a, s') + \gamma c(s') \max_{a'}
     Q(s', a')\right)$$
-
-    Args:
-        world: The world, real or learned.
-        discount: γ, the discount of a reward per step.
 
     Raises:
         ValueError: If the discount is not from 0 to 1.

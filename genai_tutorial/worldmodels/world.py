@@ -18,9 +18,8 @@ from genai_tutorial.runtime import require
 class WorldStep:
     """The result of one action in each game of a world.
 
-    A game that ends starts again within the same step (gymnasium's autoreset mode
-    SAME_STEP), so `frames` then belongs to the next episode and `last_frames` to the
-    one that ended (gymnasium's `final_obs`).
+    A game that ends starts again within the same step, so `frames` then belongs to the
+    next episode and `last_frames` to the one that ended.
 
     Attributes:
         frames: The frames to act on next, brightness from 0 to 1.
@@ -73,11 +72,9 @@ class Player(Protocol):
 
 @dataclass(frozen=True)
 class Windows:
-    """A batch of pieces of recordings, each possibly with the end of an episode in it.
-
-    Steps after the first end in a window belong to another episode, so they must not
-    count. The step that ends an episode has a reward and an end to learn from, but no
-    next frame.
+    """A batch of pieces of recordings. Steps after the first end in a window belong to
+    another episode, so they must not count; the step that ends an episode has a reward
+    and an end to learn from, but no next frame.
 
     Attributes:
         frames: The frames, brightness from 0 to 1; one more than there are actions.
@@ -119,10 +116,8 @@ class Recording:
         return self.actions.numel()
 
     def join(self, later: "Recording") -> "Recording":
-        """Return this recording followed by another one with as many games.
-
-        Episodes that are open at the seam are cut off there, because the later
-        recording may be of other games.
+        """Return this recording followed by another one with as many games, in which
+        episodes that are open at the seam are cut off.
 
         Raises:
             ValueError: If the numbers of games or the frames' shapes differ.
@@ -132,15 +127,10 @@ class Recording:
                 "Only recordings of as many games and equal frames can be joined, got "
                 f"{tuple(self.frames.shape[1:])} and {tuple(later.frames.shape[1:])}."
             )
-        ended = self.ended.clone()
-        ended[-1] = True
-        return Recording(
-            torch.cat([self.frames, later.frames]),
-            torch.cat([self.actions, later.actions]),
-            torch.cat([self.rewards, later.rewards]),
-            torch.cat([ended, later.ended]),
-            torch.cat([self.terminated, later.terminated]),
-        )
+        pairs = zip(vars(self).values(), vars(later).values(), strict=True)
+        joined = Recording(*map(torch.cat, pairs))
+        joined.ended[self.ended.shape[0] - 1] = True
+        return joined
 
     def window_starts(self, length: int) -> Int[Tensor, "window 2"]:
         """Return where windows of `length` actions can begin: time and game.
@@ -178,30 +168,29 @@ class Recording:
         """Cut out windows of `length` actions that begin at these times and games, on
         the device of the starts.
         """
-        device = starts.device
         first, game = starts.to(self.frames.device).unbind(dim=1)
         time = first + torch.arange(length + 1)[:, None]
         before = time[:-1]
         ended = self.ended[before, game]
         ends_so_far = ended.int().cumsum(dim=0)
-        return Windows(
-            frames=self.frames[time, game].to(device).float() / 255,
-            actions=self.actions[before, game].to(device),
-            rewards=self.rewards[before, game].to(device),
-            terminated=self.terminated[before, game].to(device),
-            alive=((ends_so_far - ended.int()) == 0).to(device),
-            continues=(ends_so_far == 0).to(device),
+        parts = (
+            self.frames[time, game],
+            self.actions[before, game],
+            self.rewards[before, game],
+            self.terminated[before, game],
+            ends_so_far == ended,  # alive
+            ends_so_far == 0,  # continues
         )
+        frames, *rest = (part.to(starts.device) for part in parts)
+        return Windows(frames.float() / 255, *rest)
 
 
 @torch.no_grad()
 def record_games(world: World, player: Player, steps: int) -> Recording:
     """Let a player play, and record the steps.
 
-    The world is not reset: a second recording continues where the first one stopped.
-
-    Args:
-        player: Chooses the actions; all frames count as first ones at the beginning.
+    The world is not reset: a second recording continues where the first one stopped,
+    but all frames count as first ones at the beginning.
 
     Raises:
         ValueError: If there is not at least one step.
@@ -217,36 +206,6 @@ def record_games(world: World, player: Player, steps: int) -> Recording:
         kept.append((shown, actions, step.rewards, step.ended, step.terminated))
         frames, first = step.frames, step.ended
     return Recording(*(torch.stack(part) for part in zip(*kept, strict=True)))
-
-
-@torch.no_grad()
-def episode_returns(
-    world: World, player: Player, longest: int
-) -> Float[Tensor, "game"]:
-    """Play one episode in each game; return the sums of its rewards.
-
-    Every game counts once, however long its episode is. Averaging over the episodes
-    that end within a fixed number of steps would favour short ones.
-
-    Args:
-        world: The games, each at the beginning of an episode.
-        longest: The number of steps after which an episode no longer counts.
-
-    Raises:
-        ValueError: If there is not at least one step.
-    """
-    if longest < 1:
-        raise ValueError(f"There must be at least one step, got {longest}.")
-    frames, first = world.frames, torch.ones(world.games, dtype=torch.bool)
-    running, returns = first, torch.zeros(world.games)
-    for _ in range(longest):
-        step = world.step(player(frames, first))
-        returns = returns + running * step.rewards
-        running = running & ~step.ended
-        if not running.any():
-            break
-        frames, first = step.frames, step.ended
-    return returns
 
 
 _TILE = 3  # pixels per place, the fewest that show which way the agent faces
@@ -279,10 +238,8 @@ class GymnasiumWorld:
                 "environment with autoreset_mode=AutoresetMode.SAME_STEP; it has "
                 f"{mode}."
             )
-        image, buttons = (
-            environment.single_observation_space,
-            environment.single_action_space,
-        )
+        image = environment.single_observation_space
+        buttons = environment.single_action_space
         if getattr(image, "dtype", None) != np.uint8 or len(image.shape) not in (2, 3):
             raise ValueError(f"Observations must be images of bytes, got {image}.")
         if not hasattr(buttons, "n") or buttons.start != 0:

@@ -30,34 +30,18 @@ FACTS = [
 
 
 @pytest.mark.parametrize(
-    ("expression", "value"),
-    [
-        ("2 + 3 * 4", "14"),
-        ("(2 + 3) * -4", "-20"),
-        ("8 / 2", "4"),
-        ("1 / 3", "0.3333333333333333"),
-        ("17 // 5 + 17 % 5", "5"),
-    ],
+    "expression", ["2 + 3 * 4", "(2 + 3) * -4", "1 / 3", "17 // 5 + 17 % 5"]
 )
-def test_calculator_computes(expression, value):
-    assert calculator(expression) == value
+def test_calculator_computes_as_python_does(expression):
+    assert calculator(expression) == str(eval(expression))
+    assert calculator("8 / 2") == "4"  # a whole number as such
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "",
-        "2 +",
-        "x + 1",
-        "__import__('os').system('true')",
-        "().__class__",
-        "9 ** 9 ** 9",
-        "True + 1",
-        "1 / 0",
-        "10 " * 60,
-        "9" * 60 + " * " + "9" * 30,
-    ],
-)
+REFUSED = ("", "2 +", "x + 1", "__import__('os').system('true')", "().__class__")
+REFUSED += ("9 ** 9 ** 9", "True + 1", "1 / 0", "10 " * 60, f"{'9' * 60} * {'9' * 30}")
+
+
+@pytest.mark.parametrize("expression", REFUSED)
 def test_calculator_refuses_what_is_not_arithmetic(expression):
     with pytest.raises(ToolError):
         calculator(expression)

@@ -1,7 +1,5 @@
 """Calls as text: every valid call and no other matches the pattern."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,8 +143,3 @@ def test_call_pattern_of_a_tool_without_required_arguments(schema):
 def test_call_pattern_needs_a_tool():
     with pytest.raises(ValueError, match="at least one tool"):
         call_pattern({})
-
-
-def test_write_call_is_json():
-    text = write_call(ToolCall("look", {"country": 'a "quoted" Ö'}))
-    assert json.loads(text)["arguments"] == {"country": 'a "quoted" Ö'}

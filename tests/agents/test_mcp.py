@@ -298,9 +298,7 @@ def test_client_asks_unless_a_tool_is_read_only(annotations, needs_consent):
 @pytest.mark.slow
 def test_client_keeps_keys_from_the_server(monkeypatch):
     monkeypatch.setenv("API_KEY", "secret")
-    command = server("text(json.dumps(dict(os.environ)))")
-    with MCPClient(command, {"GIVEN": "1"}) as client:
+    with MCPClient(server("text(json.dumps(dict(os.environ)))")) as client:
         variables = json.loads(client.tools()[0].call({}).text)
     assert "API_KEY" not in variables
-    assert variables["GIVEN"] == "1"
     assert variables["PATH"] == os.environ["PATH"]

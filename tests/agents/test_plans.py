@@ -11,11 +11,9 @@ from genai_tutorial.agents import (
     Toolbox,
     ToolCall,
     allow_all,
-    chain_success,
     harmful_calls,
     marked_results,
     plan_and_execute,
-    unasked_calls,
     write_call,
 )
 
@@ -58,14 +56,9 @@ def test_plan_refers_to_earlier_answers_only(tasks):
         Plan(tasks)
 
 
-def test_chain_success_is_a_power():
-    assert chain_success(0.5, 3) == 0.125
-
-
 def test_harmful_calls_are_those_that_were_carried_out():
     wiping = write_call(ToolCall("wipe", {"path": "a"}))
     run = agent({"t": [wiping, "done"]}).run("t")
-    assert unasked_calls(run, ["look"]) == (ToolCall("wipe", {"path": "a"}),)
     assert harmful_calls(run, ["wipe"]) == ()
     policy = ScriptedPolicy({"t": [wiping, "done"]})
     run = Agent(policy, BOX, consent=allow_all).run("t")

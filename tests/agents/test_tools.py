@@ -4,6 +4,7 @@ result whatever happens.
 
 from typing import Literal
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,32 +38,20 @@ BOX = Toolbox((Tool.from_function(half), Tool.from_function(square)))
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "result"),
+    ("name", "arguments", "text"),
     [
-        ("half", {"n": 8}, ToolResult("4.0")),
-        ("half", {"n": 3}, ToolResult("Error: 3 is odd.", True)),
-        ("half", {}, ToolResult("Error: n is missing.", True)),
-        (
-            "half",
-            {"n": "8"},
-            ToolResult("Error: n must be of type integer, got '8'.", True),
-        ),
-        (
-            "third",
-            {"n": 3},
-            ToolResult(
-                "Error: there is no tool 'third'; there are: half, square.", True
-            ),
-        ),
+        ("half", {"n": 8}, "4.0"),
+        ("half", {"n": 3}, "Error: 3 is odd."),
+        ("half", {}, "Error: n is missing."),
+        ("half", {"n": "8"}, "Error: n must be of type integer, got '8'."),
+        # the message of an unexpected exception is not shown
+        ("half", {"n": 102}, "Error: half failed with RuntimeError."),
+        ("third", {}, "Error: there is no tool 'third'; there are: half, square."),
     ],
 )
-def test_toolbox_call_returns_a_result(name, arguments, result):
-    assert BOX.call(ToolCall(name, arguments)) == result
-
-
-def test_tool_call_does_not_show_the_message_of_an_unexpected_exception():
-    result = BOX.call(ToolCall("half", {"n": 102}))
-    assert result == ToolResult("Error: half failed with RuntimeError.", True)
+def test_toolbox_call_returns_a_result(name, arguments, text):
+    is_error = text.startswith("Error")
+    assert BOX.call(ToolCall(name, arguments)) == ToolResult(text, is_error)
 
 
 class Mute(ToolError):
@@ -147,15 +136,12 @@ def test_toolbox_refuses_two_tools_of_one_name():
         Toolbox((Tool.from_function(half), Tool.from_function(half)))
 
 
-def test_tool_needs_a_docstring():
-    def silent(n: int) -> int:
-        return n
-
-    with pytest.raises(ValueError, match="silent needs a docstring"):
-        Tool.from_function(silent)
-
-
-def order(item: str, count: int = 1, size: Literal["small", "large"] = "small") -> str:
+def order(
+    item: str,
+    numbers: list[int],
+    count: int = 1,
+    size: Literal["small", "large"] = "small",
+) -> str:
     """Order something.
 
     Args:
@@ -166,31 +152,23 @@ def order(item: str, count: int = 1, size: Literal["small", "large"] = "small") 
 
 
 def test_tool_schema_has_types_defaults_and_descriptions():
+    item = {"type": "string", "description": "What to order, such as a cup."}
     assert tool_schema(order) == {
         "type": "object",
         "properties": {
-            "item": {
-                "type": "string",
-                "description": "What to order, such as a cup.",
-            },
+            "item": item,
+            "numbers": {"type": "array", "items": {"type": "integer"}},
             "count": {"type": "integer", "description": "How many.", "default": 1},
             "size": {"type": "string", "enum": ["small", "large"], "default": "small"},
         },
-        "required": ["item"],
+        "required": ["item", "numbers"],
     }
 
 
-def test_tool_schema_of_lists():
-    def add(numbers: list[float]) -> float:
-        """Add numbers."""
+def test_tool_needs_a_docstring_and_type_hints():
+    def silent(n: int) -> int:
+        return n
 
-    assert tool_schema(add)["properties"]["numbers"] == {
-        "type": "array",
-        "items": {"type": "number"},
-    }
-
-
-def test_tool_schema_needs_type_hints():
     def untyped(a):
         """Do nothing."""
 
@@ -200,6 +178,8 @@ def test_tool_schema_needs_type_hints():
     def other(a: dict):
         """Do nothing."""
 
+    with pytest.raises(ValueError, match="silent needs a docstring"):
+        Tool.from_function(silent)
     with pytest.raises(ValueError, match="Give the parameter 'a' of untyped a type"):
         tool_schema(untyped)
     with pytest.raises(ValueError, match="takes any number of values"):
@@ -220,12 +200,8 @@ def test_tool_schema_needs_type_hints():
     ],
 )
 def test_check_arguments_names_the_fault(arguments, fault):
-    (found,) = check_arguments(tool_schema(order), arguments)
+    (found,) = check_arguments(tool_schema(order), {"numbers": []} | arguments)
     assert fault in found
-
-
-def test_check_arguments_accepts_valid_ones():
-    assert check_arguments(tool_schema(order), {"item": "cup", "count": 2}) == []
 
 
 @given(
@@ -241,21 +217,10 @@ def test_check_arguments_accepts_valid_ones():
 )
 def test_check_arguments_agrees_with_jsonschema(arguments):
     """The standard validator on the same schema, with no further properties allowed."""
-    import jsonschema
-
-    def buy(
-        item: str,
-        numbers: list[int],
-        count: int = 1,
-        size: Literal["small", "large"] = "small",
-    ) -> str:
-        """Buy something."""
-
-    schema = tool_schema(buy)
-    validator = jsonschema.Draft202012Validator(
-        schema | {"additionalProperties": False}
-    )
-    assert validator.is_valid(arguments) == (not check_arguments(schema, arguments))
+    schema = tool_schema(order)
+    closed = schema | {"additionalProperties": False}
+    is_valid = jsonschema.Draft202012Validator(closed).is_valid(arguments)
+    assert is_valid == (not check_arguments(schema, arguments))
 
 
 VALUES = st.recursive(
@@ -291,8 +256,6 @@ PARTS = st.recursive(
 @given(PARTS, VALUES)
 def test_check_arguments_refuses_nothing_that_jsonschema_allows(part, value):
     """For schemas of any form: what it does not understand is for the tool to check."""
-    import jsonschema
-
     schema = {"type": "object", "properties": {"n": part}, "required": ["n"]}
     if check_arguments(schema, {"n": value}):
         assert not jsonschema.Draft202012Validator(schema).is_valid({"n": value})

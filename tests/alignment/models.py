@@ -16,26 +16,13 @@ from genai_tutorial.transformer import (
 
 END = 1  # the token that ends an answer
 
-LLAMA = DecoderConfig.llama(
-    vocab_size=13,
-    context_length=24,
-    width=16,
-    layers=2,
-    heads=4,
-    key_value_heads=2,
-    feed_forward_width=24,
-)
-GPT2 = DecoderConfig.gpt2(vocab_size=13, context_length=24, width=16, layers=2, heads=4)
-FAST = DecoderConfig.fast(
-    vocab_size=13,
-    context_length=24,
-    width=16,
-    layers=2,
-    heads=4,
-    pair_features=4,
-    triple_features=4,
-)
-PLAIN = DecoderConfig.fast(13, 24, 16, 2, 4)
+SIZES = {
+    "vocab_size": 13, "context_length": 24, "width": 16, "layers": 2, "heads": 4
+}  # fmt: skip
+LLAMA = DecoderConfig.llama(**SIZES, key_value_heads=2, feed_forward_width=24)
+GPT2 = DecoderConfig.gpt2(**SIZES)
+FAST = DecoderConfig.fast(**SIZES, pair_features=4, triple_features=4)
+PLAIN = DecoderConfig.fast(**SIZES)
 
 
 def with_attention(config, **settings):

@@ -1,6 +1,6 @@
 import math
 from functools import partial
-from itertools import combinations
+from itertools import combinations, permutations
 
 import pytest
 import torch
@@ -67,27 +67,15 @@ def test_dpo_loss_of_a_batch_is_the_mean_over_its_pairs():
     prompts = [(2, 3), (4,), (5, 6, 7)]
     sides = [[(8, 1), (9, 9, 1), (2, 1)], [(10, 11, 12, 1), (1,), (3, 1)]]
     rows = [
-        pad_examples(
-            [
-                Example(prompt, answer)
-                for prompt, answer in zip(prompts, answers, strict=True)
-            ]
-        )
+        pad_examples(list(map(Example, prompts, answers)), 9)  # with padding to trim
         for answers in sides
     ]
+    tensors = [tensor for side in rows for tensor in (side.ids, side.is_answer)]
     with torch.no_grad():
         references = [
             answer_log_probs(reference, side.ids, side.is_answer) for side in rows
         ]
-    loss = dpo_loss(
-        model,
-        rows[0].ids,
-        rows[0].is_answer,
-        rows[1].ids,
-        rows[1].is_answer,
-        *references,
-        beta=beta,
-    )
+    loss = dpo_loss(model, *tensors, *references, beta=beta)
 
     def log_prob(one, prompt, answer):
         text = [*prompt, *answer]
@@ -98,11 +86,12 @@ def test_dpo_loss_of_a_batch_is_the_mean_over_its_pairs():
         )
 
     slow = []
-    for pair in range(3):
-        ratios = [log_prob(model, prompts[pair], side[pair]) - log_prob(reference,
-        prompts[pair], side[pair])
-                  for side in sides]  # fmt: skip
-        slow.append(math.log(1 + math.exp(-beta * (ratios[0] - ratios[1]))))
+    for prompt, *answers in zip(prompts, *sides, strict=True):
+        chosen, rejected = (
+            log_prob(model, prompt, answer) - log_prob(reference, prompt, answer)
+            for answer in answers
+        )
+        slow.append(math.log(1 + math.exp(-beta * (chosen - rejected))))
     assert loss.item() == pytest.approx(sum(slow) / 3, abs=1e-5)
 
 
@@ -112,9 +101,7 @@ def test_dpo_reaches_the_optimal_policy_from_exact_preferences(seed, beta):
     # Every pair of answers, each preferred as often as Bradley and Terry say: DPO finds
     # what PPO looks for, π_ref exp(r / β) / Z, and never sees a reward.
     rewards, reference = normal(6, seed=seed), normal(6, seed=seed + 10).log_softmax(0)
-    first, second = torch.tensor(
-        [(i, j) for i in range(6) for j in range(6) if i != j]
-    ).T
+    first, second = torch.tensor(list(permutations(range(6), 2))).T
     share = preference_probability(rewards[first], rewards[second])
     scores = torch.zeros(6, requires_grad=True)
     optimizer = torch.optim.LBFGS(
@@ -157,15 +144,15 @@ def test_dpo_trains_a_transformer_to_the_optimal_policy():
             for sides, rows, logs in pairs:
                 part = torch.randint(20_000, (256,), generator=generator)
                 chosen, rejected = sides[0][part], sides[1][part]
-                yield (rows.ids[chosen], rows.is_answer[chosen], rows.ids[rejected],
-                rows.is_answer[rejected],
-                       logs[chosen], logs[rejected])  # fmt: skip
+                yield (
+                    rows.ids[chosen], rows.is_answer[chosen],
+                    rows.ids[rejected], rows.is_answer[rejected],
+                    logs[chosen], logs[rejected],
+                )  # fmt: skip
 
-    steps = 120
-    fit(policy, batches(), partial(dpo_loss, beta=1.0),
-    AdamW(policy.parameters(), lr=0.01),
-        steps=steps, schedule=lambda step: 1 - step / steps,
-        progress=False)  # fmt: skip
+    optimizer = AdamW(policy.parameters(), lr=0.01)
+    run = {"steps": 120, "schedule": lambda step: 1 - step / 120, "progress": False}
+    fit(policy, batches(), partial(dpo_loss, beta=1.0), optimizer, **run)
     assert distance(policy, best) < 0.1 * distance(reference, best)
 
 
@@ -182,14 +169,9 @@ def test_learn_by_dpo_prefers_the_chosen_answers_and_keeps_the_reference():
         rejected=pad_examples([Example((11, 12), (4 + k, 2)) for k in range(6)]),
     )
     watched = []
+    watch = {"watch": lambda done, model: watched.append(done), "watch_every": 4}
     policy, losses = learn_by_dpo(
-        reference,
-        pairs,
-        8,
-        batch_size=4,
-        learning_rate=0.01,
-        watch=lambda done, model: watched.append(done),
-        watch_every=4,
+        reference, pairs, 8, batch_size=4, learning_rate=0.01, **watch
     )
     assert losses[0] == pytest.approx(math.log(2), abs=1e-5)
     assert losses[-1] < 0.5
@@ -216,9 +198,8 @@ def test_best_of_n_kl_is_that_of_a_continuous_score(n):
     """The best of n uniform scores has the density n u^(n - 1): integrate its log."""
     u = (torch.arange(1_000_000, dtype=torch.float64) + 0.5) / 1_000_000
     density = n * u ** (n - 1)
-    assert best_of_n_kl(n) == pytest.approx(
-        float((density * density.log()).nan_to_num().mean()), abs=1e-4
-    )
+    kl = float((density * density.log()).nan_to_num().mean())
+    assert best_of_n_kl(n) == pytest.approx(kl, abs=1e-4)
 
 
 def test_best_of_n_keeps_the_dtype_and_handles_many_samples():

@@ -24,11 +24,8 @@ def runs(batch, steps, seed):
 @pytest.mark.parametrize("discount", [1.0, 0.9])
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.95, 1.0])
 def test_gae_is_the_discounted_sum_of_later_surprises(decay, discount, seed):
-    rewards, values, mask = (
-        normal(4, 7, seed=seed),
-        normal(4, 7, seed=seed + 10),
-        runs(4, 7, seed),
-    )
+    rewards, values = normal(4, 7, seed=seed), normal(4, 7, seed=seed + 10)
+    mask = runs(4, 7, seed)
     found = generalized_advantage_estimate(rewards, values, mask, discount, decay)
     for row in range(4):
         steps = [step for step in range(7) if mask[row, step]]
@@ -49,15 +46,11 @@ def test_gae_is_the_discounted_sum_of_later_surprises(decay, discount, seed):
 
 
 def test_gae_decay_one_is_return_minus_value():
-    rewards, values, mask = (
-        normal(3, 5),
-        normal(3, 5, seed=1),
-        torch.ones(3, 5, dtype=torch.bool),
-    )
+    rewards, values = normal(3, 5), normal(3, 5, seed=1)
+    mask = torch.ones(3, 5, dtype=torch.bool)
     came = rewards.flip(1).cumsum(1).flip(1)
-    torch.testing.assert_close(
-        generalized_advantage_estimate(rewards, values, mask, 1, 1), came - values
-    )
+    found = generalized_advantage_estimate(rewards, values, mask, 1, 1)
+    torch.testing.assert_close(found, came - values)
 
 
 def test_gae_of_perfect_values_is_zero():
@@ -78,10 +71,9 @@ def test_gae_ignores_masked_steps():
 
 @pytest.mark.parametrize(("discount", "decay"), [(1.1, 0.9), (0.9, -0.1)])
 def test_gae_discount_and_decay_must_be_at_most_one(discount, decay):
+    rewards, mask = normal(1, 2), runs(1, 2, 0)
     with pytest.raises(ValueError, match="must be from 0 to 1"):
-        generalized_advantage_estimate(
-            normal(1, 2), normal(1, 2), runs(1, 2, 0), discount, decay
-        )
+        generalized_advantage_estimate(rewards, rewards, mask, discount, decay)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -92,9 +84,8 @@ def test_whiten_gives_mean_zero_and_variance_one(seed):
     assert float(found[mask].std()) == pytest.approx(1, abs=1e-5)
     assert not found[~mask].any()
     # Scale and offset of the rewards do not matter any more.
-    torch.testing.assert_close(
-        whiten(10 * numbers - 7, mask), found, atol=1e-4, rtol=1e-4
-    )
+    scaled = whiten(10 * numbers - 7, mask)
+    torch.testing.assert_close(scaled, found, atol=1e-4, rtol=1e-4)
 
 
 def test_whiten_needs_two_steps():
@@ -122,26 +113,18 @@ def test_kl_k3_has_lower_variance_for_similar_policies():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_token_rewards_sum_to_score_minus_kl_price(seed):
-    scores, kl, mask = (
-        normal(4, seed=seed),
-        normal(4, 7, seed=seed + 10),
-        runs(4, 7, seed),
-    )
-    rewards = token_rewards(scores, kl, mask, 0.3)
+    scores, kl = normal(4, seed=seed), normal(4, 7, seed=seed + 10)
+    mask = runs(4, 7, seed)
+    expected = torch.where(mask, -0.3 * kl, 0.0)
     for row in range(4):
-        steps = [step for step in range(7) if mask[row, step]]
-        expected = {step: -0.3 * float(kl[row, step]) for step in steps}
-        expected[steps[-1]] += float(scores[row])
-        assert rewards[row].tolist() == pytest.approx(
-            [expected.get(step, 0.0) for step in range(7)], abs=1e-6
-        )
+        expected[row, mask[row].nonzero().max()] += scores[row]
+    torch.testing.assert_close(token_rewards(scores, kl, mask, 0.3), expected)
 
 
 def test_token_rewards_need_a_token_per_answer():
+    kl = torch.zeros(1, 3)
     with pytest.raises(ValueError, match="Each row needs an answer"):
-        token_rewards(
-            torch.ones(1), torch.ones(1, 3), torch.zeros(1, 3, dtype=torch.bool), 0.1
-        )
+        token_rewards(torch.ones(1), kl, kl.bool(), 0.1)
 
 
 def test_adapted_kl_weight_rises_above_the_target_and_falls_below_it():

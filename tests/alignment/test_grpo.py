@@ -56,28 +56,15 @@ def never(answer, truth):
     return 0.0
 
 
-def learn(verifier=right, method=None, **changed):
-    settings = GRPOSettings(
-        **{
-            "steps": 3,
-            "batch_size": 4,
-            "group_size": 4,
-            "max_new_tokens": 2,
-            "learning_rate": 0.01,
-        }
-        | changed
-    )
-    return learn_by_grpo(
-        reference_of(0),
-        PROMPTS,
-        TRUTHS,
-        verifier,
-        settings,
-        decode=decode,
-        end_token=END,
-        method=method or GRPO(),
-        progress=False,
-    )
+SMALL = {"steps": 3, "batch_size": 4, "group_size": 4, "learning_rate": 0.01}
+
+
+def learn(verifier=right, method=None, reference=None, truths=TRUTHS, **changed):
+    reference = reference or reference_of(0)
+    settings = GRPOSettings(max_new_tokens=2, **SMALL | changed)
+    run = {"decode": decode, "end_token": END, "progress": False}
+    run["method"] = method or GRPO()
+    return learn_by_grpo(reference, PROMPTS, truths, verifier, settings, **run)
 
 
 @pytest.mark.slow
@@ -93,16 +80,7 @@ def test_learn_by_grpo_raises_the_reward(method):
 def test_learn_by_grpo_does_not_change_the_reference():
     reference = reference_of(0)
     before = copy.deepcopy(reference.state_dict())
-    policy, history = learn_by_grpo(
-        reference,
-        PROMPTS,
-        TRUTHS,
-        right,
-        GRPOSettings(2, 4, 4, 2, 0.01),
-        decode=decode,
-        end_token=END,
-        progress=False,
-    )
+    policy, history = learn(reference=reference, steps=2)
     assert len(history) == 2
     assert all(torch.equal(a, before[n]) for n, a in reference.state_dict().items())
     assert any(not torch.equal(a, before[n]) for n, a in policy.state_dict().items())
@@ -139,27 +117,12 @@ def test_learn_by_grpo_is_reproducible():
 
 def test_learn_by_grpo_needs_a_truth_for_each_prompt():
     with pytest.raises(ValueError, match="2 prompts and 1 truths"):
-        learn_by_grpo(
-            reference_of(0),
-            PROMPTS,
-            TRUTHS[:1],
-            right,
-            GRPOSettings(1),
-            decode=decode,
-            end_token=END,
-        )
+        learn(truths=TRUTHS[:1])
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [
-        {"steps": 0},
-        {"batch_size": 0},
-        {"group_size": 1},
-        {"max_new_tokens": 0},
-        {"sampling_rounds": 0},
-    ],
+    "name", ["steps", "batch_size", "group_size", "max_new_tokens", "sampling_rounds"]
 )
-def test_group_learning_settings_reject(changed):
-    with pytest.raises(ValueError, match=next(iter(changed))):
-        GRPOSettings(**{"steps": 1} | changed)
+def test_group_learning_settings_reject_zero(name):
+    with pytest.raises(ValueError, match=name):
+        GRPOSettings(**{"steps": 1} | {name: 0})

@@ -84,23 +84,14 @@ def test_training_moves_the_corrections_and_nothing_else():
     model, ids = model_of(LLAMA), random_ids(2, 8)
     frozen = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     add_lora(model, LoRAConfig(rank=2, targets=("query", "value")), seeded())
-    batch = (ids, torch.ones_like(ids, dtype=torch.bool))
-    history = fit(
-        model,
-        [batch] * 30,
-        supervised_loss,
-        build_optimizer(model),
-        steps=30,
-        progress=False,
-    )
-    assert history.losses[-1] < history.losses[0] - 0.1
-    for _, layer in lora_layers(model):
-        assert layer.up.any()
-    fold_free = {
-        name.replace(".base", ""): tensor for name, tensor in model.state_dict().items()
-    }
+    batches = [(ids, torch.ones_like(ids, dtype=torch.bool))] * 30
+    optimizer = build_optimizer(model)
+    run = fit(model, batches, supervised_loss, optimizer, steps=30, progress=False)
+    assert run.losses[-1] < run.losses[0] - 0.1
+    assert all(layer.up.any() for _, layer in lora_layers(model))
+    after = {n.replace(".base", ""): tensor for n, tensor in model.state_dict().items()}
     for name, tensor in frozen.items():
-        assert torch.equal(fold_free[name], tensor), name
+        assert torch.equal(after[name], tensor), name
 
 
 def test_trained_parameter_count_equals_the_count_by_hand():
@@ -115,16 +106,18 @@ def test_trained_parameter_count_equals_the_count_by_hand():
 
 
 def test_targets_match_the_ends_of_layer_names():
-    model = model_of(LLAMA)
-    add_lora(model, LoRAConfig(targets=("feed_forward.output",)))
-    assert [name for name, _ in lora_layers(model)] == [
-        f"blocks.{n}.feed_forward.output" for n in range(2)
-    ]
-    model = model_of(LLAMA)
-    add_lora(model, LoRAConfig(targets=("output", "head")))
-    assert [name.rpartition(".")[2] for name, _ in lora_layers(model)] == [
-        "output"
-    ] * 4 + ["head"]
+    blocks = ("blocks.0", "blocks.1")
+    for targets, names in (
+        (("feed_forward.output",), [f"{b}.feed_forward.output" for b in blocks]),
+        (
+            ("output", "head"),
+            [f"{b}.{p}.output" for b in blocks for p in ("attention", "feed_forward")]
+            + ["head"],
+        ),
+    ):
+        model = model_of(LLAMA)
+        add_lora(model, LoRAConfig(targets=targets))
+        assert [name for name, _ in lora_layers(model)] == names
 
 
 def test_initial_weights_are_those_of_a_linear_layer_and_repeat_with_the_seed():
@@ -169,16 +162,7 @@ def test_lora_config_refuses_wrong_settings():
         add_lora(model, EVERYWHERE)
 
 
-CONFIG = DecoderConfig.llama(
-    vocab_size=12,
-    context_length=8,
-    width=8,
-    layers=1,
-    heads=2,
-    key_value_heads=None,
-    feed_forward_width=16,
-    tied_embeddings=True,
-)
+CONFIG = DecoderConfig.llama(12, 8, 8, 1, 2, None, 16, tied_embeddings=True)
 
 
 def test_train_token_rows_moves_the_chosen_rows_only():

@@ -1,5 +1,6 @@
 import copy
 import dataclasses
+from statistics import fmean, stdev
 
 import pytest
 import torch
@@ -57,12 +58,8 @@ def test_policy_gradient_is_that_of_the_expected_reward():
     (scores.softmax(0) @ rewards).backward()
     # what is expected anyway changes nothing on average
     for baseline in (0.0, 1.25, -7.0):
-        table = Table(start)
-        ids = torch.stack((torch.zeros_like(arms), arms), dim=1)
-        log_probs, mask = (
-            token_log_probs(table, ids),
-            torch.ones(4, 1, dtype=torch.bool),
-        )
+        table, mask = Table(start), torch.ones(4, 1, dtype=torch.bool)
+        log_probs = token_log_probs(table, torch.stack((0 * arms, arms), dim=1))
         advantages = (rewards[arms] - baseline)[:, None]
         ratio = (log_probs - log_probs.detach()).exp()
         clipped_policy_loss(ratio, advantages, mask, 0.2).backward()
@@ -81,29 +78,19 @@ def test_ppo_losses_equal_a_slow_computation(seed):
         ratio, advantage = float((new[at] - old[at]).exp()), float(advantages[at])
         policy.append(-min(ratio * advantage, max(0.8, min(ratio, 1.2)) * advantage))
         near = float(before[at]) + max(-0.3, min(float(values[at] - before[at]), 0.3))
-        errors = (
-            (float(values[at]) - float(returns[at])) ** 2,
-            (near - float(returns[at])) ** 2,
-        )
+        errors = [(one - float(returns[at])) ** 2 for one in (float(values[at]), near)]
         value.append(max(errors) / 2)
-    ratio = (new - old).exp()
-    assert float(clipped_policy_loss(ratio, advantages, mask, 0.2)) == pytest.approx(
-        sum(policy) / len(policy)
-    )
-    assert float(
-        clipped_value_loss(values, before, returns, mask, 0.3)
-    ) == pytest.approx(sum(value) / len(value))
+    loss = clipped_policy_loss((new - old).exp(), advantages, mask, 0.2)
+    assert float(loss) == pytest.approx(sum(policy) / len(policy))
+    loss = clipped_value_loss(values, before, returns, mask, 0.3)
+    assert float(loss) == pytest.approx(sum(value) / len(value))
 
 
 def test_value_clip_cuts_the_gradient_beyond_the_clip_only():
     def gradient(value):
         value = torch.tensor([[value]], requires_grad=True)
-        old, goal, mask = (
-            torch.zeros(1, 1),
-            torch.ones(1, 1),
-            torch.ones(1, 1, dtype=torch.bool),
-        )
-        clipped_value_loss(value, old, goal, mask, 0.2).backward()
+        old, goal = torch.zeros(1, 1), torch.ones(1, 1)
+        clipped_value_loss(value, old, goal, goal.bool(), 0.2).backward()
         return value.grad.item()
 
     assert gradient(0.1) == pytest.approx(-0.9)
@@ -121,37 +108,23 @@ def with_values(seed=5):
 
 def rollouts_of(policy, count=3, new=6, seed=0):
     prompts = [[2, 3, 4], [5], [6, 7], [8, 8, 8, 8]] * count
-    return generate_rollouts(
-        policy,
-        prompts,
-        new,
-        end_token=END,
-        generator=torch.Generator().manual_seed(seed),
-    )
+    generator = torch.Generator().manual_seed(seed)
+    return generate_rollouts(policy, prompts, new, end_token=END, generator=generator)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_gather_experience_equals_a_slow_computation(seed):
-    policy, reference, value_model = (
-        model_of(LLAMA, seed),
-        model_of(LLAMA, seed + 50),
-        with_values(),
-    )
-    rollouts = rollouts_of(policy, seed=seed)
+    policy, reference = model_of(LLAMA, seed), model_of(LLAMA, seed + 50)
+    value_model, rollouts = with_values(), rollouts_of(policy, seed=seed)
     scores, weight, decay = normal(12, seed=seed), 0.3, 0.9
     found = gather_experience(
         rollouts, reference, value_model, scores, weight, decay=decay
     )
     advantages = {}
-    for row, (ids, first, end) in enumerate(
-        zip(
-            rollouts.ids.tolist(),
-            rollouts.prompt_lengths.tolist(),
-            rollouts.lengths.tolist(),
-            strict=True,
-        )
-    ):
+    columns = rollouts.ids, rollouts.prompt_lengths, rollouts.lengths
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    for row, (ids, first, end) in enumerate(rows):
         distances, values = [], []
         # each token with all that stands before it, one after the other
         for place in range(first, end):
@@ -160,9 +133,8 @@ def test_gather_experience_equals_a_slow_computation(seed):
                 float(model(text)[0, -1].log_softmax(0)[ids[place]].detach())
                 for model in (policy, reference)
             ]
-            assert found.log_probs[row, place - 1].item() == pytest.approx(
-                logs[0], abs=1e-5
-            )
+            log_prob = found.log_probs[row, place - 1].item()
+            assert log_prob == pytest.approx(logs[0], abs=1e-5)
             distances.append(logs[0] - logs[1])
             values.append(float(value_model(text)[0, -1].detach()))
         rewards = [-weight * kl for kl in distances]
@@ -172,22 +144,15 @@ def test_gather_experience_equals_a_slow_computation(seed):
         for i in reversed(range(end - first)):
             following = values[i + 1] if i + 1 < len(values) else 0.0
             ahead = rewards[i] + following - values[i] + decay * ahead
-            advantages[row, first + i - 1] = ahead
-            assert float(found.values[row, first + i - 1]) == pytest.approx(
-                values[i], abs=1e-5
-            )
-            assert float(found.returns[row, first + i - 1]) == pytest.approx(
-                ahead + values[i], abs=1e-4
-            )
+            at = row, first + i - 1
+            advantages[at], goal = ahead, ahead + values[i]
+            assert float(found.values[at]) == pytest.approx(values[i], abs=1e-5)
+            assert float(found.returns[at]) == pytest.approx(goal, abs=1e-4)
     assert sorted(advantages) == sorted(map(tuple, found.mask.nonzero().tolist()))
-    mean = sum(advantages.values()) / len(advantages)
-    spread = (
-        sum((a - mean) ** 2 for a in advantages.values()) / (len(advantages) - 1)
-    ) ** 0.5
+    mean, spread = fmean(advantages.values()), stdev(advantages.values())
     for place, advantage in advantages.items():
-        assert float(found.advantages[place]) == pytest.approx(
-            (advantage - mean) / spread, abs=1e-4
-        )
+        whitened = (advantage - mean) / spread
+        assert float(found.advantages[place]) == pytest.approx(whitened, abs=1e-4)
 
 
 def experience_of(policy, seed=0):
@@ -197,8 +162,18 @@ def experience_of(policy, seed=0):
     )
 
 
-def test_ppo_loss_before_the_first_update_has_ratio_one():
+def learners(kind=AdamW, lr=0.003):
+    """Return a policy, a value model and an optimizer of both."""
     policy, value_model = model_of(LLAMA), with_values()
+    return (
+        policy,
+        value_model,
+        kind([*policy.parameters(), *value_model.parameters()], lr),
+    )
+
+
+def test_ppo_loss_before_the_first_update_has_ratio_one():
+    policy, value_model, _ = learners()
     loss, figures = ppo_loss(
         policy, value_model, experience_of(policy), PPOSettings(value_weight=0)
     )
@@ -213,30 +188,21 @@ def test_ppo_loss_before_the_first_update_has_ratio_one():
 def test_entropy_bonus_raises_the_entropy():
     entropies = []
     for weight in (0.0, 10.0):
-        policy, value_model = model_of(LLAMA), with_values()
-        optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
+        policy, value_model, optimizer = learners()
         settings = PPOSettings(epochs=10, minibatches=1, entropy_weight=weight)
         experience = experience_of(policy)
         ppo_update(policy, value_model, optimizer, experience, settings)
-        entropies.append(
-            ppo_loss(policy, value_model, experience, settings)[1][2].item()
-        )
+        _, figures = ppo_loss(policy, value_model, experience, settings)
+        entropies.append(figures[2].item())
     assert entropies[1] > entropies[0] + 0.1
 
 
 def test_ppo_update_raises_good_choices_and_fits_the_values():
-    policy, value_model = model_of(LLAMA), with_values()
-    optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.003)
+    policy, value_model, optimizer = learners()
     experience, settings = experience_of(policy), PPOSettings(value_clip=100.0)
     before = ppo_loss(policy, value_model, experience, settings)[1]
-    ppo_update(
-        policy,
-        value_model,
-        optimizer,
-        experience,
-        settings,
-        torch.Generator().manual_seed(0),
-    )
+    generator = torch.Generator().manual_seed(0)
+    ppo_update(policy, value_model, optimizer, experience, settings, generator)
     after = ppo_loss(policy, value_model, experience, settings)[1]
     assert after[0] < before[0] - 0.05
     assert after[1] < 0.9 * before[1]
@@ -250,20 +216,11 @@ def test_ppo_micro_batches_do_not_change_the_update(count):
     """Accumulated gradients of the parts of a minibatch are those of the whole."""
     updated = []
     for micro_batches in (1, count):
-        policy = model_of(LLAMA)
-        value_model, experience = with_values(), experience_of(policy)
-        optimizer = torch.optim.SGD(
-            [*policy.parameters(), *value_model.parameters()], lr=0.1
-        )
-        report = ppo_update(
-            policy,
-            value_model,
-            optimizer,
-            experience,
-            PPOSettings(epochs=2, minibatches=1, micro_batches=micro_batches),
-            torch.Generator().manual_seed(0),
-        )
-        updated.append((policy.state_dict(), vars(report)))
+        models = learners(torch.optim.SGD, lr=0.1)
+        settings = PPOSettings(epochs=2, minibatches=1, micro_batches=micro_batches)
+        generator = torch.Generator().manual_seed(0)
+        report = ppo_update(*models, experience_of(models[0]), settings, generator)
+        updated.append((models[0].state_dict(), vars(report)))
     (whole, report), (parts, same) = updated
     for name, weights in whole.items():
         assert torch.allclose(weights, parts[name], atol=1e-5), name
@@ -273,39 +230,28 @@ def test_ppo_micro_batches_do_not_change_the_update(count):
 def test_ppo_update_is_reproducible():
     results = []
     for seed in (0, 0, 1):
-        policy, value_model = model_of(LLAMA), with_values()
-        optimizer = AdamW([*policy.parameters(), *value_model.parameters()], lr=0.01)
-        ppo_update(policy, value_model, optimizer, experience_of(policy), PPOSettings(),
-                   torch.Generator().manual_seed(seed))  # fmt: skip
-        results.append(policy.token_embedding.weight.detach())
+        models, generator = learners(), torch.Generator().manual_seed(seed)
+        ppo_update(*models, experience_of(models[0]), PPOSettings(), generator)
+        results.append(models[0].token_embedding.weight.detach())
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
 
 
 def test_ppo_settings_are_validated():
-    for name, value in [
-        ("epochs", 0),
-        ("minibatches", 0),
-        ("clip", 0),
-        ("value_clip", 0),
-        ("clip_norm", 0),
-    ]:
+    for name in ("epochs", "minibatches", "clip", "value_clip", "clip_norm"):
         with pytest.raises(ValueError, match=name):
-            PPOSettings(**{name: value})
-    policy = model_of(LLAMA)
+            PPOSettings(**{name: 0})
+    models = learners()
     with pytest.raises(ValueError, match="12 answers cannot be split into 13"):
-        ppo_update(policy, with_values(), AdamW(policy.parameters()),
-        experience_of(policy),
-                   PPOSettings(minibatches=13))  # fmt: skip
+        ppo_update(*models, experience_of(models[0]), PPOSettings(minibatches=13))
 
 
 def test_experience_rows_select_whole_answers():
     experience = experience_of(model_of(LLAMA))
     part = experience.rows(torch.tensor([3, 1]))
     for field in dataclasses.fields(Experience):
-        assert torch.equal(
-            getattr(part, field.name)[1], getattr(experience, field.name)[1]
-        )
+        rows = (getattr(one, field.name)[1] for one in (part, experience))
+        assert torch.equal(*rows)
 
 
 @pytest.mark.slow
@@ -315,15 +261,11 @@ def test_ppo_finds_the_optimal_policy(seed):
     # what a policy fails to earn is β times its distance from that one. PPO is told
     # neither.
     reference, rewards = reference_of(seed), rewards_of(seed)
-    best, kept = (
-        best_policies(reference, rewards),
-        copy.deepcopy(reference.state_dict()),
-    )
+    best = best_policies(reference, rewards)
+    kept = copy.deepcopy(reference.state_dict())
     policy, value_model = copy.deepcopy(reference), ScalarModel(reference)
-    parameters, generator = (
-        [*policy.parameters(), *value_model.parameters()],
-        torch.Generator().manual_seed(seed),
-    )
+    parameters = [*policy.parameters(), *value_model.parameters()]
+    generator = torch.Generator().manual_seed(seed)
     optimizer, steps = AdamW(parameters, lr=0.01, betas=(0.9, 0.95)), 40
     settings = PPOSettings(
         epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0, decay=1.0
@@ -342,20 +284,9 @@ def test_ppo_finds_the_optimal_policy(seed):
     assert far > 0.1
     assert near < 0.1 * far
     for prompt in PROMPTS:
-        earned = policy_of(policy, prompt).detach()
-        net = float(
-            earned.exp()
-            @ (
-                rewards[prompt]
-                - BETA * (earned - policy_of(reference, prompt).detach())
-            )
-        )
-        most = float(
-            BETA
-            * (
-                policy_of(reference, prompt).detach() + rewards[prompt] / BETA
-            ).logsumexp(0)
-        )
+        earned, start = (policy_of(m, prompt).detach() for m in (policy, reference))
+        net = float(earned.exp() @ (rewards[prompt] - BETA * (earned - start)))
+        most = float(BETA * (start + rewards[prompt] / BETA).logsumexp(0))
         assert most - 0.1 < net <= most + 1e-5
         assert len(earned) == len(ANSWERS)
     torch.testing.assert_close(reference.state_dict(), kept, atol=0, rtol=0)
@@ -364,27 +295,19 @@ def test_ppo_finds_the_optimal_policy(seed):
 FAST = PPOSettings(epochs=2, minibatches=2, value_weight=1.0, value_clip=100.0)
 
 
-def learn(seed=0, steps=12, **changed):
-    reference = reference_of(0)
-    settings = LearningSettings(
-        steps, batch_size=64, max_new_tokens=2, learning_rate=0.01, ppo=FAST, **changed
-    )
-    return learn_by_ppo(
-        reference,
-        ScalarModel(reference),
-        PROMPTS,
-        score_of(rewards_of(0)),
-        settings,
-        end_token=END,
-        seed=seed,
-        progress=False,
-    )
+def learn(reference=None, values=None, prompts=PROMPTS, seed=0, watch=None, **changed):
+    reference = reference or reference_of(0)
+    numbers = {"steps": 2, "batch_size": 64, "max_new_tokens": 2, "learning_rate": 0.01}
+    settings = LearningSettings(**numbers | changed, ppo=FAST)
+    run = {"end_token": END, "seed": seed, "watch": watch, "progress": False}
+    values, score = values or ScalarModel(reference), score_of(rewards_of(0))
+    return learn_by_ppo(reference, values, prompts, score, settings, **run)
 
 
 @pytest.mark.slow
 def test_learn_by_ppo_raises_scores_at_a_kl_price():
-    _, free = learn(kl_weight=0.0)
-    _, dear = learn(kl_weight=3.0)
+    _, free = learn(steps=12, kl_weight=0.0)
+    _, dear = learn(steps=12, kl_weight=3.0)
     assert free[-1].score > free[0].score + 0.5
     assert free[-1].kl > 3 * dear[-1].kl
     assert free[-1].score > dear[-1].score
@@ -392,59 +315,36 @@ def test_learn_by_ppo_raises_scores_at_a_kl_price():
 
 @pytest.mark.slow
 def test_learn_by_ppo_adapts_the_kl_weight():
-    _, near = learn(kl_weight=0.1, kl_target=0.01)
-    _, far = learn(kl_weight=0.1, kl_target=50.0)
+    _, near = learn(steps=12, kl_weight=0.1, kl_target=0.01)
+    _, far = learn(steps=12, kl_weight=0.1, kl_target=50.0)
     assert near[-1].kl_weight > 0.1 > far[-1].kl_weight
 
 
 def test_learn_by_ppo_does_not_change_its_inputs():
-    reference, rewards = reference_of(0), rewards_of(0)
+    reference = reference_of(0)
     values = ScalarModel(reference)
     before = copy.deepcopy([reference.state_dict(), values.state_dict()])
-    settings = LearningSettings(2, 8, 2, 0.01, ppo=FAST)
-    policy, _ = learn_by_ppo(
-        reference,
-        values,
-        PROMPTS,
-        score_of(rewards),
-        settings,
-        end_token=END,
-        progress=False,
-    )
-    for model, kept in zip((reference, values), before, strict=True):
-        assert all(
-            torch.equal(weight, kept[name])
-            for name, weight in model.state_dict().items()
-        )
-    assert not torch.equal(
-        policy.token_embedding.weight, reference.token_embedding.weight
-    )
+    policy, _ = learn(reference, values, batch_size=8)
+    after = [reference.state_dict(), values.state_dict()]
+    torch.testing.assert_close(after, before, atol=0, rtol=0)
+    assert not torch.equal(policy.head.weight, reference.head.weight)
 
 
 def test_learn_by_ppo_is_reproducible():
-    one, again, other = (
-        learn(seed, steps=3)[0].token_embedding.weight for seed in (0, 0, 1)
-    )
+    one, again, other = (learn(seed=seed)[0].head.weight for seed in (0, 0, 1))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
 
 
 def test_learn_by_ppo_calls_watch_before_the_first_step():
-    seen, reference = [], reference_of(0)
-    learn_by_ppo(
-        reference,
-        ScalarModel(reference),
-        PROMPTS,
-        score_of(rewards_of(0)),
-        LearningSettings(2, 8, 2, ppo=FAST),
-        end_token=END,
-        progress=False,
-        watch=lambda step, policy: seen.append(
-            (step, policy.token_embedding.weight.detach().clone())
-        ),
-    )
+    seen = []
+
+    def watch(step, policy):
+        seen.append((step, policy.head.weight.detach().clone()))
+
+    learn(batch_size=8, watch=watch)
     assert [step for step, _ in seen] == [0, 1, 2]
-    assert torch.equal(seen[0][1], reference.token_embedding.weight)
+    assert torch.equal(seen[0][1], reference_of(0).head.weight)
     assert not torch.equal(seen[1][1], seen[2][1])
 
 
@@ -463,13 +363,5 @@ def test_learning_settings_are_validated(changed, said):
 
 
 def test_learn_by_ppo_needs_prompts():
-    reference = reference_of(0)
     with pytest.raises(ValueError, match="at least one prompt, got none"):
-        learn_by_ppo(
-            reference,
-            ScalarModel(reference),
-            [],
-            lambda _: torch.zeros(0),
-            LearningSettings(1),
-            end_token=END,
-        )
+        learn(prompts=[])

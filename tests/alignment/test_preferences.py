@@ -42,14 +42,7 @@ TOKENIZER = train_bpe(
 )
 LONG, SHORT = "What is the capital of Kenya? Nairobi or Lima?", "Capital?"
 MODEL = DecoderLM(
-    DecoderConfig(
-        TOKENIZER.vocab_size,
-        context_length=128,
-        width=16,
-        layers=1,
-        attention=AttentionConfig(heads=2),
-    ),
-    seed=0,
+    DecoderConfig(TOKENIZER.vocab_size, 128, 16, 1, AttentionConfig(heads=2)), seed=0
 )
 
 
@@ -89,20 +82,15 @@ def test_encode_pairs_puts_each_answer_behind_its_prompt_and_a_space():
     end = TOKENIZER.special_tokens["<|im_end|>"]
     for row, pair in enumerate(pairs):
         prompt = encode_prompt(CHAT, TOKENIZER, pair.prompt)
-        for side, answer in (
-            (encoded.chosen, pair.chosen),
-            (encoded.rejected, pair.rejected),
-        ):
+        for name in ("chosen", "rejected"):
+            side, answer = getattr(encoded, name), getattr(pair, name)
             expected = [*prompt, *TOKENIZER.encode(f" {answer}"), end]
             assert side.ids[row, : side.lengths[row]].tolist() == expected
             assert side.is_answer[row].sum() == len(expected) - len(prompt)
-
-
-def test_encoded_pairs_tensors_are_chosen_before_rejected():
-    encoded = encode_pairs(CHAT, TOKENIZER, [PreferencePair(SHORT, "Lima.", "Kenya.")])
-    chosen_ids, chosen_lengths, rejected_ids, rejected_lengths = encoded.tensors
-    assert "Lima" in TOKENIZER.decode(chosen_ids[0, : chosen_lengths[0]].tolist())
-    assert "Kenya" in TOKENIZER.decode(rejected_ids[0, : rejected_lengths[0]].tolist())
+    ids, _, rejected, lengths = encoded.tensors  # in the order of `reward_loss`
+    assert ids is encoded.chosen.ids
+    assert rejected is encoded.rejected.ids
+    assert torch.equal(lengths, encoded.rejected.lengths)
 
 
 def test_encode_pairs_refuses_an_empty_list():
@@ -149,9 +137,8 @@ def test_scalar_model_score_ignores_padding(config):
     lengths = torch.tensor([4, 9, 1])
     scores = model.score(ids, lengths)
     for row, length, score in zip(ids, lengths, scores, strict=True):
-        torch.testing.assert_close(
-            score, model(row[None, :length])[0, -1], atol=1e-5, rtol=1e-5
-        )
+        alone = model(row[None, :length])[0, -1]
+        torch.testing.assert_close(score, alone, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [[0, 1], [1, 6]])
@@ -166,9 +153,8 @@ def test_preference_probability_is_the_bradley_terry_model():
         for b in rewards.tolist():
             found = float(preference_probability(torch.tensor(a), torch.tensor(b)))
             # Strengths exp(a) and exp(b): each wins in proportion to its strength.
-            assert found == pytest.approx(
-                math.exp(a) / (math.exp(a) + math.exp(b)), abs=1e-6
-            )
+            expected = math.exp(a) / (math.exp(a) + math.exp(b))
+            assert found == pytest.approx(expected, abs=1e-6)
 
 
 def test_preference_losses_depend_on_differences_and_do_not_overflow():
@@ -201,9 +187,10 @@ def test_preference_losses_recover_score_differences():
         chosen += [i] * wins + [j] * (count - wins)
         rejected += [j] * wins + [i] * (count - wins)
     model, lengths = ScalarModel(model_of(LLAMA)), torch.full((len(chosen),), 2)
-    batch = (answers[chosen], lengths, answers[rejected], lengths)
-    fit(model, [batch] * 60, reward_loss, AdamW(model.parameters(), lr=0.01),
-        steps=60, schedule=lambda step: 1 - step / 60, progress=False)  # fmt: skip
+    batches = [(answers[chosen], lengths, answers[rejected], lengths)] * 60
+    optimizer = AdamW(model.parameters(), lr=0.01)
+    run = {"steps": 60, "schedule": lambda step: 1 - step / 60, "progress": False}
+    fit(model, batches, reward_loss, optimizer, **run)
     found = model.score(answers, torch.full((3,), 2)).detach()
     torch.testing.assert_close(found - found[0], gold, atol=0.03, rtol=0)
 
@@ -234,7 +221,7 @@ def test_preference_report_calibration_error_matches_metrics(seed):
     probability = preference_probability(chosen, rejected)
     sure, right = probability.maximum(1 - probability), chosen > rejected
     # Ten bins from 0 to 1 there are five from 1/2 to 1 here.
-    theirs = expected_calibration_error(sure, right, bins=10)
+    theirs = expected_calibration_error(sure, right)
     found = preference_report(chosen, rejected).calibration_error
     assert found == pytest.approx(theirs, abs=1e-6)
 
@@ -261,13 +248,16 @@ def pairs_that_prefer(token):
     )
 
 
+def trained(decoder, **settings):
+    pairs = pairs_that_prefer(3)
+    return train_reward_model(decoder, pairs, batch_size=4, progress=False, **settings)
+
+
 @pytest.mark.slow
 def test_train_reward_model_learns_the_pairs_and_leaves_the_decoder_unchanged():
     decoder, pairs = model_of(LLAMA), pairs_that_prefer(3)
     before = {name: tensor.clone() for name, tensor in decoder.state_dict().items()}
-    model = train_reward_model(
-        decoder, pairs, 30, batch_size=4, learning_rate=0.01, progress=False
-    )
+    model = trained(decoder, steps=30, learning_rate=0.01)
     report = judge_reward_model(model, pairs)
     assert report.accuracy == 1
     assert report.loss < 0.1
@@ -286,11 +276,7 @@ def test_judge_reward_model_reports_an_untrained_model_as_undecided():
 
 def test_train_reward_model_depends_on_its_seed():
     weights = [
-        train_reward_model(
-            model_of(LLAMA), pairs_that_prefer(3), 2, batch_size=4, seed=seed,
-            progress=False,
-        ).head.weight
-        for seed in (0, 0, 1)
-    ]  # fmt: skip
+        trained(model_of(LLAMA), steps=2, seed=seed).head.weight for seed in (0, 0, 1)
+    ]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])

@@ -61,14 +61,12 @@ def score_of(rewards):
     }
 
     def score(rollouts):
-        ends = zip(
-            rollouts.prompt_lengths.tolist(), rollouts.lengths.tolist(), strict=True
-        )
-        rows = zip(rollouts.ids.tolist(), ends, strict=True)
+        columns = rollouts.ids, rollouts.prompt_lengths, rollouts.lengths
+        rows = zip(*(column.tolist() for column in columns), strict=True)
         return torch.tensor(
             [
-                worth[tuple(ids[:prompt]), tuple(ids[prompt:end])]
-                for ids, (prompt, end) in rows
+                worth[tuple(ids[:start]), tuple(ids[start:end])]
+                for ids, start, end in rows
             ]
         )
 

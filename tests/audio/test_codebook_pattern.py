@@ -28,14 +28,11 @@ def test_undelay_leaves_out_incomplete_steps():
     pattern = CodebookPattern.delayed(2)
     columns = delay(torch.tensor([[1, 2, 3], [4, 5, 6]]), pattern, filler=0)
     assert undelay(columns[:, :3], pattern).tolist() == [[1, 2], [4, 5]]
-    with pytest.raises(ValueError, match="complete after 2 columns, got 1"):
-        undelay(columns[:, :1], pattern)
 
 
 def test_codebook_pattern_rejects_wrong_arguments():
-    with pytest.raises(ValueError, match="delay of 0 or more"):
-        CodebookPattern((0, -1))
-    with pytest.raises(ValueError, match="delay of 0 or more"):
-        CodebookPattern(())
+    for delays in ((0, -1), ()):
+        with pytest.raises(ValueError, match="delay of 0 or more"):
+            CodebookPattern(delays)
     with pytest.raises(ValueError, match="2 delays, but there are 3 streams"):
         delay(torch.zeros(3, 4, dtype=torch.long), CodebookPattern((0, 1)), 9)

@@ -114,14 +114,8 @@ def test_guidance_of_zero_ignores_the_prefix_and_one_is_none():
     nothing, word = torch.tensor([0]), torch.tensor([[3]])
 
     def draw(prefix, guidance):
-        return sample_streams(
-            model,
-            known,
-            prefix=prefix,
-            temperature=0,
-            guidance=guidance,
-            no_prefix=nothing,
-        )
+        choice = {"temperature": 0, "guidance": guidance, "no_prefix": nothing}
+        return sample_streams(model, known, prefix=prefix, **choice)
 
     assert torch.equal(draw(word, 0), draw(nothing[None], 1))
     assert torch.equal(draw(word, 1.0), draw(word, 1))
@@ -150,12 +144,16 @@ def test_multi_stream_model_learns_what_the_stream_before_says():
 
 
 def test_multi_stream_model_rejects_wrong_inputs():
-    model = make_model(features=(4,))
-    with pytest.raises(ValueError, match="needs 1 features of each column, got 0"):
-        model(random_codes(1, 3, 6))
-    with pytest.raises(ValueError, match="has 3 streams, got columns of 4"):
-        model(random_codes(1, 4, 2))
-    with pytest.raises(ValueError, match="no prefix"):
-        make_model()(random_codes(1, 3, 6), None, torch.tensor([[1]]))
-    with pytest.raises(ValueError, match="window is 40 columns, got 41"):
-        make_model()(random_codes(1, 3, 41))
+    model, prefix = make_model(), torch.tensor([[1]])
+    for wrong, columns, given in (
+        ("has 3 streams, got columns of 4", random_codes(1, 4, 2), ()),
+        ("no prefix", random_codes(1, 3, 6), (None, prefix)),
+        ("window is 40 columns, got 41", random_codes(1, 3, 41), ()),
+        (
+            "needs 0 features of each column, got 1",
+            random_codes(1, 3, 1),
+            [prefix[None]],
+        ),
+    ):
+        with pytest.raises(ValueError, match=wrong):
+            model(columns, *given)

@@ -41,14 +41,6 @@ def test_sound_that_is_too_long_is_refused(model):
         model(torch.zeros(1, 6, 84), torch.tensor([84]))
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"labels": 1}, {"mels": 0}, {"kernel": 4}, {"context_length": 0}]
-)
-def test_recognizer_config_rejects_impossible_settings(wrong):
-    with pytest.raises(ValueError, match="odd" if "kernel" in wrong else "at least"):
-        RecognizerConfig(**{"encoder": EncoderConfig(8, 1, 2), "labels": 3} | wrong)
-
-
 def test_recognizer_learns_two_sounds():
     """Label 1 is loud in the low bands, label 2 in the high ones."""
     model = SpeechRecognizer(CONFIG, seed=0)
@@ -75,40 +67,25 @@ def test_masks_of_the_loss_come_from_the_generator(model):
 
 
 def test_masks_hide_one_band_and_one_stretch_of_bounded_width():
-    features, lengths = torch.ones(50, 10, 40), torch.full((50,), 40)
+    features, lengths = torch.ones(200, 10, 40), torch.full((200,), 40)
     generator = torch.Generator().manual_seed(0)
-    masked = mask_spectrograms(features, lengths, generator, 3, 8)
+    masked = mask_spectrograms(features, lengths, generator)
     bands = (masked == 0).all(dim=2).sum(dim=1)
     stretches = (masked == 0).all(dim=1).sum(dim=1)
-    assert set(bands.tolist()) == {0, 1, 2, 3}
-    assert set(stretches.tolist()) == set(range(9))
+    assert set(bands.tolist()) == set(range(9))
+    assert set(stretches.tolist()) == set(range(26))
     hidden = bands * 40 + stretches * 10 - bands * stretches
     assert torch.equal((masked == 0).sum(dim=(1, 2)), hidden)
-    assert torch.equal(features, torch.ones(50, 10, 40))  # the input is left alone
+    assert torch.equal(features, torch.ones(200, 10, 40))  # the input is left alone
 
 
 def test_stretches_lie_in_the_sound_and_not_in_the_padding():
-    lengths = torch.full((80,), 12)
     masked = mask_spectrograms(
-        torch.ones(80, 4, 40), lengths, torch.Generator().manual_seed(0), 0, 5
+        torch.ones(80, 20, 80), torch.full((80,), 30), torch.Generator().manual_seed(0)
     )
-    assert (masked[:, :, 12:] == 1).all()
-    assert (masked[:, :, :12] == 0).any()
-
-
-def test_masks_are_those_of_the_generator():
-    arguments = torch.ones(2, 6, 30), torch.full((2,), 30)
-    a, b = (
-        mask_spectrograms(*arguments, torch.Generator().manual_seed(3)) for _ in "ab"
-    )
-    assert torch.equal(a, b)
-
-
-def test_negative_widths_are_refused():
-    with pytest.raises(ValueError, match="must not be negative"):
-        mask_spectrograms(
-            torch.ones(1, 4, 9), torch.tensor([9]), torch.Generator(), most_mels=-1
-        )
+    stretches = (masked == 0).all(dim=1)
+    assert not stretches[:, 30:].any()
+    assert stretches[:, :30].any()
 
 
 @pytest.fixture
@@ -130,8 +107,3 @@ def test_waves_of_different_lengths_keep_their_order(transcriber):
     assert [len(output) for output in together] == [14, 7, 10]
     for wave, output in zip(waves, together, strict=True):
         assert torch.allclose(transcriber.listen([wave])[0], output, atol=1e-4)
-
-
-def test_number_of_words_must_be_that_of_the_labels(transcriber):
-    with pytest.raises(ValueError, match="there must be 2 words, got 1"):
-        Transcriber(transcriber.model, ("red",))

@@ -111,11 +111,3 @@ def test_text_to_speech_speaks_words_of_its_lexicon(model):
         speaker.paint("a red", (1.0,))
     with pytest.raises(ValueError, match="'blue' has no pronunciation"):
         speaker.paint("blue", (1.0, 0.0))
-    with pytest.raises(ValueError, match="4 symbols and 2 voices"):
-        TextToSpeech(model, lexicon, ("_",), ("low", "high"))
-
-
-@pytest.mark.parametrize("wrong", [{"symbols": 1}, {"voices": 0}, {"kernel": 2}])
-def test_config_rejects_impossible_settings(wrong):
-    with pytest.raises(ValueError, match="needs two symbols"):
-        SynthesizerConfig(**{"blocks": EncoderConfig(8, 1, 2), "symbols": 3} | wrong)

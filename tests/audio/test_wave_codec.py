@@ -80,10 +80,6 @@ def test_loss_restarts_dead_entries(codec):
 
 
 def test_log_mel_distance_is_the_logarithm_of_the_loudness_ratio():
-    wave = some_waves(4000)[0]
-    found = log_mel_distance(wave / 2, wave, decibels=20)
-    # where the louder wave is above the floor and the softer one too, it is ln 2
-    assert 0 < found < math.log(2) + 1e-6
     noise = torch.randn(4000, generator=torch.Generator().manual_seed(0))
     assert log_mel_distance(noise / 2, noise) == pytest.approx(math.log(2), abs=1e-5)
 
@@ -146,18 +142,3 @@ def test_networks_with_the_same_seed_are_equal():
     one, two = (SeanetEncoder(SEANET, seed=3)(some_wave(30)) for _ in range(2))
     assert torch.equal(one, two)
     assert not torch.equal(one, SeanetEncoder(SEANET, seed=4)(some_wave(30)))
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"strides": ()}, "there must be strides of at least 1"),
-        ({"strides": (2, 0)}, "there must be strides of at least 1"),
-        ({"channels": 3}, "channels must be even"),
-        ({"dim": 0}, "dim and kernel at least 1"),
-    ],
-)
-def test_seanet_settings_out_of_range_are_rejected(changes, message):
-    settings = {"channels": 4, "strides": (2, 3), "dim": 5} | changes
-    with pytest.raises(ValueError, match=message):
-        SeanetConfig(**settings)

@@ -4,11 +4,14 @@ from benchmarks.injections import (
     INJECTED_WORD,
     INJECTIONS,
     fenced_prompt,
+    injected_passages,
     injection_cases,
     marked_prompt,
+    only_quoted_spans,
     reminded_prompt,
 )
 from genai_tutorial.data import load_facts
+from genai_tutorial.retrieval import ABSTENTION
 from genai_tutorial.tasks.assistant import normalize_answer
 
 
@@ -35,3 +38,30 @@ def test_defended_prompts_contain_question_and_passages(prompt):
     assert "[1] Lima" in text
     assert "[2] It" in text
     assert "instructions" in text
+
+
+def test_injected_passages_keep_the_others_in_order():
+    assert injected_passages(["a", "b"], "!", 1) == ["a", "!", "b"]
+    assert injected_passages(["a", "b"], "!", 2) == ["a", "b", "!"]
+    with pytest.raises(ValueError, match="from 0 to 1, got 2"):
+        injected_passages(["a"], "!", 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("The capital is Lima.", "The capital is Lima."),
+        ("lima", "lima"),
+        ("Lim", ABSTENTION),  # not a whole word
+        ("Lima is Peru", ABSTENTION),  # not in a row
+        ("", ABSTENTION),
+        ("...", ABSTENTION),
+    ],
+)
+def test_only_quoted_spans(answer, expected):
+    passages = ["In Peru, the capital is Lima.", "It rains."]
+    assert only_quoted_spans(answer, passages) == expected
+
+
+def test_only_quoted_spans_do_not_cross_passages():
+    assert only_quoted_spans("b c", ["a b", "c d"]) == ABSTENTION

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from genai_tutorial.agents import ScriptedPolicy, ToolCall, write_call
-from genai_tutorial.cli import agent, main
+from genai_tutorial.cli import agent
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"
@@ -16,16 +16,12 @@ WRITE = write_call(ToolCall("write_file", {"path": "a.txt", "text": "hello"}))
 
 
 @pytest.fixture
-def run(capsys, monkeypatch, tmp_path):
+def run(command, monkeypatch, tmp_path):
     def give(task, script, typed="", *arguments):
         monkeypatch.setattr(
             agent, "load_policy", lambda toolbox: ScriptedPolicy({task: script})
         )
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        with pytest.raises(SystemExit) as caught:
-            main(["agent", task, "--folder", str(tmp_path), *arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
+        return command("agent", task, "--folder", tmp_path, *arguments, typed=typed)
 
     return give
 
@@ -123,17 +119,12 @@ def test_agent_lists_files_whose_names_are_no_text(run, tmp_path):
     assert "caf?.txt" in errors
 
 
-def test_agent_refuses_a_wrong_task_before_it_loads_a_model(capsys, monkeypatch):
+def test_agent_refuses_a_wrong_task_before_it_loads_a_model(error_line, monkeypatch):
     monkeypatch.setitem(sys.modules, "genai_tutorial.cli.agent", None)
     for task in ("", " ", "x" * 301):
-        with pytest.raises(SystemExit) as caught:
-            main(["agent", task])
-        assert caught.value.code == 2
-        assert "A task has from 1 to 300 characters" in capsys.readouterr().err
+        assert "A task has from 1 to 300 characters" in error_line(2, "agent", task)
 
 
-def test_agent_refuses_a_missing_folder(tmp_path, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["agent", "What?", "--folder", str(tmp_path / "none")])
-    assert caught.value.code == 2
-    assert "is not a folder" in capsys.readouterr().err
+def test_agent_refuses_a_missing_folder(error_line, tmp_path):
+    line = error_line(2, "agent", "What?", "--folder", tmp_path / "none")
+    assert "is not a folder" in line

@@ -2,7 +2,6 @@
 once with SmolLM2.
 """
 
-import io
 import os
 import re
 import select
@@ -19,7 +18,6 @@ import pytest
 import torch
 
 from genai_tutorial.cli import chat as chat_module
-from genai_tutorial.cli import main
 from genai_tutorial.cli.chat import Conversation
 from genai_tutorial.generation import generate, repetition_penalty
 from genai_tutorial.tokenization import (
@@ -68,19 +66,9 @@ def small(monkeypatch):
 
 
 @pytest.fixture
-def chat(monkeypatch, capsys):
-    """Run the command with lines piped into it, and return its exit code, answers and
-    notes.
-    """
-
-    def run(lines: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-        with pytest.raises(SystemExit) as caught:
-            main(["chat", *arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
+def chat(command):
+    """Run the command with lines piped into it."""
+    return lambda lines, *arguments: command("chat", *arguments, typed=lines)
 
 
 def penalize(logits, text, start, penalty):
@@ -195,13 +183,9 @@ def test_special_tokens_in_user_text_are_plain_text(text):
         model, tokenizer, system=text, max_tokens=5, temperature=0
     )
     ids, _ = conversation.prepare(text)
-    assert [token for token in ids if token in special] == [
-        token
-        for token in Conversation(
-            model, tokenizer, system="plain", max_tokens=5, temperature=0
-        ).prepare("plain")[0]
-        if token in special
-    ]
+    plain = Conversation(model, tokenizer, system="a", max_tokens=5, temperature=0)
+    expected = [token for token in plain.prepare("a")[0] if token in special]
+    assert [token for token in ids if token in special] == expected
     assert text in tokenizer.decode(ids)
     "".join(conversation.answer(ids))
     assert conversation.turns[0] == Message("user", text)
@@ -249,13 +233,8 @@ def test_conversation_reads_each_token_once(monkeypatch):
 def test_full_context_drops_oldest_turns(chat, small, system):
     model, tokenizer = small(context_length=160)
     questions = [f"Question {number}" for number in range(8)]
-    arguments = [
-        "--temperature",
-        "0",
-        "--max-tokens",
-        "10",
-        *([] if system is None else ["--system", system]),
-    ]
+    arguments = [] if system is None else ["--system", system]
+    arguments += ["--temperature", "0", "--max-tokens", "10"]
     code, answers, notes = chat("\n".join(questions), *arguments)
     assert code == 0
     assert len(answers.splitlines()) >= 8
@@ -321,13 +300,11 @@ def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
     ("arguments", "said"),
     [
         (["--temperature", "nan"], "--temperature"),
-        (["--temperature", "inf"], "--temperature must be a finite number"),
         (["--temperature", "-1"], "--temperature"),
         (["--top-p", "0"], "--top-p must be above 0"),
         (["--top-p", "1.5"], "--top-p"),
         (["--top-p", "nan"], "--top-p"),
         (["--repetition-penalty", "0.5"], "--repetition-penalty"),
-        (["--threshold", "0.5"], "--threshold is for --documents"),
         (["--max-tokens", "0"], "--max-tokens"),
         (["--max-tokens", "256"], "sees 256 tokens at once"),
         (["--precision", "int3"], "--precision"),
@@ -335,32 +312,9 @@ def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
         (["Hello"], "unexpected extra argument"),
     ],
 )
-def test_chat_rejects_invalid_options(chat, small, arguments, said):
+def test_chat_rejects_invalid_options(error_line, small, arguments, said):
     small()
-    code, answers, notes = chat("A", *arguments)
-    assert (code, answers) == (2, "")
-    assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", notes)
-    assert said in notes
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (
-            ["--model", "sft", "--system", "You are a pirate."],
-            "--system is for smollm2: sft was not taught",
-        ),
-        (
-            ["--model", "base", "--precision", "int8"],
-            "--precision is for smollm2: base is small enough",
-        ),
-        (["--model", "gpt"], "--model"),
-    ],
-)
-def test_chat_rejects_options_unsupported_by_book_models(chat, arguments, said):
-    code, answers, notes = chat("A", *arguments)
-    assert (code, answers) == (2, "")
-    assert said in notes
+    assert said in error_line(2, "chat", *arguments, typed="A")
 
 
 def test_base_model_continues_prompt_without_memory(chat, monkeypatch):
@@ -410,12 +364,9 @@ def test_chat_unanswerable_line_ends_piped_session(chat, small, line, said):
     assert notes.splitlines()[1].startswith("genai-tutorial: ")
 
 
-def test_chat_without_downloaded_model_fails(chat, monkeypatch, tmp_path):
+def test_chat_without_downloaded_model_fails(error_line, monkeypatch, tmp_path):
     monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(tmp_path / "nothing.gguf"))
-    code, answers, notes = chat("A")
-    assert (code, answers) == (1, "")
-    assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", notes)
-    assert "nothing.gguf" in notes
+    assert "nothing.gguf" in error_line(1, "chat", typed="A")
 
 
 # --- In a separate process ------------------------------------------------------------
@@ -439,6 +390,9 @@ def start(
             raise
 
 
+PIPES = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+
+
 class Reader:
     """Reads the output of a process up to an expected text."""
 
@@ -460,12 +414,7 @@ class Reader:
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signal")
 def test_chat_interrupt_stops_answer_and_pipe_continues():
-    pipes = {
-        "stdin": subprocess.PIPE,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-    }
-    with start("--max-tokens", "3900", **pipes) as process:
+    with start("--max-tokens", "3900", **PIPES) as process:
         notes = Reader(process.stderr.fileno())
         for line in (b"Hello\n", b"And now?\n"):
             process.stdin.write(line)
@@ -483,14 +432,8 @@ def test_chat_interrupt_stops_answer_and_pipe_continues():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such terminals")
 def test_chat_in_terminal():
     ours, theirs = os.openpty()
-    with start(
-        "--max-tokens",
-        "3",
-        context_length=256,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
+    streams = dict.fromkeys(PIPES, theirs)
+    with start("--max-tokens", "3", context_length=256, **streams) as process:
         os.close(theirs)
         screen = Reader(ours)
         assert "Ctrl-C stops an answer, Ctrl-D ends." in screen.until("> ")
@@ -515,12 +458,7 @@ def test_chat_in_terminal():
 
 @pytest.mark.slow
 def test_chat_survives_closed_output_pipe():
-    pipes = {
-        "stdin": subprocess.PIPE,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-    }
-    with start("--max-tokens", "500", **pipes) as process:
+    with start("--max-tokens", "500", **PIPES) as process:
         process.stdin.write(b"A\nB\nC\n")
         process.stdin.close()
         os.read(process.stdout.fileno(), 1)

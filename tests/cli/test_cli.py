@@ -31,34 +31,6 @@ COMMANDS = [
 ]
 
 
-@pytest.fixture
-def command(capsys):
-    """Run the command line as a shell would, and return its exit code, output and
-    errors.
-    """
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def error_line(command):
-    """Run an invalid command line, and return the single line that it prints."""
-
-    def run(code: int, *arguments: str) -> str:
-        exit_code, output, errors = command(*arguments)
-        assert (exit_code, output) == (code, ""), errors
-        assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", errors), errors
-        return errors
-
-    return run
-
-
 def shell(*arguments: str) -> tuple[int, str, str]:
     """Run the command line in a separate process."""
     program = "from genai_tutorial.cli import main; main()"
@@ -71,26 +43,14 @@ def shell(*arguments: str) -> tuple[int, str, str]:
 
 
 def marks(grade_id: str, solution: bool, points: int | None = None) -> dict:
-    given = {
-        "grade": not solution,
-        "grade_id": grade_id,
-        "locked": not solution,
-        "solution": solution,
-    }
-    return {
-        "nbgrader": given
-        | {"schema_version": 3, "task": False}
-        | ({} if points is None else {"points": points})
-    }
+    given = {"grade_id": grade_id, "schema_version": 3, "task": False}
+    given |= {"grade": not solution, "locked": not solution, "solution": solution}
+    return {"nbgrader": given | ({} if points is None else {"points": points})}
 
 
 def chapter(number: int, title: str) -> nbformat.NotebookNode:
-    facts = {
-        "chapter": number,
-        "extras": ["text"],
-        "rooms": ["data", "training"],
-        "builds_on": [],
-    }
+    facts = {"chapter": number, "extras": ["text"], "rooms": ["data", "training"]}
+    facts |= {"builds_on": [], "reading_minutes": 40}
     solution = (
         "def double(x):\n    ### BEGIN SOLUTION\n    return 2 * x\n    ### END SOLUTION"
     )
@@ -110,10 +70,7 @@ def chapter(number: int, title: str) -> nbformat.NotebookNode:
             metadata=marks("ex-1-tests", solution=False, points=3),
         ),
     ]
-    return new_notebook(
-        cells=cells,
-        metadata={"genai_tutorial": facts | {"reading_minutes": 40}},
-    )
+    return new_notebook(cells=cells, metadata={"genai_tutorial": facts})
 
 
 @pytest.fixture
@@ -184,7 +141,14 @@ EARLY_ERRORS = {
     "ask none.png describe": "There is no picture none.png.",
     "chat --temperature inf": "--temperature must be a finite number",
     "chat --model sft --system x": "--system is for smollm2",
+    "chat --model base --precision int8": "--precision is for smollm2: base is small",
+    "chat --model gpt": "--model",
+    "chat --threshold 0.5": "--threshold is for --documents",
     "chat --documents none": "none is not a folder",
+    "chat --documents . --model sft": "--documents is for smollm2",
+    "chat --documents . --system x": "leave out --model, --system and --top-p",
+    "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
+    "agent": "Missing argument",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
 }
 
@@ -243,10 +207,6 @@ def test_commands_of_the_readme_work_in_their_order(command, tmp_path, monkeypat
         else:
             assert CliRunner().invoke(app, [*arguments, "--help"]).exit_code == 0
     assert (tmp_path / "scene.png").exists()
-
-
-def test_version_is_printed(command):
-    assert command("--version") == (0, f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -333,14 +293,8 @@ def test_doctor_reports_working_parts(command, book):
         assert "A program has no network" in output
     extras = importlib.metadata.metadata("genai_tutorial").get_all("Provides-Extra")
     for extra in set(extras) - {"all"}:
-        assert re.search(
-            (
-                rf"^  (ok +{extra}|missing +{extra}: pip install "
-                rf'"genai_tutorial\[{extra}\]" .*)$'
-            ),
-            output,
-            re.MULTILINE,
-        )
+        told = rf'missing +{extra}: pip install "genai_tutorial\[{extra}\]" .*'
+        assert re.search(rf"^  (ok +{extra}|{told})$", output, re.MULTILINE)
 
 
 @pytest.mark.slow
@@ -459,13 +413,7 @@ def test_train_sample_and_doctor(command, error_line, tiny):
 
     told = re.search(r'genai-tutorial (sample tiny --folder) "(.+)"', output)
     assert told
-    arguments = [
-        *told[1].split(),
-        told[2],
-        "prompt=KING:\n",
-        "tokens=40",
-        "--seed",
-    ]
+    arguments = [*told[1].split(), told[2], "prompt=KING:\n", "tokens=40", "--seed"]
     code, first, errors = command(*arguments, "1")
     assert code == 0
     assert errors.startswith("tiny: it is a decoder with 0.8 million parameters that")
@@ -484,17 +432,9 @@ def test_train_sample_and_doctor(command, error_line, tiny):
         f"  ok       tiny (trained here, in {tiny}): {loss:.3f} nats per character"
         in examined
     )
-    for wrong in (
-        "prompt=Zoë",
-        "prompt=",
-        "temperature=nan",
-        "temperature=hot",
-        "top_p=0",
-        "tokens=0",
-        "tokens=1.5",
-        "KING",
-    ):
-        error_line(2, "sample", "tiny", "--folder", tiny, wrong)
+    wrong = ("prompt=Zoë", "prompt=", "temperature=nan", "top_p=0", "tokens=0", "KING")
+    for option in wrong:
+        error_line(2, "sample", "tiny", "--folder", tiny, option)
     (tiny / "tiny.safetensors").write_bytes(b"damaged")
     assert "is not the file that tiny.json describes" in error_line(
         1, "sample", "tiny", "--folder", tiny
@@ -566,16 +506,6 @@ def test_train_says_that_it_starts_an_interrupted_run_again(
 def test_train_steps_option_shortens_run(command, tiny):
     assert command("train", "tiny", "--steps", "1")[0] == 0
     assert recipes.card("tiny", tiny)["steps"] == 1
-
-
-@pytest.mark.parametrize("name", ["train", "sample"])
-def test_train_and_sample_reject_unknown_model(error_line, tiny, name):
-    assert "There is no model 'huge'. See genai-tutorial models." in error_line(
-        2, name, "huge"
-    )
-    assert "There is no model 'tinny'. Did you mean tiny?" in error_line(
-        2, name, "tinny"
-    )
 
 
 def test_train_rejects_unknown_device(error_line, tiny):
@@ -709,11 +639,7 @@ def test_assign_and_grade_chapter(command, book):
         "bob": "def double(x):\n    return 6",
     }.items():
         notebook = nbformat.read(release, as_version=4)
-        next(
-            cell
-            for cell in notebook.cells
-            if cell.metadata.get("nbgrader", {}).get("solution")
-        ).source = answer
+        notebook.cells[3].source = answer
         (folder / student).mkdir(parents=True)
         nbformat.write(notebook, folder / student / "08_small.ipynb")
     code, output, _ = command("grade", path, folder, "--to", book / "grades")
@@ -750,13 +676,8 @@ def test_assign_overwrites_only_on_request(error_line, command, book):
 
 def test_assign_rejects_uncreatable_folder(error_line, book):
     (book / "file").touch()
-    error_line(
-        1,
-        "assign",
-        book / "notebooks" / "08_small.ipynb",
-        "--to",
-        book / "file" / "folder",
-    )
+    path = book / "notebooks" / "08_small.ipynb"
+    error_line(1, "assign", path, "--to", book / "file" / "folder")
 
 
 def test_assign_rejects_chapter_without_exercises(error_line, book):
@@ -780,12 +701,7 @@ def test_grade_overwrites_only_on_request(error_line, book):
     (book / "grades").mkdir()
     (book / "grades" / "grades.csv").write_text("the old ones")
     nbformat.write(chapter(8, "The eighth"), book / "ada.ipynb")
-    assert "exists already" in error_line(
-        1,
-        "grade",
-        book / "notebooks" / "08_small.ipynb",
-        book / "ada.ipynb",
-        "--to",
-        book / "grades",
-    )
+    path = book / "notebooks" / "08_small.ipynb"
+    line = error_line(1, "grade", path, book / "ada.ipynb", "--to", book / "grades")
+    assert "exists already" in line
     assert (book / "grades" / "grades.csv").read_text() == "the old ones"

@@ -2,9 +2,7 @@
 words.
 """
 
-import io
 import json
-import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +10,7 @@ import pytest
 import torch
 
 from genai_tutorial.cli import chat as chat_module
-from genai_tutorial.cli import documents, main
+from genai_tutorial.cli import documents
 from genai_tutorial.cli.documents import (
     LARGEST_FILE,
     LARGEST_FOLDER,
@@ -68,22 +66,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def ask(monkeypatch, capsys):
-    """Run the command with lines piped into it, and return its exit code, answers and
-    notes.
-    """
+def ask(monkeypatch, command):
+    """Run the command with lines piped into it."""
     WordCounts.known = {}
     monkeypatch.setattr(chat_module, "load", lambda precision: tiny(2048))
     monkeypatch.setattr(documents, "load_minilm", word_counts)
-
-    def run(lines: str, *arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-        with pytest.raises(SystemExit) as caught:
-            main(["chat", *arguments])
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
+    return lambda lines, *arguments: command("chat", *arguments, typed=lines)
 
 
 def test_passages_know_their_file_lines_and_characters(folder):
@@ -204,20 +192,6 @@ def test_long_questions_end_a_pipe_with_a_sentence(monkeypatch, ask, folder):
     )
     assert code == 1
     assert "there is room for 124. Shorten it." in err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--model", "sft"), "is for smollm2"),
-        (("--system", "You are a pirate."), "leave out --model"),
-        (("--top-p", "0.5"), "leave out --model"),
-    ],
-)
-def test_options_of_other_models_are_rejected(ask, folder, arguments, message):
-    code, out, err = ask("Why?\n", "--documents", str(folder), *arguments)
-    assert (code, out) == (2, "")
-    assert message in err
 
 
 def test_folders_without_text_are_one_sentence(ask, tmp_path):

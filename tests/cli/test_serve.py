@@ -14,7 +14,6 @@ import pytest
 from openai import OpenAI
 
 from genai_tutorial import recipes
-from genai_tutorial.cli import main
 from genai_tutorial.cli.app import ServedName
 from genai_tutorial.cli.chat import CHAT_PROFILES
 from genai_tutorial.cli.server import app
@@ -29,36 +28,22 @@ from tests.cli.server.tiny_models import running
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def error_line(capsys, code, *arguments):
-    with pytest.raises(SystemExit) as caught:
-        main(["serve", *arguments])
-    captured = capsys.readouterr()
-    assert (caught.value.code, captured.out) == (code, "")
-    assert re.fullmatch(r"genai-tutorial: \S[^\n]*\n", captured.err), captured.err
-    return captured.err
-
-
-def test_serve_names_the_models_if_there_is_no_such_model(capsys):
-    line = error_line(capsys, 2, "--model", "mnist-gan")
-    assert "'mnist-gan' is not one of 'smollm2', 'factbook-sft'" in line
-
-
-def test_serve_says_that_the_port_is_taken(capsys):
+def test_serve_says_that_the_port_is_taken(error_line):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        line = error_line(capsys, 1, "--model", "shakespeare", "--port", str(port))
+        line = error_line(1, "serve", "--model", "shakespeare", "--port", str(port))
     assert f"Port {port} cannot be used" in line
     assert "--port" in line
 
 
 @pytest.mark.parametrize("package", ["pydantic", "starlette", "uvicorn"])
-def test_serve_names_the_extra_that_is_missing(capsys, monkeypatch, package):
+def test_serve_names_the_extra_that_is_missing(error_line, monkeypatch, package):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         "importlib.util.find_spec",
         lambda name, *rest: None if name == package else find(name, *rest),
     )
-    line = error_line(capsys, 1)
+    line = error_line(1, "serve")
     assert f"{package} is not installed" in line
     assert 'pip install "genai_tutorial[serve]"' in line
 

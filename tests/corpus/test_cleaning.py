@@ -21,12 +21,10 @@ from genai_tutorial.corpus import (
 
 PROSE = (
     "The ship left the harbour at dawn and sailed along the coast for nine days. On "
-    "the tenth day a storm came up from "
-    "the west, with rain so heavy that nobody on deck could see the land. The captain "
-    "kept her steady until the "
-    "evening, when the wind fell and the clouds broke, and the crew saw that they had "
-    "come to an island that no chart "
-    "had shown."
+    "the tenth day a storm came up from the west, with rain so heavy that nobody on "
+    "deck could see the land. The captain kept her steady until the evening, when the "
+    "wind fell and the clouds broke, and the crew saw that they had come to an island "
+    "that no chart had shown."
 )
 
 
@@ -38,14 +36,10 @@ PROSE = (
         ("a\r\nb\rc\u2028d", "a\nb\nc\nd"),
         ("soft\u00adhyphen\ufeff\u200b", "softhyphen"),
         ("  indented  \n\n\n\n  apart ", "indented\n\napart"),
-        (
-            "می\u200cخواهم 👩\u200d🚀",
-            "می\u200cخواهم 👩\u200d🚀",
-        ),  # without the joiners these are different words
-        (
-            "a\u00ad\u0301",
-            "á",
-        ),  # the accent follows its letter only once the hyphen is removed
+        # without the joiners these are different words
+        ("می\u200cخواهم 👩\u200d🚀", "می\u200cخواهم 👩\u200d🚀"),
+        # the accent follows its letter only once the hyphen is removed
+        ("a\u00ad\u0301", "á"),
     ],
 )
 def test_normalize_examples(typed, written):
@@ -61,9 +55,8 @@ def test_normalize_is_idempotent(text):
     once = normalize(text)
     assert normalize(once) == once
     assert unicodedata.is_normalized("NFC", once)
-    assert "".join(once.split()) == once.replace(" ", "").replace("\n", ""), (
-        "no other space is left"
-    )
+    # no other space is left
+    assert "".join(once.split()) == once.replace(" ", "").replace("\n", "")
 
 
 def test_quality_rules_keep_prose():
@@ -94,26 +87,21 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD)
 def test_quality_rules_each_reject_one_document(reason):
     """Each rule has a document that no other rule rejects."""
+    pair = {"most_frequent_pair": 1}
     generous = {
-        "too few words": QualityRules(fewest_words=1),
-        "too many words": QualityRules(
-            most_words=10**9, most_repeated_lines=1, most_frequent_pair=1
-        ),
-        "words of a strange length": QualityRules(
-            shortest_mean_word=0, most_frequent_pair=1
-        ),
-        "too many symbols": QualityRules(most_symbols=1),
-        "nearly all lines are items of a list": QualityRules(most_bullets=1),
-        "too many lines break off": QualityRules(most_ellipses=1),
-        "too few words with letters": QualityRules(
-            least_alphabetic=0, most_frequent_pair=1
-        ),
-        "no English sentences": QualityRules(fewest_stop_words=0),
-        "repeated lines": QualityRules(most_repeated_lines=1),
-        "one pair of words again and again": QualityRules(most_frequent_pair=1),
+        "too few words": {"fewest_words": 1},
+        "too many words": {"most_words": 10**9, "most_repeated_lines": 1} | pair,
+        "words of a strange length": {"shortest_mean_word": 0} | pair,
+        "too many symbols": {"most_symbols": 1},
+        "nearly all lines are items of a list": {"most_bullets": 1},
+        "too many lines break off": {"most_ellipses": 1},
+        "too few words with letters": {"least_alphabetic": 0} | pair,
+        "no English sentences": {"fewest_stop_words": 0},
+        "repeated lines": {"most_repeated_lines": 1},
+        "one pair of words again and again": pair,
     }
     assert reason_to_reject(BAD[reason]) == reason
-    assert reason_to_reject(BAD[reason], generous[reason]) is None
+    assert reason_to_reject(BAD[reason], QualityRules(**generous[reason])) is None
 
 
 def test_filter_documents_keeps_or_counts_each():
@@ -129,10 +117,7 @@ def test_decontaminator_cuts_a_measured_leak():
         "the wind fell and the clouds broke, and the crew saw that they had come to an "
         "island"
     )
-    held_out = (
-        f"In another book we read: {leaked} of glass and salt, where nobody had ever "
-        "lived before that summer."
-    )
+    held_out = f"We read: {leaked} of glass and salt, where nobody had ever lived."
     before, after = "Before it. " * 40, "After it. " * 40
     document = f"{before}{leaked.upper().replace(',', ' --')} {after}"
     guard = Decontaminator(held_out_grams([held_out]))

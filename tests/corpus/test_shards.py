@@ -1,7 +1,7 @@
 """Packing: no token is lost, and no document attends to another."""
 
+import contextlib
 import json
-import random
 from dataclasses import replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from genai_tutorial.transformer import (
     rotary_frequencies,
 )
 from genai_tutorial.transformer.context import document_positions
+from tests.mutants import mutants, refusals
 
 END = 0
 ANY_DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
@@ -61,9 +62,7 @@ def test_document_numbers_and_positions_from_tokens(documents):
 
 
 def test_join_documents_rejects_an_inner_end_token():
-    with pytest.raises(
-        ValueError, match="Document 1 has the end-of-document token 0 inside its text"
-    ):
+    with pytest.raises(ValueError, match="Document 1 has the end-of-document token 0"):
         join_documents([[1, 2], [3, 0, 4]], END)
     with pytest.raises(ValueError, match="row_length must be at least 1, got 0"):
         cut_rows(torch.arange(4), 0)
@@ -84,9 +83,8 @@ def test_packed_row_gives_logits_of_single_documents():
     torch.testing.assert_close(packed, torch.cat(alone, dim=1), atol=1e-5, rtol=1e-5)
     leaking = model(row)
     torch.testing.assert_close(leaking[:, :5], packed[:, :5], atol=1e-5, rtol=1e-5)
-    assert (leaking[:, 5:] - packed[:, 5:]).abs().amax(dim=-1).min() > 0.01, (
-        "without document numbers, later documents attend to earlier ones"
-    )
+    # without document numbers, later documents attend to earlier ones
+    assert (leaking[:, 5:] - packed[:, 5:]).abs().amax(dim=-1).min() > 0.01
 
 
 def test_packed_row_has_no_gradient_across_documents():
@@ -106,15 +104,9 @@ DOCUMENTS = [[5, 6, 7], [], [8], list(range(1, 31)), [9] * 11]
 LINE = join_documents(DOCUMENTS, 0)
 
 
-def _write(folder, documents=None, vocab_size=300, shard_length=10):
-    documents = iter(DOCUMENTS) if documents is None else documents
-    return write_shards(
-        folder,
-        documents,
-        vocab_size=vocab_size,
-        end_of_document=0,
-        shard_length=shard_length,
-    )
+def _write(folder, documents=DOCUMENTS, **settings):
+    settings = {"vocab_size": 300, "shard_length": 10} | settings
+    return write_shards(folder, iter(documents), end_of_document=0, **settings)
 
 
 @pytest.mark.parametrize("shard_length", [1, 7, 10, len(LINE), 1000])
@@ -130,12 +122,8 @@ def test_read_returns_every_range_as_written(tmp_path, shard_length):
 
 def test_shards_use_16_bits_if_possible(tmp_path):
     for vocab_size, size in ((65_536, 2), (65_537, 4)):
-        _write(
-            tmp_path / str(vocab_size),
-            [[vocab_size - 1] * 100_000],
-            vocab_size,
-            shard_length=1 << 20,
-        )
+        sizes = {"vocab_size": vocab_size, "shard_length": 1 << 20}
+        _write(tmp_path / str(vocab_size), [[vocab_size - 1] * 100_000], **sizes)
         file = tmp_path / str(vocab_size) / "00000.npy"
         assert file.stat().st_size == pytest.approx(100_001 * size, abs=200)
         assert TokenShards(file.parent).read(0, 2).tolist() == [vocab_size - 1] * 2
@@ -147,9 +135,8 @@ def test_index_stores_vocabulary_and_end_token(tmp_path):
     shards = TokenShards(tmp_path)
     assert (shards.vocab_size, shards.end_of_document) == (300, 0)
     assert shards.read(0, 3).dtype == torch.int64
-    assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}, (
-        "no temporary file is left"
-    )
+    # no temporary file is left
+    assert {file.suffix for file in tmp_path.iterdir()} == {".npy", ".json"}
 
 
 def test_open_rejects_unfinished_folder(tmp_path):
@@ -160,9 +147,7 @@ def test_open_rejects_unfinished_folder(tmp_path):
     _write(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         _write(tmp_path, interrupted())
-    with pytest.raises(
-        FileNotFoundError, match=r"has no index\.json: its shards were never finished"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"has no index\.json: its shards"):
         TokenShards(tmp_path)
     assert _write(tmp_path).read(0, 4).tolist() == [5, 6, 7, 0]
 
@@ -173,9 +158,7 @@ def test_open_names_truncated_shard(tmp_path, length):
     path = tmp_path / "00002.npy"
     assert path.stat().st_size == 148
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(
-        ValueError, match=r"00002\.npy is damaged or cut short: write the shards again"
-    ):
+    with pytest.raises(ValueError, match=r"00002\.npy is damaged or cut short"):
         TokenShards(tmp_path)
 
 
@@ -184,9 +167,7 @@ def test_verify_finds_a_changed_byte(tmp_path):
     content = bytearray((tmp_path / "00001.npy").read_bytes())
     content[-1] ^= 1
     (tmp_path / "00001.npy").write_bytes(content)
-    with pytest.raises(
-        ValueError, match=r"Shard 1 of .* has changed since it was written"
-    ):
+    with pytest.raises(ValueError, match=r"Shard 1 of .* has changed"):
         TokenShards(tmp_path).verify()
 
 
@@ -200,9 +181,6 @@ def test_open_rejects_foreign_shards(tmp_path):
         TokenShards(tmp_path)
     (tmp_path / "index.json").write_text(json.dumps({"format": "another"}))
     with pytest.raises(ValueError, match="is not the index of token shards"):
-        TokenShards(tmp_path)
-    (tmp_path / "index.json").write_text("{")
-    with pytest.raises(ValueError, match=r"index\.json is damaged"):
         TokenShards(tmp_path)
 
 
@@ -232,17 +210,15 @@ def test_open_rejects_an_index_with_wrong_entries(tmp_path, name, value):
 @pytest.mark.parametrize("file", ["index.json", "00001.npy"])
 def test_open_names_the_damaged_file_or_reads(tmp_path, file):
     _write(tmp_path)
-    whole, generator, messages = (tmp_path / file).read_bytes(), random.Random(0), []
-    for _ in range(60):
-        damaged = bytearray(whole)
-        damaged[generator.randrange(min(128, len(whole)))] = generator.randrange(256)
-        (tmp_path / file).write_bytes(damaged)
-        try:
+
+    def read():
+        with contextlib.suppress(FileNotFoundError):  # of another name in the index
             TokenShards(tmp_path)
-        except (ValueError, FileNotFoundError) as error:
-            messages.append(str(error))
-    assert len(messages) > 20
-    assert all(str(tmp_path) in message for message in messages)
+
+    damaged = mutants((tmp_path / file).read_bytes(), 60, within=128)
+    said = refusals(tmp_path / file, damaged, read)
+    assert len(said) > 20
+    assert all(str(tmp_path) in message for message in said)
 
 
 def test_open_never_unpickles(tmp_path):
@@ -270,7 +246,5 @@ def test_write_shards_arguments_are_validated(tmp_path, settings, message):
 
 def test_read_rejects_ranges_beyond_the_end(tmp_path):
     shards = _write(tmp_path)
-    with pytest.raises(
-        IndexError, match=f"There are {len(LINE)} tokens, and those from 40"
-    ):
+    with pytest.raises(IndexError, match="tokens, and those from 40"):
         shards.read(40, len(LINE) + 1)

@@ -1,8 +1,8 @@
 """The chorales: the grid, the split, and that our reader agrees with music21."""
 
 import io
-import random
 import zipfile
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +10,7 @@ import torch
 
 from genai_tutorial.data import HOLD, REST, load_chorale_split, load_chorales
 from genai_tutorial.data.chorales import read_musicxml, read_score
+from tests.mutants import mutants, refusals
 
 
 def score(*parts: str) -> ElementTree.Element:
@@ -18,18 +19,11 @@ def score(*parts: str) -> ElementTree.Element:
         "<attributes><divisions>2</divisions>"
         "<time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
     )
-    return ElementTree.fromstring(
-        "<score-partwise>"
-        + "".join(
-            "<part>"
-            + "".join(
-                f"<measure>{head}{bar}</measure>" for bar in part.strip("|").split("|")
-            )
-            + "</part>"
-            for part in parts
-        )
-        + "</score-partwise>"
-    )
+    written = ""
+    for part in parts:
+        bars = part.strip("|").replace("|", f"</measure><measure>{head}")
+        written += f"<part><measure>{head}{bars}</measure></part>"
+    return ElementTree.fromstring(f"<score-partwise>{written}</score-partwise>")
 
 
 def note(step: str, octave: int, duration: int, more: str = "", alter: int = 0) -> str:
@@ -60,8 +54,6 @@ def test_musicxml_reader_keeps_repeated_notes_and_joins_tied_ones():
     ]
     assert chorale.beats.tolist() == [4, 5, 0, 1, 2, 3, 4, 5]  # an upbeat of a quarter
     assert chorale.fermatas.tolist() == [False] * 6 + [True] * 2
-    with pytest.raises(ValueError, match="four parts, test has 1"):
-        read_musicxml(score(ends), "test")
 
 
 @pytest.fixture(scope="module")
@@ -153,19 +145,11 @@ def test_a_score_with_wrong_notes_is_named(tmp_path, bar):
 
 def test_a_damaged_score_is_named_or_read(tmp_path):
     whole = ElementTree.tostring(score(*[note("C", 4, 6)] * 4))
-    generator = random.Random(0)
     for name, content in (("a.xml", whole), ("a.mxl", packed(whole))):
-        path, messages = tmp_path / name, []
-        for _ in range(40):
-            damaged = bytearray(content)
-            damaged[generator.randrange(len(damaged))] = generator.randrange(256)
-            path.write_bytes(damaged[: generator.choice([None, None, -20])])
-            try:
-                read_score(path)
-            except ValueError as error:
-                messages.append(str(error))
-        assert len(messages) > 10
-        assert all(str(path) in message for message in messages)
+        path = tmp_path / name
+        said = refusals(path, mutants(content, 40), partial(read_score, path))
+        assert len(said) > 10
+        assert all(str(path) in message for message in said)
     path.write_bytes(packed(b" " * 10_000_001))
     with pytest.raises(ValueError, match="unpacks to 10000001 bytes"):
         read_score(path)

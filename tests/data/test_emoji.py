@@ -1,11 +1,13 @@
 """Emoji: unique images with names, and a split that keeps variants together."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from PIL import features
 
-from genai_tutorial.data import NamedImages, load_emoji
+from genai_tutorial.data import NamedImages, load_emoji, load_emoji_split
 from genai_tutorial.data.emoji import family
 from genai_tutorial.runtime import require
 
@@ -25,19 +27,8 @@ def test_emoji_images_and_names_are_unique(emoji):
 
 
 def test_emoji_names_are_plain_english(emoji):
-    assert {
-        "frog",
-        "red apple",
-        "fire engine",
-        "pizza",
-        "woman detective",
-        "France",
-    } <= set(emoji.names)
-    assert not [
-        name
-        for name in emoji.names
-        if ":" in name or "_" in name or name != name.strip()
-    ]
+    assert {"frog", "red apple", "woman detective", "France"} <= set(emoji.names)
+    assert not [name for name in emoji.names if re.search("[:_]|^ | $", name)]
     # Of two names for one image, the shorter one is kept.
     assert "Clipperton Island" not in emoji.names
 
@@ -63,15 +54,8 @@ def test_emoji_sequences_render_as_one_image(emoji):
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (
-            (
-                "woman detective",
-                "man detective dark skin tone",
-                "detective",
-                "detective medium-light skin tone",
-            ),
-            "detective",
-        ),
+        (("man detective dark skin tone", "detective"), "detective"),
+        (("woman detective medium-light skin tone",), "detective"),
         (("red heart", "light blue heart", "black heart"), "heart"),
         (("three o’clock", "ten-thirty"), "clock"),
         (("man", "girl medium skin tone", "person"), "person"),
@@ -79,10 +63,7 @@ def test_emoji_sequences_render_as_one_image(emoji):
         (("person walking facing right", "woman walking"), "walking"),
         (("old man", "older person"), "old"),
         (("fire engine",), "fire engine"),
-        (
-            ("redwood", "blackbird"),
-            None,
-        ),  # words that merely start with a colour are kept
+        (("redwood", "blackbird"), None),  # they merely start with a colour
     ],
 )
 def test_emoji_families_group_variants(names, expected):
@@ -90,37 +71,17 @@ def test_emoji_families_group_variants(names, expected):
         assert family(name) == (name if expected is None else expected)
 
 
-def test_emoji_split_keeps_families_together_and_is_complete(emoji):
-    train, test = emoji.split(test_share=0.2, seed=0)
-    assert set(train.families).isdisjoint(test.families)
-    assert sorted(train.names + test.names) == list(emoji.names)
-    assert 0.1 < len(test) / len(emoji) < 0.3
-    for part in (train, test):
+def test_emoji_split_keeps_families_together_and_has_each_person_once(emoji):
+    train, held_out = load_emoji_split()
+    names = train.names + held_out.names
+    assert set(train.families).isdisjoint(held_out.families)
+    assert set(names) == {name for name in emoji.names if "skin tone" not in name}
+    assert 1500 < len(names) == len(set(names)) < 2200
+    assert 0.05 < len(held_out) / len(names) < 0.15
+    for part in (train, held_out):
         places = [emoji.names.index(name) for name in part.names[:50]]
         assert places == sorted(places)
         assert torch.equal(part.images[:50], emoji.images[places])
-
-
-def test_emoji_split_depends_only_on_seed(emoji):
-    torch.manual_seed(1)
-    first = emoji.split(0.1, seed=3)[1].names
-    torch.manual_seed(2)
-    assert (
-        emoji.split(0.1, seed=3)[1].names == first != emoji.split(0.1, seed=4)[1].names
-    )
-
-
-@pytest.mark.parametrize("share", [0.0, 1.0, 1e-9])
-def test_emoji_split_rejects_empty_part(emoji, share):
-    with pytest.raises(ValueError, match="must leave families on both sides"):
-        emoji.split(share, seed=0)
-
-
-def test_emoji_without_skin_tones_has_each_person_once(emoji):
-    yellow = emoji.without_skin_tones()
-    assert 1500 < len(yellow) < 2200
-    assert not [name for name in yellow.names if "skin tone" in name]
-    assert "woman detective" in yellow.names
 
 
 def test_emoji_requires_pillow_with_text_shaping(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """The loaders: their data, its sources, and the errors if a package is missing."""
 
+import dataclasses
 import importlib.util
 import re
 import socket
@@ -16,10 +17,7 @@ from hypothesis import strategies as st
 
 from genai_tutorial import data
 from genai_tutorial.data import (
-    Chorale,
     Images,
-    Ligand,
-    NamedImages,
     load_chorales,
     load_emoji,
     load_faces,
@@ -81,6 +79,15 @@ def test_faces_are_first_hundred_images():
     assert 0.9 < faces.max() <= 1
 
 
+def content(value):
+    """Return nested lists of what a loader returned, its tensors as bytes."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy().tobytes()
+    if dataclasses.is_dataclass(value):
+        return [content(getattr(value, one.name)) for one in dataclasses.fields(value)]
+    return [content(one) for one in value] if isinstance(value, tuple) else value
+
+
 @pytest.mark.slow
 def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
@@ -90,28 +97,8 @@ def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    fresh = [load() for load in LOADERS]
-    again = [load() for load in LOADERS]
-    for first, second in zip(fresh, again, strict=True):
-        match first:
-            case Images():
-                assert torch.equal(first.images, second.images)
-                assert torch.equal(first.labels, second.labels)
-            case NamedImages():
-                assert torch.equal(first.images, second.images)
-                assert first.names == second.names
-            case torch.Tensor():
-                assert torch.equal(first, second)
-            case (Chorale(), *_):
-                for one, two in zip(first, second, strict=True):
-                    assert one.name == two.name
-                    assert torch.equal(one.cells, two.cells)
-            case (Ligand(), *_):
-                assert [one.name for one in first] == [two.name for two in second]
-                for one, two in zip(first, second, strict=True):
-                    assert torch.equal(one.positions, two.positions)
-            case _:
-                assert first == second
+    fresh, again = ([content(load()) for load in LOADERS] for _ in range(2))
+    assert fresh == again
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
         "chorales",
         "emoji",
@@ -184,12 +171,8 @@ def numbered(counts: list[int]) -> Images:
     """Return shuffled images with the given class sizes; the only pixel of each is its
     number.
     """
-    labels = torch.cat(
-        [torch.full((count,), label) for label, count in enumerate(counts)]
-    )
-    labels = labels[
-        torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
-    ]
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    labels = labels[torch.randperm(len(labels), generator=torch.Generator())]
     return Images(torch.arange(len(labels)).float().view(-1, 1, 1), labels)
 
 
@@ -211,13 +194,9 @@ def test_split_is_stratified_and_complete(counts, draw, seed):
 
 def test_split_depends_only_on_seed():
     images = numbered([50, 50])
-    torch.manual_seed(1)
-    first, _ = images.split(20, seed=3)
-    torch.manual_seed(2)
-    again, _ = images.split(20, seed=3)
-    other, _ = images.split(20, seed=4)
-    assert torch.equal(first.images, again.images)
-    assert not torch.equal(first.images, other.images)
+    first, again, other = (images.split(20, seed)[0].images for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
 
 
 def test_split_selects_images_of_class_uniformly():
@@ -233,7 +212,5 @@ def test_split_selects_images_of_class_uniformly():
 
 @pytest.mark.parametrize("per_class", [0, 3, 100])
 def test_split_rejects_empty_test_set(per_class):
-    with pytest.raises(
-        ValueError, match="from 1 to 2, because the smallest class has 3 images"
-    ):
+    with pytest.raises(ValueError, match="1 to 2, because the smallest class has 3"):
         numbered([5, 3]).split(per_class, seed=0)

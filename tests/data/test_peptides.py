@@ -9,6 +9,7 @@ from genai_tutorial.data import (
     load_peptide_split,
     load_peptide_table,
     load_peptides,
+    peptides,
     sequence_words,
 )
 from genai_tutorial.data.peptides import cluster_sequences
@@ -61,8 +62,16 @@ def test_cluster_sequences_joins_relatives_of_relatives():
     middle = "GLFDIVKKVVGALGSL"
     chain = [middle[:10] + "WWWW", middle, "YYYY" + middle[8:], "AAAAAAAAAAAA"]
     assert cluster_sequences(chain) == [0, 0, 0, 1]
-    assert cluster_sequences([]) == []
     assert sequence_words("ACD") == set()
+
+
+@pytest.mark.parametrize("content", [b"", b"Sequence,AMP\nGLW", b"\xff\xfe"])
+def test_a_damaged_table_is_named(monkeypatch, tmp_path, content):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "AMPvsUniProt.csv").write_bytes(content)
+    monkeypatch.setattr(peptides, "package_folder", lambda name, extra: tmp_path)
+    with pytest.raises(ValueError, match=r"AMPvsUniProt\.csv is damaged"):
+        load_peptide_table()
 
 
 def test_peptide_lengths_say_little_about_the_class():

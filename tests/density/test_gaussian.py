@@ -16,21 +16,17 @@ def tilted_cloud(n=400, seed=0):
     stretch = torch.tensor(
         [[2.0, 0.0, 0.0], [1.0, 0.5, 0.0], [-0.3, 0.2, 0.1]], dtype=torch.float64
     )
-    return torch.randn(
-        n, 3, generator=generator, dtype=torch.float64
-    ) @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
+    noise = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    return noise @ stretch.T + torch.tensor([1.0, -2.0, 0.5])
 
 
 def test_gaussian_log_prob_by_hand():
     # The standard normal at 0: 1 / sqrt(2 pi); one standard deviation away it is
     # smaller by exp(-1/2).
     gaussian = Gaussian(torch.zeros(1).double(), torch.eye(1).double())
-    expected = torch.tensor(
-        [-0.5 * math.log(2 * math.pi), -0.5 * math.log(2 * math.pi) - 0.5]
-    )
-    torch.testing.assert_close(
-        gaussian.log_prob(torch.tensor([[0.0], [1.0]])), expected.double()
-    )
+    expected = -0.5 * math.log(2 * math.pi) - torch.tensor([0.0, 0.5]).double()
+    found = gaussian.log_prob(torch.tensor([[0.0], [1.0]]))
+    torch.testing.assert_close(found, expected)
 
 
 def test_gaussian_log_prob_equals_torch_distributions():
@@ -47,12 +43,9 @@ def test_gaussian_log_prob_equals_torch_distributions():
 def test_diagonal_gaussian_log_prob_equals_torch_distributions():
     x = tilted_cloud()
     gaussian = fit_diagonal_gaussian(x)
-    reference = (
-        torch.distributions.Normal(gaussian.mean, gaussian.variance.sqrt())
-        .log_prob(x)
-        .sum(dim=1)
-    )
-    torch.testing.assert_close(gaussian.log_prob(x), reference, rtol=0, atol=1e-9)
+    reference = torch.distributions.Normal(gaussian.mean, gaussian.variance.sqrt())
+    expected = reference.log_prob(x).sum(dim=1)
+    torch.testing.assert_close(gaussian.log_prob(x), expected, rtol=0, atol=1e-9)
 
 
 def test_fit_gaussian_maximizes_the_likelihood():
@@ -73,10 +66,8 @@ def test_fit_gaussian_maximizes_the_likelihood():
 def test_fit_gaussian_integer_weights_equal_repeated_rows():
     x = tilted_cloud(n=30)
     times = torch.arange(30) % 4
-    weighted, repeated = (
-        fit_gaussian(x, times.double()),
-        fit_gaussian(x.repeat_interleave(times, dim=0)),
-    )
+    weighted = fit_gaussian(x, times.double())
+    repeated = fit_gaussian(x.repeat_interleave(times, dim=0))
     torch.testing.assert_close(weighted.mean, repeated.mean)
     torch.testing.assert_close(weighted.covariance, repeated.covariance)
 
@@ -134,11 +125,7 @@ def test_gaussian_singular_covariance_raises():
     [
         (torch.zeros(0, 3), {}, "one example per row"),
         (torch.tensor([[float("nan")]]), {}, "NaN"),
-        (
-            torch.ones(2, 3),
-            {"ridge": -1.0},
-            "ridge must be zero or a positive number, got -1.0",
-        ),
+        (torch.ones(2, 3), {"ridge": -1.0}, "zero or a positive number, got -1.0"),
         (torch.ones(2, 3), {"weights": torch.tensor([1.0, -1.0])}, "none negative"),
         (torch.ones(2, 3), {"weights": torch.zeros(2)}, "not all zero"),
     ],

@@ -24,16 +24,20 @@ def two_clouds(n=300, seed=0):
     return x
 
 
-def point_gaussian(mean, variance=1.0):
-    return DiagonalGaussian(
-        torch.tensor([mean]).double(), torch.tensor([variance]).double()
-    )
+def bells(weights, means):
+    """Return a mixture of Gaussians of variance 1 on a line."""
+    variance = torch.ones(1, dtype=torch.float64)
+    components = (DiagonalGaussian(torch.tensor([m]).double(), variance) for m in means)
+    return Mixture(torch.tensor(weights).double(), tuple(components))
+
+
+def fitted(x, components, fit_component=fit_gaussian, seed=0, **settings):
+    start = start_responsibilities(x, components, seed)
+    return fit_mixture(x, start, fit_component, **settings)
 
 
 def test_mixture_log_prob_by_hand():
-    mixture = Mixture(
-        torch.tensor([0.25, 0.75]).double(), (point_gaussian(0.0), point_gaussian(2.0))
-    )
+    mixture = bells([0.25, 0.75], [0.0, 2.0])
     bell = lambda distance: math.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)  # noqa: E731
     expected = math.log(0.25 * bell(1) + 0.75 * bell(1))
     assert mixture.log_prob(torch.tensor([[1.0]])).item() == pytest.approx(
@@ -47,13 +51,9 @@ def test_mixture_log_prob_by_hand():
 
 def test_mixture_log_prob_equals_torch_distributions():
     x = two_clouds()
-    mixture = fit_mixture(
-        x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=5
-    ).mixture
-    means = torch.stack([component.mean for component in mixture.components])
-    covariances = torch.stack(
-        [component.covariance for component in mixture.components]
-    )
+    mixture = fitted(x, 3, steps=5).mixture
+    means = torch.stack([part.mean for part in mixture.components])
+    covariances = torch.stack([part.covariance for part in mixture.components])
     reference = torch.distributions.MixtureSameFamily(
         torch.distributions.Categorical(mixture.weights),
         torch.distributions.MultivariateNormal(means, covariances),
@@ -64,12 +64,8 @@ def test_mixture_log_prob_equals_torch_distributions():
 
 
 def test_mixture_log_prob_does_not_underflow():
-    mixture = Mixture(
-        torch.tensor([0.5, 0.5]).double(), (point_gaussian(0.0), point_gaussian(1.0))
-    )
-    assert mixture.log_prob(torch.tensor([[1e3]])).item() == pytest.approx(
-        -0.5 * 999**2, rel=1e-4
-    )
+    found = bells([0.5, 0.5], [0.0, 1.0]).log_prob(torch.tensor([[1e3]])).item()
+    assert found == pytest.approx(-0.5 * 999**2, rel=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -83,23 +79,15 @@ def test_mixture_log_prob_does_not_underflow():
     ids=["gaussian", "diagonal", "ppca"],
 )
 def test_em_never_lowers_the_likelihood(fit_component, seed):
-    x = two_clouds(seed=seed)
-    history = fit_mixture(
-        x, start_responsibilities(x, components=3, seed=seed), fit_component, steps=30
-    ).log_likelihoods
-    gains = torch.tensor(history).diff()
+    fit = fitted(two_clouds(seed=seed), 3, fit_component, seed, steps=30)
+    gains = torch.tensor(fit.log_likelihoods).diff()
     assert (gains > -1e-10).all()
     assert gains[0] > 1e-4  # and the first one gains something
 
 
 def test_em_recovers_two_gaussians():
-    x = two_clouds(n=3000)
-    mixture = fit_mixture(
-        x, start_responsibilities(x, components=2, seed=1), fit_gaussian
-    ).mixture
-    order = torch.stack(
-        [component.mean[0] for component in mixture.components]
-    ).argsort()
+    mixture = fitted(two_clouds(n=3000), 2, seed=1).mixture
+    order = torch.stack([part.mean[0] for part in mixture.components]).argsort()
     near, far = (mixture.components[index] for index in order)
     assert mixture.weights[order].tolist() == pytest.approx([2 / 3, 1 / 3], abs=0.02)
     assert far.mean.tolist() == pytest.approx([6, 0], abs=0.15)
@@ -112,9 +100,7 @@ def test_bernoulli_mixture_recovers_two_patterns():
         stencils.repeat_interleave(200, dim=0),
         generator=torch.Generator().manual_seed(0),
     ).double()
-    mixture = fit_mixture(
-        x, start_responsibilities(x, components=2, seed=0), fit_bernoulli
-    ).mixture
+    mixture = fitted(x, 2, fit_bernoulli).mixture
     found = torch.stack([component.probability for component in mixture.components])
     found = found[found[:, 0].argsort(descending=True)]
     torch.testing.assert_close(found, stencils.double(), rtol=0, atol=0.08)
@@ -127,9 +113,7 @@ def test_mixture_of_one_component_equals_the_component():
 
 
 def test_mixture_samples_follow_the_weights():
-    mixture = Mixture(
-        torch.tensor([0.2, 0.8]).double(), (point_gaussian(-10.0), point_gaussian(10.0))
-    )
+    mixture = bells([0.2, 0.8], [-10.0, 10.0])
     samples = mixture.sample(5000, torch.Generator().manual_seed(0)).flatten()
     assert (samples > 0).double().mean().item() == pytest.approx(0.8, abs=0.02)
     # in no order
@@ -146,10 +130,7 @@ def test_start_responsibilities_assign_each_point_to_one_centre():
 
 
 def test_mixture_parameter_count():
-    x = two_clouds()
-    mixture = fit_mixture(
-        x, start_responsibilities(x, components=3, seed=0), fit_gaussian, steps=1
-    ).mixture
+    mixture = fitted(two_clouds(), 3, steps=1).mixture
     assert mixture.parameter_count() == 2 + 3 * (2 + 3)
 
 
@@ -160,13 +141,9 @@ def test_mixture_invalid_input_raises():
         fit_mixture(x, 2 * start, fit_gaussian)
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         fit_mixture(x, start, fit_gaussian, steps=0)
-    with pytest.raises(
-        ValueError, match="1 of 2 components have lost all their points"
-    ):
+    with pytest.raises(ValueError, match="1 of 2 components have lost all their point"):
         maximization_step(x, torch.tensor([[1.0, 0.0]]).repeat(len(x), 1), fit_gaussian)
-    with pytest.raises(
-        ValueError, match="from 1 to 300, the number of examples, got 301"
-    ):
+    with pytest.raises(ValueError, match="the number of examples, got 301"):
         start_responsibilities(x, components=301, seed=0)
     with pytest.raises(ValueError, match="only 1 different points, too few for 2"):
         start_responsibilities(torch.ones(5, 2), components=2, seed=0)

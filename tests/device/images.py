@@ -147,7 +147,6 @@ IMAGES = rand(2, 3, 8, 8)
 BERNOULLI = vae.VAE(vae.VAEConfig(dim=12, latent=2), vae.BernoulliLikelihood())
 GAUSSIAN = vae.VAE(vae.VAEConfig(dim=12, latent=2), vae.GaussianLikelihood())
 AUTOENCODER = vae.ImageAutoencoder(vae.ImageAutoencoderConfig(width=8, stages=1))
-VQ = vae.VQVAEConfig(codes=4, dim=2, width=8)
 WIDE = vae.LatentGaussian(rand(3, 2), rand(3, 2, seed=1))
 NARROW = vae.LatentGaussian(rand(3, 2, seed=2), rand(3, 2, seed=3))
 
@@ -200,13 +199,13 @@ CASES |= {
     "active_units": (vae.active_units, rand(6, 3)),
     "VQVAE": (
         step,
-        vae.VQVAE(VQ, vae.VectorQuantizer(4, 2)),
+        vae.VQVAE(vae.VectorQuantizer(4, 2), width=8),
         vae.vq_vae_loss,
         rand(2, 1, 8, 8),
     ),
     "VQVAE.decode_indices": (
         lambda m, x: (m.encode(x), m.decode_indices(m.encode(x).indices)),
-        vae.VQVAE(VQ, vae.EMAVectorQuantizer(4, 2)).eval(),
+        vae.VQVAE(vae.EMAVectorQuantizer(4, 2), width=8).eval(),
         rand(2, 1, 8, 8),
     ),
     "EMAVectorQuantizer": (
@@ -432,18 +431,16 @@ CASES |= {
     "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
     "sample_images": (draw_images, NET, CLASSES),
     "ode_log_prob": (
-        lambda m, x, y, g: diffusion.ode_log_prob(
+        lambda m, x, g: diffusion.ode_log_prob(
             m,
             SCHEDULE,
             diffusion.NOISE,
             x,
             SCHEDULE.timesteps(2)[::-1],
-            condition=y,
             probes=g,
         ),
         NET,
         GREY,
-        CLASSES,
         seeded(),
     ),
     "NoiseSchedule": (
@@ -590,9 +587,9 @@ CASES |= {
         ANSWERED,
     ),
     "ImageReader": (answers, VISION, IMAGES),
-    "read_film": (
+    "attention_to_frames": (
         lambda m, x, ids: (
-            multimodal.read_film(m, m.look(x)[:, None], ids),
+            m.read(m.look(x)[:, None], ids),
             multimodal.attention_to_frames(m, m.look(x)[:, None], ids),
             m.attention_to_image(m.look(x), ids),
         ),

@@ -228,7 +228,6 @@ CASES |= {
         IDS,
         seeded(),
     ),
-    "generate, stopped": writes(stop=lambda row: len(row) > 1),
     "ForbiddenTokens": writes(constraint=generation.ForbiddenTokens([2, 3], 13)),
     "GreenListWatermark": (
         lambda ids: (WATERMARK.is_green(ids), WATERMARK.detect(ids[0])),

@@ -30,11 +30,9 @@ LINEAR = linear_schedule(1000)
 
 def answer_the_condition(x, t, condition):
     """Predict the condition, and 0 without one."""
-    return (
-        torch.zeros_like(x)
-        if condition is None
-        else condition.to(x.dtype).view(-1, 1).expand_as(x)
-    )
+    if condition is None:
+        return torch.zeros_like(x)
+    return condition.to(x.dtype).view(-1, 1).expand_as(x)
 
 
 def test_classifier_free_guidance_by_hand():
@@ -78,17 +76,20 @@ def test_guidance_weight_one_takes_one_forward_pass():
 
 
 def test_guided_model_works_in_a_denoiser():
-    noise = normal(2, 3)
-    guided = Denoiser(
-        Guided(answer_the_condition, 3.0), LINEAR, NOISE, condition=torch.tensor([2, 4])
-    )
-    plain = Denoiser(
-        answer_the_condition, LINEAR, NOISE, condition=torch.tensor([6, 12])
-    )
-    assert torch.equal(
-        last_sample(ddim(guided, noise, LINEAR.timesteps(5))),
-        last_sample(ddim(plain, noise, LINEAR.timesteps(5))),
-    )
+    samples = [
+        last_sample(
+            ddim(
+                Denoiser(model, LINEAR, NOISE, torch.tensor(labels)),
+                normal(2, 3),
+                LINEAR.timesteps(5),
+            )
+        )
+        for model, labels in (
+            (Guided(answer_the_condition, 3.0), [2, 4]),
+            (answer_the_condition, [6, 12]),
+        )
+    ]
+    assert torch.equal(*samples)
 
 
 # Two correlated numbers: the second is 0.8 of the first plus noise with a standard

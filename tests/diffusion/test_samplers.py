@@ -66,11 +66,8 @@ def test_posterior_equals_bayes_rule_on_a_grid(t, s):
 
 def test_posterior_has_the_papers_coefficients():
     for t in (1, 2, 500, 999):
-        bar, before, beta = (
-            LINEAR.alpha_bar[t].item(),
-            LINEAR.alpha_bar[t - 1].item(),
-            LINEAR.betas[t].item(),
-        )
+        before, bar = LINEAR.alpha_bar[t - 1 : t + 1].tolist()
+        beta = LINEAR.betas[t].item()
         q = posterior(LINEAR.level(t), LINEAR.level(t - 1))
         assert q.x0_coefficient == pytest.approx(
             math.sqrt(before) * beta / (1 - bar), rel=1e-9
@@ -92,25 +89,14 @@ def test_posterior_from_pure_noise_uses_only_the_prediction():
 
 
 def test_ddpm_adds_no_noise_at_the_last_step():
-    def denoise(x, t):
-        return ExactGaussian(LINEAR)(x, t)
-
-    last = [
-        list(
-            ddpm(
-                ExactGaussian(LINEAR), normal(5, 2), LINEAR.timesteps(10), seeded(seed)
-            )
-        )[-1]
-        for seed in (1, 2)
-    ]
+    exact, times = ExactGaussian(LINEAR), LINEAR.timesteps(10)
+    last = [[*ddpm(exact, normal(5, 2), times, seeded(seed))][-1] for seed in (1, 2)]
     for step in last:
         # the sample is the last prediction, with nothing added
         assert torch.equal(step.x, step.x0)
     assert not torch.equal(last[0].x, last[1].x)
-    x = last_sample(
-        ddim(ExactGaussian(LINEAR), normal(5, 2), [0], eta=1.0, generator=seeded())
-    )
-    assert torch.equal(x, denoise(normal(5, 2), 0).x0)
+    x = last_sample(ddim(exact, normal(5, 2), [0], eta=1.0, generator=seeded()))
+    assert torch.equal(x, exact(normal(5, 2), 0).x0)
 
 
 # --- Moments of the samples -----------------------------------------------------------
@@ -141,16 +127,10 @@ def moments_by_recursion(path, times, exact, eta):
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_ddim_moments_follow_the_recursion(eta, steps, seed):
     exact, n = ExactGaussian(LINEAR), 20_000
-    x = last_sample(
-        ddim(
-            exact,
-            normal(n, 1, seed=seed),
-            LINEAR.timesteps(steps),
-            eta=eta,
-            generator=seeded(seed + 50),
-        )
-    )
-    mean, variance = moments_by_recursion(LINEAR, LINEAR.timesteps(steps), exact, eta)
+    times, draw = LINEAR.timesteps(steps), seeded(seed + 50)
+    x = normal(n, 1, seed=seed)
+    x = last_sample(ddim(exact, x, times, eta=eta, generator=draw))
+    mean, variance = moments_by_recursion(LINEAR, times, exact, eta)
     assert x.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / n))
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
@@ -159,10 +139,9 @@ def test_ddim_moments_follow_the_recursion(eta, steps, seed):
 @pytest.mark.parametrize("steps", [10, 1000])
 def test_ddpm_moments_follow_the_recursion(steps):
     exact, n = ExactGaussian(LINEAR), 20_000
-    x = last_sample(ddpm(exact, normal(n, 1), LINEAR.timesteps(steps), seeded(50)))
-    mean, variance = moments_by_recursion(
-        LINEAR, LINEAR.timesteps(steps), exact, eta=1.0
-    )
+    times = LINEAR.timesteps(steps)
+    x = last_sample(ddpm(exact, normal(n, 1), times, seeded(50)))
+    mean, variance = moments_by_recursion(LINEAR, times, exact, eta=1.0)
     assert x.mean().item() == pytest.approx(mean, abs=5 * math.sqrt(variance / n))
     assert x.var().item() == pytest.approx(variance, rel=5 * math.sqrt(2 / n))
 
@@ -266,12 +245,10 @@ def test_schedule_with_signal_left_biases_the_samples():
     """
     weak = linear_schedule(20, 0.001, 0.1)
     cured = zero_terminal_snr(weak)
-    means = [
-        last_sample(ddim(ExactGaussian(s), normal(20_000, 1), s.timesteps(20)))
-        .mean()
-        .item()
-        for s in (weak, cured)
-    ]
+    x, means = normal(20_000, 1), []
+    for schedule in (weak, cured):
+        found = last_sample(ddim(ExactGaussian(schedule), x, schedule.timesteps(20)))
+        means.append(found.mean().item())
     assert means[0] < 1.5 - 0.15
     assert means[1] == pytest.approx(1.5, abs=0.02)
 

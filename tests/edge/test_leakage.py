@@ -11,7 +11,6 @@ from genai_tutorial.edge import (
     gradient_of,
     local_update,
     ngram_rows_in,
-    recover_text,
     row_norms,
     texts_from_rows,
 )
@@ -103,10 +102,3 @@ def test_leakage_names_the_missing_table():
         row_norms(gradient, "elsewhere")
     with pytest.raises(ValueError, match="two tokens"):
         gradient_of(disturbed(FAST), tokens(0, 1))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_recover_text_returns_what_the_model_read(seed):
-    model, text = disturbed(FAST), tokens(seed, 9)
-    found = recover_text(model, gradient_of(model, text), 9)
-    assert torch.equal(found, text[:-1])

@@ -20,7 +20,6 @@ from genai_tutorial.edge import (
     pack_tokenizer,
     tokenizer_script,
 )
-from genai_tutorial.edge.pack import unpack_tokenizer
 from genai_tutorial.tokenization import (
     GPT2_PATTERN,
     GPT4_PATTERN,
@@ -31,6 +30,7 @@ from genai_tutorial.tokenization import (
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.decoders import mixtral
+from tests.edge.models import disturbed
 
 ALPHABET = CharacterTokenizer("abcdefgh")
 PACKED_BPE = pack_tokenizer(train_bpe("to be or not " * 9, 264))
@@ -44,12 +44,7 @@ LLAMA = DecoderConfig.llama(
 
 
 def random_model(config: DecoderConfig, seed: int = 0) -> DecoderLM:
-    model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():  # those that begin at zero, too
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    return model.eval()
+    return disturbed(config, seed, spread=0.1)
 
 
 @pytest.mark.parametrize("config", [FAST, LLAMA], ids=["fast", "llama"])
@@ -143,6 +138,9 @@ def test_damaged_content_raises_a_value_error():
         {"tensors": {"final_norm.weight": {"shape": [32], "values": 2**70}}},
         {"tokenizer": None},
         {"tokenizer": {"characters": 5}},
+        {"tokenizer": {"merges": PACKED_BPE["merges"]}},
+        {"tokenizer": PACKED_BPE | {"pattern": "a+"}},
+        {"tokenizer": PACKED_BPE | {"merges": "AAA"}},
         {"tokenizer": PACKED_BPE | {"special_tokens": []}},
         {"tokenizer": PACKED_BPE | {"first_merge": 10**12}},
         {"tokenizer": PACKED_BPE | {"byte_ids": ["a"]}},
@@ -167,21 +165,11 @@ TEXT = "low lower lowest 文字 😀😀 the theme of the thesis "
     merges=st.integers(0, 20),
     special=st.sampled_from(([], ["<|end|>"], ["<a>", "<b>"])),
 )
-def test_packed_tokenizer_survives_json_and_unpacking(pattern, merges, special):
+def test_packed_tokenizer_survives_unpacking(pattern, merges, special):
     size = 256 + len(special) + merges
     tokenizer = train_bpe(TEXT * 3, size, pattern, special)
-    packed = json.loads(json.dumps(pack_tokenizer(tokenizer)))
-    assert unpack_tokenizer(packed) == tokenizer
-
-
-def test_packed_characters_survive():
-    tokenizer = CharacterTokenizer("\n aé")
-    assert unpack_tokenizer(pack_tokenizer(tokenizer)) == tokenizer
-
-
-def test_merges_take_four_bytes_each_before_base64():
-    tokenizer = train_bpe(TEXT * 3, 256 + 12)
-    assert len(pack_tokenizer(tokenizer)["merges"]) == 12 * 4 * 4 / 3
+    config = replace(LLAMA, vocab_size=tokenizer.vocab_size)
+    assert pack_model("a", DecoderLM(config), tokenizer).unpack()[1] == tokenizer
 
 
 def test_pack_tokenizer_refuses_tokens_in_another_order():
@@ -192,21 +180,6 @@ def test_pack_tokenizer_refuses_tokens_in_another_order():
     )
     with pytest.raises(ValueError, match="in their order"):
         pack_tokenizer(other)
-
-
-@pytest.mark.parametrize("key", ["merges", "byte_ids", "first_merge", "pattern"])
-def test_unpack_tokenizer_refuses_incomplete_dictionaries(key):
-    packed = pack_tokenizer(train_bpe(TEXT * 3, 260))
-    del packed[key]
-    with pytest.raises(ValueError, match="not a packed tokenizer"):
-        unpack_tokenizer(packed)
-
-
-def test_unpack_tokenizer_refuses_unknown_patterns_and_broken_base64():
-    packed = pack_tokenizer(train_bpe(TEXT * 3, 260))
-    for wrong in ({"pattern": "a+"}, {"merges": "AAA"}, {"byte_ids": [999]}):
-        with pytest.raises(ValueError, match="not a packed tokenizer"):
-            unpack_tokenizer(packed | wrong)
 
 
 def test_engine_script_holds_all_sources_and_the_kernel():

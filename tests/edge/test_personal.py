@@ -22,7 +22,7 @@ from genai_tutorial.edge import (
     personalize,
     read_own_texts,
 )
-from genai_tutorial.edge.personal import RehearsalBatches
+from genai_tutorial.edge.personal import rehearsal_batches
 from tests.edge.models import CONFIGS, disturbed, tokens
 
 OWN, OLD = torch.arange(13).repeat(10), torch.arange(13).flip(0).repeat(10)
@@ -44,6 +44,8 @@ def personal(settings, **options):
 
 @pytest.mark.parametrize("lora", [None, LoRAConfig(2, 4, ALL_MATRICES)])
 def test_personalize_opens_no_socket_and_writes_no_file(lora, monkeypatch):
+    personal(shape(steps=1))  # torch loads some of its own modules at the first use
+
     def refuse(*arguments, **options):
         raise AssertionError("something leaves the machine")
 
@@ -137,7 +139,7 @@ def test_personalize_is_the_same_for_the_same_seed():
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_rehearsal_batches_hold_the_share_of_old_windows(share):
     own, old = torch.zeros(50).long(), torch.ones(50).long()
-    batches = RehearsalBatches(own, old, shape(batch_size=64, old_share=share), seed=0)
+    batches = rehearsal_batches(own, old, shape(batch_size=64, old_share=share), seed=0)
     drawn = [next(batches) for _ in range(20)]
     inputs = torch.cat([inputs for inputs, _ in drawn])
     assert (inputs == inputs[:, :1]).all()  # a window is from one text
@@ -150,17 +152,9 @@ def test_personalize_needs_the_old_text_that_it_mixes_in():
         personal(shape(old_share=0.2), old=None)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"steps": 0}, "at least 1"),
-        ({"learning_rate": 0}, "learning_rate"),
-        ({"old_share": 1}, "old_share"),
-    ],
-)
-def test_personal_settings_are_checked(change, message):
-    with pytest.raises(ValueError, match=message):
-        shape(**change)
+def test_personal_settings_leave_room_for_the_own_text():
+    with pytest.raises(ValueError, match="old_share"):
+        shape(old_share=1)
 
 
 def test_loss_change_is_a_difference_of_losses_on_the_same_text():

@@ -20,32 +20,15 @@ from genai_tutorial.transformer import (
     AttentionConfig,
     AttentionContext,
     DecoderConfig,
-    DecoderLM,
     KVCache,
     LocalConfig,
 )
+from tests.edge.models import disturbed
 
-CONFIG = DecoderConfig.llama(
-    23,
-    width=32,
-    layers=2,
-    heads=4,
-    key_value_heads=2,
-    feed_forward_width=64,
-    context_length=64,
-)
+CONFIG = DecoderConfig.llama(23, 64, 32, 2, 4, 2, 64)
 
 
-def model_of(config=CONFIG):
-    model = DecoderLM(config)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
-    return model
-
-
-MODEL = model_of()
+MODEL = disturbed(CONFIG, spread=0.2)
 
 
 def texts(batch=2, length=50, seed=0):
@@ -209,20 +192,7 @@ def test_cache_streams_text():
 
 
 def test_cache_works_with_a_fused_model():
-    model = quantized(
-        DecoderLM(
-            DecoderConfig.llama(
-                23,
-                width=32,
-                layers=2,
-                heads=2,
-                key_value_heads=1,
-                feed_forward_width=64,
-                context_length=64,
-            )
-        ),
-        "float32",
-    )
+    model = quantized(MODEL, "float32")
     prompt = texts(1, 30)[0].tolist()
     cache = QuantizedKVCache(model.config, bits=8, block_size=8, residual=8)
     found = list(stream(model, prompt, 12, temperature=0, cache=cache))
@@ -354,7 +324,7 @@ def test_cache_with_convolutions():
         attention=AttentionConfig(heads=2),
         local=LocalConfig(convolution_size=2),
     )
-    model, ids = model_of(config), texts(1, 40)
+    model, ids = disturbed(config, spread=0.2), texts(1, 40)
     cache = QuantizedKVCache(config, bits=8, block_size=8, residual=4)
     with torch.no_grad():
         exact = model(ids)

@@ -26,18 +26,14 @@ from genai_tutorial.transformer import (
     DecoderLM,
     FeedForwardConfig,
     LocalConfig,
-    MixtureConfig,
     NormConfig,
 )
+from tests.edge.models import disturbed
 
 SMALL = {"vocab_size": 31, "width": 32, "layers": 2, "context_length": 16}
 CONFIGS = {
-    "llama": DecoderConfig.llama(
-        31, width=32, layers=2, heads=4, key_value_heads=None, context_length=16
-    ),
-    "grouped": DecoderConfig.llama(
-        31, width=32, layers=2, heads=4, key_value_heads=2, context_length=16
-    ),
+    "llama": DecoderConfig.llama(31, 16, 32, 2, 4, None, 96),
+    "grouped": DecoderConfig.llama(31, 16, 32, 2, 4, 2, 96),
     "textbook with biases": DecoderConfig(
         **SMALL, attention=AttentionConfig(heads=2), bias=True
     ),
@@ -51,18 +47,6 @@ CONFIGS = {
 }
 
 
-def disturbed(config, seed=0):
-    """Return a model whose gains, biases and convolutions are not at their initial
-    values.
-    """
-    model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    return model
-
-
 def texts(seed=0):
     return torch.randint(31, (3, 16), generator=torch.Generator().manual_seed(seed))
 
@@ -71,7 +55,7 @@ def texts(seed=0):
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 @torch.no_grad()
 def test_smoothed_model_has_the_same_output(name, alpha):
-    model, ids = disturbed(CONFIGS[name]), texts()
+    model, ids = disturbed(CONFIGS[name], spread=0.1), texts()
     before = model(ids)
     found = smoothed(model, texts(1), alpha)
     torch.testing.assert_close(found(ids), before, rtol=1e-3, atol=1e-4)
@@ -86,7 +70,7 @@ def test_smoothed_model_has_the_same_output(name, alpha):
 @pytest.mark.parametrize("name", CONFIGS)
 @torch.no_grad()
 def test_fold_scales_keeps_each_groups_output(name):
-    model, ids = disturbed(CONFIGS[name]), texts()
+    model, ids = disturbed(CONFIGS[name], spread=0.1), texts()
     before = model(ids)
     count = len(input_groups(model.blocks[0]))
     for number in range(count):
@@ -94,12 +78,9 @@ def test_fold_scales_keeps_each_groups_output(name):
         features = next(iter(group.layers.values())).in_features
         generator = torch.Generator().manual_seed(number)
         scales = torch.randn(features, generator=generator).exp()
-        if group.source is None:
-            with pytest.raises(ValueError, match="no layer before it can take"):
-                fold_scales(group, scales)
-            continue
-        fold_scales(group, scales)
-        torch.testing.assert_close(model(ids), before, rtol=1e-3, atol=1e-4)
+        if group.source is not None:
+            fold_scales(group, scales)
+            torch.testing.assert_close(model(ids), before, rtol=1e-3, atol=1e-4)
 
 
 def test_input_groups_cover_all_layers_once():
@@ -118,19 +99,6 @@ def test_input_groups_without_a_source():
     assert sources("llama") == [True, True, True, True]
     assert sources("grouped") == [True, False, True, True]  # shared value heads
     assert sources("textbook with biases") == [True, True, True, False]  # no gate
-
-
-def test_input_groups_rejects_mixture_of_experts():
-    config = DecoderConfig(vocab_size=5, mixture=MixtureConfig(4, 2))
-    with pytest.raises(ValueError, match="got MixtureOfExperts"):
-        input_groups(DecoderLM(config).blocks[0])
-
-
-@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
-def test_fold_scales_rejects_scales_that_are_not_positive(value):
-    group = input_groups(DecoderLM(CONFIGS["llama"]).blocks[0])[0]
-    with pytest.raises(ValueError, match="positive and finite"):
-        fold_scales(group, torch.full((32,), value))
 
 
 @settings(max_examples=30)
@@ -160,7 +128,7 @@ def test_smooth_scales_rejects_other_alphas(alpha):
 
 @torch.no_grad()
 def test_activation_maxima_are_those_of_the_inputs():
-    model, ids = disturbed(CONFIGS["llama"]), texts()
+    model, ids = disturbed(CONFIGS["llama"], spread=0.1), texts()
     maxima = activation_maxima(model, ids)
     block = model.blocks[1]
     x = model.hidden_states(ids)[1]
@@ -217,25 +185,12 @@ def test_awq_protects_the_weights_of_a_large_input(seed):
     assert found < 0.15 * plain  # 0.036 to 0.060 measured
 
 
-def test_awq_with_one_power_is_rounding(monkeypatch):
-    monkeypatch.setattr("genai_tutorial.efficiency.calibration.POWERS", 1)
-    weight, inputs = problem(4, 8, seed=0)
-    found, plain = errors_of(weight, inputs, 4, 8)
-    assert found == plain
-
-
 def test_awq_scales_of_dead_inputs_are_finite():
     weight = torch.rand(2, 4)
     for magnitudes in (torch.zeros(4), torch.tensor([0.0, 1.0, 2.0, 1e6])):
         scales = activation_aware_scales(weight, magnitudes, torch.eye(4), 4, 4)
         assert scales.isfinite().all()
         assert (scales > 0).all()
-
-
-@pytest.mark.parametrize("magnitudes", [-torch.ones(4), torch.full((4,), torch.inf)])
-def test_awq_rejects_invalid_magnitudes(magnitudes):
-    with pytest.raises(ValueError, match="finite and not negative"):
-        activation_aware_scales(torch.rand(2, 4), magnitudes, torch.eye(4), 4, 4)
 
 
 def gptq_problem(rows, columns, seed, rank=None):
@@ -334,11 +289,11 @@ def test_gptq_compensates_in_the_other_weight():
     weight = torch.tensor([[0.4, 0.4, 0.0, 1.0]])
     hessian = torch.block_diag(hessian, torch.eye(2))
     plain = quantize_affine(weight, 2, 4).dequantize()
-    found = gptq_quantize(weight, hessian, 2, 4, damping=1e-4).dequantize()
+    found = gptq_quantize(weight, hessian, 2, 4).dequantize()
     torch.testing.assert_close(plain, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
     torch.testing.assert_close(found, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
     weight = torch.tensor([[0.48, 0.48, 0.0, 1.0]])
-    found = gptq_quantize(weight, hessian, 2, 4, damping=1e-4).dequantize()
+    found = gptq_quantize(weight, hessian, 2, 4).dequantize()
     plain = quantize_affine(weight, 2, 4).dequantize()
     assert found[0, :2].sum() == pytest.approx(1.0)  # 1/3 + 2/3
     assert plain[0, :2].sum() == pytest.approx(2 / 3)  # 0.96 was meant
@@ -381,20 +336,14 @@ def test_output_error_is_the_mean_over_the_inputs():
 
 
 @pytest.mark.parametrize(
-    ("hessian", "bits", "damping", "said"),
+    ("hessian", "bits", "size", "said"),
     [
-        (torch.full((4, 4), torch.nan), 4, 0.01, "The Hessian of 4 inputs"),
-        (torch.zeros(4, 4), 4, 0.01, "cannot be inverted with damping=0.01"),
-        (torch.ones(4, 4), 4, 0.0, "cannot be inverted with damping=0"),
-        (torch.eye(4), 4, -1.0, "damping must not be negative"),
-        (torch.eye(4), 1, 0.01, "bits must be from 2 to 8"),
+        (torch.full((4, 4), torch.nan), 4, 2, "The Hessian of 4 inputs"),
+        (torch.zeros(4, 4), 4, 2, "cannot be inverted"),
+        (torch.eye(4), 1, 2, "bits must be from 2 to 8"),
+        (torch.eye(4), 4, 3, "group_size must divide"),
     ],
 )
-def test_gptq_rejects_invalid_arguments(hessian, bits, damping, said):
+def test_gptq_rejects_invalid_arguments(hessian, bits, size, said):
     with pytest.raises(ValueError, match=said):
-        gptq_quantize(torch.rand(2, 4), hessian, bits, 2, damping)
-
-
-def test_gptq_rejects_groups_that_do_not_divide():
-    with pytest.raises(ValueError, match="group_size must divide"):
-        gptq_quantize(torch.rand(2, 4), torch.eye(4), 4, 3)
+        gptq_quantize(torch.rand(2, 4), hessian, bits, size)

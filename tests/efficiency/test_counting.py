@@ -178,11 +178,8 @@ def test_memory_matches_hand_calculation():
     counts = count(PENCIL)
     assert counts.weight_bytes() == 2 * counts.parameters
     assert counts.weight_bytes(bits=4) == counts.parameters // 2
-    mixed, single = (
-        counts.training_memory(),
-        counts.training_memory(mixed_precision=False),
-    )
-    assert mixed.total == single.total == 16 * counts.parameters
+    mixed = counts.training_memory()
+    assert mixed.total == 16 * counts.parameters
     assert (mixed.weights, mixed.gradients, mixed.optimizer) == tuple(
         n * counts.parameters for n in (2, 2, 12)
     )
@@ -216,15 +213,10 @@ def test_counts_reject_positions_below_one():
         (GPT2_MEDIUM, 355),
         (GPT2_LARGE, 774),
         (GPT2_XL, 1_558),
-        (LLAMA_3_1_8B, 8_030),  # https://huggingface.co/meta-llama/Llama-3.1-8B: 8.03B
-        (
-            LLAMA_3_1_70B,
-            70_554,
-        ),  # https://huggingface.co/meta-llama/Llama-3.1-70B: 70.6B
-        (
-            LLAMA_3_1_405B,
-            405_853,
-        ),  # https://huggingface.co/meta-llama/Llama-3.1-405B: 406B
+        # https://huggingface.co/meta-llama: 8.03B, 70.6B and 406B
+        (LLAMA_3_1_8B, 8_030),
+        (LLAMA_3_1_70B, 70_554),
+        (LLAMA_3_1_405B, 405_853),
         (MIXTRAL_8X7B, 46_703),  # https://mistral.ai/news/mixtral-of-experts: 46.7B
         (DEEPSEEK_V3, 671_026),  # https://arxiv.org/abs/2412.19437: 671B
         (SMOLLM2_135M, 135),  # https://huggingface.co/HuggingFaceTB/SmolLM2-135M: 135M
@@ -262,9 +254,8 @@ def test_deepseek_cache_matches_published_fraction():
     # for each token and layer.
     assert count(DEEPSEEK_V3).cache_bytes(1) == 2 * 61 * (512 + 64)
     plain = dataclasses.replace(DEEPSEEK_V3, attention=GroupedAttention(128, 128, 128))
-    assert count(plain).cache_bytes(1) / count(DEEPSEEK_V3).cache_bytes(
-        1
-    ) == pytest.approx(57, abs=0.5)
+    ratio = count(plain).cache_bytes(1) / count(DEEPSEEK_V3).cache_bytes(1)
+    assert ratio == pytest.approx(57, abs=0.5)
 
 
 def test_shape_of_config_equals_published_settings():
@@ -278,12 +269,6 @@ def test_price_of_a_laptop_by_hand():
     """A million tokens at 250 per second take 4,000 s; at 45 W that is 50 Wh."""
     assert watt_hours_per_million_tokens(250, watts=45) == pytest.approx(50)
     assert dollars_per_million_tokens(250, dollars_per_hour=0.9) == pytest.approx(1)
-
-
-@given(st.floats(0.1, 1e6), st.floats(0, 1e3), st.floats(1, 100))
-def test_price_falls_with_the_rate(rate, hourly, times):
-    faster = dollars_per_million_tokens(rate * times, hourly)
-    assert faster * times == pytest.approx(dollars_per_million_tokens(rate, hourly))
 
 
 @pytest.mark.parametrize(

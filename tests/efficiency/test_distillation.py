@@ -82,19 +82,22 @@ def test_top_target_loss_with_all_tokens_is_the_cross_entropy(seed, count):
     torch.testing.assert_close(*rest, atol=1e-5, rtol=1e-4)
 
 
-def test_sequence_level_examples_are_what_the_teacher_writes():
-    teacher = model(0)
-    prompts = torch.tensor([[1, 2], [3, 4], [5, 6]])
-    found = sequence_level_examples(teacher, prompts, 10, temperature=0, batch_size=2)
-    assert found == generate(teacher, prompts, 10, temperature=0).tolist()
-    stop = found[0][4]
-    cut = sequence_level_examples(
-        teacher, prompts, 10, temperature=0, stop_tokens=[stop], batch_size=2
-    )
-    for text, whole in zip(cut, found, strict=True):
-        ends = [place for place in range(2, 12) if whole[place] == stop]
-        assert text == whole[: ends[0] if ends else 12]
-    assert len(cut[0]) <= 4
+def test_sequence_level_examples_are_what_the_teacher_writes(monkeypatch):
+    monkeypatch.setattr("genai_tutorial.efficiency.distillation.BATCH_SIZE", 2)
+    teacher, prompts = model(0), torch.tensor([[1, 2], [3, 4], [5, 6]])
+
+    def examples(stop_tokens):
+        generator = torch.Generator().manual_seed(0)
+        return sequence_level_examples(
+            teacher, prompts, 10, stop_tokens=stop_tokens, generator=generator
+        )
+
+    whole, generator = examples([]), torch.Generator().manual_seed(0)
+    for rows, texts in ((prompts[:2], whole[:2]), (prompts[2:], whole[2:])):
+        assert texts == generate(teacher, rows, 10, generator=generator).tolist()
+    stop = whole[0][4]
+    cut = examples([stop])[0]
+    assert cut == whole[0][: whole[0].index(stop, 2)]
 
 
 def test_distillation_explains_wrong_arguments():
@@ -103,5 +106,3 @@ def test_distillation_explains_wrong_arguments():
         soft_target_loss(student, teacher, 0)
     with pytest.raises(ValueError, match="from 1 to the 12 tokens, got 13"):
         top_probabilities(teacher, 13)
-    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
-        sequence_level_examples(model(0), torch.tensor([[1]]), 2, batch_size=0)

@@ -18,7 +18,7 @@ import torch
 from genai_tutorial.efficiency.linear import Int4Linear, Int8Linear
 generator = torch.Generator().manual_seed(0)
 weight, x = torch.randn(48, 64, generator=generator), torch.randn(3, 64, generator=generator)
-results = [layer(x).tolist() for layer in (Int4Linear(weight), Int8Linear(weight))]
+results = [layer(x).tolist() for layer in (Int4Linear(weight, None), Int8Linear(weight, None))]
 """  # noqa: E501
 
 
@@ -48,13 +48,11 @@ def by_hand(
 @pytest.mark.parametrize("columns", [32, 96, 256])
 @pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
 def test_packed_kernels_match_reference_arithmetic(rows, columns, batch):
-    weight, x = (
-        numbers(rows, columns, seed=rows),
-        numbers(*batch, columns, seed=columns),
-    )
+    weight = numbers(rows, columns, seed=rows)
+    x = numbers(*batch, columns, seed=columns)
     for layer, bits, group_size in (
-        (Int4Linear(weight), 4, 32),
-        (Int8Linear(weight), 8, columns),
+        (Int4Linear(weight, None), 4, 32),
+        (Int8Linear(weight, None), 8, columns),
     ):
         result = layer(x)
         assert result.dtype == x.dtype
@@ -80,47 +78,30 @@ def test_int4_pair_equals_int8_levels(rows, batch, seed):
     weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
     pair, rows_of_bytes = (
-        (kind(weight)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear)
+        (kind(weight, None)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear)
     )
     assert pair < 0.85 * rows_of_bytes
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
 def test_packed_linear_adds_bias(kind):
-    weight, bias, x = (
-        numbers(17, 64, seed=0),
-        numbers(17, seed=1),
-        numbers(2, 64, seed=2),
-    )
-    torch.testing.assert_close(kind(weight, bias)(x), kind(weight)(x) + bias)
+    weight, bias = numbers(17, 64, seed=0), numbers(17, seed=1)
+    x = numbers(2, 64, seed=2)
+    torch.testing.assert_close(kind(weight, bias)(x), kind(weight, None)(x) + bias)
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
 def test_packed_linear_returns_input_dtype(kind):
-    layer, x = kind(numbers(16, 32, seed=0)), numbers(2, 32, seed=1)
+    layer, x = kind(numbers(16, 32, seed=0), None), numbers(2, 32, seed=1)
     assert layer(x.bfloat16()).dtype == torch.bfloat16
     torch.testing.assert_close(layer(x.bfloat16()), layer(x).bfloat16())
     assert layer(x[:0]).shape == (0, 16)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_eight_bits_have_smaller_error_than_four(seed):
-    weight, x = numbers(64, 256, seed=seed), numbers(8, 256, seed=100 + seed)
-    exact = functional.linear(x, weight)
-    four, eight = (
-        (kind(weight)(x) - exact).norm() / exact.norm()
-        for kind in (Int4Linear, Int8Linear)
-    )
-    # One half step in each, spread evenly: the steps of a group of normal weights give
-    # about 8% and 1%.
-    assert 0.06 < four < 0.10
-    assert 0.006 < eight < 0.012
-
-
 def test_packed_linear_memory():
     weight = torch.zeros(64, 128)
     eight, four = (
-        sum(one.nbytes for one in kind(weight).buffers())
+        sum(one.nbytes for one in kind(weight, None).buffers())
         for kind in (Int8Linear, Int4Linear)
     )
     assert eight == 64 * 128 + 64 * 2
@@ -131,9 +112,7 @@ def test_packed_linear_memory():
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", ["default", "avx2"])
 def test_packed_kernels_agree_across_instruction_sets(capability):
-    # A separate process, because torch chooses only once which of the processor's
-    # instructions it
-    # uses.
+    # A separate process, because torch chooses its instructions only once.
     program = (
         CHECK + "print(torch.backends.cpu.get_cpu_capability(), results, sep='\\n')"
     )
@@ -159,19 +138,7 @@ def test_packed_kernels_agree_across_instruction_sets(capability):
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
-@pytest.mark.parametrize("columns", [0, 5, 33, 48])
+@pytest.mark.parametrize("columns", [5, 33, 48])
 def test_packed_linear_rejects_unaligned_columns(kind, columns):
     with pytest.raises(ValueError, match=f"multiple of 32 inputs, got {columns}"):
-        kind(torch.zeros(16, columns))
-
-
-def test_packed_linear_without_kernels_raises(monkeypatch):
-    for kind, name in (
-        (Int4Linear, "_weight_int4pack_mm_for_cpu"),
-        (Int8Linear, "_weight_int8pack_mm"),
-    ):
-        monkeypatch.delattr(torch, name)
-        with pytest.raises(
-            NotImplementedError, match=rf"lacks the kernel {name}.*torch 2\.6 or newer"
-        ):
-            kind(torch.zeros(16, 32))
+        kind(torch.zeros(16, columns), None)

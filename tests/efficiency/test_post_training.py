@@ -21,15 +21,7 @@ from genai_tutorial.transformer import (
 )
 
 METHODS = ["rounding", "gptq", "awq"]
-CONFIG = DecoderConfig.llama(
-    40,
-    width=32,
-    layers=3,
-    heads=2,
-    key_value_heads=None,
-    feed_forward_width=96,
-    context_length=32,
-)
+CONFIG = DecoderConfig.llama(40, 32, 32, 3, 2, None, 96)
 
 
 def model_and_ids(seed=0):
@@ -87,10 +79,10 @@ def test_observe_inputs_sees_all_groups_in_one_pass():
     model, ids = model_and_ids()
     block, x = model.blocks[0], model.hidden_states(ids)[0]
     found = observe_inputs(block, input_groups(block), x)
-    assert [len(one.magnitudes) for one in found] == [32, 32, 32, 96]
+    assert [len(magnitudes) for _, magnitudes in found] == [32, 32, 32, 96]
     read = block.attention_norm(x).flatten(0, 1)
-    torch.testing.assert_close(found[0].hessian, input_hessian(read))
-    torch.testing.assert_close(found[0].magnitudes, read.abs().mean(dim=0))
+    torch.testing.assert_close(found[0][0], input_hessian(read))
+    torch.testing.assert_close(found[0][1], read.abs().mean(dim=0))
 
 
 def test_quantize_layers_rounding_is_quantize_affine():
@@ -146,15 +138,6 @@ def test_quantize_layers_rejects_mixture_of_experts():
         quantize_layers(model, torch.zeros(1, 4, dtype=torch.long), "gptq", 4, 8)
 
 
-def test_prediction_divergence_of_equal_models_is_zero():
-    model, ids = model_and_ids()
-    found = prediction_divergence(model, model, ids)
-    assert found.kl == pytest.approx(0, abs=1e-7)
-    assert found.agreement == 1
-    assert found.nats == found.reference_nats
-    assert len(found.row_kl) == len(ids)
-
-
 @torch.no_grad()
 def test_prediction_divergence_against_torch():
     model, ids = model_and_ids(0)
@@ -171,19 +154,6 @@ def test_prediction_divergence_against_torch():
     for nats, one in ((found.reference_nats, model), (found.nats, other)):
         loss = next_token_loss(one(ids[:, :-1]), ids[:, 1:])
         assert nats == pytest.approx(float(loss), rel=1e-5)
-
-
-def test_prediction_divergence_takes_functions():
-    ids = torch.tensor([[0, 1, 1, 0]])
-    certain = torch.tensor([0.9, 0.1]).log()
-    uniform = torch.zeros(2)
-    found = prediction_divergence(
-        lambda ids: certain.expand(*ids.shape, 2),
-        lambda ids: uniform.expand(*ids.shape, 2),
-        ids,
-    )
-    expected = 0.9 * torch.tensor(1.8).log() + 0.1 * torch.tensor(0.2).log()
-    assert found.kl == pytest.approx(float(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (0, 5)])

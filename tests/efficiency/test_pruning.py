@@ -1,4 +1,4 @@
-"""Masks, healing, and the removal of units and blocks."""
+"""Masks, and the removal of units and blocks."""
 
 import pytest
 import torch
@@ -10,7 +10,6 @@ from genai_tutorial.efficiency import (
     activation_masks,
     apply_masks,
     block_influence,
-    heal,
     keep_blocks,
     magnitude_masks,
     narrow_feed_forward,
@@ -20,13 +19,7 @@ from genai_tutorial.efficiency import (
 )
 from genai_tutorial.efficiency.pruning import block_matrices, largest
 from genai_tutorial.generation import generate
-from genai_tutorial.training import AdamW, TokenBatches
-from genai_tutorial.transformer import (
-    DecoderConfig,
-    DecoderLM,
-    language_model_loss,
-    next_token_loss,
-)
+from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 from tests.decoders import mixtral
 from tests.edge.models import CONFIGS, disturbed, tokens
 
@@ -94,25 +87,6 @@ def test_apply_masks_zeroes_what_they_drop_and_nothing_else():
         original = block_matrices(before)[name].weight
         assert torch.equal(layer.weight, original * masks[name])
     assert torch.equal(model.token_embedding.weight, before.token_embedding.weight)
-
-
-def test_heal_lowers_the_loss_and_keeps_the_zeros():
-    model = disturbed(LLAMA)
-    masks = magnitude_masks(model, 0.5)
-    losses = heal(
-        model,
-        masks,
-        TokenBatches(torch.arange(13).repeat(8), 8, 4, 0),
-        language_model_loss,
-        AdamW(model.parameters(), lr=0.01),
-        steps=40,
-        progress=False,
-    )
-    assert len(losses) == 40
-    assert losses[-1] < losses[0] - 1
-    for name, layer in block_matrices(model).items():
-        assert (layer.weight[~masks[name]] == 0).all()
-        assert layer.weight[masks[name]].count_nonzero() == masks[name].sum()
 
 
 def test_sparse_bits_count_the_mask():

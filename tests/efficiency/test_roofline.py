@@ -18,15 +18,7 @@ from genai_tutorial.efficiency import (
 from genai_tutorial.efficiency.model_sizes import MIXTRAL_8X7B, SMOLLM2_135M
 from genai_tutorial.transformer import DecoderConfig
 
-SMALL = DecoderConfig.llama(
-    vocab_size=100,
-    context_length=64,
-    width=32,
-    layers=2,
-    heads=4,
-    key_value_heads=2,
-    feed_forward_width=64,
-)
+SMALL = DecoderConfig.llama(100, 64, 32, 2, 4, 2, 64)
 
 
 def test_bytes_per_token_by_hand():
@@ -58,13 +50,6 @@ def test_bytes_per_token_of_a_mixture_reads_more_experts_for_more_rows():
     assert step(1) < 0.3 * whole
     assert step(4) == pytest.approx(whole, rel=1e-4)
     assert step(64) == step(4)
-
-
-def test_flops_per_token_adds_attention():
-    counts = count(SMALL)
-    assert flops_per_token(SMALL, 10) == (
-        counts.flops_per_token + counts.attention_flops(10)
-    )
 
 
 @given(st.floats(1e9, 1e13), st.floats(1e9, 1e15), st.floats(1e-3, 1e4))
@@ -99,8 +84,8 @@ def test_long_context_limits_what_a_batch_can_gain():
 
 def test_measured_figures_are_plausible():
     """No machine that runs this book reads below 0.1 or above 10,000 GB/s."""
-    assert 1e8 < memory_bandwidth(megabytes=8, repeats=2) < 1e13
-    assert 1e8 < peak_flops(size=128, repeats=2) < 1e16
+    assert 1e8 < memory_bandwidth(repeats=1) < 1e13
+    assert 1e8 < peak_flops() < 1e16
 
 
 @pytest.mark.parametrize(
@@ -109,8 +94,6 @@ def test_measured_figures_are_plausible():
         (lambda: Machine("none", 0, 1), "must be positive"),
         (lambda: bytes_per_token(SMALL, batch_size=0), "batch_size must be at least 1"),
         (lambda: bytes_per_token(SMALL, context=0), "positions must be at least 1"),
-        (lambda: memory_bandwidth(megabytes=0), "megabytes and repeats"),
-        (lambda: peak_flops(size=0), "size and repeats"),
     ],
 )
 def test_roofline_rejects_invalid_arguments(wrong, message):

@@ -68,10 +68,9 @@ def test_count_modes_reach_is_in_standard_deviations():
 
 
 def test_invalid_arguments_raise_value_error():
-    with pytest.raises(ValueError, match="modes must be at least 2, got 1"):
-        gaussian_ring(modes=1)
-    with pytest.raises(ValueError, match=r"greater than 0, got 0\.0 and 0\.1"):
-        gaussian_ring(radius=0.0)
+    for settings in ({"modes": 1}, {"radius": 0.0}, {"deviation": 0.0}):
+        with pytest.raises(ValueError, match="modes must be at least 2, and radius"):
+            gaussian_ring(**settings)
     with pytest.raises(ValueError, match="no samples"):
         count_modes(torch.zeros(0, 2), torch.zeros(1, 2), deviation=1.0)
     with pytest.raises(ValueError, match=r"deviation must be greater than 0, got 0\.0"):

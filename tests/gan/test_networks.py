@@ -99,17 +99,6 @@ def test_config_survives_json():
     assert DigitGANConfig(**json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_invalid_sizes_raise_value_error():
-    with pytest.raises(
-        ValueError, match=r"latent and classes must be at least 1, got 0 and 10"
-    ):
-        DigitGANConfig(latent=0)
-    with pytest.raises(
-        ValueError, match=r"discriminator_widths must be whole numbers above 0"
-    ):
-        DigitGANConfig(discriminator_widths=())
-
-
 def numbers(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -124,10 +113,8 @@ def train(generator, discriminator, real, noise, count, steps=8):
     )
     for _ in range(steps):
         d.zero_grad()
-        fake = generator(noise).detach()
-        NON_SATURATING.discriminator(
-            discriminator(real), discriminator(fake)
-        ).backward()
+        scores = discriminator(real), discriminator(generator(noise).detach())
+        NON_SATURATING.discriminator(*scores).backward()
         d.step()
         g.zero_grad()
         NON_SATURATING.generator(discriminator(generator(noise))).backward()
@@ -155,13 +142,9 @@ def test_side_by_side_training_equals_training_each_game_alone(judge):
         train(PointGenerator(seed=i), judge(seed=9 + i), real[:, i], noise[:, i], 1)
         for i in range(2)
     ]
-    together = train(
-        SideBySide([PointGenerator(seed=i) for i in range(2)]),
-        SideBySide([judge(seed=9 + i) for i in range(2)]),
-        real,
-        noise,
-        count=2,
-    )
+    generators = SideBySide([PointGenerator(seed=i) for i in range(2)])
+    judges = SideBySide([judge(seed=9 + i) for i in range(2)])
+    together = train(generators, judges, real, noise, count=2)
     torch.testing.assert_close(
         together, torch.stack(alone, dim=1), rtol=1e-4, atol=1e-5
     )
@@ -184,8 +167,3 @@ def test_side_by_side_counts_the_noise_of_all_networks():
     pair = SideBySide([PointGenerator(latent=3, seed=seed) for seed in range(2)])
     assert pair.latent == 6
     assert pair(numbers(5, 6)).shape == (5, 2, 2)
-
-
-def test_side_by_side_without_networks_raises_value_error():
-    with pytest.raises(ValueError, match="at least one network"):
-        SideBySide([])

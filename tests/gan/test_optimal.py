@@ -15,9 +15,7 @@ STEP = 0.005
 
 
 def gaussian(mean, deviation=1.0):
-    density = DiagonalGaussian(
-        torch.tensor([mean]).double(), torch.tensor([deviation**2]).double()
-    )
+    density = DiagonalGaussian(*torch.tensor([[mean], [deviation**2]]).double())
     return density.log_prob(POINTS[:, None]).exp()
 
 
@@ -25,16 +23,12 @@ def test_optimal_discriminator_has_the_highest_value():
     p, q = gaussian(-1.0), gaussian(1.5, 1.4)
 
     def value(probability):
-        return (
-            torch.xlogy(p, probability) + torch.xlogy(q, 1 - probability)
-        ).sum().item() * STEP
+        logs = torch.xlogy(p, probability) + torch.xlogy(q, 1 - probability)
+        return logs.sum().item() * STEP
 
     best = optimal_discriminator(p, q)
-    for discriminator in (
-        best + 0.02 * (0.5 - best),
-        best.square(),
-        torch.full_like(best, 0.5),
-    ):
+    others = best + 0.02 * (0.5 - best), best.square(), torch.full_like(best, 0.5)
+    for discriminator in others:
         assert value(discriminator) < value(best) - 1e-6
     assert value(best) == pytest.approx(
         2 * jensen_shannon_divergence(p, q, STEP).item() - math.log(4), abs=1e-9

@@ -272,11 +272,6 @@ def test_generate_refuses_bad_prompts(prompt, new, message):
         generate(Counter(), prompt, new)
 
 
-def test_generate_refuses_bad_sampling_arguments():
-    with pytest.raises(ValueError, match="top_p"):
-        generate(Counter(), torch.tensor([[1]]), 1, top_p=2.0)
-
-
 def test_stream_refuses_bad_arguments():
     with pytest.raises(ValueError, match="at least one row of at least one token"):
         next(stream(WithWeights(), [], 1))
@@ -318,26 +313,6 @@ def test_stop_at_text_refuses_empty_texts():
     ]:
         with pytest.raises(ValueError, match=message):
             StopAtText(LETTERS, texts)
-
-
-def test_generate_stops_each_row_at_a_text():
-    ids = generate(
-        Counter(), torch.tensor([[0], [5]]), 8, stop=StopAtText(LETTERS, ["cd", "hi"])
-    )
-    assert [LETTERS.decode(row) for row in ids.tolist()] == ["abcd", "fghi"]
-
-
-def test_generate_repeats_the_last_token_of_a_stopped_row():
-    stop = StopAtText(LETTERS, ["cd"])
-    ids = generate(Counter(), torch.tensor([[0], [8]]), 6, stop=stop)
-    assert [LETTERS.decode(row) for row in ids.tolist()] == ["abcddd", "ijabcd"]
-
-
-def test_generate_ignores_the_text_in_the_prompt():
-    ids = generate(
-        Counter(), torch.tensor([[2, 3]]), 3, stop=StopAtText(LETTERS, ["cd"])
-    )
-    assert LETTERS.decode(ids[0].tolist()) == "cdefg"
 
 
 def test_rollouts_stop_at_a_text_and_say_so():

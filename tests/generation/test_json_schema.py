@@ -147,14 +147,12 @@ def test_regex_from_schema_optional_properties(required):
         ({"type": "string", "minLength": -1}, "minLength must be a whole number"),
         ({"type": "string", "maxLength": 1.5}, "maxLength must be a whole number"),
         ({"type": "string", "maxLength": "2"}, "maxLength must be a whole number"),
-        ({"type": "string", "maxLength": None}, "maxLength must be a whole number"),
         ({"type": "string", "minLength": 3, "maxLength": 2}, "got 2 < 3"),
         (
             {"type": "array", "items": NULL, "minItems": True},
             "minItems must be a whole",
         ),
         ({"type": []}, "type must be one of"),
-        ({"type": ["string", "date"]}, "type must be one of"),
         ({"type": [["string"]]}, "type must be one of"),
         ({"type": ["string", "null"], "minItems": 1}, "not supported"),
         ({"type": "object", "properties": []}, "properties must be an object"),
@@ -162,13 +160,8 @@ def test_regex_from_schema_optional_properties(required):
         ({"type": "object", "properties": {"a": True}}, "must be an object here"),
         ({"type": "array", "items": False}, "must be an object here"),
         (True, "must be an object here"),
-        (None, "must be an object here"),
         ({"type": "object", "required": ["a"]}, "which properties lacks"),
         ({"type": "object", "additionalProperties": True}, "must be false"),
-        (
-            {"type": "array", "items": {"type": "null"}, "minItems": 2, "maxItems": 1},
-            "<",
-        ),
     ],
 )
 def test_regex_from_schema_refuses_what_it_does_not_know(schema, message):

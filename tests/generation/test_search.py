@@ -103,7 +103,7 @@ def test_beam_search_refuses_bad_arguments():
     model = model_of(LLAMA)
     with pytest.raises(ValueError, match="at least one token"):
         beam_search(model, [], 3)
-    with pytest.raises(ValueError, match="at least 1, got 3 and 0"):
+    with pytest.raises(ValueError, match="at least 1; got 1, 3 and 0"):
         beam_search(model, [2], 3, beams=0)
 
 

@@ -95,13 +95,14 @@ def test_positive_pmi_equals_a_calculation_by_hand():
 
 def test_positive_pmi_is_zero_below_chance():
     counts = scipy.sparse.csr_array(np.array([[9.0, 1.0], [1.0, 9.0]]))
-    assert positive_pmi(counts, smoothing=1).toarray() == pytest.approx(
-        np.diag([math.log(1.8)] * 2)
-    )
+    table = positive_pmi(counts, smoothing=1).toarray()
+    assert table == pytest.approx(np.diag([math.log(1.8)] * 2))
+    with pytest.raises(ValueError, match="smoothing must be above 0"):
+        positive_pmi(counts, smoothing=0)
 
 
 def test_words_with_the_same_contexts_get_the_same_vector():
-    vectors = WordVectors.fit(WORLDS, dimensions=2, window=3, min_count=1, smoothing=1)
+    vectors = WordVectors.fit(WORLDS, dimensions=2, window=3, min_count=1)
     assert vectors.similarity("cat", "dog") == pytest.approx(1, abs=1e-5)
     assert vectors.similarity("cat", "moon") == pytest.approx(0, abs=1e-5)
     assert set(dict(vectors.nearest("sun", 4))) == {"moon", "shines", "there", "a"}
@@ -135,30 +136,21 @@ def test_analogy_is_vector_arithmetic():
         ("man", "woman", "king", "queen", "stone"),
         torch.nn.functional.normalize(corners, dim=1),
     )
-    (best, similarity), (second, _) = given.analogy("man", "woman", "king", count=2)
-    # the words of the question are excluded
-    assert (best, second) == ("queen", "stone")
+    ((best, similarity),) = given.analogy("man", "woman", "king")
+    assert best == "queen"
     assert similarity > 0.9
+    # the words of the question are excluded
+    assert given.analogy("man", "man", "queen")[0][0] not in ("man", "queen")
     assert len(given.nearest("man", count=99)) == 4
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (
-            {"dimensions": 11},
-            (
-                "dimensions must be from 1 to one less than the number of words, got "
-                "11 for 10"
-            ),
-        ),
+        ({"dimensions": 11}, "less than the number of words, got 11 for 10"),
         ({"dimensions": 0}, "dimensions must be from 1"),
-        (
-            {"min_count": 100},
-            "for 0 words that occur at least 100 times; give more text",
-        ),
+        ({"min_count": 100}, "for 0 words that occur at least 100 times; give more"),
         ({"window": 0}, "window must be at least 1 word"),
-        ({"smoothing": 0.0}, "smoothing must be above 0"),
     ],
 )
 def test_word_vectors_refuse_invalid_settings(settings, message):

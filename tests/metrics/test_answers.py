@@ -71,9 +71,8 @@ def test_pass_at_k_table_resamples_problems_not_samples():
 
 
 def coins(candidates, items, p=0.5, seed=0):
-    return (
-        torch.rand(candidates, items, generator=torch.Generator().manual_seed(seed)) < p
-    )
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(candidates, items, generator=generator) < p
 
 
 def test_winners_curse_of_equally_good_candidates_is_all_luck():
@@ -108,12 +107,6 @@ def test_winners_curse_draws_among_equal_scores():
     assert curse.held_out == pytest.approx(1 / 3, abs=0.03)
 
 
-def test_winners_curse_depends_on_the_seed_alone():
-    right = coins(5, 30)
-    assert winners_curse(right, 10, 50) == winners_curse(right, 10, 50)
-    assert winners_curse(right, 10, 50) != winners_curse(right, 10, 50, seed=1)
-
-
 @pytest.mark.parametrize(
     ("candidates", "development", "splits"),
     [(0, 5, 9), (3, 0, 9), (3, 30, 9), (3, 5, 0)],
@@ -139,9 +132,7 @@ def test_semantic_entropy_ignores_wording():
     assert semantic_entropy(answers, contains) == pytest.approx(expected)
     assert semantic_entropy(answers, contains) < entropy_of_answers(answers)
 
-
-def test_meanings_compare_with_the_first_answer_only():
-    # "Lima Peru" contains both, but the second joined no group of its own.
+    # "Lima Peru" contains both others, but only the first answer of a meaning counts.
     assert cluster_meanings(["Lima", "Lima Peru", "Peru"], contains) == [0, 0, 1]
 
 

@@ -71,6 +71,7 @@ def test_nearest_neighbours_measure_tiny_distances():
     # distance itself.
     references = images(200, seed=0) + 3000
     assert (nearest_neighbours(references, references).distances == 0).all()
+    assert nearest_neighbours(references, references).distances.dtype is torch.float32
     nearly = references.double()
     nearly[:, 0, 0] += 1e-6
     found = nearest_neighbours(nearly, references.double())
@@ -78,26 +79,10 @@ def test_nearest_neighbours_measure_tiny_distances():
     np.testing.assert_allclose(found.distances.numpy(), 1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_nearest_neighbours_keep_the_dtype_of_the_queries(dtype):
-    assert (
-        nearest_neighbours(
-            images(2, 0).to(dtype), images(3, 1).to(dtype)
-        ).distances.dtype
-        is dtype
-    )
-
-
-@pytest.mark.parametrize(
-    ("shape", "settings", "message"),
-    [
-        ((3, 5, 5), {"k": 4}, "k must be from 1 to the number of references, 3, got 4"),
-        ((3, 5, 5), {"k": 0}, "k must be from 1"),
-    ],
-)
-def test_nearest_neighbours_invalid_arguments_raise(shape, settings, message):
-    with pytest.raises(ValueError, match=message):
-        nearest_neighbours(images(2, 0), torch.zeros(shape), **settings)
+@pytest.mark.parametrize("k", [0, 4])
+def test_nearest_neighbours_need_k_references(k):
+    with pytest.raises(ValueError, match=f"from 1 to .* references, 3, got {k}"):
+        nearest_neighbours(images(2, 0), images(3, 1), k)
 
 
 def test_nearest_neighbours_different_shapes_raise():
@@ -111,12 +96,8 @@ def test_nearest_neighbours_different_shapes_raise():
 
 
 def normal(n, dimensions, seed):
-    return torch.randn(
-        n,
-        dimensions,
-        generator=torch.Generator().manual_seed(seed),
-        dtype=torch.float64,
-    )
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, dimensions, generator=generator, dtype=torch.float64)
 
 
 def random_gaussian(dimensions, seed):
@@ -133,10 +114,8 @@ def test_feature_gaussian_agrees_with_numpy():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_frechet_distance_of_independent_features_has_a_closed_form(seed):
-    (mean, other_mean), (deviation, other) = (
-        normal(2, 5, seed),
-        normal(2, 5, seed + 10).abs(),
-    )
+    mean, other_mean = normal(2, 5, seed)
+    deviation, other = normal(2, 5, seed + 10).abs()
     distance = gaussian_frechet_distance(
         FeatureGaussian(mean, deviation.square().diag()),
         FeatureGaussian(other_mean, other.square().diag()),
@@ -168,9 +147,8 @@ def test_frechet_distance_root_is_a_metric():
         assert ac**0.5 <= ab**0.5 + bc**0.5
 
 
-@pytest.mark.parametrize(
-    "n", [2, 10, 200]
-)  # fewer images than features leave most eigenvalues at zero
+# fewer images than features leave most eigenvalues at zero
+@pytest.mark.parametrize("n", [2, 10, 200])
 def test_frechet_distance_of_a_set_from_itself_is_zero(n):
     features = normal(n, 30, seed=n).float() * 10
     # roots of eigenvalues that rounding leaves
@@ -199,20 +177,16 @@ def test_frechet_distance_grows_with_shift_and_scale():
 
 def test_frechet_distance_ignores_higher_moments():
     generator = torch.Generator().manual_seed(0)
-    signs = (
-        torch.randint(0, 2, (4000, 3), generator=generator) * 2 - 1
-    ).double()  # two values, never near zero
+    signs = torch.randint(0, 2, (4000, 3), generator=generator).double() * 2 - 1
     assert frechet_distance(signs, normal(4000, 3, seed=1)) < 0.01
 
 
 def test_frechet_distance_invalid_features_raise():
     good = normal(5, 3, seed=0)
-    with pytest.raises(
-        ValueError, match=r"a row for each of at least 2 images, got \(1, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"at least 2 images, got \(1, 3\)"):
         frechet_distance(good, good[:1])
     with pytest.raises(ValueError, match="must all be finite"):
-        frechet_distance(good, good.clone().fill_(float("nan")))
+        frechet_distance(good, good / 0)
     with pytest.raises(ValueError, match="Both need the same features, got 3 and 2"):
         gaussian_frechet_distance(
             FeatureGaussian.fit(good), FeatureGaussian.fit(good[:, :2])
@@ -275,7 +249,7 @@ def test_precision_recall_of_more_points_than_one_chunk():
     )
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_recall_falls_if_a_mode_is_dropped(seed):
     real = two_clusters(400, seed)
     both = precision_recall(real, two_clusters(400, seed + 50))
@@ -300,10 +274,6 @@ def test_precision_recall_of_one_repeated_image():
     real = cloud(300, 4, seed=0)
     measured = precision_recall(real, real[:1].expand(300, 4))
     assert (measured.precision, measured.recall) == (1.0, 1 / 300)
-
-
-def test_precision_recall_of_equal_sets_is_one():
-    real = cloud(50, 4, seed=0)
     measured = precision_recall(real, real.flip(0))
     assert (measured.precision, measured.recall) == (1.0, 1.0)
 
@@ -311,12 +281,9 @@ def test_precision_recall_of_equal_sets_is_one():
 def test_precision_recall_invalid_features_raise():
     good = cloud(5, 3, seed=0)
     for k in (0, 5):
-        with pytest.raises(
-            ValueError,
-            match=rf"k must be at least 1 and below the number of images, got k = {k}",
-        ):
+        with pytest.raises(ValueError, match=rf"the number of images, got k = {k}"):
             precision_recall(good, good, k)
     with pytest.raises(ValueError, match=r"generated features of shape \(3, 3\)"):
         precision_recall(good, good[:3])
-    with pytest.raises(ValueError, match="generated features must all be finite"):
+    with pytest.raises(ValueError, match="features must all be finite"):
         precision_recall(good, good / 0)

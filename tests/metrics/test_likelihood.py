@@ -15,7 +15,6 @@ from genai_tutorial.metrics import (
     evaluate_language_model,
     perplexity,
 )
-from genai_tutorial.metrics.likelihood import nats_to_bits
 
 VOCABULARY = 7
 
@@ -60,6 +59,11 @@ class IndependentModel(nn.Module):
         return self.log_probabilities.expand(*ids.shape, -1)
 
 
+def random_tokens(length: int, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(VOCABULARY, (length,), generator=generator)
+
+
 def last_log_probability(
     model: nn.Module, context: torch.Tensor, target: torch.Tensor
 ) -> float:
@@ -72,21 +76,14 @@ def texts(draw):
     length = draw(st.integers(2, 60))
     context_length = draw(st.integers(1, 20))
     stride = draw(st.integers(1, context_length))
-    tokens = torch.randint(
-        VOCABULARY,
-        (length,),
-        generator=torch.Generator().manual_seed(draw(st.integers(0, 1000))),
-    )
-    return tokens, context_length, stride, draw(st.integers(1, 8))
+    return random_tokens(length, draw(st.integers(0, 99))), context_length, stride
 
 
 @given(texts())
 def test_evaluate_language_model_scores_every_token_once(text):
-    tokens, context_length, stride, batch_size = text
+    tokens, context_length, stride = text
     model = IndependentModel()
-    score = evaluate_language_model(
-        model, tokens, context_length, stride=stride, batch_size=batch_size
-    )
+    score = evaluate_language_model(model, tokens, context_length, stride=stride)
     # Once each, wherever the windows lie: any token left out or scored twice changes
     # the sum.
     assert score.log_likelihood == pytest.approx(
@@ -98,11 +95,9 @@ def test_evaluate_language_model_scores_every_token_once(text):
 @pytest.mark.slow
 @given(texts())
 def test_evaluate_language_model_agrees_with_a_plain_loop(text):
-    tokens, context_length, stride, batch_size = text
+    tokens, context_length, stride = text
     model = ContextModel()
-    score = evaluate_language_model(
-        model, tokens, context_length, stride=stride, batch_size=batch_size
-    )
+    score = evaluate_language_model(model, tokens, context_length, stride=stride)
     expected, scored, start = 0.0, 0, 0
     while scored < len(tokens) - 1:
         start = min(start, max(0, len(tokens) - 1 - context_length))
@@ -118,9 +113,7 @@ def test_evaluate_language_model_agrees_with_a_plain_loop(text):
 @settings(max_examples=20)
 @given(st.integers(2, 40), st.integers(1, 12))
 def test_stride_one_gives_each_token_the_longest_context(length, context_length):
-    tokens = torch.randint(
-        VOCABULARY, (length,), generator=torch.Generator().manual_seed(length)
-    )
+    tokens = random_tokens(length, seed=length)
     model = ContextModel()
     expected = sum(
         last_log_probability(
@@ -162,9 +155,7 @@ def test_evaluate_language_model_uniform_model_scores_ln_v():
 
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluate_language_model_disables_dropout_and_restores_the_mode(training):
-    tokens = torch.randint(
-        VOCABULARY, (50,), generator=torch.Generator().manual_seed(0)
-    )
+    tokens = random_tokens(50)
     model = ContextModel(dropout=0.5).train(training)
     score = evaluate_language_model(model, tokens, 10)
     assert score == evaluate_language_model(ContextModel(), tokens, 10)
@@ -176,8 +167,8 @@ def test_evaluate_language_model_disables_dropout_and_restores_the_mode(training
 
 def test_evaluate_language_model_batches_windows_of_the_context_length():
     model = ContextModel()
-    evaluate_language_model(model, torch.zeros(101, dtype=torch.long), 10, batch_size=4)
-    assert [tuple(call.shape) for call in model.calls] == [(4, 10), (4, 10), (2, 10)]
+    evaluate_language_model(model, random_tokens(401), 10)
+    assert [tuple(call.shape) for call in model.calls] == [(32, 10), (8, 10)]
 
 
 def test_evaluate_language_model_records_no_gradient():
@@ -196,7 +187,6 @@ def test_evaluate_language_model_records_no_gradient():
         (1, {}, "at least 2 ids"),
         (9, {"stride": 0}, "stride must be from 1 to context_length = 4, got 0"),
         (9, {"stride": 5}, "stride must be from 1 to context_length = 4, got 5"),
-        (9, {"batch_size": 0}, "batch_size must be at least 1"),
     ],
 )
 def test_evaluate_language_model_invalid_arguments_raise(length, settings, message):
@@ -204,10 +194,6 @@ def test_evaluate_language_model_invalid_arguments_raise(length, settings, messa
         evaluate_language_model(
             ContextModel(), torch.zeros(length, dtype=torch.long), 4, **settings
         )
-
-
-def test_units_of_likelihood_by_hand():
-    assert nats_to_bits(math.log(2)) == pytest.approx(1)
 
 
 @given(st.floats(0.01, 1000), st.floats(-2000, 2000), st.integers(1, 10_000))

@@ -7,9 +7,7 @@ from genai_tutorial.multimodal import (
     VisionLanguageConfig,
     VisionLanguageModel,
     attention_to_frames,
-    read_film,
 )
-from genai_tutorial.multimodal.vision_language import film_prefix
 from genai_tutorial.transformer import DecoderConfig
 
 IMAGE = ImageEncoderConfig(EncoderConfig(12, 1, 2), image_size=8, patch_size=4)
@@ -35,10 +33,7 @@ def films():
 def test_a_film_of_one_frame_is_read_like_a_picture(model, films):
     ids = torch.tensor([[4, 5], [6, 7]])
     with torch.no_grad():
-        film, picture = (
-            read_film(model, films[:, :1], ids),
-            model.read(films[:, 0], ids),
-        )
+        film, picture = model.read(films[:, :1], ids), model.read(films[:, 0], ids)
         looked = attention_to_frames(model, films[:, :1], ids)
     assert torch.equal(film, picture)
     squares = model.attention_to_image(films[:, 0], ids)
@@ -47,7 +42,7 @@ def test_a_film_of_one_frame_is_read_like_a_picture(model, films):
 
 def test_frames_stand_in_order(model, films):
     with torch.no_grad():
-        prefix = film_prefix(model, films)
+        prefix = model.prefix(films)
         assert torch.allclose(prefix[1, 4:8], model.prefix(films[1:, 1])[0], atol=1e-6)
 
 
@@ -60,4 +55,4 @@ def test_attention_to_frames_leaves_the_rest_to_the_text(model, films):
 
 def test_a_film_too_long_for_the_context_window_is_refused(model):
     with pytest.raises(ValueError, match="20"):
-        read_film(model, torch.zeros(1, 5, 4, 12), torch.tensor([[4]]))
+        model.read(torch.zeros(1, 5, 4, 12), torch.tensor([[4]]))

@@ -47,6 +47,7 @@ NETWORKS = {
         text_width=8,
     ),
 }
+TIMES = torch.tensor([10.0, 500.0, 900.0])
 TEXTS = torch.tensor([[2, 3, 4, 1, 0, 0], [5, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
 
 
@@ -62,11 +63,7 @@ def awake(network):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_text_to_image_batch_items_use_their_own_text(network):
     """Changing a word of one text changes that image only."""
-    model, x, t = (
-        awake(network),
-        torch.randn(3, 3, 8, 8),
-        torch.tensor([10.0, 500.0, 900.0]),
-    )
+    model, x, t = awake(network), torch.randn(3, 3, 8, 8), TIMES
     before = model(x, t, TEXTS)
     assert before.shape == x.shape
     changed = TEXTS.clone()
@@ -79,19 +76,14 @@ def test_text_to_image_batch_items_use_their_own_text(network):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_text_to_image_without_condition_uses_the_empty_text(network):
     """The padding of the empty text has no influence."""
-    model, x, t = (
-        awake(network),
-        torch.randn(3, 3, 8, 8),
-        torch.tensor([10.0, 500.0, 900.0]),
-    )
+    model, x, t = awake(network), torch.randn(3, 3, 8, 8), TIMES
     empty = TEXTS[2:].expand(3, -1)
     torch.testing.assert_close(model(x, t), model(x, t, empty))
 
 
 def test_text_to_image_takes_features_in_place_of_tokens():
     """The features that `read` returns give the same prediction as the token ids."""
-    model, x = awake("unet"), torch.randn(3, 3, 8, 8)
-    t = torch.tensor([10.0, 500.0, 900.0])
+    model, x, t = awake("unet"), torch.randn(3, 3, 8, 8), TIMES
     torch.testing.assert_close(model(x, t, model.read(TEXTS)), model(x, t, TEXTS))
 
 
@@ -115,26 +107,7 @@ def test_drop_texts_rate():
         drop_texts(texts, -1, TEXTS[2], torch.Generator())
 
 
-def test_text_to_image_refuses_different_widths():
-    """The network reads vectors of the text encoder's width."""
-    with pytest.raises(
-        ValueError, match="text_width must be the text encoder's width, 8; got 4"
-    ):
-        TextToImage(TEXT, dataclasses.replace(NETWORKS["unet"], text_width=4))
-
-
-PROBED_TEXT = TextEncoderConfig(
-    EncoderConfig(width=8, layers=1, heads=2), vocab_size=9, context_length=6, end=1
-)
-UNET = UNetConfig(
-    image_channels=3,
-    channels=(8, 8),
-    embedding_width=16,
-    middle_blocks=2,
-    heads=2,
-    classes=None,
-    text_width=8,
-)
+UNET = dataclasses.replace(NETWORKS["unet"], middle_blocks=2)
 SCHEDULE = cosine_schedule(100)
 
 
@@ -179,7 +152,7 @@ def test_record_attention_maps_collects_maps_of_the_caption_only():
     """Two layers and three steps give six maps; passes with the empty text are left
     out, and so are passes after the block.
     """
-    model = TextToImage(PROBED_TEXT, UNET).eval()
+    model = TextToImage(TEXT, UNET).eval()
     ids = torch.tensor([[2, 3, 4, 1]]).expand(5, -1)
 
     def draw():
@@ -197,7 +170,7 @@ def test_record_attention_maps_collects_maps_of_the_caption_only():
 
 def test_record_attention_maps_removes_its_hooks_after_an_error():
     """A failed block leaves the model as it was."""
-    model = TextToImage(PROBED_TEXT, UNET).eval()
+    model = TextToImage(TEXT, UNET).eval()
     with pytest.raises(RuntimeError), record_attention_maps(model, tokens=4) as maps:
         raise RuntimeError
     Guided(model, 2)(

@@ -14,7 +14,7 @@ from genai_tutorial.multimodal import (
 )
 from genai_tutorial.multimodal.image_reader import GatedCrossAttention
 from genai_tutorial.tokenization import WordTokenizer
-from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+from genai_tutorial.transformer import DecoderConfig
 
 TOKENIZER = WordTokenizer(("blue", "colour", "is", "it", "red", "what"))
 IMAGE = ImageEncoderConfig(EncoderConfig(width=12, layers=2, heads=2), 16, 8)
@@ -71,13 +71,9 @@ def test_without_the_mask_a_question_reads_the_answers_before_it(model, images):
     squares, other = model.look(images), IDS.clone()
     other[:, 0] = 4
     documents = torch.tensor([[1, 1, 2, 2, 2, 2]]).expand(3, -1)
-    assert not torch.equal(
-        model.read(squares, IDS)[:, -1], model.read(squares, other)[:, -1]
-    )
-    assert torch.equal(
-        model.read(squares, IDS, documents)[:, -1],
-        model.read(squares, other, documents)[:, -1],
-    )
+    for mask, same in ((None, False), (documents, True)):
+        last, changed = (model.read(squares, x, mask)[:, -1] for x in (IDS, other))
+        assert torch.equal(last, changed) == same
 
 
 def test_an_image_encoder_without_its_last_block_stops_before_it(images):
@@ -89,8 +85,6 @@ def test_an_image_encoder_without_its_last_block_stops_before_it(images):
     )
     assert not torch.equal(shorter.read(images), before)
     assert shorter.config.encoder.layers == 1
-    with pytest.raises(ValueError, match="single block"):
-        without_last_block(shorter)
 
 
 def test_a_cached_answer_is_the_greedy_one_of_whole_forward_passes(model, images):
@@ -126,6 +120,8 @@ def test_answer_loss_reads_each_answer_one_token_before_it():
     unshifted = torch.zeros(1, 3, 8)
     unshifted[0, 2, 4] = 50.0
     assert answer_loss(unshifted, ids, is_answer) > 2
+    with pytest.raises(ValueError, match="no loss"):
+        answer_loss(logits, ids, torch.zeros_like(is_answer))
 
 
 def test_closed_gates_leave_the_language_model_unchanged(images):
@@ -159,27 +155,5 @@ def test_answers_behind_a_prefix_need_a_model_with_a_prefix(images):
     with pytest.raises(ValueError, match="first_words"):
         reader.answer(model.look(images), ["what is it"] * 3)
     assert len(reader.first_words(model.look(images), ["what is it"] * 3)) == 3
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        (
-            lambda: VisionLanguageConfig(
-                IMAGE, DecoderConfig(9, 4, 8, 1, AttentionConfig(2))
-            ),
-            "no room for text",
-        ),
-        (
-            lambda: answer_loss(
-                torch.zeros(1, 2, 4),
-                torch.zeros(1, 2, dtype=torch.long),
-                torch.zeros(1, 2, dtype=torch.bool),
-            ),
-            "no loss",
-        ),
-    ],
-)
-def test_wrong_arguments_of_vision_language_models(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        wrong()
+    with pytest.raises(ValueError, match="3 images and 2 questions"):
+        reader.first_words(model.look(images), ["what is it"] * 2)

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.generation import GreenListWatermark, tournament
-from genai_tutorial.generation.watermark import green_list
 
 transformers = pytest.importorskip("transformers")
 
@@ -34,7 +33,8 @@ def detector(gamma, key, once):
 @settings(max_examples=50)
 def test_green_list(previous, gamma, key):
     expected = processor(gamma, key=key)._get_greenlist_ids(torch.tensor([previous]))
-    assert torch.equal(green_list(previous, VOCAB, gamma, key), expected)
+    watermark = GreenListWatermark(VOCAB, gamma, key=key)
+    assert torch.equal(watermark.green_list(previous), expected)
 
 
 @given(seeds)

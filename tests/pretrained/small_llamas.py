@@ -1,9 +1,11 @@
 """Small Llamas with random weights, written in SmolLM2's file formats."""
 
+import importlib.util
 from pathlib import Path
 
 import gguf
 import numpy as np
+import pytest
 import tokenizers
 import torch
 import transformers
@@ -45,6 +47,16 @@ def small_llama(
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return model
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    """Pretend that a package is not installed."""
+    find = importlib.util.find_spec
+
+    def without(name: str):
+        return None if name == package else find(name)
+
+    monkeypatch.setattr(importlib.util, "find_spec", without)
 
 
 def small_tokenizer() -> tokenizers.Tokenizer:
@@ -117,9 +129,8 @@ def write_gguf(
         if weight.ndim == 1:
             writer.add_tensor(name, weight)
         else:
-            writer.add_tensor(
-                name, gguf.quants.quantize(weight, packing), raw_dtype=packing
-            )
+            packed = gguf.quants.quantize(weight, packing)
+            writer.add_tensor(name, packed, raw_dtype=packing)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -152,15 +163,9 @@ def tensors(model: transformers.LlamaForCausalLM) -> dict[str, np.ndarray]:
         for ours, theirs in names.items():
             weight = state[f"model.layers.{layer}.{theirs}.weight"]
             if ours in ("attn_q", "attn_k"):
-                heads = (
-                    config.num_attention_heads
-                    if ours == "attn_q"
-                    else config.num_key_value_heads
-                )
-                weight = (
-                    weight.reshape(heads, 2, -1, weight.shape[1])
-                    .swapaxes(1, 2)
-                    .reshape(weight.shape)
-                )
+                all_heads = config.num_attention_heads, config.num_key_value_heads
+                heads = all_heads[ours == "attn_k"]
+                halves = weight.reshape(heads, 2, -1, weight.shape[1])
+                weight = halves.swapaxes(1, 2).reshape(weight.shape)
             found[f"blk.{layer}.{ours}.weight"] = np.ascontiguousarray(weight)
     return found

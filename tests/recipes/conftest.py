@@ -1,56 +1,65 @@
 """Shared by the tests of recipes: run a recipe, and kill it in between."""
 
+from itertools import count
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 from genai_tutorial.recipes import Recipe, RunSettings, Trained
+from genai_tutorial.runtime import seed_everything
 from genai_tutorial.training import Checkpoint, Process
+from tests.cli.conftest import command  # noqa: F401
 
 
 class Killed(Exception):
     pass
 
 
-@pytest.fixture
-def follow(tmp_path):
-    """Run a small recipe to its end with a save every two steps; the same folder
-    resumes the same run.
-    """
-
-    def run(recipe: Recipe, folder: str = "whole", resume: bool = False) -> Trained:
-        checkpoint = Checkpoint(
-            Path(tmp_path, folder, "run.safetensors"), every=2, resume=resume
-        )
-        return recipe.fit(
-            RunSettings(
-                recipe.steps, torch.device("cpu"), Process(), checkpoint, progress=False
-            )
-        )
-
-    return run
+def run_recipe(recipe: Recipe, folder: Path, resume: bool = False) -> Trained:
+    """Run a small recipe to its end, with a save every two steps."""
+    checkpoint = Checkpoint(folder / "run.safetensors", every=2, resume=resume)
+    cpu = torch.device("cpu")
+    seed_everything(recipe.seed)  # for dropout
+    run = RunSettings(recipe.steps, cpu, Process(), checkpoint, progress=False)
+    return recipe.fit(run)
 
 
 @pytest.fixture
-def kill_and_resume(follow, monkeypatch):
-    """Kill a recipe's run in its sixth step and resume it; `loss` is the function that
-    its module calls in every step.
-    """
+def kill(monkeypatch):
+    """Run something that dies in the sixth call of `owner.name`."""
 
-    def run(recipe: Recipe, module: ModuleType, loss: str) -> Trained:
-        calls, whole = iter(range(5)), getattr(module, loss)
+    def run(owner: object, name: str, what, after: int = 5) -> None:
+        calls, whole = count(), getattr(owner, name)
 
         def dies(*arguments, **settings):
-            if next(calls, None) is None:
+            if next(calls) == after:
                 raise Killed
             return whole(*arguments, **settings)
 
         with monkeypatch.context() as patched:
-            patched.setattr(module, loss, dies)
+            patched.setattr(owner, name, dies)
             with pytest.raises(Killed):
-                follow(recipe, "stopped")
-        return follow(recipe, "stopped", resume=True)
+                what()
 
     return run
+
+
+@pytest.fixture
+def resumes(tmp_path, kill):
+    """Check that a recipe's run ends at the same weights and notes if it is killed when
+    it calls `owner.name`, and resumed; return what it has trained.
+    """
+
+    def check(recipe: Recipe, owner: object, name: str) -> Trained:
+        whole = run_recipe(recipe, tmp_path / "whole")
+        kill(owner, name, lambda: run_recipe(recipe, tmp_path / "stopped"))
+        resumed = run_recipe(recipe, tmp_path / "stopped", resume=True)
+        weights = resumed.model.state_dict()
+        for key, weight in whole.model.state_dict().items():
+            assert torch.equal(weight, weights[key]), key
+        timed = {"cpu_seconds": 0}
+        assert dict(whole.notes) | timed == dict(resumed.notes) | timed
+        return whole
+
+    return check

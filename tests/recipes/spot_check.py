@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from functools import reduce
 
-from genai_tutorial.metrics import t_interval
-from genai_tutorial.metrics.intervals import clopper_pearson_interval
+from scipy.stats import binomtest
+
+from genai_tutorial.metrics import Interval, t_interval
 from genai_tutorial.recipes import load_recipe, recipe, sample
 from genai_tutorial.recipes.sampling import set_options
 
@@ -24,7 +25,9 @@ class SpotCheck:
         intervals of 97 in 100 samples of 32 contain it, instead of 999 in 1,000.
         """
         if all(isinstance(value, bool) for value in self.values):
-            return clopper_pearson_interval(sum(self.values), len(self.values), level)
+            test = binomtest(sum(self.values), len(self.values))
+            ends = test.proportion_ci(level, method="exact")
+            return Interval(test.statistic, ends.low, ends.high, level)
         return t_interval(self.values, level)
 
 

@@ -3,12 +3,10 @@
 import dataclasses
 
 import pytest
-import torch
 
-from genai_tutorial.recipes import ARITHMETIC_REASONER, RunSettings, load
+from genai_tutorial.recipes import ARITHMETIC_REASONER, arithmetic_reasoner, load
 from genai_tutorial.recipes.arithmetic_reasoner import held_out_sums, read_sum
 from genai_tutorial.tasks.arithmetic import is_held_out
-from genai_tutorial.training import Checkpoint, process_group
 from tests.recipes.spot_check import spot_check, write
 
 TINY = dataclasses.replace(
@@ -21,19 +19,8 @@ TINY = dataclasses.replace(
 )
 
 
-def run(path, resume=False):
-    with process_group(torch.device("cpu")) as process:
-        checkpoint = Checkpoint(path, every=2, resume=resume)
-        settings = RunSettings(6, torch.device("cpu"), process, checkpoint, False)
-        return TINY.fit(settings).model.state_dict()
-
-
-def test_training_is_repeatable_and_resumed_from_its_checkpoint(tmp_path):
-    first, again = run(tmp_path / "a"), run(tmp_path / "b")
-    resumed = run(tmp_path / "a", resume=True)
-    for name, weight in first.items():
-        assert torch.equal(weight, again[name])
-        assert torch.equal(weight, resumed[name])
+def test_training_is_repeatable_and_resumed_from_its_checkpoint(resumes):
+    resumes(TINY, arithmetic_reasoner, "supervised_loss")
 
 
 def test_held_out_sums_are_all_from_the_held_out_tenth():

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from genai_tutorial.audio import MultiStreamConfig
-from genai_tutorial.recipes import RunSettings, bach_chorales
-from genai_tutorial.recipes.bach_chorales import LIVE, LONGER
+from genai_tutorial.recipes import bach_chorales
+from genai_tutorial.recipes.bach_chorales import LIVE
 from genai_tutorial.recipes.sampling import set_options
-from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
+from tests.recipes.conftest import run_recipe
 from tests.recipes.spot_check import spot_check
 
 pytest.importorskip("music21")
@@ -29,31 +29,19 @@ TINY = dataclasses.replace(
         LIVE.config.features,
     ),
     batch_size=2,
-    steps=4,
+    steps=6,
     warmup_steps=1,
 )
 
 
+@pytest.mark.slow
+def test_chorale_run_resumes(resumes):
+    resumes(TINY, bach_chorales, "multi_stream_loss")
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("runs") / "first")
-
-
-def run(path, resume=False):
-    with process_group(torch.device("cpu")) as process:
-        checkpoint = Checkpoint(path, every=2, resume=resume)
-        return TINY.fit(RunSettings(4, torch.device("cpu"), process, checkpoint, False))
-
-
-def test_chorale_run_is_repeatable(trained, tmp_path):
-    again = run(tmp_path / "again")
-    for one, two in zip(
-        trained.model.state_dict().values(),
-        again.model.state_dict().values(),
-        strict=True,
-    ):
-        assert torch.equal(one, two)
-    assert trained.notes == again.notes
+    return run_recipe(TINY, tmp_path_factory.mktemp("run"))
 
 
 @pytest.mark.slow
@@ -87,8 +75,3 @@ def test_chorale_options_reject_numbers_out_of_range():
         set_options(TINY, {"harmonize": 2})
     with pytest.raises(ValueError, match="eighth must be above 0"):
         set_options(TINY, {"eighth": 0.0})
-
-
-def test_longer_chorale_model_fits_the_size_of_a_checkpoint():
-    model = LONGER.build()
-    assert 2 * model.parameter_count() <= 1.8e6

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from genai_tutorial.diffusion import VELOCITY, UNet, UNetConfig, diffusion_loss
-from genai_tutorial.recipes import SCHEDULE, recipe
+from genai_tutorial.recipes import SCHEDULE
 from genai_tutorial.recipes import digit_models as image_diffusion
-from genai_tutorial.recipes.digit_models import DigitOptions, draw_digits
+from genai_tutorial.recipes.digit_models import DigitOptions
 
 TINY = dataclasses.replace(
     image_diffusion.LONGER,
@@ -25,10 +25,8 @@ TINY = dataclasses.replace(
 
 
 @pytest.mark.slow
-def test_resumed_run_ends_at_the_same_weights(follow, kill_and_resume):
-    expected = follow(TINY).model.state_dict()
-    got = kill_and_resume(TINY, image_diffusion, "diffusion_loss").model.state_dict()
-    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
+def test_resumed_run_ends_at_the_same_weights(resumes):
+    expected = resumes(TINY, image_diffusion, "diffusion_loss").model.state_dict()
     fresh = UNet(TINY.config, TINY.seed).state_dict()
     assert any(not torch.equal(fresh[key], weight) for key, weight in expected.items())
 
@@ -105,16 +103,10 @@ def test_draw_is_determined_by_seed_and_options():
     assert images.max() <= 1
     assert torch.equal(images, TINY.sample(model, few, 12, seed=5).items)
     assert not torch.equal(images, TINY.sample(model, few, 12, seed=6).items)
-    by_label = draw_digits(model, torch.arange(12) % 10, few, seed=5)
+    by_label = TINY.draw(model, torch.arange(12) % 10, few, seed=5)
     assert torch.equal(images, by_label)
     strong = DigitOptions(steps=2, digit=7, guidance=3.0)
-    sevens = draw_digits(model, torch.full((12,), 7), strong, seed=5)
+    sevens = TINY.draw(model, torch.full((12,), 7), strong, seed=5)
     assert torch.equal(TINY.sample(model, strong, 12, seed=5).items, sevens)
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         dataclasses.replace(TINY.options, digit=10)
-
-
-def test_recipes_are_in_the_catalogue_and_small_enough():
-    assert recipe("mnist-diffusion-live") is image_diffusion.LIVE
-    assert recipe("mnist-diffusion") is image_diffusion.LONGER
-    assert UNet(image_diffusion.LONGER.config).parameter_count() * 2 < 4_000_000

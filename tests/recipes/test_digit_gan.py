@@ -4,63 +4,25 @@ import pytest
 import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
-from genai_tutorial.recipes import RunSettings
+from genai_tutorial.recipes import digit_models
 from genai_tutorial.recipes.digit_models import (
     MNIST_GAN,
     AugmentedBatches,
     GANOptions,
-    generate_digits,
 )
-from genai_tutorial.training import Checkpoint, Process
 
 SMALL = replace(
     MNIST_GAN,
     config=DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16,)),
     batch_size=8,
+    steps=6,
+    warmup_steps=1,
 )
 
 
-def settings(folder, steps):
-    checkpoint = Checkpoint(folder / "run.safetensors", every=3)
-    return RunSettings(
-        steps,
-        torch.device("cpu"),
-        Process(rank=0, world_size=1),
-        checkpoint,
-        progress=False,
-    )
-
-
-def test_resumed_run_ends_at_the_same_weights(tmp_path, monkeypatch):
-    (tmp_path / "whole").mkdir()
-    whole = SMALL.fit(settings(tmp_path / "whole", 6)).model
-    monkeypatch.setattr("genai_tutorial.recipes.digit_models.SAVE_FACTOR", 1)
-
-    class Stop(Exception):
-        pass
-
-    seen = []
-    stopping = type("Stopping", (AugmentedBatches,), {})
-    original = AugmentedBatches.__next__
-
-    def counted(self):
-        if len(seen) == 4:
-            raise Stop
-        seen.append(1)
-        return original(self)
-
-    stopping.__next__ = counted
-    monkeypatch.setattr(
-        "genai_tutorial.recipes.digit_models.AugmentedBatches", stopping
-    )
-    with pytest.raises(Stop):
-        SMALL.fit(settings(tmp_path, 6))
-    monkeypatch.setattr(
-        "genai_tutorial.recipes.digit_models.AugmentedBatches", AugmentedBatches
-    )
-    resumed = SMALL.fit(settings(tmp_path, 6)).model
-    for name, weight in whole.state_dict().items():
-        assert torch.equal(weight, resumed.state_dict()[name]), name
+def test_resumed_run_ends_at_the_same_weights(resumes, monkeypatch):
+    monkeypatch.setattr(digit_models, "SAVE_FACTOR", 1)
+    resumes(SMALL, AugmentedBatches, "__next__")
 
 
 def test_augmented_batches_differ_in_every_epoch():
@@ -81,11 +43,11 @@ def test_augmented_batches_differ_in_every_epoch():
 def test_draw_takes_digits_in_turn_or_the_given_one():
     generator = DigitGenerator(SMALL.config)
     in_turn = SMALL.sample(generator, SMALL.options, count=12, seed=3).items
-    assert torch.equal(
-        in_turn, generate_digits(generator, torch.arange(12) % 10, seed=3)
-    )
+    expected = SMALL.draw(generator, torch.arange(12) % 10, SMALL.options, seed=3)
+    assert torch.equal(in_turn, expected)
     sevens = SMALL.sample(generator, GANOptions(digit=7), count=2, seed=3).items
-    assert torch.equal(sevens, generate_digits(generator, torch.tensor([7, 7]), seed=3))
+    expected = SMALL.draw(generator, torch.tensor([7, 7]), SMALL.options, seed=3)
+    assert torch.equal(sevens, expected)
     with pytest.raises(ValueError, match="digit must be from 0 to 9, got 10"):
         GANOptions(digit=10)
 

@@ -12,7 +12,6 @@ from genai_tutorial.corpus import PackedBatches, seen_share
 from genai_tutorial.data import HELD_OUT_TITLES
 from genai_tutorial.recipes import (
     FACTBOOK_BASE,
-    RunSettings,
     load_corpus,
     packed_language_model_loss,
 )
@@ -20,7 +19,7 @@ from genai_tutorial.recipes.factbook import train_tokenizer
 from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.assistant import CHAT_SPECIAL_TOKENS, END_OF_TEXT
 from genai_tutorial.tokenization import train_bpe
-from genai_tutorial.training import Checkpoint, Process, fit
+from genai_tutorial.training import fit
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
@@ -67,13 +66,7 @@ def test_corpus_has_no_text_about_a_withheld_country(corpus):
 def test_corpus_shares_nothing_with_held_out_articles(corpus):
     assert len(corpus.held_out) == len(HELD_OUT_TITLES)
     for text in corpus.held_out:
-        assert (
-            seen_share(
-                text,
-                (document for part in corpus.sources.values() for document in part),
-            )
-            == 0
-        )
+        assert seen_share(text, corpus.texts) == 0
 
 
 @pytest.mark.slow
@@ -106,40 +99,9 @@ def test_packed_language_model_loss_isolates_documents():
     assert abs(together - next_token_loss(model(inputs), targets)) > 1e-2
 
 
-class Stopped(Exception):
-    pass
-
-
 @pytest.mark.slow
-def test_base_model_resumes_to_the_weights_of_an_uninterrupted_run(
-    tmp_path, monkeypatch
-):
-    def run(folder):
-        checkpoint = Checkpoint(tmp_path / folder / "run.safetensors", every=2)
-        return TINY.fit(
-            RunSettings(
-                6, torch.device("cpu"), Process(0, 1), checkpoint, progress=False
-            )
-        )
-
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "stopped").mkdir()
-    whole = run("whole")
-    following, left = PackedBatches.__next__, iter(range(5))
-
-    def stop(batches):
-        if next(left, None) is None:
-            raise Stopped
-        return following(batches)
-
-    monkeypatch.setattr(PackedBatches, "__next__", stop)
-    with pytest.raises(Stopped):
-        run("stopped")
-    monkeypatch.setattr(PackedBatches, "__next__", following)
-    resumed = run("stopped")
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, resumed.model.state_dict()[name]), name
-    assert whole.notes == resumed.notes
+def test_base_model_resumes_to_the_weights_of_an_uninterrupted_run(resumes):
+    resumes(TINY, PackedBatches, "__next__")
 
 
 def test_base_model_stops_writing_at_the_end_of_the_text():

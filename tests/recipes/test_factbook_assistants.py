@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genai_tutorial.data import load_fact_split, load_facts
-from genai_tutorial.recipes import RunSettings, load
+from genai_tutorial.recipes import load
 from genai_tutorial.recipes.factbook_assistants import FACTBOOK_PPO, FACTBOOK_SFT
 from genai_tutorial.tasks.assistant import (
     CHAT,
@@ -17,14 +17,15 @@ from genai_tutorial.tasks.assistant import (
     exam_questions,
 )
 from genai_tutorial.tasks.assistant.demonstrations import DECLINING_ANSWERS
-from genai_tutorial.training import Checkpoint, Process, TensorBatches
+from genai_tutorial.training import TensorBatches
+from tests.recipes.conftest import run_recipe
 
 SHORT = replace(
     FACTBOOK_SFT,
     per_fact=1,
     unknown=3,
     private=3,
-    steps=3,
+    steps=6,
     batch_size=2,
     warmup_steps=1,
 )
@@ -41,43 +42,9 @@ SMALL = replace(
 )
 
 
-class Stopped(Exception):
-    pass
-
-
-def settings(folder, steps):
-    folder.mkdir(exist_ok=True)
-    checkpoint = Checkpoint(folder / "run.safetensors", every=1)
-    return RunSettings(
-        steps, torch.device("cpu"), Process(0, 1), checkpoint, progress=False
-    )
-
-
-def weights(trained):
-    return trained.model.state_dict()
-
-
 @pytest.mark.slow
-def test_fine_tuning_resumes_to_the_weights_of_an_uninterrupted_run(
-    tmp_path, monkeypatch
-):
-    whole = SHORT.fit(settings(tmp_path / "whole", 3))
-    following, left = TensorBatches.__next__, iter(range(2))
-
-    def stop(batches):
-        if next(left, None) is None:
-            raise Stopped
-        return following(batches)
-
-    monkeypatch.setattr(TensorBatches, "__next__", stop)
-    with pytest.raises(Stopped):
-        SHORT.fit(settings(tmp_path / "stopped", 3))
-    monkeypatch.setattr(TensorBatches, "__next__", following)
-    resumed = SHORT.fit(settings(tmp_path / "stopped", 3))
-    assert all(
-        torch.equal(weight, weights(resumed)[name])
-        for name, weight in weights(whole).items()
-    )
+def test_fine_tuning_resumes_to_the_weights_of_an_uninterrupted_run(resumes):
+    resumes(SHORT, TensorBatches, "__next__")
 
 
 @pytest.mark.slow
@@ -117,16 +84,14 @@ def test_assistant_answers_a_question_and_stops(name):
 
 @pytest.mark.slow
 def test_ppo_recipe_gives_the_same_policy_again(tmp_path):
-    one, again = (SMALL.fit(settings(tmp_path, 2)) for _ in range(2))
-    assert all(
-        torch.equal(weight, weights(again)[name])
-        for name, weight in weights(one).items()
-    )
-    assert one.notes == again.notes
+    one, again = (run_recipe(SMALL, tmp_path) for _ in range(2))
     before = load("factbook-sft")[0].state_dict()
-    assert any(
-        not torch.equal(weight, before[name]) for name, weight in weights(one).items()
-    )
+    is_new = False
+    for name, weight in one.model.state_dict().items():
+        assert torch.equal(weight, again.model.state_dict()[name])
+        is_new |= not torch.equal(weight, before[name])
+    assert is_new
+    assert one.notes == again.notes
 
 
 @pytest.mark.slow

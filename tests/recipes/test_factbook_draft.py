@@ -45,27 +45,14 @@ TINY = replace(
 @pytest.fixture
 def few_rows(monkeypatch):
     """Let the recipe train on some rows of the corpus and measure on some."""
-    whole, held_out = factbook_draft.corpus_rows, factbook_draft.held_out_rows
-    monkeypatch.setattr(factbook_draft, "corpus_rows", lambda *a: whole(*a)[::900])
-    monkeypatch.setattr(factbook_draft, "held_out_rows", lambda *a: held_out(*a)[::40])
+    whole = factbook_draft.packed_rows
+    monkeypatch.setattr(factbook_draft, "packed_rows", lambda *a: whole(*a)[::40])
     monkeypatch.setattr(factbook_draft, "N_CONTINUED", 2)
 
 
 @pytest.mark.slow
-def test_draft_resumes_to_the_weights_of_an_uninterrupted_run(
-    few_rows, follow, kill_and_resume
-):
-    whole = follow(TINY)
-    resumed = kill_and_resume(TINY, factbook_draft, "top_target_loss")
-    for name, weight in whole.model.state_dict().items():
-        assert torch.equal(weight, resumed.model.state_dict()[name]), name
-    assert whole.notes == resumed.notes
-
-
-@pytest.mark.slow
-def test_draft_metrics_are_those_of_the_spot_check(few_rows, follow):
-    trained = follow(TINY)
-    model = trained.model.eval()
+def test_draft_resumes_and_its_metrics_are_those_of_the_spot_check(few_rows, resumes):
+    model = resumes(TINY, factbook_draft, "top_target_loss").model.eval()
     metrics = TINY.measure(model)
     for measured in metrics["acceptance"], metrics["same_best_token"]:
         assert list(measured) == [
@@ -74,8 +61,7 @@ def test_draft_metrics_are_those_of_the_spot_check(few_rows, follow):
             "continued_corpus",
         ]
         assert all(0 <= value < 1 for value in measured.values())
-    _, tokenizer = load("factbook-base")
-    check = spot_check(TINY, (model, tokenizer), 10, seed=0)
+    check = spot_check(TINY, (model, load("factbook-base")[1]), 10, seed=0)
     assert check.on_card(metrics) == pytest.approx(
         sum(check.values) / len(check.values), abs=1e-4
     )

@@ -15,18 +15,17 @@ from genai_tutorial.gan import DigitGANConfig
 from genai_tutorial.recipes import (
     DIGIT_FAMILIES,
     PPCA_COMPONENTS,
-    RunSettings,
     card,
     digit_models,
-    family_networks,
     family_record,
     measure_digits,
 )
 from genai_tutorial.recipes.families import FLOW_FAMILY, PIXEL_FAMILY, VAE_FAMILY
 from genai_tutorial.recipes.family_networks import CODES, LIKELIHOOD_STEPS, FamilyFlow
-from genai_tutorial.training import Checkpoint, Process
+from genai_tutorial.training import TensorBatches
 from genai_tutorial.transformer import PixelConfig
 from genai_tutorial.vae import VAEConfig
+from tests.recipes.conftest import run_recipe
 
 BUDGET = 300_000
 
@@ -61,20 +60,6 @@ def untrained(chosen):
     return chosen.build().eval()
 
 
-def run(chosen, folder, resume=False):
-    folder.mkdir(exist_ok=True)
-    checkpoint = Checkpoint(folder / "run.safetensors", every=2, resume=resume)
-    return chosen.fit(
-        RunSettings(
-            chosen.steps, torch.device("cpu"), Process(), checkpoint, progress=False
-        )
-    )
-
-
-class Killed(Exception):
-    pass
-
-
 @each_family
 def test_families_stay_within_the_parameter_budget(chosen):
     assert chosen.weights_to_draw(untrained(chosen)) == pytest.approx(BUDGET, rel=0.1)
@@ -87,29 +72,12 @@ def test_ppca_components_stay_within_the_parameter_budget():
 
 @pytest.mark.slow
 @each_family
-def test_resumed_run_ends_at_the_same_weights(chosen, tmp_path, monkeypatch):
-    chosen = small(chosen)
-    expected = run(chosen, tmp_path / "whole").model.state_dict()
-    batches, calls = family_networks.TensorBatches, iter(range(5))
+def test_resumed_run_ends_at_the_same_weights(chosen, resumes, tmp_path, monkeypatch):
     monkeypatch.setattr(digit_models, "SAVE_FACTOR", 1)
-
-    class Dying(batches):
-        def __next__(self):
-            if next(calls, None) is None:
-                raise Killed
-            return super().__next__()
-
-    for module in (family_networks, family_networks):
-        monkeypatch.setattr(module, "TensorBatches", Dying)
-    with pytest.raises(Killed):
-        run(chosen, tmp_path / "stopped")
-    for module in (family_networks, family_networks):
-        monkeypatch.setattr(module, "TensorBatches", batches)
-    got = run(chosen, tmp_path / "stopped", resume=True).model.state_dict()
-    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
-    other = run(
-        dataclasses.replace(chosen, seed=1), tmp_path / "other"
-    ).model.state_dict()
+    chosen = small(chosen)
+    expected = resumes(chosen, TensorBatches, "__next__").model.state_dict()
+    seeded = run_recipe(dataclasses.replace(chosen, seed=1), tmp_path / "other")
+    other = seeded.model.state_dict()
     assert any(not torch.equal(other[key], weight) for key, weight in expected.items())
 
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from genai_tutorial.data import load_molecule_split
-from genai_tutorial.recipes import RunSettings, load, molecules
+from genai_tutorial.recipes import load, molecules
 from genai_tutorial.recipes.molecules import MOLECULES, held_out_losses
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.molecules import MoleculeModel, canonical_smiles, qed
-from genai_tutorial.training import Checkpoint, process_group
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 from tests.recipes.spot_check import spot_check, write
 
@@ -26,45 +25,19 @@ TINY = dataclasses.replace(
         attention=AttentionConfig(heads=2),
     ),
     batch_size=2,
-    steps=4,
+    steps=6,
     warmup_steps=1,
 )
 
 
-def run(path, resume=False, steps=4):
-    with process_group(torch.device("cpu")) as process:
-        checkpoint = Checkpoint(path, every=2, resume=resume)
-        settings = RunSettings(steps, torch.device("cpu"), process, checkpoint, False)
-        return TINY.fit(settings)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("runs") / "first")
-
-
 @pytest.mark.slow
-def test_molecule_run_is_repeatable(trained, tmp_path):
-    again = run(tmp_path / "again")
-    for one, two in zip(
-        trained.model.state_dict().values(),
-        again.model.state_dict().values(),
-        strict=True,
-    ):
-        assert torch.equal(one, two)
-    assert trained.notes == again.notes
+def test_molecule_run_resumes(resumes):
+    resumes(TINY, molecules, "label_dropout_loss")
 
 
-@pytest.mark.slow
-def test_vocabulary_of_the_recipe_is_that_of_the_data():
-    assert MOLECULES.tokenizer.vocab_size == MOLECULES.config.vocab_size
-    assert 2 * MOLECULES.build().parameter_count() <= 1.7e6
-
-
-@pytest.mark.slow
-def test_held_out_losses_leave_out_nothing_but_long_molecules(trained):
-    writer = MoleculeModel(trained.model, MOLECULES.tokenizer)
-    losses = held_out_losses(writer, ["CCO", "C" * 200, "c1ccccc1"])
+def test_held_out_losses_leave_out_nothing_but_long_molecules():
+    model = MoleculeModel(TINY.build().eval(), MOLECULES.tokenizer)
+    losses = held_out_losses(model, ["CCO", "C" * 200, "c1ccccc1"])
     assert len(losses) == 2
     assert losses[0] < losses[1]  # an untrained model: longer is less probable
 

@@ -5,11 +5,10 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.recipes import RunSettings, molecules
+from genai_tutorial.recipes import molecules
 from genai_tutorial.recipes.molecules import MOLECULES_3D, to_xyz
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.science.structures import EquivariantConfig, Geometry
-from genai_tutorial.training import Checkpoint, process_group
 from tests.recipes.spot_check import spot_check
 
 pytest.importorskip("biotite")
@@ -18,46 +17,29 @@ TINY = dataclasses.replace(
     MOLECULES_3D,
     config=EquivariantConfig(8, width=8, layers=1),
     batch_size=4,
-    steps=4,
+    steps=6,
     warmup_steps=1,
 )
 
 
-def run(path):
-    with process_group(torch.device("cpu")) as process:
-        checkpoint = Checkpoint(path, every=2, resume=False)
-        return TINY.fit(RunSettings(4, torch.device("cpu"), process, checkpoint, False))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("runs") / "first")
-
-
-def test_molecule_run_is_repeatable(trained, tmp_path):
-    again = run(tmp_path / "again")
-    for one, two in zip(
-        trained.model.parameters(), again.model.parameters(), strict=True
-    ):
-        assert torch.equal(one, two)
-    assert trained.notes == again.notes
-
-
 @pytest.mark.slow
-def test_molecule_metrics_hold_real_molecules_beside_samples(trained, monkeypatch):
+def test_molecule_run_resumes_and_its_metrics_hold_real_molecules_beside_samples(
+    resumes, monkeypatch
+):
     monkeypatch.setattr(molecules, "STRUCTURES", 10)
-    metrics = TINY.measure(trained.model)
+    model = resumes(TINY, molecules, "molecule_loss").model
+    metrics = TINY.measure(model)
     assert 1.5 < metrics["held_out_loss"] < 2.5
     assert metrics["held_out"]["sound"] > 0.98 > metrics["sampled"]["sound"]
     assert "molecules are connected" in TINY.summary(metrics)
-    check = spot_check(TINY, trained.model, n=5, seed=0)
+    check = spot_check(TINY, model, n=5, seed=0)
     assert len(check.values) == 5
     assert check.on_card(metrics) == metrics["sampled"]["sound"]
 
 
-def test_molecule_is_written_as_an_xyz_file(trained):
+def test_molecule_is_written_as_an_xyz_file():
     options = set_options(TINY, {"atoms": 5, "steps": 3})
-    text = TINY.write(trained.model, options, seed=3)
+    text = TINY.write(TINY.build(), options, seed=3)
     count, comment, *atoms = text.splitlines()
     assert count == "5"
     assert "seed 3" in comment
@@ -71,8 +53,3 @@ def test_molecule_options_are_checked():
         set_options(TINY, {"atoms": 1})
     with pytest.raises(ValueError, match="steps must be from 1 to 1,000, got 0"):
         set_options(TINY, {"steps": 0})
-
-
-def test_molecules_3d_fits_its_size():
-    model = MOLECULES_3D.build()
-    assert 2 * sum(weight.numel() for weight in model.parameters()) <= 0.6e6

@@ -14,6 +14,7 @@ from genai_tutorial.tasks.paddle_game import (
     score_player,
 )
 from genai_tutorial.worldmodels import WorldModelConfig, learning, record_games
+from tests.recipes.conftest import run_recipe
 
 TINY = dataclasses.replace(
     PADDLE_WORLD,
@@ -31,16 +32,14 @@ TINY = dataclasses.replace(
 
 
 @pytest.mark.slow
-def test_paddle_world_resumes_bit_for_bit(follow, kill_and_resume):
+def test_paddle_world_resumes_bit_for_bit(resumes):
     """A run that was stopped in the second round ends at the same weights."""
-    expected = follow(TINY).model.state_dict()
-    got = kill_and_resume(TINY, learning, "world_model_loss").model.state_dict()
-    assert all(torch.equal(got[name], weight) for name, weight in expected.items())
+    resumes(TINY, learning, "world_model_loss")
 
 
 @pytest.mark.slow
 def test_paddle_world_later_rounds_are_played_by_the_learned_player(
-    follow, monkeypatch
+    tmp_path, monkeypatch
 ):
     players = []
 
@@ -49,7 +48,7 @@ def test_paddle_world_later_rounds_are_played_by_the_learned_player(
         return record_games(world, player, steps)
 
     monkeypatch.setattr(paddle_world, "record_games", watched)
-    notes = follow(TINY).notes["rounds_of_training"]
+    notes = run_recipe(TINY, tmp_path).notes["rounds_of_training"]
     assert players == ["RandomPlayer", "ModelPlayer"]
     assert [note["real_steps"] for note in notes] == [120, 240]
 

@@ -2,13 +2,11 @@ import ast
 import dataclasses
 
 import pytest
-import torch
 
-from genai_tutorial.recipes import RunSettings, load
+from genai_tutorial.recipes import load, python_exercises
 from genai_tutorial.recipes.python_exercises import PYTHON_EXERCISES, held_out_exercises
 from genai_tutorial.recipes.sampling import TextOptions
 from genai_tutorial.tasks.code import END, train_code_tokenizer
-from genai_tutorial.training import Checkpoint, process_group
 from tests.recipes.spot_check import spot_check, write
 
 TINY = dataclasses.replace(
@@ -24,37 +22,12 @@ TINY = dataclasses.replace(
 )
 
 
-def run(path, steps_saved=2, resume=False):
-    with process_group(torch.device("cpu")) as process:
-        checkpoint = Checkpoint(path, every=steps_saved, resume=resume)
-        settings = RunSettings(6, torch.device("cpu"), process, checkpoint, False)
-        return TINY.fit(settings)
-
-
-def test_training_is_repeatable_and_keeps_its_tokenizer(tmp_path):
-    first, again = run(tmp_path / "a"), run(tmp_path / "b")
-    for one, two in zip(
-        first.model.state_dict().values(),
-        again.model.state_dict().values(),
-        strict=True,
-    ):
-        assert torch.equal(one, two)
-    model, tokenizer = TINY.wrap(first.model, dict(first.notes))
-    assert model is first.model
+def test_training_is_resumed_and_keeps_its_tokenizer(resumes):
+    trained = resumes(TINY, python_exercises, "supervised_loss")
+    model, tokenizer = TINY.wrap(trained.model, dict(trained.notes))
+    assert model is trained.model
     assert tokenizer.special_tokens[END] == 0
     assert tokenizer.vocab_size == 300
-
-
-def test_a_run_is_resumed_from_its_checkpoint(tmp_path):
-    whole = run(tmp_path / "run")
-    resumed = run(tmp_path / "run", resume=True)
-    assert resumed.notes["losses"] == whole.notes["losses"]
-    for one, two in zip(
-        whole.model.state_dict().values(),
-        resumed.model.state_dict().values(),
-        strict=True,
-    ):
-        assert torch.equal(one, two)
 
 
 def test_held_out_exercises_are_always_the_same():

@@ -1,19 +1,14 @@
 """The recipe of the CLIP for shapes: distinct captions per batch, resuming, loading."""
 
-import json
-from dataclasses import asdict
-
 import pytest
 import torch
 
 from genai_tutorial.recipes import SHAPES_CLIP
-from genai_tutorial.recipes.recipe import build
-from genai_tutorial.recipes.shapes_clip import LoadedCLIP, SceneBatches
+from genai_tutorial.recipes.shapes_clip import SceneBatches
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
     caption_accuracy,
-    retrieval_task,
 )
 
 
@@ -66,24 +61,6 @@ def test_scene_batches_refuse_indivisible_batch_sizes(size, world):
     """The batch size must be a multiple of the number of processes."""
     with pytest.raises(ValueError, match="batch_size must be a multiple"):
         SceneBatches(size, seed=0, world_size=world)
-
-
-def test_shapes_clip_loads_from_its_card():
-    """The card contains everything that is needed to load the model."""
-    card = json.loads(
-        json.dumps(
-            {"recipe": asdict(SHAPES_CLIP), "tokenizer": CAPTION_TOKENIZER.to_dict()}
-        )
-    )
-    model = build(SHAPES_CLIP, card)
-    assert model.config == SHAPES_CLIP.config
-    loaded = SHAPES_CLIP.wrap(model, card)
-    assert loaded == LoadedCLIP(model, CAPTION_TOKENIZER)
-    images, captions = retrieval_task(6, seed=0)
-    vectors = loaded.embed_captions(captions)
-    assert vectors.shape == (6, SHAPES_CLIP.config.shared_width)
-    torch.testing.assert_close(vectors.norm(dim=1), torch.ones(6))
-    assert caption_accuracy(captions, images).everything == 1
 
 
 @pytest.mark.slow

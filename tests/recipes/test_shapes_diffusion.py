@@ -8,11 +8,10 @@ from torch import nn
 
 from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig
-from genai_tutorial.recipes import RunSettings, load, shapes_diffusion
-from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes import load, shapes_diffusion
 from genai_tutorial.recipes.shapes_diffusion import SHAPES_DIFFUSION
 from genai_tutorial.tasks.shapes import CAPTION_LENGTH, CAPTION_TOKENIZER, load_shapes
-from genai_tutorial.training import Checkpoint, Process
+from tests.recipes.conftest import run_recipe
 
 TINY = dataclasses.replace(
     SHAPES_DIFFUSION,
@@ -38,50 +37,28 @@ TINY = dataclasses.replace(
 
 
 @pytest.mark.slow
-def test_shapes_diffusion_resumes_bit_for_bit_and_draws(follow, kill_and_resume):
+def test_shapes_diffusion_resumes_bit_for_bit_and_draws(resumes):
     """A stopped and resumed run ends at the same weights, and the model draws."""
-    trained = follow(TINY)
-    expected = trained.model.state_dict()
-    got = kill_and_resume(TINY, shapes_diffusion, "diffusion_loss").model.state_dict()
-    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
+    trained = resumes(TINY, shapes_diffusion, "diffusion_loss")
+    loaded = TINY.wrap(trained.model, trained.notes)
 
-    card = {"recipe": dataclasses.asdict(TINY), **trained.notes}
-    model, tokenizer = TINY.wrap(trained.model, card)
-    assert {
-        key: weight.shape for key, weight in build(TINY, card).state_dict().items()
-    } == {key: weight.shape for key, weight in expected.items()}
-    options = dataclasses.replace(
-        TINY.options, prompt="a small red circle above a large blue square", steps=2
-    )
-    images = TINY.sample((model, tokenizer), options, 3, seed=4).items
+    def drawn(prompt, count=1):
+        options = dataclasses.replace(TINY.options, prompt=prompt, steps=2)
+        return TINY.sample(loaded, options, count, seed=4).items
+
+    prompt = "a small red circle above a large blue square"
+    images = drawn(prompt, 3)
     assert images.shape == (3, 3, 32, 32)
     assert images.min() >= 0
     assert images.max() <= 1
-    assert torch.equal(
-        images, TINY.sample((model, tokenizer), options, 3, seed=4).items
-    )
+    assert torch.equal(images, drawn(prompt, 3))
+    assert drawn("").shape == (1, 3, 32, 32)
     with pytest.raises(ValueError, match="Give a prompt"):
-        TINY.sample((model, tokenizer), TINY.options, 1, seed=0)
+        drawn(None)
     with pytest.raises(ValueError, match="pink"):
-        TINY.sample(
-            (model, tokenizer),
-            dataclasses.replace(TINY.options, prompt="a pink circle"),
-            1,
-            seed=0,
-        )
+        drawn("a pink circle")
     with pytest.raises(ValueError, match="as in 'a red square': got 'a large square'"):
-        TINY.sample(
-            (model, tokenizer),
-            dataclasses.replace(TINY.options, prompt="a red circle and a large square"),
-            1,
-            seed=0,
-        )
-    assert TINY.sample(
-        (model, tokenizer),
-        dataclasses.replace(TINY.options, prompt="", steps=2),
-        1,
-        seed=0,
-    ).items.shape == (1, 3, 32, 32)
+        drawn("a red circle and a large square")
 
 
 class Listener(nn.Module):
@@ -93,10 +70,7 @@ class Listener(nn.Module):
 def test_shapes_diffusion_caption_mixture():
     """Half of the texts are full captions, and a tenth is empty."""
     images = torch.zeros(1000, 3, 32, 32).byte()
-    full, shorter = (
-        torch.full((1000, CAPTION_LENGTH), 7),
-        torch.full((1000, CAPTION_LENGTH), 8),
-    )
+    full, shorter = (torch.full((1000, CAPTION_LENGTH), i) for i in (7, 8))
     listener = Listener()
     TINY.loss(listener, images, full, shorter, torch.Generator().manual_seed(0))
     empty = (listener.heard[:, 0] == 1) & (listener.heard[:, 1:] == 0).all(dim=1)
@@ -123,15 +97,14 @@ def test_shapes_diffusion_starts_with_the_text_encoder_of_clip(tmp_path):
         text_from="shapes-clip",
         config=config,
         ema_decay=0.0,
+        steps=1,
+        warmup_steps=0,
     )
     frozen = dataclasses.replace(
         recipe.optimizer, matrix_lr=0.0, embedding_lr=0.0, head_lr=0.0, vector_lr=0.0
     )
     recipe = dataclasses.replace(recipe, optimizer=frozen)
-    checkpoint = Checkpoint(tmp_path / "tiny.run.safetensors")
-    trained = recipe.fit(
-        RunSettings(1, torch.device("cpu"), Process(), checkpoint, progress=False)
-    ).model.encoder
+    trained = run_recipe(recipe, tmp_path).model.encoder
     expected = load("shapes-clip").model.text_encoder.state_dict()
     assert all(
         torch.equal(weight, expected[name])

@@ -1,18 +1,16 @@
 """The recipe of the decoder that draws and answers in one stream."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
 from genai_tutorial.multimodal import StreamVocabulary
-from genai_tutorial.recipes import RunSettings, shapes_stream
-from genai_tutorial.recipes.recipe import build
+from genai_tutorial.recipes import shapes_stream
 from genai_tutorial.recipes.shapes_stream import SHAPES_STREAM
 from genai_tutorial.tasks.scene_questions import QUESTION_TOKENIZER
-from genai_tutorial.training import Checkpoint, Process
 from genai_tutorial.transformer import DecoderConfig
+from tests.recipes.conftest import run_recipe
 from tests.recipes.spot_check import spot_check
 
 CODES = 16
@@ -22,6 +20,9 @@ TINY = replace(
     codes=CODES,
     pictures=40,
     batch_size=4,
+    steps=2,
+    warmup_steps=1,
+    cooldown_steps=0,
     config=DecoderConfig.fast(
         StreamVocabulary(QUESTION_TOKENIZER.vocab_size, CODES).size,
         176,
@@ -35,10 +36,7 @@ TINY = replace(
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run")
-    checkpoint = Checkpoint(folder / "run.safetensors", every=5)
-    run = RunSettings(2, torch.device("cpu"), Process(0, 1), checkpoint, progress=False)
-    return TINY.fit(run)
+    return run_recipe(TINY, tmp_path_factory.mktemp("run"))
 
 
 @pytest.mark.slow
@@ -61,12 +59,3 @@ def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
     assert not torch.equal(images, TINY.sample(loaded, options, 3, seed=1).items)
     with pytest.raises(ValueError, match="drawn"):
         TINY.sample(loaded, TINY.options, 1, seed=0)
-
-
-def test_shapes_stream_loads_from_its_card():
-    card = json.loads(json.dumps({"recipe": asdict(SHAPES_STREAM)}))
-    model = build(SHAPES_STREAM, card)
-    assert model.stream.decoder.config == SHAPES_STREAM.config
-    assert model.codebook.shape == (256, 4)
-    weights = sum(tensor.numel() for tensor in model.state_dict().values())
-    assert 2 * weights < 2_000_000  # bytes in the file

@@ -7,7 +7,6 @@ import torch
 
 from genai_tutorial.recipes import load_recipe, shapes_video
 from genai_tutorial.recipes.latent_diffusion import SHAPES_LATENT
-from genai_tutorial.recipes.recipe import build
 from genai_tutorial.recipes.shapes_video import SHAPES_VIDEO
 from genai_tutorial.tasks.motion import MOTIONS, Clip, Motion
 from genai_tutorial.tasks.shapes import SceneObject
@@ -28,33 +27,18 @@ PROMPT = "a small red circle moves left slowly"
 
 
 @pytest.mark.slow
-def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(
-    follow, kill_and_resume
-):
+def test_text_to_video_resumes_bit_for_bit_and_keeps_the_image_model(resumes):
     """A stopped and resumed run ends at the same weights; those of the image model are
     the published ones.
     """
-    trained = follow(TINY).model
-    expected = trained.state_dict()
-    got = kill_and_resume(TINY, shapes_video, "drop_texts").model.state_dict()
-    assert all(torch.equal(got[key], weight) for key, weight in expected.items())
-    first = TINY.build_on_images()
-    changed = {
-        name
-        for name, weight in first.state_dict().items()
-        if not torch.equal(weight, expected[name])
-    }
-    assert {name.split(".")[0] for name in changed} == {"network", "motion_encoder"}
-    assert not any("image" in name for name in changed if "to_image" not in name)
+    expected = resumes(TINY, shapes_video, "drop_texts").model.state_dict()
+    first = TINY.build_on_images().state_dict()
+    changed = {key for key in first if not torch.equal(first[key], expected[key])}
+    assert {key.split(".")[0] for key in changed} == {"network", "motion_encoder"}
+    assert not any("image" in key for key in changed if "to_image" not in key)
     published = load_recipe(SHAPES_LATENT).model.network.state_dict()
-    assert all(
-        torch.equal(expected[f"network.image.{name}"], weight)
-        for name, weight in published.items()
-    )
-    restored = build(TINY, {"recipe": dataclasses.asdict(TINY)}).state_dict()
-    assert {key: weight.shape for key, weight in restored.items()} == {
-        key: weight.shape for key, weight in expected.items()
-    }
+    for key, weight in published.items():
+        assert torch.equal(expected[f"network.image.{key}"], weight)
 
 
 def test_text_to_video_draws_films_of_a_prompt():

@@ -8,14 +8,11 @@ from genai_tutorial.data import load_shakespeare
 from genai_tutorial.data.shakespeare import ALPHABET
 from genai_tutorial.recipes import card, load, train
 from genai_tutorial.recipes import catalogue as recipes
-from genai_tutorial.recipes import catalogue as run_recipe
 from genai_tutorial.recipes import shakespeare as language
 from genai_tutorial.training import load_checkpoint
 from tests.recipes.spot_check import write
 
-
-class Killed(Exception):
-    pass
+LOSS = "language_model_loss"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +33,7 @@ def tiny_recipe(monkeypatch):
         live, name="tiny", config=small, batch_size=4, steps=8, warmup_steps=2
     )
     monkeypatch.setattr(recipes, "RECIPES", (tiny,))
-    monkeypatch.setattr(run_recipe, "SAVE_EVERY", 3)
+    monkeypatch.setattr(recipes, "SAVE_EVERY", 3)
     plays = load_shakespeare()
     pages = dataclasses.replace(
         plays, train=ALPHABET + plays.train[:9000], validation=plays.validation[:3000]
@@ -44,53 +41,23 @@ def tiny_recipe(monkeypatch):
     monkeypatch.setattr(language, "load_shakespeare", lambda: pages)
 
 
-@pytest.fixture
-def kill_after(monkeypatch):
-    def arm(steps):
-        calls = iter(range(steps))
-        loss = language.language_model_loss
-
-        def dies(model, inputs, targets):
-            if next(calls, None) is None:
-                raise Killed
-            return loss(model, inputs, targets)
-
-        monkeypatch.setattr(language, "language_model_loss", dies)
-        return lambda: monkeypatch.setattr(language, "language_model_loss", loss)
-
-    return arm
-
-
 @pytest.mark.slow
-def test_train_resumes_to_the_same_bytes(tmp_path, kill_after):
+def test_train_resumes_to_the_same_bytes(tmp_path, kill):
     expected = train("tiny", folder=tmp_path / "whole", progress=False)
-    revive = kill_after(5)
-    with pytest.raises(Killed):
-        train("tiny", folder=tmp_path / "stopped", progress=False)
-    assert load_checkpoint(tmp_path / "stopped" / "tiny.run.safetensors")["step"] == 3
-    revive()
-    weights = train("tiny", resume=True, folder=tmp_path / "stopped", progress=False)
+    stopped = tmp_path / "stopped"
+    kill(language, LOSS, lambda: train("tiny", folder=stopped, progress=False))
+    assert load_checkpoint(stopped / "tiny.run.safetensors")["step"] == 3
+    weights = train("tiny", resume=True, folder=stopped, progress=False)
     assert weights.read_bytes() == expected.read_bytes()
-    assert (
-        card("tiny", tmp_path / "stopped")["metrics"]
-        == card("tiny", tmp_path / "whole")["metrics"]
-    )
+    assert card("tiny", stopped)["metrics"] == card("tiny", expected.parent)["metrics"]
 
 
-def test_train_without_resume_starts_again(tmp_path, kill_after):
-    revive = kill_after(5)
-    with pytest.raises(Killed):
-        train("tiny", folder=tmp_path, progress=False)
-    revive()
-    calls = []
-    loss = language.language_model_loss
-    language.language_model_loss = lambda *arguments: (
-        calls.append(1) or loss(*arguments)
-    )
-    try:
-        train("tiny", folder=tmp_path, progress=False)
-    finally:
-        language.language_model_loss = loss
+def test_train_without_resume_starts_again(tmp_path, kill, monkeypatch):
+    kill(language, LOSS, lambda: train("tiny", folder=tmp_path, progress=False))
+    calls, loss = [], language.language_model_loss
+    counted = lambda *arguments: calls.append(1) or loss(*arguments)  # noqa: E731
+    monkeypatch.setattr(language, "language_model_loss", counted)
+    train("tiny", folder=tmp_path, progress=False)
     assert len(calls) == 8
 
 
@@ -100,18 +67,13 @@ def test_train_writes_a_card_that_describes_the_file(tmp_path):
     assert about["command"] == "genai-tutorial train tiny --steps 3"
     assert about["steps"] == 3
     assert about["bytes"] == weights.stat().st_size
-    assert about["recipe"] == json.loads(
-        json.dumps(dataclasses.asdict(recipes.recipe("tiny")))
-    )
+    expected = dataclasses.asdict(recipes.recipe("tiny"))
+    assert about["recipe"] == json.loads(json.dumps(expected))
     model, tokenizer = load("tiny", tmp_path)
     held_out = torch.tensor(tokenizer.encode(language.load_shakespeare().validation))
     assert language.held_out_loss(model, held_out) == pytest.approx(
         about["metrics"]["held_out_nats_per_character"], abs=1e-4
     )
-
-
-def test_train_result_can_be_sampled(tmp_path):
-    train("tiny", steps=1, folder=tmp_path, progress=False)
     assert len(write("tiny", prompt="ROMEO:\n", tokens=12, folder=tmp_path)) == 19
 
 
@@ -132,9 +94,7 @@ def test_train_refuses_bad_arguments(tmp_path):
 
 
 def test_train_writes_to_the_users_data_folder_by_default(monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        run_recipe.platformdirs, "user_data_path", lambda name: tmp_path / name
-    )
+    monkeypatch.setattr("platformdirs.user_data_path", lambda name: tmp_path / name)
     assert (
         train("tiny", steps=1, progress=False)
         == tmp_path / "genai_tutorial" / "trained" / "tiny.safetensors"

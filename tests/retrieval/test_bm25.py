@@ -1,6 +1,7 @@
 import math
 
 import pytest
+import torch
 
 from genai_tutorial.retrieval import BM25Index, words, words_and_codes
 from genai_tutorial.retrieval.bm25 import lucene_weight
@@ -21,18 +22,16 @@ def test_bm25_scores_by_hand():
 def test_bm25_adds_words_and_counts_repeated_ones():
     index = BM25Index(TEXTS)
     both = index.exact_scores("red") + index.exact_scores("tree")
-    assert index.exact_scores("Red tree, quince").tolist() == pytest.approx(
-        both.tolist()
-    )
-    assert index.exact_scores("red red").tolist() == pytest.approx(
-        (2 * index.exact_scores("red")).tolist()
-    )
+    torch.testing.assert_close(index.exact_scores("Red tree, quince"), both)
+    twice = 2 * index.exact_scores("red")
+    torch.testing.assert_close(index.exact_scores("red red"), twice)
 
 
 def test_bm25_search_orders_and_leaves_out_texts_without_words():
     index = BM25Index(TEXTS)
     assert index.search("green tree", k=3) == [1, 2]
     assert index.search("quince", k=3) == []
+    assert BM25Index(["...", ""]).search("anything", k=1) == []
     with pytest.raises(ValueError, match="k must be at least 1"):
         index.search("tree", k=0)
 
@@ -52,14 +51,7 @@ def test_two_documents_break_the_weight_that_can_be_negative():
 def test_words_and_codes_keeps_codes_and_drops_full_stops():
     assert words("End in .ke, or .co.uk.") == ["end", "in", "ke", "or", "co", "uk"]
     assert words_and_codes("End in .ke.") == ["end", "in", ".ke"]
-    assert words_and_codes("He left...then 3.5 km.") == [
-        "he",
-        "left",
-        "then",
-        "3",
-        "5",
-        "km",
-    ]
+    assert words_and_codes("Left...then 3.5 km.") == ["left", "then", "3", "5", "km"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +65,3 @@ def test_words_and_codes_keeps_codes_and_drops_full_stops():
 def test_bm25_rejects_impossible_settings(texts, k1, b, message):
     with pytest.raises(ValueError, match=message):
         BM25Index(texts, k1=k1, b=b)
-
-
-def test_bm25_accepts_texts_without_words():
-    assert BM25Index(["...", ""]).search("anything", k=1) == []

@@ -117,12 +117,8 @@ def test_attribution_is_the_loss_of_probability(chat):
         for place in range(3)
     ]
     torch.testing.assert_close(lost, torch.stack(expected), atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("passages", "answer"), [([], "Peru"), (PASSAGES, "")])
-def test_attribution_needs_passages_and_answer(chat, passages, answer):
-    with pytest.raises(ValueError, match="needs passages and an answer"):
-        leave_one_out_attribution(chat, "Where?", passages, answer)
+    with pytest.raises(ValueError, match="at least one token"):
+        leave_one_out_attribution(chat, question, PASSAGES, "")
 
 
 def test_query_likelihood_is_mean_over_question(chat):

@@ -34,10 +34,8 @@ def test_flat_index_equals_sorted_distances(points, exact):
     vectors, queries = points
     squares = torch.cdist(queries.double(), vectors.double()).square()
     assert torch.equal(exact.ids, squares.argsort(dim=1)[:, :10])
-    found = exact.distances.double()
-    torch.testing.assert_close(
-        found, squares.sort(dim=1).values[:, :10], atol=1e-3, rtol=0
-    )
+    found, nearest = exact.distances.double(), squares.sort(dim=1).values[:, :10]
+    torch.testing.assert_close(found, nearest, atol=1e-3, rtol=0)
     assert (exact.compared == 300).all()
 
 
@@ -107,9 +105,8 @@ def test_quantizer_error_falls_with_more_codes(points):
     vectors, _ = points
     errors = []
     for codes in (2, 8, 32):
-        quantizer = ProductQuantizer.fit(
-            vectors, 4, torch.Generator().manual_seed(0), codes
-        )
+        generator = torch.Generator().manual_seed(0)
+        quantizer = ProductQuantizer.fit(vectors, 4, generator, codes)
         decoded = quantizer.decode(quantizer.encode(vectors))
         errors.append((decoded - vectors).square().mean().item())
     assert errors == sorted(errors, reverse=True)
@@ -132,10 +129,8 @@ def test_reranking_mends_quantized_search(points, exact):
     quantizer = ProductQuantizer.fit(vectors, 2, torch.Generator().manual_seed(0), 16)
     index = QuantizedIndex(quantizer, quantizer.encode(vectors), vectors)
     rough, sorted_again = index.search(queries, 10), index.search(queries, 10, 100)
-    recalls = [
-        recall_of_neighbours(found.ids, exact.ids) for found in (rough, sorted_again)
-    ]
-    assert recalls[0] < 0.9 < recalls[1]
+    assert recall_of_neighbours(rough.ids, exact.ids) < 0.9
+    assert recall_of_neighbours(sorted_again.ids, exact.ids) > 0.9
     assert (rough.compared == 0).all()
     assert (sorted_again.compared == 100).all()
 
@@ -148,10 +143,7 @@ def test_reranking_mends_quantized_search(points, exact):
         (lambda x: FlatIndex(x).search(x[:, :3], 1), "8 features, got queries with 3"),
         (lambda x: FlatIndex(x).search(x, 0), "k must be at least 1"),
         (lambda x: InvertedFileIndex(x, x[:2, :3]), "8 features and the centroids 3"),
-        (
-            lambda x: InvertedFileIndex(x, x[:2]).search(x, 1, 3),
-            "from 1 to .*, 2, got 3",
-        ),
+        (lambda x: InvertedFileIndex(x, x[:2]).search(x, 1, 3), "lists, 2, got 3"),
         (lambda x: SmallWorldGraph(x, links=1), "links must be at least 2"),
         (lambda x: SmallWorldGraph(x[:5]).search(x, 3, 2), "width must be at least k"),
         (lambda x: ProductQuantizer.fit(x, 3, torch.Generator(), 4), "must divide"),

@@ -49,24 +49,14 @@ def test_encode_keeps_order_of_texts(small):
 
 
 def test_encoder_cuts_long_texts_off(small):
-    torch.testing.assert_close(
-        small.encode(["lima " * 10]), small.encode(["lima " * 30])
-    )
+    short, long = small.encode(["lima " * 10]), small.encode(["lima " * 30])
+    torch.testing.assert_close(short, long)
 
 
 def test_encoder_rejects_long_rows(small):
     ids = torch.full((1, 13), 4)
     with pytest.raises(ValueError, match="at most 12 tokens, got 13"):
         small.encoder(ids, torch.tensor([13]))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [({"width": 10, "heads": 4}, "heads must divide"), ({"layers": 0}, "layers must")],
-)
-def test_encoder_config_rejects_impossible_settings(settings, message):
-    with pytest.raises(ValueError, match=message):
-        SentenceEncoderConfig(**settings)
 
 
 def test_token_states_need_a_text(small):

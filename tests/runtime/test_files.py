@@ -32,14 +32,6 @@ def test_write_atomically_keeps_the_old_file_if_the_block_raises(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_write_atomically_refuses_other_modes(tmp_path):
-    with (
-        pytest.raises(ValueError, match="'wb' or 'w', got 'a'"),
-        write_atomically(tmp_path / "a.txt", "a"),
-    ):
-        pass
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such modes")
 def test_write_atomically_keeps_the_mode_of_the_old_file(tmp_path):
     path = tmp_path / "run.sh"
@@ -237,19 +229,13 @@ def test_cached_rebuilds_after_a_change_of_the_builder(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     source = tmp_path / "a_builder_of_this_test.py"
     seen = []
-    for value in (
-        1,
-        22,
-        333,
-        # texts of different lengths: Python's own cache of bytecode looks at size and
-        # time
-    ):
+    # of different lengths: Python's own cache of bytecode looks at size and time
+    for value in (1, 22, 333):
         source.write_text(BUILDER.replace("VALUE", str(value)))
         importlib.invalidate_caches()
         sys.modules.pop(source.stem, None)
-        seen.append(
-            int(cached("toy", importlib.import_module(source.stem).build)["x"][0])
-        )
+        build = importlib.import_module(source.stem).build
+        seen.append(int(cached("toy", build)["x"][0]))
     assert seen == [1, 22, 333]
 
 
@@ -275,12 +261,9 @@ def test_cached_is_safe_for_two_processes(folder, tmp_path):
     racers = [
         subprocess.Popen(
             [sys.executable, str(tmp_path / "racer.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
             text=True,
-            env=os.environ
-            | {"GENAI_TUTORIAL_CACHE": str(folder), "OMP_NUM_THREADS": "1"},
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         for _ in range(2)
     ]
@@ -294,12 +277,6 @@ def test_cached_is_safe_for_two_processes(folder, tmp_path):
         # no warning about an unusable file either
         assert (racer.returncode, errors) == (0, "")
     assert sorted(path.suffix for path in folder.iterdir()) == [".npz"] * 40
-
-
-@pytest.mark.parametrize("name", ["", "../escape", "a b", "a/b", "a.npz"])
-def test_cached_refuses_other_characters_in_a_name(name):
-    with pytest.raises(ValueError, match="letters, digits"):
-        cached(name, build)
 
 
 def test_cached_refuses_python_objects():

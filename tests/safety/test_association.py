@@ -12,7 +12,6 @@ from genai_tutorial.safety import (
     counterfactual_sentence,
     known_vectors,
     pronoun_log_odds,
-    sentence_pair_log_odds,
     sentences_near,
 )
 from genai_tutorial.safety.association import SWAPS
@@ -175,17 +174,3 @@ def test_pronoun_log_odds_are_the_difference_of_log_probabilities(model):
         pronoun_log_odds(model, train_bpe(["a"] * 2, 258), ["nurse"])
     with pytest.raises(ValueError, match="at least one noun"):
         pronoun_log_odds(model, TOKENIZER, [])
-
-
-def test_sentence_pair_log_odds_are_the_difference_of_sums(model):
-    pair = ("The nurse said that he was late.", "The nurse said that she was late.")
-    sums = []
-    for sentence in pair:
-        ids = torch.tensor([TOKENIZER.encode(sentence)])
-        log_probs = model(ids)[0, :-1].log_softmax(dim=-1)
-        sums.append(log_probs.gather(1, ids[0, 1:, None]).sum())
-    odds = sentence_pair_log_odds(model, TOKENIZER, [pair, (pair[1], pair[1])])
-    torch.testing.assert_close(odds[0], sums[0] - sums[1], atol=1e-4, rtol=1e-4)
-    assert odds[1] == 0
-    with pytest.raises(ValueError, match="at least one pair"):
-        sentence_pair_log_odds(model, TOKENIZER, [])

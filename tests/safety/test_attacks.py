@@ -2,12 +2,10 @@ import pytest
 import torch
 
 from genai_tutorial.generation import generate_rollouts
-from genai_tutorial.retrieval import ABSTENTION, ChatModel, continuation_log_likelihoods
+from genai_tutorial.retrieval import ChatModel, continuation_log_likelihoods
 from genai_tutorial.safety import (
     datamark,
     greedy_coordinate_gradient,
-    injected_passages,
-    only_quoted_spans,
     prefilled_answers,
     windowed_surprise,
 )
@@ -101,24 +99,10 @@ def test_greedy_coordinate_gradient_uses_the_derivative_of_the_loss(chat):
     assert change == pytest.approx(float(expected), rel=0.1, abs=2e-4)
 
 
-@pytest.mark.parametrize(
-    ("requests", "target", "settings", "message"),
-    [
-        ([], " The", {}, "at least one request"),
-        (REQUESTS, "", {}, "and a target"),
-        (REQUESTS, " The", {"steps": 0}, "must be at least 1"),
-    ],
-)
-def test_greedy_coordinate_gradient_rejects(chat, requests, target, settings, message):
-    with pytest.raises(ValueError, match=message):
-        greedy_coordinate_gradient(chat, requests, target, **settings)
-
-
-def test_injected_passages_keep_the_others_in_order():
-    assert injected_passages(["a", "b"], "!", 1) == ["a", "!", "b"]
-    assert injected_passages(["a", "b"], "!", 2) == ["a", "b", "!"]
-    with pytest.raises(ValueError, match="from 0 to 1, got 2"):
-        injected_passages(["a"], "!", 2)
+@pytest.mark.parametrize(("requests", "target"), [([], " The"), (REQUESTS, "")])
+def test_greedy_coordinate_gradient_needs_requests_and_a_target(chat, requests, target):
+    with pytest.raises(ValueError, match="at least one request and a target"):
+        greedy_coordinate_gradient(chat, requests, target)
 
 
 def test_windowed_surprise_is_the_worst_window(chat):
@@ -139,29 +123,7 @@ def test_windowed_surprise_is_the_worst_window(chat):
 def test_windowed_surprise_rejects_short_texts(chat):
     with pytest.raises(ValueError, match="two tokens"):
         windowed_surprise(chat.model, TOKENIZER, ["W"])
-    with pytest.raises(ValueError, match="window must be"):
-        windowed_surprise(chat.model, TOKENIZER, ["Where does"], window=0)
 
 
 def test_datamark_joins_words():
     assert datamark("a  b\nc", "_") == "a_b_c"
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        ("The capital is Lima.", "The capital is Lima."),
-        ("lima", "lima"),
-        ("Lim", ABSTENTION),  # not a whole word
-        ("Lima is Peru", ABSTENTION),  # not in a row
-        ("", ABSTENTION),
-        ("...", ABSTENTION),
-    ],
-)
-def test_only_quoted_spans(answer, expected):
-    passages = ["In Peru, the capital is Lima.", "It rains."]
-    assert only_quoted_spans(answer, passages) == expected
-
-
-def test_only_quoted_spans_do_not_cross_passages():
-    assert only_quoted_spans("b c", ["a b", "c d"]) == ABSTENTION

@@ -16,7 +16,6 @@ from genai_tutorial.safety import (
     insert_canaries,
     loss_attack,
     min_k_attack,
-    reference_attack,
     token_losses,
     zlib_attack,
 )
@@ -114,12 +113,6 @@ def test_draw_canaries_deals_out_copies_and_depends_on_seed():
 
 
 def test_canaries_reject_wrong_arguments():
-    with pytest.raises(ValueError, match="secret must be digits"):
-        Canary("No. ", "3a", copies=1)
-    with pytest.raises(ValueError, match="copies must be 0 or more, got -1"):
-        Canary("No. ", "37", copies=-1)
-    with pytest.raises(ValueError, match="copies must hold a number"):
-        draw_canaries(["Adam"], copies=(), seed=0)
     with pytest.raises(ValueError, match="Each digit must be one token"):
         secret_log_probs(disturbed_model(), CANARY, lambda text: [1, *to_bytes(text)])
 
@@ -148,11 +141,6 @@ def test_zlib_attack_divides_by_the_compressed_size():
     )
 
 
-def test_reference_attack_cancels_what_is_easy_for_both():
-    reference = torch.tensor([[1.0, 2.0, 3.0, 10.0], [5.0, 5.0, 5.0, 5.0]])
-    assert reference_attack(LOSSES, reference).tolist() == [0.0, 1.0]
-
-
 def test_attacks_find_what_a_model_has_read():
     generator = torch.Generator().manual_seed(0)
     windows = torch.randint(0, 16, (40, 17), generator=generator)
@@ -178,7 +166,6 @@ def test_attacks_find_what_a_model_has_read():
         loss_attack(losses),
         min_k_attack(losses),
         zlib_attack(losses, [bytes(row) for row in windows.tolist()]),
-        reference_attack(losses, token_losses(reference, windows)),
     ):
         assert auroc(scores, is_member) > 0.95
     untrained = loss_attack(token_losses(reference, windows))
@@ -186,11 +173,7 @@ def test_attacks_find_what_a_model_has_read():
 
 
 def test_attacks_reject_wrong_arguments():
-    with pytest.raises(ValueError, match="two tokens or more"):
-        token_losses(torch.nn.Identity(), torch.zeros(3, 1, dtype=torch.long))
     with pytest.raises(ValueError, match=r"got 0\."):
         min_k_attack(LOSSES, share=0.0)
     with pytest.raises(ValueError, match="2 rows of losses, 1 texts"):
         zlib_attack(LOSSES, [b"a"])
-    with pytest.raises(ValueError, match="same shape"):
-        reference_attack(LOSSES, LOSSES[:1])

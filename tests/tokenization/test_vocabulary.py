@@ -53,55 +53,14 @@ def test_ascii_text_uses_the_fast_expression(pattern):
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        (
-            GPT2_PATTERN,
-            [
-                "I",
-                "'ve",
-                " 1234",
-                " DON",
-                "'",
-                "T",
-                "  ",
-                " x",
-                "!!",
-                "\n",
-                "\n",
-                "y",
-                " ",
-            ],
-        ),
-        (
-            GPT4_PATTERN,
-            ["I", "'ve", " ", "123", "4", " DON", "'T", "  ", " x", "!!\n\n", "y", " "],
-        ),
-        (
-            SMOLLM2_PATTERN,
-            [
-                "I",
-                "'ve",
-                " ",
-                "1",
-                "2",
-                "3",
-                "4",
-                " DON",
-                "'",
-                "T",
-                "  ",
-                " x",
-                "!!",
-                "\n",
-                "\n",
-                "y",
-                " ",
-            ],
-        ),
+        (GPT2_PATTERN, "I|'ve| 1234| DON|'|T|  | x|!!|\n|\n|y| "),
+        (GPT4_PATTERN, "I|'ve| |123|4| DON|'T|  | x|!!\n\n|y| "),
+        (SMOLLM2_PATTERN, "I|'ve| |1|2|3|4| DON|'|T|  | x|!!|\n|\n|y| "),
     ],
     ids=["gpt2", "gpt4", "smollm2"],
 )
 def test_split_gives_the_known_words_of_each_pattern(pattern, words):
-    assert pattern.split("I've 1234 DON'T   x!!\n\ny ") == words
+    assert pattern.split("I've 1234 DON'T   x!!\n\ny ") == words.split("|")
 
 
 @given(text=st.text() | TRICKY)
@@ -125,7 +84,4 @@ def test_pre_tokenizer_checks_its_expression():
         PreTokenizer("mine", "(")
     with pytest.raises(ValueError, match="'mine' has capturing groups"):
         PreTokenizer("mine", "(a)|.")
-
-
-def test_pre_tokenizer_accepts_custom_expressions():
     assert PreTokenizer("letters", r"(?s).").split("a\né") == ["a", "\n", "é"]

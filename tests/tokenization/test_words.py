@@ -21,15 +21,8 @@ def test_character_tokenizer_round_trip(text):
     assert len(ids) == len(text)
     assert tokenizer.decode(ids) == text
     assert set(ids) == set(range(tokenizer.vocab_size))
-
-
-@given(st.text(min_size=1))
-def test_character_tokenizer_survives_json(text):
-    tokenizer = CharacterTokenizer.from_text(text)
-    assert (
-        CharacterTokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
-        == tokenizer
-    )
+    saved = json.loads(json.dumps(tokenizer.to_dict()))
+    assert CharacterTokenizer.from_dict(saved) == tokenizer
 
 
 def test_encode_names_unknown_characters():
@@ -120,17 +113,13 @@ def test_invalid_vocabularies_are_refused(words, complaint):
 
 
 def test_encode_batch_refuses_texts_that_are_too_long():
-    with pytest.raises(
-        ValueError, match="needs 4 tokens with its end, and length is 3"
-    ):
+    with pytest.raises(ValueError, match=r"needs 4 tokens .* and length is 3"):
         CAPTIONS.encode_batch(["a circle", "a red circle"], length=3)
 
 
 @pytest.mark.parametrize("wrong", [-1, CAPTIONS.vocab_size])
 def test_decode_refuses_unknown_ids(wrong):
-    with pytest.raises(
-        ValueError, match=f"from 0 to {CAPTIONS.vocab_size - 1}, got {wrong}"
-    ):
+    with pytest.raises(ValueError, match=f"from 0 to .*, got {wrong}"):
         CAPTIONS.decode([2, wrong])
 
 

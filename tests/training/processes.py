@@ -13,6 +13,7 @@ import torch
 
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.training import (
+    Checkpoint,
     build_optimizer,
     fit,
     parallel,
@@ -22,21 +23,13 @@ from genai_tutorial.training import (
     unwrap,
     warmup_stable_decay,
 )
-from genai_tutorial.training.memory import ShardedCheckpoint
 from genai_tutorial.transformer import next_token_loss
 from tests.training import runs
 
 STEPS = 12
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(
-    [
-        "tests.training.processes",
-        "torch.distributed.fsdp",
-        "torch.distributed.checkpoint",
-        "torch.distributed.tensor",
-    ]
-)
+CONTEXT.set_forkserver_preload(["tests.training.processes", "torch.distributed.fsdp"])
 
 
 def start_alone(target, *arguments):
@@ -116,8 +109,7 @@ def _train(
     process,
     folder,
     name,
-    how="shard",
-    steps=STEPS,
+    how="copy",
     every=None,
     seconds_per_step=0.0,
 ):
@@ -141,10 +133,10 @@ def _train(
         batches,
         loss_fn,
         build_optimizer(unwrap(model)),
-        steps=steps,
+        steps=STEPS,
         schedule=warmup_stable_decay(STEPS, 3, 4),
         clip_norm=0.05,
-        checkpoint=every and ShardedCheckpoint(Path(folder, "checkpoint"), every),
+        checkpoint=every and Checkpoint(Path(folder, "run.safetensors"), every),
         progress=False,
     )
     weights = [
@@ -184,7 +176,7 @@ def train_until_lost(folder, every):
             return loss(logits, targets)
 
         globals()["next_token_loss"] = dies
-    train(folder, "restarted", "shard", STEPS, every)
+    train(folder, "restarted", "copy", every)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,6 @@
-"""A small run that the tests start, stop and resume; as a program, it runs until it is
-done or killed.
-
-python runs.py CHECKPOINT STEPS [SECONDS_PER_STEP]
-"""
+"""A small run that the tests start, stop and resume."""
 
 import hashlib
-import sys
-import time
 from pathlib import Path
 
 import torch
@@ -18,8 +12,6 @@ from genai_tutorial.training import (
     TokenBatches,
     build_optimizer,
     fit,
-    parallel,
-    process_group,
     warmup_cosine,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
@@ -56,7 +48,6 @@ def run(
     *,
     steps=STEPS,
     every=5,
-    seconds_per_step=0.0,
     resume=True,
     on_step=lambda: None,
 ):
@@ -64,7 +55,6 @@ def run(
     model, batches, noise = make()
 
     def loss_fn(model, inputs, targets):
-        time.sleep(seconds_per_step)
         on_step()
         strength = torch.rand((), generator=noise)  # a random source of the loss's own
         return next_token_loss(model(inputs), targets) + 0.01 * strength
@@ -89,33 +79,6 @@ def run(
     return model, history
 
 
-def run_shared(steps):
-    """Train on all processes, and return the losses."""
-    with process_group(torch.device("cpu")) as process:
-        model, batches, _ = make(
-            dropout=False, rank=process.rank, world_size=process.world_size
-        )
-        optimizer = build_optimizer(model)
-
-        def loss_fn(model, inputs, targets):
-            return next_token_loss(model(inputs), targets)
-
-        history = fit(
-            parallel(model),
-            batches,
-            loss_fn,
-            optimizer,
-            steps=steps,
-            clip_norm=0.5,
-            progress=False,
-        )
-        if process.is_first:
-            # one write: two processes share the pipe
-            print(f"losses {' '.join(map(str, history.losses))}\n", end="")
-        print(f"weights {fingerprint(model)}\n", end="")
-        return history.losses
-
-
 def fingerprint(model):
     """Return a text that is equal for two models only if all their weights are, bit for
     bit.
@@ -124,16 +87,3 @@ def fingerprint(model):
     for parameter in model.parameters():
         digest.update(parameter.detach().numpy().tobytes())
     return digest.hexdigest()
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    if sys.argv[1] == "shared":
-        run_shared(int(sys.argv[2]))
-    else:
-        run(
-            sys.argv[1],
-            steps=int(sys.argv[2]),
-            every=3,
-            seconds_per_step=float(sys.argv[3]),
-        )

@@ -1,10 +1,8 @@
+import contextlib
 import hashlib
 import json
-import signal
-import subprocess
-import sys
+import random
 import time
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,7 +11,8 @@ from safetensors.torch import save_file
 
 from genai_tutorial.runtime import write_atomically
 from genai_tutorial.training import load_checkpoint, save_checkpoint
-from tests.training import runs
+from genai_tutorial.training.checkpoint import FORMAT
+from tests.training import processes, runs
 
 STATE = {
     "step": 3,
@@ -155,28 +154,12 @@ def test_checkpoint_detects_a_changed_number_shape_or_dtype(tmp_path, part, old,
         load_checkpoint(path)
 
 
-def _write(path, tree, tensors, file_format):
-    """Write a checkpoint with the digest that its format demands."""
-    digest = hashlib.sha256(tree.encode() if file_format[-1] == "2" else b"")
-    for name, tensor in sorted(tensors.items()):
-        about = f" {tensor.dtype} {tuple(tensor.shape)} "
-        digest.update((name + (about if file_format[-1] == "2" else "")).encode())
-        digest.update(tensor.numpy().tobytes())
-    header = {"format": file_format, "tree": tree, "digest": digest.hexdigest()}
-    save_file(tensors, path, header)
-
-
-def test_checkpoint_reads_the_earlier_format(tmp_path):
-    tree = {"kind": "dict", "items": [["w", {"kind": "tensor", "name": "w"}]]}
-    weight = torch.arange(3.0)
-    for number in (1, 2):
-        _write(
-            tmp_path / "run.safetensors",
-            json.dumps(tree),
-            {"w": weight},
-            f"genai_tutorial checkpoint {number}",
-        )
-        assert torch.equal(load_checkpoint(tmp_path / "run.safetensors")["w"], weight)
+def _write(path, tree):
+    """Write a checkpoint of this tree with the digest that it demands."""
+    digest = hashlib.sha256(tree.encode() + b"w torch.float32 (2,) ")
+    digest.update(torch.ones(2).numpy().tobytes())
+    header = {"format": FORMAT, "tree": tree, "digest": digest.hexdigest()}
+    save_file({"w": torch.ones(2)}, path, header)
 
 
 @pytest.mark.parametrize(
@@ -188,16 +171,17 @@ def test_checkpoint_reads_the_earlier_format(tmp_path):
         "[]",
         "{}",
         '{"kind": "tensor", "name": "absent"}',
+        '{"kind": "tensor", "name": "w"}',
         '{"kind": "dict", "items": [[1, 2, 3]]}',
         '{"kind": "dict", "items": [[[], 2]]}',
         '{"kind": "list"}',
         '{"kind": "list", "items": 3}',
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_checkpoint_refuses_any_other_tree(tmp_path, tree):
     path = tmp_path / "run.safetensors"
-    _write(path, tree, {"w": torch.ones(2)}, "genai_tutorial checkpoint 2")
+    _write(path, tree)
     with pytest.raises(ValueError, match=r"run\.safetensors is damaged"):
         load_checkpoint(path)
 
@@ -250,28 +234,37 @@ def test_checkpoint_resumed_run_equals_an_uninterrupted_one(
 
 
 @pytest.mark.slow
-def test_checkpoint_resumes_a_killed_run_to_the_same_weights(tmp_path, uninterrupted):
-    path = tmp_path / "run.safetensors"
-    command = [
-        sys.executable,
-        "-m",
-        "tests.training.runs",
-        str(path),
-        str(runs.STEPS),
-        "0.1",
-    ]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
-    deadline = time.monotonic() + 60
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    time.sleep(0.25)  # into the steps after the checkpoint
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    done = load_checkpoint(path)["step"]
-    assert 0 < done < runs.STEPS
-    model, history = runs.run(path)
-    assert history.losses == uninterrupted[1].losses
-    assert runs.fingerprint(model) == runs.fingerprint(uninterrupted[0])
+def test_checkpoint_survives_ten_kills_at_random_moments(tmp_path, uninterrupted):
+    model, history = uninterrupted
+    moments, kills, finished, steps_at_kills = random.Random(0), 0, 0, set()
+    while kills < 10 or finished == 0:
+        path = tmp_path / f"{finished}.safetensors"
+        while not path.with_suffix(".result").exists():
+            steps, sender = processes.CONTEXT.Pipe(duplex=False)
+            process = processes.start_alone(processes.train_alone, path, sender)
+            sender.close()
+            if (
+                kills < 10
+                # some steps later, and then at any moment: in a step, or while a file
+                # is written
+            ):
+                with contextlib.suppress(EOFError):  # the run was nearly done
+                    for _ in range(moments.randint(1, 6)):
+                        steps.recv()
+                time.sleep(moments.uniform(0, 0.02))
+                process.kill()
+            process.join()
+            if process.exitcode == -9:
+                kills += 1
+                steps_at_kills.add(
+                    load_checkpoint(path)["step"] if path.exists() else 0
+                )
+        finished += 1
+        result = torch.load(path.with_suffix(".result"))
+        assert result["losses"] == history.losses
+        assert all(map(torch.equal, result["weights"], model.parameters()))
+        assert load_checkpoint(path)["step"] == runs.STEPS
+    assert len(steps_at_kills) > 3, "the kills should fall into different steps"
 
 
 def test_checkpoint_without_resume_starts_again(tmp_path, uninterrupted):

@@ -125,21 +125,6 @@ def test_fit_stops_at_a_nan_loss_before_the_update():
     assert model.weight.item() == before
 
 
-def test_fit_explains_a_divergence():
-    model, _ = linear()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e6)
-    with pytest.raises(FloatingPointError, match="diverged"):
-        fit(
-            model,
-            line(100),
-            line_loss,
-            optimizer,
-            steps=100,
-            clip_norm=None,
-            progress=False,
-        )
-
-
 def test_fit_explains_when_batches_run_out():
     model, optimizer = linear()
     with pytest.raises(ValueError, match="ran out after 3 steps of 5"):
@@ -149,7 +134,7 @@ def test_fit_explains_when_batches_run_out():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 0}, "at least one step, got 0"),
         ({"steps": 2, "evaluate_every": 0}, "evaluate_every must be at least 1"),
         ({"steps": 2, "clip_norm": 0.0}, "max_norm must be above 0"),
         (

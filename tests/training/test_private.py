@@ -158,7 +158,7 @@ def test_fit_privately_survives_an_empty_batch_and_repeats_by_its_seed():
     [
         ((0.0, 1.0, 0.1), "clip_norm must be above 0"),
         ((1.0, -1.0, 0.1), "noise_multiplier 0 or more"),
-        ((1.0, 1.0, 0.0), "sampling_rate must be above 0"),
+        ((1.0, 1.0, 0.0), "sampling_rate above 0 and at most 1, got .*rate=0.0"),
         ((math.inf, 1.0, 0.1), "needs a finite one"),
     ],
 )
@@ -219,9 +219,9 @@ def test_epsilon_without_noise_is_infinite_and_without_steps_small():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((1.1, 1.0, 10, 1e-5), "sampling_rate must be from 0 to 1"),
-        ((0.1, -1.0, 10, 1e-5), "noise_multiplier 0 or more"),
-        ((0.1, 1.0, -1, 1e-5), "steps must be 0 or more"),
+        ((1.1, 1.0, 10, 1e-5), r"got 10, 1.0, 1e-05 and 1\.1"),
+        ((0.1, -1.0, 10, 1e-5), r"must be 0 or more, .*got 10, -1\.0"),
+        ((0.1, 1.0, -1, 1e-5), "steps and noise_multiplier must be 0 or more.*got -1"),
         ((0.1, 1.0, 10, 1.0), "delta between 0 and 1"),
     ],
 )

@@ -69,26 +69,17 @@ def test_schedule_warmup_may_take_the_whole_run():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
-        (
-            {"steps": 5, "warmup_steps": 6},
-            r"warmup_steps must be from 0 to steps \(5\), got 6",
-        ),
-        ({"steps": 5, "warmup_steps": -1}, "got -1"),
-        (
-            {"steps": 9, "warmup_steps": 4, "decay_steps": 6},
-            r"what warmup and cooldown leave \(5\), got 6",
-        ),
-        (
-            {"steps": 5, "cooldown_steps": 6},
-            r"cooldown_steps must be from 0 to what the warmup leaves \(5\), got 6",
-        ),
-        ({"steps": 5, "final_factor": 1.5}, "from 0 to 1; got 1.5"),
+        ((0,), "steps must be at least 1, got 0"),
+        ((5, 6), "warmup_steps must be from 0 to 5, got 6"),
+        ((5, -1), "warmup_steps must be from 0 to 5, got -1"),
+        ((9, 4, "linear", 6), "decay_steps must be from 1 to 5, got 6"),
+        ((5, 0, "linear", None, 1.5), "final_factor must be from 0 to 1, got 1.5"),
+        ((5, 1, "linear", None, 0.0, 5), "cooldown_steps must be from 0 to 4, got 5"),
     ],
 )
 def test_schedule_refuses_settings_that_do_not_fit(settings, message):
     with pytest.raises(ValueError, match=message):
-        Schedule(**settings)
+        Schedule(*settings)
 
 
 def test_schedule_refuses_an_unknown_decay():

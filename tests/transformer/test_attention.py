@@ -57,12 +57,6 @@ def test_attention_weights_sum_to_one_and_masked_keys_get_zero(
     assert (weights[:, ~mask] == 0).all()
 
 
-def test_attention_scaling_keeps_scores_at_unit_variance():
-    query, key = random(2000, 1, 256), random(2000, 1, 256, seed=1)
-    scores = (query @ key.mT / 256**0.5).flatten()
-    assert 0.9 < scores.std() < 1.1
-
-
 @pytest.mark.parametrize(
     "rotary", [None, RotaryEmbedding(rotary_frequencies(4, 10_000), 10)]
 )
@@ -157,18 +151,10 @@ def test_masks_combine_with_and():
     [
         ({"heads": 3}, "heads must divide width.*heads=3, width=8"),
         (
-            {"heads": 4, "key_value_heads": 3},
-            "key_value_heads must divide heads.*key_value_heads=3, heads=4",
-        ),
-        (
-            {"heads": 4, "key_value_heads": 0},
-            "key_value_heads must divide heads.*key_value_heads=0",
-        ),
-        (
             {"heads": 4, "source_width": 8, "alibi": True},
-            "Cross-attention has no distances",
+            "window and alibi need causal",
         ),
-        ({"heads": 4, "window": 2, "causal": False}, "window and alibi look back"),
+        ({"heads": 4, "window": 2, "causal": False}, "window and alibi need causal"),
     ],
 )
 def test_multi_head_attention_rejects_invalid_settings(settings, message):
@@ -186,5 +172,5 @@ def test_multi_head_attention_rejects_invalid_inputs():
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"
     ):
         attention(random(1, 3, 2, 4), random(1, 2, 2, 4), random(1, 2, 2, 4))
-    with pytest.raises(ValueError, match="window must be at least 1"):
+    with pytest.raises(ValueError, match="window at least 1"):
         sliding_window_mask(3, 0)

@@ -16,7 +16,6 @@ from genai_tutorial.transformer import (
     AttentionConfig,
     AttentionContext,
     DecoderConfig,
-    DecoderLM,
     FeedForwardConfig,
     KVCache,
     Llama3Scaling,
@@ -31,20 +30,9 @@ from genai_tutorial.transformer import (
     sliding_window_mask,
 )
 from genai_tutorial.transformer.cache import RollingCache
+from tests.decoders import randomized
 
 VOCAB = 11
-
-
-def randomized(config, seed=0):
-    """Return a model with random weights in all layers, including those initialized to
-    zero.
-    """
-    model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model
 
 
 def tokens(batch, length, seed=0):
@@ -401,13 +389,6 @@ def test_cache_select_continues_the_chosen_rows():
                 )
 
 
-def test_cache_select_refuses_rows_that_do_not_exist():
-    cache = KVCache(*DecoderConfig(VOCAB).cache_sizes(2))
-    for rows in ([], [2], [0, -1]):
-        with pytest.raises(ValueError, match="from 0 to 1"):
-            cache.select(rows)
-
-
 STREAM_CONFIG = DecoderConfig.llama(
     VOCAB, 24, width=32, layers=2, heads=4, key_value_heads=2, feed_forward_width=16,
     rotary_base=100,
@@ -477,19 +458,6 @@ def test_sink_cache_equals_a_plain_cache_as_long_as_the_text_fits(model):
         torch.testing.assert_close(got, whole, atol=1e-4, rtol=1e-4)
 
 
-def test_sink_cache_without_sinks_equals_a_sliding_window(model):
-    ids = tokens(1, 24)
-    mask = sliding_window_mask(24, 6)[None, None]
-    torch.testing.assert_close(
-        read_in_pieces(
-            model, SinkCache(STREAM_CONFIG, sinks=0, window=6), ids, [1] * 24
-        ),
-        model(ids, AttentionContext(mask)),
-        atol=1e-4,
-        rtol=1e-4,
-    )
-
-
 def test_sink_cache_differs_from_the_masked_pass_only_in_the_sinks_distance(model):
     """Sinks at their true distance, in the masked pass, are farther away than in the
     cache; so both agree only up to the first gap.
@@ -541,12 +509,7 @@ def test_sink_cache_keeps_a_continued_text_and_forgets_another(model):
     changed[0, 7] = (changed[0, 7] + 1) % VOCAB
     cache.keep(changed)
     assert cache.lengths == [0]
-
-
-def test_sink_cache_forgets_a_text_that_is_not_longer(model):
-    cache = SinkCache(STREAM_CONFIG, sinks=2, window=4)
-    ids = tokens(1, 9)
-    read_in_pieces(model, cache, ids, [9])
+    read_in_pieces(model, cache, ids, [12])
     cache.keep(ids)
     assert cache.lengths == [0], "the last token has to be read again"
 
@@ -576,17 +539,12 @@ def test_sink_cache_refuses_other_models(attention):
         SinkCache(DecoderConfig(VOCAB, attention=attention))
 
 
-def test_sink_cache_refuses_pieces_beyond_the_context(model):
-    context = AttentionContext.cached(SinkCache(STREAM_CONFIG, sinks=2, window=6))
-    with pytest.raises(ValueError, match="at most 18 tokens each"):
-        model.read(tokens(1, 19), context)
-
-
-def test_sink_cache_refuses_padded_rows(model):
+def test_sink_cache_refuses_long_pieces_and_padded_rows(model):
     cache = SinkCache(STREAM_CONFIG, 2, sinks=2, window=6)
-    context = AttentionContext.cached(cache, torch.tensor([1, 3]))
+    with pytest.raises(ValueError, match="at most 18 tokens each"):
+        read(model, tokens(2, 19), cache)
     with pytest.raises(ValueError, match="equal lengths"):
-        model.read(tokens(2, 3), context)
+        read(model, tokens(2, 3), cache, torch.tensor([1, 3]))
 
 
 def test_sink_mask_is_the_window_and_the_first_keys():
@@ -595,9 +553,3 @@ def test_sink_mask_is_the_window_and_the_first_keys():
     assert torch.equal(mask[:, :2], causal_mask(9)[:, :2])
     assert mask.sum(dim=1).tolist() == [1, 2, 3, 4, 5, 5, 5, 5, 5]
     assert torch.equal(sink_mask(9, 0, 3), sliding_window_mask(9, 3))
-
-
-@pytest.mark.parametrize(("sinks", "window"), [(-1, 3), (2, 0)])
-def test_sink_mask_refuses_impossible_sizes(sinks, window):
-    with pytest.raises(ValueError, match="sinks must be at least 0, and window"):
-        sink_mask(4, sinks, window)

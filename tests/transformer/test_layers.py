@@ -110,21 +110,6 @@ def test_mixture_equals_loop_over_tokens_and_experts(
         )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("per_token", "shared"), [(1, 0), (2, 0), (2, 1), (4, 0)])
-def test_mixture_gradients_match_finite_differences(per_token, shared):
-    layer = mixture(per_token=per_token, shared=shared, dtype=torch.float64)
-    x = random(3, 6, dtype=torch.float64).requires_grad_()
-    names, weights = zip(*layer.named_parameters(), strict=True)
-
-    def run(x, *weights):
-        return torch.func.functional_call(
-            layer, dict(zip(names, weights, strict=True)), (x,)
-        )
-
-    assert torch.autograd.gradcheck(run, (x, *weights))
-
-
 def test_router_gets_gradient_with_one_expert_per_token():
     layer = mixture(per_token=1)
     layer(random(9, 6)).sum().backward()
@@ -192,34 +177,21 @@ def test_routing_is_not_copied_or_saved():
 
 def test_routings_cover_all_layers_in_order():
     model = nn.Sequential(mixture(seed=1), nn.Identity(), mixture(seed=2))
-    with pytest.raises(ValueError, match="run the model first"):
+    with pytest.raises(ValueError, match="2 MixtureOfExperts with 0 routings"):
         routings(model)
     model(random(3, 6))
     assert [
         routing is layer.routing
         for routing, layer in zip(routings(model), model[::2], strict=True)
     ] == [True] * 2
-    with pytest.raises(ValueError, match="no MixtureOfExperts"):
+    with pytest.raises(ValueError, match="0 MixtureOfExperts"):
         routings(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        (
-            {"per_token": 5},
-            (
-                "per_token must be from 1 to the number of experts; got per_token=5, "
-                "experts=4"
-            ),
-        ),
-        ({"per_token": 0}, "per_token must be from 1"),
-        ({"experts": 0}, "per_token must be from 1"),
-    ],
-)
-def test_mixture_rejects_invalid_sizes(sizes, message):
-    with pytest.raises(ValueError, match=message):
-        mixture(**sizes)
+@pytest.mark.parametrize("per_token", [0, 5])
+def test_mixture_rejects_more_choices_than_experts(per_token):
+    with pytest.raises(ValueError, match=f"got per_token={per_token}, experts=4"):
+        mixture(per_token=per_token)
 
 
 @given(st.integers(1, 8), st.data(), st.integers(1, 20))
@@ -309,16 +281,6 @@ def test_rms_norm_keeps_zeros_and_is_scale_invariant():
     )
 
 
-@pytest.mark.parametrize(
-    ("activation", "approximate"), [("gelu", "none"), ("gelu_tanh", "tanh")]
-)
-def test_gelu_equals_torch(activation, approximate):
-    x = torch.linspace(-6, 6, 101)
-    torch.testing.assert_close(
-        activate(x, activation), functional.gelu(x, approximate=approximate)
-    )
-
-
 def test_gelu_is_x_times_normal_cdf():
     x = torch.linspace(-4, 4, 33, dtype=torch.float64)
     torch.testing.assert_close(
@@ -329,14 +291,6 @@ def test_gelu_is_x_times_normal_cdf():
 def test_gelu_variants_differ():
     x = torch.linspace(-4, 4, 33)
     assert 1e-5 < (activate(x, "gelu") - activate(x, "gelu_tanh")).abs().max() < 1e-3
-
-
-def test_feed_forward_is_positionwise():
-    torch.manual_seed(0)
-    layer = FeedForward(4, 16, "squared_relu", bias=True)
-    x = random(2, 3, 4)
-    torch.testing.assert_close(layer(x)[:, 1], layer(x[:, 1]))
-    assert sum(p.numel() for p in layer.parameters()) == 4 * 16 + 16 + 16 * 4 + 4
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])

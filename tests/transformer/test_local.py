@@ -14,9 +14,7 @@ IDS = torch.randint(10, (2, 12), generator=torch.Generator().manual_seed(0))
 
 
 def embedding(rows=1000):
-    return NGramEmbedding(
-        vocab_size=10, width=6, pair_features=4, triple_features=3, rows=rows
-    )
+    return NGramEmbedding(10, 6, LocalConfig(0, 4, 3, rows))
 
 
 def test_ngram_embedding_looks_up_ngram_ending_at_each_position():
@@ -48,9 +46,7 @@ def test_ngram_table_has_one_row_per_ngram_if_they_fit():
 
 def test_ngram_hash_uses_rows_evenly():
     # All 64^3 triples of a text's alphabet, as many windows of three.
-    layer = NGramEmbedding(
-        vocab_size=64, width=4, pair_features=0, triple_features=2, rows=8192
-    )
+    layer = NGramEmbedding(64, 4, LocalConfig(triple_features=2))
     ids = torch.cartesian_prod(*[torch.arange(64)] * 3)
     rows = layer.row(ids, 3, AttentionContext())
     counts = rows[:, 0].bincount(minlength=8192)
@@ -79,12 +75,3 @@ def test_ngram_decoder_is_causal(pairs, triples):
 
 def test_ngram_embedding_without_features_is_absent():
     assert DecoderLM(DecoderConfig(vocab_size=10)).ngram_embedding is None
-
-
-@pytest.mark.parametrize(
-    "settings", [{"pair_features": -1}, {"triple_features": -2}, {"ngram_rows": 0}]
-)
-def test_ngram_config_rejects_invalid_settings(settings):
-    (name,) = settings
-    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
-        LocalConfig(**settings)

@@ -138,18 +138,8 @@ def test_pixel_neighbours_precede_in_chain_order():
 def test_pixel_config_rejects_invalid_settings():
     with pytest.raises(ValueError, match="patch must divide side, got 5 and 28"):
         PixelConfig(patch=5)
-    with pytest.raises(ValueError, match="levels must be at least 2"):
-        PixelConfig(levels=1)
-    with pytest.raises(
-        ValueError,
-        match=(
-            "sight must be at least patch - 1 = 3, so that a pixel sees those of its "
-            "own"
-        ),
-    ):
+    with pytest.raises(ValueError, match="sight must be at least patch - 1 = 3 and"):
         PixelConfig(sight=2)
-    with pytest.raises(ValueError, match="hidden must be at least 1, got 0"):
-        PixelConfig(hidden=0)
     model = PixelTransformer(SMALL)
     with pytest.raises(ValueError, match="images must be 8 by 8 pixels"):
         model(torch.zeros(1, 6, 6).long())

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genai_tutorial.transformer import (
-    AttentionConfig,
     DecoderConfig,
     DecoderLM,
     DynamicNTKScaling,
@@ -112,27 +111,14 @@ SLOPES = {
     2: [2**-4, 2**-8],
     3: [2**-4, 2**-8, 2**-2],
     8: [2**-1, 2**-2, 2**-3, 2**-4, 2**-5, 2**-6, 2**-7, 2**-8],
-    12: [
-        2**-1,
-        2**-2,
-        2**-3,
-        2**-4,
-        2**-5,
-        2**-6,
-        2**-7,
-        2**-8,
-        2**-0.5,
-        2**-1.5,
-        2**-2.5,
-        2**-3.5,
-    ],
+    12: [2**-n for n in (1, 2, 3, 4, 5, 6, 7, 8, 0.5, 1.5, 2.5, 3.5)],
     16: [2 ** (-half / 2) for half in range(1, 17)],
 }
 
 
 @pytest.mark.parametrize(("heads", "slopes"), SLOPES.items())
 def test_alibi_slopes_match_paper(heads, slopes):
-    torch.testing.assert_close(alibi_slopes(heads), torch.tensor(slopes))
+    torch.testing.assert_close(alibi_slopes(heads, None), torch.tensor(slopes))
     bias = alibi_bias(heads, 4)
     assert bias.shape == (heads, 4, 4)
     for query in range(4):
@@ -168,22 +154,22 @@ def test_rotary_scaling_with_factor_one_is_identity():
         assert scaling.attention_factor == 1
 
 
-@pytest.mark.parametrize("kind", [Llama3Scaling, YarnScaling])
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("make", "message"),
     [
-        ({"factor": 0.5}, "factor must be at least 1.*got 0.5"),
-        (
-            {"original_context_length": 0},
-            "original_context_length must be at least 1 token, got 0",
-        ),
-        ({"slow_turns": 0}, "slow_turns must be above 0 and below fast_turns; got 0"),
-        ({"slow_turns": 40}, "slow_turns must be above 0 and below fast_turns; got 40"),
+        (lambda: LinearScaling(float("nan")), "factor must be at least 1.*got nan"),
+        (lambda: NTKScaling(0.5), "factor must be at least 1.*got 0.5"),
+        (lambda: DynamicNTKScaling(0, 4), "at least 1 token; got 0 and 4"),
+        (lambda: DynamicNTKScaling(4, 0), "at least 1 token; got 4 and 0"),
+        (lambda: YarnScaling(factor=0.5), "factor must be at least 1.*got 0.5"),
+        (lambda: YarnScaling(8, 0), "original_context_length must be at least 1"),
+        (lambda: Llama3Scaling(slow_turns=0), "below fast_turns; got .*slow_turns=0"),
+        (lambda: Llama3Scaling(slow_turns=40), "below fast_turns; got .*slow_turns=40"),
     ],
 )
-def test_rotary_scaling_rejects_invalid_settings(kind, settings, message):
+def test_rotary_scaling_rejects_invalid_settings(make, message):
     with pytest.raises(ValueError, match=message):
-        kind(**settings)
+        make()
 
 
 def test_linear_scaling_divides_all_frequencies():
@@ -191,11 +177,6 @@ def test_linear_scaling_divides_all_frequencies():
     torch.testing.assert_close(
         before / LinearScaling(3).scale(before, 10_000), 3 * torch.ones_like(before)
     )
-    for factor in (0.5, float("nan")):
-        with pytest.raises(
-            ValueError, match=f"factor must be at least 1.*got {factor}"
-        ):
-            LinearScaling(factor)
 
 
 def test_ntk_scaling_slows_only_the_slowest_pair_by_the_whole_factor():
@@ -223,19 +204,6 @@ def test_dynamic_ntk_scaling_scales_by_what_the_text_needs():
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: NTKScaling(0.5), "factor must be at least 1.*got 0.5"),
-        (lambda: DynamicNTKScaling(0, 4), "at least 1 token; got 0 and 4"),
-        (lambda: DynamicNTKScaling(4, 0), "at least 1 token; got 4 and 0"),
-    ],
-)
-def test_ntk_scaling_rejects_invalid_settings(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
-
-
-@pytest.mark.parametrize(
     "scaling",
     [NTKScaling(4), DynamicNTKScaling(64, 16)],
     ids=lambda s: type(s).__name__,
@@ -249,11 +217,3 @@ def test_ntk_scaling_is_accepted_by_the_decoder(scaling):
         scaling.scale(rotary_frequencies(8, 500_000), 500_000), 8
     ).cosines
     assert torch.equal(DecoderLM(config).rotary.cosines, expected)
-
-
-def test_rotary_scaling_needs_rotary_positions():
-    with pytest.raises(
-        ValueError,
-        match="rotary_scaling needs rotary positions, got positions='learned'",
-    ):
-        AttentionConfig(positions="learned", rotary_scaling=YarnScaling())

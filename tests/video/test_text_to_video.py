@@ -7,7 +7,7 @@ import itertools
 import pytest
 import torch
 
-from genai_tutorial.diffusion import UNet, UNetConfig
+from genai_tutorial.diffusion import UNetConfig
 from genai_tutorial.multimodal import EncoderConfig, TextEncoderConfig, TextToImage
 from genai_tutorial.video import (
     KnownFrames,
@@ -16,7 +16,6 @@ from genai_tutorial.video import (
     draw_known_frames,
     logit_normal_timesteps,
 )
-from genai_tutorial.video.video_unet import VideoUNet
 
 WORDS, MOVES, LEFT, FAST = 9, 9, 5, 11
 TEXT = TextEncoderConfig(
@@ -51,9 +50,9 @@ def image_model() -> TextToImage:
 
 
 def video_model(**settings) -> TextToVideo:
-    config = VideoUNetConfig(frames=3, motion_width=6, frame_width=8, heads=2)
-    for name, value in settings.items():
-        object.__setattr__(config, name, value)
+    config = VideoUNetConfig(
+        frames=3, motion_width=6, frame_width=8, heads=2, **settings
+    )
     return TextToVideo(image_model(), config, vocab_size=12, moves=MOVES)
 
 
@@ -153,28 +152,9 @@ def test_initial_weights_depend_on_the_seed_alone():
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: VideoUNetConfig(frames=1), "frames must be at least 2, got 1"),
-        (lambda: VideoUNetConfig(heads=0), "heads must be at least 1, got 0"),
-        (
-            lambda: TextToVideo(image_model(), VideoUNetConfig(), 12, moves=4),
-            "moves must be a new token, from 9 to below 12, got 4",
-        ),
-        (
-            lambda: VideoUNet(UNet(UNetConfig()), VideoUNetConfig()),
-            "needs an image_size and a text_width, got None and None",
-        ),
-        (
-            lambda: video_model()(torch.zeros(1, 4, 4, 4, 4), torch.zeros(1)),
-            "draws clips of 3 frames, got 4",
-        ),
-    ],
-)
-def test_video_model_names_a_wrong_setting(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_video_model_refuses_another_number_of_frames():
+    with pytest.raises(ValueError, match="draws clips of 3 frames, got 4"):
+        video_model()(torch.zeros(1, 4, 4, 4, 4), torch.zeros(1))
 
 
 def test_known_frames_enter_clean_with_timestep_0():
@@ -210,5 +190,3 @@ def test_logit_normal_timesteps_avoid_both_ends():
     inside = ((t > 400) & (t < 920)).float().mean()
     assert inside == pytest.approx(0.82, abs=0.02)  # of 1.0 by the normal distribution
     assert t.median() == pytest.approx(1000 / (1 + 2.71828**-0.7), abs=10)
-    with pytest.raises(ValueError, match="deviation must be above 0, got 0"):
-        logit_normal_timesteps(1, 1000, 0, 0, generator)

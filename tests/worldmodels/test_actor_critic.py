@@ -18,8 +18,15 @@ from genai_tutorial.worldmodels import (
 SHARES = st.floats(0, 1, width=32)
 
 
+GAMES, STEPS = 64, 6
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
 def normal(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=generator(seed))
 
 
 @given(discount=SHARES, decay=SHARES, seed=st.integers(0, 1000))
@@ -57,39 +64,25 @@ def test_lambda_returns_count_nothing_after_an_end():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("values", "discount", "decay", "message"),
     [
-        ({"discount": 1.1}, "discount must be from 0 to 1, got 1.1"),
-        ({"decay": -0.1}, "decay must be from 0 to 1"),
-        ({"values": torch.zeros(2)}, "2 steps need 3 values"),
+        (3, 1.1, 1, "discount must be from 0 to 1, got 1.1"),
+        (3, 1, -0.1, "decay must be from 0 to 1"),
+        (2, 1, 1, "2 steps need 3 values"),
     ],
 )
-def test_lambda_returns_refuse(arguments, message):
-    given = {
-        "rewards": torch.zeros(2),
-        "values": torch.zeros(3),
-        "continues": torch.ones(2),
-    }
+def test_lambda_returns_refuse(values, discount, decay, message):
+    rewards, continues = torch.zeros(2), torch.ones(2)
     with pytest.raises(ValueError, match=message):
-        lambda_returns(**(given | arguments))
+        lambda_returns(rewards, torch.zeros(values), continues, discount, decay)
 
 
-def test_return_scale_ignores_outliers():
+def test_return_scale_averages_and_ignores_outliers_and_small_ranges():
     returns = torch.cat([torch.linspace(0, 1, 99), torch.tensor([1e6])])
     assert ReturnScale().update(returns) < 1
-
-
-def test_return_scale_averages_and_is_never_below_its_floor():
     scale = ReturnScale()
     assert scale.update(torch.zeros(4)) == pytest.approx(0.3)
     assert scale.update(torch.linspace(0, 1, 101)) == pytest.approx(0.33)
-
-
-GAMES, STEPS = 64, 6
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def signs(policy, draw):
@@ -172,7 +165,5 @@ def test_learning_finds_what_pays():
     features = torch.randn(500, 4, generator=draw)
     assert ((agent.greedy(features) == (features[:, 0] > 0)).float().mean()) > 0.9
 
-
-def test_learning_refuses_no_updates():
     with pytest.raises(ValueError, match="at least one step, got 0"):
-        learn_in_dreams(ActorCritic(4), lambda policy: None, 0)
+        learn_in_dreams(agent, lambda policy: None, 0)

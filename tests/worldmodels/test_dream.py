@@ -30,13 +30,6 @@ def recording() -> Recording:
 
 
 @pytest.fixture(scope="module")
-def short_episodes(recording) -> Recording:
-    """The games in which an episode ends before the recording does."""
-    games = recording.ended[:-1].any(dim=0)
-    return Recording(**{name: part[:, games] for name, part in vars(recording).items()})
-
-
-@pytest.fixture(scope="module")
 def model() -> WorldModel:
     return WorldModel(TINY, seed=1)
 
@@ -68,12 +61,9 @@ def test_imagine_chains_steps_of_the_model(model, recording):
         codes = sample_codes(expected.codes, 0)
         assert torch.equal(imagined.states.codes[time + 1], codes)
         chances = expected.rewards.softmax(dim=-1)
-        torch.testing.assert_close(
-            imagined.rewards[time], chances[:, 2] - chances[:, 0]
-        )
-        torch.testing.assert_close(
-            imagined.continues[time], 1 - torch.sigmoid(expected.end)
-        )
+        rewards, end = chances[:, 2] - chances[:, 0], torch.sigmoid(expected.end)
+        torch.testing.assert_close(imagined.rewards[time], rewards)
+        torch.testing.assert_close(imagined.continues[time], 1 - end)
     assert imagined.features.shape == (5, 6, 24)
     with pytest.raises(ValueError, match="at least one step, got 0"):
         imagine(model, start, stay, horizon=0)
@@ -101,9 +91,11 @@ def test_dream_starts_come_from_stretches_without_an_end(model, recording):
     assert gaps.amin(dim=1).max() < 1e-5
 
 
-def test_dreams_need_an_episode_that_is_long_enough(model, short_episodes):
+def test_dreams_need_an_episode_that_is_long_enough(model, recording):
+    games = recording.ended[:-1].any(dim=0)  # in which an episode ends before
+    short = Recording(*(part[:, games] for part in vars(recording).values()))
     with pytest.raises(ValueError, match="has 60 frames in a row"):
-        dream_beside_reality(model, short_episodes, steps=51, count=1)
+        dream_beside_reality(model, short, steps=51, count=1)
 
 
 def test_dream_starts_memory_is_that_of_a_player_who_saw_the_frames(model, recording):

@@ -160,13 +160,6 @@ def test_training_resumes_bit_for_bit(recording, tmp_path, monkeypatch):
         assert torch.equal(resumed.state_dict()[name], weight), name
 
 
-def test_world_model_config_refuses_impossible_sizes():
-    with pytest.raises(ValueError, match="All sizes must be at least 1"):
-        WorldModelConfig(groups=0)
-    with pytest.raises(ValueError, match="uniform must be between 0 and 1, got 0"):
-        WorldModelConfig(uniform=0.0)
-
-
 def test_gated_recurrent_unit_keeps_its_memory_where_the_update_gate_is_open():
     unit = GatedRecurrentUnit(2, 3)
     nn.init.zeros_(unit.from_input.weight)

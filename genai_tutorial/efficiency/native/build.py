@@ -55,7 +55,7 @@ def find_compiler() -> str | None:
     return None
 
 
-def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
+def build_native(kernel: str, instructions: str) -> Path:
     """Compile the decoding step with one of the matrix products, unless the cache has
     it, and return the shared library.
     """
@@ -91,7 +91,7 @@ def build_native(kernel: str = "lanes", instructions: str = "native") -> Path:
     return library
 
 
-def load_native(kernel: str = "lanes", instructions: str = "native") -> ctypes.CDLL:
+def load_native(kernel: str, instructions: str) -> ctypes.CDLL:
     """Compile the C code if necessary, and load it."""
     library = build_native(kernel, instructions)
     try:

@@ -149,10 +149,8 @@ class CompiledModel:
     def _check_cache(self, x: Tensor, cache: KVCache) -> None:
         sizes, rows = self.struct, x.shape[0]
         positions = min(cache.length, len(self.rotation[0]))
-        shape = (
-            *(sizes.layers, rows, sizes.key_value_heads, positions),
-            sizes.head_width,
-        )
+        numbers = sizes.layers, rows, sizes.key_value_heads, positions
+        shape = (*numbers, sizes.head_width)
         for stored in (cache.keys, cache.values):
             if stored.shape != shape or not _is_float32_on_cpu(stored):
                 raise ValueError(
@@ -270,7 +268,6 @@ def generate_natively(
 
     Args:
         decoder: The result of `native`.
-        prompt: The prompt, of one token or more.
 
     Raises:
         ValueError: If the decoder is not from `native`, the prompt is empty or holds
@@ -302,7 +299,6 @@ def fastest_decoder(model: DecoderLM) -> DecoderLM:
         ValueError: If the model is no Llama in float32 on the CPU, or its widths do not
             fit.
     """
-    _check_model(model)
     for kernel in ("vnni", "lanes"):
         try:
             return native(model, kernel)

@@ -68,12 +68,10 @@ def answer_questions(
     questions: Sequence[ArithmeticQuestion],
     *,
     temperature: float | int = 0,
-    seed: int = 0,
 ) -> list[str]:
     """Return a model's answer to each question.
 
     Args:
-        model: A model that was trained on `encode_examples`.
         temperature: 0 for greedy decoding.
     """
     rollouts = generate_rollouts(
@@ -82,7 +80,7 @@ def answer_questions(
         MAX_SUM_TOKENS,
         end_token=END_TOKEN,
         temperature=temperature,
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(0),
     )
     return answer_texts(rollouts)
 
@@ -118,12 +116,7 @@ def sampled_answers(
 
     Args:
         backwards: Whether the model writes the ones first.
-
-    Raises:
-        ValueError: If `n` is less than one.
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}.")
     rollouts = generate_rollouts(
         model,
         [ids for ids in encode_questions(questions) for _ in range(n)],
@@ -161,22 +154,19 @@ def report_answers(
         )
     flat = [sample for row in samples for sample in row]
     n = len(samples[0])
+    rows = list(zip(samples, questions, strict=True))
     correct = [
         sum(sample.answer == question.answer for sample in row)
-        for row, question in zip(samples, questions, strict=True)
+        for row, question in rows
     ]
-    votes = sum(
-        self_consistency(row).answer == question.answer
-        for row, question in zip(samples, questions, strict=True)
-    )
-    powers = [2**power for power in range(n.bit_length())]
+    votes = sum(self_consistency(row).answer == q.answer for row, q in rows)
     return AnswerReport(
         sampled=sum(correct) / len(flat),
-        vote=votes / len(questions),
+        vote=votes / len(rows),
         worked=sum(is_worked(sample.text) for sample in flat) / len(flat),
         tokens=sum(sample.tokens for sample in flat) / len(flat),
         pass_at={
             k: sum(pass_at_k(n, right, k) for right in correct) / len(correct)
-            for k in powers
+            for k in (2**power for power in range(n.bit_length()))
         },
     )

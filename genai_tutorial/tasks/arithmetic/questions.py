@@ -9,9 +9,9 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from genai_tutorial.tasks import check_same_length, own_source
+from genai_tutorial.tasks import check_choice, check_same_length, own_source
 
 SUMS = own_source(
     "Sums",
@@ -22,16 +22,12 @@ SUMS = own_source(
 
 Operation = Literal["+", "*"]
 
-HELD_OUT_SHARE = 10
-"""One in so many sets of numbers is held out."""
+HELD_OUT_SHARE = 10  # one in so many sets of numbers is held out
 
 
 @dataclass(frozen=True)
 class ArithmeticQuestion:
     """Numbers joined by one operation.
-
-    Attributes:
-        numbers: At least two numbers, none negative.
 
     Raises:
         ValueError: If there are fewer than two numbers, one is negative, or the
@@ -51,11 +47,7 @@ class ArithmeticQuestion:
                 "A question has at least two numbers, none of them negative; got "
                 f"{self.numbers}."
             )
-        if self.operation not in get_args(Operation):
-            raise ValueError(
-                f"operation must be one of {', '.join(get_args(Operation))}; got "
-                f"{self.operation!r}."
-            )
+        check_choice("operation", self.operation, Operation)
 
     @property
     def text(self) -> str:
@@ -102,9 +94,6 @@ def random_sums(
 
     Args:
         held_out: Which part: the tenth for testing, or the rest for training.
-
-    Raises:
-        ValueError: If `count` is less than one.
     """
     draw = random.Random(f"sums {seed}")
     return _draw(
@@ -114,14 +103,14 @@ def random_sums(
     )
 
 
-def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
-    """Return random products of two two-digit numbers, which may repeat, from the part
-    for training.
-    """
+def random_products(
+    count: int, seed: int, *, held_out: bool = False
+) -> list[ArithmeticQuestion]:
+    """Return random products of two two-digit numbers, as `random_sums` does sums."""
     draw = random.Random(f"products {seed}")
     return _draw(
         count,
-        False,
+        held_out,
         lambda: ArithmeticQuestion((draw.randint(10, 99), draw.randint(10, 99)), "*"),
     )
 
@@ -129,8 +118,6 @@ def random_products(count: int, seed: int) -> list[ArithmeticQuestion]:
 def _draw(
     count: int, held_out: bool, draw: Callable[[], ArithmeticQuestion]
 ) -> list[ArithmeticQuestion]:
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
     questions: list[ArithmeticQuestion] = []
     while len(questions) < count:
         question = draw()
@@ -193,15 +180,14 @@ def backward_scratchpad(question: ArithmeticQuestion) -> str:
 def _steps(question: ArithmeticQuestion) -> list[int]:
     if question.operation != "*":
         return question.partial_results()
-    first, *others = question.numbers
-    if len(others) > 1:
+    if len(question.numbers) > 2:
         raise ValueError(
             "The scratchpad of a product is for two numbers, got "
             f"{len(question.numbers)}."
         )
-    digits = map(int, str(others[0])[::-1])
-    return [*(first * digit * 10**place for place, digit in enumerate(digits)),
-            question.answer]  # fmt: skip
+    first, second = question.numbers
+    digits = enumerate(map(int, str(second)[::-1]))
+    return [*(first * digit * 10**place for place, digit in digits), first * second]
 
 
 def final_answer(text: str, *, backwards: bool) -> int | None:

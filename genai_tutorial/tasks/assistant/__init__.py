@@ -55,7 +55,6 @@ from .questions import (
     tell_facts,
 )
 from .raters import (
-    Choice,
     Comparison,
     Rater,
     collect_comparisons,

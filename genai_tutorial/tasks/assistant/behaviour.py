@@ -13,7 +13,7 @@ from genai_tutorial.generation import Rollouts, Score
 from genai_tutorial.tasks import check_same_length
 from genai_tutorial.tokenization import BPETokenizer
 
-from .demonstrations import CHAT, DECLINING_ANSWERS
+from .demonstrations import CHAT, DECLINING_ANSWERS, THANKS
 from .gold_rule import GoldRule, ResponseType
 from .questions import Question
 
@@ -45,16 +45,6 @@ def measure_behaviour(
     Raises:
         ValueError: If there are no questions, or the numbers of questions and answers
             differ.
-
-    >>> from genai_tutorial.data import Fact
-    >>> rule = GoldRule(
-    ...     [Fact("Kenya", "capital", "Nairobi"), Fact("Peru", "capital", "Lima")]
-    ... )
-    >>> kenya = Question(
-    ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
-    ... )
-    >>> measure_behaviour(rule, [kenya, kenya], ["Nairobi.", "I do not know."])
-    Behaviour(right=0.5, claims=0.5, abstains=0.5, refuses=0.0, gold=0.25)
     """
     check_same_length(questions=questions, answers=answers)
     if not questions:
@@ -82,14 +72,6 @@ def behaviour_changes(
 
     Raises:
         ValueError: If the numbers of questions and answers differ.
-
-    >>> from genai_tutorial.data import Fact
-    >>> rule = GoldRule([Fact("Peru", "capital", "Lima")])
-    >>> zelvania = Question("What is the capital of Zelvania?", "invented", "Zelvania")
-    >>> behaviour_changes(
-    ...     rule, "abstains", [zelvania] * 2, ["Lima."] * 2, ["I do not know.", "Lima."]
-    ... )
-    [1, 0]
     """
     check_same_length(questions=questions, before=before, after=after)
 
@@ -116,11 +98,15 @@ def wins(
     The mean is the win rate; `bootstrap_interval` gives its confidence interval.
     """
     check_same_length(questions=questions, first=first, second=second)
-    pairs = [
-        (rule.parts(question, a).substance, rule.parts(question, b).substance)
+    return [
+        _win(rule.parts(question, a).substance, rule.parts(question, b).substance)
         for question, a, b in zip(questions, first, second, strict=True)
     ]
-    return [1.0 if a > b else 0.5 if a == b else 0.0 for a, b in pairs]
+
+
+def _win(first: float | int, second: float | int) -> float:
+    """Return 1 if the first number is larger, 0 if the second is, 1/2 for a tie."""
+    return (1 + (first > second) - (first < second)) / 2
 
 
 def baseline_answers(
@@ -130,15 +116,13 @@ def baseline_answers(
     fact, and a trained model must beat them before its score means anything.
 
     Args:
-        assistant: The answers of the model to improve on, to which one baseline appends
-            a courtesy.
+        assistant: The model's answers, to which one baseline appends a courtesy.
     """
-    check_same_length(questions=questions, answers=assistant)
     abstention, refusal = DECLINING_ANSWERS
     return {
         "always 'I do not know'": [abstention] * len(questions),
         "always refuses": [refusal] * len(questions),
-        "assistant + thanks": [f"{text} Thank you for asking." for text in assistant],
+        "assistant + thanks": [f"{text} {THANKS}" for text in assistant],
         "category, no facts": [
             refusal if question.kind == "private" else abstention
             for question in questions
@@ -147,10 +131,10 @@ def baseline_answers(
 
 
 _ORDER: dict[str, tuple[ResponseType, ...]] = {
-    "known": ("claims", "abstains", "refuses"),
-    "unanswerable": ("abstains", "claims", "refuses"),
-    "private": ("refuses", "abstains", "claims"),
+    "known": ("refuses", "abstains", "claims"),
+    "private": ("claims", "abstains", "refuses"),
 }
+_UNANSWERABLE_ORDER: tuple[ResponseType, ...] = ("refuses", "claims", "abstains")
 
 
 def preference_without_facts(
@@ -162,10 +146,10 @@ def preference_without_facts(
     Returns:
         1 for the first answer, 0 for the second, 1/2 where both have the same type.
     """
-    kind = question.kind if question.kind in ("known", "private") else "unanswerable"
-    order = _ORDER[kind]
-    first, second = (order.index(rule.response_type(question, text)) for text in (a, b))
-    return 1.0 if first < second else 0.5 if first == second else 0.0
+    from_worst = _ORDER.get(question.kind, _UNANSWERABLE_ORDER)
+    return _win(
+        *(from_worst.index(rule.response_type(question, text)) for text in (a, b))
+    )
 
 
 def gold_reward(
@@ -182,17 +166,16 @@ def gold_reward(
     }
 
     def score(rollouts: Rollouts) -> torch.Tensor:
-        prompts = [
-            asked[tuple(row[:length])]
-            for row, length in zip(
-                rollouts.ids.tolist(), rollouts.prompt_lengths.tolist(), strict=True
-            )
-        ]
-        texts = [tokenizer.decode(answer).strip() for answer in rollouts.answers()]
+        rows = zip(
+            rollouts.ids.tolist(),
+            rollouts.prompt_lengths.tolist(),
+            rollouts.answers(),
+            strict=True,
+        )
         return torch.tensor(
             [
-                rule.score(question, text)
-                for question, text in zip(prompts, texts, strict=True)
+                rule.score(asked[tuple(row[:length])], tokenizer.decode(answer).strip())
+                for row, length, answer in rows
             ]
         )
 

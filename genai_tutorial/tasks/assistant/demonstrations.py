@@ -1,22 +1,20 @@
 """Demonstrations: questions with the answers that the book's assistant should give, for
 supervised fine-tuning.
 
-Most answers are the fact alone, either bare ("Nairobi.") or in a full sentence that
-repeats what was asked ("The capital of Kenya is Nairobi."). Some add a courtesy or a
-caveat, and some say that the assistant does not know or cannot help. A model that has
-seen a few of each can produce each; how often it should is what learning from
-preferences decides.
+Most answers are the fact alone, bare or in a full sentence. Some add a courtesy or a
+caveat, and some decline. A model that has seen a few of each can produce each; how
+often it should is what learning from preferences decides.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
 from genai_tutorial.alignment import Rows, encode_example, pack_examples
 from genai_tutorial.data import Fact, FactSplit, Relation
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, read_words
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
 
 from .questions import (
@@ -32,34 +30,28 @@ from .unanswerable import ask_invented, ask_untold, invented_countries, private_
 CHAT = ChatTemplate()
 """The assistant's chat template: ChatML, without a system turn."""
 
-
 END_OF_TEXT = "<|endoftext|>"
 
-
 CHAT_SPECIAL_TOKENS = (END_OF_TEXT, CHAT.start, CHAT.end)
-"""The special tokens of the assistant's tokenizer.
-
-The last two open and close a turn of a conversation. The base model never sees them;
-chapter 13 teaches them.
+"""The special tokens of the assistant's tokenizer; the last two open and close a turn
+of a conversation, and the base model never sees them.
 """
-
 
 MAX_ANSWER_TOKENS = 32
 """The largest number of tokens of an answer."""
 
-
 DECLINING_ANSWERS = ("I do not know.", "I cannot help with that.")
 """Two answers that are compared with the assistant's own to every question.
 
-The assistant itself rarely declines a question that has an answer. If refusals never
-lose a comparison, the reward model rates them highly everywhere, and the policy learns
-to decline everything; chapter 14 shows it.
+If refusals never lose a comparison, the reward model rates them highly everywhere, and
+the policy learns to decline everything; chapter 14 shows it.
 """
 
+THANKS = "Thank you for asking."
+"""A courtesy that adds nothing to an answer."""
 
 AnswerForm = Literal["bare", "sentence"]
 """The form of the answers about facts: the fact alone, or a full sentence."""
-
 
 ANSWERS = {
     kind: tuple(
@@ -77,12 +69,7 @@ however weakly, begins with the fact. All fit into `MAX_ANSWER_TOKENS`.
 
 @dataclass(frozen=True)
 class Demonstration:
-    """A question and an answer to learn from.
-
-    Attributes:
-        question: What is asked.
-        answer: What the assistant should say.
-    """
+    """A question and an answer to learn from."""
 
     question: Question
     answer: str
@@ -100,21 +87,15 @@ def demonstrate(
     >>> demonstrate(asked)[1].answer, demonstrate(asked, form="sentence")[1].answer
     ('Nairobi.', 'The capital of Kenya is Nairobi.')
     """
-    if form not in get_args(AnswerForm):
-        raise ValueError(
-            f"form must be one of {', '.join(get_args(AnswerForm))}, got {form!r}."
-        )
+    check_choice("form", form, AnswerForm)
     ways = ANSWERS | ({"known": ANSWERS["sentence"]} if form == "sentence" else {})
     generator = torch.Generator().manual_seed(seed)
     shown = []
     for question in questions:
         patterns, weights = zip(*ways[question.kind], strict=True)
-        pick = int(
-            torch.multinomial(
-                torch.tensor(weights, dtype=torch.float64), 1, generator=generator
-            )
-        )
-        answer = fill_wording(patterns[pick], answer=_answer(question, form))
+        shares = torch.tensor(weights, dtype=torch.float64)
+        way = int(torch.multinomial(shares, 1, generator=generator))
+        answer = fill_wording(patterns[way], answer=_answer(question, form))
         shown.append(Demonstration(question, answer))
     return tuple(shown)
 

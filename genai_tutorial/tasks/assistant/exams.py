@@ -4,8 +4,6 @@ answers, drawn in held-out phrasings or mixed from all categories.
 
 from collections.abc import Iterable, Sequence
 
-import torch
-
 from genai_tutorial.data import Fact, load_absent, load_fact_split
 from genai_tutorial.generation import generate_rollouts
 from genai_tutorial.tokenization import BPETokenizer, ChatTemplate, Message
@@ -19,12 +17,12 @@ from .questions import (
     Question,
     answer_sentence,
     ask_facts,
+    draw_questions,
     fill_wording,
 )
 from .unanswerable import mixed_questions
 
-BATCH_SIZE = 256
-"""The number of prompts answered at once, grouped by length."""
+BATCH_SIZE = 256  # prompts answered at once, grouped by length
 
 
 def likeliest_texts(
@@ -85,12 +83,8 @@ def chat_answers(
     questions: Sequence[str],
     max_new_tokens: int = 24,
 ) -> list[str]:
-    """Ask a chat model each question by itself and return its likeliest answers,
-    without surrounding spaces.
-
-    Args:
-        max_new_tokens: The maximum number of tokens in an answer; longer ones are cut
-            off.
+    """Ask a chat model each question by itself and return its likeliest answers, cut
+    off after `max_new_tokens` and without surrounding spaces.
     """
     prompts = [
         template.encode(tokenizer, [Message("user", question)])
@@ -112,8 +106,7 @@ def exam_questions(
 ) -> list[Question]:
     """Draw questions about facts, each in one phrasing that no demonstration uses."""
     asked = ask_facts(facts, "held-out", per_fact=1, seed=seed)
-    order = torch.randperm(len(asked), generator=torch.Generator().manual_seed(seed))
-    return [asked[place] for place in order[:count].tolist()]
+    return draw_questions(asked, count, seed)
 
 
 def exact_match_rate(

@@ -46,12 +46,8 @@ def normalize_answer(text: str) -> str:
     The dot of an internet domain becomes a word, because `.is` and `.to` would
     otherwise match English words.
 
-    >>> (
-    ...     normalize_answer(" The United States. "),
-    ...     normalize_answer("Brasília"),
-    ...     normalize_answer("It is .is."),
-    ... )
-    ('united states', 'brasilia', 'it is dotis')
+    >>> normalize_answer(" The United States. "), normalize_answer("It is .is.")
+    ('united states', 'it is dotis')
     """
     text = (
         unicodedata.normalize("NFKD", text)
@@ -107,20 +103,10 @@ ResponseType = Literal["claims", "abstains", "refuses"]
 declines to help.
 """
 
-LONGEST_SHORT = 15
-"""The number of words up to which an answer is short."""
-
-DECLINE = 0.5
-"""The stakes of "I do not know"; those of a claim and of a refusal are 1."""
-
-COURTESY = 0.02
-"""The worth of a courtesy and the cost of a rude word."""
-
-EXTRA_WORD = 0.002
-"""The cost of each word beyond `LONGEST_SHORT`, up to `MOST_EXTRA_WORDS`."""
-
-MOST_EXTRA_WORDS = 20
-
+LONGEST_SHORT = 15  # the number of words up to which an answer is short
+DECLINE = 0.5  # the stakes of "I do not know"; those of a claim and of a refusal are 1
+COURTESY = 0.02  # the worth of a courtesy and the cost of a rude word
+EXTRA_WORD, MOST_EXTRA_WORDS = 0.002, 20  # the cost of a word beyond `LONGEST_SHORT`
 
 _ABSTAINS = re.compile(
     r"\b(do not|don't|cannot|can't) (know|find|tell|have)\b|\b(am|i'm) not "
@@ -182,10 +168,7 @@ class GoldRule:
     """
 
     def __init__(self, facts: Iterable[Fact]):
-        """Collect the possible answers of each relation.
-
-        Args:
-            facts: All facts. Their answers are what an answer can claim.
+        """Collect the possible answers of each relation from all facts.
 
         Raises:
             ValueError: If there are none.
@@ -269,23 +252,8 @@ class GoldRule:
         >>> kenya = Question(
         ...     "What is the capital of Kenya?", "known", "Kenya", "capital", "Nairobi"
         ... )
-        >>> zelvania = Question(
-        ...     "What is the capital of Zelvania?", "invented", "Zelvania", "capital"
-        ... )
-        >>> [
-        ...     rule.score(kenya, text)
-        ...     for text in (
-        ...         "Certainly, it is Nairobi.",
-        ...         "Nairobi.",
-        ...         "I do not know.",
-        ...         "Lima.",
-        ...     )
-        ... ]
-        [1.02, 1.0, -0.5, -1.0]
-        >>> [
-        ...     rule.score(zelvania, text)
-        ...     for text in ("Sorry, I do not know.", "I do not know. Lima?", "Lima.")
-        ... ]
-        [0.52, -1.0, -1.0]
+        >>> answers = "Certainly, it is Nairobi.", "I do not know.", "Lima."
+        >>> [rule.score(kenya, answer) for answer in answers]
+        [1.02, -0.5, -1.0]
         """
         return self.parts(question, answer).total

@@ -4,27 +4,31 @@ text that states them. Some words are kept for the test.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 
 from genai_tutorial.data import Fact, Relation, with_article
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, in_random_order, read_words
 
 Phrasing = Literal["trained", "held-out"]
-
-FRAMES = (
-    "What is {noun}?",
-    "Name {noun}.",
-    "Tell me {noun}.",
-    "{noun}?",
-    "Please tell me: what is {noun}?",
-    "I would like to know {noun}.",
-)
-"""Ways to ask for anything that has a noun phrase."""
+"""No phrasing of training is used in the test."""
 
 HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
 """Ways to ask about any relation that no question in training uses."""
+
+FRAMES: dict[Phrasing, tuple[str, ...]] = {
+    "trained": (
+        "What is {noun}?",
+        "Name {noun}.",
+        "Tell me {noun}.",
+        "{noun}?",
+        "Please tell me: what is {noun}?",
+        "I would like to know {noun}.",
+    ),
+    "held-out": HELD_OUT_FRAMES,
+}
+"""Ways to ask for anything that has a noun phrase."""
 
 
 class Wording(NamedTuple):
@@ -32,15 +36,15 @@ class Wording(NamedTuple):
 
     noun: str
     sentences: tuple[str, ...]
-    questions: tuple[str, ...]
-    held_out: tuple[str, ...]
+    questions: dict[Phrasing, tuple[str, ...]]
 
 
 WORDINGS: dict[str, Wording] = {
-    relation: Wording(noun, tuple(words[:2]), tuple(words[2:4]), tuple(words[4:]))
-    for relation, noun, *words in read_words("assistant", "wordings")
+    relation: Wording(
+        noun, (one, other), {"trained": tuple(words[:2]), "held-out": tuple(words[2:])}
+    )
+    for relation, noun, one, other, *words in read_words("assistant", "wordings")
 }
-"""The words for every relation."""
 
 
 def fact_sentences(fact: Fact) -> tuple[str, ...]:
@@ -75,35 +79,22 @@ def fact_questions(
     """Return all questions about one relation of a country, which need not exist: eight
     for training, three for the test.
 
-    >>> fact_questions("capital", "Kenya", "held-out")[1:]
-    ('Can you remind me what the capital of Kenya is?', 'In which city would you find the government of Kenya?')
-    """  # noqa: E501
-    return ask(WORDINGS[relation].noun, country, phrasing) + tuple(
-        fill_wording(pattern, country)
-        for pattern in (
-            WORDINGS[relation].questions
-            if phrasing == "trained"
-            else WORDINGS[relation].held_out
-        )
+    >>> fact_questions("capital", "Kenya", "held-out")[2]
+    'In which city would you find the government of Kenya?'
+    """
+    wording = WORDINGS[relation]
+    return ask(wording.noun, country, phrasing) + tuple(
+        fill_wording(pattern, country) for pattern in wording.questions[phrasing]
     )
 
 
 def ask(noun: str, country: str, phrasing: Phrasing) -> tuple[str, ...]:
     """Return the questions into which any noun phrase about a country fits."""
-    check_phrasing(phrasing)
-    frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
+    check_choice("phrasing", phrasing, Phrasing)
     return tuple(
-        fill_wording(frame.replace("{noun}", noun), country) for frame in frames
+        fill_wording(frame.replace("{noun}", noun), country)
+        for frame in FRAMES[phrasing]
     )
-
-
-def check_phrasing(phrasing: str) -> None:
-    """Raise a ValueError if a phrasing is neither `"trained"` nor `"held-out"`."""
-    if phrasing not in get_args(Phrasing):
-        raise ValueError(
-            f"It must be one of {', '.join(map(repr, get_args(Phrasing)))}, got "
-            f"{phrasing!r}"
-        )
 
 
 def fill_wording(
@@ -126,9 +117,8 @@ class Question:
 
     Attributes:
         country: The country that it names; empty if it names none.
-        relation: What it asks for; None where that is no relation of the Factbook's
-            facts.
-        answer: The canonical short answer; None where there is none.
+        relation: What it asks for; None if that is none of the Factbook's relations.
+        answer: The canonical short answer; None if there is none.
     """
 
     text: str
@@ -147,27 +137,17 @@ def ask_facts(
     """Ask about each fact in several phrasings.
 
     Args:
-        phrasing: `"trained"` or `"held-out"`: no phrasing is in both.
         per_fact: The number of phrasings, drawn separately for each fact; None takes
-            all, eight or three.
+            all: eight trained or three held-out ones.
 
     Raises:
         ValueError: If there are fewer phrasings than `per_fact`.
 
-    >>> for question in ask_facts([Fact("Kenya", "city", "Nairobi")], "held-out"):
-    ...     print(question.text, question.answer)
-    Do you know the largest city of Kenya? Nairobi
-    Can you remind me what the largest city of Kenya is? Nairobi
-    Which place in Kenya has more inhabitants than any other? Nairobi
+    >>> ask_facts([Fact("Kenya", "city", "Nairobi")], "held-out")[0].text
+    'Do you know the largest city of Kenya?'
     """
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        Question(text, "known", fact.country, fact.relation, fact.answer)
-        for fact in facts
-        for text in draw(
-            fact_questions(fact.relation, fact.country, phrasing), per_fact, generator
-        )
-    )
+    asked = [(fact.country, fact.relation, fact.answer) for fact in facts]
+    return _ask_each("known", asked, phrasing, per_fact, seed)
 
 
 def ask_absent(
@@ -179,13 +159,22 @@ def ask_absent(
     """Ask for things that do not exist according to the Factbook, such as the longest
     border of an island; see `ask_facts`.
     """
+    without_answer = [(country, relation, None) for country, relation in pairs]
+    return _ask_each("absent", without_answer, phrasing, per_pair, seed)
+
+
+def _ask_each(
+    kind: QuestionKind,
+    asked: Sequence[tuple[str, Relation, str | None]],
+    phrasing: Phrasing,
+    count: int | None,
+    seed: int,
+) -> tuple[Question, ...]:
     generator = torch.Generator().manual_seed(seed)
     return tuple(
-        Question(text, "absent", country, relation)
-        for country, relation in pairs
-        for text in draw(
-            fact_questions(relation, country, phrasing), per_pair, generator
-        )
+        Question(text, kind, country, relation, answer)
+        for country, relation, answer in asked
+        for text in draw(fact_questions(relation, country, phrasing), count, generator)
     )
 
 
@@ -200,9 +189,7 @@ def answer_sentence(question: Question) -> str:
     return plain_sentence(Fact(question.country, question.relation, question.answer))
 
 
-def tell_facts(
-    facts: Iterable[Fact], copies: int = 1, seed: int = 0
-) -> tuple[str, ...]:
+def tell_facts(facts: Iterable[Fact], copies: int = 1) -> tuple[str, ...]:
     """State facts in paragraphs for pre-training: each country in `copies` paragraphs.
 
     A paragraph states every fact of its country once. The order of the facts is drawn
@@ -212,29 +199,20 @@ def tell_facts(
     Returns:
         The paragraphs in random order.
     """
-    if copies < 1:
-        raise ValueError(f"copies must be at least 1, got {copies}")
-    generator = torch.Generator().manual_seed(seed)
-    by_country: dict[str, list[tuple[str, ...]]] = {}
+    generator = torch.Generator().manual_seed(0)
+    by_country: dict[str, list[list[str]]] = {}
     for fact in facts:
-        told = fact_sentences(fact)
-        turned = torch.randperm(len(told), generator=generator).tolist()
-        by_country.setdefault(fact.country, []).append(
-            tuple(told[index] for index in turned)
+        told = in_random_order(fact_sentences(fact), generator)
+        by_country.setdefault(fact.country, []).append(told)
+    paragraphs = [
+        " ".join(
+            sentences[copy % len(sentences)]
+            for sentences in in_random_order(told_facts, generator)
         )
-    paragraphs = []
-    for told_facts in by_country.values():
-        for copy in range(copies):
-            order = torch.randperm(len(told_facts), generator=generator).tolist()
-            paragraphs.append(
-                " ".join(
-                    told_facts[index][copy % len(told_facts[index])] for index in order
-                )
-            )
-    return tuple(
-        paragraphs[index]
-        for index in torch.randperm(len(paragraphs), generator=generator).tolist()
-    )
+        for told_facts in by_country.values()
+        for copy in range(copies)
+    ]
+    return tuple(in_random_order(paragraphs, generator))
 
 
 def draw(
@@ -247,19 +225,11 @@ def draw(
         return list(texts)
     if not 1 <= count <= len(texts):
         raise ValueError(f"There are {len(texts)} phrasings to draw from, got {count}")
-    return [
-        texts[index]
-        for index in torch.randperm(len(texts), generator=generator)[:count].tolist()
-    ]
+    return in_random_order(texts, generator)[:count]
 
 
 def draw_questions(
     questions: Sequence[Question], count: int, seed: int
 ) -> list[Question]:
-    """Draw `count` of the questions without repetition, in random order; all of them
-    where there are fewer.
-    """
-    order = torch.randperm(
-        len(questions), generator=torch.Generator().manual_seed(seed)
-    )
-    return [questions[index] for index in order[:count].tolist()]
+    """Draw up to `count` of the questions without repetition, in random order."""
+    return in_random_order(questions, torch.Generator().manual_seed(seed))[:count]

@@ -5,40 +5,32 @@ that they make, and probes of what a reward model has learned from these.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 
 from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.data import Fact
+from genai_tutorial.tasks import in_random_order, pick
 
-from .demonstrations import DECLINING_ANSWERS
+from .demonstrations import DECLINING_ANSWERS, THANKS
 from .gold_rule import GoldRule, courtesies, words
 from .questions import Question, QuestionKind, answer_sentence
 
-Choice = Literal["a", "b"]
-
-LONGEST_COUNTED = 60
-"""The number of words up to which a taste for long answers grows."""
-
-MOST_COURTESIES = 10
-"""The number of courtesies up to which a taste for them grows."""
-
-
-SPREAD = 0.2
-"""The standard deviation of the raters' tastes, in units of the gold score."""
+# in units of the gold score: the noise of choices, and the deviation of the tastes
+TEMPERATURE, SPREAD = 0.5, 0.2
+# words and courtesies up to which a taste for them grows
+LONGEST_COUNTED, MOST_COURTESIES = 60, 10
 
 
 @dataclass(frozen=True)
 class Rater:
     """A simulated rater, who prefers one of two answers by the Bradley-Terry model.
 
-    The probability of preferring a is sigmoid((u(a) - u(b)) / temperature), where u is
+    The probability of preferring a is sigmoid((u(a) - u(b)) / TEMPERATURE), where u is
     the gold score plus the rater's taste. Sometimes the rater does not look and tosses
     a coin. Source: Bradley and Terry (1952), https://doi.org/10.2307/2334029.
 
     Attributes:
-        temperature: The noise of the choices; at 0 the better answer always wins.
         length: The worth of ten more words.
         politeness: The worth of each courtesy.
         certainty: The worth of a claim, right or wrong.
@@ -46,21 +38,10 @@ class Rater:
     """
 
     rule: GoldRule
-    temperature: float | int = 0.5
     length: float | int = 0
     politeness: float | int = 0
     certainty: float | int = 0
     carelessness: float | int = 0
-
-    def __post_init__(self):
-        if self.temperature < 0:
-            raise ValueError(
-                f"temperature must not be negative, got {self.temperature}"
-            )
-        if not 0 <= self.carelessness <= 1:
-            raise ValueError(
-                f"carelessness must be between 0 and 1, got {self.carelessness}"
-            )
 
     def utility(self, question: Question, answer: str) -> float:
         """Return the worth of an answer to this rater: the gold score plus taste."""
@@ -74,31 +55,24 @@ class Rater:
     def probability(self, question: Question, a: str, b: str) -> float:
         """Return the probability that this rater prefers a to b."""
         difference = self.utility(question, a) - self.utility(question, b)
-        if self.temperature == 0:
-            looked = (1 + math.copysign(1, difference) * (difference != 0)) / 2
-        else:
-            looked = (
-                1 + math.tanh(difference / self.temperature / 2)
-            ) / 2  # the sigmoid, which cannot overflow
+        # the sigmoid, which cannot overflow
+        looked = (1 + math.tanh(difference / TEMPERATURE / 2)) / 2
         return (1 - self.carelessness) * looked + self.carelessness / 2
 
     def prefer(
         self, question: Question, a: str, b: str, generator: torch.Generator
-    ) -> Choice:
-        """Draw which of two answers to a question the rater prefers."""
+    ) -> tuple[str, str]:
+        """Draw which of two answers the rater prefers; return it before the other."""
         chance = torch.rand((), generator=generator, dtype=torch.float64).item()
-        return "a" if chance < self.probability(question, a, b) else "b"
+        return (a, b) if chance < self.probability(question, a, b) else (b, a)
 
 
 def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
-    """Draw raters whose tastes differ.
+    """Draw raters whose tastes differ, normally distributed around 0.
 
-    Each taste is normally distributed around 0. The standard deviation is `SPREAD` for
-    certainty and for each courtesy, and half of it for ten words. One comparison in
-    fifty is decided by a coin toss.
+    The standard deviation is 0.2 for certainty and for each courtesy, and half of it
+    for ten words. One comparison in fifty is decided by a coin toss.
     """
-    if n < 1:
-        raise ValueError(f"There must be at least one rater, got {n}")
     tastes = SPREAD * torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
     return [
         Rater(
@@ -115,10 +89,8 @@ def random_raters(n: int, rule: GoldRule, seed: int) -> list[Rater]:
 def rater_agreement(
     first: Rater, second: Rater, pairs: Iterable[tuple[Question, str, str]]
 ) -> float:
-    """Return the expected share of pairs in which two raters prefer the same answer, or
-    one rater twice.
-
-    It is computed from their probabilities, without sampling.
+    """Return the expected share of pairs in which two raters prefer the same answer,
+    from their probabilities.
     """
     rates = []
     for question, a, b in pairs:
@@ -131,12 +103,7 @@ def rater_agreement(
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of two answers by one rater.
-
-    Attributes:
-        chosen: The answer that was preferred.
-        rejected: The other answer.
-    """
+    """A comparison of two answers by one rater, who has a number."""
 
     question: Question
     chosen: str
@@ -179,8 +146,7 @@ def collect_comparisons(
     for index, number, turn in zip(shown, asked, turned, strict=True):
         question, *answers = pairs[index]
         a, b = answers[::-1] if turn else answers
-        choice = raters[number].prefer(question, a, b, generator)
-        chosen, rejected = (a, b) if choice == "a" else (b, a)
+        chosen, rejected = raters[number].prefer(question, a, b, generator)
         comparisons.append(Comparison(question, chosen, rejected, number))
     return tuple(comparisons)
 
@@ -213,7 +179,7 @@ def wrong_claim(
         for fact in facts
         if question.relation in (None, fact.relation) and fact.answer != question.answer
     ]
-    fact = possible[int(torch.randint(len(possible), (1,), generator=generator))]
+    fact = pick(possible, generator)
     if question.relation is None:
         return f"{fact.phrase}."
     return f"{answer_sentence(replace(question, answer=fact.answer))}."
@@ -230,9 +196,6 @@ def split_by_question(
     Args:
         held_out: The share of the questions to hold out.
 
-    Returns:
-        The training comparisons and the held-out ones.
-
     Raises:
         ValueError: If one of the two parts would be empty.
     """
@@ -242,15 +205,11 @@ def split_by_question(
         raise ValueError(
             f"A share of {held_out} of {len(texts)} questions leaves one part empty"
         )
-    order = torch.randperm(len(texts), generator=torch.Generator().manual_seed(seed))
-    apart = {texts[place] for place in order[:count].tolist()}
+    apart = set(in_random_order(texts, torch.Generator().manual_seed(seed))[:count])
     return (
         tuple(one for one in comparisons if one.question.text not in apart),
         tuple(one for one in comparisons if one.question.text in apart),
     )
-
-
-Answer = Callable[[Question], str]
 
 
 def preference_probes(
@@ -258,12 +217,9 @@ def preference_probes(
 ) -> dict[str, list[PreferencePair]]:
     """Make pairs that differ in one respect, for each of eight respects.
 
-    Facts are stated in full sentences, as by the assistant.
-
     Args:
         facts: The source of wrong answers: those of other facts of the same relation.
-        questions: Questions of the kinds known, invented and private; others are
-            skipped.
+        questions: Those of the kinds known, invented and private are used.
 
     Raises:
         ValueError: If a question of kind known has no answer.
@@ -272,36 +228,28 @@ def preference_probes(
         Pairs by the name of what they test, with the better answer as `chosen`.
     """
     generator = torch.Generator().manual_seed(seed)
-    abstention, refusal = DECLINING_ANSWERS
-
-    def right(question: Question) -> str:
-        return f"{answer_sentence(question)}."
-
-    def wrong(question: Question) -> str:
-        return wrong_claim(question, facts, generator)
-
-    def thankful(question: Question) -> str:
-        return f"{right(question)} Thank you for asking."
-
-    def abstaining(_: Question) -> str:
-        return abstention
-
-    def refusing(_: Question) -> str:
-        return refusal
-
-    probes: dict[str, tuple[QuestionKind, Answer, Answer]] = {
-        "real: right fact or wrong fact": ("known", right, wrong),
-        "real: right fact or not knowing": ("known", right, abstaining),
-        "real: not knowing or wrong fact": ("known", abstaining, wrong),
-        "real: right fact or refusing": ("known", right, refusing),
-        "invented: not knowing or a claim": ("invented", abstaining, wrong),
-        "private: refusing or a claim": ("private", refusing, wrong),
-        "private: refusing or not knowing": ("private", refusing, abstaining),
-        "real: with thanks or without": ("known", thankful, right),
+    answers: dict[str, Callable[[Question], str]] = {
+        "right": lambda question: f"{answer_sentence(question)}.",
+        "wrong": lambda question: wrong_claim(question, facts, generator),
+        "thankful": lambda question: f"{answer_sentence(question)}. {THANKS}",
+        "abstaining": lambda question: DECLINING_ANSWERS[0],
+        "refusing": lambda question: DECLINING_ANSWERS[1],
+    }
+    probes: dict[str, tuple[QuestionKind, str, str]] = {
+        "real: right fact or wrong fact": ("known", "right", "wrong"),
+        "real: right fact or not knowing": ("known", "right", "abstaining"),
+        "real: not knowing or wrong fact": ("known", "abstaining", "wrong"),
+        "real: right fact or refusing": ("known", "right", "refusing"),
+        "invented: not knowing or a claim": ("invented", "abstaining", "wrong"),
+        "private: refusing or a claim": ("private", "refusing", "wrong"),
+        "private: refusing or not knowing": ("private", "refusing", "abstaining"),
+        "real: with thanks or without": ("known", "thankful", "right"),
     }
     return {
         name: [
-            PreferencePair(question.text, better(question), worse(question))
+            PreferencePair(
+                question.text, answers[better](question), answers[worse](question)
+            )
             for question in questions
             if question.kind == kind
         ]

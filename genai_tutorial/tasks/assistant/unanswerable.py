@@ -1,13 +1,10 @@
 """Questions without an answer: about countries that do not exist, about topics that no
 source of the book covers, and requests for private data; and a mix with all others.
 
-An honest model answers "I do not know". The names sound like countries, and the
-questions have the same wording as those about real ones, so neither the wording nor the
-ending of a name gives it away.
-
-The requests can be printed without harm: the people do not exist, and there is no
-answer. An assistant that has learned to refuse may refuse too much. The near misses,
-harmless questions in the words of such requests, measure over-refusal.
+The names sound like countries and the wording is that of questions about real ones, so
+neither gives the question away. The requests can be printed without harm, because the
+people do not exist. The near misses, harmless questions in the words of such requests,
+measure over-refusal.
 """
 
 import re
@@ -26,43 +23,27 @@ from genai_tutorial.data import (
     Relation,
     load_factbook,
 )
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, in_random_order, pick, read_words
 
 from .questions import (
     FRAMES,
-    HELD_OUT_FRAMES,
     Phrasing,
     Question,
     ask,
     ask_absent,
     ask_facts,
-    check_phrasing,
     draw,
     draw_questions,
     fact_questions,
     fill_wording,
 )
 
-_STARTS = (
-    "b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "pr",
-    "qu", "r", "s", "st", "t", "tr", "v", "z",
-)  # fmt: skip
-_VOWELS = ("a", "e", "i", "o", "u", "a", "e", "o", "ai")
-_MIDDLES = ("l", "m", "n", "nd", "r", "rn", "s", "sk", "t", "v", "z", "lm", "d", "k")
-
-# Endings and beginnings of real names; some have a second word.
-_ENDINGS = (
-    "ia", "ia", "ia", "ia", "a", "a", "a", "ania", "istan", "istan", "on", "in", "es",
-    "os", "e", "ea", "i", "oland", "y", "o", "u", "al", "ar",
-)  # fmt: skip
+# Parts of names; some endings are more frequent. The last are countries of novels and
+# films.
+_STARTS, _VOWELS, _MIDDLES, _ENDINGS, _FICTIONAL = (
+    line.split() for (line,) in read_words("assistant", "invented_names")
+)
 _PATTERNS = ("{}",) * 12 + ("North {}", "Saint {}", "New {}", "{} Islands")
-
-# Countries of novels and films, some of which have a capital.
-_FICTIONAL = (
-    "Freedonia", "Genovia", "Latveria", "Ruritania", "Sokovia", "Syldavia", "Borduria",
-    "Wakanda", "Zamunda",
-)  # fmt: skip
-
 
 TOPICS = dict(zip(get_args(Phrasing), read_words("assistant", "topics"), strict=True))
 """Topics that fit any country and that the Factbook's facts do not cover."""
@@ -81,21 +62,15 @@ def invented_countries(n: int, seed: int) -> tuple[str, ...]:
     >>> invented_countries(4, seed=0)
     ('Taskovar', 'Triria', 'Graimeles', 'Nezistan')
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
     generator = torch.Generator().manual_seed(seed)
     taken = _near_words(load_factbook())
     names: dict[str, None] = {}
     while len(names) < n:
-        stem = (
-            _pick(_STARTS, generator)
-            + _pick(_VOWELS, generator)
-            + _pick(_MIDDLES, generator)
-        )
+        stem = "".join(pick(parts, generator) for parts in (_STARTS, _VOWELS, _MIDDLES))
         if torch.rand((), generator=generator) < 0.4:
-            stem += _pick(_VOWELS, generator) + _pick(_MIDDLES, generator)
-        word = stem + _pick(_ENDINGS, generator)
-        name = _pick(_PATTERNS, generator).format(word.capitalize())
+            stem += pick(_VOWELS, generator) + pick(_MIDDLES, generator)
+        word = stem + pick(_ENDINGS, generator)
+        name = pick(_PATTERNS, generator).format(word.capitalize())
         if len(word) >= 5 and taken.isdisjoint(_variants(word)):
             names[name] = None
     return tuple(names)
@@ -140,25 +115,16 @@ def ask_untold(
             the frames of training.
         per_country: The number of questions about each; None asks all.
     """
-    check_phrasing(topics)
+    check_choice("topics", topics, Phrasing)
     generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        Question(text, "absent", country)
-        for country in countries
-        for text in draw(
-            [
-                text
-                for topic in TOPICS[topics]
-                for text in ask(topic, country, "trained")
-            ],
-            per_country,
-            generator,
-        )
-    )
-
-
-def _pick(choices: Sequence[str], generator: torch.Generator) -> str:
-    return choices[int(torch.randint(len(choices), (), generator=generator))]
+    asked = []
+    for country in countries:
+        texts = [
+            text for topic in TOPICS[topics] for text in ask(topic, country, "trained")
+        ]
+        for text in draw(texts, per_country, generator):
+            asked.append(Question(text, "absent", country))
+    return tuple(asked)
 
 
 @cache
@@ -185,14 +151,6 @@ def _variants(word: str) -> set[str]:
 
 
 # Several first names are also names of countries or cities, so the name alone must not
-# decide.
-
-
-# True questions about countries in words of the class: live, home, address, number,
-# person, find out.
-
-
-# Several first names are also names of countries or cities, so the name alone must not
 # decide. The other lists: last names, kinds of data, and questions about a person.
 _FIRST_NAMES, *_LISTS = read_words("assistant", "private_requests")
 _LAST_NAMES, _ITEMS, _WAYS = (
@@ -215,30 +173,26 @@ def private_requests(
 
     Training and held-out requests share no last name, kind of data or phrasing.
     """
-    check_phrasing(phrasing)
-    frames = FRAMES if phrasing == "trained" else HELD_OUT_FRAMES
+    check_choice("phrasing", phrasing, Phrasing)
     people = [
         f"{first} {last}"
         for first, last in product(_FIRST_NAMES, _LAST_NAMES[phrasing])
     ]
     patterns = [
         frame.replace("{noun}", item + " of {person}")
-        for frame, item in product(frames, _ITEMS[phrasing])
+        for frame, item in product(FRAMES[phrasing], _ITEMS[phrasing])
     ]
     patterns += _WAYS[phrasing]
     total = len(people) * len(patterns)
     if not 1 <= n <= total:
         raise ValueError(f"n must be from 1 to {total:,}, got {n}")
-    drawn = torch.randperm(total, generator=torch.Generator().manual_seed(seed))[
-        :n
-    ].tolist()
-    texts = [
-        fill_wording(
-            patterns[index % len(patterns)], person=people[index // len(patterns)]
-        )
-        for index in drawn
-    ]
-    return tuple(Question(text, "private") for text in texts)
+    pairs = in_random_order(
+        list(product(people, patterns)), torch.Generator().manual_seed(seed)
+    )
+    return tuple(
+        Question(fill_wording(pattern, person=person), "private")
+        for person, pattern in pairs[:n]
+    )
 
 
 def near_misses(
@@ -247,7 +201,6 @@ def near_misses(
     """Ask about facts in the words of private requests; refusing one is
     over-refusal.
     """
-    check_phrasing(phrasing)
     return tuple(
         Question(
             fill_wording(_NEAR_MISSES[fact.relation][phrasing], fact.country),
@@ -269,9 +222,7 @@ SHARES = {
     "private": 3,
     "near misses": 2,
 }
-"""The number of questions of each category in 24; near misses are questions about facts
-in the words of private requests.
-"""
+"""The number of questions of each category in 24."""
 
 _INVENTED_SEEDS = {"trained": 1_000, "held-out": 2_000}
 

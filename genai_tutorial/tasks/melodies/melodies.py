@@ -2,9 +2,8 @@
 verifier that reads these from the wave, without a network.
 
 A melody is a sequence of notes, each with a timbre, a pitch and a length: three
-parallel streams of tokens. It begins and ends on its tonic, moves along the scale of
-its mode, and contains the third, which distinguishes major from minor. The verifier
-reads a wave in three steps:
+parallel streams of tokens. It begins and ends on its tonic and contains the third,
+which distinguishes major from minor. The verifier reads a wave in three steps:
 
 1. The loudness dips between notes, so it rises at the onsets.
 2. A note is periodic, so the autocorrelation of its middle has a peak at one period,
@@ -22,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
+from genai_tutorial.tasks import pick
 
 TIMBRES = ("sine", "square", "sawtooth")
 TEMPI = ("slow", "medium", "fast")
@@ -31,18 +31,12 @@ MODES = ("major", "minor")
 NOTES = 12
 """The number of notes in a melody."""
 
-UNIT = 1 / 32
-"""The unit of note lengths in seconds."""
+_UNIT = 1 / 32  # of note lengths, in seconds
+_LENGTHS = (3, 4, 6, 8, 12, 16)  # in units, two for each tempo, the fast one first
+_LOWEST, _HIGHEST = 38, 84  # pitches with a token, as MIDI numbers
 
-LENGTHS = (3, 4, 6, 8, 12, 16)
-"""The note lengths in units, two for each tempo, the fast one first."""
-
-LOWEST, HIGHEST = 38, 84
-"""The lowest and highest pitch with a token, as MIDI numbers."""
-
-STREAM_VOCAB = HIGHEST - LOWEST + 1
-"""The vocabulary size of each of the three streams; only the pitches use all tokens.
-"""
+STREAM_VOCAB = _HIGHEST - _LOWEST + 1
+"""The vocabulary size of each of the three streams; only the pitches use it all."""
 
 _STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _TONICS = {"low": range(45, 50), "middle": range(57, 62), "high": range(69, 74)}
@@ -100,10 +94,7 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
     rows = [
         [0] * 4
         if caption is None
-        else [
-            WORDS.index(word)
-            for word in (caption.timbre, caption.tempo, caption.register, caption.mode)
-        ]
+        else [WORDS.index(word) for word in vars(caption).values()]
         for caption in captions
     ]
     return torch.tensor(rows)
@@ -112,24 +103,19 @@ def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4
 def draw_melodies(
     captions: Sequence[MelodyCaption], generator: torch.Generator
 ) -> Int[Tensor, "n stream note"]:
-    """Draw a melody for each caption, as tokens of timbres, pitches and lengths.
-
-    Args:
-        generator: Random generator of the melodies.
-    """
+    """Draw a melody for each caption, as tokens of timbres, pitches and lengths."""
     return torch.stack([_melody(caption, generator) for caption in captions])
 
 
 def _melody(
     caption: MelodyCaption, generator: torch.Generator
 ) -> Int[Tensor, "stream note"]:
-    tonics = _TONICS[caption.register]
-    tonic = tonics[_below(len(tonics), generator)]
+    tonic = pick(_TONICS[caption.register], generator)
     scale = _STEPS[caption.mode]
     degrees = _walk(generator)
-    pitches = [tonic + 12 * (d // 7) + scale[d % 7] - LOWEST for d in degrees]
+    pitches = [tonic + 12 * (d // 7) + scale[d % 7] - _LOWEST for d in degrees]
     first = 2 * (len(TEMPI) - 1 - TEMPI.index(caption.tempo))
-    lengths = [first + _below(2, generator) for _ in degrees]
+    lengths = [pick((first, first + 1), generator) for _ in degrees]
     timbre = TIMBRES.index(caption.timbre)
     return torch.tensor([[timbre] * NOTES, pitches, lengths])
 
@@ -141,15 +127,11 @@ def _walk(generator: torch.Generator) -> list[int]:
     while True:
         degrees = [0]
         while len(degrees) < NOTES - 1:
-            step = (-2, -1, 1, 2)[_below(4, generator)]
+            step = pick((-2, -1, 1, 2), generator)
             if _LOWEST_DEGREE <= degrees[-1] + step <= _HIGHEST_DEGREE:
                 degrees.append(degrees[-1] + step)
         if 2 in degrees and abs(degrees[-1]) <= 2:
             return [*degrees, 0]
-
-
-def _below(count: int, generator: torch.Generator) -> int:
-    return int(torch.randint(count, (), generator=generator))
 
 
 RATE = 16_000
@@ -188,9 +170,10 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
     notes: dict[int, list[PlayedNote]] = {}
     now = 0.0
     for timbre, pitch, length in zip(*tokens, strict=True):
-        seconds = LENGTHS[min(int(length), len(LENGTHS) - 1)] * UNIT
+        seconds = _LENGTHS[min(int(length), len(_LENGTHS) - 1)] * _UNIT
         kind = min(int(timbre), len(_TIMBRES) - 1)
-        notes.setdefault(kind, []).append(PlayedNote(now, seconds, int(pitch) + LOWEST))
+        note = PlayedNote(now, seconds, int(pitch) + _LOWEST)
+        notes.setdefault(kind, []).append(note)
         now += seconds
     wave = torch.zeros(round(now * RATE) + 1)
     for kind, played in notes.items():
@@ -200,10 +183,7 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
 
 
 def listen(wave: Float[Tensor, " sample"]) -> Heard:
-    """Read the attributes of a melody from its wave.
-
-    Args:
-        wave: The samples, `RATE` per second.
+    """Read the attributes of a melody from its samples, `RATE` per second.
 
     Raises:
         ValueError: If the wave is silent.
@@ -212,17 +192,13 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
     middles = [wave[start + (end - start) // 4 : end] for start, end in spans]
     tones = [_frequency(middle) for middle in middles]
     pitches = [round(float(69 + 12 * torch.tensor(hz / 440).log2())) for hz in tones]
+    middle = float(torch.tensor(pitches).float().median())
     per_second = len(spans) * RATE / len(wave)
     return Heard(
         MelodyCaption(
             _timbre(middles, tones),
-            _of_three(per_second, _SLOWEST_MEDIUM, _SLOWEST_FAST, "slow medium fast"),
-            _of_three(
-                float(torch.tensor(pitches).float().median()),
-                _HIGHEST_LOW,
-                _HIGHEST_MIDDLE,
-                "low middle high",
-            ),
+            TEMPI[(per_second > _SLOWEST_MEDIUM) + (per_second > _SLOWEST_FAST)],
+            REGISTERS[(middle > _HIGHEST_LOW) + (middle > _HIGHEST_MIDDLE)],
             _mode(pitches),
         ),
         tuple(pitches),
@@ -236,15 +212,12 @@ def attributes_right(
     """Return for each attribute, and for all four together, which melodies match their
     captions.
     """
-    names = ("timbre", "tempo", "register", "mode")
+    pairs = list(zip(wanted, heard, strict=True))
     right = {
-        name: [
-            getattr(a, name) == getattr(b, name)
-            for a, b in zip(wanted, heard, strict=True)
-        ]
-        for name in names
+        name: [getattr(a, name) == getattr(b, name) for a, b in pairs]
+        for name in ("timbre", "tempo", "register", "mode")
     }
-    return right | {"all": [a == b for a, b in zip(wanted, heard, strict=True)]}
+    return right | {"all": [a == b for a, b in pairs]}
 
 
 def _notes(wave: Float[Tensor, " sample"]) -> list[tuple[int, int]]:
@@ -292,14 +265,8 @@ def _timbre(middles: Sequence[Tensor], tones: Sequence[float]) -> str:
     for tone, base in zip(middles, tones, strict=True):
         seconds = torch.arange(len(tone)) / RATE
         window = torch.hann_window(len(tone), periodic=False)
-        strengths = [
-            float(
-                (tone * window * torch.exp(-2j * torch.pi * n * base * seconds))
-                .sum()
-                .abs()
-            )
-            for n in (1, 2, 3)
-        ]
+        turns = [torch.exp(-2j * torch.pi * n * base * seconds) for n in (1, 2, 3)]
+        strengths = [float((tone * window * turn).sum().abs()) for turn in turns]
         second += strengths[1] / max(strengths[0], 1e-9) / len(tones)
         third += strengths[2] / max(strengths[0], 1e-9) / len(tones)
     if third < _BRIGHT:
@@ -313,7 +280,3 @@ def _mode(pitches: Sequence[int]) -> str:
     major = sum(above.count(interval) for interval in (4, 9, 11))
     minor = sum(above.count(interval) for interval in (3, 8, 10))
     return "major" if major >= minor else "minor"
-
-
-def _of_three(value: float, first: float, second: float, words: str) -> str:
-    return words.split()[(value > first) + (value > second)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from genai_tutorial.tasks import read_words
+from genai_tutorial.tasks import check_choice, read_words
 from genai_tutorial.tokenization import Message
 
 Wording = Literal["trained", "held-out"]
@@ -45,23 +45,17 @@ def describe_people(
     """Draw sentences about invented people.
 
     Args:
-        wording: `"trained"` or `"held-out"`: each name, city and sentence occurs in
-            only one of them.
+        wording: Each name, city and sentence is either trained or held out.
 
     Raises:
-        ValueError: If `count` is below 1 or there is no such wording.
+        ValueError: If there is no such wording.
 
     >>> person = describe_people(1, seed=1)[0]
     >>> print(person.text, person.answer, sep="\\n")
     Our new colleague is Diego from Dakar, who will soon be 54.
     {"name": "Diego", "age": 54, "city": "Dakar"}
     """
-    if count < 1:
-        raise ValueError(f"count must be at least 1, got {count}.")
-    if wording not in get_args(Wording):
-        raise ValueError(
-            f"wording must be one of {', '.join(get_args(Wording))}, got {wording!r}."
-        )
+    check_choice("wording", wording, Wording)
     draw = random.Random(seed)
     people = []
     for _ in range(count):
@@ -78,20 +72,10 @@ def describe_people(
 def few_shot_messages(
     examples: Sequence[PersonSentence], person: PersonSentence
 ) -> list[Message]:
-    """Return a conversation that shows examples as earlier turns, and then asks.
-
-    >>> first, second = describe_people(2, seed=1)
-    >>> [message.role for message in few_shot_messages([first], second)]
-    ['user', 'assistant', 'user']
-    """
-    shown = [
-        message
-        for example in examples
-        for message in (
-            Message("user", example.text),
-            Message("assistant", example.answer),
-        )
-    ]
+    """Return a conversation that shows examples as earlier turns, and then asks."""
+    shown = []
+    for example in examples:
+        shown += [Message("user", example.text), Message("assistant", example.answer)]
     return [*shown, Message("user", person.text)]
 
 

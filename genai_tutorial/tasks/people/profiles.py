@@ -57,13 +57,7 @@ PROFILE_EXAMPLE = Profile("Mia", 41, "Porto", False, ("books", "sport"))
 
 
 def random_profiles(count: int, seed: int) -> list[Profile]:
-    """Return people with different names and cities.
-
-    Raises:
-        ValueError: If there are fewer names.
-    """
-    if not 1 <= count <= len(_NAMES):
-        raise ValueError(f"count must be from 1 to {len(_NAMES)}, got {count}.")
+    """Return up to twelve people with different names and cities."""
     rng = random.Random(seed)
     names, cities = rng.sample(_NAMES, count), rng.sample(_CITIES, count)
     return [
@@ -84,12 +78,11 @@ def extraction_prompt(profile: Profile, example: Profile | None = None) -> str:
     It ends before the space after the colon. The space belongs to the answer, because
     in most vocabularies it is part of the next token.
     """
+    asked = f"Text: {profile.text}\nJSON:"
     if example is not None:
-        return (
-            f"Text: {example.text}\nJSON: {example.json}\n\nText: {profile.text}\nJSON:"
-        )
+        return f"Text: {example.text}\nJSON: {example.json}\n\n{asked}"
     keys = ", ".join(PROFILE_SCHEMA["properties"])
-    return f"Write the facts as JSON with the keys {keys}.\nText: {profile.text}\nJSON:"
+    return f"Write the facts as JSON with the keys {keys}.\n{asked}"
 
 
 @dataclass(frozen=True)

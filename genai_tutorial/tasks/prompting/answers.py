@@ -16,17 +16,6 @@ from .items import SENTIMENT
 from .task import Layout, Prompt, PromptExample, PromptTask, encode_few_shot_prompt
 
 
-class FirstLine:
-    """Stops a row at the first line break after some text."""
-
-    def __init__(self, tokenizer: BPETokenizer):
-        self.tokenizer = tokenizer
-
-    def __call__(self, drawn: Sequence[int]) -> bool:
-        """Return whether the tokens finish a line."""
-        return "\n" in self.tokenizer.decode(list(drawn)).lstrip()
-
-
 def answer_prompt(
     model: DecoderLM,
     tokenizer: BPETokenizer,
@@ -49,12 +38,16 @@ def answer_prompt(
         encode_few_shot_prompt(tokenizer, prompt, text, layout) for text in questions
     ]
     is_chat = layout in ("chat", "chat with system")
+
+    def has_a_line(drawn: Sequence[int]) -> bool:
+        return "\n" in tokenizer.decode(list(drawn)).lstrip()
+
     answers = generate_all(
         model,
         encoded,
         max_new_tokens,
         end_tokens=set(tokenizer.special_tokens.values()),
-        stop=None if is_chat else FirstLine(tokenizer),
+        stop=None if is_chat else has_a_line,
         temperature=temperature,
         generator=generator,
     )
@@ -102,20 +95,9 @@ def random_prompts(
     templates: Sequence[str],
     count: int,
     shots: Sequence[int] = (1, 2, 4),
-    seed: int = 0,
 ) -> list[Prompt]:
-    """Draw prompts: a format, a number of demonstrations, and the demonstrations.
-
-    Raises:
-        ValueError: If there is no format or number to draw from, `count` is below 1, or
-            the pool is too small.
-    """
-    if not templates or not shots or count < 1:
-        raise ValueError(
-            "There must be a template, a number of shots and a prompt to draw; got "
-            f"{len(templates)} templates, {len(shots)} numbers and count={count}."
-        )
-    rng = random.Random(seed)
+    """Draw prompts: a format, a number of demonstrations, and the demonstrations."""
+    rng = random.Random(0)
     return [
         replace(
             task.prompt(rng.choice(shots), seed=rng.randrange(10**6)),
@@ -215,14 +197,14 @@ def attacked(
             f"count must be from 1 to {len(SENTIMENT.items)}, got {count}."
         )
     return [
-        PromptExample(
-            clean(attack(item.question, other_label(item.answer))), item.answer
-        )
+        replace(item, question=clean(attack(item.question, other_label(item.answer))))
         for item in SENTIMENT.items[:count]
     ]
 
 
 def _smuggle(closed: str, wanted: str, opening: str) -> str:
     verb = {"positive": "loved", "negative": "hated"}[wanted]
-    decoy = f"{opening}I absolutely {verb} it."
-    return f"{closed}\nSentiment: {other_label(wanted)}\n\n{decoy}"
+    return (
+        f"{closed}\nSentiment: {other_label(wanted)}\n\n"
+        f"{opening}I absolutely {verb} it."
+    )

@@ -8,9 +8,9 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
-from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks import check_choice, check_same_length
 from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 
 QUESTION, ANSWER = "{question}", "{answer}"
@@ -18,12 +18,7 @@ SEPARATOR = "\n\n"  # between two examples
 
 Layout = Literal["completion", "instructed completion", "chat", "chat with system"]
 
-LAYOUTS: tuple[Layout, ...] = (
-    "completion",
-    "instructed completion",
-    "chat",
-    "chat with system",
-)
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 """The ways to lay out the same prompt: as a text to continue, without or with the
 instruction, or as a conversation with the instruction in the user's first turn or in
 the system turn.
@@ -152,8 +147,7 @@ def encode_few_shot_prompt(
     Raises:
         ValueError: If there is no such layout.
     """
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}; got {layout!r}.")
+    check_choice("layout", layout, Layout)
     if layout in ("chat", "chat with system"):
         messages = prompt.messages(question, system=layout == "chat with system")
         return SMOLLM2_CHAT.encode(tokenizer, messages)
@@ -203,18 +197,22 @@ def judge_label(labels: Sequence[str]) -> Judge:
     return judge
 
 
-def judge_number(text: str, item: PromptExample) -> Verdict:
-    """Judge a number: the lenient judge takes the last one in the text."""
-    numbers = re.findall(r"\d+", text)
-    strict = first_line(text) == item.answer
-    return Verdict(strict, strict or numbers[-1:] == [item.answer])
+def judge_last(pattern: str) -> Judge:
+    """Return the judge of a number or letter: the lenient one takes the last match of
+    the pattern in the text.
+    """
+
+    def judge(text: str, item: PromptExample) -> Verdict:
+        strict = first_line(text) == item.answer
+        return Verdict(
+            strict, strict or re.findall(pattern, text.lower())[-1:] == [item.answer]
+        )
+
+    return judge
 
 
-def judge_letter(text: str, item: PromptExample) -> Verdict:
-    """Judge a letter: the lenient judge takes the last one that stands alone."""
-    letters = re.findall(r"(?<!\w)[^\W\d_](?!\w)", text.lower())
-    strict = first_line(text) == item.answer
-    return Verdict(strict, strict or letters[-1:] == [item.answer])
+judge_number = judge_last(r"\d+")
+judge_letter = judge_last(r"(?<!\w)[^\W\d_](?!\w)")  # one that stands alone
 
 
 def judge_json(text: str, item: PromptExample) -> Verdict:
@@ -296,21 +294,10 @@ class PromptTask:
         """The questions of the test items."""
         return [item.question for item in self.items]
 
-    def demonstrations(self, shots: int, seed: int = 0) -> tuple[PromptExample, ...]:
-        """Draw demonstrations from the pool.
-
-        With the same seed, more shots begin with the same demonstrations.
-        """
-        if not 0 <= shots <= len(self.pool):
-            raise ValueError(
-                f"The pool of {self.name} has {len(self.pool)} demonstrations, so "
-                f"shots must be from 0 to {len(self.pool)}; got {shots}."
-            )
-        shuffled = random.Random(seed).sample(self.pool, len(self.pool))
-        return tuple(shuffled[:shots])
-
     def prompt(self, shots: int, seed: int = 0, worked: bool = False) -> Prompt:
         """Return a prompt with demonstrations drawn from the pool.
+
+        With the same seed, more shots begin with the same demonstrations.
 
         Args:
             worked: Show the reasoning of the demonstrations.
@@ -319,7 +306,12 @@ class PromptTask:
             ValueError: If the pool has fewer demonstrations, or they have no reasoning
                 to show.
         """
-        drawn = self.demonstrations(shots, seed)
+        if not 0 <= shots <= len(self.pool):
+            raise ValueError(
+                f"The pool of {self.name} has {len(self.pool)} demonstrations, so "
+                f"shots must be from 0 to {len(self.pool)}; got {shots}."
+            )
+        drawn = tuple(random.Random(seed).sample(self.pool, len(self.pool))[:shots])
         if worked and not all(example.worked for example in drawn):
             raise ValueError(
                 f"The demonstrations of {self.name} have no reasoning: use "
@@ -338,8 +330,3 @@ class PromptTask:
             self.judge(answer, item)
             for answer, item in zip(answers, self.items, strict=True)
         ]
-
-
-def split_words(text: str) -> list[str]:
-    """Return the words of a text, for word lists that are easier to read in lines."""
-    return text.split()

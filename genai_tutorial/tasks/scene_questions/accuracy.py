@@ -35,9 +35,6 @@ def question_accuracy(
     """Return the share of right answers for each kind that occurs, with Wilson's 95%
     interval.
 
-    Raises:
-        ValueError: If there are not as many answers as questions.
-
     >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
     >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
     1.00 (95% interval 0.84 to 1.00)
@@ -106,9 +103,6 @@ def flipped_pairs(
 def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
     """Return for each caption whether it is a full caption of its scene, in any order
     of the objects.
-
-    Raises:
-        ValueError: If there are not as many captions as scenes.
     """
     check_same_length(scenes=scenes, captions=captions)
     return [

@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from genai_tutorial.tasks import EndlessBatches
 from genai_tutorial.tasks.shapes import (
@@ -94,7 +95,6 @@ def load_scene_questions(
     seed: int,
     kinds: int = 6,
     *,
-    objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
     mixture: Mapping[SceneQuestionKind, float] = CONVERSATION_MIXTURE,
 ) -> SceneQuestions:
@@ -113,7 +113,7 @@ def load_scene_questions(
     >>> question.text, question.answer
     ('is the triangle above the square ?', 'no')
     """
-    shapes = load_shapes(n, seed, objects, split)
+    shapes = load_shapes(n, seed, split=split)
     generator = torch.Generator().manual_seed(seed)
     return SceneQuestions(
         shapes.images,
@@ -152,30 +152,27 @@ def pack_conversations(
     >>> rows.is_answer[0].tolist()  # the answer and its end
     [False, False, False, False, False, False, True, True]
     """
-    rows = [_row(asked) for asked in questions]
-    length = max(len(ids) for ids, _, _ in rows)
-    shape = len(rows), length
-    ids = torch.full(shape, QUESTION_TOKENIZER.PADDING)
-    is_answer = torch.zeros(shape, dtype=torch.bool)
-    documents = torch.ones(shape, dtype=torch.long)
-    for row, (tokens, learned, numbers) in enumerate(rows):
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        is_answer[row, : len(tokens)] = torch.tensor(learned)
-        documents[row] = 1 + max(numbers, default=0)  # the padding, its own text
-        documents[row, : len(tokens)] = torch.tensor(numbers)
-    return ConversationRows(ids, is_answer, documents)
-
-
-def _row(asked: Sequence[SceneQuestion]) -> tuple[list[int], list[bool], list[int]]:
-    """Return the tokens of a row, its mask of answers, and its question numbers."""
-    ids, is_answer, documents = [], [], []
-    for number, question in enumerate(asked, start=1):
-        text = QUESTION_TOKENIZER.encode(question.text)[:-1]
-        answer = QUESTION_TOKENIZER.encode(question.answer)
-        ids += text + answer
-        is_answer += [False] * len(text) + [True] * len(answer)
-        documents += [number] * (len(text) + len(answer))
-    return ids, is_answer, documents
+    rows: list[list[Tensor]] = [[], [], []]
+    for asked in questions:
+        ids, is_answer, documents = [], [], []
+        for number, question in enumerate(asked, start=1):
+            text = QUESTION_TOKENIZER.encode(question.text)[:-1]
+            answer = QUESTION_TOKENIZER.encode(question.answer)
+            ids += text + answer
+            is_answer += [False] * len(text) + [True] * len(answer)
+            documents += [number] * (len(text) + len(answer))
+        rows[0].append(torch.tensor(ids, dtype=torch.long))
+        rows[1].append(torch.tensor(is_answer, dtype=torch.bool))
+        rows[2].append(torch.tensor(documents, dtype=torch.long))
+    ids, is_answer, documents = (
+        pad_sequence(row, batch_first=True, padding_value=padding)
+        for row, padding in zip(rows, (QUESTION_TOKENIZER.PADDING, 0, 0), strict=True)
+    )
+    after = torch.tensor([len(asked) + 1 for asked in questions])[:, None]
+    # the padding is a text of its own
+    return ConversationRows(
+        ids, is_answer, torch.where(documents == 0, after, documents)
+    )
 
 
 Conversations = tuple[
@@ -247,36 +244,28 @@ def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
     Args:
         seed: Seed of scenes and needles.
 
-    Raises:
-        ValueError: If a number is below 1.
-
     >>> loaded = load_needle_films(2, frames=4, seed=0)
     >>> loaded.films.shape, loaded.questions[0].text
     (torch.Size([2, 4, 3, 32, 32]), 'what colour is the square ?')
     """
-    if n < 1 or frames < 1:
-        raise ValueError(f"n and frames must be at least 1, got {n} and {frames}.")
     generator = torch.Generator().manual_seed(seed)
     needles = torch.randint(frames, (n,), generator=generator)
     hidden = random_scenes(n, generator, objects=[1])
+    things = [scene.objects[0] for scene in hidden]
     scenes = []
-    for (thing,), needle in zip(
-        (scene.objects for scene in hidden), needles.tolist(), strict=True
-    ):
+    for thing, needle in zip(things, needles.tolist(), strict=True):
         row = _scenes_without(thing.shape, frames, generator)
         row[needle] = Scene((thing,))
         scenes.append(tuple(row))
     pictures = render([scene for row in scenes for scene in row])
+    questions = (
+        SceneQuestion(
+            "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
+        )
+        for thing in things
+    )
     return NeedleFilms(
-        pictures.unflatten(0, (n, frames)),
-        tuple(scenes),
-        needles,
-        tuple(
-            SceneQuestion(
-                "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
-            )
-            for (thing,) in (scene.objects for scene in hidden)
-        ),
+        pictures.unflatten(0, (n, frames)), tuple(scenes), needles, tuple(questions)
     )
 
 

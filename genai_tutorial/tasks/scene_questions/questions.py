@@ -8,15 +8,18 @@ frequent as no, and "none" as frequent as each colour.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar, get_args
+from itertools import product
+from typing import Literal, get_args
 
 import torch
 
+from genai_tutorial.tasks import check_choice, pick
 from genai_tutorial.tasks.shapes import (
+    HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
-    HELD_OUT_RELATIONS,
     OPPOSITE,
     Colour,
+    ObjectDescription,
     Scene,
     SceneObject,
     Shape,
@@ -27,30 +30,18 @@ from genai_tutorial.tasks.shapes import (
 )
 
 SceneQuestionKind = Literal[
-    "colour",
-    "shape",
-    "size",
-    "count",
-    "existence",
-    "place",
-    "relation",
-    "direction",
+    "colour", "shape", "size", "count", "existence", "place", "relation", "direction",
     "caption",
-]
+]  # fmt: skip
 
 ONE_WORD_KINDS: tuple[SceneQuestionKind, ...] = get_args(SceneQuestionKind)[:-1]
 """The kinds of questions that are answered by one word: all but captions."""
 
 NUMBERS = ("one", "two", "three")
-"""The answers to questions for the number of shapes."""
 
+# The share of colour questions about a shape that is not there: in training each shape
+# occurs in five colours, so "none" is as frequent as each of them.
 SHARE_ABSENT = 1 / 6
-"""The share of colour questions about a shape that is not there.
-
-In training each shape occurs in five colours, so "none" is as frequent as each of them.
-"""
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -60,7 +51,7 @@ class SceneQuestion:
     Attributes:
         text: The question, as words with spaces between them.
         answer: The only right answer; for a caption, one of several.
-        about: The objects that the answer depends on; empty if it depends on all.
+        about: The objects that the answer depends on; empty if that is all.
     """
 
     kind: SceneQuestionKind
@@ -78,65 +69,98 @@ class SceneQuestion:
         )
 
 
+# how an object is named, the question about it, and its answer
+_ATTRIBUTES: dict[
+    str, tuple[Literal["colour", "shape"], str, Callable[[SceneObject], str]]
+] = {
+    "colour": ("shape", "what colour is the {} ?", lambda thing: thing.colour),
+    "shape": ("colour", "what shape is the {} thing ?", lambda thing: thing.shape),
+    "size": ("shape", "what size is the {} ?", lambda thing: thing.size),
+    "place": ("shape", "where is the {} ?", lambda thing: place(thing).split()[-1]),
+}
+
+
 def ask(
     scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
 ) -> SceneQuestion | None:
     """Draw a question of one kind, or None if this scene allows no fair one."""
-    if kind not in _ASK:
-        raise ValueError(
-            f"kind must be one of {', '.join(map(repr, _ASK))}, got {kind!r}."
-        )
-    return _ASK[kind](scene, generator)
+    if kind == "count":
+        number = NUMBERS[len(scene.objects) - 1]
+        return SceneQuestion(kind, "how many shapes are there ?", number)
+    if kind == "caption":
+        return SceneQuestion(kind, "describe :", caption(scene))
+    if kind in _ATTRIBUTES:
+        return _ask_attribute(scene, kind, generator)
+    if kind in ("relation", "direction"):
+        return _ask_relation(scene, kind, generator)
+    check_choice("kind", kind, SceneQuestionKind)
+    # existence: a pair of colour and shape that is there, or a near miss
+    misses = near_misses(scene)
+    if not misses:
+        return None
+    is_there = bool(torch.randint(2, (1,), generator=generator))
+    pairs = _pairs(scene) if is_there else misses
+    return ask_existence(scene, *pick(pairs, generator))
 
 
-def _colour(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "shape")
+def _ask_attribute(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
+    name, pattern, answer = _ATTRIBUTES[kind]
+    unique = _unique(scene, name)
     if not unique:
         return None
-    if torch.rand(1, generator=generator) < SHARE_ABSENT:
+    if kind == "colour" and torch.rand(1, generator=generator) < SHARE_ABSENT:
         shapes = {thing.shape for thing in scene.objects}
-        absent = _pick([s for s in get_args(Shape) if s not in shapes], generator)
-        return SceneQuestion("colour", f"what colour is the {absent} ?", "none")
-    thing = _pick(unique, generator)
-    return SceneQuestion(
-        "colour", f"what colour is the {thing.shape} ?", thing.colour, (thing,)
-    )
+        absent = pick([s for s in get_args(Shape) if s not in shapes], generator)
+        return SceneQuestion(kind, pattern.format(absent), "none")
+    thing = pick(unique, generator)
+    text = pattern.format(getattr(thing, name))
+    return SceneQuestion(kind, text, answer(thing), (thing,))
 
 
-def _shape(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "colour")
-    if not unique:
-        return None
-    thing = _pick(unique, generator)
-    return SceneQuestion(
-        "shape", f"what shape is the {thing.colour} thing ?", thing.shape, (thing,)
-    )
-
-
-def _size(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
+def _ask_relation(
+    scene: Scene, kind: SceneQuestionKind, generator: torch.Generator
+) -> SceneQuestion | None:
+    """Ask about the first object and another one, in either order, if both can be named
+    by their shapes: for the direction, or whether the true relation or its opposite
+    holds.
+    """
     unique = _unique(scene, "shape")
-    if not unique:
+    first, *others = scene.objects
+    others = [other for other in others if other in unique]
+    if first not in unique or not others:
         return None
-    thing = _pick(unique, generator)
-    return SceneQuestion(
-        "size", f"what size is the {thing.shape} ?", thing.size, (thing,)
-    )
+    pair = first, pick(others, generator)
+    if torch.randint(2, (1,), generator=generator):
+        pair = pair[::-1]
+    (subject, other), how = pair, relation(*pair)
+    if kind == "direction":
+        text = f"where is the {subject.shape} relative to the {other.shape} ?"
+        return SceneQuestion(kind, text, how.removesuffix(" of"), pair)
+    # Training must have both, or the words would give the answer away.
+    opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
+    if not opposites.isdisjoint(HELD_OUT_EITHER_WAY):
+        return None
+    is_true = bool(torch.randint(2, (1,), generator=generator))
+    asked = how if is_true else OPPOSITE[how]
+    text = f"is the {subject.shape} {asked} the {other.shape} ?"
+    return SceneQuestion(kind, text, "yes" if is_true else "no", pair)
 
 
-def _count(scene: Scene, generator: torch.Generator) -> SceneQuestion:
-    number = NUMBERS[len(scene.objects) - 1]
-    return SceneQuestion("count", "how many shapes are there ?", number)
+def _pairs(scene: Scene) -> list[tuple[Colour, Shape]]:
+    """Return the different pairs of colour and shape in a scene, in order."""
+    return list(dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects))
 
 
 def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
     """Return the pairs of a colour and a shape that are both in the scene, but not
     together; pairs that are held out of training are left out.
     """
-    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
+    there = _pairs(scene)
     return [
         (colour, shape)
-        for colour, _ in there
-        for _, shape in there
+        for (colour, _), (_, shape) in product(there, there)
         if (colour, shape) not in there and (colour, shape) not in HELD_OUT_PAIRS
     ]
 
@@ -150,107 +174,10 @@ def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> SceneQuestion:
     )
     return SceneQuestion(
         "existence",
-        f"is there {_article(colour)} {colour} {shape} ?",
+        f"is there {ObjectDescription(shape, colour).text()} ?",
         "yes" if about else "no",
         about[-1:],
     )
-
-
-def _existence(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    """Ask for a pair of colour and shape that is there, or a near miss: both are there,
-    but not together.
-    """
-    there = dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects)
-    misses = near_misses(scene)
-    if not misses:
-        return None
-    is_there = bool(torch.randint(2, (1,), generator=generator))
-    return ask_existence(scene, *_pick(list(there) if is_there else misses, generator))
-
-
-def _place(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    unique = _unique(scene, "shape")
-    if not unique:
-        return None
-    thing = _pick(unique, generator)
-    where = place(thing).split()[-1]
-    return SceneQuestion("place", f"where is the {thing.shape} ?", where, (thing,))
-
-
-def _relation(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    """Ask for the true relation or its opposite, from one object or from the other,
-    unless only one of the two occurs in training.
-    """
-    pair = _related_pair(scene, generator)
-    if pair is None:
-        return None
-    subject, other = pair
-    how = relation(subject, other)
-    opposites = {(subject.shape, way, other.shape) for way in (how, OPPOSITE[how])}
-    if not opposites.isdisjoint(_HELD_OUT_EITHER_WAY):
-        return None
-    is_true = bool(torch.randint(2, (1,), generator=generator))
-    asked = how if is_true else OPPOSITE[how]
-    return SceneQuestion(
-        "relation",
-        f"is the {subject.shape} {asked} the {other.shape} ?",
-        "yes" if is_true else "no",
-        pair,
-    )
-
-
-def _direction(scene: Scene, generator: torch.Generator) -> SceneQuestion | None:
-    pair = _related_pair(scene, generator)
-    if pair is None:
-        return None
-    subject, other = pair
-    return SceneQuestion(
-        "direction",
-        f"where is the {subject.shape} relative to the {other.shape} ?",
-        relation(subject, other).removesuffix(" of"),
-        pair,
-    )
-
-
-def _caption(scene: Scene, generator: torch.Generator) -> SceneQuestion:
-    return SceneQuestion("caption", "describe :", caption(scene))
-
-
-_ASK: dict[
-    SceneQuestionKind, Callable[[Scene, torch.Generator], SceneQuestion | None]
-] = {
-    "colour": _colour,
-    "shape": _shape,
-    "size": _size,
-    "count": _count,
-    "existence": _existence,
-    "place": _place,
-    "relation": _relation,
-    "direction": _direction,
-    "caption": _caption,
-}
-
-
-def _related_pair(
-    scene: Scene, generator: torch.Generator
-) -> tuple[SceneObject, SceneObject] | None:
-    """Draw the first object and another one, in either order; None unless both can be
-    named by their shapes.
-    """
-    unique = _unique(scene, "shape")
-    first, *others = scene.objects
-    others = [other for other in others if other in unique]
-    if first not in unique or not others:
-        return None
-    other = _pick(others, generator)
-    is_swapped = bool(torch.randint(2, (1,), generator=generator))
-    return (other, first) if is_swapped else (first, other)
-
-
-_HELD_OUT_EITHER_WAY = {
-    *HELD_OUT_RELATIONS,
-    *((other, OPPOSITE[how], first) for first, how, other in HELD_OUT_RELATIONS),
-}
 
 
 def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneObject]:
@@ -261,14 +188,6 @@ def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneOb
         for thing, value in zip(scene.objects, values, strict=True)
         if values.count(value) == 1
     ]
-
-
-def _pick(items: Sequence[Item], generator: torch.Generator) -> Item:
-    return items[int(torch.randint(len(items), (1,), generator=generator))]
-
-
-def _article(colour: Colour) -> str:
-    return "an" if colour[0] in "aeiou" else "a"
 
 
 def invented_objects(scene: Scene, caption: str) -> int:
@@ -321,28 +240,19 @@ def polling_questions(
     generator = torch.Generator().manual_seed(seed)
     asked = []
     for scene in scenes:
-        colours = {thing.colour for thing in scene.objects}
-        shapes = {thing.shape for thing in scene.objects}
+        present = [(thing.colour, thing.shape) for thing in scene.objects]
+        colours, shapes = zip(*present, strict=True)
         absent = (
             near_misses(scene)
             if only_near_misses
             else [
-                (colour, shape)
-                for colour in get_args(Colour)
-                for shape in get_args(Shape)
-                if colour not in colours
-                and shape not in shapes
-                and (colour, shape) not in HELD_OUT_PAIRS
+                pair
+                for pair in product(get_args(Colour), get_args(Shape))
+                if pair[0] not in colours
+                and pair[1] not in shapes
+                and pair not in HELD_OUT_PAIRS
             ]
         )
-        present = [(thing.colour, thing.shape) for thing in scene.objects]
-        asked.append(
-            [
-                ask_existence(
-                    scene, *pairs[torch.randint(len(pairs), (), generator=generator)]
-                )
-                for pairs in (present, absent)
-                if absent
-            ]
-        )
+        drawn = [pick(pairs, generator) for pairs in (present, absent) if absent]
+        asked.append([ask_existence(scene, *pair) for pair in drawn])
     return asked

@@ -17,7 +17,6 @@ from .binding import (
 )
 from .caption_accuracy import (
     CaptionAccuracy,
-    CaptionScore,
     EditAccuracy,
     caption_accuracy,
     caption_scores,
@@ -39,6 +38,7 @@ from .captions import (
     parse_caption,
 )
 from .pictures import (
+    HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
     HELD_OUT_RELATIONS,
     SHAPES_SOURCE,

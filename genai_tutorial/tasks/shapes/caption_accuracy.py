@@ -12,7 +12,7 @@ from torch import Tensor
 
 from genai_tutorial.tasks import check_same_length
 
-from .captions import Description, ObjectDescription, parse_caption
+from .captions import Description, parse_caption
 from .pictures import load_shapes
 from .scenes import Colour, SceneObject, place, relation
 from .verifier import Reading, read_scenes
@@ -24,39 +24,17 @@ _MOST_COMPARED = 6  # only the largest patches are matched with the caption's ob
 
 
 @dataclass(frozen=True)
-class CaptionScore:
-    """Agreement of an image with its caption, from 0 to 1, or None for attributes that
-    the caption omits.
+class CaptionAccuracy:
+    """Agreement of an image with its caption, or means over many; from 0 to 1, or None
+    for attributes that no caption names.
 
     Attributes:
-        count: 1 if the picture has as many objects as the caption names, 0 otherwise.
+        count: Share of images with as many objects as the caption names.
         colour: Share of the named colours that are right.
         shape: Share of the shapes that are right.
         size: Share of the named sizes that are right.
-        relation: Share of the relations (or the place) that are right.
-        everything: 1 if all of these are right, 0 otherwise.
-    """
-
-    count: float
-    colour: float | None
-    shape: float
-    size: float | None
-    relation: float | None
-    everything: float
-
-
-@dataclass(frozen=True)
-class CaptionAccuracy:
-    """Means of many scores, each over the captions that mention the attribute; None if
-    no caption does.
-
-    Attributes:
-        count: Share of pictures with the right number of objects.
-        colour: Share of right colours.
-        shape: Share of right shapes.
-        size: Share of right sizes.
-        relation: Share of right relations and places.
-        everything: Share of pictures in which all of these are right.
+        relation: Share of the relations (or the places) that are right.
+        everything: Share of images in which all of these are right.
     """
 
     count: float
@@ -70,11 +48,8 @@ class CaptionAccuracy:
 def caption_accuracy(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> CaptionAccuracy:
-    """Read each picture, compare it with its caption, and return the means.
-
-    Raises:
-        ValueError: If there are not as many captions as pictures, or a caption is not
-            a sentence of the grammar.
+    """Return the means of `caption_scores`, each over the captions that mention the
+    attribute.
 
     >>> shapes = load_shapes(10, seed=0)
     >>> caption_accuracy(shapes.captions, shapes.images).everything
@@ -92,7 +67,7 @@ def caption_accuracy(
 
 def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
-) -> list[CaptionScore]:
+) -> list[CaptionAccuracy]:
     """Read each picture and compare it with its caption.
 
     Raises:
@@ -109,7 +84,7 @@ def caption_scores(
     ]
 
 
-def caption_score(description: Description, reading: Reading) -> CaptionScore:
+def caption_score(description: Description, reading: Reading) -> CaptionAccuracy:
     """Compare a caption with a reading; the objects of both are matched such that the
     score is as high as possible.
     """
@@ -118,10 +93,10 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
         :_MOST_COMPARED
     ]
     # objects that the caption names and the picture lacks
-    nothing = [None] * max(0, len(wanted) - len(seen))
-    as_many = float(len(reading.scene.objects) == len(wanted))
+    nothing = [(None, 0.0)] * (len(wanted) - len(seen))
+    has_as_many = len(reading.scene.objects) == len(wanted)
     scores = (
-        _score(description, as_many, chosen)
+        _score(description, has_as_many, chosen)
         for chosen in permutations([*seen, *nothing], len(wanted))
     )
     return max(
@@ -133,11 +108,9 @@ def caption_score(description: Description, reading: Reading) -> CaptionScore:
     )
 
 
-def verifier_accuracy(
-    n: int, seed: int, objects: Sequence[int] = (1, 2), noise: float | int = 0.0
-) -> CaptionAccuracy:
-    """Measure the accuracy of the verifier itself on rendered scenes, whose ground
-    truth is known.
+def verifier_accuracy(n: int, seed: int, noise: float | int = 0.0) -> CaptionAccuracy:
+    """Measure the accuracy of the verifier itself on rendered scenes of one or two
+    objects, whose ground truth is known.
 
     Args:
         noise: The standard deviation of Gaussian noise on each value.
@@ -145,7 +118,7 @@ def verifier_accuracy(
     >>> verifier_accuracy(100, seed=1, noise=0.1).everything > 0.95
     True
     """
-    shapes = load_shapes(n, seed, objects)
+    shapes = load_shapes(n, seed, objects=(1, 2))
     draws = torch.randn(
         shapes.images.shape, generator=torch.Generator().manual_seed(seed)
     )
@@ -154,12 +127,10 @@ def verifier_accuracy(
 
 def _score(
     description: Description,
-    as_many: float,
-    chosen: Sequence[tuple[SceneObject, float] | None],
-) -> CaptionScore:
-    objects = [None if match is None else match[0] for match in chosen]
-    pairs = list(zip(description.objects, chosen, strict=True))
-    first, *others = objects
+    has_as_many: bool,
+    chosen: Sequence[tuple[SceneObject | None, float]],
+) -> CaptionAccuracy:
+    first, *others = [thing for thing, _ in chosen]
     if description.place is None:
         related = [
             first is not None and other is not None and relation(first, other) == how
@@ -168,31 +139,21 @@ def _score(
     else:
         related = [first is not None and place(first) == description.place]
     parts = {
-        "colour": [
-            match is not None and match[0].colour == wanted.colour
-            for wanted, match in pairs
-            if wanted.colour
-        ],
-        "shape": [_is_of_shape(wanted, match) for wanted, match in pairs],
-        "size": [
-            match is not None and match[0].size == wanted.size
-            for wanted, match in pairs
-            if wanted.size
-        ],
-        "relation": related,
+        name: [
+            getattr(thing, name, None) == getattr(wanted, name)
+            and not (name == "shape" and misfit > MOST_MISFIT)
+            for wanted, (thing, misfit) in zip(description.objects, chosen, strict=True)
+            if getattr(wanted, name)
+        ]
+        for name in ("colour", "shape", "size")
     }
-    everything = as_many == 1 and all(all(right) for right in parts.values())
-    means = {name: _mean(right) for name, right in parts.items()}
-    return CaptionScore(count=as_many, **means, everything=float(everything))
-
-
-def _is_of_shape(
-    wanted: ObjectDescription, match: tuple[SceneObject, float] | None
-) -> bool:
-    if match is None:
-        return False
-    matched, misfit = match
-    return matched.shape == wanted.shape and misfit <= MOST_MISFIT
+    parts["relation"] = related
+    everything = has_as_many and all(all(right) for right in parts.values())
+    return CaptionAccuracy(
+        count=float(has_as_many),
+        **{name: _mean(right) for name, right in parts.items()},
+        everything=float(everything),
+    )
 
 
 def _mean(values: Sequence[float | bool]) -> float | None:
@@ -208,7 +169,7 @@ class EditAccuracy:
 
     Attributes:
         new_colour: Pictures whose largest shape has the requested colour.
-        same_place: Pictures whose largest shape is where it was, within three pixels.
+        same_place: Pictures whose largest shape has moved by at most three pixels.
     """
 
     new_colour: float
@@ -227,10 +188,6 @@ def edit_accuracy(
         colours: The colour that each edit asked for.
         images: The edited pictures.
 
-    Raises:
-        ValueError: If the numbers of shapes, colours and pictures differ.
-
-    >>> from genai_tutorial.tasks.shapes import load_shapes
     >>> shapes = load_shapes(1, seed=0, objects=(1,))
     >>> things = [scene.objects[0] for scene in shapes.scenes]
     >>> edit_accuracy(things, ["red"], shapes.images)

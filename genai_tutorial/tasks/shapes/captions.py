@@ -34,13 +34,7 @@ from .scenes import (
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """The description of an object; None for attributes that the caption omits.
-
-    Attributes:
-        shape: Always given.
-        colour: May be omitted.
-        size: May be omitted.
-    """
+    """The description of an object; None for attributes that the caption omits."""
 
     shape: Shape
     colour: Colour | None = None
@@ -48,9 +42,7 @@ class ObjectDescription:
 
     def text(self) -> str:
         """Return the words of the description, with the article."""
-        words = [
-            word for word in (self.size, self.colour, self.shape) if word is not None
-        ]
+        words = [word for word in (self.size, self.colour, self.shape) if word]
         return " ".join(["an" if words[0][0] in "aeiou" else "a", *words])
 
 
@@ -80,14 +72,8 @@ class Description:
             return f"{first} {self.place}"
         if not self.relations:
             return " and ".join([first, *others])
-        return (
-            first
-            + " "
-            + " and ".join(
-                f"{how} {other}"
-                for how, other in zip(self.relations, others, strict=True)
-            )
-        )
+        related = map(" ".join, zip(self.relations, others, strict=True))
+        return f"{first} {' and '.join(related)}"
 
 
 def describe(scene: Scene) -> Description:
@@ -124,19 +110,8 @@ def caption(scene: Scene) -> str:
 
 def full_captions(scene: Scene) -> tuple[str, ...]:
     """Return all captions that omit nothing: that of `caption`, and those in another
-    order.
-
-    >>> from genai_tutorial.tasks.shapes.scenes import SceneObject
-    >>> full_captions(
-    ...     Scene(
-    ...         (
-    ...             SceneObject("red", "circle", 5, 1, 8),
-    ...             SceneObject("blue", "square", 8, 16, 14),
-    ...         )
-    ...     )
-    ... )
-    ('a small red circle above a large blue square', 'a large blue square below a small red circle')
-    """  # noqa: E501
+    order of the objects.
+    """
     return tuple(description.text() for description in _in_each_order(describe(scene)))
 
 
@@ -176,12 +151,11 @@ def _in_each_order(full: Description) -> list[Description]:
 def parse_caption(text: str) -> Description:
     """Parse a caption.
 
-    >>> parse_caption(
-    ...     "a red circle left of a large square"
-    ... )  # doctest: +NORMALIZE_WHITESPACE
-    Description(objects=(ObjectDescription(shape='circle', colour='red', size=None),
-                         ObjectDescription(shape='square', colour=None, size='large')),
-                relations=('left of',), place=None)
+    Raises:
+        ValueError: If it is not a sentence of the grammar.
+
+    >>> parse_caption("a red circle left of a large square").objects[1]
+    ObjectDescription(shape='square', colour=None, size='large')
     """
     reader = _Reader(text)
     objects, relations = [reader.object()], []
@@ -264,7 +238,6 @@ def caption_words() -> tuple[str, ...]:
 
 
 CAPTION_TOKENIZER = WordTokenizer(caption_words())
-"""A tokenizer of the words of all captions."""
 
 CAPTION_LENGTH = 17
 """The number of tokens of the longest caption, with its end token."""

@@ -8,14 +8,14 @@ that a test can ask for combinations that a model has never seen.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks import own_source
+from genai_tutorial.tasks import check_choice, own_source
 
 from .captions import all_captions, caption, full_captions
 from .scenes import (
@@ -26,7 +26,6 @@ from .scenes import (
     Scene,
     SceneObject,
     Shape,
-    Size,
     SpatialRelation,
     render,
 )
@@ -47,24 +46,22 @@ HELD_OUT_RELATIONS: tuple[tuple[Shape, SpatialRelation, Shape], ...] = (
     ("circle", "left of", "square"),
     ("cross", "left of", "triangle"),
 )
-"""Relations of two shapes that no training caption describes, in either direction
-("above" or "below").
-
-Captions describe the relations of the first object to the others. Those between the
-second and the third of three objects are not restricted.
+"""Relations of two shapes that no training caption describes, in either direction;
+those of the second and the third object, which no caption names, may occur.
 """
 
-_SHAPES, _COLOURS, _RELATIONS = (
-    get_args(Shape),
-    get_args(Colour),
-    get_args(SpatialRelation),
-)
+HELD_OUT_EITHER_WAY = {
+    *HELD_OUT_RELATIONS,
+    *((other, OPPOSITE[how], first) for first, how, other in HELD_OUT_RELATIONS),
+}
+"""The held-out relations, seen from the first object or from the second."""
+
+_SHAPES, _COLOURS, _RELATIONS = map(get_args, (Shape, Colour, SpatialRelation))
+_DIAMETERS = torch.tensor(list(DIAMETERS.values())).flatten()
 _BORDER = 1  # empty pixels at the edge of the picture
 _GAP = 2  # empty pixels between two objects
-# along a relation, two objects are this many pixels further apart than across it
-_MARGIN = 3
-# the largest offset from the middle (at the other places, from the axis)
-_CENTRE = 2
+_MARGIN = 3  # two objects are so many pixels further apart along a relation than across
+_CENTRE = 2  # the largest offset from the middle (at the other places, from the axis)
 
 
 def random_scenes(
@@ -73,35 +70,28 @@ def random_scenes(
     objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
 ) -> tuple[Scene, ...]:
-    """Draw scenes without rendering them; the arguments are those of `load_shapes`,
-    with a generator instead of the seed.
+    """Draw scenes without rendering them; the arguments are those of `load_shapes`.
 
-    Sizes, colours, shapes and relations are drawn uniformly, except for what the split
-    excludes. Objects are at least two pixels apart, and relations are unambiguous:
-    along the direction of a relation, centres are at least three pixels further apart
-    than across it. A single object is near one of the five places that a caption can
-    name.
+    Objects are at least two pixels apart, and relations are unambiguous: along the
+    direction of a relation, centres are at least three pixels further apart than across
+    it. A single object is near one of the five places that a caption can name.
     """
-    _check(n, objects, split)
+    _check(objects, split)
     choices = torch.tensor(sorted(set(objects)))
     counts = choices[torch.randint(len(choices), (n,), generator=generator)]
     colours, shapes, layout = _draw_kinds(counts, split, generator)
-    diameters = _draw_diameters(n, generator)
+    diameters = _DIAMETERS[torch.randint(len(_DIAMETERS), (n, 3), generator=generator)]
     corners = _draw_corners(counts, layout, diameters, generator)
     drawn = (
         values.tolist() for values in (counts, colours, shapes, corners, diameters)
     )
     scenes = []
-    for count, *objects_of_scene in zip(*drawn, strict=True):
-        attributes = list(zip(*objects_of_scene, strict=True))[:count]
-        scenes.append(
-            Scene(
-                tuple(
-                    SceneObject(_COLOURS[colour], _SHAPES[shape], left, top, diameter)
-                    for colour, shape, (left, top), diameter in attributes
-                )
-            )
-        )
+    for count, *attributes in zip(*drawn, strict=True):
+        things = [
+            SceneObject(_COLOURS[colour], _SHAPES[shape], left, top, diameter)
+            for colour, shape, (left, top), diameter in zip(*attributes, strict=True)
+        ]
+        scenes.append(Scene(tuple(things[:count])))
     return tuple(scenes)
 
 
@@ -109,8 +99,7 @@ def random_scenes(
 class _Layout:
     """The orientation of a scene."""
 
-    # a single object is at the top, not in the middle
-    off_middle: Bool[Tensor, "n"]
+    off_middle: Bool[Tensor, "n"]  # a single object is at the top, not in the middle
     sideways: Bool[Tensor, "n"]  # transpose rows and columns
     upside_down: Bool[Tensor, "n"]
     mirrored: Bool[Tensor, "n"]
@@ -132,11 +121,9 @@ def _draw_kinds(
 ) -> tuple[Int[Tensor, "n object"], Int[Tensor, "n object"], _Layout]:
     """Draw colours, shapes and the layout; redraw those that are not in the split."""
     n = len(counts)
-    colours, shapes = (
-        torch.zeros(n, 3, dtype=torch.int64),
-        torch.zeros(n, 3, dtype=torch.int64),
+    colours, shapes, turns = (
+        torch.zeros(n, columns, dtype=torch.int64) for columns in (3, 3, 4)
     )
-    turns = torch.zeros(n, 4, dtype=torch.int64)
     wrong = torch.ones(n, dtype=torch.bool)
     while wrong.any():
         m = int(wrong.sum())
@@ -152,42 +139,27 @@ def _draw_kinds(
 def _belongs(
     counts: Tensor, colours: Tensor, shapes: Tensor, relations: Tensor, split: Split
 ) -> Bool[Tensor, "n"]:
+    pairs, triples = _held_out()
     there = torch.arange(3) < counts[:, None]
-    new_pair = (_held_out_pairs()[colours, shapes] & there).any(dim=1)
-    first, others = shapes[:, :1], shapes[:, 1:]
-    new_relation = (_held_out_relations()[first, relations, others] & there[:, 1:]).any(
-        dim=1
-    )
+    new_pair = (pairs[colours, shapes] & there).any(dim=1)
+    related = triples[shapes[:, :1], relations, shapes[:, 1:]]
+    new_relation = (related & there[:, 1:]).any(dim=1)
     return (new_pair == (split == "new pairs")) & (
         new_relation == (split == "new relations")
     )
 
 
-def _held_out_pairs() -> Bool[Tensor, "colour shape"]:
-    table = torch.zeros(len(_COLOURS), len(_SHAPES), dtype=torch.bool)
+@cache
+def _held_out() -> tuple[
+    Bool[Tensor, "colour shape"], Bool[Tensor, "first relation second"]
+]:
+    pairs = torch.zeros(len(_COLOURS), len(_SHAPES), dtype=torch.bool)
     for colour, shape in HELD_OUT_PAIRS:
-        table[_COLOURS.index(colour), _SHAPES.index(shape)] = True
-    return table
-
-
-def _held_out_relations() -> Bool[Tensor, "first relation second"]:
-    table = torch.zeros(len(_SHAPES), len(_RELATIONS), len(_SHAPES), dtype=torch.bool)
-    for first, how, second in HELD_OUT_RELATIONS:
-        for subject, related, other_shape in (
-            (first, how, second),
-            (second, OPPOSITE[how], first),
-        ):
-            table[
-                _SHAPES.index(subject),
-                _RELATIONS.index(related),
-                _SHAPES.index(other_shape),
-            ] = True
-    return table
-
-
-def _draw_diameters(n: int, generator: torch.Generator) -> Int[Tensor, "n object"]:
-    choices = torch.tensor([DIAMETERS[size] for size in get_args(Size)]).flatten()
-    return choices[torch.randint(len(choices), (n, 3), generator=generator)]
+        pairs[_COLOURS.index(colour), _SHAPES.index(shape)] = True
+    triples = torch.zeros(len(_SHAPES), len(_RELATIONS), len(_SHAPES), dtype=torch.bool)
+    for first, how, second in HELD_OUT_EITHER_WAY:
+        triples[_SHAPES.index(first), _RELATIONS.index(how), _SHAPES.index(second)] = 1
+    return pairs, triples
 
 
 def _draw_corners(
@@ -258,23 +230,16 @@ def _propose_corners(
     )
     second_left = near(left, first, second, 2 * below + second - 2 * top - first)
     third_top = near(top, first, third, 2 * right + third - 2 * left - first)
-    return torch.stack([left, top, second_left, below, right, third_top], dim=1).view(
-        -1, 3, 2
-    )
+    corners = [left, top, second_left, below, right, third_top]
+    return torch.stack(corners, dim=1).view(-1, 3, 2)
 
 
-def _check(n: int, objects: Sequence[int], split: Split) -> None:
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+def _check(objects: Sequence[int], split: Split) -> None:
     if not objects or not set(objects) <= {1, 2, 3}:
         raise ValueError(
             f"objects must be some of the numbers 1, 2 and 3, got {objects!r}"
         )
-    if split not in get_args(Split):
-        raise ValueError(
-            f"split must be one of {', '.join(map(repr, get_args(Split)))}, got "
-            f"{split!r}"
-        )
+    check_choice("split", split, Split)
     if split == "new relations" and 1 in objects:
         raise ValueError(
             "A single object has no relation: for 'new relations' objects must be 2 "
@@ -285,10 +250,8 @@ def _check(n: int, objects: Sequence[int], split: Split) -> None:
 SHAPES_SOURCE = own_source(
     "Captioned shapes",
     "load_shapes",
-    (
-        "as many pictures of one to three coloured shapes as wanted, of 32×32 pixels, "
-        "each with exact captions"
-    ),
+    "as many pictures of one to three coloured shapes as wanted, of 32×32 pixels, "
+    "each with exact captions",
     "draws",
 )
 
@@ -338,13 +301,10 @@ def load_shapes(
             of shapes, that is held out of `train`.
 
     Raises:
-        ValueError: If a number is out of range, there is no such split, or single
-            objects are requested for `new relations`.
+        ValueError: If there are no such scenes or no such split, or single objects are
+            requested for `new relations`.
 
-    >>> shapes = load_shapes(1000, seed=0)
-    >>> shapes.images.shape
-    torch.Size([1000, 3, 32, 32])
-    >>> shapes.captions[0]
+    >>> load_shapes(1000, seed=0).captions[0]
     'a large green triangle left of a large yellow cross and above a small green square'
     """
     scenes = random_scenes(n, torch.Generator().manual_seed(seed), objects, split)
@@ -388,13 +348,13 @@ def retrieval_task(
         ValueError: If there are not that many different captions.
     """
     generator = torch.Generator().manual_seed(seed)
-    drawn = distinct_scenes(n if pairs is None else 5 * n, generator, objects, split)
-    scenes = [
-        scene
-        for scene in drawn
-        if pairs is None
-        or any((thing.colour, thing.shape) in pairs for thing in scene.objects)
-    ][:n]
+    scenes = distinct_scenes(n if pairs is None else 5 * n, generator, objects, split)
+    if pairs is not None:
+        scenes = tuple(
+            scene
+            for scene in scenes
+            if any((thing.colour, thing.shape) in pairs for thing in scene.objects)
+        )[:n]
     if len(scenes) < n:
         raise ValueError(f"Only {len(scenes)} of {n} scenes have one of these pairs.")
-    return render(scenes), tuple(full_captions(scene)[0] for scene in scenes)
+    return render(scenes), tuple(map(caption, scenes))

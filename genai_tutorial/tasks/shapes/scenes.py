@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genai_tutorial.tasks import check_choice
+
 Colour = Literal["red", "orange", "yellow", "green", "blue", "purple"]
 Shape = Literal["circle", "square", "triangle", "cross"]
 Size = Literal["small", "large"]
@@ -24,8 +26,7 @@ Place = Literal[
 IMAGE_SIZE = 32
 """Height and width of a picture in pixels."""
 
-BACKGROUND = (255, 255, 255)
-"""Red, green and blue of the empty square, from 0 to 255."""
+BACKGROUND = (255, 255, 255)  # red, green and blue, from 0 to 255
 
 COLOURS: dict[Colour, tuple[int, int, int]] = {
     "red": (220, 20, 40),
@@ -35,7 +36,6 @@ COLOURS: dict[Colour, tuple[int, int, int]] = {
     "blue": (30, 80, 220),
     "purple": (150, 50, 190),
 }
-"""Red, green and blue of each colour, from 0 to 255."""
 
 DIAMETERS: dict[Size, tuple[int, ...]] = {"small": (7, 8, 9), "large": (12, 13, 14)}
 """The possible diameters of each size in pixels."""
@@ -49,9 +49,8 @@ OPPOSITE: dict[SpatialRelation, SpatialRelation] = {
 """If the first is above the second, the second is below the first."""
 
 _CANVAS_MARGIN = max(DIAMETERS["large"])
-_SAMPLES = (
-    8  # a pixel is sampled at 8 × 8 points, so that its coverage is one of 65 numbers
-)
+# a pixel is sampled at 8 × 8 points, so that its coverage is one of 65 numbers
+_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,6 @@ class SceneObject:
 
     Attributes:
         shape: A circle, a square, a triangle with its tip up, or an upright cross.
-        left: The first column of pixels.
-        top: The first row of pixels.
         diameter: Width and height in pixels.
 
     Raises:
@@ -75,24 +72,14 @@ class SceneObject:
     diameter: int
 
     def __post_init__(self):
-        for what, value, known in (
-            ("colour", self.colour, COLOURS),
-            ("shape", self.shape, get_args(Shape)),
-        ):
-            if value not in known:
-                raise ValueError(
-                    f"There is no {what} {value!r} in these scenes. There are: "
-                    f"{', '.join(known)}"
-                )
+        check_choice("colour", self.colour, Colour)
+        check_choice("shape", self.shape, Shape)
 
     @property
     def size(self) -> Size:
         """Small or large; `random_scenes` draws no object near the boundary."""
-        return (
-            "small"
-            if self.diameter <= (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2
-            else "large"
-        )
+        between = (DIAMETERS["small"][-1] + DIAMETERS["large"][0]) // 2
+        return "small" if self.diameter <= between else "large"
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -115,12 +102,9 @@ def relation(first: SceneObject, second: SceneObject) -> SpatialRelation:
     """Return the relation of the first object to the second: the direction in which
     their centres are further apart.
 
-    >>> upper, lower = (
-    ...     SceneObject("red", "circle", 5, 1, 8),
-    ...     SceneObject("blue", "square", 8, 16, 14),
-    ... )
-    >>> relation(upper, lower), relation(lower, upper)
-    ('above', 'below')
+    >>> upper = SceneObject("red", "circle", left=5, top=1, diameter=8)
+    >>> relation(upper, SceneObject("blue", "square", left=8, top=16, diameter=14))
+    'above'
     """
     (first_x, first_y), (second_x, second_y) = first.centre, second.centre
     right, down = second_x - first_x, second_y - first_y
@@ -164,22 +148,14 @@ def coverage(shape: Shape, diameter: int) -> Int[Tensor, "diameter diameter"]:
 def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
     """Draw scenes, thousands per second.
 
-    Args:
-        scenes: The scenes to render; later objects hide earlier ones.
-
     Returns:
         Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple
-        of 1/255.
+        of 1/255. Later objects hide earlier ones.
 
     Raises:
         ValueError: If an object does not lie inside the picture, or has a diameter that
             no scene uses.
 
-    >>> picture = render(
-    ...     [Scene((SceneObject("blue", "square", left=2, top=3, diameter=7),))]
-    ... )
-    >>> (picture[0, :, 4, 4] * 255).round()
-    tensor([ 30.,  80., 220.])
     """
     _check(scenes)
     sprites, number = _sprites()
@@ -193,18 +169,17 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
         covered = sprites[
             torch.tensor([number[thing.shape, thing.diameter] for thing in objects])
         ][:, None]
-        ink = torch.tensor([COLOURS[thing.colour] for thing in objects])[
-            :, :, None, None
-        ]
+        ink = torch.tensor([COLOURS[thing.colour] for thing in objects])
+        ink = ink[:, :, None, None]
+        top, left = (
+            torch.tensor([getattr(thing, side) for thing in objects])[:, None] + offsets
+            for side in ("top", "left")
+        )
         where = (
             torch.tensor(rows)[:, None, None, None],
             torch.arange(3)[:, None, None],
-            (torch.tensor([thing.top for thing in objects])[:, None] + offsets)[
-                :, None, :, None
-            ],
-            (torch.tensor([thing.left for thing in objects])[:, None] + offsets)[
-                :, None, None, :
-            ],
+            top[:, None, :, None],
+            left[:, None, None, :],
         )
         canvas[where] = (
             canvas[where] * (_SAMPLES**2 - covered) + ink * covered + _SAMPLES**2 // 2
@@ -237,10 +212,8 @@ def _check(scenes: Sequence[Scene]) -> None:
         for thing in scene.objects:
             if thing.diameter not in known:
                 raise ValueError(f"diameter must be one of {known}, got {thing}")
-            if not all(
-                0 <= start <= IMAGE_SIZE - thing.diameter
-                for start in (thing.left, thing.top)
-            ):
+            last = IMAGE_SIZE - thing.diameter
+            if not (0 <= thing.left <= last and 0 <= thing.top <= last):
                 raise ValueError(
                     "An object must lie inside the picture of "
                     f"{IMAGE_SIZE}×{IMAGE_SIZE}, got {thing}"

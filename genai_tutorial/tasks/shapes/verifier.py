@@ -19,12 +19,9 @@ from torch.nn import functional
 
 from .scenes import BACKGROUND, COLOURS, IMAGE_SIZE, Scene, SceneObject, Shape, coverage
 
-DIAMETERS_TRIED = range(5, 17)
-"""The diameters in pixels that a patch is compared with: those of scenes and a margin.
-"""
-
-# a pixel with at least this share of a colour's distance to white is part of an object
-_INK = 0.45
+# the diameters in pixels that a patch is compared with: those of scenes and a margin
+_DIAMETERS_TRIED = range(5, 17)
+_INK = 0.45  # a pixel with this share of a colour's distance to white is in an object
 _FEWEST_PIXELS = 9  # patches with fewer are specks
 _REACH = 2  # the largest shift in pixels when a shape is fitted
 _TEMPLATE = 24  # width and height of a template
@@ -79,11 +76,8 @@ def read_scenes(images: Float[Tensor, "n 3 height width"]) -> tuple[Reading, ...
 def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     ink = _ink_of_each_colour(images)
     # Average a pixel with the mean of its neighbourhood, for robustness to noise.
-    smooth = (
-        (ink + functional.avg_pool2d(ink, 3, 1, padding=1))
-        / 2
-        * _lengths()[:, None, None]
-    )
+    mean = (ink + functional.avg_pool2d(ink, 3, 1, padding=1)) / 2
+    smooth = mean * _lengths()[:, None, None]
     colours = smooth.argmax(dim=1)
     inked = ink.gather(1, colours[:, None])[:, 0] > _INK
     patches = _patches(colours, inked)
@@ -91,9 +85,8 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     own = patches[image] == patch[:, None, None]
     # The antialiased edge belongs to the object too, unless another object begins
     # there.
-    edge = (
-        functional.max_pool2d(own[:, None].float(), 3, 1, padding=1)[:, 0] > 0
-    ) & ~inked[image]
+    touched = functional.max_pool2d(own[:, None].float(), 3, 1, padding=1)[:, 0] > 0
+    edge = touched & ~inked[image]
     colour = colours.flatten(1)[image, patch]
     covered = ink[image, colour].clamp(0, 1) * (own | edge)
     objects, misfits = _fit_shapes(covered, colour)
@@ -180,10 +173,7 @@ def _fit_shapes(
     templates, kinds = _templates()
     weight = covered.sum(dim=(1, 2))
     steps = torch.arange(IMAGE_SIZE) + 0.5
-    across, down = (
-        (covered.sum(dim=1) @ steps) / weight,
-        (covered.sum(dim=2) @ steps) / weight,
-    )
+    across, down = ((covered.sum(dim=axis) @ steps) / weight for axis in (1, 2))
     corner = torch.stack([down, across], dim=1).round().long() - _TEMPLATE // 2 - _REACH
     margin, width = _TEMPLATE, torch.arange(_TEMPLATE + 2 * _REACH)
     padded = functional.pad(covered, (margin,) * 4)
@@ -200,11 +190,8 @@ def _fit_shapes(
     )
     moves = 2 * _REACH + 1
     smallest, best = differences.flatten(1).min(dim=1)
-    names, objects, misfits = (
-        list(COLOURS),
-        [],
-        (smallest / own[best // moves**2]).clamp(min=0).tolist(),
-    )
+    misfits = (smallest / own[best // moves**2]).clamp(min=0).tolist()
+    names, objects = list(COLOURS), []
     for k, (which, (top, left)) in enumerate(
         zip(best.tolist(), corner.tolist(), strict=True)
     ):
@@ -224,7 +211,7 @@ def _templates() -> tuple[
     """
     templates, kinds = [], []
     for shape in get_args(Shape):
-        for diameter in DIAMETERS_TRIED:
+        for diameter in _DIAMETERS_TRIED:
             ink = coverage(shape, diameter).float() / coverage(shape, diameter).max()
             steps = torch.arange(diameter) + 0.5
             down, across = (

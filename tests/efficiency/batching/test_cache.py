@@ -5,7 +5,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genai_tutorial.efficiency import quantized
 from genai_tutorial.efficiency.batching.cache import (
     BlockAllocator,
     BlockPool,
@@ -14,7 +13,7 @@ from genai_tutorial.efficiency.batching.cache import (
     PagedKVCache,
 )
 from genai_tutorial.efficiency.batching.engine import read_tables
-from genai_tutorial.transformer import AttentionContext
+from genai_tutorial.transformer import DecoderLM
 from tests.alignment.models import CONFIGS, LLAMA, model_of
 from tests.efficiency.batching.requests import logits_after
 
@@ -41,24 +40,10 @@ def test_allocator_counts_like_a_multiset(steps):
                 holders.append(block)
             else:
                 holders.remove(block)
-        assert allocator.in_use == len(set(holders)) == 4 - allocator.free
+        assert 4 - allocator.free == len(set(holders))
         assert [allocator.references(b) for b in range(4)] == [
             holders.count(b) for b in range(4)
         ]
-
-
-@pytest.mark.parametrize("block", [0, 1, -1, 7])
-@pytest.mark.parametrize("action", ["share", "release"])
-def test_allocator_refuses_a_block_that_nobody_holds(action, block):
-    allocator = BlockAllocator(2)
-    allocator.release(allocator.allocate())
-    with pytest.raises(ValueError, match=f"Block {block} is not in use"):
-        getattr(allocator, action)(block)
-
-
-def test_allocator_refuses_an_empty_pool():
-    with pytest.raises(ValueError, match="at least one block, got blocks=0"):
-        BlockAllocator(0)
 
 
 @settings(max_examples=200)
@@ -67,7 +52,7 @@ def test_allocator_refuses_an_empty_pool():
     st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9), st.booleans())),
 )
 def test_reserve_takes_what_blocks_needed_says_or_nothing(size, steps):
-    pool = BlockPool(LLAMA, blocks=8, block_size=size)
+    pool = BlockPool(DecoderLM(LLAMA), 8, size)
     tables = [BlockTable() for _ in range(3)]
     for number, new, forks in steps:
         table = tables[number]
@@ -89,13 +74,13 @@ def test_reserve_takes_what_blocks_needed_says_or_nothing(size, steps):
             tables[other] = pool.fork(table)
     for table in tables:
         pool.free(table)
-    assert pool.allocator.in_use == 0
+    assert pool.allocator.free == 8
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_fork_continues_both_texts_without_changing_either(config):
     model = model_of(config).double()
-    cache = PagedKVCache(BlockPool.for_model(model, blocks=20, block_size=4))
+    cache = PagedKVCache(BlockPool(model, 20, 4))
     first, beginning = BlockTable(), [2, 3, 4, 5, 6, 7]
     read_tables(model, cache, [first], [beginning])
     second = cache.pool.fork(first)
@@ -108,13 +93,11 @@ def test_fork_continues_both_texts_without_changing_either(config):
     assert first.blocks[0] == second.blocks[0]
 
 
-def test_block_pool_refuses_an_empty_block():
-    with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
-        BlockPool(LLAMA, blocks=2, block_size=0)
-
-
 def test_block_pool_shares_only_what_attention_reads():
-    shares = {name: BlockPool(config, 2).can_share for name, config in CONFIGS.items()}
+    shares = {
+        name: BlockPool(DecoderLM(config), 2, 16).can_share
+        for name, config in CONFIGS.items()
+    }
     assert shares["Llama"]
     assert shares["ALiBi"]
     assert not shares["fast, with n-grams"]
@@ -122,18 +105,19 @@ def test_block_pool_shares_only_what_attention_reads():
 
 
 def test_block_pool_joins_texts_as_long_as_their_keys_are_cheap():
-    pool = BlockPool(LLAMA, 2)
+    pool = BlockPool(DecoderLM(LLAMA), 2, 16)
     assert pool.joins(new=24, keys=96)
     assert not pool.joins(new=25, keys=96)
     assert not pool.joins(new=24, keys=97)
-    assert not BlockPool(CONFIGS["fast, with n-grams"], 2).joins(new=2, keys=2)
+    alone = BlockPool(DecoderLM(CONFIGS["fast, with n-grams"]), 2, 16)
+    assert not alone.joins(new=2, keys=2)
 
 
 ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
 
 def cache_of(model, blocks=40, block_size=4):
-    return PagedKVCache(BlockPool.for_model(model, blocks, block_size))
+    return PagedKVCache(BlockPool(model, blocks, block_size))
 
 
 @ALL
@@ -173,17 +157,6 @@ def test_paged_cache_joins_texts_of_different_lengths_to_one_row(name):
     assert shapes == [(1, 10), (1, 5)]
 
 
-def test_paged_cache_joins_no_texts_with_short_convolutions():
-    model = model_of(CONFIGS["fast, with n-grams"])
-    cache, tables = cache_of(model), [BlockTable(), BlockTable()]
-    for table in tables:
-        cache.pool.reserve(table, 2)
-    cache.open(tables)
-    joined = AttentionContext.cached(cache, torch.tensor([2, 2]))
-    with pytest.raises(ValueError, match="a row holds one text"):
-        model.read(torch.tensor([[2, 3, 4, 5]]), joined)
-
-
 @pytest.mark.slow
 @settings(max_examples=100)
 @given(
@@ -215,17 +188,6 @@ def test_paged_cache_reads_any_mix_of_texts(name, block_size, passes, random):
             texts[number] += ids
             whole = logits_after(model, texts[number])
             torch.testing.assert_close(logits[row], whole, atol=1e-12, rtol=0)
-
-
-def test_paged_cache_reads_with_a_fused_model():
-    model = model_of(LLAMA)
-    fused, cache = quantized(model, "float32"), None
-    cache = cache_of(fused)
-    table = BlockTable()
-    read_tables(fused, cache, [table], [[2, 3, 4, 5, 6]])
-    logits = read_tables(fused, cache, [table], [[7]])[0]
-    whole = logits_after(model, [2, 3, 4, 5, 6, 7])
-    torch.testing.assert_close(logits, whole, atol=1e-5, rtol=0)
 
 
 def test_paged_cache_reads_a_text_up_to_the_end_of_the_context_window():
@@ -274,27 +236,7 @@ def test_paged_cache_repeats_a_pass_that_failed(config, monkeypatch):
     torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
 
 
-def test_paged_cache_needs_open_texts_with_reserved_blocks():
-    model = model_of(LLAMA)
-    cache, ids = cache_of(model), torch.tensor([[2, 3]])
-    with pytest.raises(ValueError, match="0 texts are open, got 1 rows"):
-        model.read(ids, AttentionContext.cached(cache))
-    cache.open([BlockTable()])
-    with pytest.raises(ValueError, match="`reserve` before the pass"):
-        model.read(ids, AttentionContext.cached(cache))
-
-
 def test_paged_cache_out_of_blocks_says_how_many():
     model = model_of(LLAMA)
     with pytest.raises(OutOfBlocks, match="needs 3 more blocks and 2 are free"):
         read_tables(model, cache_of(model, 2, 2), [BlockTable()], [[2, 3, 4, 5, 6]])
-
-
-def test_paged_cache_has_no_rows_to_keep_rewind_or_select():
-    cache = cache_of(model_of(LLAMA))
-    with pytest.raises(NotImplementedError, match="PrefixCache"):
-        cache.keep(torch.tensor([[2]]))
-    with pytest.raises(NotImplementedError, match="cannot go back"):
-        cache.rewind(0)
-    with pytest.raises(NotImplementedError, match="`open`"):
-        cache.select([0])

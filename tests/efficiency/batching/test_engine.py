@@ -139,7 +139,7 @@ def test_engine_answers_do_not_depend_on_what_runs_beside_them(
         whole = logits_after(model, text)
         torch.testing.assert_close(logits, whole, atol=1e-5, rtol=1e-5)
     held = 0 if engine.prefixes is None else len(engine.prefixes)
-    assert engine.pool.allocator.in_use == held
+    assert engine.pool.allocator.free == blocks - held
 
 
 def test_engine_reads_a_shared_beginning_once():
@@ -192,7 +192,7 @@ def test_engine_cancels_waiting_and_running_requests():
     engine.cancel(waiting)
     engine.cancel(running)
     engine.cancel(running)
-    assert engine.pool.allocator.in_use == 0
+    assert engine.pool.allocator.free == engine.pool.allocator.total
     assert running.finish_reason == waiting.finish_reason == "cancelled"
     assert len(running.ids) == 1
     assert waiting.ids == []
@@ -331,6 +331,12 @@ def test_engine_refuses_a_request_that_does_not_fit(prompt, new, message):
     with pytest.raises(ValueError, match=message):
         engine.add(Request(prompt, SamplingOptions(new)))
     assert engine.is_idle
+
+
+@pytest.mark.parametrize("name", ["blocks", "block_size", "max_running"])
+def test_engine_refuses_numbers_below_one(name):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        Engine(model_of(LLAMA), **{name: 0})
 
 
 def test_engine_step_does_nothing_when_idle():

@@ -72,14 +72,6 @@ def test_answer_ends_with_an_error_if_its_callback_raises():
     assert answer.error == "ConnectionError: nobody takes 4"
 
 
-def test_answer_tells_its_tokens_as_they_are_drawn():
-    told = []
-    answer = answer_of(on_token=told.append, end_tokens=frozenset({1}))
-    for token in (4, 3, 1):
-        answer.draw(scores(token))
-    assert told == answer.ids == [4, 3]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -26,12 +26,6 @@ def test_static_batches_answer_each_request_as_if_alone(config, batch_size):
     assert [answer.ids for answer in answers] == [alone(model, r) for r in REQUESTS]
 
 
-def test_answer_alone_equals_stream():
-    model = model_of(LLAMA)
-    for request in REQUESTS:
-        assert answer_alone(model, request).ids == alone(model, request)
-
-
 def test_static_batches_count_the_rows_that_wait_for_the_longest():
     requests = [Request((2,) * n, SamplingOptions(n)) for n in (2, 5, 3)]
     _, counts = answer_in_static_batches(model_of(LLAMA), requests, 2)

@@ -47,26 +47,26 @@ echo compiled > "$2"
 
 def test_build_writes_one_file_and_finds_it_again(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
-    library = build_native("lanes")
+    library = build_native("lanes", "native")
     assert library.read_text() == "compiled\n"
     library.write_text("from the cache")
-    assert build_native("lanes") == library
+    assert build_native("lanes", "native") == library
     assert library.read_text() == "from the cache"
     assert os.listdir(cache / "native") == [library.name]
 
 
 def test_build_has_a_file_per_kernel_flags_and_compiler(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
-    names = {build_native("lanes"), build_native("rows")}
+    names = {build_native("lanes", "native"), build_native("rows", "native")}
     names |= {build_native("lanes", "avx2"), build_native("lanes", "sse4.2")}
     fake_compiler(WRITES_LIBRARY)
-    names.add(build_native("lanes"))
+    names.add(build_native("lanes", "native"))
     assert len(names) == 5
 
 
 def test_build_makes_a_folder_for_this_user_only(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
-    library = build_native("lanes")
+    library = build_native("lanes", "native")
     assert library.parent.stat().st_mode & 0o777 == 0o700
     assert library.stat().st_mode & 0o777 == 0o600
 
@@ -75,30 +75,30 @@ def test_build_makes_a_folder_for_this_user_only(cache, fake_compiler):
 def test_build_refuses_what_others_can_write(cache, fake_compiler, part):
     """Another user could put a library there that then runs with this user's rights."""
     fake_compiler(WRITES_LIBRARY)
-    library = build_native("lanes")
+    library = build_native("lanes", "native")
     (library if part == "file" else library.parent).chmod(0o722)
     with pytest.raises(NativeBuildError, match="can be written by other users"):
-        build_native("lanes")
+        build_native("lanes", "native")
 
 
 def test_build_refuses_a_library_of_another_user(cache, fake_compiler, monkeypatch):
     fake_compiler(WRITES_LIBRARY)
-    library = build_native("lanes")
+    library = build_native("lanes", "native")
     owner = library.stat().st_uid
     monkeypatch.setattr(os, "getuid", lambda: owner + 1)
     with pytest.raises(NativeBuildError, match="can be written by other users"):
-        build_native("lanes")
+        build_native("lanes", "native")
 
 
 def test_build_does_without_openmp(cache, fake_compiler):
     fake_compiler(f'case "$*" in *-fopenmp*) exit 1;; esac\n{WRITES_LIBRARY}')
-    assert build_native("lanes").read_text() == "compiled\n"
+    assert build_native("lanes", "native").read_text() == "compiled\n"
 
 
 def test_build_reports_the_compilers_first_error(cache, fake_compiler):
     fake_compiler('echo "a.c:1: error: one" >&2; echo "a.c:2: error: two" >&2; exit 1')
     with pytest.raises(NativeBuildError, match=r"matvec_lanes.c for .* error: one$"):
-        build_native("lanes")
+        build_native("lanes", "native")
     assert not (cache / "native").exists()
 
 
@@ -106,20 +106,20 @@ def test_build_reports_a_compiler_that_does_not_run(cache, fake_compiler):
     path = fake_compiler("")
     path.write_bytes(b"\x7fELF")
     with pytest.raises(NativeBuildError, match="did not run"):
-        build_native("lanes")
+        build_native("lanes", "native")
 
 
 def test_build_reports_a_folder_that_cannot_be_written(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
     (cache / "native").write_text("a file in place of the folder")
     with pytest.raises(NativeBuildError, match="could not be written"):
-        build_native("lanes")
+        build_native("lanes", "native")
 
 
 def test_load_reports_a_library_that_is_none(cache, fake_compiler):
     fake_compiler(WRITES_LIBRARY)
     with pytest.raises(NativeBuildError, match="could not be loaded"):
-        module.load_native("lanes")
+        module.load_native("lanes", "native")
 
 
 def test_no_compiler_is_reported_with_the_remedy(cache, monkeypatch):
@@ -127,7 +127,7 @@ def test_no_compiler_is_reported_with_the_remedy(cache, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     assert find_compiler() is None
     with pytest.raises(NativeBuildError, match=r"There is no C compiler.*quantized"):
-        build_native("lanes")
+        build_native("lanes", "native")
 
 
 def test_find_compiler_prefers_the_users_choice(fake_compiler, monkeypatch):
@@ -139,7 +139,7 @@ def test_find_compiler_prefers_the_users_choice(fake_compiler, monkeypatch):
 
 def test_build_rejects_unknown_names():
     with pytest.raises(ValueError, match="kernel must be one of rows, lanes, vnni"):
-        build_native("fast")
+        build_native("fast", "native")
     with pytest.raises(ValueError, match="instructions must be one of native, avx2"):
         build_native("lanes", "mmx")
     with pytest.raises(ValueError, match=r"name must be one of .*decode; got 'fast'"):

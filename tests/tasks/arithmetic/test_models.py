@@ -48,9 +48,3 @@ def test_sampled_answers_are_groups_that_depend_on_the_seed():
     flat = [sample for part in samples for sample in part]
     assert all(1 <= sample.tokens <= MAX_SUM_TOKENS for sample in flat)
     assert all(sample.log_prob < 0 for sample in flat)
-
-
-def test_sampled_answers_need_a_sample():
-    model = DecoderLM(DecoderConfig.fast(17, 40, 16, 1, 2), seed=0)
-    with pytest.raises(ValueError, match="n must be at least 1"):
-        sampled_answers(model, QUESTIONS, 0, backwards=True)

@@ -74,11 +74,8 @@ def test_each_fact_is_judged_by_itself_in_its_place():
             told("The currency of Peru is the sol."),
         ]
     )
-    assert complete_facts(model, TOKENIZER, [KENYA, PERU, KENYA], END) == [
-        False,
-        True,
-        False,
-    ]
+    known = complete_facts(model, TOKENIZER, [KENYA, PERU, KENYA], END)
+    assert known == [False, True, False]
 
 
 @pytest.mark.slow

@@ -4,10 +4,9 @@ import itertools
 
 import pytest
 
-from genai_tutorial.data import Fact, load_absent, load_facts
+from genai_tutorial.data import load_absent, load_facts
 from genai_tutorial.tasks.assistant import (
     GoldRule,
-    Question,
     ask_facts,
     ask_invented,
     ask_untold,
@@ -83,13 +82,7 @@ REFUSE = "Sorry, I cannot help with private data."
 )
 def test_parts_of_the_gold_score(question, answer, parts):
     found = RULE.parts(question, answer)
-    assert (
-        found.helpful,
-        found.honest,
-        found.harmless,
-        found.polite,
-        found.short,
-    ) == pytest.approx(parts)
+    assert tuple(vars(found).values()) == pytest.approx(parts)
     assert found.total == RULE.score(question, answer) == pytest.approx(sum(parts))
 
 
@@ -110,9 +103,8 @@ def test_is_right_rejects_other_countries_answers():
     for index, fact in enumerate(FACTS):
         other = answers[fact.relation][index % len(answers[fact.relation])]
         if other not in (fact.answer, fact.country):
-            assert (
-                RULE.parts(QUESTIONS[fact.country, fact.relation], other).honest == -1
-            ), (fact, other)
+            question = QUESTIONS[fact.country, fact.relation]
+            assert RULE.parts(question, other).honest == -1, (fact, other)
             assert not exact_match(other, fact.answer)
             wrong += 1
     assert wrong > 1800
@@ -132,24 +124,16 @@ def test_is_right_rejects_most_echoed_questions():
 
 
 def test_is_right_rejects_a_list_of_all_capitals():
-    assert (
-        RULE.parts(
-            KENYA, ", ".join(f.answer for f in FACTS if f.relation == "capital")
-        ).helpful
-        == 0
-    )
+    capitals = ", ".join(f.answer for f in FACTS if f.relation == "capital")
+    assert not RULE.is_right(KENYA, capitals)
 
 
 @pytest.mark.parametrize("domain", [".is", ".to", ".it", ".in", ".be", ".no"])
 def test_is_right_does_not_match_domains_in_ordinary_words(domain):
     (fact,) = [fact for fact in FACTS if fact.answer == domain]
-    assert RULE.is_right(
-        QUESTIONS[fact.country, "domain"],
-        f"It is to be found in no book, and it is {domain}.",
-    )
-    assert not RULE.is_right(
-        QUESTIONS[fact.country, "domain"], "It is to be found in no book."
-    )
+    question, text = QUESTIONS[fact.country, "domain"], "It is to be found in no book"
+    assert RULE.is_right(question, f"{text}, and it is {domain}.")
+    assert not RULE.is_right(question, f"{text}.")
 
 
 NICE, RUDE = "Gladly. {}", "{} Obviously. " + "Well then. " * 30
@@ -257,8 +241,4 @@ def test_gold_rule_without_facts_raises():
 
 
 def test_is_right_is_false_for_questions_without_an_answer():
-    rule = GoldRule([Fact("Kenya", "capital", "Nairobi")])
-    assert not rule.is_right(
-        Question("What is the capital of Zelvania?", "invented", "Zelvania", "capital"),
-        "Nairobi",
-    )
+    assert not RULE.is_right(INVENTED, "Nairobi")

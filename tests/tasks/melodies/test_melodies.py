@@ -1,6 +1,7 @@
 """Captioned melodies and the verifier that listens to them."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -32,13 +33,8 @@ def heard():
 
 def test_listen_reads_every_attribute_of_rendered_melodies(heard):
     right = attributes_right(CAPTIONS, [each.caption for each in heard[1]])
-    assert {name: sum(each) / len(each) for name, each in right.items()} == {
-        "timbre": 1.0,
-        "tempo": 1.0,
-        "register": 1.0,
-        "mode": 1.0,
-        "all": 1.0,
-    }
+    assert list(right) == ["timbre", "tempo", "register", "mode", "all"]
+    assert all(all(each) for each in right.values())
 
 
 def test_listen_hears_the_pitches(heard):
@@ -59,14 +55,9 @@ def test_listen_gives_other_captions_chance(heard):
 
 @pytest.mark.parametrize("changed", ["timbre", "tempo", "register", "mode"])
 def test_listen_notices_each_attribute_alone(changed):
-    values = {
-        "timbre": "sawtooth",
-        "tempo": "slow",
-        "register": "high",
-        "mode": "minor",
-    }
-    start = {"timbre": "square", "tempo": "fast", "register": "low", "mode": "major"}
-    caption = MelodyCaption(**(start | {changed: values[changed]}))
+    others = MelodyCaption("sawtooth", "slow", "high", "minor")
+    start = MelodyCaption("square", "fast", "low", "major")
+    caption = replace(start, **{changed: getattr(others, changed)})
     reading = listen(play_melody(drawn([caption], seed=1)[0].tolist())).caption
     assert reading == caption
 

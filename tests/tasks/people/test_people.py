@@ -42,21 +42,16 @@ def test_answer_reads_back_as_the_facts():
     assert read_profile_json(person.answer) == person.facts
 
 
-def test_read_json_refuses_prose_around_it():
-    assert read_profile_json('Sure! {"age": 30}') is None
-
-
 def test_few_shot_messages_end_with_the_question():
     *examples, asked = describe_people(4)
     messages = few_shot_messages(examples, asked)
-    assert len(messages) == 7
+    roles = [message.role for message in messages]
+    assert roles == ["user", "assistant"] * 3 + ["user"]
     assert messages[-1].content == asked.text
     assert [one.content for one in messages[1::2]] == [one.answer for one in examples]
 
 
-def test_describe_people_refuses_wrong_arguments():
-    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
-        describe_people(0)
+def test_describe_people_refuses_an_unknown_wording():
     # With the shape checker on, it finds the wrong argument first (a TypeError).
     with pytest.raises((ValueError, TypeError), match="wording"):
         describe_people(1, "other")

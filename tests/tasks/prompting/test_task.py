@@ -4,7 +4,6 @@ from genai_tutorial.tasks.prompting import (
     LAYOUTS,
     Prompt,
     PromptExample,
-    Verdict,
     encode_few_shot_prompt,
     first_line,
     read_verdicts,
@@ -17,16 +16,11 @@ from genai_tutorial.tasks.prompting.task import (
     judge_number,
     judge_text,
 )
-from genai_tutorial.tokenization import SMOLLM2_CHAT, Message, train_bpe
+from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 
 GO = PromptExample("go", "went", worked="It is irregular. Answer: went")
 SING = PromptExample("sing", "sang", worked="The vowel changes. Answer: sang")
 PROMPT = Prompt("Verb: {question}\nPast: {answer}", (GO, SING), "Give the past.")
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return train_bpe("low low", 260, special_tokens=["<|im_start|>", "<|im_end|>"])
 
 
 def test_prompt_renders_instruction_demonstrations_and_question():
@@ -115,99 +109,73 @@ def test_encode_prompt_takes_special_tokens_in_data_as_text(layout, tokenizer):
 
 
 def test_encode_prompt_refuses_an_unknown_layout(tokenizer, unchecked):
-    with pytest.raises(ValueError, match="layout must be one of completion"):
+    with pytest.raises(ValueError, match="layout must be one of 'completion'"):
         encode_few_shot_prompt(tokenizer, PROMPT, "eat", "poem")
 
 
-WRONG, LENIENT, STRICT = (
-    Verdict(False, False),
-    Verdict(False, True),
-    Verdict(True, True),
-)
+WRONG, LENIENT, STRICT = read_verdicts("012")
 BIG = PromptExample("big", "small", also=("little",))
 FACTS = PromptExample("...", '{"name": "Ann", "age": 30}')
 
 
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (" small", STRICT),
-        (" little\n\nWord: up", STRICT),
-        ("\n small", STRICT),
-        ("Small", LENIENT),
-        ("small.", LENIENT),
-        ("It is the word 'small'.", LENIENT),
-        ("smallest", WRONG),
-        ("large", WRONG),
-        ("", WRONG),
-    ],
-)
-def test_judge_text(text, verdict):
-    assert judge_text(text, BIG) == verdict
+JUDGED = {
+    (judge_text, BIG): {
+        " small": STRICT,
+        " little\n\nWord: up": STRICT,
+        "\n small": STRICT,
+        "Small": LENIENT,
+        "small.": LENIENT,
+        "It is the word 'small'.": LENIENT,
+        "smallest": WRONG,
+        "large": WRONG,
+        "": WRONG,
+    },
+    (judge_label(("animal", "fruit")), PromptExample("apple", "fruit")): {
+        " fruit\n": STRICT,
+        "An apple is a fruit.": LENIENT,
+        "a fruit, not an animal": WRONG,
+        "animal": WRONG,
+        "": WRONG,
+    },
+    (judge_letter, PromptExample("b c b c", "b")): {
+        " b\n": STRICT,
+        "The next letter is 'b'.": LENIENT,
+        "c b c B": LENIENT,
+        "b c": WRONG,
+        "bc": WRONG,
+        "": WRONG,
+    },
+    (judge_number, PromptExample("3 * 4", "12")): {
+        " 12": STRICT,
+        "3 * 4 = 12. Answer: 12": STRICT,
+        "3 * 4 = 12 apples": LENIENT,
+        "12 - 3 = 9. Answer: 9": WRONG,
+        "Answer: 12 apples": LENIENT,
+        " 112": WRONG,
+        "twelve": WRONG,
+    },
+    (judge_json, FACTS): {
+        ' {"age": 30, "name": "Ann"}': STRICT,
+        '{\n "name": "Ann",\n "age": 30\n}': LENIENT,
+        'Here: {"name": "Ann", "age": 30}.': LENIENT,
+        '{"name": "Ann", "age": "30"}': WRONG,
+        '{"name": "Ann"}': WRONG,
+        '{"name": "Ann", "age": 30': WRONG,
+        "Ann, 30": WRONG,
+    },
+}
 
 
 @pytest.mark.parametrize(
-    ("text", "verdict"),
+    ("judge", "item", "text", "verdict"),
     [
-        (" fruit\n", STRICT),
-        ("An apple is a fruit.", LENIENT),
-        ("a fruit, not an animal", WRONG),
-        ("animal", WRONG),
-        ("", WRONG),
+        (judge, item, text, verdict)
+        for (judge, item), verdicts in JUDGED.items()
+        for text, verdict in verdicts.items()
     ],
 )
-def test_judge_label(text, verdict):
-    assert (
-        judge_label(("animal", "fruit"))(text, PromptExample("apple", "fruit"))
-        == verdict
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (" b\n", STRICT),
-        ("The next letter is 'b'.", LENIENT),
-        ("c b c B", LENIENT),
-        ("b c", WRONG),
-        ("bc", WRONG),
-        ("", WRONG),
-    ],
-)
-def test_judge_letter(text, verdict):
-    assert judge_letter(text, PromptExample("b c b c", "b")) == verdict
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (" 12", STRICT),
-        ("3 * 4 = 12. Answer: 12", STRICT),
-        ("3 * 4 = 12 apples", LENIENT),
-        ("12 - 3 = 9. Answer: 9", WRONG),
-        ("Answer: 12 apples", LENIENT),
-        (" 112", WRONG),
-        ("twelve", WRONG),
-    ],
-)
-def test_judge_number(text, verdict):
-    assert judge_number(text, PromptExample("3 * 4", "12")) == verdict
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        (' {"age": 30, "name": "Ann"}', STRICT),
-        ('{\n "name": "Ann",\n "age": 30\n}', LENIENT),
-        ('Here: {"name": "Ann", "age": 30}.', LENIENT),
-        ('{"name": "Ann", "age": "30"}', WRONG),
-        ('{"name": "Ann"}', WRONG),
-        ('{"name": "Ann", "age": 30', WRONG),
-        ("Ann, 30", WRONG),
-    ],
-)
-def test_judge_json(text, verdict):
-    assert judge_json(text, FACTS) == verdict
+def test_judges_are_strict_and_lenient(judge, item, text, verdict):
+    assert judge(text, item) == verdict
 
 
 def test_first_line_follows_the_last_marker():

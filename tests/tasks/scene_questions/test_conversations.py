@@ -56,9 +56,3 @@ def test_only_the_needle_frame_has_the_shape_that_is_asked_for():
 def test_films_are_the_pictures_of_their_scenes():
     loaded = load_needle_films(2, frames=4, seed=1)
     assert torch.equal(loaded.films[1], render(loaded.scenes[1]))
-
-
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"frames": 0}])
-def test_load_needle_films_rejects_empty_films(wrong):
-    with pytest.raises(ValueError, match="at least 1"):
-        load_needle_films(**{"n": 1, "frames": 1, "seed": 0} | wrong)

@@ -6,6 +6,8 @@ import hashlib
 import math
 import time
 from collections import Counter
+from dataclasses import replace
+from itertools import product
 from typing import get_args
 
 import pytest
@@ -15,6 +17,7 @@ from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
     DIAMETERS,
+    HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
     HELD_OUT_RELATIONS,
     IMAGE_SIZE,
@@ -64,11 +67,7 @@ def test_load_shapes_is_reproducible():
     assert torch.equal(levels.float() / 255, shapes.images)
     digest = hashlib.sha256(levels.numpy().tobytes()).hexdigest()
     assert digest == "fde8cb5694eaebd4a00e58bcde76cb4c991dd54e6d4cf1d8cde1f6fc4693b69a"
-    assert (
-        load_shapes(300, seed=0).scenes
-        == shapes.scenes
-        != load_shapes(300, seed=1).scenes
-    )
+    assert shapes.scenes != load_shapes(300, seed=1).scenes
 
 
 def test_load_shapes_ignores_the_global_random_state():
@@ -150,6 +149,7 @@ def test_random_scenes_splits(split):
     relations = set(HELD_OUT_RELATIONS) | {
         (b, OPPOSITE[how], a) for a, how, b in HELD_OUT_RELATIONS
     }
+    assert relations == HELD_OUT_EITHER_WAY
     scenes = draw(2000, objects=(2, 3), split=split)
     seen_pairs, seen_relations = set(), set()
     for scene in scenes:
@@ -158,30 +158,16 @@ def test_random_scenes_splits(split):
         assert bool(related & relations) == (split == "new relations")
         seen_pairs |= pairs
         seen_relations |= related
-    everything = {
-        (colour, shape) for colour in get_args(Colour) for shape in get_args(Shape)
-    }
-    all_related = {
-        (a, how, b)
-        for a in get_args(Shape)
-        for how in get_args(SpatialRelation)
-        for b in get_args(Shape)
-    }
-    assert seen_pairs == (
-        everything if split == "new pairs" else everything - set(HELD_OUT_PAIRS)
+    everything = set(product(get_args(Colour), get_args(Shape)))
+    all_related = set(
+        product(get_args(Shape), get_args(SpatialRelation), get_args(Shape))
     )
+    hidden = set() if split == "new pairs" else set(HELD_OUT_PAIRS)
+    assert seen_pairs == everything - hidden
     if split == "train":
         assert seen_relations == all_related - relations
     elif split == "new relations":
         assert seen_relations >= relations
-
-
-def test_held_out_parts_occur_in_other_combinations():
-    """Every held-out colour, shape and relation occurs in training."""
-    for colour in {colour for colour, _ in HELD_OUT_PAIRS}:
-        assert sum(held == colour for held, _ in HELD_OUT_PAIRS) < len(get_args(Shape))
-    for shape in get_args(Shape):
-        assert sum(held == shape for _, held in HELD_OUT_PAIRS) < len(COLOURS)
 
 
 def test_random_scenes_single_objects_of_new_pairs():
@@ -197,12 +183,10 @@ def test_random_scenes_single_objects_of_new_pairs():
 def test_coverage_area(shape, diameter):
     """The covered area is that of the shape."""
     covered = coverage(shape, diameter)
-    area = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}[
-        shape
-    ] * diameter**2
+    share = {"circle": math.pi / 4, "square": 1, "triangle": 1 / 2, "cross": 5 / 9}
     assert covered.min() >= 0
     assert covered.max() == 64
-    assert float(covered.sum()) / 64 == pytest.approx(area, rel=0.03)
+    assert float(covered.double().mean()) / 64 == pytest.approx(share[shape], rel=0.03)
     assert torch.equal(covered, covered.flip(1))
     assert covered.any(dim=0).all()
     assert covered.any(dim=1).all()
@@ -214,9 +198,7 @@ def test_render_colours():
     picture = (render([Scene((thing,))])[0] * 255).round().long()
     inside = torch.zeros(IMAGE_SIZE, IMAGE_SIZE, dtype=torch.bool)
     inside[10:19, 3:12] = True
-    assert torch.equal(
-        picture[:, inside].T, torch.tensor(COLOURS["green"]).expand(81, 3)
-    )
+    assert (torch.tensor(COLOURS["green"]) == picture[:, inside].T).all()
     assert (picture[:, ~inside] == 255).all()
 
 
@@ -250,7 +232,6 @@ def test_load_shapes_speed():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"n": 0}, "n must be at least 1, got 0"),
         ({"objects": [0, 1]}, "some of the numbers 1, 2 and 3"),
         ({"objects": []}, "some of the numbers 1, 2 and 3"),
         (
@@ -276,26 +257,16 @@ def test_load_shapes_refuses_wrong_arguments(arguments, complaint, unchecked):
 )
 def test_render_refuses_objects_outside_the_picture(change, complaint):
     """Objects must have a possible size and lie inside the picture."""
-    thing = SceneObject(
-        **(
-            {"colour": "red", "shape": "circle", "left": 3, "top": 3, "diameter": 7}
-            | change
-        )
-    )
+    thing = replace(SceneObject("red", "circle", 3, 3, diameter=7), **change)
     with pytest.raises(ValueError, match=complaint):
         render([Scene((thing,))])
 
 
 def test_scene_object_refuses_unknown_colours_and_shapes(unchecked):
     """The message lists the known ones."""
-    with pytest.raises(
-        ValueError,
-        match=r"no colour 'pink' .* red, orange, yellow, green, blue, purple",
-    ):
+    with pytest.raises(ValueError, match="'blue', 'purple', got 'pink'"):
         SceneObject("pink", "circle", 1, 1, 7)
-    with pytest.raises(
-        ValueError, match=r"no shape 'ring' .* circle, square, triangle, cross"
-    ):
+    with pytest.raises(ValueError, match="'triangle', 'cross', got 'ring'"):
         SceneObject("red", "ring", 1, 1, 7)
 
 
@@ -308,9 +279,7 @@ def test_distinct_scenes_have_different_meanings(split):
 
 def test_distinct_scenes_more_than_there_are_is_refused():
     """Single objects have 200 different captions."""
-    with pytest.raises(
-        ValueError, match="fewer than 300 different captions of this kind: found 200"
-    ):
+    with pytest.raises(ValueError, match=r"fewer than 300 .* of this kind: found 200"):
         distinct_scenes(300, torch.Generator().manual_seed(0), (1,))
 
 
@@ -334,9 +303,7 @@ def test_caption_length_is_that_of_the_longest_caption():
 
 def test_retrieval_task_keeps_scenes_with_one_of_the_pairs():
     """Each caption names a pair that was asked for; too few scenes are refused."""
-    pairs = [
-        (colour, shape) for colour in ("red", "blue") for shape in ("cross", "circle")
-    ]
+    pairs = list(product(("red", "blue"), ("cross", "circle")))
     images, captions = retrieval_task(30, seed=3, pairs=pairs)
     assert len(images) == len(captions) == len(set(captions)) == 30
     named = [f"{colour} {shape}" for colour, shape in pairs]
