@@ -54,6 +54,7 @@ def join_captions(text: str) -> str:
             fact = output.get("metadata", {}).get("genai_tutorial", {})
             if "schematic" in fact:
                 output["data"] = {"text/html": in_a_box(output["data"])}
+                cell["metadata"]["tags"] = ["remove-input"]
             if "caption" not in fact:
                 shown.append(output)
             elif inner := "".join(shown[-1]["data"].get("text/html", "")):

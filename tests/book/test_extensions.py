@@ -283,7 +283,8 @@ def figure_cell(data: dict, caption: str, **fact: object) -> dict:
     below = {"data": {"text/markdown": f"*{caption}*"}}
     below["metadata"] = {"genai_tutorial": {"caption": caption}}
     outputs = [{"data": data, "metadata": {"genai_tutorial": fact}}, below]
-    return {"cell_type": "code", "source": [], "outputs": outputs}
+    cell = {"cell_type": "code", "metadata": {"tags": ["hide-input"]}, "source": []}
+    return cell | {"outputs": outputs}
 
 
 def test_captions_are_joined_with_figures_of_html():
@@ -305,6 +306,7 @@ def test_schematics_are_inline_in_a_box_that_scrolls():
     cell = figure_cell(data, "Figure 8.3. A U.", schematic="unet")
     shown = json.loads(join_captions(json.dumps({"cells": [cell]})))
     (output,) = shown["cells"][0]["outputs"]
+    assert shown["cells"][0]["metadata"]["tags"] == ["remove-input"]
     assert list(output["data"]) == ["text/html"]
     box = BeautifulSoup(output["data"]["text/html"], "html.parser").figure.div
     assert (box["tabindex"], box["aria-label"]) == ("0", "A U")
