@@ -114,20 +114,14 @@ CASES |= {
         metrics.contextual_calibration,
         rand(4, 2).log(),
         rand(1, 2).log(),
-    ),
-    "copy_test": (metrics.copy_test, rand(9, 5), rand(60, 5), rand(30, 5, seed=1)),
+    ), "copy_test": (metrics.copy_test, rand(9, 5), rand(60, 5), rand(30, 5, seed=1)),
     "frechet_distance": (metrics.frechet_distance, rand(9, 4), rand(9, 4, seed=1)),
     "nearest_neighbours": (metrics.nearest_neighbours, rand(3, 4), rand(9, 4, seed=1)),
     "precision_recall": (metrics.precision_recall, rand(9, 4), rand(9, 4, seed=1)),
     "psnr": (metrics.psnr, rand(2, 3, 4, 4), rand(2, 3, 4, 4, seed=1)),
     "DigitClassifier": (
-        step,
-        READER,
-        lambda m, x, y: cross_entropy(m(x), y),
-        DIGITS,
-        ints(4, below=10),
-    ),
-    "read_digits": (metrics.read_digits, copy.deepcopy(READER).eval(), DIGITS),
+        step, READER, lambda m, x, y: cross_entropy(m(x), y), DIGITS, ints(4, below=10),
+    ), "read_digits": (metrics.read_digits, copy.deepcopy(READER).eval(), DIGITS),
     "risk_coverage": (metrics.risk_coverage, SCORES, HITS),
     "roc_curve": (metrics.roc_curve, SCORES, HITS),
     "t_interval": (metrics.t_interval, SCORES),
@@ -138,7 +132,7 @@ CASES |= {
         HITS,
     ),
     "winners_curse": (partial(metrics.winners_curse, development=3), rand(5, 9) < 0.5),
-}
+}  # fmt: skip
 
 # --- vae ------------------------------------------------------------------------------
 
@@ -173,34 +167,23 @@ CASES |= {
     "VAE.sample": (lambda m, g: m.sample(3, g), BERNOULLI, seeded()),
     "Likelihood.sample": (
         lambda a, b, x, g: (a.sample(x, g), b.sample(x, g), a.mean(x), b.mean(x)),
-        vae.BernoulliLikelihood(),
-        vae.GaussianLikelihood(),
-        PIXELS,
-        seeded(),
+        vae.BernoulliLikelihood(), vae.GaussianLikelihood(), PIXELS, seeded(),
     ),
     "importance_weighted_bound": (
-        lambda m, x, g: vae.importance_weighted_bound(m, x, 3, g),
-        BERNOULLI,
-        PIXELS,
+        lambda m, x, g: vae.importance_weighted_bound(m, x, 3, g), BERNOULLI, PIXELS,
         seeded(),
     ),
     "log_importance_weights": (
-        lambda m, x, g: vae.log_importance_weights(m, x, 3, g),
-        BERNOULLI,
-        PIXELS,
+        lambda m, x, g: vae.log_importance_weights(m, x, 3, g), BERNOULLI, PIXELS,
         seeded(),
-    ),
-    "gaussian_kl": (vae.gaussian_kl, WIDE, NARROW),
+    ), "gaussian_kl": (vae.gaussian_kl, WIDE, NARROW),
     "LatentGaussian": (
         lambda q, g: (q.sample(g), q.log_prob(q.mean), q.kl_to_prior()),
         WIDE,
         seeded(),
-    ),
-    "active_units": (vae.active_units, rand(6, 3)),
+    ), "active_units": (vae.active_units, rand(6, 3)),
     "VQVAE": (
-        step,
-        vae.VQVAE(vae.VectorQuantizer(4, 2), width=8),
-        vae.vq_vae_loss,
+        step, vae.VQVAE(vae.VectorQuantizer(4, 2), width=8), vae.vq_vae_loss,
         rand(2, 1, 8, 8),
     ),
     "VQVAE.decode_indices": (
@@ -209,10 +192,7 @@ CASES |= {
         rand(2, 1, 8, 8),
     ),
     "EMAVectorQuantizer": (
-        use_quantizer,
-        vae.EMAVectorQuantizer(4, 2),
-        rand(9, 2),
-        seeded(),
+        use_quantizer, vae.EMAVectorQuantizer(4, 2), rand(9, 2), seeded(),
     ),
     "EMAVectorQuantizer.set_codebook": (
         lambda q, x: (q.set_codebook(x), q)[1],
@@ -220,37 +200,24 @@ CASES |= {
         rand(4, 2),
     ),
     "ResidualVectorQuantizer": (
-        use_quantizer,
-        vae.ResidualVectorQuantizer(2, 4, 2),
-        rand(9, 2),
-        seeded(),
+        use_quantizer, vae.ResidualVectorQuantizer(2, 4, 2), rand(9, 2), seeded(),
     ),
     "ResidualVectorQuantizer.start": (
         lambda q, x, g: (q.start(x, g), q, q.decode(q(x).indices)),
-        vae.ResidualVectorQuantizer(2, 4, 2).eval(),
-        rand(9, 2),
-        seeded(),
-    ),
-    "codebook_usage": (partial(vae.codebook_usage, codes=4), ints(9, below=4)),
+        vae.ResidualVectorQuantizer(2, 4, 2).eval(), rand(9, 2), seeded(),
+    ), "codebook_usage": (partial(vae.codebook_usage, codes=4), ints(9, below=4)),
     "k_means": (vae.k_means, rand(9, 2), rand(3, 2, seed=1)),
     "k_means with restarts": (
-        lambda x, book, g: vae.k_means(x, book, generator=g),
-        rand(9, 2),
-        rand(3, 2, seed=1) + 5,
-        seeded(),
-    ),
-    "straight_through": (vae.straight_through, rand(3), rand(3, seed=1)),
+        lambda x, book, g: vae.k_means(x, book, generator=g), rand(9, 2),
+        rand(3, 2, seed=1) + 5, seeded(),
+    ), "straight_through": (vae.straight_through, rand(3), rand(3, seed=1)),
     "ImageAutoencoder": (
-        step,
-        AUTOENCODER,
-        lambda m, x, g: vae.image_autoencoder_loss(m, x, g),
-        IMAGES,
+        step, AUTOENCODER, lambda m, x, g: vae.image_autoencoder_loss(m, x, g), IMAGES,
         seeded(),
-    ),
-    "ImageAutoencoder.to_latents": (use_autoencoder, AUTOENCODER, IMAGES, seeded()),
+    ), "ImageAutoencoder.to_latents": (use_autoencoder, AUTOENCODER, IMAGES, seeded()),
     "encode_images": (partial(vae.encode_images, seed=0), AUTOENCODER, IMAGES),
     "reconstruct_images": (vae.reconstruct_images, AUTOENCODER, IMAGES),
-}
+}  # fmt: skip
 
 # --- gan ------------------------------------------------------------------------------
 
@@ -291,40 +258,24 @@ CASES |= {
     "DigitGenerator": (play, *PLAYERS, DIGITS, [DIGIT_LABELS], seeded()),
     "r1_penalty": (
         partial(play, penalty=lambda d, real, fake, y: gan.r1_penalty(d, real, y)),
-        *PLAYERS,
-        DIGITS,
-        [DIGIT_LABELS],
-        seeded(),
+        *PLAYERS, DIGITS, [DIGIT_LABELS], seeded(),
     ),
     "gradient_penalty": (
-        lambda d, x, y, g: gan.gradient_penalty(d, x, y, generator=g),
-        POINTS[1],
-        rand(4, 2),
-        rand(4, 2, seed=1),
-        seeded(),
-    ),
-    "squared_slopes": (gan.squared_slopes, POINTS[1], rand(4, 2)),
+        lambda d, x, y, g: gan.gradient_penalty(d, x, y, generator=g), POINTS[1],
+        rand(4, 2), rand(4, 2, seed=1), seeded(),
+    ), "squared_slopes": (gan.squared_slopes, POINTS[1], rand(4, 2)),
     "SpectralNorm": (
-        step,
-        gan.spectral_norm(nn.Linear(3, 2)),
-        lambda m, x: m(x).square().mean(),
+        step, gan.spectral_norm(nn.Linear(3, 2)), lambda m, x: m(x).square().mean(),
         rand(4, 3),
-    ),
-    "fit_adversarial": (fit_points, *POINTS, rand(4, 2), seeded()),
+    ), "fit_adversarial": (fit_points, *POINTS, rand(4, 2), seeded()),
     "BatchDiscriminator": (
-        play,
-        POINTS[0],
-        gan.BatchDiscriminator(width=8),
-        rand(4, 2),
-        [],
-        seeded(),
+        play, POINTS[0], gan.BatchDiscriminator(width=8), rand(4, 2), [], seeded(),
     ),
     "SideBySide": (
         lambda m, x: m(x),
         gan.SideBySide([gan.PointGenerator(width=8), gan.PointGenerator(width=8)]),
         rand(4, 2, 2),
-    ),
-    "MinibatchDeviation": (lambda m, x: m(x), gan.MinibatchDeviation(), rand(4, 3)),
+    ), "MinibatchDeviation": (lambda m, x: m(x), gan.MinibatchDeviation(), rand(4, 3)),
     "draw_noise": (lambda m, g: draw_noise(m, 3, g), POINTS[0], seeded()),
     "count_modes": (
         partial(gan.count_modes, deviation=0.1),
@@ -335,20 +286,18 @@ CASES |= {
         partial(gan.jensen_shannon_divergence, step=0.5),
         torch.tensor([1.0, 1.0, 0.0]),
         torch.tensor([0.0, 1.0, 1.0]),
-    ),
-    "optimal_discriminator": (gan.optimal_discriminator, rand(3), rand(3, seed=1)),
+    ), "optimal_discriminator": (gan.optimal_discriminator, rand(3), rand(3, seed=1)),
     "power_iteration": (gan.power_iteration, rand(3, 2), rand(2)),
     "losses": (
         lambda real, fake: [
             gan.logistic_discriminator_loss(real, fake),
-            gan.minimax_generator_loss(fake),
-            gan.non_saturating_generator_loss(fake),
+            gan.minimax_generator_loss(fake), gan.non_saturating_generator_loss(fake),
             gan.wasserstein_generator_loss(fake),
         ],
         rand(4),
         rand(4, seed=1),
     ),
-}
+}  # fmt: skip
 
 # --- diffusion ------------------------------------------------------------------------
 
@@ -391,68 +340,37 @@ def filled_in(model, x, labels, known):
 
 def draw_images(model, labels, **options):
     return diffusion.sample_images(
-        model,
-        SCHEDULE,
-        diffusion.VELOCITY,
-        labels,
-        (2, 1, 8, 8),
-        steps=2,
-        seed=0,
-        guidance=2,
-        negative=labels,
-        **options,
-    )
+        model, SCHEDULE, diffusion.VELOCITY, labels, (2, 1, 8, 8), steps=2, seed=0,
+        guidance=2, negative=labels, **options,
+    )  # fmt: skip
 
 
 CASES |= {
     "UNet": (denoising_step, NET, GREY, CLASSES, SCHEDULE, diffusion.NOISE, seeded()),
     "DiT": (
-        denoising_step,
-        DIT,
-        GREY,
-        CLASSES,
-        diffusion.StraightPath(),
-        diffusion.FLOW,
+        denoising_step, DIT, GREY, CLASSES, diffusion.StraightPath(), diffusion.FLOW,
         seeded(),
-    ),
-    "ddpm": sampled(diffusion.ddpm, SCHEDULE, diffusion.NOISE),
+    ), "ddpm": sampled(diffusion.ddpm, SCHEDULE, diffusion.NOISE),
     "ddim": sampled(diffusion.ddim, SCHEDULE, diffusion.VELOCITY, eta=0.5),
     "dpm_solver": sampled(diffusion.dpm_solver, SCHEDULE, diffusion.IMAGE),
     "flow_euler": sampled(
         diffusion.flow_euler, diffusion.StraightPath(), diffusion.FLOW
     ),
     "Guided": (
-        lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y),
-        NET,
-        GREY,
-        TIMES,
+        lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y), NET, GREY, TIMES,
         CLASSES,
-    ),
-    "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
+    ), "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
     "sample_images": (draw_images, NET, CLASSES),
     "ode_log_prob": (
         lambda m, x, g: diffusion.ode_log_prob(
-            m,
-            SCHEDULE,
-            diffusion.NOISE,
-            x,
-            SCHEDULE.timesteps(2)[::-1],
-            probes=g,
-        ),
-        NET,
-        GREY,
-        seeded(),
+            m, SCHEDULE, diffusion.NOISE, x, SCHEDULE.timesteps(2)[::-1], probes=g
+        ), NET, GREY, seeded(),
     ),
     "NoiseSchedule": (
         lambda x, noise, t: (
-            SCHEDULE.add_noise(x, noise, t),
-            SCHEDULE.add_noise(x, noise, 3),
-            SCHEDULE.add_one_step(x, noise, 3),
-            SCHEDULE.levels(t, x),
-        ),
-        GREY,
-        rand(2, 1, 8, 8, seed=1),
-        torch.tensor([5, 20]),
+            SCHEDULE.add_noise(x, noise, t), SCHEDULE.add_noise(x, noise, 3),
+            SCHEDULE.add_one_step(x, noise, 3), SCHEDULE.levels(t, x),
+        ), GREY, rand(2, 1, 8, 8, seed=1), torch.tensor([5, 20]),
     ),
     "classifier_free_guidance": (
         partial(diffusion.classifier_free_guidance, weight=2.0),
@@ -474,7 +392,7 @@ CASES |= {
         ints(9, below=10),
         seeded(),
     ),
-}
+}  # fmt: skip
 
 # --- multimodal -----------------------------------------------------------------------
 
@@ -486,16 +404,10 @@ CAPTIONS = torch.tensor([[3, 4, 1, 0], [5, 1, 0, 0]])
 TO_IMAGE = multimodal.TextToImage(
     TEXT,
     diffusion.UNetConfig(
-        image_channels=3,
-        channels=(8, 16),
-        embedding_width=8,
-        heads=2,
-        groups=4,
-        classes=None,
-        text_width=8,
-        image_size=8,
+        image_channels=3, channels=(8, 16), embedding_width=8, heads=2, groups=4,
+        classes=None, text_width=8, image_size=8,
     ),
-)
+)  # fmt: skip
 READING = multimodal.VisionLanguageConfig(
     SEER, DecoderConfig(8, context_length=16, width=8, layers=1)
 )
@@ -530,72 +442,41 @@ def attention_maps(model, x, t, ids):
 VISION = multimodal.VisionLanguageModel(READING)
 CASES |= {
     "CLIP": (
-        step,
-        CLIP,
-        lambda m, x, ids: multimodal.contrastive_loss(m(x, ids)),
-        IMAGES,
+        step, CLIP, lambda m, x, ids: multimodal.contrastive_loss(m(x, ids)), IMAGES,
         CAPTIONS,
-    ),
-    "sigmoid_loss": (multimodal.sigmoid_loss, rand(2, 2)),
+    ), "sigmoid_loss": (multimodal.sigmoid_loss, rand(2, 2)),
     "classify_zero_shot": (multimodal.classify_zero_shot, rand(3, 4), rand(2, 4)),
     "hits_at_k": (partial(multimodal.hits_at_k, k=1), rand(3, 4), rand(3, 4)),
     "drop_texts": (
-        lambda ids, empty, g: multimodal.drop_texts(ids, 0.5, empty, g),
-        CAPTIONS,
-        torch.tensor([1, 0, 0, 0]),
-        seeded(),
+        lambda ids, empty, g: multimodal.drop_texts(ids, 0.5, empty, g), CAPTIONS,
+        torch.tensor([1, 0, 0, 0]), seeded(),
     ),
     "TextToImage": (
-        denoising_step,
-        TO_IMAGE,
-        IMAGES,
-        CAPTIONS,
-        SCHEDULE,
-        diffusion.NOISE,
-        seeded(),
+        denoising_step, TO_IMAGE, IMAGES, CAPTIONS, SCHEDULE, diffusion.NOISE, seeded(),
     ),
     "TextToImage with sample_images": (
         lambda m, ids: diffusion.sample_images(
-            m,
-            SCHEDULE,
-            diffusion.NOISE,
-            ids,
-            (2, 3, 8, 8),
-            steps=2,
-            seed=0,
-            guidance=2,
-            batch_size=1,
+            m, SCHEDULE, diffusion.NOISE, ids, (2, 3, 8, 8), steps=2, seed=0,
+            guidance=2, batch_size=1,
         ),
         TO_IMAGE,
         CAPTIONS,
-    ),
-    "record_attention_maps": (attention_maps, TO_IMAGE, IMAGES, TIMES, CAPTIONS),
+    ), "record_attention_maps": (attention_maps, TO_IMAGE, IMAGES, TIMES, CAPTIONS),
     "denoising_errors": (
         lambda m, x, ids: multimodal.denoising_errors(
             m, SCHEDULE, diffusion.NOISE, x, ids, times=[5, 20], seed=0
-        ),
-        TO_IMAGE,
-        IMAGES,
-        CAPTIONS,
-    ),
-    "VisionLanguageModel": (answer_step, VISION, IMAGES, CAPTIONS, ANSWERED),
+        ), TO_IMAGE, IMAGES, CAPTIONS,
+    ), "VisionLanguageModel": (answer_step, VISION, IMAGES, CAPTIONS, ANSWERED),
     "CrossAttentionModel": (
-        answer_step,
-        multimodal.CrossAttentionModel(READING),
-        IMAGES,
-        CAPTIONS,
+        answer_step, multimodal.CrossAttentionModel(READING), IMAGES, CAPTIONS,
         ANSWERED,
-    ),
-    "ImageReader": (answers, VISION, IMAGES),
+    ), "ImageReader": (answers, VISION, IMAGES),
     "attention_to_frames": (
         lambda m, x, ids: (
             m.read(m.look(x)[:, None], ids),
             multimodal.attention_to_frames(m, m.look(x)[:, None], ids),
             m.attention_to_image(m.look(x), ids),
-        ),
-        VISION,
-        IMAGES,
-        CAPTIONS,
+        ), VISION, IMAGES, CAPTIONS,
     ),
     "ImageTokenizer": (
         lambda x: (
@@ -604,7 +485,7 @@ CASES |= {
         ),
         rand(4, 2, 2, 2),
     ),
-}
+}  # fmt: skip
 
 # --- video ----------------------------------------------------------------------------
 
@@ -619,23 +500,15 @@ MOTIONS = torch.tensor([[3, 4, 9, 10, 1], [5, 9, 11, 1, 0]])
 
 CASES |= {
     "TextToVideo": (
-        denoising_step,
-        MOVIE,
-        FILMS,
-        MOTIONS,
-        diffusion.StraightPath(),
-        diffusion.FLOW,
+        denoising_step, MOVIE, FILMS, MOTIONS, diffusion.StraightPath(), diffusion.FLOW,
         seeded(),
     ),
     "KnownFrames": (
-        lambda m, x, t, ids: video.KnownFrames(m, x[:, :1])(x, t, ids),
-        MOVIE,
-        FILMS,
-        TIMES,
-        MOTIONS,
+        lambda m, x, t, ids: video.KnownFrames(m, x[:, :1])(x, t, ids), MOVIE, FILMS,
+        TIMES, MOTIONS,
     ),
     "move_frames": (video.move_frames, FILMS, rand(2, 3, 2)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)

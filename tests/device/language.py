@@ -60,17 +60,14 @@ def read_and_write(model, ids, generator, **options):
 
 QUERY, KEY, VALUE = rand(2, 4, 6), rand(2, 4, 6, seed=1), rand(2, 4, 6, seed=2)
 CONFIGS = {
-    "Llama": LLAMA,
-    "GPT-2": GPT2,
-    "Fast": FAST,
+    "Llama": LLAMA, "GPT-2": GPT2, "Fast": FAST,
     "sinusoidal": with_positions(GPT2, positions="sinusoidal"),
     "ALiBi": with_positions(GPT2, positions="alibi"),
     "a window": with_positions(LLAMA, sliding_window=3),
     "scaled rotary": with_positions(
         LLAMA, rotary_scaling=transformer.YarnScaling(2, original_context_length=12)
-    ),
-    "experts": mixtral(13, 24, 16, 2, 4, 2, 24, experts=4),
-}
+    ), "experts": mixtral(13, 24, 16, 2, 4, 2, 24, experts=4),
+}  # fmt: skip
 for name, config in CONFIGS.items():
     model = transformer.DecoderLM(config)
     CASES[f"DecoderLM, {name}: step"] = (step, model, language_loss, IDS)
@@ -132,8 +129,7 @@ def routed(model, ids):
 
 
 CASES |= {
-    "SinkCache": (continued_in_sinks, LM, IDS),
-    "KVCache": (rewound, LM, IDS),
+    "SinkCache": (continued_in_sinks, LM, IDS), "KVCache": (rewound, LM, IDS),
     "AttentionContext.padded": (padded, LM, IDS, torch.tensor([8, 3, 5])),
     "attention_maps": (lambda m, x: m.attention_maps(x), LM, IDS),
     "routings": (routed, transformer.DecoderLM(CONFIGS["experts"]), IDS),
@@ -143,10 +139,7 @@ CASES |= {
             transformer.attention_weights(q, k),
             transformer.blockwise_attention(q, k, v, 2, is_causal=True),
             training.ring_attention(q, k, v, is_causal=True),
-        ),
-        QUERY,
-        KEY,
-        VALUE,
+        ), QUERY, KEY, VALUE,
     ),
     "masks": (
         lambda documents: (
@@ -159,16 +152,11 @@ CASES |= {
     "OnlineSoftmax": (
         lambda q, scores, v: (
             transformer.OnlineSoftmax.empty(q).update(scores, v).output()
-        ),
-        QUERY,
-        rand(2, 4, 4),
-        VALUE,
-    ),
-    "RotaryEmbedding": (rotated, QUERY),
+        ), QUERY, rand(2, 4, 4), VALUE,
+    ), "RotaryEmbedding": (rotated, QUERY),
     "MultiHeadAttention": (
         lambda m, x, source: (m(x, source=source), m.weights(x, source=source)),
-        transformer.MultiHeadAttention(6, 2, causal=False, source_width=5),
-        QUERY,
+        transformer.MultiHeadAttention(6, 2, causal=False, source_width=5), QUERY,
         rand(2, 3, 5),
     ),
     "share_heads": (
@@ -177,19 +165,15 @@ CASES |= {
         rand(2, 4, 4, 6),
     ),
     "PixelTransformer": (
-        step,
-        PIXELS,
-        lambda m, x: -m.log_prob(x).mean(),
-        ints(2, 4, 4, below=4),
-    ),
-    "PixelTransformer.draw": (lambda m, g: m.draw(2, g), PIXELS, seeded()),
+        step, PIXELS, lambda m, x: -m.log_prob(x).mean(), ints(2, 4, 4, below=4),
+    ), "PixelTransformer.draw": (lambda m, g: m.draw(2, g), PIXELS, seeded()),
     "next_token_loss": (transformer.next_token_loss, rand(3, 8, 13), IDS),
     "evaluate_language_model": (
         lambda m, tokens: metrics.evaluate_language_model(m, tokens, 8, stride=4),
         LM,
         ints(30, below=13),
     ),
-}
+}  # fmt: skip
 
 # --- generation -----------------------------------------------------------------------
 
@@ -213,43 +197,26 @@ CASES |= {
     ),
     "generate, no_repeat_ngram": writes(
         processor=partial(generation.no_repeat_ngram, size=2)
-    ),
-    "generate, watermarked": writes(processor=WATERMARK),
+    ), "generate, watermarked": writes(processor=WATERMARK),
     "generate, constrained": (
         lambda m, ids, g: generation.generate(
-            m,
-            ids,
-            5,
-            generator=g,
-            stop_tokens=[3],
+            m, ids, 5, generator=g, stop_tokens=[3],
             constraint=generation.ConstrainedText("a+b*c", BYTES),
-        ),
-        LM,
-        IDS,
-        seeded(),
-    ),
-    "ForbiddenTokens": writes(constraint=generation.ForbiddenTokens([2, 3], 13)),
+        ), LM, IDS, seeded(),
+    ), "ForbiddenTokens": writes(constraint=generation.ForbiddenTokens([2, 3], 13)),
     "GreenListWatermark": (
         lambda ids: (WATERMARK.is_green(ids), WATERMARK.detect(ids[0])),
         IDS,
-    ),
-    "tournament": (generation.tournament, CHANCES[0], ints(3, 13, 2, below=2)),
+    ), "tournament": (generation.tournament, CHANCES[0], ints(3, 13, 2, below=2)),
     "acceptance_rate": (generation.acceptance_rate, CHANCES[0], CHANCES[1]),
     "speculative_accept": (
-        generation.speculative_accept,
-        ints(2, 2, below=13),
-        CHANCES[:, :2],
-        CHANCES.flip(0),
-        seeded(),
+        generation.speculative_accept, ints(2, 2, below=13), CHANCES[:, :2],
+        CHANCES.flip(0), seeded(),
     ),
     "generate_speculatively": (
         lambda m, d, ids, g: generation.generate_speculatively(
             m, d, ids[:1], 6, drafted=2, generator=g
-        ),
-        LM,
-        DRAFT,
-        IDS,
-        seeded(),
+        ), LM, DRAFT, IDS, seeded(),
     ),
     "generate_with_lookup": (
         lambda m, ids: generation.generate_with_lookup(m, ids[:1], 6, drafted=2),
@@ -272,7 +239,7 @@ CASES |= {
         LM,
         IDS,
     ),
-}
+}  # fmt: skip
 
 # --- training -------------------------------------------------------------------------
 
@@ -286,31 +253,19 @@ def fitted(model, tokens):
         return transformer.next_token_loss(model(inputs), targets)
 
     history = training.fit(
-        model,
-        batches,
-        loss,
-        optimizer,
-        steps=3,
-        schedule=training.Schedule(3, 1),
-        evaluate=lambda m: float(next(m.parameters()).sum()),
-        ema=average,
+        model, batches, loss, optimizer, steps=3, schedule=training.Schedule(3, 1),
+        evaluate=lambda m: float(next(m.parameters()).sum()), ema=average,
         progress=False,
-    )
+    )  # fmt: skip
     return history.losses, model, average.model
 
 
 def private(model, records):
     settings = training.PrivacySettings(1.0, 1.0, sampling_rate=0.5)
     training.fit_privately(
-        model,
-        (records,),
-        language_loss,
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        settings,
-        steps=2,
-        seed=0,
-        progress=False,
-    )
+        model, (records,), language_loss, torch.optim.SGD(model.parameters(), lr=0.1),
+        settings, steps=2, seed=0, progress=False,
+    )  # fmt: skip
     return model
 
 
@@ -356,31 +311,21 @@ def adapted(model, ids, generator):
 def by_ppo(model):
     settings = alignment.LearningSettings(2, 4, max_new_tokens=4)
     return alignment.learn_by_ppo(
-        model,
-        alignment.ScalarModel(copy.deepcopy(model)),
-        PROMPTS,
-        lambda rollouts: rollouts.lengths.float() / 4,
-        settings,
-        end_token=END,
+        model, alignment.ScalarModel(copy.deepcopy(model)), PROMPTS,
+        lambda rollouts: rollouts.lengths.float() / 4, settings, end_token=END,
         progress=False,
-    )
+    )  # fmt: skip
 
 
 def by_grpo(method):
     def learn(model):
         return alignment.learn_by_grpo(
-            model,
-            PROMPTS,
-            ["a", "b", "c"],
+            model, PROMPTS, ["a", "b", "c"],
             lambda answer, truth: float(len(answer) % 2),
             alignment.GRPOSettings(
                 steps=2, batch_size=2, group_size=2, max_new_tokens=4
-            ),
-            decode=str,
-            end_token=END,
-            method=method,
-            progress=False,
-        )
+            ), decode=str, end_token=END, method=method, progress=False,
+        )  # fmt: skip
 
     return learn, LM
 
@@ -401,22 +346,13 @@ CASES |= {
         partial(alignment.clipped_objective, clip=0.2),
         ROWS + 0.5,
         OTHER,
-    ),
-    "dpo_losses": (partial(alignment.dpo_losses, beta=0.1), *rand(4, 5)),
+    ), "dpo_losses": (partial(alignment.dpo_losses, beta=0.1), *rand(4, 5)),
     "generalized_advantage_estimate": (
-        alignment.generalized_advantage_estimate,
-        ROWS,
-        OTHER,
-        MASK,
-    ),
-    "group_relative_advantages": (alignment.group_relative_advantages, ROWS),
+        alignment.generalized_advantage_estimate, ROWS, OTHER, MASK,
+    ), "group_relative_advantages": (alignment.group_relative_advantages, ROWS),
     "token_rewards": (
-        partial(alignment.token_rewards, kl_weight=0.2),
-        ADVANTAGES,
-        ROWS,
-        MASK,
-    ),
-    "whiten": (alignment.whiten, ROWS, MASK),
+        partial(alignment.token_rewards, kl_weight=0.2), ADVANTAGES, ROWS, MASK,
+    ), "whiten": (alignment.whiten, ROWS, MASK),
     "GroupMethods": (
         lambda *args: [
             (method.advantages(args[0]), method.loss(*args))
@@ -425,15 +361,9 @@ CASES |= {
                 alignment.RLOO(),
                 alignment.DrGRPO(max_tokens=8),
             )
-        ],
-        ROWS,
-        OTHER,
-        ADVANTAGES,
-        MASK,
-    ),
-    "learn_by_ppo": (by_ppo, LM),
-    "learn_by_grpo": by_grpo(alignment.GRPO()),
-}
+        ], ROWS, OTHER, ADVANTAGES, MASK,
+    ), "learn_by_ppo": (by_ppo, LM), "learn_by_grpo": by_grpo(alignment.GRPO()),
+}  # fmt: skip
 
 # --- interpretability -----------------------------------------------------------------
 
@@ -496,14 +426,9 @@ HESSIAN = rand(64, 32).T @ rand(64, 32) + torch.eye(32)
 
 def quantized_cache(model, ids, **options):
     cache = efficiency.QuantizedKVCache(
-        model.config,
-        len(ids),
-        block_size=4,
-        residual=4,
-        sinks=1,
-        device=ids.device,
+        model.config, len(ids), block_size=4, residual=4, sinks=1, device=ids.device,
         **options,
-    )
+    )  # fmt: skip
     return efficiency.read_with_cache(model, ids, cache, piece=2)
 
 

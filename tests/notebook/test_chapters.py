@@ -115,9 +115,7 @@ def test_scoreboard_lists_claims_in_reading_order(tmp_path: Path):
     assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
 
 
-def test_scoreboard_shows_baseline_and_record_of_claim(
-    tmp_path: Path,
-):
+def test_scoreboard_shows_baseline_and_record_of_claim(tmp_path: Path):
     """The columns are empty for a claim without evidence."""
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}

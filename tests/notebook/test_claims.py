@@ -5,13 +5,7 @@ import pytest
 import torch
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.notebook import claim
-from genai_tutorial.notebook.claims import (
-    ClaimError,
-    claim_anchor,
-    format_measured,
-    format_number,
-)
+from genai_tutorial.notebook import claim, claims
 from tests.notebook.shown import displayed
 
 
@@ -57,7 +51,7 @@ def test_claim_without_evidence_keeps_its_output_format():
     line = "border-left: 3px solid #009E73; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"  # noqa: E501
     assert data == {
         "text/plain": "✓ So it is. Measured: 4.",
-        "text/html": f'<p class="genai-claim" id="{claim_anchor("So it is")}" '
+        "text/html": f'<p class="genai-claim" id="{claims.claim_anchor("So it is")}" '
         f'style="{line}"><strong>✓ So it is.</strong> Measured: 4.</p>',
     }
     fact = {"statement": "So it is", "measured": "4", "holds": True}
@@ -105,19 +99,20 @@ def test_claim_rejects_invalid_evidence(
 
 def test_claim_has_link_target():
     ((data, _),) = displayed(lambda: claim("A < B & C", measured=1, holds=True))
-    assert f'id="{claim_anchor("A < B & C")}"' in data["text/html"]
+    assert f'id="{claims.claim_anchor("A < B & C")}"' in data["text/html"]
     assert "A &lt; B &amp; C" in data["text/html"]
 
 
 def test_false_claim_raises_with_measured_value():
     with pytest.raises(
-        ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."
+        claims.ClaimError,
+        match=r"did not hold: The loss is below 1\. Measured: 1\.88\.",
     ):
         claim("The loss is below 1", measured=1.87654, holds=1.87654 < 1)
 
 
 def test_false_claim_traceback_hides_claim_internals():
-    assert ClaimError("this did not hold")._render_traceback_() == [
+    assert claims.ClaimError("this did not hold")._render_traceback_() == [
         "ClaimError: this did not hold"
     ]
 
@@ -134,7 +129,7 @@ def test_claim_accepts_numpy_and_torch_true(
 
 @pytest.mark.parametrize("holds", [np.bool_(False), torch.tensor(1.0) > 2])
 def test_claim_accepts_numpy_and_torch_false(holds: object):
-    with pytest.raises(ClaimError):
+    with pytest.raises(claims.ClaimError):
         claim("So it is", measured=1, holds=holds)
 
 
@@ -171,13 +166,13 @@ def test_claim_rejects_empty_statement():
     ],
 )
 def test_claim_numbers_have_three_significant_digits(number: object, text: str):
-    assert format_number(number) == text
+    assert claims.format_number(number) == text
 
 
 def test_claim_interval_uses_interval_format():
     interval = Interval(mean=0.924, low=0.916, high=0.932)
     assert (
-        format_measured({"accuracy": interval, "images": 5})
+        claims.format_measured({"accuracy": interval, "images": 5})
         == f"accuracy: {interval}; images: 5"
     )
 

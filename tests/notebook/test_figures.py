@@ -130,10 +130,7 @@ def test_image_grid_keeps_aspect_ratio():
 
 def test_image_grid_draws_labels():
     plain = as_picture(image_grid(np.ones((4, 8, 8)), columns=2))
-    texts = {
-        "labels": list("HHHH"),
-        "row_labels": ["one", "two"],
-    }
+    texts = {"labels": list("HHHH"), "row_labels": ["one", "two"]}
     labelled = as_picture(image_grid(np.ones((4, 8, 8)), columns=2, **texts))
     assert plain.getcolors() == [(plain.width * plain.height, (255, 255, 255))]
     assert len(labelled.getcolors(10_000)) > 1

@@ -194,10 +194,7 @@ def sample_notebook() -> nbformat.NotebookNode:
 
 
 def chapter_file(
-    notebook: nbformat.NotebookNode,
-    folder: Path,
-    name: str = NAME,
-    seconds: int = 20,
+    notebook: nbformat.NotebookNode, folder: Path, name: str = NAME, seconds: int = 20
 ) -> ChapterFile:
     """Write a notebook into a small repository, with a recorded running time."""
     for file, content in FILES.items():

@@ -88,7 +88,7 @@ BREAKS = {
         (
             "2006.11239 is not in",
             write("[Ho et al.](https://arxiv.org/pdf/2006.11239v2)"),
-        ),
+        )
     ],
     text.headings_in_order: [
         ("title must come first", write("# Another title")),
@@ -107,7 +107,7 @@ BREAKS = {
         (
             "at least 3 words",
             edit("## Summary", "[logit](../book/glossary.md)", "logit"),
-        ),
+        )
     ],
     text.terms_are_introduced: [
         (
@@ -125,9 +125,7 @@ BREAKS = {
             edit("## The idea", "Hidden states\nhave one size.", ""),
         ),
     ],
-    outputs.no_stored_error: [
-        ("it raised ValueError", show("print", ERROR)),
-    ],
+    outputs.no_stored_error: [("it raised ValueError", show("print", ERROR))],
     outputs.no_widget_view: [
         (
             "a widget view",
@@ -139,7 +137,7 @@ BREAKS = {
         (
             "a chapter may have 1.5 MB",
             show("print", new_output("stream", text="4\n" * 800_000)),
-        ),
+        )
     ],
     outputs.pictures_have_text: [
         ("for a picture, got ''", alt("")),
@@ -200,9 +198,7 @@ BREAKS = {
             show("print", new_output("stream", name="stderr", text="no")),
         ),
     ],
-    outputs.nothing_from_other_hosts: [
-        ("https://", html(SCRIPT)),
-    ],
+    outputs.nothing_from_other_hosts: [("https://", html(SCRIPT))],
     outputs.sources_are_fresh: [
         (
             "has changed since",
@@ -226,9 +222,7 @@ BREAKS = {
         ("at least 3 claims, got 0", show("claim(")),
         ("occurs twice", again("claim(")),
     ],
-    outputs.has_an_interactive_figure: [
-        ("one interactive figure", show("frames")),
-    ],
+    outputs.has_an_interactive_figure: [("one interactive figure", show("frames"))],
     outputs.tags_are_known: [
         ("nbval-chek-output", tag("frames", "nbval-chek-output")),
         ("no cell carries", tag("print")),
@@ -263,27 +257,23 @@ BREAKS = {
         ),
     ],
     code.shown_code_fits_the_page: [
-        ("a line of 89 columns", run("x = 1  # " + "x" * 80)),
+        ("a line of 89 columns", run("x = 1  # " + "x" * 80))
     ],
-    code.shown_cells_are_short: [
-        ("31 lines of code", run("\nx = 1" * 30)),
-    ],
+    code.shown_cells_are_short: [("31 lines of code", run("\nx = 1" * 30))],
     code.claims_stand_in_cells_of_their_own: [
         ("outside a cell tagged claim", tag("claim(")),
         ("'train()' is no part", run("\ntrain()", "claim(")),
         ("makes no claim", show("claim(")),
         ("claims are folded", tag("claim(", "claim")),
     ],
-    code.claims_are_short: [
-        ("19 words", claim(statement=" ".join(["word"] * 19))),
-    ],
+    code.claims_are_short: [("19 words", claim(statement=" ".join(["word"] * 19)))],
     code.claims_need_no_context: [
         ("what 'Its' stands for", claim(statement="Its loss is below 2")),
         ("what 'it' stands for", claim(statement="After ten steps, it knows more")),
         ("'rates' stands for", claim(statement="At these rates, training fails")),
     ],
     code.claims_have_something_to_beat: [
-        ("Claim 0: give a baseline", claim(baseline=None)),
+        ("Claim 0: give a baseline", claim(baseline=None))
     ],
     code.imports_come_from_rooms: [
         *(
@@ -293,15 +283,13 @@ BREAKS = {
                 "vae": "import genai_tutorial.vae.bounds",
                 "tasks.shapes.scenes": f"{PART}.tasks.shapes.scenes import render",
             }.items()
-        ),
+        )
     ],
     code.reads_in_the_time_of_a_lesson: [
         ("the metadata say 30", fact(reading_minutes=30)),
         ("103 minutes to read; it may have", write("words " * 20_000)),
     ],
-    code.runs_in_the_time_of_a_chapter: [
-        ("it ran 120 s", nothing, {"seconds": 120}),
-    ],
+    code.runs_in_the_time_of_a_chapter: [("it ran 120 s", nothing, {"seconds": 120})],
     exercises.exercises_are_complete: [
         ("must read 'Exercise 9.2", edit("### Exercise 9.2", "9.2", "9.3")),
         ("its cells give 2 points", edit("### Exercise 9.2", "2 points", "3 points")),

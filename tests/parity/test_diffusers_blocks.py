@@ -5,13 +5,7 @@ weights: to 1e-5, gradients too.
 import pytest
 import torch
 
-from genai_tutorial.diffusion import (
-    DiT,
-    DiTConfig,
-    TextAttention,
-    TextCondition,
-    sinusoidal_features,
-)
+from genai_tutorial import diffusion
 from genai_tutorial.diffusion.condition import TimeEmbedding
 from genai_tutorial.diffusion.dit import grid_positions
 from genai_tutorial.diffusion.unet_blocks import PixelAttention, ResidualBlock
@@ -118,7 +112,7 @@ def test_text_attention_with_texts_of_different_lengths():
             residual_connection=True,
         )
     )  # fmt: skip
-    ours = TextAttention(16, text_width=12, heads=4, groups=8)
+    ours = diffusion.TextAttention(16, text_width=12, heads=4, groups=8)
     ours.load_state_dict(renamed(theirs, ATTENTION))
     x, tokens = torch.randn(3, 16, 6, 5), torch.randn(3, 7, 12)
     mask = torch.arange(7) < torch.tensor([[7], [3], [1]])
@@ -129,7 +123,9 @@ def test_text_attention_with_texts_of_different_lengths():
         encoder_hidden_states=tokens,
         attention_mask=hidden.repeat_interleave(4, dim=0),
     )
-    torch.testing.assert_close(ours(x, TextCondition(tokens, mask)), expected, **CLOSE)
+    torch.testing.assert_close(
+        ours(x, diffusion.TextCondition(tokens, mask)), expected, **CLOSE
+    )
 
 
 def test_time_embedding():
@@ -142,7 +138,7 @@ def test_time_embedding():
     )
     # angles of 1,000 radians
     torch.testing.assert_close(
-        sinusoidal_features(1000 * t, 32), waves, rtol=0, atol=1e-4
+        diffusion.sinusoidal_features(1000 * t, 32), waves, rtol=0, atol=1e-4
     )
     torch.testing.assert_close(ours(t), theirs(waves), rtol=0, atol=1e-4)
 
@@ -161,8 +157,8 @@ def dit_pair(layers, image_channels=3):
         ),
         scale=0.1,
     ).eval()
-    ours = DiT(
-        DiTConfig(
+    ours = diffusion.DiT(
+        diffusion.DiTConfig(
             image_channels=image_channels, image_size=12, patch_size=2, width=32,
             layers=layers, heads=4,
             query_key_norm=False,

@@ -21,9 +21,7 @@ pytest.importorskip(
     "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'
 )
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import (
-    QuadraticDiscriminantAnalysis,
-)
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB

@@ -64,12 +64,7 @@ def test_packed_keys_per_channel_are_torchs(bits):
     store.write(0, 0, keys)
     channels = keys[0, :, 0].transpose(1, 2).reshape(16, 16)
     expected = torch.fake_quantize_per_channel_affine(
-        channels,
-        torch.full((16,), 0.25),
-        torch.zeros(16, dtype=torch.int32),
-        0,
-        0,
-        top,
+        channels, torch.full((16,), 0.25), torch.zeros(16, dtype=torch.int32), 0, 0, top
     )
     found = store.read(0, 1, torch.float32)[0].transpose(1, 2).reshape(16, 16)
     torch.testing.assert_close(found, expected)

@@ -5,23 +5,18 @@ scores, loss and gradients are equal.
 import pytest
 import torch
 
-from genai_tutorial.multimodal import (
-    CLIP,
-    CLIPConfig,
-    EncoderConfig,
-    ImageEncoderConfig,
-    TextEncoderConfig,
-    contrastive_loss,
-)
+from genai_tutorial import multimodal
 
 transformers = pytest.importorskip("transformers")
 
-CONFIG = CLIPConfig(
-    image=ImageEncoderConfig(
-        EncoderConfig(width=24, layers=2, heads=3), image_size=16, patch_size=4
+CONFIG = multimodal.CLIPConfig(
+    image=multimodal.ImageEncoderConfig(
+        multimodal.EncoderConfig(width=24, layers=2, heads=3),
+        image_size=16,
+        patch_size=4,
     ),
-    text=TextEncoderConfig(
-        EncoderConfig(width=20, layers=3, heads=2, feed_forward_width=36),
+    text=multimodal.TextEncoderConfig(
+        multimodal.EncoderConfig(width=20, layers=3, heads=2, feed_forward_width=36),
         vocab_size=30,
         context_length=9,
         end=1,
@@ -78,7 +73,7 @@ def all_names() -> dict[str, str]:
     return names
 
 
-def their_encoder(config: EncoderConfig) -> dict:
+def their_encoder(config: multimodal.EncoderConfig) -> dict:
     return {
         "hidden_size": config.width,
         "intermediate_size": config.hidden_width,
@@ -94,7 +89,7 @@ def random_pair(seed=0):
     """Both models with the same weights, all of them random: biases and gains too,
     which start at 0 and 1.
     """
-    ours = CLIP(CONFIG, seed)
+    ours = multimodal.CLIP(CONFIG, seed)
     generator = torch.Generator().manual_seed(seed + 100)
     with torch.no_grad():
         for parameter in ours.parameters():
@@ -185,7 +180,7 @@ def test_clip_equals_transformers(seed):
     same(ours(images, ids), expected.logits_per_image)
     same(ours.embed_images(images), expected.image_embeds)
     same(ours.embed_texts(ids), expected.text_embeds)
-    loss = contrastive_loss(ours(images, ids))
+    loss = multimodal.contrastive_loss(ours(images, ids))
     same(loss, expected.loss)
     loss.backward()
     expected.loss.backward()
@@ -203,4 +198,4 @@ def test_contrastive_loss_equals_transformers():
     generator = torch.Generator().manual_seed(0)
     for pairs in (2, 3, 17):
         scores = 7 * torch.randn(pairs, pairs, generator=generator)
-        same(contrastive_loss(scores), theirs(scores.T))
+        same(multimodal.contrastive_loss(scores), theirs(scores.T))

@@ -308,8 +308,7 @@ def test_yarn_factor_scales_cosines_and_sines():
     scaled = RotaryEmbedding(frequencies, 30, yarn.attention_factor)
     x = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(
-        scaled(x).norm(dim=-1),
-        yarn.attention_factor * plain(x).norm(dim=-1),
+        scaled(x).norm(dim=-1), yarn.attention_factor * plain(x).norm(dim=-1)
     )
 
 

@@ -5,14 +5,7 @@ losses and gradients.
 import pytest
 import torch
 
-from genai_tutorial.transformer import (
-    DecoderLM,
-    MixtureOfExperts,
-    Routing,
-    load_balancing_loss,
-    next_token_loss,
-    routings,
-)
+from genai_tutorial import transformer
 from tests.decoders import mixtral
 
 pytest.importorskip("transformers")
@@ -114,7 +107,7 @@ def random_blocks(experts, per_token, seed):
     config = mixtral(
         11, 16, 24, 1, 2, 2, 20, experts=experts, experts_per_token=per_token
     )
-    ours = MixtureOfExperts(
+    ours = transformer.MixtureOfExperts(
         config.width, config.expert_hidden_width, experts, per_token
     )
     stir(ours, seed, 0.4)
@@ -130,7 +123,7 @@ def random_models(experts=5, per_token=2, seed=0, **settings):
         experts_per_token=per_token,
         **settings,
     )
-    ours = DecoderLM(config, seed)
+    ours = transformer.DecoderLM(config, seed)
     stir(ours, seed + 1, 0.2)
     theirs = MixtralForCausalLM(their_config(config))
     theirs.load_state_dict(to_transformers(ours.state_dict(), config))
@@ -195,8 +188,8 @@ def test_load_balancing_loss_and_gradient_are_equal(experts, per_token, layers):
     for one in logits:
         probabilities = one.softmax(-1)
         weights, chosen = probabilities.topk(per_token)
-        found.append(Routing(one, probabilities, chosen, weights))
-    ours = load_balancing_loss(Routing.joined(found))
+        found.append(transformer.Routing(one, probabilities, chosen, weights))
+    ours = transformer.load_balancing_loss(transformer.Routing.joined(found))
     theirs = load_balancing_loss_func(tuple(logits), experts, per_token)
     torch.testing.assert_close(ours, theirs, **CLOSE)
     for gradient, expected in zip(
@@ -218,8 +211,10 @@ def test_mixtral_logits_losses_and_gradients_are_equal(seed, settings):
     torch.testing.assert_close(ours(ids), result.logits, **CLOSE)
     # The last position predicts nothing, but it is routed, and counts in the balancing
     # loss.
-    our_loss = next_token_loss(ours(ids)[:, :-1], ids[:, 1:])
-    balancing = load_balancing_loss(Routing.joined(routings(ours)))
+    our_loss = transformer.next_token_loss(ours(ids)[:, :-1], ids[:, 1:])
+    balancing = transformer.load_balancing_loss(
+        transformer.Routing.joined(transformer.routings(ours))
+    )
     torch.testing.assert_close(balancing, result.aux_loss, **CLOSE)
     our_loss = our_loss + 0.02 * balancing
     torch.testing.assert_close(our_loss, result.loss, **CLOSE)

@@ -5,19 +5,14 @@ MusicGen, with the same tokens and the same weights.
 import pytest
 import torch
 
-from genai_tutorial.audio import (
-    CodebookPattern,
-    MultiStreamConfig,
-    MultiStreamLM,
-    delay,
-)
+from genai_tutorial import audio
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
 
 transformers = pytest.importorskip("transformers")
 
 STREAMS, VOCAB, WIDTH, LAYERS, LENGTH = 4, 30, 32, 2, 12
 
-CONFIG = MultiStreamConfig(
+CONFIG = audio.MultiStreamConfig(
     DecoderConfig(
         VOCAB,
         LENGTH,
@@ -26,7 +21,7 @@ CONFIG = MultiStreamConfig(
         attention=AttentionConfig(heads=4, positions="learned"),
         bias=True,
     ),
-    CodebookPattern.delayed(STREAMS),
+    audio.CodebookPattern.delayed(STREAMS),
 )
 
 # Their names on the left, ours on the right.
@@ -62,11 +57,11 @@ def theirs():
     return transformers.MusicgenForCausalLM(config).eval()
 
 
-def from_transformers(theirs) -> MultiStreamLM:
+def from_transformers(theirs) -> audio.MultiStreamLM:
     """Build our model with their weights; their layers have no biases, and their
     sinusoidal positions are a table like learned ones.
     """
-    model = MultiStreamLM(CONFIG)
+    model = audio.MultiStreamLM(CONFIG)
     ours = {
         name: torch.zeros_like(weight) for name, weight in model.state_dict().items()
     }
@@ -99,7 +94,7 @@ def test_delay_equals_musicgens_pattern_mask(theirs, steps):
     _, mask = theirs.build_delay_pattern_mask(
         torch.cat((first, codes), dim=-1).flatten(0, 1), VOCAB, 1 + steps + STREAMS - 1
     )
-    columns = delay(codes, CONFIG.pattern, filler=VOCAB)
+    columns = audio.delay(codes, CONFIG.pattern, filler=VOCAB)
     expected = mask.view(2, STREAMS, -1)
     assert torch.equal(expected, torch.cat((first, columns), dim=-1))
 

@@ -10,26 +10,7 @@ import copy
 import pytest
 import torch
 
-from genai_tutorial.alignment import (
-    Example,
-    PPOSettings,
-    ScalarModel,
-    answer_log_probs,
-    clipped_policy_loss,
-    clipped_value_loss,
-    gather_experience,
-    generalized_advantage_estimate,
-    group_relative_advantages,
-    grpo_loss,
-    pack_examples,
-    pad_examples,
-    ppo_update,
-    reward_loss,
-    supervised_loss,
-    token_log_probs,
-    token_rewards,
-    whiten,
-)
+from genai_tutorial import alignment
 from genai_tutorial.alignment.dpo import dpo_loss
 from genai_tutorial.alignment.experience import kl_k1, kl_k3
 from genai_tutorial.generation import Rollouts
@@ -76,7 +57,11 @@ def names(head="lm_head.weight", ours=""):
 
 def theirs_of(model, kind, pairs):
     """The same weights in transformers' Llama."""
-    config = model.decoder.config if isinstance(model, ScalarModel) else model.config
+    config = (
+        model.decoder.config
+        if isinstance(model, alignment.ScalarModel)
+        else model.config
+    )
     settings = transformers.LlamaConfig(
         vocab_size=config.vocab_size, hidden_size=16, intermediate_size=24,
         num_hidden_layers=2, num_attention_heads=4,
@@ -96,7 +81,7 @@ def language_model(model):
 
 def scalar_model(seed, vocab=VOCAB):
     """A reward or value model, ours and theirs."""
-    model = ScalarModel(ours_of(seed, vocab))
+    model = alignment.ScalarModel(ours_of(seed, vocab))
     with torch.no_grad():
         model.head.weight.copy_(
             torch.randn(1, 16, generator=torch.Generator().manual_seed(seed))
@@ -176,11 +161,14 @@ def test_supervised_loss_on_answers_only(seed, tokenizer, tmp_path):
     expected = trainer.compute_loss(theirs, dict(batch))
     # Laid out by us: the same examples, each with trl's end token, in another order and
     # with other padding.
-    examples = pad_examples(
-        [Example(tuple(p), (*a, END)) for p, a in zip(prompts, answers, strict=True)]
+    examples = alignment.pad_examples(
+        [
+            alignment.Example(tuple(p), (*a, END))
+            for p, a in zip(prompts, answers, strict=True)
+        ]
     )
     assert int((batch["labels"] != -100).sum()) == int(examples.is_answer.sum())
-    found = supervised_loss(ours, *examples.tensors)
+    found = alignment.supervised_loss(ours, *examples.tensors)
     same(found, expected)
     found.backward()
     expected.backward()
@@ -192,7 +180,9 @@ def test_packing_needs_as_few_rows(seed):
     from trl.data_utils import pack_dataset
 
     texts = random_texts(60, 2, 12, seed)
-    rows = pack_examples([Example(tuple(ids[:1]), tuple(ids[1:])) for ids in texts], 16)
+    rows = alignment.pack_examples(
+        [alignment.Example(tuple(ids[:1]), tuple(ids[1:])) for ids in texts], 16
+    )
     theirs = pack_dataset(datasets.Dataset.from_dict({"input_ids": texts}), 16, "bfd")
     assert len(rows.ids) == len(theirs)
 
@@ -218,7 +208,7 @@ def test_reward_loss(seed, tokenizer, tmp_path):
         batch["attention_mask"].sum(dim=1),
     )
     assert lengths.min() < lengths.max()
-    found = reward_loss(ours, ids[:4], lengths[:4], ids[4:], lengths[4:])
+    found = alignment.reward_loss(ours, ids[:4], lengths[:4], ids[4:], lengths[4:])
     expected = trainer.compute_loss(theirs, dict(batch))
     same(found, expected)
     found.backward()
@@ -247,7 +237,7 @@ def test_dpo_loss(seed, beta, tokenizer, tmp_path):
     ids, is_answer = batch["input_ids"], batch["completion_mask"].bool()
     sides = [(ids[part], is_answer[part]) for part in (slice(4), slice(4, 8))]
     with torch.no_grad():
-        references = [answer_log_probs(reference, *side) for side in sides]
+        references = [alignment.answer_log_probs(reference, *side) for side in sides]
     found = dpo_loss(ours, *sides[0], *sides[1], *references, beta=beta)
     expected = trainer.compute_loss(theirs, dict(batch))
     same(found, expected)
@@ -361,18 +351,20 @@ def test_grpo_loss_and_advantages(seed, tokenizer, tmp_path):
     trainer.train()
     groups = torch.tensor(scored).view(2, 4)
     assert groups.std() > 0
-    same(group_relative_advantages(groups).flatten(), unshuffled["advantages"])
+    same(
+        alignment.group_relative_advantages(groups).flatten(), unshuffled["advantages"]
+    )
     answer = seen["completion_mask"]
     rollouts = rollouts_of(
         seen["prompt_ids"], seen["prompt_mask"], seen["completion_ids"], answer
     )
     assert rollouts.lengths.min() < rollouts.lengths.max()
-    log_probs = token_log_probs(ours, rollouts.ids)
+    log_probs = alignment.token_log_probs(ours, rollouts.ids)
     others = [
         aligned(seen[f"{name}_per_token_logps"], answer, rollouts.mask)
         for name in ("old", "ref")
     ]
-    found = grpo_loss(
+    found = alignment.grpo_loss(
         log_probs, *others, seen["advantages"], rollouts.mask, clip=0.2, kl_weight=0.1
     )
     same(found, seen["loss"])
@@ -461,7 +453,7 @@ def test_ppo_update_matches_trl(seed, tokenizer, tmp_path, monkeypatch):
     policy, value_model = run.policy, frozen_bias(run.value_model)
     before = [copy.deepcopy(model.state_dict()) for model in (policy, value_model)]
     everywhere = torch.full((8,), 9)
-    log_probs = token_log_probs(policy, run.ids).detach()
+    log_probs = alignment.token_log_probs(policy, run.ids).detach()
     log_probs[:, :2] = 0
     rollouts = Rollouts(
         run.ids,
@@ -471,11 +463,11 @@ def test_ppo_update_matches_trl(seed, tokenizer, tmp_path, monkeypatch):
         log_probs,
     )
     scores = run.reward_model.score(run.ids, everywhere).detach()
-    experience = gather_experience(
+    experience = alignment.gather_experience(
         rollouts, run.reference, value_model, scores, 0.3, discount=0.98, decay=0.9
     )
     same(experience.advantages[:, 2:], run.advantages)
-    settings = PPOSettings(epochs=3, minibatches=1, clip_norm=1e9)
+    settings = alignment.PPOSettings(epochs=3, minibatches=1, clip_norm=1e9)
     optimizer = torch.optim.SGD(
         [
             one
@@ -485,7 +477,7 @@ def test_ppo_update_matches_trl(seed, tokenizer, tmp_path, monkeypatch):
         ],
         lr=run.rate,
     )
-    report = ppo_update(policy, value_model, optimizer, experience, settings)
+    report = alignment.ppo_update(policy, value_model, optimizer, experience, settings)
     assert report.clipped > 0
     for ours, theirs in run.after():
         same(ours, theirs)
@@ -533,23 +525,25 @@ def test_ppo_loss_with_answers_of_different_lengths(
     mask = (steps >= 2) & (steps < lengths[:, None] - 1)
     longer = (steps >= 2) & (steps < lengths[:, None])
     # What the value model reads; the reward model reads nothing after the end.
-    log_probs = token_log_probs(policy, ids)
+    log_probs = alignment.token_log_probs(policy, ids)
     values = value_model(ids)[:, :-1]
     with torch.no_grad():
         kl = {"k1": kl_k1, "k3": kl_k3}[estimator](
-            log_probs, token_log_probs(run.reference, ids)
+            log_probs, alignment.token_log_probs(run.reference, ids)
         )
         scores = run.reward_model.score(ids, lengths)
         old_values = values.masked_fill(~longer, 0.0)
-        rewards = token_rewards(scores, kl.masked_fill(~mask, 0.0), longer, 0.3)
-        advantages = generalized_advantage_estimate(
+        rewards = alignment.token_rewards(
+            scores, kl.masked_fill(~mask, 0.0), longer, 0.3
+        )
+        advantages = alignment.generalized_advantage_estimate(
             rewards, old_values, longer, 0.98, 0.9
         )
-        returns, whitened = advantages + old_values, whiten(advantages, mask)
+        returns, whitened = advantages + old_values, alignment.whiten(advantages, mask)
     same(whitened[:, 2:], run.advantages.masked_fill(~mask[:, 2:], 0.0))
     ratio = (log_probs - log_probs.detach()).exp()
-    policy_loss = clipped_policy_loss(ratio, whitened, mask, 0.2)
-    value_loss = clipped_value_loss(values, old_values, returns, longer, 0.2)
+    policy_loss = alignment.clipped_policy_loss(ratio, whitened, mask, 0.2)
+    value_loss = alignment.clipped_value_loss(values, old_values, returns, longer, 0.2)
     same(policy_loss.detach(), torch.tensor(run.metrics["loss/policy_avg"]))
     same(value_loss.detach(), torch.tensor(run.metrics["loss/value_avg"]))
     trained = [
