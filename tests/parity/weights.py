@@ -41,6 +41,12 @@ def both_kinds(names: Mapping[str, str]) -> dict[str, str]:
     return {f"{a}.{kind}": f"{b}.{kind}" for a, b in names.items() for kind in kinds}
 
 
+def renamed(theirs, names):
+    """Return a library's weights under our names."""
+    state = theirs.state_dict()
+    return {names[name]: state[name] for name in names if name in state}
+
+
 def llama_names(layers, theirs="model.", ours="", head="lm_head.weight"):
     """Return the names in a library's Llama and, for each, ours."""
     found = {
