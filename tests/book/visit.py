@@ -201,19 +201,11 @@ def gather(page, axe_script: str) -> Facts:
     dark = violations(page, DARK_RULES)
     copied = _copied(page)
     return Facts(
-        elsewhere=tuple(page.elsewhere),
-        missing=tuple(page.missing),
-        errors=tuple(page.errors),
-        math=math,
-        sideways=sideways,
-        scrolled_code=scrolled_code,
-        light=light,
-        dark=dark,
-        figures=figures,
-        fold=fold,
-        copied=copied,
-        sounds=sounds,
-    )
+        elsewhere=tuple(page.elsewhere), missing=tuple(page.missing),
+        errors=tuple(page.errors), math=math, sideways=sideways,
+        scrolled_code=scrolled_code, light=light, dark=dark, figures=figures, fold=fold,
+        copied=copied, sounds=sounds,
+    )  # fmt: skip
 
 
 def _fold(page) -> Fold:

@@ -71,26 +71,25 @@ CASES |= {
         lambda x, g: audio.griffin_lim(
             audio.short_time_fourier_transform(x, 64, 16).abs(), 16, g, steps=2
         ),
-        WAVES,
-        seeded(),
-    ), "log_mel_spectrogram": (lambda x: audio.log_mel_spectrogram(x, MEL), WAVES),
+        WAVES, seeded(),
+    ),
+    "log_mel_spectrogram": (lambda x: audio.log_mel_spectrogram(x, MEL), WAVES),
     "mel_to_wave": (
         lambda x, g: audio.mel_to_wave(
             audio.log_mel_spectrogram(x, MEL), MEL, g, steps=2
         ),
-        WAVES,
-        seeded(),
+        WAVES, seeded(),
     ),
     "spectral_convergence": (
         lambda x: audio.spectral_convergence(
             x, audio.short_time_fourier_transform(x, 64, 16).abs() + 1, 16
         ),
         WAVES,
-    ), "whisper_features": (audio.whisper_features, rand(1600)),
+    ),
+    "whisper_features": (audio.whisper_features, rand(1600)),
     "ctc": (
         lambda x: (
-            audio.ctc_probability(x.exp(), [1, 2]),
-            audio.best_alignment(x, [1, 2]),
+            audio.ctc_probability(x.exp(), [1, 2]), audio.best_alignment(x, [1, 2]),
             audio.prefix_beam_search(x, beams=3),
         ),
         LABELS,
@@ -99,23 +98,24 @@ CASES |= {
         step, RECOGNIZER, audio.recognition_loss, rand(2, 8, 40),
         torch.tensor([40, 24]), torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]),
         seeded(),
-    ), "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
+    ),
+    "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
     "delay": (lambda x: undelay(audio.delay(x, PATTERN, 6), PATTERN), CODES),
     "MultiStreamLM": (step, STREAMS, audio.multi_stream_loss, CODES, FEATURES, PREFIX),
     "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),
     "WaveCodec": (
-        lambda m, x: (m.eval().encode(x), m.decode(m.encode(x))),
-        CODEC,
-        WAVES,
-    ), "WaveCodec: step": (step, CODEC, audio.wave_codec_loss, rand(2, 3200), seeded()),
+        lambda m, x: (m.eval().encode(x), m.decode(m.encode(x))), CODEC, WAVES,
+    ),
+    "WaveCodec: step": (step, CODEC, audio.wave_codec_loss, rand(2, 3200), seeded()),
     "SpeechSynthesizer": (
         step, SPEAKER, audio.synthesis_loss, PHONEMES, torch.tensor([4, 2]), DURATIONS,
         torch.tensor([0, 1]), rand(2, 8, 7),
     ),
     "SpeechSynthesizer.speak": (
         lambda m, x, voice: m.speak(x, voice), SPEAKER, PHONEMES[0], rand(8),
-    ), "length_regulator": (audio.length_regulator, rand(2, 4, 3), DURATIONS),
+    ),
+    "length_regulator": (audio.length_regulator, rand(2, 4, 3), DURATIONS),
 }  # fmt: skip
 
 # --- science --------------------------------------------------------------------------
@@ -171,7 +171,8 @@ CASES |= {
     ),
     "StructureNetwork": (
         placing_step, PLACER, POSITIONS, ELEMENTS, RELATIONS, MASK, seeded(),
-    ), "place_atoms": (placed, PLACER, ELEMENTS, RELATIONS, MASK, seeded()),
+    ),
+    "place_atoms": (placed, PLACER, ELEMENTS, RELATIONS, MASK, seeded()),
     "equivariance_error": (
         lambda m, x, mask, matrices, t: structures.equivariance_error(
             m, structures.MoleculeTable(x, mask), matrices, t
@@ -184,7 +185,8 @@ CASES |= {
             structures.kabsch(x, y, mask.float()),
             structures.remove_mean(x, mask),
         ), POSITIONS, rand(2, 5, 3, seed=1), MASK,
-    ), "steer": (steered_molecules, MOLECULE_LM),
+    ),
+    "steer": (steered_molecules, MOLECULE_LM),
     "augmented_likelihood_loss": (
         partial(molecules.augmented_likelihood_loss, sigma=20),
         *rand(3, 4),
@@ -237,10 +239,10 @@ FRAMES = PLAYED.frames[0].float()
 CASES |= {
     "WorldModel": (trained_world, WORLD, FRAMES),
     "state_after": (
-        lambda m, starts: worldmodels.state_after(m, PLAYED, starts, 3),
-        WORLD,
+        lambda m, starts: worldmodels.state_after(m, PLAYED, starts, 3), WORLD,
         torch.tensor([[4, 0], [9, 2]]),
-    ), "dream_starts": (lambda m: worldmodels.dream_starts(m, PLAYED, 3), WORLD),
+    ),
+    "dream_starts": (lambda m: worldmodels.dream_starts(m, PLAYED, 3), WORLD),
     "dream_step": (
         lambda m, state, actions, g: worldmodels.dream_step(
             m, state, actions, generator=g
@@ -249,7 +251,8 @@ CASES |= {
     "Dream": (
         lambda m, state, actions: worldmodels.Dream(m, state).step(actions), WORLD,
         STATE, BUTTONS,
-    ), "learn_in_dreams": (dreamt, WORLD, STATE, AGENT, seeded()),
+    ),
+    "learn_in_dreams": (dreamt, WORLD, STATE, AGENT, seeded()),
     "planning_policy": (planned, WORLD, STATE, seeded()),
     "Players": (played_by_models, WORLD, AGENT, FRAMES, torch.ones(4).bool()),
     "best_renaming": (
@@ -265,21 +268,19 @@ CASES |= {
     ),
     "ForesightPlayer": (
         lambda a, b, first: (
-            player := paddle_game.ForesightPlayer(),
-            player(a, first),
+            player := paddle_game.ForesightPlayer(), player(a, first),
             player(b, ~first),
         ), FRAMES, PLAYED.frames[1].float(), torch.ones(4).bool(),
-    ), "lambda_returns": (worldmodels.lambda_returns, rand(4), rand(5), torch.ones(4)),
+    ),
+    "lambda_returns": (worldmodels.lambda_returns, rand(4), rand(5), torch.ones(4)),
     "categorical_kl": (
-        worldmodels.categorical_kl,
-        rand(2, 3, 4).softmax(dim=-1),
+        worldmodels.categorical_kl, rand(2, 3, 4).softmax(dim=-1),
         rand(2, 3, 4, seed=1).softmax(dim=-1),
     ),
     "straight_through": (
-        worldmodels.straight_through_sample,
-        rand(2, 4).softmax(dim=-1),
-        seeded(),
-    ), "ReturnScale": (lambda x: worldmodels.ReturnScale().update(x), rand(9)),
+        worldmodels.straight_through_sample, rand(2, 4).softmax(dim=-1), seeded(),
+    ),
+    "ReturnScale": (lambda x: worldmodels.ReturnScale().update(x), rand(9)),
     "latent_action_loss": (worldmodels.latent_action_loss, rand(2, 3).log()),
     "read_positions": (paddle_game.read_positions, FRAMES),
     "reflex_player": (paddle_game.reflex_player, FRAMES, torch.ones(4).bool()),
@@ -334,7 +335,8 @@ CASES |= {
         retrieval.SentenceEncoder(
             retrieval.SentenceEncoderConfig(13, 8, 1, 2, feed_forward_width=16)
         ), IDS, torch.tensor([8, 3, 5]),
-    ), "InvertedFileIndex": (inverted, VECTORS, QUERIES, seeded()),
+    ),
+    "InvertedFileIndex": (inverted, VECTORS, QUERIES, seeded()),
     "ProductQuantizer": (product, VECTORS, QUERIES, seeded()),
     "SmallWorldGraph": (small_world, VECTORS, QUERIES),
     "PassageStore": (stored, VECTORS),
@@ -346,7 +348,8 @@ CASES |= {
         retrieval.recall_of_neighbours,
         torch.tensor([[4, 2, 7]]),
         torch.tensor([[4, 7, 9]]),
-    ), "association_test": (safety.association_test, *rand(4, 3, 5).unbind()),
+    ),
+    "association_test": (safety.association_test, *rand(4, 3, 5).unbind()),
     "associations": (safety.associations, rand(3, 5), rand(2, 5), rand(2, 5, seed=1)),
     "direction_ablated": (steered, LM, IDS, rand(16)),
     "last_token_states": (
@@ -363,13 +366,15 @@ CASES |= {
             retrieval.query_likelihood(m, BYTES, "Who?", ["A king.", "Rain."]),
         ),
         BYTES_LM,
-    ), "token_losses": (safety.token_losses, LM, IDS),
+    ),
+    "token_losses": (safety.token_losses, LM, IDS),
     "loss_attack": (safety.loss_attack, LOSSES),
     "min_k_attack": (safety.min_k_attack, LOSSES),
     "zlib_attack": (
         lambda losses: safety.zlib_attack(losses, [b"a", b"bc", b"aaa", b"d"]),
         LOSSES,
-    ), "unlabelled_verdicts": (safety.unlabelled_verdicts, rand(9)),
+    ),
+    "unlabelled_verdicts": (safety.unlabelled_verdicts, rand(9)),
 }  # fmt: skip
 
 # --- edge -----------------------------------------------------------------------------
@@ -421,12 +426,10 @@ CLIPS = motion.load_clips(2, seed=0)
 CASES |= {
     "levels": (
         lambda x, g: (
-            data.to_levels(x),
-            data.from_levels(data.to_levels(x)),
+            data.to_levels(x), data.from_levels(data.to_levels(x)),
             data.requantize(data.dequantize(data.to_levels(x), g)),
         ),
-        rand(2, 4, 4),
-        seeded(),
+        rand(2, 4, 4), seeded(),
     ),
     "random_affine": (data.random_affine, rand(2, 28, 28), seeded()),
     "caption_accuracy": (
@@ -447,8 +450,7 @@ CASES |= {
             str(shapes.colour_binding(DESCRIBED, x)),
             shapes.attention_binding(DESCRIBED[0], x[:1], maps),
         ),
-        SHAPES.images,
-        rand(1, 17, 8, 8),
+        SHAPES.images, rand(1, 17, 8, 8),
     ),
     "shown": (
         lambda x: (
@@ -461,7 +463,7 @@ CASES |= {
         rand(2, 8, 8),
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)

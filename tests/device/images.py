@@ -51,16 +51,14 @@ CASES |= {
     "fit_bernoulli": (lambda x: use(density.fit_bernoulli(x), x), BITS),
     "fit_ppca": (
         lambda x: (
-            use(ppca := density.fit_ppca(x, latent=2), x),
-            ppca.decode(ppca.encode(x)),
+            use(ppca := density.fit_ppca(x, latent=2), x), ppca.decode(ppca.encode(x)),
             ppca.to_gaussian(),
         ),
         X,
     ),
     "fit_mixture": (
         lambda x: (
-            fit := mixture(x, density.fit_diagonal_gaussian),
-            use(fit.mixture, x),
+            fit := mixture(x, density.fit_diagonal_gaussian), use(fit.mixture, x),
             fit.mixture.responsibilities(x),
         ),
         X,
@@ -69,25 +67,20 @@ CASES |= {
         lambda x, y: use_classifier(
             density.fit_bayes_classifier(x, y, density.fit_diagonal_gaussian), x
         ),
-        X,
-        LABELS,
+        X, LABELS,
     ),
     "fit_bernoulli_naive_bayes": (
-        lambda x, y: use_classifier(density.fit_bernoulli_naive_bayes(x, y), x),
-        BITS,
+        lambda x, y: use_classifier(density.fit_bernoulli_naive_bayes(x, y), x), BITS,
         LABELS,
     ),
     "fit_shared_gaussian_naive_bayes": (
         lambda x, y: use_classifier(density.fit_shared_gaussian_naive_bayes(x, y), x),
-        X,
-        LABELS,
+        X, LABELS,
     ),
     "fit_logistic_regression": (
-        lambda x, y: density.fit_logistic_regression(x, y).predict(x),
-        X,
-        LABELS,
+        lambda x, y: density.fit_logistic_regression(x, y).predict(x), X, LABELS,
     ),
-}
+}  # fmt: skip
 
 
 # --- metrics --------------------------------------------------------------------------
@@ -102,34 +95,30 @@ CASES |= {
     "batch_calibration": (metrics.batch_calibration, rand(4, 2).log()),
     "bootstrap_interval": (metrics.bootstrap_interval, SCORES),
     "chi_square_test": (
-        metrics.chi_square_test,
-        torch.tensor([44, 56]),
-        torch.tensor([0.5, 0.5]),
+        metrics.chi_square_test, torch.tensor([44, 56]), torch.tensor([0.5, 0.5]),
     ),
     "cluster_bootstrap_interval": (
         partial(metrics.cluster_bootstrap_interval, clusters="aabbccdd"),
         SCORES,
     ),
     "contextual_calibration": (
-        metrics.contextual_calibration,
-        rand(4, 2).log(),
-        rand(1, 2).log(),
-    ), "copy_test": (metrics.copy_test, rand(9, 5), rand(60, 5), rand(30, 5, seed=1)),
+        metrics.contextual_calibration, rand(4, 2).log(), rand(1, 2).log(),
+    ),
+    "copy_test": (metrics.copy_test, rand(9, 5), rand(60, 5), rand(30, 5, seed=1)),
     "frechet_distance": (metrics.frechet_distance, rand(9, 4), rand(9, 4, seed=1)),
     "nearest_neighbours": (metrics.nearest_neighbours, rand(3, 4), rand(9, 4, seed=1)),
     "precision_recall": (metrics.precision_recall, rand(9, 4), rand(9, 4, seed=1)),
     "psnr": (metrics.psnr, rand(2, 3, 4, 4), rand(2, 3, 4, 4, seed=1)),
     "DigitClassifier": (
         step, READER, lambda m, x, y: cross_entropy(m(x), y), DIGITS, ints(4, below=10),
-    ), "read_digits": (metrics.read_digits, copy.deepcopy(READER).eval(), DIGITS),
+    ),
+    "read_digits": (metrics.read_digits, copy.deepcopy(READER).eval(), DIGITS),
     "risk_coverage": (metrics.risk_coverage, SCORES, HITS),
     "roc_curve": (metrics.roc_curve, SCORES, HITS),
     "t_interval": (metrics.t_interval, SCORES),
     "threshold_at_risk": (partial(metrics.threshold_at_risk, risk=0.4), SCORES, HITS),
     "true_positive_rate_at": (
-        partial(metrics.true_positive_rate_at, false_positive_rate=0.4),
-        SCORES,
-        HITS,
+        partial(metrics.true_positive_rate_at, false_positive_rate=0.4), SCORES, HITS,
     ),
     "winners_curse": (partial(metrics.winners_curse, development=3), rand(5, 9) < 0.5),
 }  # fmt: skip
@@ -176,27 +165,25 @@ CASES |= {
     "log_importance_weights": (
         lambda m, x, g: vae.log_importance_weights(m, x, 3, g), BERNOULLI, PIXELS,
         seeded(),
-    ), "gaussian_kl": (vae.gaussian_kl, WIDE, NARROW),
+    ),
+    "gaussian_kl": (vae.gaussian_kl, WIDE, NARROW),
     "LatentGaussian": (
-        lambda q, g: (q.sample(g), q.log_prob(q.mean), q.kl_to_prior()),
-        WIDE,
-        seeded(),
-    ), "active_units": (vae.active_units, rand(6, 3)),
+        lambda q, g: (q.sample(g), q.log_prob(q.mean), q.kl_to_prior()), WIDE, seeded(),
+    ),
+    "active_units": (vae.active_units, rand(6, 3)),
     "VQVAE": (
         step, vae.VQVAE(vae.VectorQuantizer(4, 2), width=8), vae.vq_vae_loss,
         rand(2, 1, 8, 8),
     ),
     "VQVAE.decode_indices": (
         lambda m, x: (m.encode(x), m.decode_indices(m.encode(x).indices)),
-        vae.VQVAE(vae.EMAVectorQuantizer(4, 2), width=8).eval(),
-        rand(2, 1, 8, 8),
+        vae.VQVAE(vae.EMAVectorQuantizer(4, 2), width=8).eval(), rand(2, 1, 8, 8),
     ),
     "EMAVectorQuantizer": (
         use_quantizer, vae.EMAVectorQuantizer(4, 2), rand(9, 2), seeded(),
     ),
     "EMAVectorQuantizer.set_codebook": (
-        lambda q, x: (q.set_codebook(x), q)[1],
-        vae.EMAVectorQuantizer(4, 2),
+        lambda q, x: (q.set_codebook(x), q)[1], vae.EMAVectorQuantizer(4, 2),
         rand(4, 2),
     ),
     "ResidualVectorQuantizer": (
@@ -205,16 +192,19 @@ CASES |= {
     "ResidualVectorQuantizer.start": (
         lambda q, x, g: (q.start(x, g), q, q.decode(q(x).indices)),
         vae.ResidualVectorQuantizer(2, 4, 2).eval(), rand(9, 2), seeded(),
-    ), "codebook_usage": (partial(vae.codebook_usage, codes=4), ints(9, below=4)),
+    ),
+    "codebook_usage": (partial(vae.codebook_usage, codes=4), ints(9, below=4)),
     "k_means": (vae.k_means, rand(9, 2), rand(3, 2, seed=1)),
     "k_means with restarts": (
         lambda x, book, g: vae.k_means(x, book, generator=g), rand(9, 2),
         rand(3, 2, seed=1) + 5, seeded(),
-    ), "straight_through": (vae.straight_through, rand(3), rand(3, seed=1)),
+    ),
+    "straight_through": (vae.straight_through, rand(3), rand(3, seed=1)),
     "ImageAutoencoder": (
         step, AUTOENCODER, lambda m, x, g: vae.image_autoencoder_loss(m, x, g), IMAGES,
         seeded(),
-    ), "ImageAutoencoder.to_latents": (use_autoencoder, AUTOENCODER, IMAGES, seeded()),
+    ),
+    "ImageAutoencoder.to_latents": (use_autoencoder, AUTOENCODER, IMAGES, seeded()),
     "encode_images": (partial(vae.encode_images, seed=0), AUTOENCODER, IMAGES),
     "reconstruct_images": (vae.reconstruct_images, AUTOENCODER, IMAGES),
 }  # fmt: skip
@@ -263,11 +253,13 @@ CASES |= {
     "gradient_penalty": (
         lambda d, x, y, g: gan.gradient_penalty(d, x, y, generator=g), POINTS[1],
         rand(4, 2), rand(4, 2, seed=1), seeded(),
-    ), "squared_slopes": (gan.squared_slopes, POINTS[1], rand(4, 2)),
+    ),
+    "squared_slopes": (gan.squared_slopes, POINTS[1], rand(4, 2)),
     "SpectralNorm": (
         step, gan.spectral_norm(nn.Linear(3, 2)), lambda m, x: m(x).square().mean(),
         rand(4, 3),
-    ), "fit_adversarial": (fit_points, *POINTS, rand(4, 2), seeded()),
+    ),
+    "fit_adversarial": (fit_points, *POINTS, rand(4, 2), seeded()),
     "BatchDiscriminator": (
         play, POINTS[0], gan.BatchDiscriminator(width=8), rand(4, 2), [], seeded(),
     ),
@@ -275,18 +267,17 @@ CASES |= {
         lambda m, x: m(x),
         gan.SideBySide([gan.PointGenerator(width=8), gan.PointGenerator(width=8)]),
         rand(4, 2, 2),
-    ), "MinibatchDeviation": (lambda m, x: m(x), gan.MinibatchDeviation(), rand(4, 3)),
+    ),
+    "MinibatchDeviation": (lambda m, x: m(x), gan.MinibatchDeviation(), rand(4, 3)),
     "draw_noise": (lambda m, g: draw_noise(m, 3, g), POINTS[0], seeded()),
     "count_modes": (
-        partial(gan.count_modes, deviation=0.1),
-        rand(9, 2),
-        rand(3, 2, seed=1),
+        partial(gan.count_modes, deviation=0.1), rand(9, 2), rand(3, 2, seed=1),
     ),
     "jensen_shannon_divergence": (
-        partial(gan.jensen_shannon_divergence, step=0.5),
-        torch.tensor([1.0, 1.0, 0.0]),
+        partial(gan.jensen_shannon_divergence, step=0.5), torch.tensor([1.0, 1.0, 0.0]),
         torch.tensor([0.0, 1.0, 1.0]),
-    ), "optimal_discriminator": (gan.optimal_discriminator, rand(3), rand(3, seed=1)),
+    ),
+    "optimal_discriminator": (gan.optimal_discriminator, rand(3), rand(3, seed=1)),
     "power_iteration": (gan.power_iteration, rand(3, 2), rand(2)),
     "losses": (
         lambda real, fake: [
@@ -294,8 +285,7 @@ CASES |= {
             gan.minimax_generator_loss(fake), gan.non_saturating_generator_loss(fake),
             gan.wasserstein_generator_loss(fake),
         ],
-        rand(4),
-        rand(4, seed=1),
+        rand(4), rand(4, seed=1),
     ),
 }  # fmt: skip
 
@@ -350,7 +340,8 @@ CASES |= {
     "DiT": (
         denoising_step, DIT, GREY, CLASSES, diffusion.StraightPath(), diffusion.FLOW,
         seeded(),
-    ), "ddpm": sampled(diffusion.ddpm, SCHEDULE, diffusion.NOISE),
+    ),
+    "ddpm": sampled(diffusion.ddpm, SCHEDULE, diffusion.NOISE),
     "ddim": sampled(diffusion.ddim, SCHEDULE, diffusion.VELOCITY, eta=0.5),
     "dpm_solver": sampled(diffusion.dpm_solver, SCHEDULE, diffusion.IMAGE),
     "flow_euler": sampled(
@@ -359,7 +350,8 @@ CASES |= {
     "Guided": (
         lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y), NET, GREY, TIMES,
         CLASSES,
-    ), "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
+    ),
+    "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
     "sample_images": (draw_images, NET, CLASSES),
     "ode_log_prob": (
         lambda m, x, g: diffusion.ode_log_prob(
@@ -373,23 +365,19 @@ CASES |= {
         ), GREY, rand(2, 1, 8, 8, seed=1), torch.tensor([5, 20]),
     ),
     "classifier_free_guidance": (
-        partial(diffusion.classifier_free_guidance, weight=2.0),
-        rand(2, 3),
+        partial(diffusion.classifier_free_guidance, weight=2.0), rand(2, 3),
         rand(2, 3, seed=1),
     ),
     "denoised_from_velocity": (
         lambda x, v: diffusion.denoised_from_velocity(x, v, SCHEDULE.level(3)),
-        rand(2, 3),
-        rand(2, 3, seed=1),
+        rand(2, 3), rand(2, 3, seed=1),
     ),
     "partly_noised": (
         lambda x, noise: diffusion.partly_noised(SCHEDULE, x, noise, 0.4, 5)[0],
-        rand(2, 3),
-        rand(2, 3, seed=1),
+        rand(2, 3), rand(2, 3, seed=1),
     ),
     "drop_labels": (
-        lambda labels, g: diffusion.drop_labels(labels, 0.5, 10, g),
-        ints(9, below=10),
+        lambda labels, g: diffusion.drop_labels(labels, 0.5, 10, g), ints(9, below=10),
         seeded(),
     ),
 }  # fmt: skip
@@ -444,7 +432,8 @@ CASES |= {
     "CLIP": (
         step, CLIP, lambda m, x, ids: multimodal.contrastive_loss(m(x, ids)), IMAGES,
         CAPTIONS,
-    ), "sigmoid_loss": (multimodal.sigmoid_loss, rand(2, 2)),
+    ),
+    "sigmoid_loss": (multimodal.sigmoid_loss, rand(2, 2)),
     "classify_zero_shot": (multimodal.classify_zero_shot, rand(3, 4), rand(2, 4)),
     "hits_at_k": (partial(multimodal.hits_at_k, k=1), rand(3, 4), rand(3, 4)),
     "drop_texts": (
@@ -461,16 +450,19 @@ CASES |= {
         ),
         TO_IMAGE,
         CAPTIONS,
-    ), "record_attention_maps": (attention_maps, TO_IMAGE, IMAGES, TIMES, CAPTIONS),
+    ),
+    "record_attention_maps": (attention_maps, TO_IMAGE, IMAGES, TIMES, CAPTIONS),
     "denoising_errors": (
         lambda m, x, ids: multimodal.denoising_errors(
             m, SCHEDULE, diffusion.NOISE, x, ids, times=[5, 20], seed=0
         ), TO_IMAGE, IMAGES, CAPTIONS,
-    ), "VisionLanguageModel": (answer_step, VISION, IMAGES, CAPTIONS, ANSWERED),
+    ),
+    "VisionLanguageModel": (answer_step, VISION, IMAGES, CAPTIONS, ANSWERED),
     "CrossAttentionModel": (
         answer_step, multimodal.CrossAttentionModel(READING), IMAGES, CAPTIONS,
         ANSWERED,
-    ), "ImageReader": (answers, VISION, IMAGES),
+    ),
+    "ImageReader": (answers, VISION, IMAGES),
     "attention_to_frames": (
         lambda m, x, ids: (
             m.read(m.look(x)[:, None], ids),

@@ -22,27 +22,18 @@ def test_claim_displays_and_stores_statement_and_measurement():
 def test_claim_displays_and_stores_all_evidence():
     ((data, metadata),) = displayed(
         lambda: claim(
-            "Most digits are read right",
-            measured=0.93,
-            holds=True,
-            baseline={"chance": 0.1},
-            recorded="diffusion_steps",
-            seeds=5,
-            items=1200,
+            "Most digits are read right", measured=0.93, holds=True,
+            baseline={"chance": 0.1}, recorded="diffusion_steps", seeds=5, items=1200,
         )
-    )
+    )  # fmt: skip
     told = "Measured: 0.930. Baseline: chance: 0.100. (1,200 items, 5 seeds, recorded)"
     assert data["text/plain"] == f"✓ Most digits are read right. {told}"
     assert data["text/html"].endswith(f"</strong> {told}</p>")
     assert metadata["genai_tutorial"]["claim"] == {
-        "statement": "Most digits are read right",
-        "measured": "0.930",
-        "holds": True,
-        "baseline": "chance: 0.100",
-        "recorded": "diffusion_steps",
-        "seeds": 5,
+        "statement": "Most digits are read right", "measured": "0.930", "holds": True,
+        "baseline": "chance: 0.100", "recorded": "diffusion_steps", "seeds": 5,
         "items": 1200,
-    }
+    }  # fmt: skip
 
 
 def test_claim_without_evidence_keeps_its_output_format():
@@ -149,22 +140,12 @@ def test_claim_rejects_empty_statement():
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        (0, "0"),
-        (7, "7"),
-        (1234567, "1,234,567"),
-        (0.0, "0"),
-        (0.5, "0.500"),
-        (99.96, "100"),
-        (999.4, "999"),
-        (999.6, "1,000"),
-        (-1234.5, "-1,234"),
-        (0.00012345, "0.000123"),
-        (0.0000123, "1.2e-05"),
-        (math.inf, "inf"),
-        (np.float32(0.25), "0.250"),
-        (torch.tensor(3), "3"),
+        (0, "0"), (7, "7"), (1234567, "1,234,567"), (0.0, "0"), (0.5, "0.500"),
+        (99.96, "100"), (999.4, "999"), (999.6, "1,000"), (-1234.5, "-1,234"),
+        (0.00012345, "0.000123"), (0.0000123, "1.2e-05"), (math.inf, "inf"),
+        (np.float32(0.25), "0.250"), (torch.tensor(3), "3"),
     ],
-)
+)  # fmt: skip
 def test_claim_numbers_have_three_significant_digits(number: object, text: str):
     assert claims.format_number(number) == text
 

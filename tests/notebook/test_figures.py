@@ -163,21 +163,15 @@ def test_image_grid_rejects_invalid_arguments(
 EYES = {
     "usual": np.eye(3),
     "protanopia": [
-        [0.1523, 1.0526, -0.2049],
-        [0.1145, 0.7863, 0.0992],
-        [-0.0039, -0.0481, 1.0520],
+        [0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520],
     ],
     "deuteranopia": [
-        [0.3673, 0.8607, -0.2280],
-        [0.2801, 0.6725, 0.0474],
-        [-0.0118, 0.0429, 0.9689],
+        [0.3673, 0.8607, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689],
     ],
     "tritanopia": [
-        [1.2555, -0.0767, -0.1788],
-        [-0.0784, 0.9308, 0.1476],
-        [0.0047, 0.6914, 0.3039],
+        [1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039],
     ],
-}
+}  # fmt: skip
 
 
 def linear(color: str) -> np.ndarray:
@@ -219,8 +213,5 @@ def test_style_sets_opaque_background_and_colour_cycle():
             entry["color"] for entry in matplotlib.rcParams["axes.prop_cycle"]
         ] == list(COLORS)
         assert matplotlib.colors.to_rgba(matplotlib.rcParams["savefig.facecolor"]) == (
-            1,
-            1,
-            1,
-            1,
-        )
+            1, 1, 1, 1,
+        )  # fmt: skip

@@ -183,12 +183,9 @@ def sample_notebook() -> nbformat.NotebookNode:
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
     notebook.metadata["genai_tutorial"] = {
-        "chapter": 9,
-        "extras": ["text"],
-        "rooms": ["transformer"],
-        "reading_minutes": 3,
-        "builds_on": [],
-    }
+        "chapter": 9, "extras": ["text"], "rooms": ["transformer"],
+        "reading_minutes": 3, "builds_on": [],
+    }  # fmt: skip
     normalize(notebook)
     return notebook
 

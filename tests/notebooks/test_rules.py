@@ -59,13 +59,10 @@ BREAKS = {
     text.markdown_is_plain: [
         ("a directive", write("```{note}", "words", "```")),
         ("a directive", write(":::{note}", "words", ":::")),
-        ("a role", write("See {cite}`vaswani`.")),
-        ("a footnote", write("Words.[^1]")),
+        ("a role", write("See {cite}`vaswani`.")), ("a footnote", write("Words.[^1]")),
         ("an alert", write("> [!NOTE]", "> words")),
-        ("a task list", write("- [ ] to do")),
-        ("a label", write("(label)=")),
-        ("a MyST comment", write("% hidden")),
-        ("<div>", write("<div>words</div>")),
+        ("a task list", write("- [ ] to do")), ("a label", write("(label)=")),
+        ("a MyST comment", write("% hidden")), ("<div>", write("<div>words</div>")),
         ("<span>", write("words <span>in</span> line")),
         ("Caution.", write("> **Caution.** words")),
     ],
@@ -186,11 +183,8 @@ BREAKS = {
         *(
             ("depends on the machine", show("print", new_output("stream", text=words)))
             for words in (
-                "saved /home/ada/model.pt",
-                "C:\\Users\\ada",
-                "<Axes at 0x7f3a1b2c3d4e>",
-                "20it/s",
-                "see /tmp/x",
+                "saved /home/ada/model.pt", "C:\\Users\\ada",
+                "<Axes at 0x7f3a1b2c3d4e>", "20it/s", "see /tmp/x",
             )
         ),
         (
@@ -317,7 +311,7 @@ BREAKS = {
         ("outside the exercises", stray_grade),
         ("schema_version must be 3", grade("ex-9-2", schema_version=2)),
     ],
-}
+}  # fmt: skip
 # `normalize` would repair the faults that these two look for.
 OF_THE_FILE = (outputs.written_by_execute, outputs.no_widget_view)
 

@@ -24,18 +24,11 @@ def codecs():
 
     theirs = EncodecModel(
         EncodecConfig(
-            num_filters=4,
-            upsampling_ratios=[5, 4, 2],
-            hidden_size=6,
-            codebook_dim=6,
-            codebook_size=16,
-            last_kernel_size=7,
-            pad_mode="constant",
-            norm_type="weight_norm",
-            sampling_rate=16_000,
-            target_bandwidths=[1.6 * 4],
+            num_filters=4, upsampling_ratios=[5, 4, 2], hidden_size=6, codebook_dim=6,
+            codebook_size=16, last_kernel_size=7, pad_mode="constant",
+            norm_type="weight_norm", sampling_rate=16_000, target_bandwidths=[1.6 * 4],
         )
-    ).eval()
+    ).eval()  # fmt: skip
     ours = WaveCodec(CONFIG, seed=0).eval()
     kinds = (nn.Conv1d, nn.ConvTranspose1d)
     with torch.no_grad():

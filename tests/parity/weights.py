@@ -126,12 +126,9 @@ def same_entries(found, expected, atol=1e-5, rtol=1e-5):
     assert found.keys() == expected.keys()
     for name, value in found.items():
         torch.testing.assert_close(
-            value,
-            expected[name],
-            atol=atol,
-            rtol=rtol,
+            value, expected[name], atol=atol, rtol=rtol,
             msg=lambda t, n=name: f"{n}: {t}",
-        )
+        )  # fmt: skip
 
 
 def same_gradients(ours, theirs, names, atol=1e-5, rtol=1e-5):
