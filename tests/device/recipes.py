@@ -20,6 +20,7 @@ SMALL = {
     "copies": 1, "reward_steps": 1, "budget": 60, "exercises": 100,
     "tokenizer_exercises": 100, "utterances": 40, "non_speech": 4, "sentences": 30,
     "traces": 8, "rounds": 1, "games": 4, "game_steps": 60, "updates": 1,
+    "batch_size": 4,
 }  # fmt: skip
 SHORT = {"tokens": 4, "steps": 2}
 CAPTION = "a small red circle above a blue square"
@@ -34,11 +35,9 @@ SAMPLED = [recipe for recipe in RECIPES if recipe.published and recipe.makes]
 
 
 def smaller(recipe):
-    settings = {
-        name: value
-        for name, value in SMALL.items()
-        if isinstance(getattr(recipe, name, None), int)
-    }
+    # Not `getattr`: some of the names are properties that make the data.
+    known = vars(recipe)
+    settings = {name: SMALL[name] for name in SMALL if isinstance(known.get(name), int)}
     if hasattr(getattr(recipe, "pictures", None), "count"):
         settings["pictures"] = replace(recipe.pictures, count=SMALL["pictures"])
     return replace(recipe, **settings)

@@ -205,22 +205,15 @@ def test_cell_ids_survive_inserted_cell():
     assert {source: after[source] for source in before} == before
 
 
-def test_cell_ids_of_identical_cells_differ():
-    notebook = new_notebook(
-        cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")]
-    )
+def test_cell_ids_of_identical_cells_differ_and_a_graded_cell_has_its_grade_id():
+    graded = new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})
+    cells = [new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a"), graded]
+    notebook = new_notebook(cells=cells)
     normalize(notebook)
-    assert len({cell.id for cell in notebook.cells}) == 3
+    assert len({cell.id for cell in notebook.cells}) == 4
+    assert notebook.cells[3].id == "ex-9-1"
+    assert notebook.cells[3].metadata.nbgrader.grade_id == "ex-9-1"
     nbformat.validate(notebook)
-
-
-def test_cell_id_of_graded_cell_is_its_grade_id():
-    notebook = new_notebook(
-        cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})]
-    )
-    normalize(notebook)
-    assert notebook.cells[0].id == "ex-9-1"
-    assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
 
 
 def test_widget_view_next_to_html_is_removed():

@@ -13,6 +13,7 @@ from genai_tutorial.metrics import auroc, roc_curve
 from genai_tutorial.metrics.ranking import ndcg_at_k
 from genai_tutorial.tasks.assistant import ask_facts
 from genai_tutorial.tasks.assistant.questions import answer_sentence
+from tests.parity.weights import same
 
 pytestmark = pytest.mark.slow
 
@@ -90,9 +91,7 @@ def test_flat_index_equals_faiss(vectors):
     squares, ids = theirs.search(vectors[1].numpy(), 10)
     ours = retrieval.FlatIndex(vectors[0]).search(vectors[1], 10)
     assert torch.equal(ours.ids, torch.from_numpy(ids))
-    torch.testing.assert_close(
-        ours.distances, torch.from_numpy(squares), atol=1e-5, rtol=0
-    )
+    same(ours.distances, torch.from_numpy(squares), rtol=0)
 
 
 @pytest.mark.parametrize("probes", [1, 4, 45])
@@ -167,11 +166,8 @@ def test_store_equals_qdrant(vectors, tmp_path):
             for number, vector, passage in zip(numbers, points, passages, strict=True)
         ],
     )
-    even = models.Filter(
-        must=[
-            models.FieldCondition(key="source", match=models.MatchValue(value="even"))
-        ]
-    )
+    value = models.MatchValue(value="even")
+    even = models.Filter(must=[models.FieldCondition(key="source", match=value)])
 
     def compare():
         for query in queries:
