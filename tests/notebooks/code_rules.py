@@ -292,16 +292,9 @@ def runs_in_the_time_of_a_chapter(chapter: ChapterFile) -> list[str]:
 
 
 RULES = (
-    metadata_is_complete,
-    setup_cell_is_standard,
-    extras_bring_what_is_imported,
-    shown_code_fits_the_page,
-    shown_cells_are_short,
-    claims_stand_in_cells_of_their_own,
-    claims_are_short,
-    claims_need_no_context,
-    claims_have_something_to_beat,
-    imports_come_from_rooms,
-    reads_in_the_time_of_a_lesson,
+    metadata_is_complete, setup_cell_is_standard, extras_bring_what_is_imported,
+    shown_code_fits_the_page, shown_cells_are_short, claims_stand_in_cells_of_their_own,
+    claims_are_short, claims_need_no_context, claims_have_something_to_beat,
+    imports_come_from_rooms, reads_in_the_time_of_a_lesson,
     runs_in_the_time_of_a_chapter,
-)
+)  # fmt: skip

@@ -19,11 +19,8 @@ ONLY_CHAPTERS = {
 }
 """Rules that a page without a number, and so without exercises, need not keep."""
 RULES = (
-    *text_rules.RULES,
-    *output_rules.RULES,
-    *code_rules.RULES,
-    *exercise_rules.RULES,
-)
+    *text_rules.RULES, *output_rules.RULES, *code_rules.RULES, *exercise_rules.RULES,
+)  # fmt: skip
 BROKEN = {("08_diffusion", code_rules.runs_in_the_time_of_a_chapter)}
 """The rules that a chapter still breaks. A pair that is no longer at fault fails the
 tests, so the list can only shrink.
