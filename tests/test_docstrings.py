@@ -91,11 +91,8 @@ def test_docstrings_are_found_in_modules_classes_and_functions():
         '"""Method."""\nasync def g():\n    """Function."""'
     )
     assert sorted(text for _, text in docstrings(source)) == [
-        "Class.",
-        "Function.",
-        "Method.",
-        "Module.",
-    ]
+        "Class.", "Function.", "Method.", "Module.",
+    ]  # fmt: skip
 
 
 @pytest.mark.slow

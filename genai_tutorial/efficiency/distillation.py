@@ -125,7 +125,7 @@ def sequence_level_examples(
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:
-        ValueError: For the reasons of `generate`.
+        ValueError: If `generate` refuses a number.
 
     Source: Kim and Rush, Sequence-Level Knowledge Distillation, section 3.2,
         https://arxiv.org/abs/1606.07947

@@ -30,10 +30,7 @@ ARGUMENTS = (
 
 def all_pages() -> list[str]:
     """Return the pages of the book, and one page of each kind that Sphinx generates."""
-    made = [
-        "search.html",
-        "_modules/genai_tutorial/transformer/attention.html",
-    ]
+    made = ["search.html", "_modules/genai_tutorial/transformer/attention.html"]
     pages = sorted(
         path.relative_to(SITE).as_posix()
         for part in ("book", "notebooks")

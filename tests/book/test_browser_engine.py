@@ -10,13 +10,7 @@ import unicodedata
 import pytest
 import torch
 
-from genai_tutorial.edge import (
-    PackedModel,
-    engine_script,
-    model_script,
-    pack_model,
-    pack_tokenizer,
-)
+from genai_tutorial import edge
 from genai_tutorial.generation import generate, next_token_probabilities
 from genai_tutorial.recipes import load
 from genai_tutorial.tasks.assistant import CHAT
@@ -54,20 +48,20 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def packed() -> dict[str, PackedModel]:
+def packed() -> dict[str, edge.PackedModel]:
     tokenizer = load("shakespeare")[1]
     loaded = {name: load(name) for name in ("shakespeare", "factbook-ppo")}
     loaded["grouped"] = (DecoderLM(GROUPED, seed=0), tokenizer)
-    return {name: pack_model(name, *pair) for name, pair in loaded.items()}
+    return {name: edge.pack_model(name, *pair) for name, pair in loaded.items()}
 
 
 @pytest.fixture(scope="module")
 def engine(browser, packed, tmp_path_factory):
     """A page with the engine and the models, from a file, with the network off."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "engine.js").write_text(engine_script(), "utf8")
+    (folder / "engine.js").write_text(edge.engine_script(), "utf8")
     for name, model in packed.items():
-        (folder / f"{name}.js").write_text(model_script(model), "utf8")
+        (folder / f"{name}.js").write_text(edge.model_script(model), "utf8")
     scripts = "".join(
         f'<script src="{name}.js"></script>' for name in ("engine", *packed)
     )
@@ -137,7 +131,7 @@ def test_bpe_in_the_page_splits_every_text_as_in_python(engine, pattern):
           const tokenizer = new genaiEdge.BPETokenizer(packed);
           return texts.map((text) => tokenizer.encode(text));
         }""",
-        [pack_tokenizer(tokenizer), texts],
+        [edge.pack_tokenizer(tokenizer), texts],
     )
     assert ids == [tokenizer.encode(text) for text in texts]
 
@@ -150,7 +144,7 @@ def test_chat_prompt_in_the_page_never_contains_the_users_special_tokens(engine)
           const tokenizer = new genaiEdge.BPETokenizer(packed);
           return texts.map((text) => genaiEdge.chatPrompt(tokenizer, text, template));
         }""",
-        [pack_tokenizer(tokenizer), TEXTS, {"start": CHAT.start, "end": CHAT.end}],
+        [edge.pack_tokenizer(tokenizer), TEXTS, {"start": CHAT.start, "end": CHAT.end}],
     )
     assert prompts == expected
 
@@ -164,7 +158,7 @@ def test_stream_in_the_page_holds_back_incomplete_characters(engine):
           const push = genaiEdge.streamDecoder(new genaiEdge.BPETokenizer(packed));
           return ids.map((id) => push(id));
         }""",
-        [pack_tokenizer(tokenizer), ids],
+        [edge.pack_tokenizer(tokenizer), ids],
     )
     assert pieces == [stream.push(index) for index in ids]
 

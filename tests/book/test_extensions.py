@@ -63,13 +63,8 @@ def test_outline_has_six_parts_and_29_chapters():
 
     parts = read_outline(ROOT)
     assert [part.numeral for part in parts] == [
-        "Part I",
-        "Part II",
-        "Part III",
-        "Part IV",
-        "Part V",
-        "Part VI",
-    ]
+        "Part I", "Part II", "Part III", "Part IV", "Part V", "Part VI",
+    ]  # fmt: skip
     numbers = [chapter.number for part in parts for chapter in part.chapters]
     assert numbers == list(range(1, 30))
     ready = {
@@ -175,15 +170,11 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("", None),
-        ("right", "0.42"),
-        ("read, at best", "1,200"),
-        ("wrong", "-3.1e-07"),
-        ("baseline chance", "0.100"),
-        ("chance", None),
+        ("", None), ("right", "0.42"), ("read, at best", "1,200"),
+        ("wrong", "-3.1e-07"), ("baseline chance", "0.100"), ("chance", None),
         ("righ", None),
     ],
-)
+)  # fmt: skip
 def test_measured_role_finds_numbers_by_name(name, number):
     from _ext.claims import find_number
 
@@ -214,12 +205,8 @@ def test_measured_role_rounds_shares_to_percentages():
     from _ext.claims import as_percentage
 
     shares = {
-        "0.908": "91%",
-        "0.0149": "1.5%",
-        "0.575": "58%",
-        "1.00": "100%",
-        "0": "0%",
-    }
+        "0.908": "91%", "0.0149": "1.5%", "0.575": "58%", "1.00": "100%", "0": "0%",
+    }  # fmt: skip
     assert {share: as_percentage(share) for share in shares} == shares
 
 

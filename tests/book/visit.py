@@ -3,6 +3,7 @@ collected.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 # Viewports of desktops, a wide desktop, a tablet and a phone.
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
@@ -13,8 +14,7 @@ COLUMNS = 88  # line length of the code
 DARK_RULES = ("color-contrast", "link-in-text-block", "image-alt")
 
 
-@dataclass(frozen=True)
-class Math:
+class Math(NamedTuple):
     """Counts of a page's formulas, before and after MathJax typesets them."""
 
     written: int
@@ -24,8 +24,7 @@ class Math:
     left_as_tex: bool
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """The contents of an interactive figure at one slider position."""
 
     picture: str
@@ -33,8 +32,7 @@ class Shown:
     label: str
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """An interactive figure before, during and after a move of its slider."""
 
     before: Shown
@@ -44,8 +42,7 @@ class Figure:
     back: Shown
 
 
-@dataclass(frozen=True)
-class Fold:
+class Fold(NamedTuple):
     """The number of folded solutions, and whether the first is visible before and after
     a click on its summary.
     """
@@ -171,11 +168,7 @@ AXE = """(only) => axe.run(document, {
 
 
 def violations(page, only: tuple[str, ...] = ()) -> dict[str, list[str]]:
-    """Return axe's violations on a page by rule.
-
-    Args:
-        only: the rules to check; all of them if empty.
-    """
+    """Return axe's violations on a page by rule; without rules, of all of them."""
     page.evaluate(SETTLE)
     page.evaluate(MARK_LOOKS)
     return dict(page.evaluate(AXE, list(only)))
@@ -201,19 +194,11 @@ def gather(page, axe_script: str) -> Facts:
     dark = violations(page, DARK_RULES)
     copied = _copied(page)
     return Facts(
-        elsewhere=tuple(page.elsewhere),
-        missing=tuple(page.missing),
-        errors=tuple(page.errors),
-        math=math,
-        sideways=sideways,
-        scrolled_code=scrolled_code,
-        light=light,
-        dark=dark,
-        figures=figures,
-        fold=fold,
-        copied=copied,
-        sounds=sounds,
-    )
+        elsewhere=tuple(page.elsewhere), missing=tuple(page.missing),
+        errors=tuple(page.errors), math=math, sideways=sideways,
+        scrolled_code=scrolled_code, light=light, dark=dark, figures=figures, fold=fold,
+        copied=copied, sounds=sounds,
+    )  # fmt: skip
 
 
 def _fold(page) -> Fold:
@@ -232,11 +217,8 @@ def _figure(figure) -> Figure:
     label = figure.locator("output").last
 
     def shown() -> Shown:
-        return Shown(
-            picture.get_attribute("src"),
-            picture.get_attribute("alt"),
-            label.inner_text(),
-        )
+        source, text = map(picture.get_attribute, ("src", "alt"))
+        return Shown(source, text, label.inner_text())
 
     before = shown()
     slider.press("ArrowRight")

@@ -57,14 +57,9 @@ def transcribed(model, features):
 def streamed(model, codes, features, prefix, generator):
     known = torch.full_like(codes, -1)
     return audio.sample_streams(
-        model,
-        known,
-        features,
-        prefix,
-        guidance=2,
-        no_prefix=prefix[0],
+        model, known, features, prefix, guidance=2, no_prefix=prefix[0],
         generator=generator,
-    )
+    )  # fmt: skip
 
 
 CASES |= {
@@ -76,16 +71,14 @@ CASES |= {
         lambda x, g: audio.griffin_lim(
             audio.short_time_fourier_transform(x, 64, 16).abs(), 16, g, steps=2
         ),
-        WAVES,
-        seeded(),
+        WAVES, seeded(),
     ),
     "log_mel_spectrogram": (lambda x: audio.log_mel_spectrogram(x, MEL), WAVES),
     "mel_to_wave": (
         lambda x, g: audio.mel_to_wave(
             audio.log_mel_spectrogram(x, MEL), MEL, g, steps=2
         ),
-        WAVES,
-        seeded(),
+        WAVES, seeded(),
     ),
     "spectral_convergence": (
         lambda x: audio.spectral_convergence(
@@ -96,20 +89,14 @@ CASES |= {
     "whisper_features": (audio.whisper_features, rand(1600)),
     "ctc": (
         lambda x: (
-            audio.ctc_probability(x.exp(), [1, 2]),
-            audio.best_alignment(x, [1, 2]),
+            audio.ctc_probability(x.exp(), [1, 2]), audio.best_alignment(x, [1, 2]),
             audio.prefix_beam_search(x, beams=3),
         ),
         LABELS,
     ),
     "SpeechRecognizer": (
-        step,
-        RECOGNIZER,
-        audio.recognition_loss,
-        rand(2, 8, 40),
-        torch.tensor([40, 24]),
-        torch.tensor([[1, 2], [3, 0]]),
-        torch.tensor([2, 1]),
+        step, RECOGNIZER, audio.recognition_loss, rand(2, 8, 40),
+        torch.tensor([40, 24]), torch.tensor([[1, 2], [3, 0]]), torch.tensor([2, 1]),
         seeded(),
     ),
     "Transcriber": (transcribed, RECOGNIZER, rand(2, 8, 40)),
@@ -118,29 +105,18 @@ CASES |= {
     "stream_losses": (audio.stream_losses, STREAMS, CODES, FEATURES),
     "sample_streams": (streamed, STREAMS, CODES, FEATURES, PREFIX, seeded()),
     "WaveCodec": (
-        lambda m, x: (m.eval().encode(x), m.decode(m.encode(x))),
-        CODEC,
-        WAVES,
+        lambda m, x: (m.eval().encode(x), m.decode(m.encode(x))), CODEC, WAVES,
     ),
     "WaveCodec: step": (step, CODEC, audio.wave_codec_loss, rand(2, 3200), seeded()),
     "SpeechSynthesizer": (
-        step,
-        SPEAKER,
-        audio.synthesis_loss,
-        PHONEMES,
-        torch.tensor([4, 2]),
-        DURATIONS,
-        torch.tensor([0, 1]),
-        rand(2, 8, 7),
+        step, SPEAKER, audio.synthesis_loss, PHONEMES, torch.tensor([4, 2]), DURATIONS,
+        torch.tensor([0, 1]), rand(2, 8, 7),
     ),
     "SpeechSynthesizer.speak": (
-        lambda m, x, voice: m.speak(x, voice),
-        SPEAKER,
-        PHONEMES[0],
-        rand(8),
+        lambda m, x, voice: m.speak(x, voice), SPEAKER, PHONEMES[0], rand(8),
     ),
     "length_regulator": (audio.length_regulator, rand(2, 4, 3), DURATIONS),
-}
+}  # fmt: skip
 
 # --- science --------------------------------------------------------------------------
 
@@ -191,28 +167,16 @@ CASES |= {
     "EquivariantNetwork": (molecule_step, EQUIVARIANT, TABLE, MASK, seeded()),
     "sample_molecules": (
         lambda m, sizes, g: structures.sample_molecules(m, sizes, 2, g),
-        structures.AtomTransformer(8, 8, 1),
-        torch.tensor([5, 3]),
-        seeded(),
+        structures.AtomTransformer(8, 8, 1), torch.tensor([5, 3]), seeded(),
     ),
     "StructureNetwork": (
-        placing_step,
-        PLACER,
-        POSITIONS,
-        ELEMENTS,
-        RELATIONS,
-        MASK,
-        seeded(),
+        placing_step, PLACER, POSITIONS, ELEMENTS, RELATIONS, MASK, seeded(),
     ),
     "place_atoms": (placed, PLACER, ELEMENTS, RELATIONS, MASK, seeded()),
     "equivariance_error": (
         lambda m, x, mask, matrices, t: structures.equivariance_error(
             m, structures.MoleculeTable(x, mask), matrices, t
-        ),
-        EQUIVARIANT,
-        TABLE,
-        MASK,
-        structures.random_rotations(2, seeded()),
+        ), EQUIVARIANT, TABLE, MASK, structures.random_rotations(2, seeded()),
         torch.tensor([5.0, 20.0]),
     ),
     "geometry": (
@@ -220,17 +184,14 @@ CASES |= {
             structures.aligned_rmsd(x, y, mask),
             structures.kabsch(x, y, mask.float()),
             structures.remove_mean(x, mask),
-        ),
-        POSITIONS,
-        rand(2, 5, 3, seed=1),
-        MASK,
+        ), POSITIONS, rand(2, 5, 3, seed=1), MASK,
     ),
     "steer": (steered_molecules, MOLECULE_LM),
     "augmented_likelihood_loss": (
         partial(molecules.augmented_likelihood_loss, sigma=20),
         *rand(3, 4),
     ),
-}
+}  # fmt: skip
 
 # --- worldmodels ----------------------------------------------------------------------
 
@@ -257,11 +218,8 @@ def dreamt(model, state, agent, generator):
         agent,
         lambda policy: worldmodels.imagine(
             model, state, policy, 3, generator=generator
-        ),
-        2,
-        generator=generator,
-        progress=False,
-    )
+        ), 2, generator=generator, progress=False,
+    )  # fmt: skip
     return imagined, rewards, agent
 
 
@@ -281,25 +239,18 @@ FRAMES = PLAYED.frames[0].float()
 CASES |= {
     "WorldModel": (trained_world, WORLD, FRAMES),
     "state_after": (
-        lambda m, starts: worldmodels.state_after(m, PLAYED, starts, 3),
-        WORLD,
+        lambda m, starts: worldmodels.state_after(m, PLAYED, starts, 3), WORLD,
         torch.tensor([[4, 0], [9, 2]]),
     ),
     "dream_starts": (lambda m: worldmodels.dream_starts(m, PLAYED, 3), WORLD),
     "dream_step": (
         lambda m, state, actions, g: worldmodels.dream_step(
             m, state, actions, generator=g
-        ),
-        WORLD,
-        STATE,
-        BUTTONS,
-        seeded(),
+        ), WORLD, STATE, BUTTONS, seeded(),
     ),
     "Dream": (
-        lambda m, state, actions: worldmodels.Dream(m, state).step(actions),
-        WORLD,
-        STATE,
-        BUTTONS,
+        lambda m, state, actions: worldmodels.Dream(m, state).step(actions), WORLD,
+        STATE, BUTTONS,
     ),
     "learn_in_dreams": (dreamt, WORLD, STATE, AGENT, seeded()),
     "planning_policy": (planned, WORLD, STATE, seeded()),
@@ -312,32 +263,22 @@ CASES |= {
         lambda world, states, actions, g: (
             world.step(states, actions, g),
             worldmodels.action_values(world),
-        ),
-        worldmodels.five_places(),
-        torch.tensor([0, 3]),
-        torch.tensor([1, 0]),
+        ), worldmodels.five_places(), torch.tensor([0, 3]), torch.tensor([1, 0]),
         seeded(),
     ),
     "ForesightPlayer": (
         lambda a, b, first: (
-            player := paddle_game.ForesightPlayer(),
-            player(a, first),
+            player := paddle_game.ForesightPlayer(), player(a, first),
             player(b, ~first),
-        ),
-        FRAMES,
-        PLAYED.frames[1].float(),
-        torch.ones(4).bool(),
+        ), FRAMES, PLAYED.frames[1].float(), torch.ones(4).bool(),
     ),
     "lambda_returns": (worldmodels.lambda_returns, rand(4), rand(5), torch.ones(4)),
     "categorical_kl": (
-        worldmodels.categorical_kl,
-        rand(2, 3, 4).softmax(dim=-1),
+        worldmodels.categorical_kl, rand(2, 3, 4).softmax(dim=-1),
         rand(2, 3, 4, seed=1).softmax(dim=-1),
     ),
     "straight_through": (
-        worldmodels.straight_through_sample,
-        rand(2, 4).softmax(dim=-1),
-        seeded(),
+        worldmodels.straight_through_sample, rand(2, 4).softmax(dim=-1), seeded(),
     ),
     "ReturnScale": (lambda x: worldmodels.ReturnScale().update(x), rand(9)),
     "latent_action_loss": (worldmodels.latent_action_loss, rand(2, 3).log()),
@@ -347,7 +288,7 @@ CASES |= {
         lambda a: paddle_game.PaddleWorld(2).step(a).rewards.tolist(),
         BUTTONS,
     ),
-}
+}  # fmt: skip
 
 # --- retrieval and safety -------------------------------------------------------------
 
@@ -393,19 +334,15 @@ CASES |= {
         lambda m, ids, lengths: m(ids, lengths),
         retrieval.SentenceEncoder(
             retrieval.SentenceEncoderConfig(13, 8, 1, 2, feed_forward_width=16)
-        ),
-        IDS,
-        torch.tensor([8, 3, 5]),
+        ), IDS, torch.tensor([8, 3, 5]),
     ),
     "InvertedFileIndex": (inverted, VECTORS, QUERIES, seeded()),
     "ProductQuantizer": (product, VECTORS, QUERIES, seeded()),
     "SmallWorldGraph": (small_world, VECTORS, QUERIES),
     "PassageStore": (stored, VECTORS),
     "late_interaction": (
-        lambda query, a, b: retrieval.late_interaction(query, [a, b]),
-        QUERIES,
-        VECTORS[:5],
-        VECTORS[5:9],
+        lambda query, a, b: retrieval.late_interaction(query, [a, b]), QUERIES,
+        VECTORS[:5], VECTORS[5:9],
     ),
     "recall_of_neighbours": (
         retrieval.recall_of_neighbours,
@@ -438,7 +375,7 @@ CASES |= {
         LOSSES,
     ),
     "unlabelled_verdicts": (safety.unlabelled_verdicts, rand(9)),
-}
+}  # fmt: skip
 
 # --- edge -----------------------------------------------------------------------------
 
@@ -489,12 +426,10 @@ CLIPS = motion.load_clips(2, seed=0)
 CASES |= {
     "levels": (
         lambda x, g: (
-            data.to_levels(x),
-            data.from_levels(data.to_levels(x)),
+            data.to_levels(x), data.from_levels(data.to_levels(x)),
             data.requantize(data.dequantize(data.to_levels(x), g)),
         ),
-        rand(2, 4, 4),
-        seeded(),
+        rand(2, 4, 4), seeded(),
     ),
     "random_affine": (data.random_affine, rand(2, 28, 28), seeded()),
     "caption_accuracy": (
@@ -515,8 +450,7 @@ CASES |= {
             str(shapes.colour_binding(DESCRIBED, x)),
             shapes.attention_binding(DESCRIBED[0], x[:1], maps),
         ),
-        SHAPES.images,
-        rand(1, 17, 8, 8),
+        SHAPES.images, rand(1, 17, 8, 8),
     ),
     "shown": (
         lambda x: (
@@ -529,7 +463,7 @@ CASES |= {
         rand(2, 8, 8),
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -51,16 +51,14 @@ CASES |= {
     "fit_bernoulli": (lambda x: use(density.fit_bernoulli(x), x), BITS),
     "fit_ppca": (
         lambda x: (
-            use(ppca := density.fit_ppca(x, latent=2), x),
-            ppca.decode(ppca.encode(x)),
+            use(ppca := density.fit_ppca(x, latent=2), x), ppca.decode(ppca.encode(x)),
             ppca.to_gaussian(),
         ),
         X,
     ),
     "fit_mixture": (
         lambda x: (
-            fit := mixture(x, density.fit_diagonal_gaussian),
-            use(fit.mixture, x),
+            fit := mixture(x, density.fit_diagonal_gaussian), use(fit.mixture, x),
             fit.mixture.responsibilities(x),
         ),
         X,
@@ -69,25 +67,20 @@ CASES |= {
         lambda x, y: use_classifier(
             density.fit_bayes_classifier(x, y, density.fit_diagonal_gaussian), x
         ),
-        X,
-        LABELS,
+        X, LABELS,
     ),
     "fit_bernoulli_naive_bayes": (
-        lambda x, y: use_classifier(density.fit_bernoulli_naive_bayes(x, y), x),
-        BITS,
+        lambda x, y: use_classifier(density.fit_bernoulli_naive_bayes(x, y), x), BITS,
         LABELS,
     ),
     "fit_shared_gaussian_naive_bayes": (
         lambda x, y: use_classifier(density.fit_shared_gaussian_naive_bayes(x, y), x),
-        X,
-        LABELS,
+        X, LABELS,
     ),
     "fit_logistic_regression": (
-        lambda x, y: density.fit_logistic_regression(x, y).predict(x),
-        X,
-        LABELS,
+        lambda x, y: density.fit_logistic_regression(x, y).predict(x), X, LABELS,
     ),
-}
+}  # fmt: skip
 
 
 # --- metrics --------------------------------------------------------------------------
@@ -102,18 +95,14 @@ CASES |= {
     "batch_calibration": (metrics.batch_calibration, rand(4, 2).log()),
     "bootstrap_interval": (metrics.bootstrap_interval, SCORES),
     "chi_square_test": (
-        metrics.chi_square_test,
-        torch.tensor([44, 56]),
-        torch.tensor([0.5, 0.5]),
+        metrics.chi_square_test, torch.tensor([44, 56]), torch.tensor([0.5, 0.5]),
     ),
     "cluster_bootstrap_interval": (
         partial(metrics.cluster_bootstrap_interval, clusters="aabbccdd"),
         SCORES,
     ),
     "contextual_calibration": (
-        metrics.contextual_calibration,
-        rand(4, 2).log(),
-        rand(1, 2).log(),
+        metrics.contextual_calibration, rand(4, 2).log(), rand(1, 2).log(),
     ),
     "copy_test": (metrics.copy_test, rand(9, 5), rand(60, 5), rand(30, 5, seed=1)),
     "frechet_distance": (metrics.frechet_distance, rand(9, 4), rand(9, 4, seed=1)),
@@ -121,11 +110,7 @@ CASES |= {
     "precision_recall": (metrics.precision_recall, rand(9, 4), rand(9, 4, seed=1)),
     "psnr": (metrics.psnr, rand(2, 3, 4, 4), rand(2, 3, 4, 4, seed=1)),
     "DigitClassifier": (
-        step,
-        READER,
-        lambda m, x, y: cross_entropy(m(x), y),
-        DIGITS,
-        ints(4, below=10),
+        step, READER, lambda m, x, y: cross_entropy(m(x), y), DIGITS, ints(4, below=10),
     ),
     "read_digits": (metrics.read_digits, copy.deepcopy(READER).eval(), DIGITS),
     "risk_coverage": (metrics.risk_coverage, SCORES, HITS),
@@ -133,12 +118,10 @@ CASES |= {
     "t_interval": (metrics.t_interval, SCORES),
     "threshold_at_risk": (partial(metrics.threshold_at_risk, risk=0.4), SCORES, HITS),
     "true_positive_rate_at": (
-        partial(metrics.true_positive_rate_at, false_positive_rate=0.4),
-        SCORES,
-        HITS,
+        partial(metrics.true_positive_rate_at, false_positive_rate=0.4), SCORES, HITS,
     ),
     "winners_curse": (partial(metrics.winners_curse, development=3), rand(5, 9) < 0.5),
-}
+}  # fmt: skip
 
 # --- vae ------------------------------------------------------------------------------
 
@@ -173,84 +156,58 @@ CASES |= {
     "VAE.sample": (lambda m, g: m.sample(3, g), BERNOULLI, seeded()),
     "Likelihood.sample": (
         lambda a, b, x, g: (a.sample(x, g), b.sample(x, g), a.mean(x), b.mean(x)),
-        vae.BernoulliLikelihood(),
-        vae.GaussianLikelihood(),
-        PIXELS,
-        seeded(),
+        vae.BernoulliLikelihood(), vae.GaussianLikelihood(), PIXELS, seeded(),
     ),
     "importance_weighted_bound": (
-        lambda m, x, g: vae.importance_weighted_bound(m, x, 3, g),
-        BERNOULLI,
-        PIXELS,
+        lambda m, x, g: vae.importance_weighted_bound(m, x, 3, g), BERNOULLI, PIXELS,
         seeded(),
     ),
     "log_importance_weights": (
-        lambda m, x, g: vae.log_importance_weights(m, x, 3, g),
-        BERNOULLI,
-        PIXELS,
+        lambda m, x, g: vae.log_importance_weights(m, x, 3, g), BERNOULLI, PIXELS,
         seeded(),
     ),
     "gaussian_kl": (vae.gaussian_kl, WIDE, NARROW),
     "LatentGaussian": (
-        lambda q, g: (q.sample(g), q.log_prob(q.mean), q.kl_to_prior()),
-        WIDE,
-        seeded(),
+        lambda q, g: (q.sample(g), q.log_prob(q.mean), q.kl_to_prior()), WIDE, seeded(),
     ),
     "active_units": (vae.active_units, rand(6, 3)),
     "VQVAE": (
-        step,
-        vae.VQVAE(vae.VectorQuantizer(4, 2), width=8),
-        vae.vq_vae_loss,
+        step, vae.VQVAE(vae.VectorQuantizer(4, 2), width=8), vae.vq_vae_loss,
         rand(2, 1, 8, 8),
     ),
     "VQVAE.decode_indices": (
         lambda m, x: (m.encode(x), m.decode_indices(m.encode(x).indices)),
-        vae.VQVAE(vae.EMAVectorQuantizer(4, 2), width=8).eval(),
-        rand(2, 1, 8, 8),
+        vae.VQVAE(vae.EMAVectorQuantizer(4, 2), width=8).eval(), rand(2, 1, 8, 8),
     ),
     "EMAVectorQuantizer": (
-        use_quantizer,
-        vae.EMAVectorQuantizer(4, 2),
-        rand(9, 2),
-        seeded(),
+        use_quantizer, vae.EMAVectorQuantizer(4, 2), rand(9, 2), seeded(),
     ),
     "EMAVectorQuantizer.set_codebook": (
-        lambda q, x: (q.set_codebook(x), q)[1],
-        vae.EMAVectorQuantizer(4, 2),
+        lambda q, x: (q.set_codebook(x), q)[1], vae.EMAVectorQuantizer(4, 2),
         rand(4, 2),
     ),
     "ResidualVectorQuantizer": (
-        use_quantizer,
-        vae.ResidualVectorQuantizer(2, 4, 2),
-        rand(9, 2),
-        seeded(),
+        use_quantizer, vae.ResidualVectorQuantizer(2, 4, 2), rand(9, 2), seeded(),
     ),
     "ResidualVectorQuantizer.start": (
         lambda q, x, g: (q.start(x, g), q, q.decode(q(x).indices)),
-        vae.ResidualVectorQuantizer(2, 4, 2).eval(),
-        rand(9, 2),
-        seeded(),
+        vae.ResidualVectorQuantizer(2, 4, 2).eval(), rand(9, 2), seeded(),
     ),
     "codebook_usage": (partial(vae.codebook_usage, codes=4), ints(9, below=4)),
     "k_means": (vae.k_means, rand(9, 2), rand(3, 2, seed=1)),
     "k_means with restarts": (
-        lambda x, book, g: vae.k_means(x, book, generator=g),
-        rand(9, 2),
-        rand(3, 2, seed=1) + 5,
-        seeded(),
+        lambda x, book, g: vae.k_means(x, book, generator=g), rand(9, 2),
+        rand(3, 2, seed=1) + 5, seeded(),
     ),
     "straight_through": (vae.straight_through, rand(3), rand(3, seed=1)),
     "ImageAutoencoder": (
-        step,
-        AUTOENCODER,
-        lambda m, x, g: vae.image_autoencoder_loss(m, x, g),
-        IMAGES,
+        step, AUTOENCODER, lambda m, x, g: vae.image_autoencoder_loss(m, x, g), IMAGES,
         seeded(),
     ),
     "ImageAutoencoder.to_latents": (use_autoencoder, AUTOENCODER, IMAGES, seeded()),
     "encode_images": (partial(vae.encode_images, seed=0), AUTOENCODER, IMAGES),
     "reconstruct_images": (vae.reconstruct_images, AUTOENCODER, IMAGES),
-}
+}  # fmt: skip
 
 # --- gan ------------------------------------------------------------------------------
 
@@ -291,33 +248,20 @@ CASES |= {
     "DigitGenerator": (play, *PLAYERS, DIGITS, [DIGIT_LABELS], seeded()),
     "r1_penalty": (
         partial(play, penalty=lambda d, real, fake, y: gan.r1_penalty(d, real, y)),
-        *PLAYERS,
-        DIGITS,
-        [DIGIT_LABELS],
-        seeded(),
+        *PLAYERS, DIGITS, [DIGIT_LABELS], seeded(),
     ),
     "gradient_penalty": (
-        lambda d, x, y, g: gan.gradient_penalty(d, x, y, generator=g),
-        POINTS[1],
-        rand(4, 2),
-        rand(4, 2, seed=1),
-        seeded(),
+        lambda d, x, y, g: gan.gradient_penalty(d, x, y, generator=g), POINTS[1],
+        rand(4, 2), rand(4, 2, seed=1), seeded(),
     ),
     "squared_slopes": (gan.squared_slopes, POINTS[1], rand(4, 2)),
     "SpectralNorm": (
-        step,
-        gan.spectral_norm(nn.Linear(3, 2)),
-        lambda m, x: m(x).square().mean(),
+        step, gan.spectral_norm(nn.Linear(3, 2)), lambda m, x: m(x).square().mean(),
         rand(4, 3),
     ),
     "fit_adversarial": (fit_points, *POINTS, rand(4, 2), seeded()),
     "BatchDiscriminator": (
-        play,
-        POINTS[0],
-        gan.BatchDiscriminator(width=8),
-        rand(4, 2),
-        [],
-        seeded(),
+        play, POINTS[0], gan.BatchDiscriminator(width=8), rand(4, 2), [], seeded(),
     ),
     "SideBySide": (
         lambda m, x: m(x),
@@ -327,13 +271,10 @@ CASES |= {
     "MinibatchDeviation": (lambda m, x: m(x), gan.MinibatchDeviation(), rand(4, 3)),
     "draw_noise": (lambda m, g: draw_noise(m, 3, g), POINTS[0], seeded()),
     "count_modes": (
-        partial(gan.count_modes, deviation=0.1),
-        rand(9, 2),
-        rand(3, 2, seed=1),
+        partial(gan.count_modes, deviation=0.1), rand(9, 2), rand(3, 2, seed=1),
     ),
     "jensen_shannon_divergence": (
-        partial(gan.jensen_shannon_divergence, step=0.5),
-        torch.tensor([1.0, 1.0, 0.0]),
+        partial(gan.jensen_shannon_divergence, step=0.5), torch.tensor([1.0, 1.0, 0.0]),
         torch.tensor([0.0, 1.0, 1.0]),
     ),
     "optimal_discriminator": (gan.optimal_discriminator, rand(3), rand(3, seed=1)),
@@ -341,14 +282,12 @@ CASES |= {
     "losses": (
         lambda real, fake: [
             gan.logistic_discriminator_loss(real, fake),
-            gan.minimax_generator_loss(fake),
-            gan.non_saturating_generator_loss(fake),
+            gan.minimax_generator_loss(fake), gan.non_saturating_generator_loss(fake),
             gan.wasserstein_generator_loss(fake),
         ],
-        rand(4),
-        rand(4, seed=1),
+        rand(4), rand(4, seed=1),
     ),
-}
+}  # fmt: skip
 
 # --- diffusion ------------------------------------------------------------------------
 
@@ -391,28 +330,15 @@ def filled_in(model, x, labels, known):
 
 def draw_images(model, labels, **options):
     return diffusion.sample_images(
-        model,
-        SCHEDULE,
-        diffusion.VELOCITY,
-        labels,
-        (2, 1, 8, 8),
-        steps=2,
-        seed=0,
-        guidance=2,
-        negative=labels,
-        **options,
-    )
+        model, SCHEDULE, diffusion.VELOCITY, labels, (2, 1, 8, 8), steps=2, seed=0,
+        guidance=2, negative=labels, **options,
+    )  # fmt: skip
 
 
 CASES |= {
     "UNet": (denoising_step, NET, GREY, CLASSES, SCHEDULE, diffusion.NOISE, seeded()),
     "DiT": (
-        denoising_step,
-        DIT,
-        GREY,
-        CLASSES,
-        diffusion.StraightPath(),
-        diffusion.FLOW,
+        denoising_step, DIT, GREY, CLASSES, diffusion.StraightPath(), diffusion.FLOW,
         seeded(),
     ),
     "ddpm": sampled(diffusion.ddpm, SCHEDULE, diffusion.NOISE),
@@ -422,59 +348,39 @@ CASES |= {
         diffusion.flow_euler, diffusion.StraightPath(), diffusion.FLOW
     ),
     "Guided": (
-        lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y),
-        NET,
-        GREY,
-        TIMES,
+        lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y), NET, GREY, TIMES,
         CLASSES,
     ),
     "KnownRegion": (filled_in, NET, GREY, CLASSES, rand(1, 8, 8) < 0.5),
     "sample_images": (draw_images, NET, CLASSES),
     "ode_log_prob": (
         lambda m, x, g: diffusion.ode_log_prob(
-            m,
-            SCHEDULE,
-            diffusion.NOISE,
-            x,
-            SCHEDULE.timesteps(2)[::-1],
-            probes=g,
-        ),
-        NET,
-        GREY,
-        seeded(),
+            m, SCHEDULE, diffusion.NOISE, x, SCHEDULE.timesteps(2)[::-1], probes=g
+        ), NET, GREY, seeded(),
     ),
     "NoiseSchedule": (
         lambda x, noise, t: (
-            SCHEDULE.add_noise(x, noise, t),
-            SCHEDULE.add_noise(x, noise, 3),
-            SCHEDULE.add_one_step(x, noise, 3),
-            SCHEDULE.levels(t, x),
-        ),
-        GREY,
-        rand(2, 1, 8, 8, seed=1),
-        torch.tensor([5, 20]),
+            SCHEDULE.add_noise(x, noise, t), SCHEDULE.add_noise(x, noise, 3),
+            SCHEDULE.add_one_step(x, noise, 3), SCHEDULE.levels(t, x),
+        ), GREY, rand(2, 1, 8, 8, seed=1), torch.tensor([5, 20]),
     ),
     "classifier_free_guidance": (
-        partial(diffusion.classifier_free_guidance, weight=2.0),
-        rand(2, 3),
+        partial(diffusion.classifier_free_guidance, weight=2.0), rand(2, 3),
         rand(2, 3, seed=1),
     ),
     "denoised_from_velocity": (
         lambda x, v: diffusion.denoised_from_velocity(x, v, SCHEDULE.level(3)),
-        rand(2, 3),
-        rand(2, 3, seed=1),
+        rand(2, 3), rand(2, 3, seed=1),
     ),
     "partly_noised": (
         lambda x, noise: diffusion.partly_noised(SCHEDULE, x, noise, 0.4, 5)[0],
-        rand(2, 3),
-        rand(2, 3, seed=1),
+        rand(2, 3), rand(2, 3, seed=1),
     ),
     "drop_labels": (
-        lambda labels, g: diffusion.drop_labels(labels, 0.5, 10, g),
-        ints(9, below=10),
+        lambda labels, g: diffusion.drop_labels(labels, 0.5, 10, g), ints(9, below=10),
         seeded(),
     ),
-}
+}  # fmt: skip
 
 # --- multimodal -----------------------------------------------------------------------
 
@@ -486,16 +392,10 @@ CAPTIONS = torch.tensor([[3, 4, 1, 0], [5, 1, 0, 0]])
 TO_IMAGE = multimodal.TextToImage(
     TEXT,
     diffusion.UNetConfig(
-        image_channels=3,
-        channels=(8, 16),
-        embedding_width=8,
-        heads=2,
-        groups=4,
-        classes=None,
-        text_width=8,
-        image_size=8,
+        image_channels=3, channels=(8, 16), embedding_width=8, heads=2, groups=4,
+        classes=None, text_width=8, image_size=8,
     ),
-)
+)  # fmt: skip
 READING = multimodal.VisionLanguageConfig(
     SEER, DecoderConfig(8, context_length=16, width=8, layers=1)
 )
@@ -530,41 +430,23 @@ def attention_maps(model, x, t, ids):
 VISION = multimodal.VisionLanguageModel(READING)
 CASES |= {
     "CLIP": (
-        step,
-        CLIP,
-        lambda m, x, ids: multimodal.contrastive_loss(m(x, ids)),
-        IMAGES,
+        step, CLIP, lambda m, x, ids: multimodal.contrastive_loss(m(x, ids)), IMAGES,
         CAPTIONS,
     ),
     "sigmoid_loss": (multimodal.sigmoid_loss, rand(2, 2)),
     "classify_zero_shot": (multimodal.classify_zero_shot, rand(3, 4), rand(2, 4)),
     "hits_at_k": (partial(multimodal.hits_at_k, k=1), rand(3, 4), rand(3, 4)),
     "drop_texts": (
-        lambda ids, empty, g: multimodal.drop_texts(ids, 0.5, empty, g),
-        CAPTIONS,
-        torch.tensor([1, 0, 0, 0]),
-        seeded(),
+        lambda ids, empty, g: multimodal.drop_texts(ids, 0.5, empty, g), CAPTIONS,
+        torch.tensor([1, 0, 0, 0]), seeded(),
     ),
     "TextToImage": (
-        denoising_step,
-        TO_IMAGE,
-        IMAGES,
-        CAPTIONS,
-        SCHEDULE,
-        diffusion.NOISE,
-        seeded(),
+        denoising_step, TO_IMAGE, IMAGES, CAPTIONS, SCHEDULE, diffusion.NOISE, seeded(),
     ),
     "TextToImage with sample_images": (
         lambda m, ids: diffusion.sample_images(
-            m,
-            SCHEDULE,
-            diffusion.NOISE,
-            ids,
-            (2, 3, 8, 8),
-            steps=2,
-            seed=0,
-            guidance=2,
-            batch_size=1,
+            m, SCHEDULE, diffusion.NOISE, ids, (2, 3, 8, 8), steps=2, seed=0,
+            guidance=2, batch_size=1,
         ),
         TO_IMAGE,
         CAPTIONS,
@@ -573,17 +455,11 @@ CASES |= {
     "denoising_errors": (
         lambda m, x, ids: multimodal.denoising_errors(
             m, SCHEDULE, diffusion.NOISE, x, ids, times=[5, 20], seed=0
-        ),
-        TO_IMAGE,
-        IMAGES,
-        CAPTIONS,
+        ), TO_IMAGE, IMAGES, CAPTIONS,
     ),
     "VisionLanguageModel": (answer_step, VISION, IMAGES, CAPTIONS, ANSWERED),
     "CrossAttentionModel": (
-        answer_step,
-        multimodal.CrossAttentionModel(READING),
-        IMAGES,
-        CAPTIONS,
+        answer_step, multimodal.CrossAttentionModel(READING), IMAGES, CAPTIONS,
         ANSWERED,
     ),
     "ImageReader": (answers, VISION, IMAGES),
@@ -592,10 +468,7 @@ CASES |= {
             m.read(m.look(x)[:, None], ids),
             multimodal.attention_to_frames(m, m.look(x)[:, None], ids),
             m.attention_to_image(m.look(x), ids),
-        ),
-        VISION,
-        IMAGES,
-        CAPTIONS,
+        ), VISION, IMAGES, CAPTIONS,
     ),
     "ImageTokenizer": (
         lambda x: (
@@ -604,7 +477,7 @@ CASES |= {
         ),
         rand(4, 2, 2, 2),
     ),
-}
+}  # fmt: skip
 
 # --- video ----------------------------------------------------------------------------
 
@@ -619,23 +492,15 @@ MOTIONS = torch.tensor([[3, 4, 9, 10, 1], [5, 9, 11, 1, 0]])
 
 CASES |= {
     "TextToVideo": (
-        denoising_step,
-        MOVIE,
-        FILMS,
-        MOTIONS,
-        diffusion.StraightPath(),
-        diffusion.FLOW,
+        denoising_step, MOVIE, FILMS, MOTIONS, diffusion.StraightPath(), diffusion.FLOW,
         seeded(),
     ),
     "KnownFrames": (
-        lambda m, x, t, ids: video.KnownFrames(m, x[:, :1])(x, t, ids),
-        MOVIE,
-        FILMS,
-        TIMES,
-        MOTIONS,
+        lambda m, x, t, ids: video.KnownFrames(m, x[:, :1])(x, t, ids), MOVIE, FILMS,
+        TIMES, MOTIONS,
     ),
     "move_frames": (video.move_frames, FILMS, rand(2, 3, 2)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)

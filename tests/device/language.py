@@ -60,9 +60,7 @@ def read_and_write(model, ids, generator, **options):
 
 QUERY, KEY, VALUE = rand(2, 4, 6), rand(2, 4, 6, seed=1), rand(2, 4, 6, seed=2)
 CONFIGS = {
-    "Llama": LLAMA,
-    "GPT-2": GPT2,
-    "Fast": FAST,
+    "Llama": LLAMA, "GPT-2": GPT2, "Fast": FAST,
     "sinusoidal": with_positions(GPT2, positions="sinusoidal"),
     "ALiBi": with_positions(GPT2, positions="alibi"),
     "a window": with_positions(LLAMA, sliding_window=3),
@@ -70,7 +68,7 @@ CONFIGS = {
         LLAMA, rotary_scaling=transformer.YarnScaling(2, original_context_length=12)
     ),
     "experts": mixtral(13, 24, 16, 2, 4, 2, 24, experts=4),
-}
+}  # fmt: skip
 for name, config in CONFIGS.items():
     model = transformer.DecoderLM(config)
     CASES[f"DecoderLM, {name}: step"] = (step, model, language_loss, IDS)
@@ -132,8 +130,7 @@ def routed(model, ids):
 
 
 CASES |= {
-    "SinkCache": (continued_in_sinks, LM, IDS),
-    "KVCache": (rewound, LM, IDS),
+    "SinkCache": (continued_in_sinks, LM, IDS), "KVCache": (rewound, LM, IDS),
     "AttentionContext.padded": (padded, LM, IDS, torch.tensor([8, 3, 5])),
     "attention_maps": (lambda m, x: m.attention_maps(x), LM, IDS),
     "routings": (routed, transformer.DecoderLM(CONFIGS["experts"]), IDS),
@@ -143,10 +140,7 @@ CASES |= {
             transformer.attention_weights(q, k),
             transformer.blockwise_attention(q, k, v, 2, is_causal=True),
             training.ring_attention(q, k, v, is_causal=True),
-        ),
-        QUERY,
-        KEY,
-        VALUE,
+        ), QUERY, KEY, VALUE,
     ),
     "masks": (
         lambda documents: (
@@ -159,37 +153,27 @@ CASES |= {
     "OnlineSoftmax": (
         lambda q, scores, v: (
             transformer.OnlineSoftmax.empty(q).update(scores, v).output()
-        ),
-        QUERY,
-        rand(2, 4, 4),
-        VALUE,
+        ), QUERY, rand(2, 4, 4), VALUE,
     ),
     "RotaryEmbedding": (rotated, QUERY),
     "MultiHeadAttention": (
         lambda m, x, source: (m(x, source=source), m.weights(x, source=source)),
-        transformer.MultiHeadAttention(6, 2, causal=False, source_width=5),
-        QUERY,
+        transformer.MultiHeadAttention(6, 2, causal=False, source_width=5), QUERY,
         rand(2, 3, 5),
     ),
     "share_heads": (
-        lambda k, q: transformer.share_heads(k, q),
-        rand(2, 2, 4, 6),
-        rand(2, 4, 4, 6),
+        lambda k, q: transformer.share_heads(k, q), rand(2, 2, 4, 6), rand(2, 4, 4, 6),
     ),
     "PixelTransformer": (
-        step,
-        PIXELS,
-        lambda m, x: -m.log_prob(x).mean(),
-        ints(2, 4, 4, below=4),
+        step, PIXELS, lambda m, x: -m.log_prob(x).mean(), ints(2, 4, 4, below=4),
     ),
     "PixelTransformer.draw": (lambda m, g: m.draw(2, g), PIXELS, seeded()),
     "next_token_loss": (transformer.next_token_loss, rand(3, 8, 13), IDS),
     "evaluate_language_model": (
-        lambda m, tokens: metrics.evaluate_language_model(m, tokens, 8, stride=4),
-        LM,
+        lambda m, tokens: metrics.evaluate_language_model(m, tokens, 8, stride=4), LM,
         ints(30, below=13),
     ),
-}
+}  # fmt: skip
 
 # --- generation -----------------------------------------------------------------------
 
@@ -217,16 +201,9 @@ CASES |= {
     "generate, watermarked": writes(processor=WATERMARK),
     "generate, constrained": (
         lambda m, ids, g: generation.generate(
-            m,
-            ids,
-            5,
-            generator=g,
-            stop_tokens=[3],
+            m, ids, 5, generator=g, stop_tokens=[3],
             constraint=generation.ConstrainedText("a+b*c", BYTES),
-        ),
-        LM,
-        IDS,
-        seeded(),
+        ), LM, IDS, seeded(),
     ),
     "ForbiddenTokens": writes(constraint=generation.ForbiddenTokens([2, 3], 13)),
     "GreenListWatermark": (
@@ -236,24 +213,16 @@ CASES |= {
     "tournament": (generation.tournament, CHANCES[0], ints(3, 13, 2, below=2)),
     "acceptance_rate": (generation.acceptance_rate, CHANCES[0], CHANCES[1]),
     "speculative_accept": (
-        generation.speculative_accept,
-        ints(2, 2, below=13),
-        CHANCES[:, :2],
-        CHANCES.flip(0),
-        seeded(),
+        generation.speculative_accept, ints(2, 2, below=13), CHANCES[:, :2],
+        CHANCES.flip(0), seeded(),
     ),
     "generate_speculatively": (
         lambda m, d, ids, g: generation.generate_speculatively(
             m, d, ids[:1], 6, drafted=2, generator=g
-        ),
-        LM,
-        DRAFT,
-        IDS,
-        seeded(),
+        ), LM, DRAFT, IDS, seeded(),
     ),
     "generate_with_lookup": (
-        lambda m, ids: generation.generate_with_lookup(m, ids[:1], 6, drafted=2),
-        LM,
+        lambda m, ids: generation.generate_with_lookup(m, ids[:1], 6, drafted=2), LM,
         IDS,
     ),
     "option_log_likelihoods": (
@@ -264,15 +233,12 @@ CASES |= {
         lambda m, g: generation.generate_rollouts(
             m, PROMPTS, 5, end_token=END, generator=g
         ),
-        LM,
-        seeded(),
+        LM, seeded(),
     ),
     "beam_search": (
-        lambda m, ids: generation.beam_search(m, ids[0].tolist(), 4, beams=3),
-        LM,
-        IDS,
+        lambda m, ids: generation.beam_search(m, ids[0].tolist(), 4, beams=3), LM, IDS,
     ),
-}
+}  # fmt: skip
 
 # --- training -------------------------------------------------------------------------
 
@@ -286,31 +252,19 @@ def fitted(model, tokens):
         return transformer.next_token_loss(model(inputs), targets)
 
     history = training.fit(
-        model,
-        batches,
-        loss,
-        optimizer,
-        steps=3,
-        schedule=training.Schedule(3, 1),
-        evaluate=lambda m: float(next(m.parameters()).sum()),
-        ema=average,
+        model, batches, loss, optimizer, steps=3, schedule=training.Schedule(3, 1),
+        evaluate=lambda m: float(next(m.parameters()).sum()), ema=average,
         progress=False,
-    )
+    )  # fmt: skip
     return history.losses, model, average.model
 
 
 def private(model, records):
     settings = training.PrivacySettings(1.0, 1.0, sampling_rate=0.5)
     training.fit_privately(
-        model,
-        (records,),
-        language_loss,
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        settings,
-        steps=2,
-        seed=0,
-        progress=False,
-    )
+        model, (records,), language_loss, torch.optim.SGD(model.parameters(), lr=0.1),
+        settings, steps=2, seed=0, progress=False,
+    )  # fmt: skip
     return model
 
 
@@ -319,18 +273,15 @@ CASES |= {
     "fit with fast layers": (fitted, transformer.DecoderLM(FAST), ints(60, below=13)),
     "fit_privately": (private, LM, IDS),
     "per_sample_gradients": (
-        lambda m, ids: training.per_sample_gradients(m, (ids,), language_loss),
-        LM,
-        IDS,
+        lambda m, ids: training.per_sample_gradients(m, (ids,), language_loss), LM, IDS,
     ),
     "clip_and_noise": (
         lambda rows, g: training.clip_and_noise(
             {"a": rows}, training.PrivacySettings(1.0, 1.0, 0.1), 3, g
         ),
-        rand(3, 4),
-        seeded(),
+        rand(3, 4), seeded(),
     ),
-}
+}  # fmt: skip
 
 # --- alignment ------------------------------------------------------------------------
 
@@ -356,31 +307,21 @@ def adapted(model, ids, generator):
 def by_ppo(model):
     settings = alignment.LearningSettings(2, 4, max_new_tokens=4)
     return alignment.learn_by_ppo(
-        model,
-        alignment.ScalarModel(copy.deepcopy(model)),
-        PROMPTS,
-        lambda rollouts: rollouts.lengths.float() / 4,
-        settings,
-        end_token=END,
+        model, alignment.ScalarModel(copy.deepcopy(model)), PROMPTS,
+        lambda rollouts: rollouts.lengths.float() / 4, settings, end_token=END,
         progress=False,
-    )
+    )  # fmt: skip
 
 
 def by_grpo(method):
     def learn(model):
         return alignment.learn_by_grpo(
-            model,
-            PROMPTS,
-            ["a", "b", "c"],
+            model, PROMPTS, ["a", "b", "c"],
             lambda answer, truth: float(len(answer) % 2),
             alignment.GRPOSettings(
                 steps=2, batch_size=2, group_size=2, max_new_tokens=4
-            ),
-            decode=str,
-            end_token=END,
-            method=method,
-            progress=False,
-        )
+            ), decode=str, end_token=END, method=method, progress=False,
+        )  # fmt: skip
 
     return learn, LM
 
@@ -398,42 +339,27 @@ CASES |= {
     "ScalarModel": (step, alignment.ScalarModel(LM), preferring, IDS, LENGTHS),
     "best_of_n": (partial(alignment.best_of_n, n=2), ROWS, OTHER),
     "clipped_objective": (
-        partial(alignment.clipped_objective, clip=0.2),
-        ROWS + 0.5,
-        OTHER,
+        partial(alignment.clipped_objective, clip=0.2), ROWS + 0.5, OTHER,
     ),
     "dpo_losses": (partial(alignment.dpo_losses, beta=0.1), *rand(4, 5)),
     "generalized_advantage_estimate": (
-        alignment.generalized_advantage_estimate,
-        ROWS,
-        OTHER,
-        MASK,
+        alignment.generalized_advantage_estimate, ROWS, OTHER, MASK,
     ),
     "group_relative_advantages": (alignment.group_relative_advantages, ROWS),
     "token_rewards": (
-        partial(alignment.token_rewards, kl_weight=0.2),
-        ADVANTAGES,
-        ROWS,
-        MASK,
+        partial(alignment.token_rewards, kl_weight=0.2), ADVANTAGES, ROWS, MASK,
     ),
     "whiten": (alignment.whiten, ROWS, MASK),
     "GroupMethods": (
         lambda *args: [
             (method.advantages(args[0]), method.loss(*args))
             for method in (
-                alignment.GRPO(),
-                alignment.RLOO(),
-                alignment.DrGRPO(max_tokens=8),
+                alignment.GRPO(), alignment.RLOO(), alignment.DrGRPO(max_tokens=8),
             )
-        ],
-        ROWS,
-        OTHER,
-        ADVANTAGES,
-        MASK,
+        ], ROWS, OTHER, ADVANTAGES, MASK,
     ),
-    "learn_by_ppo": (by_ppo, LM),
-    "learn_by_grpo": by_grpo(alignment.GRPO()),
-}
+    "learn_by_ppo": (by_ppo, LM), "learn_by_grpo": by_grpo(alignment.GRPO()),
+}  # fmt: skip
 
 # --- interpretability -----------------------------------------------------------------
 
@@ -457,8 +383,7 @@ CASES |= {
             m(ids),
             interpretability.reader_accuracy(m, ids, targets),
         ),
-        READER,
-        *interpretability.previous_word_batch(3, seeded()),
+        READER, *interpretability.previous_word_batch(3, seeded()),
     ),
     "train_reader": (
         lambda m: interpretability.train_reader(
@@ -470,23 +395,20 @@ CASES |= {
     "induction_scores": (partial(interpretability.induction_scores, period=4), MAPS),
     "previous_token_scores": (interpretability.previous_token_scores, MAPS),
     "leave_one_out_centroid_hits": (
-        interpretability.leave_one_out_centroid_hits,
-        rand(6, 3),
-        LABELS,
+        interpretability.leave_one_out_centroid_hits, rand(6, 3), LABELS,
     ),
     "within_between_auc": (
         lambda similarities, labels: (
             interpretability.within_between_auc(similarities, labels),
             interpretability.within_between_auc_interval(similarities, labels),
         ),
-        rand(6, 6),
-        LABELS,
+        rand(6, 6), LABELS,
     ),
     "repeated_random_tokens": (
         lambda words: interpretability.repeated_random_tokens(2, 3, words),
         torch.arange(2, 13),
     ),
-}
+}  # fmt: skip
 
 # --- efficiency -----------------------------------------------------------------------
 
@@ -496,14 +418,9 @@ HESSIAN = rand(64, 32).T @ rand(64, 32) + torch.eye(32)
 
 def quantized_cache(model, ids, **options):
     cache = efficiency.QuantizedKVCache(
-        model.config,
-        len(ids),
-        block_size=4,
-        residual=4,
-        sinks=1,
-        device=ids.device,
+        model.config, len(ids), block_size=4, residual=4, sinks=1, device=ids.device,
         **options,
-    )
+    )  # fmt: skip
     return efficiency.read_with_cache(model, ids, cache, piece=2)
 
 
@@ -530,8 +447,7 @@ def narrowed(model, ids):
 CASES |= {
     f"quantize_layers, {method}": (
         lambda m, ids, method=method: efficiency.quantize_layers(m, ids, method, 4, 8),
-        LM,
-        IDS,
+        LM, IDS,
     )
     for method in ("rounding", "gptq", "awq")
 } | {
@@ -544,9 +460,7 @@ CASES |= {
         WEIGHT,
     ),
     "gptq_quantize": (
-        lambda w, h: efficiency.gptq_quantize(w, h, 4, 8).dequantize(),
-        WEIGHT,
-        HESSIAN,
+        lambda w, h: efficiency.gptq_quantize(w, h, 4, 8).dequantize(), WEIGHT, HESSIAN,
     ),
     "output_error": (efficiency.output_error, WEIGHT, WEIGHT.round(), HESSIAN),
     "smoothed": (lambda m, ids: efficiency.smoothed(m, ids), LM, IDS),
@@ -559,11 +473,10 @@ CASES |= {
     "block_influence": (efficiency.block_influence, LM, IDS),
     "narrow_feed_forward": (narrowed, LM, IDS),
     "ActivationQuantizedLinear": (
-        lambda m, x: m(x),
-        ActivationQuantizedLinear(nn.Linear(32, 4), "token"),
+        lambda m, x: m(x), ActivationQuantizedLinear(nn.Linear(32, 4), "token"),
         rand(3, 32),
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -25,11 +25,8 @@ aten = torch.ops.aten
 COPIES = {"aten::copy_", "aten::_copy_from", "aten::_to_copy"}
 # Indexed by tensors of the CPU, a GPU's tensor brings them over by itself.
 INDEXED = {
-    "aten::index",
-    "aten::index_put",
-    "aten::index_put_",
-    "aten::_index_put_impl_",
-}
+    "aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_",
+}  # fmt: skip
 INDEXED |= {"aten::_unsafe_index", "aten::_unsafe_index_put"}
 # A number in a CPU tensor without dimensions may stand in these, and in every pointwise
 # operation, beside tensors of a GPU.
@@ -47,13 +44,10 @@ class PretendTensor(torch.Tensor):
     @staticmethod
     def __new__(cls, held: torch.Tensor) -> "PretendTensor":
         tensor = torch.Tensor._make_wrapper_subclass(
-            cls,
-            held.size(),
-            strides=held.stride(),
-            storage_offset=held.storage_offset(),
-            dtype=held.dtype,
+            cls, held.size(), strides=held.stride(),
+            storage_offset=held.storage_offset(), dtype=held.dtype,
             device=torch.device(NAME, 0),
-        )
+        )  # fmt: skip
         tensor.held = held
         return tensor
 

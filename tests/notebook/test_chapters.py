@@ -66,15 +66,10 @@ def write(
 def test_find_chapters_reads_notebook_metadata(tmp_path: Path):
     path = write(tmp_path, "04_model.ipynb", 4, "The model: a *small* one")
     assert read_chapter(path) == Chapter(
-        number=4,
-        title="The model: a *small* one",
-        path=path,
-        extras=("text",),
-        rooms=("data", "training"),
-        reading_minutes=40,
-        running_seconds=45,
+        number=4, title="The model: a *small* one", path=path, extras=("text",),
+        rooms=("data", "training"), reading_minutes=40, running_seconds=45,
         builds_on=(1,),
-    )
+    )  # fmt: skip
 
 
 def test_find_chapters_sorts_by_chapter_number(tmp_path: Path):
@@ -128,9 +123,7 @@ def test_scoreboard_lists_claims_in_reading_order(tmp_path: Path):
     assert (rows[0].measured, rows[0].anchor) == ("4", claim_anchor("First"))
 
 
-def test_scoreboard_shows_baseline_and_record_of_claim(
-    tmp_path: Path,
-):
+def test_scoreboard_shows_baseline_and_record_of_claim(tmp_path: Path):
     """The columns are empty for a claim without evidence."""
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
@@ -243,11 +236,8 @@ def test_schedule_starts_longest_notebook_first(tmp_path: Path):
         if seconds:
             record_time(path, seconds, threads=1)
     assert [path.stem for path in longest_first(paths)] == [
-        "new",
-        "long",
-        "middle",
-        "short",
-    ]
+        "new", "long", "middle", "short",
+    ]  # fmt: skip
 
 
 def test_nbval_order_is_longest_notebook_first(tmp_path: Path):

@@ -5,13 +5,7 @@ import pytest
 import torch
 
 from genai_tutorial.metrics import Interval
-from genai_tutorial.notebook import claim
-from genai_tutorial.notebook.claims import (
-    ClaimError,
-    claim_anchor,
-    format_measured,
-    format_number,
-)
+from genai_tutorial.notebook import claim, claims
 from tests.notebook.shown import displayed
 
 
@@ -28,27 +22,18 @@ def test_claim_displays_and_stores_statement_and_measurement():
 def test_claim_displays_and_stores_all_evidence():
     ((data, metadata),) = displayed(
         lambda: claim(
-            "Most digits are read right",
-            measured=0.93,
-            holds=True,
-            baseline={"chance": 0.1},
-            recorded="diffusion_steps",
-            seeds=5,
-            items=1200,
+            "Most digits are read right", measured=0.93, holds=True,
+            baseline={"chance": 0.1}, recorded="diffusion_steps", seeds=5, items=1200,
         )
-    )
+    )  # fmt: skip
     told = "Measured: 0.930. Baseline: chance: 0.100. (1,200 items, 5 seeds, recorded)"
     assert data["text/plain"] == f"✓ Most digits are read right. {told}"
     assert data["text/html"].endswith(f"</strong> {told}</p>")
     assert metadata["genai_tutorial"]["claim"] == {
-        "statement": "Most digits are read right",
-        "measured": "0.930",
-        "holds": True,
-        "baseline": "chance: 0.100",
-        "recorded": "diffusion_steps",
-        "seeds": 5,
+        "statement": "Most digits are read right", "measured": "0.930", "holds": True,
+        "baseline": "chance: 0.100", "recorded": "diffusion_steps", "seeds": 5,
         "items": 1200,
-    }
+    }  # fmt: skip
 
 
 def test_claim_without_evidence_keeps_its_output_format():
@@ -57,7 +42,7 @@ def test_claim_without_evidence_keeps_its_output_format():
     line = "border-left: 3px solid #009E73; padding: 0.1em 0 0.1em 0.75em; margin: 0.25em 0;"  # noqa: E501
     assert data == {
         "text/plain": "✓ So it is. Measured: 4.",
-        "text/html": f'<p class="genai-claim" id="{claim_anchor("So it is")}" '
+        "text/html": f'<p class="genai-claim" id="{claims.claim_anchor("So it is")}" '
         f'style="{line}"><strong>✓ So it is.</strong> Measured: 4.</p>',
     }
     fact = {"statement": "So it is", "measured": "4", "holds": True}
@@ -105,19 +90,20 @@ def test_claim_rejects_invalid_evidence(
 
 def test_claim_has_link_target():
     ((data, _),) = displayed(lambda: claim("A < B & C", measured=1, holds=True))
-    assert f'id="{claim_anchor("A < B & C")}"' in data["text/html"]
+    assert f'id="{claims.claim_anchor("A < B & C")}"' in data["text/html"]
     assert "A &lt; B &amp; C" in data["text/html"]
 
 
 def test_false_claim_raises_with_measured_value():
     with pytest.raises(
-        ClaimError, match=r"did not hold: The loss is below 1\. Measured: 1\.88\."
+        claims.ClaimError,
+        match=r"did not hold: The loss is below 1\. Measured: 1\.88\.",
     ):
         claim("The loss is below 1", measured=1.87654, holds=1.87654 < 1)
 
 
 def test_false_claim_traceback_hides_claim_internals():
-    assert ClaimError("this did not hold")._render_traceback_() == [
+    assert claims.ClaimError("this did not hold")._render_traceback_() == [
         "ClaimError: this did not hold"
     ]
 
@@ -134,7 +120,7 @@ def test_claim_accepts_numpy_and_torch_true(
 
 @pytest.mark.parametrize("holds", [np.bool_(False), torch.tensor(1.0) > 2])
 def test_claim_accepts_numpy_and_torch_false(holds: object):
-    with pytest.raises(ClaimError):
+    with pytest.raises(claims.ClaimError):
         claim("So it is", measured=1, holds=holds)
 
 
@@ -146,38 +132,32 @@ def test_claim_rejects_truthy_values(holds: object):
         claim("Accuracy is above 90%", measured=0.97, holds=holds)
 
 
-def test_claim_rejects_empty_statement():
-    with pytest.raises(ValueError, match="state the result"):
-        claim(" . ", measured=1, holds=True)
+@pytest.mark.parametrize(
+    ("statement", "measured", "message"),
+    [(" . ", 1, "state the result"), ("So it is", {}, "at least one number")],
+)
+def test_claim_rejects_what_is_empty(statement: str, measured: object, message: str):
+    with pytest.raises(ValueError, match=message):
+        claim(statement, measured=measured, holds=True)
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
     [
-        (0, "0"),
-        (7, "7"),
-        (1234567, "1,234,567"),
-        (0.0, "0"),
-        (0.5, "0.500"),
-        (99.96, "100"),
-        (999.4, "999"),
-        (999.6, "1,000"),
-        (-1234.5, "-1,234"),
-        (0.00012345, "0.000123"),
-        (0.0000123, "1.2e-05"),
-        (math.inf, "inf"),
-        (np.float32(0.25), "0.250"),
-        (torch.tensor(3), "3"),
+        (0, "0"), (7, "7"), (1234567, "1,234,567"), (0.0, "0"), (0.5, "0.500"),
+        (99.96, "100"), (999.4, "999"), (999.6, "1,000"), (-1234.5, "-1,234"),
+        (0.00012345, "0.000123"), (0.0000123, "1.2e-05"), (math.inf, "inf"),
+        (np.float32(0.25), "0.250"), (torch.tensor(3), "3"),
     ],
-)
+)  # fmt: skip
 def test_claim_numbers_have_three_significant_digits(number: object, text: str):
-    assert format_number(number) == text
+    assert claims.format_number(number) == text
 
 
 def test_claim_interval_uses_interval_format():
     interval = Interval(mean=0.924, low=0.916, high=0.932)
     assert (
-        format_measured({"accuracy": interval, "images": 5})
+        claims.format_measured({"accuracy": interval, "images": 5})
         == f"accuracy: {interval}; images: 5"
     )
 
@@ -187,8 +167,3 @@ def test_claim_rejects_measurements_that_are_not_numbers(measured: object):
     # If the shape checker is active, it rejects them first.
     with pytest.raises(TypeError, match=r"must be a number|Type-check error"):
         claim("So it is", measured=measured, holds=True)
-
-
-def test_claim_rejects_missing_measurement():
-    with pytest.raises(ValueError, match="at least one number"):
-        claim("So it is", measured={}, holds=True)

@@ -79,11 +79,8 @@ def test_execute_stores_exactly_the_displayed_outputs(twice):
     notebook = json.loads(twice[0])
     outputs = [output for cell in notebook["cells"][1:] for output in cell["outputs"]]
     assert [output["output_type"] for output in outputs] == [
-        "display_data",
-        "display_data",
-        "execute_result",
-        "stream",
-    ]
+        "display_data", "display_data", "execute_result", "stream",
+    ]  # fmt: skip
     assert outputs[0]["metadata"] == {"image/png": {"alt": "Thirty dots at random."}}
     assert "claim" in outputs[1]["metadata"]["genai_tutorial"]
     assert outputs[2]["data"].keys() == {"image/png", "text/html", "text/plain"}
@@ -216,22 +213,15 @@ def test_cell_ids_survive_inserted_cell():
     assert {source: after[source] for source in before} == before
 
 
-def test_cell_ids_of_identical_cells_differ():
-    notebook = new_notebook(
-        cells=[new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a")]
-    )
+def test_cell_ids_of_identical_cells_differ_and_a_graded_cell_has_its_grade_id():
+    graded = new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})
+    cells = [new_code_cell("a"), new_code_cell("a"), new_markdown_cell("a"), graded]
+    notebook = new_notebook(cells=cells)
     normalize(notebook)
-    assert len({cell.id for cell in notebook.cells}) == 3
+    assert len({cell.id for cell in notebook.cells}) == 4
+    assert notebook.cells[3].id == "ex-9-1"
+    assert notebook.cells[3].metadata.nbgrader.grade_id == "ex-9-1"
     nbformat.validate(notebook)
-
-
-def test_cell_id_of_graded_cell_is_its_grade_id():
-    notebook = new_notebook(
-        cells=[new_code_cell("a", metadata={"nbgrader": {"grade_id": "ex-9-1"}})]
-    )
-    normalize(notebook)
-    assert notebook.cells[0].id == "ex-9-1"
-    assert notebook.cells[0].metadata.nbgrader.grade_id == "ex-9-1"
 
 
 def test_widget_view_next_to_html_is_removed():

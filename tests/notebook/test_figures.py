@@ -54,28 +54,21 @@ def test_palette_keeps_white_background_and_line_colours():
     picture = Image.open(io.BytesIO(png(as_picture(make_figure())))).convert("RGB")
     assert picture.getpixel((2, 2)) == (255, 255, 255)
     blue = np.array([0, 0x72, 0xB2])
-    nearest = (
-        np.abs(np.asarray(picture).reshape(-1, 3).astype(int) - blue).max(axis=1).min()
-    )
-    assert nearest <= 8
+    pixels = np.asarray(picture).reshape(-1, 3).astype(int)
+    assert np.abs(pixels - blue).max(axis=1).min() <= 8
 
 
 def test_transparent_image_gets_white_background():
-    assert as_picture(Image.new("RGBA", (4, 4), (0, 0, 0, 0))).getpixel((0, 0)) == (
-        255,
-        255,
-        255,
-    )
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert as_picture(clear).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_palette_is_exact_for_images_with_few_colours():
     picture = Image.new("RGB", (8, 8), "white")
     for x in range(8):
         picture.putpixel((x, x), (x * 30, 10, 200 - x))
-    assert (
-        Image.open(io.BytesIO(png(picture))).convert("RGB").tobytes()
-        == picture.tobytes()
-    )
+    shown = Image.open(io.BytesIO(png(picture))).convert("RGB")
+    assert shown.tobytes() == picture.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -106,11 +99,8 @@ def test_image_grid_fills_rows_from_top_left(kind):
         for c in range(3)
     }
     assert shades[0, 1] == (255, 255, 255)
-    assert shades[2, 1] == (
-        255,
-        255,
-        255,
-    )  # there is no sixth image, only the background
+    # there is no sixth image, only the background
+    assert shades[2, 1] == (255, 255, 255)
     assert {shades[c, 0] for c in range(3)} | {shades[1, 1]} == {(0, 0, 0)}
 
 
@@ -130,10 +120,7 @@ def test_image_grid_keeps_aspect_ratio():
 
 def test_image_grid_draws_labels():
     plain = as_picture(image_grid(np.ones((4, 8, 8)), columns=2))
-    texts = {
-        "labels": list("HHHH"),
-        "row_labels": ["one", "two"],
-    }
+    texts = {"labels": list("HHHH"), "row_labels": ["one", "two"]}
     labelled = as_picture(image_grid(np.ones((4, 8, 8)), columns=2, **texts))
     assert plain.getcolors() == [(plain.width * plain.height, (255, 255, 255))]
     assert len(labelled.getcolors(10_000)) > 1
@@ -166,21 +153,15 @@ def test_image_grid_rejects_invalid_arguments(
 EYES = {
     "usual": np.eye(3),
     "protanopia": [
-        [0.1523, 1.0526, -0.2049],
-        [0.1145, 0.7863, 0.0992],
-        [-0.0039, -0.0481, 1.0520],
+        [0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520],
     ],
     "deuteranopia": [
-        [0.3673, 0.8607, -0.2280],
-        [0.2801, 0.6725, 0.0474],
-        [-0.0118, 0.0429, 0.9689],
+        [0.3673, 0.8607, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689],
     ],
     "tritanopia": [
-        [1.2555, -0.0767, -0.1788],
-        [-0.0784, 0.9308, 0.1476],
-        [0.0047, 0.6914, 0.3039],
+        [1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039],
     ],
-}
+}  # fmt: skip
 
 
 def linear(color: str) -> np.ndarray:
@@ -218,12 +199,7 @@ def test_palette_first_five_contrast_with_white():
 def test_style_sets_opaque_background_and_colour_cycle():
     with matplotlib.rc_context():
         use_style()
-        assert [
-            entry["color"] for entry in matplotlib.rcParams["axes.prop_cycle"]
-        ] == list(COLORS)
-        assert matplotlib.colors.to_rgba(matplotlib.rcParams["savefig.facecolor"]) == (
-            1,
-            1,
-            1,
-            1,
-        )
+        cycle = matplotlib.rcParams["axes.prop_cycle"].by_key()["color"]
+        assert cycle == list(COLORS)
+        ground = matplotlib.colors.to_rgba(matplotlib.rcParams["savefig.facecolor"])
+        assert ground == (1, 1, 1, 1)

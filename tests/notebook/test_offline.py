@@ -50,12 +50,9 @@ def outcome() -> dict[str, str]:
     }
     code = f"import os, socket, urllib.request\n{LINES}"
     run = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True,
         check=True,
-    )
+    )  # fmt: skip
     return dict(line.split(" ", 1) for line in run.stdout.splitlines())
 
 
@@ -101,10 +98,7 @@ def test_offline_guard_precedes_existing_pythonpath(monkeypatch: pytest.MonkeyPa
 def test_torch_reads_thread_spin_setting():
     environment = {**os.environ, **book_environment(), "OMP_DISPLAY_ENV": "VERBOSE"}
     run = subprocess.run(
-        [sys.executable, "-c", "import torch"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+        [sys.executable, "-c", "import torch"], env=environment, capture_output=True,
+        text=True, check=True,
+    )  # fmt: skip
     assert "GOMP_SPINCOUNT = '10000'" in run.stderr

@@ -66,17 +66,23 @@ def tag(beginning: str, *tags: str) -> Change:
     return lambda notebook: cell(notebook, beginning).metadata.update(tags=list(tags))
 
 
+def output(beginning: str) -> Callable[[NotebookNode], NotebookNode]:
+    """Return the way to the first output of a cell."""
+    return lambda notebook: cell(notebook, beginning).outputs[0]
+
+
+def put(place: Callable[[NotebookNode], dict], **new: object) -> Change:
+    return lambda notebook: place(notebook).update(new)
+
+
 def picture(kind: str, content: str) -> Change:
-    return lambda notebook: (
-        cell(notebook, "show(").outputs[0].data.update({kind: content})
-    )
+    return put(lambda notebook: output("show(")(notebook).data, **{kind: content})
 
 
 def alt(words: str) -> Change:
-    return lambda notebook: (
-        cell(notebook, "show(")
-        .outputs[0]
-        .metadata.update({"image/png": {"alt": words}})
+    place = output("show(")
+    return put(
+        lambda notebook: place(notebook).metadata, **{"image/png": {"alt": words}}
     )
 
 

@@ -266,19 +266,8 @@ def tags_are_known(chapter: ChapterFile) -> list[str]:
 
 
 RULES = (
-    no_stored_error,
-    no_widget_view,
-    small_enough,
-    pictures_have_text,
-    pictures_are_sane,
-    sounds_have_text,
-    executed_in_order,
-    written_by_execute,
-    outputs_are_machine_independent,
-    nothing_from_other_hosts,
-    sources_are_fresh,
-    schematics_are_fresh,
-    claims_are_kept,
-    has_an_interactive_figure,
-    tags_are_known,
-)
+    no_stored_error, no_widget_view, small_enough, pictures_have_text,
+    pictures_are_sane, sounds_have_text, executed_in_order, written_by_execute,
+    outputs_are_machine_independent, nothing_from_other_hosts, sources_are_fresh,
+    schematics_are_fresh, claims_are_kept, has_an_interactive_figure, tags_are_known,
+)  # fmt: skip

@@ -183,21 +183,15 @@ def sample_notebook() -> nbformat.NotebookNode:
     for count, cell in enumerate(code, start=1):
         cell.execution_count = count
     notebook.metadata["genai_tutorial"] = {
-        "chapter": 9,
-        "extras": ["text"],
-        "rooms": ["transformer"],
-        "reading_minutes": 3,
-        "builds_on": [],
-    }
+        "chapter": 9, "extras": ["text"], "rooms": ["transformer"],
+        "reading_minutes": 3, "builds_on": [],
+    }  # fmt: skip
     normalize(notebook)
     return notebook
 
 
 def chapter_file(
-    notebook: nbformat.NotebookNode,
-    folder: Path,
-    name: str = NAME,
-    seconds: int = 20,
+    notebook: nbformat.NotebookNode, folder: Path, name: str = NAME, seconds: int = 20
 ) -> ChapterFile:
     """Write a notebook into a small repository, with a recorded running time."""
     for file, content in FILES.items():

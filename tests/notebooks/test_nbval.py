@@ -91,20 +91,13 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str | N
     }
     report = folder / "report.xml"
     rooted = [
-        "-c",
-        str(ROOT / "pyproject.toml"),
-        "--rootdir",
-        str(ROOT),
+        "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT),
         f"--junitxml={report}",
-    ]
+    ]  # fmt: skip
     run = subprocess.run(
-        [*nbval_command(), *rooted, str(folder)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+        [*nbval_command(), *rooted, str(folder)], cwd=ROOT, env=environment,
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
     assert report.is_file(), run.stdout + run.stderr
     found: dict[str, list[str | None]] = {name: [] for name in NOTEBOOKS}
     for case in ElementTree.parse(report).iter("testcase"):

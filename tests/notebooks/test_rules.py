@@ -10,14 +10,13 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from genai_tutorial.notebook.execute import normalize
 from genai_tutorial.notebook.frames import WIDGET_VIEW
+from tests.notebooks import changes
 from tests.notebooks import code_rules as code
 from tests.notebooks import exercise_rules as exercises
 from tests.notebooks import number_rules as numbering
 from tests.notebooks import output_rules as outputs
 from tests.notebooks import text_rules as text
 from tests.notebooks.changes import (
-    again,
-    alt,
     caption,
     captioned,
     cell,
@@ -25,19 +24,14 @@ from tests.notebooks.changes import (
     drawing,
     edit,
     fact,
-    full_colour,
     grade,
     html,
     many_claims,
     nothing,
-    picture,
+    put,
     run,
     show,
-    source_of,
-    stray_grade,
-    swapped_sections,
     tag,
-    without_exercise,
     write,
 )
 from tests.notebooks.sample import NAME, chapter_file, sample_notebook
@@ -52,6 +46,21 @@ SCRIPT = '<script src="https://cdn.example.org/x.js"></script>'
 ERROR = new_output("error", ename="ValueError", evalue="no", traceback=[])
 PART = "from genai_tutorial"
 
+SHOWN, FRAMES = changes.output("show_source"), changes.output("frames")
+
+
+def at(beginning: str):
+    return lambda notebook: cell(notebook, beginning)
+
+
+def shown_noise(width: int, height: int):
+    return changes.picture("image/png", changes.full_colour(width, height))
+
+
+def metadata(notebook: NotebookNode) -> dict:
+    return notebook.metadata
+
+
 # For each rule: message, change, and perhaps a keyword of `chapter_file`.
 BREAKS = {
     text.links_resolve: [
@@ -64,24 +73,16 @@ BREAKS = {
     text.markdown_is_plain: [
         ("a directive", write("```{note}", "words", "```")),
         ("a directive", write(":::{note}", "words", ":::")),
-        ("a role", write("See {cite}`vaswani`.")),
-        ("a footnote", write("Words.[^1]")),
+        ("a role", write("See {cite}`vaswani`.")), ("a footnote", write("Words.[^1]")),
         ("an alert", write("> [!NOTE]", "> words")),
-        ("a task list", write("- [ ] to do")),
-        ("a label", write("(label)=")),
-        ("a MyST comment", write("% hidden")),
-        ("<div>", write("<div>words</div>")),
+        ("a task list", write("- [ ] to do")), ("a label", write("(label)=")),
+        ("a MyST comment", write("% hidden")), ("<div>", write("<div>words</div>")),
         ("<span>", write("words <span>in</span> line")),
         ("Caution.", write("> **Caution.** words")),
     ],
     text.pictures_in_markdown_have_text: [
         ("no alternative text", write("![](../book/images/colab.svg)")),
-        (
-            "attachment",
-            lambda notebook: cell(notebook, "## The idea").update(
-                attachments={"x.png": {"image/png": "AAAA"}}
-            ),
-        ),
+        ("attachment", put(at("## The idea"), attachments={"x.png": {}})),
     ],
     text.citations_are_links: [
         ("is not a link", write("Vaswani et al. say so.")),
@@ -93,13 +94,13 @@ BREAKS = {
         (
             "2006.11239 is not in",
             write("[Ho et al.](https://arxiv.org/pdf/2006.11239v2)"),
-        ),
+        )
     ],
     text.headings_in_order: [
         ("title must come first", write("# Another title")),
         ("skips a level", write("#### Too deep")),
-        ("'## At scale' is missing", source_of("## At scale", "Text.")),
-        ("in the order", swapped_sections),
+        ("'## At scale' is missing", changes.source_of("## At scale", "Text.")),
+        ("in the order", changes.swapped_sections),
     ],
     text.opening_is_complete: [
         ("Colab badge", edit("# 9.", NAME, "08_other.ipynb")),
@@ -112,7 +113,7 @@ BREAKS = {
         (
             "at least 3 words",
             edit("## Summary", "[logit](../book/glossary.md)", "logit"),
-        ),
+        )
     ],
     text.terms_are_introduced: [
         (
@@ -130,33 +131,31 @@ BREAKS = {
             edit("## The idea", "Hidden states\nhave one size.", ""),
         ),
     ],
-    outputs.no_stored_error: [
-        ("it raised ValueError", show("print", ERROR)),
-    ],
+    outputs.no_stored_error: [("it raised ValueError", show("print", ERROR))],
     outputs.no_widget_view: [
         (
             "a widget view",
             show("frames", new_output("display_data", {WIDGET_VIEW: VIEW})),
         ),
-        ("state of widgets", lambda notebook: notebook.metadata.update(widgets={})),
+        ("state of widgets", put(metadata, widgets={})),
     ],
     outputs.small_enough: [
         (
             "a chapter may have 1.5 MB",
             show("print", new_output("stream", text="4\n" * 800_000)),
-        ),
+        )
     ],
     outputs.pictures_have_text: [
-        ("for a picture, got ''", alt("")),
-        ("no real", alt("figures/the_loss_of_all_steps.png")),
-        ("250 are allowed", alt("words " * 50)),
-        ("the same alternative text", again("show(", "print")),
+        ("for a picture, got ''", changes.alt("")),
+        ("no real", changes.alt("figures/the_loss_of_all_steps.png")),
+        ("250 are allowed", changes.alt("words " * 50)),
+        ("the same alternative text", changes.again("show(", "print")),
         ("inside HTML", html('<img src="data:,">')),
     ],
     outputs.pictures_are_sane: [
-        ("50 by 30 pixels", picture("image/png", full_colour(50, 30))),
-        ("from 2 to 64 colours", picture("image/png", full_colour(200, 100))),
-        ("svg+xml", picture("image/svg+xml", "<svg/>")),
+        ("50 by 30 pixels", shown_noise(50, 30)),
+        ("from 2 to 64 colours", shown_noise(200, 100)),
+        ("svg+xml", changes.picture("image/svg+xml", "<svg/>")),
     ],
     outputs.sounds_have_text: [
         ("use Sound", html('<audio controls src="data:,">')),
@@ -168,36 +167,19 @@ BREAKS = {
         ),
     ],
     outputs.executed_in_order: [
-        (
-            "run the notebook from the top",
-            lambda notebook: cell(notebook, "print").update(execution_count=None),
-        ),
-        (
-            "an output from another run",
-            lambda notebook: (
-                cell(notebook, "frames").outputs[0].update(execution_count=17)
-            ),
-        ),
+        ("run the notebook from the top", put(at("print"), execution_count=None)),
+        ("an output from another run", put(FRAMES, execution_count=17)),
     ],
     outputs.written_by_execute: [
-        (
-            "an editor wrote the file",
-            lambda notebook: notebook.cells[3].update(id="a1b2c3d4"),
-        ),
-        (
-            "an editor wrote the file",
-            lambda notebook: notebook.metadata.update(vscode={"x": 1}),
-        ),
+        ("an editor wrote the file", put(at("frames"), id="a1b2c3d4")),
+        ("an editor wrote the file", put(metadata, vscode={"x": 1})),
     ],
     outputs.outputs_are_machine_independent: [
         *(
             ("depends on the machine", show("print", new_output("stream", text=words)))
             for words in (
-                "saved /home/ada/model.pt",
-                "C:\\Users\\ada",
-                "<Axes at 0x7f3a1b2c3d4e>",
-                "20it/s",
-                "see /tmp/x",
+                "saved /home/ada/model.pt", "C:\\Users\\ada",
+                "<Axes at 0x7f3a1b2c3d4e>", "20it/s", "see /tmp/x",
             )
         ),
         (
@@ -205,25 +187,15 @@ BREAKS = {
             show("print", new_output("stream", name="stderr", text="no")),
         ),
     ],
-    outputs.nothing_from_other_hosts: [
-        ("https://", html(SCRIPT)),
-    ],
+    outputs.nothing_from_other_hosts: [("https://", html(SCRIPT))],
     outputs.sources_are_fresh: [
         (
             "has changed since",
-            lambda notebook: (
-                cell(notebook, "show_source")
-                .outputs[0]
-                .data.update({"text/plain": "gone"})
-            ),
+            put(lambda notebook: SHOWN(notebook).data, **{"text/plain": "gone"}),
         ),
         (
             "has changed since",
-            lambda notebook: (
-                cell(notebook, "show_source")
-                .outputs[0]
-                .metadata.genai_tutorial.source.update(name="old_name")
-            ),
+            put(lambda n: SHOWN(n).metadata.genai_tutorial.source, name="old_name"),
         ),
         ("at least one part", show("show_source")),
     ],
@@ -275,24 +247,16 @@ BREAKS = {
     ],
     outputs.claims_are_kept: [
         ("at least 3 claims, got 0", show("claim(")),
-        ("occurs twice", again("claim(")),
+        ("occurs twice", changes.again("claim(")),
     ],
-    outputs.has_an_interactive_figure: [
-        ("one interactive figure", show("frames")),
-    ],
+    outputs.has_an_interactive_figure: [("one interactive figure", show("frames"))],
     outputs.tags_are_known: [
         ("nbval-chek-output", tag("frames", "nbval-chek-output")),
         ("no cell carries", tag("print")),
     ],
     code.metadata_is_complete: [
-        (
-            "lacks 'extras'",
-            lambda notebook: notebook.metadata.genai_tutorial.pop("extras"),
-        ),
-        (
-            "no 'genai_tutorial'",
-            lambda notebook: notebook.metadata.pop("genai_tutorial"),
-        ),
+        ("lacks 'extras'", lambda n: metadata(n).genai_tutorial.pop("extras")),
+        ("no 'genai_tutorial'", lambda n: metadata(n).pop("genai_tutorial")),
         ("no extra 'txt'", fact(extras=["txt"])),
         ("no room 'attic'", fact(rooms=["attic"])),
         ("'colour', which is unknown", fact(colour="blue")),
@@ -314,27 +278,23 @@ BREAKS = {
         ),
     ],
     code.shown_code_fits_the_page: [
-        ("a line of 89 columns", run("x = 1  # " + "x" * 80)),
+        ("a line of 89 columns", run("x = 1  # " + "x" * 80))
     ],
-    code.shown_cells_are_short: [
-        ("31 lines of code", run("\nx = 1" * 30)),
-    ],
+    code.shown_cells_are_short: [("31 lines of code", run("\nx = 1" * 30))],
     code.claims_stand_in_cells_of_their_own: [
         ("outside a cell tagged claim", tag("claim(")),
         ("'train()' is no part", run("\ntrain()", "claim(")),
         ("makes no claim", show("claim(")),
         ("claims are folded", tag("claim(", "claim")),
     ],
-    code.claims_are_short: [
-        ("19 words", claim(statement=" ".join(["word"] * 19))),
-    ],
+    code.claims_are_short: [("19 words", claim(statement=" ".join(["word"] * 19)))],
     code.claims_need_no_context: [
         ("what 'Its' stands for", claim(statement="Its loss is below 2")),
         ("what 'it' stands for", claim(statement="After ten steps, it knows more")),
         ("'rates' stands for", claim(statement="At these rates, training fails")),
     ],
     code.claims_have_something_to_beat: [
-        ("Claim 0: give a baseline", claim(baseline=None)),
+        ("Claim 0: give a baseline", claim(baseline=None))
     ],
     code.imports_come_from_rooms: [
         *(
@@ -344,7 +304,7 @@ BREAKS = {
                 "vae": "import genai_tutorial.vae.bounds",
                 "tasks.shapes.scenes": f"{PART}.tasks.shapes.scenes import render",
             }.items()
-        ),
+        )
     ],
     code.reads_in_the_time_of_a_lesson: [
         ("the metadata say 30", fact(reading_minutes=30)),
@@ -354,9 +314,7 @@ BREAKS = {
         ("13 claims", many_claims(13)),
         ("37 names", run(f"{PART}.vae import {', '.join(f'n{n}' for n in range(36))}")),
     ],
-    code.runs_in_the_time_of_a_chapter: [
-        ("it ran 120 s", nothing, {"seconds": 120}),
-    ],
+    code.runs_in_the_time_of_a_chapter: [("it ran 120 s", nothing, {"seconds": 120})],
     exercises.exercises_are_complete: [
         ("must read 'Exercise 9.2", edit("### Exercise 9.2", "9.2", "9.3")),
         ("its cells give 2 points", edit("### Exercise 9.2", "2 points", "3 points")),
@@ -374,17 +332,17 @@ BREAKS = {
         ),
         ("a hidden part", edit("ex-9-1-tests", "### END HIDDEN TESTS", "")),
         ("a hidden part", edit("ex-9-1-tests", "assert f1() == 1\n", "")),
-        ("graded by tests, got 2", without_exercise(3, cells=3)),
-        ("an open question", without_exercise(4, cells=2)),
-        ("model answer", source_of("ex-9-4", "It depends.")),
+        ("graded by tests, got 2", changes.without_exercise(3, cells=3)),
+        ("an open question", changes.without_exercise(4, cells=2)),
+        ("model answer", changes.source_of("ex-9-4", "It depends.")),
         ("locked must be false", grade("ex-9-4", locked=True)),
     ],
     exercises.grade_ids_are_unique: [
         ("'ex-9-1' occurs twice", grade("ex-9-2", grade_id="ex-9-1")),
-        ("outside the exercises", stray_grade),
+        ("outside the exercises", changes.stray_grade),
         ("schema_version must be 3", grade("ex-9-2", schema_version=2)),
     ],
-}
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

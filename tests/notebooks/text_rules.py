@@ -16,14 +16,11 @@ from tests.notebooks.chapter_file import ChapterFile, markdown_tokens, text_of
 HTML_TAGS = {"details", "summary", "kbd", "sup", "sub", "br"}
 QUOTES = {"Note.", "Tip.", "Warning.", "Key idea."}
 VIEWERS = {
-    r"^\s*(`{3,}|:{3,}|~{3,})\s*\{": "a directive",
-    r"\{[a-zA-Z][\w:-]*\}`": "a role",
-    r"\[\^[^\]]+\]": "a footnote",
-    r"^\s*>\s*\[!": "an alert of GitHub",
-    r"^\s*[-*+]\s+\[[ xX]\]\s": "a task list",
-    r"^\([\w-]+\)=\s*$": "a label",
+    r"^\s*(`{3,}|:{3,}|~{3,})\s*\{": "a directive", r"\{[a-zA-Z][\w:-]*\}`": "a role",
+    r"\[\^[^\]]+\]": "a footnote", r"^\s*>\s*\[!": "an alert of GitHub",
+    r"^\s*[-*+]\s+\[[ xX]\]\s": "a task list", r"^\([\w-]+\)=\s*$": "a label",
     r"^\s*%\s": "a MyST comment",
-}
+}  # fmt: skip
 CITATION = re.compile(
     r"et al\b|\barXiv:\s*\d|\(\D{3,40},? (?:19|20)\d\d\w?\)"
     r"|(?<!\w)\[\d{1,3}(?:, ?\d{1,3})*\]"
@@ -34,14 +31,9 @@ PAPER = re.compile(
 )
 GLOSSARY = "../book/glossary.md"
 CLOSING = [
-    "When it breaks",
-    "At scale",
-    "In production",
-    "Exercises",
-    "Summary",
-    "Vocabulary",
+    "When it breaks", "At scale", "In production", "Exercises", "Summary", "Vocabulary",
     "Further reading",
-]
+]  # fmt: skip
 
 
 def links_resolve(chapter: ChapterFile) -> list[str]:
@@ -266,13 +258,7 @@ def texts_within(chapter: ChapterFile, kind: str) -> list[str]:
 
 
 RULES = (
-    links_resolve,
-    markdown_is_plain,
-    pictures_in_markdown_have_text,
-    citations_are_links,
-    citations_are_in_the_bibliography,
-    headings_in_order,
-    opening_is_complete,
-    vocabulary_links_to_the_glossary,
-    terms_are_introduced,
-)
+    links_resolve, markdown_is_plain, pictures_in_markdown_have_text,
+    citations_are_links, citations_are_in_the_bibliography, headings_in_order,
+    opening_is_complete, vocabulary_links_to_the_glossary, terms_are_introduced,
+)  # fmt: skip

@@ -11,34 +11,11 @@ from typing import Literal
 
 import pytest
 
-from genai_tutorial.agents import (
-    Agent,
-    Budget,
-    FileJail,
-    MCPClient,
-    ScriptedPolicy,
-    Tool,
-    Toolbox,
-    ToolCall,
-    call_with_sdk,
-    file_tools,
-    langgraph_agent,
-    lookup_tool,
-    run_langgraph,
-    sdk_server,
-    tool_schema,
-    write_call,
-)
+from genai_tutorial import agents
+from genai_tutorial.agents import ToolCall
 from genai_tutorial.data import Fact
 from genai_tutorial.sandbox import ProgramRunner
-from genai_tutorial.tasks.tool_use import (
-    agent_tasks,
-    agent_toolbox,
-    right_policy,
-    server_command,
-    world_of_tasks,
-    write_files,
-)
+from genai_tutorial.tasks import tool_use
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"
@@ -57,13 +34,9 @@ def without(schema, *keys):
 
 
 def order(
-    item: str,
-    price: float,
-    colours: list[str],
-    count: int = 1,
-    gift: bool = False,
+    item: str, price: float, colours: list[str], count: int = 1, gift: bool = False,
     size: Literal["small", "large"] = "small",
-) -> str:
+) -> str:  # fmt: skip
     """Order something.
 
     Args:
@@ -78,22 +51,22 @@ def order(
 
 def test_tool_schema_equals_the_input_schema_of_the_sdk():
     """Titles are pydantic's; descriptions of arguments the SDK does not read."""
-    server = sdk_server(Toolbox((Tool.from_function(order),)))
+    server = agents.sdk_server(agents.Toolbox((agents.Tool.from_function(order),)))
     (tool,) = asyncio.run(server.list_tools())
     theirs = without(tool.input_schema, "title")
-    assert theirs == without(tool_schema(order), "description")
+    assert theirs == without(agents.tool_schema(order), "description")
 
 
 def test_tool_schema_equals_the_one_of_langchain():
     from langchain_core.utils.function_calling import convert_to_openai_function
 
     theirs = copy.deepcopy(convert_to_openai_function(order)["parameters"])
-    assert without(theirs, "title") == tool_schema(order)
+    assert without(theirs, "title") == agents.tool_schema(order)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    write_files(tmp_path, world_of_tasks().files)
+    tool_use.write_files(tmp_path, tool_use.world_of_tasks().files)
     return tmp_path
 
 
@@ -122,33 +95,29 @@ def test_own_client_gets_the_same_from_both_servers(folder):
     """Results and errors, the names of the tools, and which of them need consent."""
     found = {}
     for kind in ("hand", "sdk"):
-        with MCPClient(server_command(folder, kind)) as client:
-            box = Toolbox(client.tools())
+        with agents.MCPClient(tool_use.server_command(folder, kind)) as client:
+            box = agents.Toolbox(client.tools())
             found[kind] = (
-                [
-                    (tool.name, tool.description, tool.needs_consent)
-                    for tool in box.tools
-                ],
+                [(one.name, one.description, one.needs_consent) for one in box.tools],
                 [box.call(call) for call in CALLS],
             )
     assert found["hand"][0] == found["sdk"][0]
     assert_same(found["sdk"][1], found["hand"][1])
     texts = [result.text for result in found["hand"][1]]
-    assert texts[0] == "144"
-    assert texts[2] == "Nairobi"
-    assert texts[5] == "1024"
-    assert [result.is_error for result in found["hand"][1]] == [
-        False, True, False, False, True, False,
-    ]  # fmt: skip
+    assert [texts[0], texts[2], texts[5]] == ["144", "Nairobi", "1024"]
+    wrong = [result.is_error for result in found["hand"][1]]
+    assert wrong == [False, True, False, False, True, False]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hand", "sdk"])
 def test_client_of_the_sdk_gets_the_same_as_a_call_without_protocol(folder, kind):
     threads = threading.active_count()
-    tools, results = asyncio.run(call_with_sdk(server_command(folder, kind), CALLS))
+    tools, results = asyncio.run(
+        agents.call_with_sdk(tool_use.server_command(folder, kind), CALLS)
+    )
     with ProgramRunner() as runner:
-        box = agent_toolbox(folder, runner)
+        box = tool_use.agent_toolbox(folder, runner)
         direct = [box.call(call) for call in CALLS]
     assert [tool["name"] for tool in tools] == list(box.names)
     assert_same(results, direct)
@@ -169,44 +138,47 @@ def test_langgraph_makes_the_same_calls_on_all_tasks(folder, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     threads = threading.active_count()
     with ProgramRunner() as runner:
-        box = agent_toolbox(folder, runner)
-        policy = right_policy(agent_tasks())
-        graph = langgraph_agent(policy, box)
-        runs = Agent(policy, box).run_all([task.question for task in agent_tasks()])
-        for task, run in zip(agent_tasks(), runs, strict=True):
+        box = tool_use.agent_toolbox(folder, runner)
+        policy = tool_use.right_policy(tool_use.agent_tasks())
+        graph = agents.langgraph_agent(policy, box)
+        runs = agents.Agent(policy, box).run_all(
+            [task.question for task in tool_use.agent_tasks()]
+        )
+        for task, run in zip(tool_use.agent_tasks(), runs, strict=True):
             assert run.answer == task.answer
-            calls, answer = run_langgraph(graph, task.question)
+            calls, answer = agents.run_langgraph(graph, task.question)
             assert (tuple(calls), answer) == (run.calls, run.answer)
     assert threading.active_count() <= threads + 1
 
 
 def test_langgraph_shows_the_policy_the_same_errors(tmp_path):
     """Wrong arguments, failures and a refused consent read alike in both."""
-    box = Toolbox((lookup_tool(FACTS), *file_tools(FileJail(tmp_path))))
-    script = [
-        write_call(
-            ToolCall("factbook_lookup", {"country": "Latvian", "field": "capital"})
-        ),
-        write_call(ToolCall("factbook_lookup", {"country": "Latvia"})),
-        write_call(ToolCall("delete_file", {"path": "a.txt"})),
-        write_call(ToolCall("read_file", {"path": "../a.txt"})),
-        write_call(
-            ToolCall("factbook_lookup", {"country": "Latvia", "field": "capital"})
-        ),
-        "Riga",
+    box = agents.Toolbox(
+        (agents.lookup_tool(FACTS), *agents.file_tools(agents.FileJail(tmp_path)))
+    )
+    capital = {"country": "Latvia", "field": "capital"}
+    calls = [
+        ToolCall("factbook_lookup", capital | {"country": "Latvian"}),
+        ToolCall("factbook_lookup", {"country": "Latvia"}),
+        ToolCall("delete_file", {"path": "a.txt"}),
+        ToolCall("read_file", {"path": "../a.txt"}),
+        ToolCall("factbook_lookup", capital),
     ]
+    script = [*map(agents.write_call, calls), "Riga"]
     seen = []
 
-    class Watching(ScriptedPolicy):
+    class Watching(agents.ScriptedPolicy):
         def replies(self, conversations):
             seen[-1] += [[message.content for message in one] for one in conversations]
             return super().replies(conversations)
 
     policy = Watching({"Task": script})
     seen.append([])
-    run = Agent(policy, box, Budget(steps=9)).run("Task")
+    run = agents.Agent(policy, box, agents.Budget(steps=9)).run("Task")
     seen.append([])
-    calls, answer = run_langgraph(langgraph_agent(policy, box), "Task", steps=9)
+    calls, answer = agents.run_langgraph(
+        agents.langgraph_agent(policy, box), "Task", steps=9
+    )
     assert (tuple(calls), answer) == (run.calls, run.answer)
     assert seen[0] == seen[1]
     assert sum("Error" in text for text in seen[0][-1]) == 4
@@ -215,14 +187,16 @@ def test_langgraph_shows_the_policy_the_same_errors(tmp_path):
 def test_langgraph_ends_an_agent_that_never_answers():
     from langgraph.errors import GraphRecursionError
 
-    policy = ScriptedPolicy({"Task": [write_call(ToolCall("factbook_lookup", {}))]})
-    graph = langgraph_agent(policy, Toolbox((lookup_tool(FACTS),)))
+    policy = agents.ScriptedPolicy(
+        {"Task": [agents.write_call(ToolCall("factbook_lookup", {}))]}
+    )
+    graph = agents.langgraph_agent(policy, agents.Toolbox((agents.lookup_tool(FACTS),)))
     with pytest.raises(GraphRecursionError):
-        run_langgraph(graph, "Task", steps=3)
+        agents.run_langgraph(graph, "Task", steps=3)
 
 
 def test_client_hands_a_server_the_same_variables_as_the_sdk(monkeypatch):
     from mcp.client.stdio import get_default_environment
 
     monkeypatch.setenv("API_KEY", "secret")
-    assert MCPClient(["any"]).environment == get_default_environment()
+    assert agents.MCPClient(["any"]).environment == get_default_environment()

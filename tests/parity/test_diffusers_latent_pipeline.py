@@ -5,70 +5,34 @@ Stable Diffusion in diffusers: equal to 1e-5.
 import pytest
 import torch
 
-from genai_tutorial.diffusion import (
-    NOISE,
-    Denoiser,
-    Guided,
-    ddim,
-    last_sample,
-    partly_noised,
-    scaled_linear_schedule,
-)
+from genai_tutorial import diffusion
+from tests.parity.weights import normal
 
-pytest.importorskip(
-    "diffusers", reason='needs diffusers: pip install "genai_tutorial[images]"'
-)
-from diffusers import (
-    AutoencoderKL,
-    DDIMScheduler,
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
+diffusers = pytest.importorskip("diffusers")
 
 SCALING_FACTOR = 0.7
-PATH = scaled_linear_schedule(1000)
+PATH = diffusion.scaled_linear_schedule(1000)
 
 
 @pytest.fixture(scope="module")
 def parts():
     """An autoencoder and a U-Net of diffusers, with random weights."""
     torch.manual_seed(0)
-    vae = AutoencoderKL(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        norm_num_groups=4,
-        latent_channels=4,
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2, norm_num_groups=4, latent_channels=4,
         scaling_factor=SCALING_FACTOR,
-    )
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=12,
+    )  # fmt: skip
+    unet = diffusers.UNet2DConditionModel(
+        sample_size=8, block_out_channels=(8, 16), layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), norm_num_groups=4,
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=12,
         attention_head_dim=4,
-        norm_num_groups=4,
-    )
+    )  # fmt: skip
     return vae.eval(), unet.eval()
 
 
-@pytest.fixture
-def scheduler():
-    return DDIMScheduler(
-        1000,
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        steps_offset=1,  # has no effect here, but the pipelines ask for it
-        timestep_spacing="trailing",
-    )
-
-
-WISHED, UNWANTED = torch.randn(2, 2, 5, 12, generator=torch.Generator().manual_seed(1))
+WISHED, UNWANTED = normal(2, 2, 5, 12, seed=1)
 
 
 def pictures(parts, x, times):
@@ -78,64 +42,49 @@ def pictures(parts, x, times):
     def model(x, t, condition):
         return unet(x, t, condition).sample
 
-    denoise = Denoiser(Guided(model, 3.0, UNWANTED), PATH, NOISE, condition=WISHED)
+    guided = diffusion.Guided(model, 3.0, UNWANTED)
+    denoise = diffusion.Denoiser(guided, PATH, diffusion.NOISE, condition=WISHED)
     with torch.no_grad():
-        return (
-            (
-                vae.decode(last_sample(ddim(denoise, x, times)) / SCALING_FACTOR).sample
-                + 1
-            )
-            / 2
-        ).clamp(0, 1)
+        latents = diffusion.last_sample(diffusion.ddim(denoise, x, times))
+        return ((vae.decode(latents / SCALING_FACTOR).sample + 1) / 2).clamp(0, 1)
 
 
-def test_sample_images_equals_the_pipeline_of_diffusers(parts, scheduler):
-    """Guidance, negative prompt, sampler and decoding give the same pictures."""
-    pipeline = StableDiffusionPipeline(
-        *whole(parts, scheduler), requires_safety_checker=False
+def theirs_of(kind, parts, **inputs):
+    """What their pipeline makes, without text encoder, filter and image encoder."""
+    vae, unet = parts
+    scheduler = diffusers.DDIMScheduler(
+        1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+        clip_sample=False, timestep_spacing="trailing",
+        steps_offset=1,  # has no effect here, but the pipelines ask for it
+    )  # fmt: skip
+    pipeline = getattr(diffusers, kind)(
+        vae, None, None, unet, scheduler, None, None, requires_safety_checker=False
     )
     pipeline.set_progress_bar_config(disable=True)
-    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2))
-    theirs = pipeline(
-        prompt_embeds=WISHED,
-        negative_prompt_embeds=UNWANTED,
-        latents=noise,
-        num_inference_steps=5,
-        guidance_scale=3.0,
-        height=16,
-        width=16,
-        output_type="pt",
-    ).images
-    assert theirs.std() > 0.01
+    found = pipeline(
+        prompt_embeds=WISHED, negative_prompt_embeds=UNWANTED, guidance_scale=3.0,
+        output_type="pt", **inputs,
+    ).images  # fmt: skip
+    assert found.std() > 0.01
+    return found
+
+
+def test_sample_images_equals_the_pipeline_of_diffusers(parts):
+    """Guidance, negative prompt, sampler and decoding give the same pictures."""
+    noise = normal(2, 4, 8, 8, seed=2)
+    theirs = theirs_of(
+        "StableDiffusionPipeline", parts, latents=noise, num_inference_steps=5,
+        height=16, width=16,
+    )  # fmt: skip
     assert torch.allclose(pictures(parts, noise, PATH.timesteps(5)), theirs, atol=1e-5)
 
 
-def test_image_to_image_equals_the_pipeline_of_diffusers(parts, scheduler):
-    """The same strength gives the same pictures."""
-    pipeline = StableDiffusionImg2ImgPipeline(
-        *whole(parts, scheduler), requires_safety_checker=False
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
-    theirs = pipeline(
-        prompt_embeds=WISHED,
-        negative_prompt_embeds=UNWANTED,
-        image=latents,  # four channels are taken for latents
-        strength=0.7,
-        num_inference_steps=8,
-        guidance_scale=3.0,
+def test_image_to_image_equals_the_pipeline_of_diffusers(parts):
+    latents, noise = normal(2, 4, 8, 8, seed=3), normal(2, 4, 8, 8, seed=4)
+    theirs = theirs_of(
+        "StableDiffusionImg2ImgPipeline", parts, strength=0.7, num_inference_steps=8,
         generator=torch.Generator().manual_seed(4),
-        output_type="pt",
-    ).images
-    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(4))
-    x, times = partly_noised(PATH, latents, noise, strength=0.7, steps=8)
-    assert theirs.std() > 0.01
+        image=latents,  # four channels are taken for latents
+    )  # fmt: skip
+    x, times = diffusion.partly_noised(PATH, latents, noise, strength=0.7, steps=8)
     assert torch.allclose(pictures(parts, x, times), theirs, atol=1e-5)
-
-
-def whole(parts, scheduler):
-    """What their pipelines are made of, without text encoder, filter and image
-    encoder.
-    """
-    vae, unet = parts
-    return vae, None, None, unet, scheduler, None, None

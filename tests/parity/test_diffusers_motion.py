@@ -6,6 +6,7 @@ import torch
 from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, last_sample
 from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.video import MotionModule, TemporalAttention
+from tests.parity.weights import both_kinds, normal, randomized, renamed
 
 pytest.importorskip("diffusers")
 from diffusers import DDIMScheduler
@@ -13,19 +14,13 @@ from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 BLOCK = "transformer_blocks.0."
-NAMES = {
-    "norm": "norm",
-    "proj_in": "enter",
-    f"{BLOCK}norm1": "attention_norm",
-    f"{BLOCK}attn1.to_q": "attention.query",
-    f"{BLOCK}attn1.to_k": "attention.key",
-    f"{BLOCK}attn1.to_v": "attention.value",
-    f"{BLOCK}attn1.to_out.0": "attention.output",
-    f"{BLOCK}norm3": "feed_forward_norm",
-    f"{BLOCK}ff.net.0.proj": "widen",
-    f"{BLOCK}ff.net.2": "narrow",
-    "proj_out": "leave",
-}
+NAMES = both_kinds({
+    "norm": "norm", "proj_in": "enter", f"{BLOCK}norm1": "attention_norm",
+    f"{BLOCK}attn1.to_q": "attention.query", f"{BLOCK}attn1.to_k": "attention.key",
+    f"{BLOCK}attn1.to_v": "attention.value", f"{BLOCK}norm3": "feed_forward_norm",
+    f"{BLOCK}attn1.to_out.0": "attention.output", f"{BLOCK}ff.net.0.proj": "widen",
+    f"{BLOCK}ff.net.2": "narrow", "proj_out": "leave",
+})  # fmt: skip
 
 
 def test_motion_module_equals_animatediff():
@@ -33,26 +28,14 @@ def test_motion_module_equals_animatediff():
     positions.
     """
     theirs = AnimateDiffTransformer3D(
-        num_attention_heads=2,
-        attention_head_dim=8,
-        in_channels=16,
-        norm_num_groups=4,
-        double_self_attention=False,
-        positional_embeddings="sinusoidal",
+        num_attention_heads=2, attention_head_dim=8, in_channels=16, norm_num_groups=4,
+        double_self_attention=False, positional_embeddings="sinusoidal",
         num_positional_embeddings=32,
-    ).eval()
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in theirs.parameters():
-            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=generator))
+    )  # fmt: skip
+    randomized(theirs.eval())
     ours = MotionModule(channels=16, heads=2, groups=4)
-    weights = {}
-    for key, value in theirs.state_dict().items():
-        layer, kind = key.rsplit(".", 1)
-        if layer in NAMES:
-            weights[f"{NAMES[layer]}.{kind}"] = value
-    ours.load_state_dict(weights)
-    clip = torch.randn(2, 5, 16, 4, 3, generator=generator)
+    ours.load_state_dict(renamed(theirs, NAMES))
+    clip = normal(2, 5, 16, 4, 3)
     with torch.no_grad():
         expected = theirs(clip.flatten(0, 1), num_frames=5).view_as(clip)
         assert torch.allclose(ours(clip), expected, **CLOSE)
@@ -69,18 +52,12 @@ def test_ddim_on_clips_equals_diffusers():
         frames = torch.stack([t / 1000] * 4, dim=1)[:, None].expand(-1, 3, -1)
         return layer(x, frames)
 
-    noise = torch.randn(2, 3, 8, 4, 4, generator=torch.Generator().manual_seed(2))
+    noise, levels = normal(2, 3, 8, 4, 4, seed=2), SHAPES_SCHEDULE.alpha_bar
+    betas = 1 - levels / torch.cat((torch.ones(1).double(), levels[:-1]))
     scheduler = DDIMScheduler(
-        trained_betas=(
-            1
-            - SHAPES_SCHEDULE.alpha_bar
-            / torch.cat((torch.ones(1).double(), SHAPES_SCHEDULE.alpha_bar[:-1]))
-        ).numpy(),
-        prediction_type="v_prediction",
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-    )
+        trained_betas=betas.numpy(), prediction_type="v_prediction",
+        timestep_spacing="trailing", clip_sample=False, set_alpha_to_one=True,
+    )  # fmt: skip
     scheduler.set_timesteps(20)
     x = noise
     with torch.no_grad():

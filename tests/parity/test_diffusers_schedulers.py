@@ -10,25 +10,9 @@ import diffusers
 import pytest
 import torch
 
-from genai_tutorial.diffusion import (
-    FLOW,
-    IMAGE,
-    NOISE,
-    VELOCITY,
-    Denoised,
-    Denoiser,
-    StraightPath,
-    cosine_schedule,
-    ddim,
-    ddpm,
-    dpm_solver,
-    flow_euler,
-    last_sample,
-    linear_schedule,
-    posterior,
-    scaled_linear_schedule,
-    zero_terminal_snr,
-)
+from genai_tutorial import diffusion
+from genai_tutorial.diffusion import FLOW, IMAGE, NOISE, VELOCITY, Denoiser
+from tests.parity.weights import normal, same
 
 # They turn tensors into arrays in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(
@@ -38,14 +22,14 @@ pytestmark = pytest.mark.filterwarnings(
 SHAPE = (2, 3, 8, 8)
 SCHEDULES = {
     "linear": (
-        linear_schedule(1000),
+        diffusion.linear_schedule(1000),
         {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02},
     ),
     "scaled linear": (
-        scaled_linear_schedule(1000),
+        diffusion.scaled_linear_schedule(1000),
         {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012},
     ),
-    "cosine": (cosine_schedule(1000), {"beta_schedule": "squaredcos_cap_v2"}),
+    "cosine": (diffusion.cosine_schedule(1000), {"beta_schedule": "squaredcos_cap_v2"}),
 }
 PREDICTIONS = {"epsilon": NOISE, "sample": IMAGE, "v_prediction": VELOCITY}
 
@@ -56,35 +40,43 @@ def model(x, t, condition=None):
 
 
 def start(seed):
-    return torch.randn(
-        SHAPE, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    return normal(*SHAPE, seed=seed, dtype=torch.float64)
+
+
+def seeded():
+    return torch.Generator().manual_seed(7)
+
+
+def pair(kind, name, steps, **settings):
+    """A schedule of ours, and their scheduler for it, in double precision."""
+    schedule, theirs = SCHEDULES[name]
+    settings = {"timestep_spacing": "trailing"} | theirs | settings
+    scheduler = theirs_in_double(getattr(diffusers, kind)(1000, **settings), schedule)
+    scheduler.set_timesteps(steps)
+    assert scheduler.timesteps.tolist() == schedule.timesteps(steps)
+    scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
+    return schedule, scheduler
 
 
 def theirs_in_double(scheduler, schedule):
     """Replace their single-precision tables by ours in double precision, so that the
     formulas are compared.
     """
-    torch.testing.assert_close(
-        scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7
-    )
+    ours = schedule.alpha_bar.float()
+    same(scheduler.alphas_cumprod, ours, rtol=2e-5, atol=1e-7)
     scheduler.alphas_cumprod = schedule.alpha_bar.clone()
     scheduler.alphas, scheduler.betas = schedule.alphas.clone(), schedule.betas.clone()
     scheduler.one = torch.ones((), dtype=torch.float64)
     if hasattr(scheduler, "alpha_t"):
-        scheduler.alpha_t, scheduler.sigma_t = (
-            schedule.alpha_bar.sqrt(),
-            (1 - schedule.alpha_bar).sqrt(),
-        )
+        scheduler.alpha_t = schedule.alpha_bar.sqrt()
+        scheduler.sigma_t = (1 - schedule.alpha_bar).sqrt()
         scheduler.lambda_t = scheduler.alpha_t.log() - scheduler.sigma_t.log()
     return scheduler
 
 
-def their_trajectory(scheduler, x, generator=None, **settings):
+def their_trajectory(scheduler, x, **settings):
     """Return each state of x of their scheduler, from noise to image."""
     states = []
-    if generator is not None:
-        settings["generator"] = generator
     for t in scheduler.timesteps:
         scaled = scheduler.scale_model_input(x, t)
         output = model(scaled, t.double().expand(len(x)))
@@ -108,34 +100,22 @@ def assert_same(ours, theirs, tolerance=1e-5):
 def test_schedules(name):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDPMScheduler(1000, **settings)
-    torch.testing.assert_close(
-        scheduler.alphas_cumprod, schedule.alpha_bar.float(), rtol=2e-5, atol=1e-7
-    )
+    ours = schedule.alpha_bar.float()
+    same(scheduler.alphas_cumprod, ours, rtol=2e-5, atol=1e-7)
     x0, noise, t = start(1), start(2), torch.tensor([3, 950])
-    torch.testing.assert_close(
-        schedule.add_noise(x0, noise, t.float()),
-        scheduler.add_noise(x0, noise, t),
-        rtol=0,
-        atol=1e-5,
-    )
-    torch.testing.assert_close(
-        VELOCITY.target(Denoised(x0, noise), schedule.levels(t.float(), x0)),
-        scheduler.get_velocity(x0, noise, t),
-        rtol=0,
-        atol=1e-5,
-    )
+    found = schedule.add_noise(x0, noise, t.float())
+    same(found, scheduler.add_noise(x0, noise, t), rtol=0)
+    levels = schedule.levels(t.float(), x0)
+    found = VELOCITY.target(diffusion.Denoised(x0, noise), levels)
+    same(found, scheduler.get_velocity(x0, noise, t), rtol=0)
 
 
 @pytest.mark.parametrize("name", ["linear", "scaled linear"])
 def test_zero_terminal_snr(name):
     schedule, settings = SCHEDULES[name]
     scheduler = diffusers.DDIMScheduler(1000, rescale_betas_zero_snr=True, **settings)
-    torch.testing.assert_close(
-        scheduler.alphas_cumprod,
-        zero_terminal_snr(schedule).alpha_bar.float(),
-        rtol=2e-5,
-        atol=1e-6,
-    )
+    cured = diffusion.zero_terminal_snr(schedule).alpha_bar.float()
+    same(scheduler.alphas_cumprod, cured, rtol=2e-5, atol=1e-6)
     assert scheduler.alphas_cumprod[-1] == 0
 
 
@@ -146,157 +126,88 @@ def test_zero_terminal_snr(name):
 )
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_ddpm(name, kind, steps):
-    schedule, settings = SCHEDULES[name]
-    scheduler = diffusers.DDPMScheduler(
-        1000,
-        clip_sample=False,
-        timestep_spacing="trailing",
-        prediction_type=kind,
-        **settings,
+    schedule, scheduler = pair(
+        "DDPMScheduler", name, steps, clip_sample=False, prediction_type=kind
     )
-    theirs_in_double(scheduler, schedule).set_timesteps(steps)
-    assert scheduler.timesteps.tolist() == schedule.timesteps(steps)
-    theirs = their_trajectory(
-        scheduler, start(0), generator=torch.Generator().manual_seed(7)
-    )
+    theirs = their_trajectory(scheduler, start(0), generator=seeded())
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
-    assert_same(
-        ddpm(
-            denoise,
-            start(0),
-            schedule.timesteps(steps),
-            torch.Generator().manual_seed(7),
-        ),
-        theirs,
-    )
+    times = schedule.timesteps(steps)
+    assert_same(diffusion.ddpm(denoise, start(0), times, seeded()), theirs)
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
 @pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_ddim(name, eta, kind):
-    schedule, settings = SCHEDULES[name]
-    scheduler = diffusers.DDIMScheduler(
-        1000,
-        clip_sample=False,
-        timestep_spacing="trailing",
-        prediction_type=kind,
-        **settings,
+    schedule, scheduler = pair(
+        "DDIMScheduler", name, 50, clip_sample=False, prediction_type=kind
     )
-    theirs_in_double(scheduler, schedule).set_timesteps(50)
-    scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
-    theirs = their_trajectory(
-        scheduler, start(0), generator=torch.Generator().manual_seed(7), eta=eta
-    )
+    theirs = their_trajectory(scheduler, start(0), generator=seeded(), eta=eta)
     denoise = Denoiser(model, schedule, PREDICTIONS[kind])
-    generator = torch.Generator().manual_seed(7)
-    assert_same(
-        ddim(denoise, start(0), schedule.timesteps(50), eta=eta, generator=generator),
-        theirs,
+    ours = diffusion.ddim(
+        denoise, start(0), schedule.timesteps(50), eta=eta, generator=seeded()
     )
+    assert_same(ours, theirs)
 
 
 def test_ddim_with_a_limit():
-    schedule, settings = SCHEDULES["linear"]
-    scheduler = diffusers.DDIMScheduler(
-        1000, clip_sample=True, timestep_spacing="trailing", **settings
-    )
-    theirs_in_double(scheduler, schedule).set_timesteps(50)
-    scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
+    schedule, scheduler = pair("DDIMScheduler", "linear", 50, clip_sample=True)
     theirs = their_trajectory(scheduler, start(0), use_clipped_model_output=True)
-    assert_same(
-        ddim(
-            Denoiser(model, schedule, NOISE, limit=1.0),
-            start(0),
-            schedule.timesteps(50),
-        ),
-        theirs,
-    )
+    denoise = Denoiser(model, schedule, NOISE, limit=1.0)
+    assert_same(diffusion.ddim(denoise, start(0), schedule.timesteps(50)), theirs)
 
 
 def test_ddim_from_pure_noise():
-    schedule, settings = SCHEDULES["linear"]
-    cured = zero_terminal_snr(schedule)
-    scheduler = diffusers.DDIMScheduler(
-        1000,
-        clip_sample=False,
-        timestep_spacing="trailing",
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        **settings,
+    schedule, scheduler = pair(
+        "DDIMScheduler", "linear", 50, clip_sample=False, prediction_type="v_prediction"
     )
+    cured = diffusion.zero_terminal_snr(schedule)
     scheduler.alphas_cumprod = cured.alpha_bar.clone()
-    scheduler.set_timesteps(50)
-    scheduler.final_alpha_cumprod = torch.ones((), dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
-    assert_same(
-        ddim(Denoiser(model, cured, VELOCITY), start(0), cured.timesteps(50)), theirs
-    )
+    denoise = Denoiser(model, cured, VELOCITY)
+    assert_same(diffusion.ddim(denoise, start(0), cured.timesteps(50)), theirs)
 
 
 @pytest.mark.parametrize("kind", PREDICTIONS)
 @pytest.mark.parametrize("steps", [10, 25])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_dpm_solver(name, steps, kind):
-    schedule, settings = SCHEDULES[name]
-    scheduler = diffusers.DPMSolverMultistepScheduler(
-        1000,
-        algorithm_type="dpmsolver++",
-        solver_order=2,
-        timestep_spacing="trailing",
-        prediction_type=kind,
-        **settings,
-    )
-    theirs_in_double(scheduler, schedule).set_timesteps(steps)
-    assert scheduler.timesteps.tolist() == schedule.timesteps(steps)
-    sigmas = [schedule.sigmas[int(t)] for t in schedule.timesteps(steps)]
+    schedule, scheduler = pair(
+        "DPMSolverMultistepScheduler", name, steps, algorithm_type="dpmsolver++",
+        solver_order=2, prediction_type=kind,
+    )  # fmt: skip
+    times = schedule.timesteps(steps)
+    sigmas = [schedule.sigmas[int(t)] for t in times]
     scheduler.sigmas = torch.tensor([*sigmas, 0.0], dtype=torch.float64)
     theirs = their_trajectory(scheduler, start(0))
-    assert_same(
-        dpm_solver(
-            Denoiser(model, schedule, PREDICTIONS[kind]),
-            start(0),
-            schedule.timesteps(steps),
-        ),
-        theirs,
-    )
+    denoise = Denoiser(model, schedule, PREDICTIONS[kind])
+    assert_same(diffusion.dpm_solver(denoise, start(0), times), theirs)
 
 
 @pytest.mark.parametrize("steps", [1, 4, 28])
 def test_flow_euler(steps):
-    times = StraightPath().timesteps(steps)
+    times = diffusion.StraightPath().timesteps(steps)
     scheduler = diffusers.FlowMatchEulerDiscreteScheduler(1000, shift=1.0)
     # as the pipelines of Stable Diffusion 3 and FLUX do
     scheduler.set_timesteps(sigmas=times)
-    torch.testing.assert_close(
-        scheduler.sigmas.double(),
-        torch.tensor([*times, 0.0]).double(),
-        rtol=0,
-        atol=1e-6,
-    )
-    scheduler.sigmas = torch.tensor([*times, 0.0], dtype=torch.float64)
+    sigmas = torch.tensor([*times, 0.0], dtype=torch.float64)
+    same(scheduler.sigmas.double(), sigmas, rtol=0, atol=1e-6)
+    scheduler.sigmas = sigmas
     x, theirs = start(0), []
     for t, sigma in zip(scheduler.timesteps, times, strict=True):
-        x = scheduler.step(model(x, torch.full((2,), sigma)), t, x, return_dict=False)[
-            0
-        ].double()
+        output = model(x, torch.full((2,), sigma))
+        x = scheduler.step(output, t, x, return_dict=False)[0].double()
         theirs.append(x)
-    assert_same(
-        flow_euler(Denoiser(model, StraightPath(), FLOW), start(0), times), theirs
-    )
+    denoise = Denoiser(model, diffusion.StraightPath(), FLOW)
+    assert_same(diffusion.flow_euler(denoise, start(0), times), theirs)
 
 
 # --- The numbers in diffusers' own tests ----------------------------------------------
 
 
 def golden_start():
-    return (
-        torch.arange(4 * 3 * 8 * 8)
-        .reshape(3, 8, 8, 4)
-        .double()
-        .div(4 * 3 * 8 * 8)
-        .permute(3, 0, 1, 2)
-    )
+    ramp = torch.arange(768).double() / 768
+    return ramp.reshape(3, 8, 8, 4).permute(3, 0, 1, 2)
 
 
 def golden_model(x, t, condition=None):
@@ -314,9 +225,9 @@ GOLDEN_TIMES = [100 * k for k in range(9, -1, -1)]
     ids=["noise", "v"],
 )
 def test_golden_sums_of_ddim(prediction, total, mean):
-    schedule = linear_schedule(1000)
+    schedule = diffusion.linear_schedule(1000)
     denoise = _Clipped(Denoiser(golden_model, schedule, prediction))
-    x = last_sample(ddim(denoise, golden_start(), GOLDEN_TIMES))
+    x = diffusion.last_sample(diffusion.ddim(denoise, golden_start(), GOLDEN_TIMES))
     assert x.abs().sum().item() == pytest.approx(total, abs=1e-2)
     assert x.abs().mean().item() == pytest.approx(mean, abs=1e-3)
 
@@ -335,13 +246,9 @@ class _Clipped:
 
 
 def test_golden_variances():
-    schedule = linear_schedule(1000)
-    variances = [
-        posterior(schedule.level(t), schedule.level(t - 1)).deviation ** 2
-        for t in (487, 999)
-    ]
-    assert variances == pytest.approx([0.00979, 0.02], abs=1e-5)
-    for t, s, golden in ((420, 400, 0.14771), (980, 960, 0.32460)):
-        assert posterior(
-            schedule.level(t), schedule.level(s)
-        ).deviation ** 2 == pytest.approx(golden, abs=1e-5)
+    schedule = diffusion.linear_schedule(1000)
+    for t, s, golden in (
+        (487, 486, 0.00979), (999, 998, 0.02), (420, 400, 0.14771), (980, 960, 0.3246),
+    ):  # fmt: skip
+        found = diffusion.posterior(schedule.level(t), schedule.level(s)).deviation
+        assert found**2 == pytest.approx(golden, abs=1e-5)

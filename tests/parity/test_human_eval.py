@@ -56,9 +56,8 @@ def test_harness_passes_all_canonical_solutions_and_fails_all_mutated_ones():
     ]
     outcomes = run_programs(right + wrong)
     names = [problem.name for problem in problems]
-    verdicts = dict(zip(names, outcomes[:164], strict=True))
-    assert [name for name, outcome in verdicts.items() if not outcome.passed] == []
-    verdicts = dict(zip(names, outcomes[164:], strict=True))
-    assert [name for name, outcome in verdicts.items() if outcome.passed] == []
+    for found, passed in ((outcomes[:164], True), (outcomes[164:], False)):
+        pairs = zip(names, found, strict=True)
+        assert [name for name, outcome in pairs if outcome.passed != passed] == []
     kinds = {outcome.kind for outcome in outcomes[164:]}
     assert kinds <= {"wrong", "raised", "out of time", "out of memory"}

@@ -10,13 +10,9 @@ from torch import nn
 
 from genai_tutorial.multimodal import StreamModel, StreamVocabulary
 from genai_tutorial.multimodal.image_reader import GatedCrossAttention
-from genai_tutorial.pretrained import LAYER_NAMES
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import k_means
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.parity.weights import llama_names, llama_settings, normal, same, stirred
 
 
 def test_gated_cross_attention_equals_torchs_attention_times_the_gate():
@@ -28,72 +24,34 @@ def test_gated_cross_attention_equals_torchs_attention_times_the_gate():
         theirs.k_proj_weight.copy_(ours.attention.key.weight)
         theirs.v_proj_weight.copy_(ours.attention.value.weight)
         theirs.out_proj.weight.copy_(ours.attention.output.weight)
-    x, image = random(2, 5, 12), random(2, 9, 8, seed=1)
+    x, image = normal(2, 5, 12), normal(2, 9, 8, seed=1)
     read = ours.attention_norm(x)
     expected = x + theirs(read, image, image)[0] * torch.tensor(0.7).tanh()
-    torch.testing.assert_close(ours(x, image), expected, atol=1e-6, rtol=1e-6)
+    same(ours(x, image), expected, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_k_means_equals_scikit_learns(seed):
     cluster = pytest.importorskip("sklearn.cluster")
-    points = random(300, 4, seed=seed)
+    points = normal(300, 4, seed=seed)
     first = points[:12]
     theirs = cluster.KMeans(
         12, init=first.numpy(), n_init=1, max_iter=100, tol=0.0, algorithm="lloyd"
     ).fit(points.numpy())
     ours = k_means(points, first, steps=100)
     assert np.bincount(theirs.labels_, minlength=12).min() > 0
-    torch.testing.assert_close(
-        ours, torch.from_numpy(theirs.cluster_centers_), atol=1e-5, rtol=1e-5
-    )
+    same(ours, torch.from_numpy(theirs.cluster_centers_))
 
 
 VOCABULARY = StreamVocabulary(words=20, codes=16)
-LLAMA = DecoderConfig.llama(
-    vocab_size=VOCABULARY.size,
-    context_length=40,
-    width=16,
-    layers=2,
-    heads=2,
-    key_value_heads=2,
-    feed_forward_width=24,
-    rotary_base=10_000,
-)
-THEIR_SIZES = {
-    "vocab_size": VOCABULARY.size,
-    "hidden_size": 16,
-    "intermediate_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "rms_norm_eps": 1e-5,
-    "rope_theta": 10_000.0,
-    "max_position_embeddings": 40,
-    "tie_word_embeddings": False,
-}
+LLAMA = DecoderConfig.llama(VOCABULARY.size, 40, 16, 2, 2, 2, 24, rotary_base=10_000)
 
 
-def stream_pair(config, theirs):
-    ours = StreamModel(config, VOCABULARY)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in ours.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    weights = ours.decoder.state_dict()
-    names = {
-        "model.embed_tokens.weight": "token_embedding.weight",
-        "model.norm.weight": "final_norm.weight",
-        "lm_head.weight": "head.weight",
-    }
-    for layer in range(config.layers):
-        for name, mine in LAYER_NAMES.items():
-            names[f"model.layers.{layer}.{name}.weight"] = (
-                f"blocks.{layer}.{mine}.weight"
-            )
-    state = theirs.state_dict()
-    state |= {name: weights[mine] for name, mine in names.items()}
-    theirs.load_state_dict(state)
+def stream_pair(theirs):
+    ours = stirred(StreamModel(LLAMA, VOCABULARY), 1)
+    weights, state = ours.decoder.state_dict(), theirs.state_dict()
+    names = llama_names(LLAMA.layers)
+    theirs.load_state_dict(state | {name: weights[names[name]] for name in names})
     return ours.eval(), theirs.eval()
 
 
@@ -109,15 +67,13 @@ def compare_streams(ours, theirs, tokens):
     with torch.no_grad():
         mine = ours.read(codes, ids)
         expected = theirs(input_ids=row).logits[:, -ids.shape[1] :]
-    torch.testing.assert_close(
-        mine[..., :tokens], expected[..., :tokens], atol=1e-5, rtol=1e-5
-    )
+    same(mine[..., :tokens], expected[..., :tokens])
 
 
 def test_a_stream_equals_a_llama_over_the_joint_vocabulary():
     transformers = pytest.importorskip("transformers")
-    config = transformers.LlamaConfig(**THEIR_SIZES)
-    pair = stream_pair(LLAMA, transformers.LlamaForCausalLM(config))
+    config = transformers.LlamaConfig(**llama_settings(LLAMA))
+    pair = stream_pair(transformers.LlamaForCausalLM(config))
     compare_streams(*pair, VOCABULARY.size)
 
 
@@ -131,24 +87,16 @@ def test_a_stream_with_chameleons_norms_equals_chameleon():
     words = {f"word{word}": word for word in range(VOCABULARY.words)}
     edges = {"<image>": VOCABULARY.image_start, "</image>": VOCABULARY.image_end}
     config = transformers.ChameleonConfig(
-        **THEIR_SIZES,
-        vocabulary_map=words | edges | codes,
+        **llama_settings(LLAMA), vocabulary_map=words | edges | codes,
         vq_config={
-            "embed_dim": 4,
-            "num_embeddings": VOCABULARY.codes,
-            "latent_channels": 4,
-            "resolution": 8,
-            "base_channels": 32,
-            "channel_multiplier": [1],
+            "embed_dim": 4, "num_embeddings": VOCABULARY.codes, "latent_channels": 4,
+            "resolution": 8, "base_channels": 32, "channel_multiplier": [1],
             "num_res_blocks": 1,
         },
-    )
-    ours, theirs = stream_pair(
-        LLAMA, transformers.ChameleonForConditionalGeneration(config)
-    )
-    for (
-        block
-    ) in ours.decoder.blocks:  # LayerNorm in each head, for both at their initial gains
+    )  # fmt: skip
+    ours, theirs = stream_pair(transformers.ChameleonForConditionalGeneration(config))
+    # LayerNorm in each head, for both at their initial gains
+    for block in ours.decoder.blocks:
         block.attention.query_norm = nn.LayerNorm(LLAMA.head_width)
         block.attention.key_norm = nn.LayerNorm(LLAMA.head_width)
     compare_streams(ours, theirs, VOCABULARY.words)

@@ -15,6 +15,7 @@ from genai_tutorial.alignment import (
     trained_parameter_count,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.parity.weights import integers, same, stirred
 
 peft = pytest.importorskip("peft")
 
@@ -28,11 +29,8 @@ ALL = pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 
 def both(config, seed, rank=3, alpha=7):
     """The same model twice, with the same adapters: ours, and peft's."""
-    theirs = DecoderLM(config, seed)
+    theirs = stirred(DecoderLM(config, seed), seed)
     generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in theirs.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
     ours = copy.deepcopy(theirs)
     add_lora(ours, LoRAConfig(rank, alpha, TARGETS), generator)
     settings = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(TARGETS))
@@ -47,7 +45,7 @@ def both(config, seed, rank=3, alpha=7):
 
 
 def ids_of(seed):
-    return torch.randint(13, (3, 9), generator=torch.Generator().manual_seed(seed))
+    return integers(13, 3, 9, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -56,16 +54,12 @@ def test_outputs_and_gradients_are_pefts(config, seed):
     ours, theirs, pairs = both(config, seed)
     assert len(pairs) == len(TARGETS) * config.layers
     outputs = [model(ids_of(seed)) for model in (ours, theirs)]
-    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    same(*outputs)
     for output in outputs:
         output.square().mean().backward()
     for layer, other in pairs:
-        torch.testing.assert_close(
-            layer.down.grad, other.lora_A["default"].weight.grad, atol=1e-5, rtol=1e-4
-        )
-        torch.testing.assert_close(
-            layer.up.grad, other.lora_B["default"].weight.grad, atol=1e-5, rtol=1e-4
-        )
+        same(layer.down.grad, other.lora_A["default"].weight.grad, rtol=1e-4)
+        same(layer.up.grad, other.lora_B["default"].weight.grad, rtol=1e-4)
     trained = [
         name for name, parameter in theirs.named_parameters() if parameter.requires_grad
     ]
@@ -80,12 +74,8 @@ def test_merged_weights_are_pefts(config, seed):
     merge_lora(ours)
     for layer, other in pairs:
         other.merge()
-        torch.testing.assert_close(
-            layer.base.weight, other.get_base_layer().weight, atol=1e-6, rtol=1e-6
-        )
-    torch.testing.assert_close(
-        ours(ids_of(seed)), theirs(ids_of(seed)), atol=1e-5, rtol=1e-5
-    )
+        same(layer.base.weight, other.get_base_layer().weight, atol=1e-6, rtol=1e-6)
+    same(ours(ids_of(seed)), theirs(ids_of(seed)))
 
 
 def test_first_weights_come_from_the_same_distribution():

@@ -7,22 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from genai_tutorial import retrieval
 from genai_tutorial.data import load_facts
 from genai_tutorial.metrics import auroc, roc_curve
 from genai_tutorial.metrics.ranking import ndcg_at_k
-from genai_tutorial.retrieval import (
-    BM25Index,
-    FlatIndex,
-    InvertedFileIndex,
-    Passage,
-    PassageStore,
-    SmallWorldGraph,
-    bm25,
-    recall_of_neighbours,
-    words,
-)
 from genai_tutorial.tasks.assistant import ask_facts
 from genai_tutorial.tasks.assistant.questions import answer_sentence
+from tests.parity.weights import same
 
 pytestmark = pytest.mark.slow
 
@@ -53,11 +44,11 @@ def test_bm25_equals_bm25s(passages, asked, k1, b):
     import bm25s
 
     theirs = bm25s.BM25(method="lucene", k1=k1, b=b)
-    theirs.index([words(text) for text in passages], show_progress=False)
-    ours = BM25Index(passages, k1=k1, b=b)
+    theirs.index([retrieval.words(text) for text in passages], show_progress=False)
+    ours = retrieval.BM25Index(passages, k1=k1, b=b)
     for question in asked[::6]:
-        once = " ".join(dict.fromkeys(words(question.text)))
-        expected = theirs.get_scores(words(once))
+        once = " ".join(dict.fromkeys(retrieval.words(question.text)))
+        expected = theirs.get_scores(retrieval.words(once))
         assert np.abs(ours.scores(once).numpy() - expected).max() < 1e-5
 
 
@@ -67,16 +58,19 @@ def floored_weight(texts: int, containing: int) -> float:
 
 
 def test_bm25_equals_sqlite(passages, asked, monkeypatch):
-    monkeypatch.setattr(bm25, "lucene_weight", floored_weight)
+    monkeypatch.setattr(retrieval.bm25, "lucene_weight", floored_weight)
     database = sqlite3.connect(":memory:")
     database.execute("CREATE VIRTUAL TABLE words USING fts5 (tokens)")
     database.executemany(
         "INSERT INTO words (rowid, tokens) VALUES (?, ?)",
-        [(number, " ".join(words(text))) for number, text in enumerate(passages)],
+        [
+            (number, " ".join(retrieval.words(text)))
+            for number, text in enumerate(passages)
+        ],
     )
-    ours = BM25Index(passages, k1=1.2)
+    ours = retrieval.BM25Index(passages, k1=1.2)
     for question in asked[::6]:
-        query = " OR ".join(f'"{word}"' for word in words(question.text))
+        query = " OR ".join(f'"{word}"' for word in retrieval.words(question.text))
         rows = database.execute(
             "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?", (query,)
         ).fetchall()
@@ -95,11 +89,9 @@ def test_flat_index_equals_faiss(vectors):
     theirs = faiss.IndexFlatL2(32)
     theirs.add(vectors[0].numpy())
     squares, ids = theirs.search(vectors[1].numpy(), 10)
-    ours = FlatIndex(vectors[0]).search(vectors[1], 10)
+    ours = retrieval.FlatIndex(vectors[0]).search(vectors[1], 10)
     assert torch.equal(ours.ids, torch.from_numpy(ids))
-    torch.testing.assert_close(
-        ours.distances, torch.from_numpy(squares), atol=1e-5, rtol=0
-    )
+    same(ours.distances, torch.from_numpy(squares), rtol=0)
 
 
 @pytest.mark.parametrize("probes", [1, 4, 45])
@@ -113,7 +105,9 @@ def test_inverted_file_equals_faiss(vectors, probes):
     theirs.nprobe = probes
     _, ids = theirs.search(vectors[1].numpy(), 10)
     centroids = torch.from_numpy(theirs.quantizer.reconstruct_n(0, 45))
-    ours = InvertedFileIndex(vectors[0], centroids).search(vectors[1], 10, probes)
+    ours = retrieval.InvertedFileIndex(vectors[0], centroids).search(
+        vectors[1], 10, probes
+    )
     assert torch.equal(ours.ids, torch.from_numpy(ids))
 
 
@@ -124,17 +118,17 @@ def test_small_world_graph_comes_near_faiss(vectors):
     theirs = faiss.IndexHNSWFlat(32, 8)
     theirs.hnsw.efConstruction = 40
     theirs.add(vectors[0].numpy())
-    ours = SmallWorldGraph(vectors[0], links=8, width=40)
-    exact = FlatIndex(vectors[0]).search(vectors[1], 10).ids
+    ours = retrieval.SmallWorldGraph(vectors[0], links=8, width=40)
+    exact = retrieval.FlatIndex(vectors[0]).search(vectors[1], 10).ids
     for width in (10, 20, 40):
         theirs.hnsw.efSearch = width
         faiss.cvar.hnsw_stats.reset()
         _, ids = theirs.search(vectors[1].numpy(), 10)
         their_work = faiss.cvar.hnsw_stats.ndis / len(vectors[1])
         found = ours.search(vectors[1], 10, width)
-        difference = recall_of_neighbours(found.ids, exact) - recall_of_neighbours(
-            torch.from_numpy(ids), exact
-        )
+        difference = retrieval.recall_of_neighbours(
+            found.ids, exact
+        ) - retrieval.recall_of_neighbours(torch.from_numpy(ids), exact)
         assert abs(difference) < 0.02
         assert found.compared.float().mean().item() == pytest.approx(
             their_work, rel=0.15
@@ -152,10 +146,11 @@ def test_store_equals_qdrant(vectors, tmp_path):
     points, queries = vectors[0][:150], vectors[1][:50]
     sources = ["even" if number % 2 == 0 else "odd" for number in range(150)]
     passages = [
-        Passage(f"text {number}", source) for number, source in enumerate(sources)
+        retrieval.Passage(f"text {number}", source)
+        for number, source in enumerate(sources)
     ]
 
-    store = PassageStore(tmp_path / "ours.sqlite", width=32)
+    store = retrieval.PassageStore(tmp_path / "ours.sqlite", width=32)
     numbers = store.add(passages, points)
     client = QdrantClient(path=str(tmp_path / "theirs"))
     client.create_collection(
@@ -171,11 +166,8 @@ def test_store_equals_qdrant(vectors, tmp_path):
             for number, vector, passage in zip(numbers, points, passages, strict=True)
         ],
     )
-    even = models.Filter(
-        must=[
-            models.FieldCondition(key="source", match=models.MatchValue(value="even"))
-        ]
-    )
+    value = models.MatchValue(value="even")
+    even = models.Filter(must=[models.FieldCondition(key="source", match=value)])
 
     def compare():
         for query in queries:
@@ -192,7 +184,7 @@ def test_store_equals_qdrant(vectors, tmp_path):
     client.delete("passages", points_selector=gone)
     store.close()
     client.close()
-    store = PassageStore(tmp_path / "ours.sqlite", width=32)
+    store = retrieval.PassageStore(tmp_path / "ours.sqlite", width=32)
     client = QdrantClient(path=str(tmp_path / "theirs"))
     compare()
     store.close()

@@ -6,11 +6,7 @@ import torch
 
 from genai_tutorial.data import AMINO_ACIDS, load_crystals
 from genai_tutorial.science.crystals.rules import periodic_distances
-from genai_tutorial.science.peptides.judge import (
-    charge,
-    hydrophobic_moment,
-    hydrophobicity,
-)
+from genai_tutorial.science.peptides import judge
 from genai_tutorial.science.structures import kabsch, karras_sigmas, random_rotations
 from genai_tutorial.science.structures.placing import precondition
 
@@ -72,16 +68,16 @@ def test_peptide_descriptors_are_modlamps():
     whole = descriptors.GlobalDescriptor(sequences)
     whole.calculate_charge(ph=7.4, amide=False)
     # modlamp rounds the charge to three digits
-    assert [charge(each) for each in sequences] == pytest.approx(
+    assert [judge.charge(each) for each in sequences] == pytest.approx(
         whole.descriptor[:, 0].tolist(), abs=6e-4
     )
     scale = descriptors.PeptideDescriptor(sequences, "eisenberg")
     scale.calculate_moment()
-    assert [hydrophobic_moment(each) for each in sequences] == pytest.approx(
+    assert [judge.hydrophobic_moment(each) for each in sequences] == pytest.approx(
         scale.descriptor[:, 0].tolist(), abs=1e-9
     )
     scale.calculate_global()
-    assert [hydrophobicity(each) for each in sequences] == pytest.approx(
+    assert [judge.hydrophobicity(each) for each in sequences] == pytest.approx(
         scale.descriptor[:, 0].tolist(), abs=1e-9
     )
 

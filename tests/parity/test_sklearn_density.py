@@ -21,9 +21,7 @@ pytest.importorskip(
     "sklearn", reason='needs scikit-learn: pip install "genai_tutorial[images]"'
 )
 from sklearn.decomposition import PCA
-from sklearn.discriminant_analysis import (
-    QuadraticDiscriminantAnalysis,
-)
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.naive_bayes import BernoulliNB
@@ -77,17 +75,13 @@ def test_mixture(digits, steps, fit_component, covariance_type):
     spread = "covariance" if covariance_type == "full" else "variance"
     spreads = torch.stack([getattr(part, spread) for part in first.components])
     theirs = GaussianMixture(
-        5,
-        covariance_type=covariance_type,
-        reg_covar=ridge,
-        max_iter=steps,
-        tol=0,
+        5, covariance_type=covariance_type, reg_covar=ridge, max_iter=steps, tol=0,
         weights_init=first.weights.numpy(),
         means_init=torch.stack([part.mean for part in first.components]).numpy(),
         precisions_init=(
             torch.linalg.inv(spreads) if covariance_type == "full" else 1 / spreads
         ).numpy(),
-    )
+    )  # fmt: skip
     with pytest.warns(UserWarning, match="did not converge"):
         theirs.fit(x.numpy())
     assert_equal(ours.mixture.weights, theirs.weights_)

@@ -129,17 +129,11 @@ def test_merges_agree_until_no_pair_is_left(texts, pattern):
 )
 def test_merges_agree_on_ties_and_runs(pattern, pieces, merges):
     text = "".join(pieces)
-    ours, theirs = (
-        train_bpe(text, 256 + merges, pattern),
-        their_training(text, 256 + merges, pattern),
-    )
+    ours = train_bpe(text, 256 + merges, pattern)
+    theirs = their_training(text, 256 + merges, pattern)
     assert_same(ours, theirs)
     backwards = text[::-1]
     assert ours.encode(backwards) == their_ids(theirs, backwards)
-
-
-def in_context(character):
-    return f"a{character}1 {character}'{character} s{character}\n"
 
 
 @functools.cache
@@ -165,7 +159,7 @@ def sample_of(seed):
 def test_splits_agree_on_characters_of_any_plane(pattern, seed):
     characters = sample_of(seed)
     assert len({ord(character) >> 16 for character in characters}) == 17
-    text = "".join(map(in_context, characters))
+    text = "".join(f"a{one}1 {one}'{one} s{one}\n" for one in characters)
     theirs = [word for word, _ in their_pre_tokenizer(pattern).pre_tokenize_str(text)]
     assert [visible(word.encode()) for word in pattern.split(text)] == theirs
 
@@ -270,12 +264,9 @@ def test_ids_agree_with_ignore_merges(trained, pattern, texts, tmp_path):
     text = " ".join(words) + texts["wikipedia"][:100_000] + END + "".join(words)
     for ignore_merges in (True, False):
         ours = BPETokenizer.from_parts(
-            tokens,
-            made.merges,
-            made.special_tokens,
-            pattern,
+            tokens, made.merges, made.special_tokens, pattern,
             ignore_merges=ignore_merges,
-        )
+        )  # fmt: skip
         path = tmp_path / "ours.json"
         ours.to_hugging_face(path)
         document = json.loads(path.read_text(encoding="utf-8"))

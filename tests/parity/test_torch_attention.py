@@ -9,44 +9,28 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from genai_tutorial.transformer import (
-    AttentionContext,
-    MultiHeadAttention,
-    attention,
-    blockwise_attention,
-    causal_mask,
-    fused_attention,
-    padding_mask,
-)
+from genai_tutorial import transformer
+from genai_tutorial.transformer import attention, causal_mask, fused_attention
+from tests.parity.weights import normal, same
 
 sizes = st.integers(1, 6)
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def same(found, expected, at_most=1e-5):
-    torch.testing.assert_close(found, expected, atol=at_most, rtol=1e-5)
 
 
 def same_with_gradients(ours, theirs, inputs):
     """Compare both outputs, and the gradients of all inputs in a random direction."""
     assert theirs.isfinite().all()
     same(ours, theirs)
-    direction = random(*ours.shape, seed=99)
+    direction = normal(*ours.shape, seed=99)
     found = torch.autograd.grad(ours, inputs, direction)
-    for mine, torchs in zip(
-        found, torch.autograd.grad(theirs, inputs, direction), strict=True
-    ):
-        assert mine.isfinite().all()
-        same(mine, torchs)
+    expected = torch.autograd.grad(theirs, inputs, direction)
+    assert all(gradient.isfinite().all() for gradient in found)
+    same(found, expected)
 
 
 def inputs_of(batch, heads, shared, queries, keys, dim, seed):
     shapes = ((heads, queries), (shared, keys), (shared, keys))
     return [
-        random(batch, *shape, dim, seed=seed + i).requires_grad_()
+        normal(batch, *shape, dim, seed=seed + i).requires_grad_()
         for i, shape in enumerate(shapes)
     ]
 
@@ -57,30 +41,13 @@ def cases(draw):
     masked, some heads share their keys.
     """
     batch, shared, group = draw(sizes), draw(st.integers(1, 3)), draw(st.integers(1, 3))
-    queries, keys, seed = (
-        draw(st.integers(1, 12)),
-        draw(st.integers(1, 12)),
-        draw(st.integers(0, 10_000)),
-    )
-    inputs = inputs_of(
-        batch,
-        shared * group,
-        shared,
-        queries,
-        keys,
-        draw(st.sampled_from([1, 3, 8])),
-        seed,
-    )
+    queries, keys = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    seed, heads = draw(st.integers(0, 10_000)), shared * group
+    dim = draw(st.sampled_from([1, 3, 8]))
+    inputs = inputs_of(batch, heads, shared, queries, keys, dim, seed)
     generator = torch.Generator().manual_seed(seed)
-    shape = draw(
-        st.sampled_from(
-            [
-                (queries, keys),
-                (batch, 1, queries, keys),
-                (batch, shared * group, queries, keys),
-            ]
-        )
-    )
+    leading = draw(st.sampled_from([(), (batch, 1), (batch, heads)]))
+    shape = (*leading, queries, keys)
     mask = (
         torch.rand(shape, generator=generator) < draw(st.sampled_from([0.0, 0.3, 0.9]))
         if draw(st.booleans())
@@ -95,10 +62,7 @@ def torchs(inputs, mask, bias):
     if bias is not None:
         mask = bias if mask is None else bias.masked_fill(~mask, -torch.inf)
     groups = query.shape[1] // key.shape[1]
-    key, value = (
-        key.repeat_interleave(groups, dim=1),
-        value.repeat_interleave(groups, dim=1),
-    )
+    key, value = (x.repeat_interleave(groups, dim=1) for x in (key, value))
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
 
 
@@ -142,9 +106,8 @@ def test_fused_attention_is_causal(length):
 def pair(bias, source_width=None, causal=True):
     """Return our layer and PyTorch's with the same weights."""
     torch.manual_seed(0)
-    ours = MultiHeadAttention(
-        24, 4, bias=bias, source_width=source_width, causal=causal
-    )
+    options = {"bias": bias, "source_width": source_width, "causal": causal}
+    ours = transformer.MultiHeadAttention(24, 4, **options)
     theirs = nn.MultiheadAttention(
         24, 4, bias=bias, batch_first=True, kdim=source_width, vdim=source_width
     )
@@ -166,14 +129,14 @@ def pair(bias, source_width=None, causal=True):
 @pytest.mark.parametrize("bias", [False, True])
 def test_multi_head_attention_equals_torch_with_gradients(bias):
     ours, theirs = pair(bias)
-    x = random(2, 10, 24).requires_grad_()
+    x = normal(2, 10, 24).requires_grad_()
     # Theirs says which keys are hidden, ours which are seen.
     output, maps = theirs(
         x, x, x, attn_mask=~causal_mask(10), average_attn_weights=False
     )
     same(ours.weights(x), maps)
     same_with_gradients(ours(x), output, [x])
-    direction = random(2, 10, 24, seed=1)
+    direction = normal(2, 10, 24, seed=1)
     ours(x).backward(direction)
     output, _ = theirs(x, x, x, attn_mask=~causal_mask(10))
     output.backward(direction)
@@ -186,40 +149,35 @@ def test_multi_head_attention_equals_torch_with_gradients(bias):
 
 def test_encoder_with_padding_equals_torch():
     ours, theirs = pair(bias=True, causal=False)
-    x, seen = (
-        random(3, 6, 24).requires_grad_(),
-        padding_mask(torch.tensor([6, 2, 1]), 6),
-    )
+    x = normal(3, 6, 24).requires_grad_()
+    seen = transformer.padding_mask(torch.tensor([6, 2, 1]), 6)
     output, maps = theirs(
         x, x, x, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
     )
-    context = AttentionContext(seen)
+    context = transformer.AttentionContext(seen)
     same(ours.weights(x, context), maps)
     same_with_gradients(ours(x, context), output, [x])
 
 
 @given(
-    st.integers(1, 3),
-    st.integers(1, 7),
-    st.integers(1, 7),
-    st.sampled_from([8, 24, 40]),
-    st.integers(0, 1000),
-)
+    st.integers(1, 3), st.integers(1, 7), st.integers(1, 7),
+    st.sampled_from([8, 24, 40]), st.integers(0, 1000),
+)  # fmt: skip
 @settings(max_examples=25)
 def test_cross_attention_equals_torch_with_gradients(
     batch, queries, keys, source_width, seed
 ):
     ours, theirs = pair(bias=False, source_width=source_width)
-    x = random(batch, queries, 24, seed=seed).requires_grad_()
-    source = random(batch, keys, source_width, seed=seed + 1).requires_grad_()
+    x = normal(batch, queries, 24, seed=seed).requires_grad_()
+    source = normal(batch, keys, source_width, seed=seed + 1).requires_grad_()
     lengths = torch.randint(
         1, keys + 1, (batch,), generator=torch.Generator().manual_seed(seed)
     )
-    seen = padding_mask(lengths, keys)
+    seen = transformer.padding_mask(lengths, keys)
     output, maps = theirs(
         x, source, source, key_padding_mask=~seen[:, 0, 0], average_attn_weights=False
     )
-    context = AttentionContext.padded(lengths, keys)
+    context = transformer.AttentionContext.padded(lengths, keys)
     same(ours.weights(x, context, source), maps)
     same_with_gradients(ours(x, context, source), output, [x, source])
 
@@ -227,13 +185,13 @@ def test_cross_attention_equals_torch_with_gradients(
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize("block_size", [16, 64, 1000])
 def test_blockwise_attention_equals_pytorchs(block_size, is_causal):
-    query = random(2, 4, 200, 32)
-    key, value = random(2, 2, 200, 32, seed=1), random(2, 2, 200, 32, seed=2)
+    query = normal(2, 4, 200, 32)
+    key, value = normal(2, 2, 200, 32, seed=1), normal(2, 2, 200, 32, seed=2)
     theirs = functional.scaled_dot_product_attention(
         query, key, value, is_causal=is_causal, enable_gqa=True
     )
-    ours = blockwise_attention(query, key, value, block_size, is_causal)
-    same(ours, theirs, at_most=1e-6)
+    ours = transformer.blockwise_attention(query, key, value, block_size, is_causal)
+    same(ours, theirs, atol=1e-6)
 
 
 @pytest.mark.parametrize("is_causal", [False, True])
@@ -242,4 +200,6 @@ def test_blockwise_attention_has_pytorchs_gradients(is_causal):
     theirs = functional.scaled_dot_product_attention(
         *inputs, is_causal=is_causal, enable_gqa=True
     )
-    same_with_gradients(blockwise_attention(*inputs, 5, is_causal), theirs, inputs)
+    same_with_gradients(
+        transformer.blockwise_attention(*inputs, 5, is_causal), theirs, inputs
+    )

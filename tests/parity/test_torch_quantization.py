@@ -10,39 +10,24 @@ import torch
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
 from genai_tutorial.efficiency.linear import PackedBlocks
 from genai_tutorial.efficiency.quantization import round_activations
-
-
-def numbers(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator)
+from tests.parity.weights import normal, same
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_round_activations_per_tensor_is_torchs(bits):
-    x, top = numbers(7, 32), 2 ** (bits - 1) - 1
+def test_round_activations_is_torchs(bits):
+    x, top = normal(7, 32), 2 ** (bits - 1) - 1
     scale = float(x.abs().max() / top)
     expected = torch.fake_quantize_per_tensor_affine(x, scale, 0, -top, top)
-    torch.testing.assert_close(
-        round_activations(x, bits, "tensor"), expected, rtol=1e-6, atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("bits", [2, 3, 4, 8])
-def test_round_activations_per_token_is_torchs(bits):
-    x, top = numbers(7, 32), 2 ** (bits - 1) - 1
-    scale = x.abs().amax(dim=1) / top
-    expected = torch.fake_quantize_per_channel_affine(
-        x, scale, torch.zeros(7, dtype=torch.int32), 0, -top, top
-    )
-    torch.testing.assert_close(
-        round_activations(x, bits, "token"), expected, rtol=1e-6, atol=1e-6
-    )
+    same(round_activations(x, bits, "tensor"), expected, rtol=1e-6, atol=1e-6)
+    scales, zeros = x.abs().amax(dim=1) / top, torch.zeros(7, dtype=torch.int32)
+    expected = torch.fake_quantize_per_channel_affine(x, scales, zeros, 0, -top, top)
+    same(round_activations(x, bits, "token"), expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_quantize_affine_is_torchs_with_the_zero_point_not_rounded(bits):
     # torch rounds the offset to a whole number of steps; ours is moved onto its grid.
-    x, top = numbers(9, 32), 2**bits - 1
+    x, top = normal(9, 32), 2**bits - 1
     scale = (x.amax(dim=1) - x.amin(dim=1)) / top
     zero = (-x.amin(dim=1) / scale).round().int()
     expected = torch.fake_quantize_per_channel_affine(x, scale, zero, 0, 0, top)
@@ -64,12 +49,7 @@ def test_packed_keys_per_channel_are_torchs(bits):
     store.write(0, 0, keys)
     channels = keys[0, :, 0].transpose(1, 2).reshape(16, 16)
     expected = torch.fake_quantize_per_channel_affine(
-        channels,
-        torch.full((16,), 0.25),
-        torch.zeros(16, dtype=torch.int32),
-        0,
-        0,
-        top,
+        channels, torch.full((16,), 0.25), torch.zeros(16, dtype=torch.int32), 0, 0, top
     )
     found = store.read(0, 1, torch.float32)[0].transpose(1, 2).reshape(16, 16)
     torch.testing.assert_close(found, expected)
@@ -80,10 +60,10 @@ def test_dynamic_quantization_of_torch_is_one_scale_per_tensor():
     """Its activations have 7 bits on x86 and one scale for all tokens, so that an
     outlier in one of them spoils all the others; a scale per token is 20 times better.
     """
-    x = numbers(64, 128)
+    x = normal(64, 128)
     x[0, 3] = 300.0
     layer = torch.nn.Linear(128, 64, bias=False)
-    layer.weight.copy_(numbers(64, 128, seed=1) / 11)
+    layer.weight.copy_(normal(64, 128, seed=1) / 11)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # to be replaced by torchao
         dynamic = torch.ao.quantization.quantize_dynamic(

@@ -9,12 +9,7 @@ from torch import nn
 from torchmetrics.classification import MulticlassCalibrationError
 from torchmetrics.image.fid import FrechetInceptionDistance
 
-from genai_tutorial.metrics import (
-    ball_radii,
-    expected_calibration_error,
-    frechet_distance,
-    precision_recall,
-)
+from genai_tutorial import metrics
 
 
 class TakeAsTheyAre(nn.Module):
@@ -48,7 +43,7 @@ def test_the_frechet_distance_is_torchmetrics(n, m, scale):
     ).set_dtype(torch.float64)
     metric.update(real.double(), real=True)
     metric.update(generated.double(), real=False)
-    assert frechet_distance(real, generated) == pytest.approx(
+    assert metrics.frechet_distance(real, generated) == pytest.approx(
         float(metric.compute()), rel=1e-9
     )
 
@@ -72,8 +67,8 @@ def test_radii_and_shares_are_those_of_scikit_learns_neighbours(k):
             for i, r in enumerate(radii[name])
         ]
         inside[name] = len(set().union(*covered)) / len(points)
-        torch.testing.assert_close(ball_radii(centres, k), radii[name])
-    measured = precision_recall(real, generated, k)
+        torch.testing.assert_close(metrics.ball_radii(centres, k), radii[name])
+    measured = metrics.precision_recall(real, generated, k)
     assert (measured.precision, measured.recall) == pytest.approx(
         (inside["real"], inside["generated"])
     )
@@ -88,6 +83,6 @@ def test_the_calibration_error_is_torchmetrics(seed):
     theirs = MulticlassCalibrationError(num_classes=10, n_bins=10, norm="l1")(
         scores, labels
     )
-    assert expected_calibration_error(confidences, guesses == labels) == pytest.approx(
-        float(theirs), abs=1e-6
-    )
+    assert metrics.expected_calibration_error(
+        confidences, guesses == labels
+    ) == pytest.approx(float(theirs), abs=1e-6)

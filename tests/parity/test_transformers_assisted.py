@@ -38,12 +38,9 @@ def pairs():
 
 def theirs(model, count, **options):
     return model.generate(
-        PROMPT,
-        attention_mask=torch.ones_like(PROMPT),
-        max_new_tokens=count,
-        min_new_tokens=count,
-        **options,
-    )
+        PROMPT, attention_mask=torch.ones_like(PROMPT), max_new_tokens=count,
+        min_new_tokens=count, **options,
+    )  # fmt: skip
 
 
 def test_greedy_assisted_generation(pairs):
@@ -81,12 +78,9 @@ def test_sampled_assisted_generation(pairs, top_k):
         torch.manual_seed(0)
         for _ in range(400):
             pair = theirs(
-                their_target,
-                2,
-                do_sample=True,
-                top_k=top_k or 0,
+                their_target, 2, do_sample=True, top_k=top_k or 0,
                 assistant_model=their_draft,
-            )
+            )  # fmt: skip
             counts[0][tuple(pair[0, start:].tolist())] += 1
             pair = generate_speculatively(
                 target, draft, PROMPT, 2, drafted=1, top_k=top_k, generator=generator

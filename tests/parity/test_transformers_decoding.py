@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from genai_tutorial.generation import beam_search, no_repeat_ngram, repetition_penalty
 from genai_tutorial.transformer import DecoderLM
-from tests.parity.test_transformers_gpt2 import CONFIG, to_transformers
+from tests.parity.test_transformers_gpt2 import CONFIG, their_model, to_transformers
+from tests.parity.weights import same, stirred
 
 transformers = pytest.importorskip("transformers")
 
@@ -20,27 +21,11 @@ def models():
     """Two tiny GPT-2 with large random weights, ours and theirs."""
     pairs = []
     for seed in range(2):
-        ours = DecoderLM(CONFIG, seed).eval()
-        generator = torch.Generator().manual_seed(seed)
+        ours = stirred(DecoderLM(CONFIG, seed).eval(), seed, 0.15)
         with torch.no_grad():
-            for parameter in ours.parameters():
-                noise = torch.randn(parameter.shape, generator=generator)
-                parameter.add_(0.15 * noise)
             ours.token_embedding.weight[ENDS] *= 3  # so that texts end
-        settings = transformers.GPT2Config(
-            vocab_size=CONFIG.vocab_size,
-            n_positions=CONFIG.context_length,
-            n_embd=CONFIG.width,
-            n_layer=CONFIG.layers,
-            n_head=CONFIG.attention.heads,
-            bos_token_id=0,
-            eos_token_id=ENDS,
-            pad_token_id=0,
-        )
-        theirs = transformers.GPT2LMHeadModel(settings).eval()
-        theirs.load_state_dict(
-            to_transformers(ours.state_dict(), CONFIG.layers), strict=False
-        )
+        theirs = their_model(eos_token_id=ENDS, pad_token_id=0).eval()
+        theirs.load_state_dict(to_transformers(ours.state_dict(), CONFIG.layers))
         pairs.append((ours, theirs))
     return pairs
 
@@ -51,30 +36,18 @@ def test_beam_search(models, beams, length_penalty):
     ended = 0
     for ours, theirs in models:
         for prompt in ([3, 4, 5], [10], [7, 7, 30, 12]):
+            ids = torch.tensor([prompt])
             answer = theirs.generate(
-                torch.tensor([prompt]),
-                attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-                max_new_tokens=12,
-                num_beams=beams,
-                num_return_sequences=beams,
-                length_penalty=length_penalty,
-                early_stopping=False,
-                do_sample=False,
-                return_dict_in_generate=True,
-                output_scores=True,
-            )
+                ids, attention_mask=torch.ones_like(ids), max_new_tokens=12,
+                num_beams=beams, num_return_sequences=beams, do_sample=False,
+                length_penalty=length_penalty, early_stopping=False,
+                return_dict_in_generate=True, output_scores=True,
+            )  # fmt: skip
             found = beam_search(
-                ours,
-                prompt,
-                12,
-                beams=beams,
-                length_penalty=length_penalty,
+                ours, prompt, 12, beams=beams, length_penalty=length_penalty,
                 end_tokens=ENDS,
-            )
-            scores = torch.tensor([text.score for text in found])
-            torch.testing.assert_close(
-                scores, answer.sequences_scores, atol=1e-5, rtol=1e-5
-            )
+            )  # fmt: skip
+            same(torch.tensor([text.score for text in found]), answer.sequences_scores)
             for text, row in zip(found, answer.sequences.tolist(), strict=True):
                 new = row[len(prompt) :]
                 assert list(text.tokens) == new[: len(text.tokens)]
@@ -93,12 +66,9 @@ def random_case(seed):
 @settings(max_examples=50)
 def test_repetition_penalty(seed, penalty):
     logits, ids = random_case(seed)
-    expected = transformers.RepetitionPenaltyLogitsProcessor(penalty)(
-        ids, logits.clone()
-    )
-    torch.testing.assert_close(
-        repetition_penalty(logits, ids, penalty), expected, atol=1e-6, rtol=1e-6
-    )
+    theirs = transformers.RepetitionPenaltyLogitsProcessor(penalty)
+    expected = theirs(ids, logits.clone())
+    same(repetition_penalty(logits, ids, penalty), expected, atol=1e-6, rtol=1e-6)
 
 
 @given(seeds, st.integers(1, 4))

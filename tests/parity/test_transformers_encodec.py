@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from genai_tutorial.audio import SeanetConfig, WaveCodec, WaveCodecConfig
+from tests.parity.weights import normal, same
 
 pytest.importorskip("transformers")
 
@@ -24,25 +25,16 @@ def codecs():
 
     theirs = EncodecModel(
         EncodecConfig(
-            num_filters=4,
-            upsampling_ratios=[5, 4, 2],
-            hidden_size=6,
-            codebook_dim=6,
-            codebook_size=16,
-            last_kernel_size=7,
-            pad_mode="constant",
-            norm_type="weight_norm",
-            sampling_rate=16_000,
-            target_bandwidths=[1.6 * 4],
+            num_filters=4, upsampling_ratios=[5, 4, 2], hidden_size=6, codebook_dim=6,
+            codebook_size=16, last_kernel_size=7, pad_mode="constant",
+            norm_type="weight_norm", sampling_rate=16_000, target_bandwidths=[1.6 * 4],
         )
-    ).eval()
+    ).eval()  # fmt: skip
     ours = WaveCodec(CONFIG, seed=0).eval()
     kinds = (nn.Conv1d, nn.ConvTranspose1d)
     with torch.no_grad():
-        for mine, other in (
-            (ours.encoder, theirs.encoder),
-            (ours.decoder, theirs.decoder),
-        ):
+        for half in ("encoder", "decoder"):
+            mine, other = getattr(ours, half), getattr(theirs, half)
             pairs = zip(layers_of(mine, kinds), layers_of(other, kinds), strict=True)
             for layer, origin in pairs:
                 assert layer.weight.shape == origin.weight.shape
@@ -54,15 +46,14 @@ def codecs():
         for number, (layer, book) in enumerate(
             zip(theirs.quantizer.layers, ours.quantizer.books, strict=False)
         ):
-            generator = torch.Generator().manual_seed(number)
-            entries = torch.randn(16, 6, generator=generator) / (number + 1)
+            entries = normal(16, 6, seed=number) / (number + 1)
             layer.codebook.embed.copy_(entries)
             book.set_codebook(entries)
     return ours, theirs
 
 
 def some_waves(samples=1600):
-    return torch.randn(2, samples, generator=torch.Generator().manual_seed(5)) / 3
+    return normal(2, samples, seed=5) / 3
 
 
 @pytest.mark.parametrize("samples", [1600, 1613])
@@ -70,14 +61,14 @@ def test_encoder_equals_encodec(codecs, samples):
     ours, theirs = codecs
     waves = some_waves(samples)
     expected = theirs.encoder(waves[:, None])
-    torch.testing.assert_close(ours.vectors(waves).mT, expected, atol=1e-5, rtol=1e-5)
+    same(ours.vectors(waves).mT, expected)
 
 
 def test_decoder_equals_encodec(codecs):
     ours, theirs = codecs
-    vectors = torch.randn(2, 6, 20, generator=torch.Generator().manual_seed(6))
+    vectors = normal(2, 6, 20, seed=6)
     expected = theirs.decoder(vectors)
-    torch.testing.assert_close(ours.decoder(vectors), expected, atol=1e-5, rtol=1e-5)
+    same(ours.decoder(vectors), expected)
 
 
 def test_codes_and_decoded_waves_equal_encodec(codecs):
@@ -87,4 +78,4 @@ def test_codes_and_decoded_waves_equal_encodec(codecs):
     books = theirs.quantizer.encode(theirs.encoder(waves[:, None]), None)[:4]
     assert torch.equal(codes.permute(2, 0, 1), books)
     expected = theirs.decoder(theirs.quantizer.decode(books))[:, 0]
-    torch.testing.assert_close(ours.decode(codes), expected, atol=1e-4, rtol=1e-4)
+    same(ours.decode(codes), expected, atol=1e-4, rtol=1e-4)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from tests.decoders import randomized
+from tests.parity.weights import both_kinds, gradients, integers, same, same_entries
 
 transformers = pytest.importorskip("transformers")
 
@@ -16,12 +18,9 @@ CONFIG = DecoderConfig.gpt2(
 # Their names on the left, ours on the right. `*` marks their Conv1D layers, which store
 # the matrix transposed.
 LAYER_NAMES = {
-    "ln_1.weight": "attention_norm.weight",
-    "ln_1.bias": "attention_norm.bias",
+    **both_kinds({"ln_1": "attention_norm", "ln_2": "feed_forward_norm"}),
     "attn.c_proj.weight*": "attention.output.weight",
     "attn.c_proj.bias": "attention.output.bias",
-    "ln_2.weight": "feed_forward_norm.weight",
-    "ln_2.bias": "feed_forward_norm.bias",
     "mlp.c_fc.weight*": "feed_forward.widen.weight",
     "mlp.c_fc.bias": "feed_forward.widen.bias",
     "mlp.c_proj.weight*": "feed_forward.output.weight",
@@ -30,8 +29,7 @@ LAYER_NAMES = {
 OTHER_NAMES = {
     "transformer.wte.weight": "token_embedding.weight",
     "transformer.wpe.weight": "position_embedding.weight",
-    "transformer.ln_f.weight": "final_norm.weight",
-    "transformer.ln_f.bias": "final_norm.bias",
+    **both_kinds({"transformer.ln_f": "final_norm"}),
 }
 QUERY_KEY_VALUE = ("query", "key", "value")
 
@@ -46,13 +44,9 @@ def to_transformers(ours, layers):
                 value.t() if name.endswith("*") else value
             )
         for kind in ("weight", "bias"):
-            joined = torch.cat(
-                [
-                    ours[f"blocks.{i}.attention.{part}.{kind}"]
-                    for part in QUERY_KEY_VALUE
-                ]
-            )
-            theirs[f"transformer.h.{i}.attn.c_attn.{kind}"] = joined.t()
+            start = f"blocks.{i}.attention"
+            parts = [ours[f"{start}.{part}.{kind}"] for part in QUERY_KEY_VALUE]
+            theirs[f"transformer.h.{i}.attn.c_attn.{kind}"] = torch.cat(parts).t()
     return {name: value.contiguous() for name, value in theirs.items()}
 
 
@@ -69,75 +63,45 @@ def from_transformers(theirs, layers):
     return {name: value.contiguous() for name, value in ours.items()}
 
 
+def their_model(**settings):
+    settings = transformers.GPT2Config(
+        vocab_size=CONFIG.vocab_size, n_positions=CONFIG.context_length,
+        n_embd=CONFIG.width, n_layer=CONFIG.layers, n_head=CONFIG.attention.heads,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=0,
+        attn_implementation="eager", **settings,
+    )  # fmt: skip
+    return transformers.GPT2LMHeadModel(settings)
+
+
 def random_pair(seed=0):
     """Return both models with the same random weights, including biases and gains."""
-    ours = DecoderLM(CONFIG, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    with torch.no_grad():
-        for parameter in ours.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    theirs = transformers.GPT2LMHeadModel(
-        transformers.GPT2Config(
-            vocab_size=CONFIG.vocab_size,
-            n_positions=CONFIG.context_length,
-            n_embd=CONFIG.width,
-            n_layer=CONFIG.layers,
-            n_head=CONFIG.attention.heads,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
-            bos_token_id=0,
-            eos_token_id=0,
-            attn_implementation="eager",
-        )
-    )
+    ours, theirs = randomized(CONFIG, seed), their_model(eos_token_id=0)
     theirs.load_state_dict(to_transformers(ours.state_dict(), CONFIG.layers))
     return ours, theirs
 
 
 def random_ids(batch=4, length=32, seed=0):
-    return torch.randint(
-        CONFIG.vocab_size,
-        (batch, length),
-        generator=torch.Generator().manual_seed(seed),
-    )
+    return integers(CONFIG.vocab_size, batch, length, seed=seed)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_logits_are_equal(seed):
+def test_logits_losses_and_gradients_are_equal(seed):
     ours, theirs = random_pair(seed)
     ids = random_ids(seed=seed)
-    torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_losses_and_gradients_are_equal(seed):
-    ours, theirs = random_pair(seed)
-    ids = random_ids(seed=seed)
+    same(ours(ids), theirs(ids).logits)
     our_loss = next_token_loss(ours(ids[:, :-1]), ids[:, 1:])
     their_loss = theirs(ids, labels=ids).loss
-    torch.testing.assert_close(our_loss, their_loss, atol=1e-5, rtol=1e-5)
+    same(our_loss, their_loss)
     our_loss.backward()
     their_loss.backward()
-    their_gradients = {name: p.grad for name, p in theirs.named_parameters()}
-    expected = from_transformers(their_gradients, CONFIG.layers)
-    found = {name: p.grad for name, p in ours.named_parameters()}
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
-        torch.testing.assert_close(
-            gradient,
-            expected[name],
-            atol=1e-5,
-            rtol=1e-5,
-            msg=lambda text, n=name: f"{n}: {text}",
-        )
+    same_entries(gradients(ours), from_transformers(gradients(theirs), CONFIG.layers))
 
 
 def test_attention_maps_are_equal():
     ours, theirs = random_pair()
     ids = random_ids(batch=2, length=9)
     expected = torch.stack(theirs(ids, output_attentions=True).attentions)
-    torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
+    same(ours.attention_maps(ids), expected)
 
 
 def test_weight_names_map_both_ways():
@@ -145,10 +109,7 @@ def test_weight_names_map_both_ways():
     mapped = to_transformers(ours.state_dict(), CONFIG.layers)
     assert mapped.keys() == theirs.state_dict().keys()
     back = from_transformers(mapped, CONFIG.layers)
-    assert back.keys() == ours.state_dict().keys()
-    assert all(
-        torch.equal(back[name], value) for name, value in ours.state_dict().items()
-    )
+    same_entries(back, ours.state_dict(), atol=0, rtol=0)
 
 
 def test_transformers_gpt2_loads_into_decoder():
@@ -156,4 +117,4 @@ def test_transformers_gpt2_loads_into_decoder():
     ours = DecoderLM(CONFIG)
     ours.load_state_dict(from_transformers(theirs.state_dict(), CONFIG.layers))
     ids = random_ids(seed=7)
-    torch.testing.assert_close(ours(ids), theirs(ids).logits, atol=1e-5, rtol=1e-5)
+    same(ours(ids), theirs(ids).logits)

@@ -7,8 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from genai_tutorial.generation import option_log_likelihoods
-from genai_tutorial.pretrained import LAYER_NAMES
+from genai_tutorial.generation import generate, option_log_likelihoods
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
@@ -22,19 +21,20 @@ from genai_tutorial.transformer import (
     next_token_loss,
     rotary_frequencies,
 )
+from tests.parity.weights import (
+    integers,
+    llama_names,
+    llama_settings,
+    normal,
+    same,
+    same_gradients,
+    stirred,
+)
 
 transformers = pytest.importorskip("transformers")
+ROPE_INIT_FUNCTIONS = transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS
 
-SCALE = 0.1
-CONFIG = DecoderConfig.llama(
-    vocab_size=65,
-    context_length=48,
-    width=48,
-    layers=3,
-    heads=6,
-    key_value_heads=2,
-    feed_forward_width=80,
-)
+CONFIG = DecoderConfig.llama(65, 48, 48, 3, 6, 2, 80)
 LLAMA3 = Llama3Scaling(factor=8, original_context_length=16, slow_turns=1, fast_turns=4)
 YARN = YarnScaling(factor=4, original_context_length=12)
 
@@ -59,19 +59,9 @@ ALL = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
 
 
 def names(config):
-    """Their names on the left, ours on the right."""
-    found = {
-        "model.embed_tokens.weight": "token_embedding.weight",
-        "model.norm.weight": "final_norm.weight",
-    }
-    if not config.tied_embeddings:
-        found["lm_head.weight"] = "head.weight"
-    for layer in range(config.layers):
-        found |= {
-            f"model.layers.{layer}.{theirs}.weight": f"blocks.{layer}.{ours}.weight"
-            for theirs, ours in LAYER_NAMES.items()
-        }
-    return found
+    return llama_names(
+        config.layers, head=None if config.tied_embeddings else "lm_head.weight"
+    )
 
 
 def rope_parameters(config):
@@ -86,56 +76,31 @@ def rope_parameters(config):
         "factor": float(scaling.factor),
         "original_max_position_embeddings": scaling.original_context_length,
     }
+    turns = scaling.fast_turns, scaling.slow_turns
     if isinstance(scaling, YarnScaling):
-        return shared | {
-            "rope_type": "yarn",
-            "beta_fast": scaling.fast_turns,
-            "beta_slow": scaling.slow_turns,
-        }
-    return shared | {
-        "rope_type": "llama3",
-        "low_freq_factor": float(scaling.slow_turns),
-        "high_freq_factor": float(scaling.fast_turns),
-    }
+        kind, fast, slow = "yarn", "beta_fast", "beta_slow"
+    else:
+        kind, fast, slow = "llama3", "high_freq_factor", "low_freq_factor"
+        turns = map(float, turns)
+    return shared | {"rope_type": kind, **dict(zip((fast, slow), turns, strict=True))}
 
 
-def their_config(config):
-    shared = {
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.width,
-        "intermediate_size": config.hidden_width,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.attention.heads,
-        "num_key_value_heads": config.attention.key_value_heads,
-        "max_position_embeddings": config.context_length,
-        "rms_norm_eps": config.norm.epsilon,
-        "rope_parameters": rope_parameters(config),
-        "tie_word_embeddings": config.tied_embeddings,
-        "bos_token_id": None,
-        "eos_token_id": None,
-        "pad_token_id": None,
-        "attn_implementation": "eager",
-    }
-    if config.attention.sliding_window:
-        return transformers.MistralConfig(
-            **shared, sliding_window=config.attention.sliding_window
+def their_model(config):
+    settings = llama_settings(config) | {
+        "rope_parameters": rope_parameters(config), "attn_implementation": "eager",
+        "bos_token_id": None, "eos_token_id": None, "pad_token_id": None,
+    }  # fmt: skip
+    del settings["rope_theta"]
+    if window := config.attention.sliding_window:
+        return transformers.MistralForCausalLM(
+            transformers.MistralConfig(**settings, sliding_window=window)
         )
-    return transformers.LlamaConfig(**shared)
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**settings))
 
 
 def random_pair(config, seed=0):
     """Return both models with the same random weights, including gains."""
-    ours = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    with torch.no_grad():
-        for parameter in ours.parameters():
-            parameter.add_(SCALE * torch.randn(parameter.shape, generator=generator))
-    kind = (
-        transformers.MistralForCausalLM
-        if config.attention.sliding_window
-        else transformers.LlamaForCausalLM
-    )
-    theirs = kind(their_config(config))
+    ours, theirs = stirred(DecoderLM(config, seed), seed + 1, 0.1), their_model(config)
     state = ours.state_dict()
     mapped = {theirs_name: state[name] for theirs_name, name in names(config).items()}
     assert set(names(config).values()) == set(state)
@@ -146,11 +111,7 @@ def random_pair(config, seed=0):
 
 
 def random_ids(batch=3, length=40, seed=0):
-    return torch.randint(
-        CONFIG.vocab_size,
-        (batch, length),
-        generator=torch.Generator().manual_seed(seed),
-    )
+    return integers(CONFIG.vocab_size, batch, length, seed=seed)
 
 
 @ALL
@@ -159,35 +120,21 @@ def test_logits_and_gradients_are_equal(config, seed):
     ours, theirs = random_pair(config, seed)
     ids = random_ids(seed=seed)
     our_logits, their_logits = ours(ids), theirs(ids).logits
-    torch.testing.assert_close(our_logits, their_logits, atol=1e-5, rtol=1e-5)
+    same(our_logits, their_logits)
     next_token_loss(our_logits[:, :-1], ids[:, 1:]).backward()
     next_token_loss(their_logits[:, :-1], ids[:, 1:]).backward()
-    expected = {name: p.grad for name, p in theirs.named_parameters()}
-    found = dict(ours.named_parameters())
-    for their_name, name in names(config).items():
-        torch.testing.assert_close(
-            found[name].grad,
-            expected[their_name],
-            atol=1e-6,
-            rtol=1e-5,
-            msg=lambda text, n=name: f"{n}: {text}",
-        )
+    same_gradients(ours, theirs, names(config), atol=1e-6)
 
 
 @ALL
 @torch.no_grad()
 def test_greedy_generation_with_cache_is_equal(config):
-    from genai_tutorial.generation import generate
-
     ours, theirs = random_pair(config, seed=4)
     prompt = random_ids(batch=2, length=10)
     expected = theirs.generate(
-        prompt,
-        attention_mask=torch.ones_like(prompt),
-        max_new_tokens=20,
-        do_sample=False,
-        pad_token_id=0,
-    )
+        prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=20,
+        do_sample=False, pad_token_id=0,
+    )  # fmt: skip
     assert torch.equal(generate(ours, prompt, 20, temperature=0), expected)
 
 
@@ -196,7 +143,7 @@ def test_attention_maps_are_equal(config):
     ours, theirs = random_pair(config)
     ids = random_ids(batch=2, length=20)
     expected = torch.stack(theirs(ids, output_attentions=True).attentions)
-    torch.testing.assert_close(ours.attention_maps(ids), expected, atol=1e-5, rtol=1e-5)
+    same(ours.attention_maps(ids), expected)
 
 
 @torch.no_grad()
@@ -205,8 +152,8 @@ def test_hidden_states_are_equal_before_final_norm():
     ids = random_ids(batch=2, length=20)
     *before, last = theirs(ids, output_hidden_states=True).hidden_states
     states = ours.hidden_states(ids)
-    torch.testing.assert_close(states[:-1], torch.stack(before), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(ours.final_norm(states[-1]), last, atol=1e-5, rtol=1e-5)
+    same(states[:-1], torch.stack(before))
+    same(ours.final_norm(states[-1]), last)
 
 
 @torch.no_grad()
@@ -222,17 +169,11 @@ def test_bfloat16_is_as_accurate_as_theirs():
 
 
 SCALINGS = [
-    None,
-    LinearScaling(),
-    LinearScaling(factor=1),
-    Llama3Scaling(),
-    Llama3Scaling(factor=32),
-    LLAMA3,
-    YarnScaling(),
+    None, LinearScaling(), LinearScaling(factor=1), Llama3Scaling(),
+    Llama3Scaling(factor=32), LLAMA3, YarnScaling(), YARN,
     YarnScaling(factor=16, original_context_length=8192),
     YarnScaling(factor=40, original_context_length=4096, slow_turns=1, fast_turns=32),
-    YARN,
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("scaling", SCALINGS, ids=str)
@@ -240,30 +181,21 @@ SCALINGS = [
     ("base", "head_width"), [(10_000, 8), (500_000, 128), (1_000_000, 64)]
 )
 def test_rotary_frequencies_and_factors_are_equal(scaling, base, head_width):
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
     config = DecoderConfig.llama(
-        context_length=131_072,
-        width=2 * head_width,
-        heads=2,
-        key_value_heads=2,
-        rotary_base=base,
-        rotary_scaling=scaling,
-    )
+        context_length=131_072, width=2 * head_width, heads=2, key_value_heads=2,
+        rotary_base=base, rotary_scaling=scaling,
+    )  # fmt: skip
     ours, factor = rotary_frequencies(head_width, base), 1.0
+    with torch.device("meta"):
+        settings = their_model(config).config
     if scaling is None:
-        theirs, their_factor = (
-            transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(
-                their_config(config)
-            ).inv_freq,
-            1.0,
-        )
+        rotary = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(settings)
+        theirs, their_factor = rotary.inv_freq, 1.0
     else:
         ours, factor = scaling.scale(ours, base), scaling.attention_factor
-        theirs, their_factor = ROPE_INIT_FUNCTIONS[
-            rope_parameters(config)["rope_type"]
-        ](their_config(config), "cpu")
-    torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
+        initial = ROPE_INIT_FUNCTIONS[rope_parameters(config)["rope_type"]]
+        theirs, their_factor = initial(settings, "cpu")
+    same(ours.float(), theirs, atol=0, rtol=1e-6)
     assert factor == pytest.approx(their_factor, rel=1e-6)
 
 
@@ -281,24 +213,15 @@ def test_ntk_frequencies_are_equal(scaling, length, factor):
     """The library has the dynamic kind only; a text of four times the context gives it
     the ratio 4.
     """
-    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
-
-    theirs, their_factor = ROPE_INIT_FUNCTIONS["dynamic"](
-        transformers.LlamaConfig(
-            hidden_size=128,
-            num_attention_heads=2,
-            max_position_embeddings=4096,
-            rope_parameters={
-                "rope_type": "dynamic",
-                "rope_theta": 10_000.0,
-                "factor": factor,
-            },
-        ),
-        "cpu",
-        seq_len=length,
-    )
+    rope = {"rope_type": "dynamic", "rope_theta": 10_000.0, "factor": factor}
+    settings = transformers.LlamaConfig(
+        hidden_size=128, num_attention_heads=2, max_position_embeddings=4096,
+        rope_parameters=rope,
+    )  # fmt: skip
+    initial = ROPE_INIT_FUNCTIONS["dynamic"]
+    theirs, their_factor = initial(settings, "cpu", seq_len=length)
     ours = scaling.scale(rotary_frequencies(64, 10_000), 10_000)
-    torch.testing.assert_close(ours.float(), theirs, atol=0, rtol=1e-6)
+    same(ours.float(), theirs, atol=0, rtol=1e-6)
     assert scaling.attention_factor == their_factor
 
 
@@ -306,10 +229,9 @@ def test_yarn_factor_scales_cosines_and_sines():
     yarn, frequencies = YarnScaling(factor=4), rotary_frequencies(8, 10_000)
     plain = RotaryEmbedding(frequencies, 30)
     scaled = RotaryEmbedding(frequencies, 30, yarn.attention_factor)
-    x = torch.randn(30, 8, generator=torch.Generator().manual_seed(0))
+    x = normal(30, 8)
     torch.testing.assert_close(
-        scaled(x).norm(dim=-1),
-        yarn.attention_factor * plain(x).norm(dim=-1),
+        scaled(x).norm(dim=-1), yarn.attention_factor * plain(x).norm(dim=-1)
     )
 
 

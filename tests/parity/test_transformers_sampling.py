@@ -22,47 +22,30 @@ def through(warpers, logits):
     return logits.softmax(dim=-1)
 
 
-@given(seeds, st.floats(0.05, 5.0))
+FILTERS = {
+    "temperature": (transformers.TemperatureLogitsWarper, st.floats(0.05, 5.0)),
+    "top_k": (transformers.TopKLogitsWarper, st.integers(1, 60)),
+    "top_p": (transformers.TopPLogitsWarper, st.floats(0.05, 0.99)),
+    "min_p": (transformers.MinPLogitsWarper, st.floats(0.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@given(seeds, st.data())
 @settings(max_examples=50)
-def test_temperature(seed, temperature):
-    logits = random_logits(seed)
-    expected = through([transformers.TemperatureLogitsWarper(temperature)], logits)
-    torch.testing.assert_close(
-        next_token_probabilities(logits, temperature), expected, atol=1e-6, rtol=1e-4
-    )
-
-
-@given(seeds, st.integers(1, 60))
-@settings(max_examples=50)
-def test_top_k(seed, top_k):
-    logits = random_logits(seed)
-    expected = through([transformers.TopKLogitsWarper(top_k)], logits)
-    torch.testing.assert_close(next_token_probabilities(logits, top_k=top_k), expected)
-
-
-@given(seeds, st.floats(0.05, 0.99))
-@settings(max_examples=50)
-def test_top_p(seed, top_p):
-    logits = random_logits(seed)
-    expected = through([transformers.TopPLogitsWarper(top_p)], logits)
-    torch.testing.assert_close(next_token_probabilities(logits, top_p=top_p), expected)
-
-
-@given(seeds, st.floats(0.0, 1.0))
-@settings(max_examples=50)
-def test_min_p(seed, min_p):
-    logits = random_logits(seed)
-    expected = through([transformers.MinPLogitsWarper(min_p)], logits)
-    torch.testing.assert_close(next_token_probabilities(logits, min_p=min_p), expected)
+def test_each_filter(name, seed, data):
+    warper, values = FILTERS[name]
+    value, logits = data.draw(values), random_logits(seed)
+    found = next_token_probabilities(logits, **{name: value})
+    # A temperature multiplies here and divides there.
+    close = {"atol": 1e-6, "rtol": 1e-4} if name == "temperature" else {}
+    torch.testing.assert_close(found, through([warper(value)], logits), **close)
 
 
 @given(
-    seeds,
-    st.floats(0.3, 2.0),
-    st.integers(1, 60),
-    st.floats(0.05, 0.99),
+    seeds, st.floats(0.3, 2.0), st.integers(1, 60), st.floats(0.05, 0.99),
     st.floats(0.0, 0.5),
-)
+)  # fmt: skip
 @settings(max_examples=100)
 def test_all_together_in_the_order_of_generate(seed, temperature, top_k, top_p, min_p):
     logits = random_logits(seed)

@@ -29,15 +29,11 @@ def test_warmup_stable_decay_equals_transformers(ours, theirs, final_factor):
     schedule = Schedule(STEPS, WARMUP, ours, 20, final_factor)
     expected = _factors(
         lambda optimizer: get_wsd_schedule(
-            optimizer,
-            WARMUP,
-            20,
-            num_training_steps=STEPS,
-            decay_type=theirs,
+            optimizer, WARMUP, 20, num_training_steps=STEPS, decay_type=theirs,
             min_lr_ratio=final_factor,
         ),
         STEPS,
-    )
+    )  # fmt: skip
     # Theirs begins at the lowest factor, ours a step above zero so that the first step
     # counts: the rises differ.
     assert [schedule(step) for step in range(WARMUP, STEPS)] == pytest.approx(

@@ -19,48 +19,38 @@ from genai_tutorial.pretrained import find_smollm2
 from genai_tutorial.pretrained.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 from genai_tutorial.transformer import AttentionContext
+from tests.parity.weights import same
 
 pytestmark = pytest.mark.slow
 
 PROSE = (
     "The lighthouse keeper climbed the stairs every evening at six, lit the lamp, and "
-    "wrote one line into his book: "
-    "the wind, the ships he had seen, and whether the gulls had come back. In forty "
-    "years he had missed two evenings. "
-    "The first time, his daughter was born; the second time, the sea had taken the "
-    "lower half of the stairs, and he "
-    "sat on a rock until morning, waving a lantern at everything that moved. Nobody "
-    "ever asked him why he stayed. If "
-    "they had, he would have said that somebody has to know where the land begins."
+    "wrote one line into his book: the wind, the ships he had seen, and whether the "
+    "gulls had come back. In forty years he had missed two evenings. The first time, "
+    "his daughter was born; the second time, the sea had taken the lower half of the "
+    "stairs, and he sat on a rock until morning, waving a lantern at everything that "
+    "moved. Nobody ever asked him why he stayed. If they had, he would have said that "
+    "somebody has to know where the land begins."
 )
 CODE = (
     "def area(radius):\n    return 3.14159 * radius**2\n\nprint([area(r) for r in "
     "range(10)])  # 0, 3.14, 12.57\n"
 )
 MIXED = "Zoë's café: 1,024 €, 東京 42%, naïve\t\ttabs\n\n\n   and   spaces 🙂🙃"
-CHAT = (
-    "<|im_start|>user\nWhat is the capital of "
-    "France?<|im_end|>\n<|im_start|>assistant\n"
-)
+CHAT = "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n"
+CHAT += "<|im_start|>assistant\n"
 TEXTS = {
-    "prose": PROSE * 2,
-    "code": CODE,
-    "mixed": MIXED,
-    "chat": CHAT,
-    "one token": "The",
-}
-
+    "prose": PROSE * 2, "code": CODE, "mixed": MIXED, "chat": CHAT, "one token": "The",
+}  # fmt: skip
 NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
+    "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj", "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}  # fmt: skip
+OUTER_NAMES = {
+    "token_embd.weight": "model.embed_tokens", "output_norm.weight": "model.norm",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -71,60 +61,41 @@ def reader():
 @pytest.fixture(scope="module")
 def theirs(reader):
     get = {
-        key: field.contents()
+        key.removeprefix("llama."): field.contents()
         for key, field in reader.fields.items()
         if key.startswith("llama.")
     }
     config = transformers.LlamaConfig(
-        vocab_size=get["llama.vocab_size"],
-        hidden_size=get["llama.embedding_length"],
-        intermediate_size=get["llama.feed_forward_length"],
-        num_hidden_layers=get["llama.block_count"],
-        num_attention_heads=get["llama.attention.head_count"],
-        num_key_value_heads=get["llama.attention.head_count_kv"],
-        max_position_embeddings=get["llama.context_length"],
-        rms_norm_eps=get["llama.attention.layer_norm_rms_epsilon"],
-        rope_parameters={
-            "rope_type": "default",
-            "rope_theta": get["llama.rope.freq_base"],
-        },
-        tie_word_embeddings=True,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-    )
+        vocab_size=get["vocab_size"], hidden_size=get["embedding_length"],
+        intermediate_size=get["feed_forward_length"],
+        num_hidden_layers=get["block_count"],
+        num_attention_heads=get["attention.head_count"],
+        num_key_value_heads=get["attention.head_count_kv"],
+        max_position_embeddings=get["context_length"],
+        rms_norm_eps=get["attention.layer_norm_rms_epsilon"],
+        rope_theta=get["rope.freq_base"], tie_word_embeddings=True, bos_token_id=1,
+        eos_token_id=2, pad_token_id=2,
+    )  # fmt: skip
+    heads_of = {
+        "attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads,
+    }  # fmt: skip
     state = {}
     for tensor in reader.tensors:
         weight = gguf.quants.dequantize(tensor.data, tensor.tensor_type).copy()
-        if tensor.name in ("token_embd.weight", "output_norm.weight"):
-            place = (
-                "model.embed_tokens"
-                if tensor.name.startswith("token")
-                else "model.norm"
-            )
-        else:
+        place = OUTER_NAMES.get(tensor.name)
+        if not place:
             _, layer, part, _ = tensor.name.split(".")
             place = f"model.layers.{layer}.{NAMES[part]}"
-            if part in ("attn_q", "attn_k"):
-                heads = (
-                    config.num_attention_heads
-                    if part == "attn_q"
-                    else config.num_key_value_heads
-                )
-                half = weight.shape[0] // heads // 2
-                weight = (
-                    weight.reshape(heads, half, 2, -1)
-                    .swapaxes(2, 1)
-                    .reshape(weight.shape)
-                )
+            if heads := heads_of.get(part):
+                rows = weight.reshape(heads, len(weight) // heads // 2, 2, -1)
+                weight = rows.swapaxes(2, 1).reshape(weight.shape)
         state[f"{place}.weight"] = torch.from_numpy(weight)
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     with torch.device("meta"):
         model = transformers.LlamaForCausalLM(config)
     model.load_state_dict(state, assign=True)
-    model.model.rotary_emb = (
-        transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)
-    )
+    rotary = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding
+    model.model.rotary_emb = rotary(config)
     return model.eval()
 
 
@@ -151,23 +122,14 @@ def test_smollm2_settings_match_report(smollm2):
     config = model.config
     assert model.parameter_count() == 134_515_008
     attention = config.attention
-    assert (config.layers, config.width) == (30, 576)
+    assert (config.layers, config.width, config.hidden_width) == (30, 576, 1536)
     assert (attention.heads, attention.key_value_heads) == (9, 3)
-    assert (config.hidden_width, config.head_width, config.context_length) == (
-        1536,
-        64,
-        8192,
-    )
-    assert (attention.rotary_base, config.norm.epsilon, config.tied_embeddings) == (
-        100_000.0,
-        1e-5,
-        True,
-    )
+    assert (config.head_width, config.context_length) == (64, 8192)
+    assert (attention.rotary_base, config.norm.epsilon) == (100_000.0, 1e-5)
+    assert config.tied_embeddings is True
     assert config.vocab_size == tokenizer.vocab_size == 49_152
-    assert [
-        tokenizer.special_tokens[name]
-        for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-    ] == [0, 1, 2]
+    special = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    assert [tokenizer.special_tokens[name] for name in special] == [0, 1, 2]
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert not model.training
 
@@ -176,9 +138,7 @@ def test_smollm2_settings_match_report(smollm2):
 @pytest.mark.parametrize("name", TEXTS)
 def test_logits_are_equal(name, ids, logits, theirs):
     with torch.inference_mode():
-        torch.testing.assert_close(
-            logits[name], theirs(ids[name]).logits, atol=1e-4, rtol=0
-        )
+        same(logits[name], theirs(ids[name]).logits, atol=1e-4, rtol=0)
     if name == "prose":
         assert ids[name].shape[1] > 200
 
@@ -197,9 +157,7 @@ def test_logit_differences_come_from_rotary_angles(
         theirs.model.rotary_emb, "forward", lambda x, position_ids=None: angles
     )
     with torch.inference_mode():
-        torch.testing.assert_close(
-            logits["prose"], theirs(ids["prose"]).logits, atol=1e-5, rtol=0
-        )
+        same(logits["prose"], theirs(ids["prose"]).logits, rtol=0)
 
 
 def test_smollm2_predicts_english(ids, logits):
@@ -216,11 +174,9 @@ def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
     model, tokenizer = smollm2
     ours = generate(model, ids[name], 12, temperature=0.0, stop_tokens=[2])
     answer = theirs.generate(
-        ids[name],
-        attention_mask=torch.ones_like(ids[name]),
-        max_new_tokens=12,
+        ids[name], attention_mask=torch.ones_like(ids[name]), max_new_tokens=12,
         do_sample=False,
-    )
+    )  # fmt: skip
     assert ours.tolist() == answer.tolist()
     if name == "chat":
         assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
@@ -296,39 +252,10 @@ def fuzz_texts(count, seed):
     Unicode plane.
     """
     draw = random.Random(seed)
-    words = [
-        *PROSE.split(),
-        "don't",
-        "I'LL",
-        "we've",
-        "x=1",
-        "http://a.b/c?d=e",
-        "naïve",
-        "Straße",
-        "東京都",
-        "مرحبا",
-        "ไทย",
-    ]
-    signs = [
-        " ",
-        "  ",
-        "   ",
-        "\n",
-        "\n\n",
-        "\t",
-        "\r\n",
-        "\u00a0",
-        "\u3000",
-        "'",
-        "...",
-        "--",
-        "€",
-        "½",
-        "Ⅷ",
-        "٣",
-        "🙂",
-        "e\u0301",
-    ]
+    words = [*PROSE.split(), "don't", "I'LL", "we've", "x=1", "http://a.b/c?d=e"]
+    words += ["naïve", "Straße", "東京都", "مرحبا", "ไทย"]
+    signs = [" ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "\u00a0", "\u3000", "'"]
+    signs += ["...", "--", "€", "½", "Ⅷ", "٣", "🙂", "e\u0301"]
 
     def piece():
         kind = draw.random()
@@ -339,15 +266,8 @@ def fuzz_texts(count, seed):
         if kind < 0.85:
             return draw.choice(signs)
         while True:
-            character = chr(
-                draw.choice(
-                    (
-                        draw.randrange(0x250),
-                        draw.randrange(0x3000),
-                        draw.randrange(sys.maxunicode),
-                    )
-                )
-            )
+            below = draw.choice((0x250, 0x3000, sys.maxunicode))
+            character = chr(draw.randrange(below))
             if not "\ud800" <= character <= "\udfff":
                 return character
 

@@ -68,13 +68,9 @@ def test_tournament_updates_probabilities_as_synthid_does(seed, layers):
     generator = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(3, 50, generator=generator)
     synthid = transformers.SynthIDTextWatermarkLogitsProcessor(
-        ngram_len=5,
-        keys=list(range(1, layers + 1)),
-        sampling_table_size=2**16,
-        sampling_table_seed=seed,
-        context_history_size=64,
-        device=torch.device("cpu"),
-    )
+        ngram_len=5, keys=list(range(1, layers + 1)), sampling_table_size=2**16,
+        sampling_table_seed=seed, context_history_size=64, device=torch.device("cpu"),
+    )  # fmt: skip
     contexts = torch.randint(50, (3, 4), generator=generator)
     keys, _ = synthid._compute_keys(contexts, torch.arange(50).expand(3, -1))
     g_values = synthid.sample_g_values(keys)
