@@ -149,7 +149,13 @@ def link(app, doctree, docname):
         text.parent.replace(text, [*parts, nodes.Text(text[end:])])
 
 
+def without_counting(app, config):
+    # Jupyter Book and its LaTeX writer turn on Sphinx's numbers, "Fig. 7".
+    config.numfig = False
+
+
 def setup(app):
+    app.connect("config-inited", without_counting, priority=900)
     app.connect("builder-inited", lambda app: pages.cache_clear())
     app.connect("source-read", on_page)
     # before alternative texts are added

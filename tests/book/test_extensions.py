@@ -336,6 +336,16 @@ def test_numbers_in_the_text_become_links(monkeypatch):
     assert warnings == [("figure 8.9",)]
 
 
+def test_sphinx_does_not_count_figures_too():
+    from types import SimpleNamespace
+
+    from _ext.numbered import without_counting
+
+    config = SimpleNamespace(numfig=True)
+    without_counting(None, config)
+    assert config.numfig is False
+
+
 def test_models_of_a_notebook_are_found_in_its_outputs():
     from _ext.notebooks import used_models
 
