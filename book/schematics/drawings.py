@@ -165,6 +165,9 @@ def unet() -> Schematic:
     drawing.arrow(
         plus.top, bottleneck.bottom, "into every block", shift=(9, 2), side="L"
     )
+    drawing.legend(8, 312, ("map", "feature map"))
+    drawing.legend(8, 333, ("copy", "its copy"))
+    drawing.legend(8, 354, ("train", "trained block"))
     return drawing
 
 
