@@ -165,8 +165,18 @@ def lighten_page(app, pagename, templatename, context, doctree):
         context["body"] = LONG_NAME.sub(r"\1", SIGNATURE.sub(lines, context["body"]))
 
 
+def leave_out_builtins(app):
+    """Take names for types, such as `Masks = dict[str, Tensor]`, out of the list of
+    source pages: Python's own types have none.
+    """
+    app.env._viewcode_modules.pop("builtins", None)
+    return ()
+
+
 def setup(app):
     app.add_directive("room", Room)
+    # before viewcode writes the pages
+    app.connect("html-collect-pages", leave_out_builtins, priority=400)
     app.connect("autodoc-process-signature", shorten_types)
     app.connect("html-page-context", lighten_page)
     # before napoleon reads sections
