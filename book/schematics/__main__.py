@@ -1,5 +1,5 @@
-"""Write all schematics into the package: `python -m book.schematics`. Chromium renders
-the PNG files for viewers that show no SVG.
+"""Write the schematics that changed into the package: `python -m book.schematics`.
+Chromium renders the PNG files for viewers that show no SVG.
 """
 
 import io
@@ -31,7 +31,7 @@ def page(drawing: Schematic) -> str:
 
 
 def main() -> None:
-    """Write every drawing."""
+    """Write every drawing that is not in the package yet, or has changed."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -40,6 +40,9 @@ def main() -> None:
         )
         for draw in DRAWINGS:
             drawing = draw()
+            stored = FOLDER / f"{drawing.name}.svg"
+            if stored.exists() and stored.read_text("utf8") == drawing.svg():
+                continue
             size = {"width": WIDTH, "height": int(drawing.height)}
             tab = browser.new_page(viewport=size, device_scale_factor=SCALE)
             source = FOLDER / f"{drawing.name}.html"
@@ -49,8 +52,8 @@ def main() -> None:
             picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
             source.unlink()
             tab.close()
-            (FOLDER / f"{drawing.name}.svg").write_text(drawing.svg(), "utf8")
             (FOLDER / f"{drawing.name}.png").write_bytes(png(picture))
+            stored.write_text(drawing.svg(), "utf8")
         browser.close()
 
 

@@ -1,14 +1,14 @@
-"""The schematics, in the order of the chapters that show them."""
+"""The schematics of chapter 8."""
 
 import math
 import random
 from itertools import pairwise
 
-from .kit import Node, Point, Schematic
+from book.schematics.kit import Node, Point, Schematic
 
 
 def chain() -> Schematic:
-    """Chapter 8: the forward process and its reversal."""
+    """Return the forward and the reverse process."""
     drawing = Schematic(
         "diffusion_chain",
         236,
@@ -75,7 +75,7 @@ NOISY = ("2140261", "4568964", "0271748", "5013831", "1358541", "3148104", "2155
 
 
 def training() -> Schematic:
-    """Chapter 8: one step of training."""
+    """Return one step of training."""
     drawing = Schematic(
         "diffusion_training",
         224,
@@ -112,7 +112,7 @@ def training() -> Schematic:
 
 
 def unet() -> Schematic:
-    """Chapter 8: the U-Net that it trains."""
+    """Return the U-Net with the sizes of its feature maps."""
     drawing = Schematic(
         "unet",
         364,
@@ -172,7 +172,7 @@ def unet() -> Schematic:
 
 
 def guidance() -> Schematic:
-    """Chapter 8: classifier-free guidance."""
+    """Return classifier-free guidance."""
     drawing = Schematic(
         "guidance",
         250,
