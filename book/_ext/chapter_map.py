@@ -3,7 +3,8 @@ each build from `book/outline.yml` and the chapters that exist.
 
 `{chapter-map}` draws it twice, in three columns for wide screens and in one for phones;
 the style sheet shows one of them. `{chapter-list}` is the same as a list, and
-`{chapter-count}` the number of chapters.
+`{chapter-count}` the number of chapters. `{paths} NAME` is a table from
+`book/paths.yml`.
 """
 
 from dataclasses import dataclass
@@ -195,6 +196,71 @@ class ChapterList(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class Paths(SphinxDirective):
+    """`{paths} NAME`: paths through the book, with the sections that each of them needs
+    from chapters that it leaves out, and its times.
+    """
+
+    required_arguments = 1
+
+    def run(self):
+        root = Path(self.env.srcdir)
+        source = root / "book" / "paths.yml"
+        self.env.note_dependency(str(source))
+        text = source.read_text("utf8")
+        return self.parse_text_to_nodes(
+            paths_table(yaml.safe_load(text)[self.arguments[0]], root)
+        )
+
+
+def paths_table(paths: dict, root: Path) -> str:
+    """Return paths as a Markdown table. The rows of a course follow each other; other
+    rows stand alone.
+    """
+    from genai_tutorial.notebook import chapters
+    from genai_tutorial.notebook.paths import exercise_minutes, needed_sections
+
+    found = chapters(root)
+    by_number = {chapter.number: chapter for chapter in found}
+    first, *others = paths["columns"]
+    titles = [first, "chapters", *others, "and from", "to read", "to run", "exercises"]
+    lines = [titles, ["---"] * len(titles)]
+    before, known = [], []  # chapters and sections of the rows above, in a course
+    for row in paths["rows"]:
+        path = [by_number[number] for number in row["chapters"]]
+        sections = needed_sections(before + row["chapters"], found)
+        sections = [one for one in sections if one not in known]
+        times = (
+            sum(one.reading_minutes for one in path + sections),
+            sum(chapter.running_seconds or 0 for chapter in path) / 60,
+            sum(map(exercise_minutes, path)),
+        )
+        lines.append(
+            [
+                str(row[first]),
+                ", ".join(map(str, row["chapters"])),
+                *(row[name] for name in others),
+                "; ".join(
+                    f"{one.chapter.number} {one.link}".replace("](", "](/notebooks/")
+                    for one in sections
+                ),
+                *map(spoken_minutes, times),
+            ]
+        )
+        if paths.get("course"):
+            before, known = before + row["chapters"], known + sections
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def spoken_minutes(minutes: float) -> str:
+    """Format a time for a table.
+
+    >>> spoken_minutes(89.6), spoken_minutes(200)
+    ('90 min', '3.3 h')
+    """
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
 class ChapterCount(SphinxRole):
     """`` {chapter-count}`all` ``."""
 
@@ -221,5 +287,6 @@ def setup(app):
     app.add_node(MapNode, html=(visit_map, None))
     app.add_directive("chapter-map", ChapterMap)
     app.add_directive("chapter-list", ChapterList)
+    app.add_directive("paths", Paths)
     app.add_role("chapter-count", ChapterCount())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -105,6 +105,7 @@ class Chapter:
         running_seconds: Recorded running time; None if the chapter has never been
             executed.
         builds_on: Numbers of the chapters to read first.
+        needs: Number and heading of each section of another chapter that is enough.
     """
 
     number: int
@@ -115,6 +116,7 @@ class Chapter:
     reading_minutes: int
     running_seconds: int | None
     builds_on: tuple[int, ...]
+    needs: tuple[tuple[int, str], ...] = ()
 
 
 def find_repository(start: Path | None = None) -> Path:
@@ -172,6 +174,9 @@ def read_chapter(path: Path) -> Chapter:
             reading_minutes=facts["reading_minutes"],
             running_seconds=time.seconds if time else None,
             builds_on=tuple(facts["builds_on"]),
+            needs=tuple(
+                (number, heading) for number, heading in facts.get("needs", ())
+            ),
         )
     except KeyError as missing:
         raise ValueError(

@@ -369,3 +369,23 @@ def test_models_are_written_as_scripts_and_another_version_is_refused(tmp_path):
     assert names == {"engine.js", "shakespeare.js"}
     with pytest.raises(ExtensionError, match="execute the chapter again"):
         write_models(tmp_path / "models", {"shakespeare": "0" * 16})
+
+
+def test_paths_of_a_course_name_a_needed_section_once(monkeypatch):
+    from _ext.chapter_map import paths_table
+
+    import genai_tutorial.notebook.paths as computed
+    from genai_tutorial.notebook import chapters
+
+    first = computed.read_section(chapters(ROOT)[1], "The result first")
+    monkeypatch.setattr(computed, "needed_sections", lambda path, found: [first])
+    paths = {
+        "columns": ["week"],
+        "rows": [{"week": week, "chapters": [week]} for week in (1, 2)],
+    }
+    alone, course = (
+        paths_table({**paths, "course": course}, ROOT) for course in (False, True)
+    )
+    assert alone.count("#the-result-first") == 2
+    assert course.count("#the-result-first") == 1
+    assert "| week | chapters | and from | to read | to run | exercises |" in alone
