@@ -20,6 +20,7 @@ from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 REFERENCE = re.compile(r"\b([Ff]igure|[Ee]quation) (\d+[a-z]?\.\d+)\b")
+WIDE = 560  # pixels from which a picture's labels become too small on a phone
 # Text that is no prose, or a number's own place.
 NO_PROSE = (nodes.reference, nodes.literal, nodes.raw, nodes.math_block, nodes.strong)
 
@@ -84,15 +85,19 @@ def on_page(app, docname, content):
         content[0] = join_captions(content[0])
 
 
-def captions_of_pictures(notebook: dict) -> dict[str, str]:
-    """Return captions by the SHA-256 of the picture, which is its file's name."""
+def captions_of_pictures(notebook: dict) -> dict[str, tuple[str, int]]:
+    """Return the caption and the width in pixels of each picture by its SHA-256, which
+    is its file's name.
+    """
     from genai_tutorial.notebook.captions import captions
 
-    return {
-        hashlib.sha256(base64.b64decode(picture)).hexdigest(): caption
-        for output, caption in captions(notebook)
-        if (picture := "".join(output["data"].get("image/png", "")))
-    }
+    found = {}
+    for output, caption in captions(notebook):
+        if picture := "".join(output["data"].get("image/png", "")):
+            content = base64.b64decode(picture)
+            width = int.from_bytes(content[16:20])  # as a PNG stores it
+            found[hashlib.sha256(content).hexdigest()] = caption, width
+    return found
 
 
 def make_figures(app, doctree):
@@ -101,9 +106,10 @@ def make_figures(app, doctree):
         return
     captions = captions_of_pictures(json.loads(path.read_text("utf8")))
     for image in list(doctree.findall(nodes.image)):
-        if caption := captions.get(Path(image["uri"]).stem):
-            number, words = split(caption)
-            figure = nodes.figure("", ids=[anchor(number)], classes=["numbered"])
+        if found := captions.get(Path(image["uri"]).stem):
+            number, words = split(found[0])
+            classes = ["numbered", "wide"] if found[1] >= WIDE else ["numbered"]
+            figure = nodes.figure("", ids=[anchor(number)], classes=classes)
             image.replace_self(figure)
             figure += image
             figure += nodes.caption("", "", nodes.strong("", f"{number}. "))

@@ -1,11 +1,14 @@
 """The book's own Sphinx extensions, tested without a build."""
 
+import base64
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -303,9 +306,12 @@ def test_schematics_are_inline_in_a_box_that_scrolls():
 def test_captions_of_pictures_are_found_by_their_bytes():
     from _ext.numbered import captions_of_pictures
 
-    cell = figure_cell({"image/png": "AAAA"}, "Figure 8.1. Noise.")
+    picture = io.BytesIO()
+    Image.new("1", (640, 3)).save(picture, "png")
+    content = base64.b64encode(picture.getvalue()).decode()
+    cell = figure_cell({"image/png": content}, "Figure 8.1. Noise.")
     found = captions_of_pictures({"cells": [cell, {"cell_type": "markdown"}]})
-    assert list(found.values()) == ["Figure 8.1. Noise."]
+    assert list(found.values()) == [("Figure 8.1. Noise.", 640)]
     assert all(len(name) == 64 for name in found)
 
 
