@@ -84,4 +84,51 @@ def two_questions() -> Schematic:
     return drawing
 
 
-DRAWINGS = (generator, two_questions)
+def em() -> Schematic:
+    """Return the two steps of EM, with the numbers of the example."""
+    drawing = Schematic(
+        "em_loop",
+        208,
+        "Expectation–maximization alternates two steps",
+        """Left, two components with means 0 and 4. The E step leads to the
+        responsibilities, right: point 2 half and half, point 3 0.02 and 0.98. The M
+        step leads back: the means move to 1.36 and 6.21. Repeat until convergence.""",
+    )
+    components = drawing.box(
+        "components",
+        20,
+        62,
+        190,
+        84,
+        "train",
+        note="means 0 and 4,\nthen 1.36 and 6.21",
+    )
+    shares = drawing.box(
+        "responsibilities",
+        470,
+        62,
+        190,
+        84,
+        note="point 2: 0.50 and 0.50\npoint 3: 0.02 and 0.98",
+    )
+    drawing.arrow(
+        components.top,
+        shares.top,
+        "E step: Bayes’ rule for each point",
+        via=[(115, 34), (565, 34)],
+        shift=(0, -10),
+    )
+    drawing.arrow(
+        shares.bottom,
+        components.bottom,
+        "M step: weighted maximum likelihood",
+        kind="train",
+        via=[(565, 178), (115, 178)],
+        shift=(0, 20),
+    )
+    drawing.text("repeat until", 340, 98, "s")
+    drawing.text("convergence", 340, 115, "s")
+    return drawing
+
+
+DRAWINGS = (generator, two_questions, em)
