@@ -1,4 +1,4 @@
-"""The map of the book: a line through six parts with twenty-nine stations, drawn at
+"""The map of the book: a line through six parts with thirty stations, drawn at
 each build from `book/outline.yml` and the chapters that exist.
 
 `{chapter-map}` draws it twice, in three columns for wide screens and in one for phones;
@@ -52,7 +52,7 @@ def read_outline(root: Path) -> list[Part]:
 
     ready = {chapter.number: chapter for chapter in chapters(root)}
     outline = yaml.safe_load((root / "book" / "outline.yml").read_text("utf8"))
-    parts, number = [], 0
+    parts, number = [], -1  # the first is chapter 0
     for index, part in enumerate(outline, start=1):
         planned = []
         for title in part["chapters"]:

@@ -119,6 +119,23 @@ def execute(
     execute_notebooks(notebooks or [], jobs)
 
 
+def renumber(
+    notebook: Annotated[
+        str, typer.Argument(metavar="NOTEBOOK", help="Chapter number or file.")
+    ],
+) -> None:
+    """Put the numbers of a chapter's figures and equations in order.
+
+    Give a new figure any number that is free, such as 8.99, and run this. It changes
+    captions, equations, and what refers to them in all notebooks and pages of the book.
+
+    Example to try: `genai-tutorial renumber 8`
+    """
+    from .book import renumber_notebook
+
+    renumber_notebook(notebook)
+
+
 SERVED = ["smollm2", "factbook-sft", "factbook-ppo", "factbook-base", "shakespeare"]
 ServedName = StrEnum("ServedName", SERVED)
 
@@ -225,6 +242,8 @@ def grade(
     grade_submissions(chapter, submissions, to, overwrite, unprotected)
 
 
-COMMANDS = (doctor, models, chapters, train, sample, ask, chat, agent, serve, execute)
+COMMANDS = (
+    doctor, models, chapters, train, sample, ask, chat, agent, serve, execute, renumber
+)  # fmt: skip
 for command in (*COMMANDS, assign, grade):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""The commands `chapters`, `execute` and `grade`."""
+"""The commands `chapters`, `execute`, `renumber` and `grade`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from genai_tutorial.notebook import (
     ExecutionError,
     chapters,
     execute,
+    renumber,
     spoken_seconds,
     unnumbered_pages,
 )
@@ -44,6 +45,19 @@ def execute_notebooks(names: Sequence[str], jobs: int) -> None:
     ]
     with user_errors(ExecutionError, ValueError, exit_code=NOT_POSSIBLE):
         execute(paths, jobs=jobs)
+
+
+def renumber_notebook(name: str) -> None:
+    """Renumber the figures and equations of one notebook, and print what changed."""
+    path = _notebook(name)
+    root = path.resolve().parents[1]
+    pages = [*path.parent.glob("*.ipynb"), *(root / "book").glob("*.md")]
+    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
+        changed = renumber(path, pages)
+    for old, new in changed.items():
+        print(f"{old} is now {new}")
+    if not changed:
+        print("All numbers are in order.")
 
 
 def _chapters() -> list[Chapter]:

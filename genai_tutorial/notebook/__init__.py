@@ -16,6 +16,7 @@ from .claims import Measured, claim
 from .execute import Executed, ExecutionError, execute
 from .figures import COLORS, image_grid
 from .frames import Frames, Play, Press
+from .renumber import renumber
 from .setup import setup
 from .sound import Sound, Sounds
 from .source import show_source

@@ -554,6 +554,31 @@ def test_chapters_rejects_invalid_notebook_file(error_line, book):
     assert "10_text.ipynb" in error_line(1, "chapters")
 
 
+def add_equations(book, *numbers):
+    """Put displayed equations into chapter 8, and a reference to the first."""
+    path = book / "notebooks" / "08_small.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    equations = " ".join(f"$$x \\tag{{{number}}}$$" for number in numbers)
+    text = f"{equations} See equation {numbers[0]}."
+    notebook.cells.insert(1, new_markdown_cell(text))
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_renumber_puts_equations_in_order(command, book):
+    path = add_equations(book, "8.7", "8.1")
+    said = "equation 8.7 is now equation 8.1\nequation 8.1 is now equation 8.2\n"
+    assert command("renumber", "8") == (0, said, "")
+    text = nbformat.read(path, as_version=4).cells[1].source
+    assert text == "$$x \\tag{8.1}$$ $$x \\tag{8.2}$$ See equation 8.1."
+    assert command("renumber", "8") == (0, "All numbers are in order.\n", "")
+
+
+def test_renumber_rejects_number_that_occurs_twice(error_line, book):
+    add_equations(book, "8.1", "8.1")
+    assert "two equations 8.1" in error_line(1, "renumber", "8")
+
+
 @pytest.mark.slow
 def test_execute_is_deterministic(book):
     path = book / "notebooks" / "08_small.ipynb"

@@ -73,10 +73,20 @@ def test_find_chapters_reads_notebook_metadata(tmp_path: Path):
 
 
 def test_find_chapters_sorts_by_chapter_number(tmp_path: Path):
-    for number in (10, 4, 29, 1):
+    for number in (10, 4, 29, 0, 1):
         write(tmp_path, f"{number:02d}_x.ipynb", number, "Title")
     write(tmp_path, "scratch.ipynb", 5, "Not a chapter")
-    assert [chapter.number for chapter in chapters(tmp_path)] == [1, 4, 10, 29]
+    assert [chapter.number for chapter in chapters(tmp_path)] == [0, 1, 4, 10, 29]
+
+
+def test_chapter_0_is_a_chapter_like_any_other(tmp_path: Path):
+    write(tmp_path, "00_start.ipynb", 0, "Start", claims=["First"], builds_on=[])
+    write(tmp_path, "00a_more.ipynb", 0, "Start, further", claims=["Second"])
+    (found,) = chapters(tmp_path)
+    assert (found.number, found.builds_on) == (0, ())
+    assert "[0. Start](notebooks/00_start.ipynb)" in chapters_table([found])
+    rows = [(row.chapter.number, row.page.stem) for row in scoreboard([found])]
+    assert rows == [(0, "00_start"), (0, "00a_more")]
 
 
 def test_unnumbered_pages_are_not_chapters(tmp_path: Path):

@@ -95,7 +95,7 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
         problems.append(
             f"chapter {facts.number} must be in a file {name}short_name.ipynb"
         )
-    if not all(0 < number < facts.number for number in facts.builds_on):
+    if not all(0 <= number < facts.number for number in facts.builds_on):
         problems.append(
             f"builds_on names chapters before this one, got {facts.builds_on}"
         )

@@ -261,6 +261,7 @@ BREAKS = {
         ("no room 'attic'", fact(rooms=["attic"])),
         ("'colour', which is unknown", fact(colour="blue")),
         ("chapters before this one", fact(builds_on=[9])),
+        ("chapters before this one", fact(builds_on=[0, -1])),
         ("and 9 by its heading", fact(chapter=8)),
         ("a file 09_", nothing, {"name": "10_sample.ipynb"}),
     ],
