@@ -27,8 +27,8 @@ def membership_inference() -> Schematic:
         other.left,
         "high",
         via=[(496, 74), (496, 99)],
-        at=0.7,
-        shift=(4, 18),
+        at=0.4,
+        shift=(0, 17),
     )
     drawing.branch(496, 74)
     drawing.group("the same members, two sets of others", 6, 140, 668, 146)
