@@ -36,15 +36,6 @@ def test_diagonal_gaussian_log_prob_equals_torch_distributions():
     torch.testing.assert_close(gaussian.log_prob(x), expected, rtol=0, atol=1e-9)
 
 
-def test_fit_gaussian_integer_weights_equal_repeated_rows():
-    x = tilted_cloud(n=30)
-    times = torch.arange(30) % 4
-    weighted = fit_gaussian(x, times.double())
-    repeated = fit_gaussian(x.repeat_interleave(times, dim=0))
-    torch.testing.assert_close(weighted.mean, repeated.mean)
-    torch.testing.assert_close(weighted.covariance, repeated.covariance)
-
-
 def test_ridge_is_added_to_variances_only():
     x = tilted_cloud()
     difference = fit_gaussian(x, ridge=0.5).covariance - fit_gaussian(x).covariance

@@ -251,26 +251,11 @@ def test_rms_norm_equals_torch():
     )
 
 
-def test_rms_norm_keeps_zeros_and_is_scale_invariant():
-    norm = RMSNorm(8)
-    assert (norm(torch.zeros(2, 8)) == 0).all()
-    x = random(2, 8)
-    torch.testing.assert_close(norm(1000 * x), norm(x), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(
-        norm(x).square().mean(-1), torch.ones(2), atol=1e-4, rtol=0
-    )
-
-
 def test_gelu_is_x_times_normal_cdf():
     x = torch.linspace(-4, 4, 33, dtype=torch.float64)
     torch.testing.assert_close(
         activate(x, "gelu"), x * torch.distributions.Normal(0.0, 1.0).cdf(x)
     )
-
-
-def test_gelu_variants_differ():
-    x = torch.linspace(-4, 4, 33)
-    assert 1e-5 < (activate(x, "gelu") - activate(x, "gelu_tanh")).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])

@@ -52,13 +52,6 @@ def test_rotary_products_depend_only_on_distance():
     assert products[5].std() > 0.1  # but they do depend on it
 
 
-def test_rotary_first_pair_rotates_one_radian_per_position():
-    turned = rotary_of(4, 3)(torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(3, 4))
-    angle = torch.arange(3.0)
-    torch.testing.assert_close(turned[:, 0], angle.cos())
-    torch.testing.assert_close(turned[:, 2], angle.sin())
-
-
 def test_rotary_rejects_odd_width():
     with pytest.raises(ValueError, match=r"head_width must be even.*got 5"):
         rotary_frequencies(5, 10_000)
@@ -66,14 +59,6 @@ def test_rotary_rejects_odd_width():
 
 def test_rotary_angles_are_not_in_state_dict():
     assert rotary_of(4, 3).state_dict() == {}
-
-
-def test_learned_positions_add_one_row_per_position():
-    positions = LearnedPositions(5, 2)
-    torch.nn.init.normal_(positions.weight)
-    torch.testing.assert_close(
-        positions(torch.zeros(3, 4, 2)), positions.weight[:4].expand(3, 4, 2)
-    )
 
 
 def test_learned_positions_accept_explicit_positions():
