@@ -70,7 +70,9 @@ lint: $(VENV)/.test  ## ruff, and the order of the rooms
 	$(BIN)/lint-imports
 
 # Small models run fastest on one thread each, so several processes share the tests: `make test JOBS=8` on a larger machine.
-UNIT := OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest --ignore=tests/book $(SHARED)
+# Plug-ins that other packages bring, and that no unit test needs, would take seconds to load in each of them.
+UNIT := OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest --ignore=tests/book $(SHARED) \
+  -p no:nbval -p no:langsmith_plugin -p no:anyio -p no:platformdirs
 
 # The shape checker reads every annotation in the package, which takes a quarter of the inner loop's time.
 SHAPES := --jaxtyping-packages=genai_tutorial,beartype.beartype

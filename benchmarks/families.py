@@ -13,7 +13,6 @@ What was finished before a run was stopped is in the folder, and is not done aga
 models of the package are those of seed 0, as `genai-tutorial train` makes them.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from finished import kept
+from finished import kept, script_parser
 from jaxtyping import Float
 from safetensors import torch as safetensors
 from torch import Tensor
@@ -167,13 +166,10 @@ def real_digits(seed: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--folder", required=True, help="for the trained models")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     folder = Path(settings.folder)
     folder.mkdir(parents=True, exist_ok=True)
     about = {

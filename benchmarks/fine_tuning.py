@@ -15,12 +15,12 @@ questions are the same for all.
     OMP_NUM_THREADS=1 python benchmarks/fine_tuning.py --smoke
 """
 
-import argparse
 import copy
 import time
 from dataclasses import dataclass, replace
 
 import torch
+from finished import script_parser
 from torch import Tensor
 
 from genai_tutorial.alignment import (
@@ -253,9 +253,7 @@ def judge(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--seed", type=int, help="one seed only")
     parser.add_argument(
         "--only", nargs="+", choices=VARIANTS, default=VARIANTS, help="some variants"
@@ -266,7 +264,6 @@ def main() -> None:
         help="three steps of each, to see that everything runs; keeps nothing",
     )
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     base, tokenizer = load(FACTBOOK_BASE.name)
     base.eval()
     end = tokenizer.special_tokens[END_OF_TEXT]

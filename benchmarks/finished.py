@@ -1,5 +1,5 @@
-"""What the scripts with a folder of finished work share: their command line, and
-results that are computed once.
+"""What scripts share: their command lines, and results that are computed once and kept
+in a folder of finished work.
 """
 
 import argparse
@@ -13,16 +13,19 @@ import torch
 from genai_tutorial.runtime import write_atomically
 
 
+def script_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser for a script's command line, and compute on one thread."""
+    torch.set_num_threads(1)
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
 def command_line(
     description: str, seeds: Sequence[int] | None = None
 ) -> argparse.ArgumentParser:
-    """Return a parser of the options that these scripts have in common, and compute on
-    one thread.
-    """
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Return a parser of the options of scripts with a folder of finished work."""
+    parser = script_parser(description)
     parser.add_argument(
         "--folder", type=_folder, required=True, help="for what is finished"
     )

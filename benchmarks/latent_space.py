@@ -15,11 +15,11 @@ pictures is kept for each space: reconstructed held-out emoji, and drawn scenes.
     OMP_NUM_THREADS=1 python benchmarks/latent_space.py --seed 0
 """
 
-import argparse
 import time
 from dataclasses import asdict
 
 import torch
+from finished import script_parser
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -249,12 +249,9 @@ def judge(autoencoder: ImageAutoencoder) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--seed", type=int, help="one seed only")
     only = parser.parse_args().seed
-    torch.set_num_threads(1)
     runs = (
         record("latent_space")["runs"]
         if (RECORDS / "latent_space.json").exists()

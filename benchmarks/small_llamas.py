@@ -11,10 +11,10 @@ plays.
     OMP_NUM_THREADS=1 python benchmarks/small_llamas.py --seeds 0 --steps 5 --no-save
 """
 
-import argparse
 from dataclasses import replace
 
 import torch
+from finished import script_parser
 from torch import Tensor
 from torch.nn import functional
 
@@ -120,14 +120,11 @@ def beyond_context(model: DecoderLM) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     about = {
         "data": "Tiny Shakespeare, by character; loss in nats per character",
         "machine": describe_machine(),

@@ -22,12 +22,12 @@ of a pool of which three in four are.
 Finished seeds are kept in the folder `runs/spectrogram_diffusion` and are not repeated.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -284,13 +284,12 @@ def squares(images: Tensor) -> Tensor:
 
 def main() -> None:
     """Run the seeds that are not in the folder of runs, and keep the record."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     for seed in settings.seeds:
         file = RUNS / f"{seed}.json"
         if not settings.no_save and file.is_file():

@@ -24,7 +24,6 @@ Results are kept in the folder `runs/speech` and copied into the record. Times a
 seconds of the processor, without those of the evaluation.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor
 
 from genai_tutorial.audio import (
@@ -431,13 +431,12 @@ def voice(seed: int) -> None:
 
 def main() -> None:
     """Run one part for one seed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script_parser(__doc__)
     parser.add_argument(
         "--part", choices=("live", "noise", "published", "loop", "voice"), required=True
     )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     if arguments.part == "published":
         published()
     else:

@@ -11,11 +11,11 @@ columns through Griffin-Lim, the best that the first codec can reach.
     OMP_NUM_THREADS=1 python benchmarks/speech_codecs.py
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor
 
 from genai_tutorial.audio import (
@@ -105,12 +105,11 @@ class Exam:
 
 def main() -> None:
     """Grade both codecs and keep the record."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = script_parser(__doc__)
     parser.add_argument("--items", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="of the codec, if not published")
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    torch.set_num_threads(1)
     exam = Exam(settings.items)
     codec = load("speech-codec", settings.folder)
     exact = [

@@ -22,13 +22,13 @@ sizes.
     OMP_NUM_THREADS=1 python benchmarks/text_to_image.py --part guidance
 """
 
-import argparse
 import math
 import time
 from collections import Counter
 from dataclasses import asdict
 
 import torch
+from finished import script_parser
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -273,13 +273,10 @@ def compare_weights() -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--part", choices=("networks", "guidance"), required=True)
     parser.add_argument("--seed", type=int, help="networks: one seed only")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     if arguments.part == "guidance":
         guidance = {
             "captions_each": DRAWN,

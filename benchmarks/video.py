@@ -44,6 +44,7 @@ from pathlib import Path
 from statistics import fmean
 
 import torch
+from finished import script_parser
 from torch import Tensor, nn
 
 from genai_tutorial.diffusion import VELOCITY, Denoised, KnownRegion, ddim, last_sample
@@ -477,9 +478,7 @@ def compare_windows(model: LatentVideo, drawn: int) -> list[dict]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parts = ("live", "known_live", "floors", "guidance", "known", "windows")
     parser.add_argument("--part", choices=parts, required=True)
     parser.add_argument("--seed", type=int, help="live, known_live: one seed only")
@@ -487,7 +486,6 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=RECORDS, help="of the record")
     parser.add_argument("--smoke", action="store_true", help="a few steps and clips")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     small = arguments.smoke
     if arguments.part in ("live", "known_live"):
         measure_seeds(arguments, 40 if small else LIVE_STEPS)

@@ -13,7 +13,7 @@ def _seeded():
     """Seed PyTorch's global generator, so that a test that fails fails again."""
     import torch
 
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # manual_seed also asks for every GPU
 
 
 @pytest.fixture(scope="session")

@@ -64,9 +64,10 @@ def faces() -> dict[str, dict[str, str]]:
     }
 
 
-def definitions(tree: ast.Module) -> dict[str, ast.stmt]:
+@cache
+def definitions(module: str) -> dict[str, ast.stmt]:
     found = {}
-    for node in tree.body:
+    for node in modules()[module][1].body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -153,29 +154,26 @@ def in_signature(node: ast.stmt) -> set[str]:
     }
 
 
+@cache
+def words_of(room: str, name: str) -> set[str]:
+    """Return the names in the signature of a name in a face."""
+    return in_signature(definitions(faces()[room][name]).get(name, ast.Pass()))
+
+
+@cache
+def words_of_used_names() -> set[str]:
+    everyone = {(room, name) for room, names in faces().items() for name in names}
+    return {word for one in everyone & users().keys() for word in words_of(*one)}
+
+
 @pytest.mark.parametrize("room", sorted(faces()))
 def test_names_in_a_face_have_a_user(room):
     face = faces()[room]
     public = {name for name in face if (room, name) in users()}
-    everyone = {
-        (other, name) for other, names in faces().items() for name in names
-    } & users().keys()
-    signatures = {
-        word
-        for other, name in everyone
-        for word in in_signature(
-            definitions(modules()[faces()[other][name]][1]).get(name, ast.Pass())
-        )
-    }
+    signatures = set(words_of_used_names())
     reached = public
     while reached:  # names in the signatures of names in signatures
-        signatures |= {
-            word
-            for name in reached
-            for word in in_signature(
-                definitions(modules()[face[name]][1]).get(name, ast.Pass())
-            )
-        }
+        signatures |= {word for name in reached for word in words_of(room, name)}
         reached = {name for name in face if name in signatures} - public
         public |= reached
     assert sorted(face.keys() - public) == []

@@ -192,9 +192,10 @@ class ConditionedNetwork(nn.Module):
         text for cross-attention.
 
         Raises:
-            ValueError: If the condition is not of the config's kind.
+            ValueError: If the images have another size, or the condition is not of the
+                config's kind.
         """
-        self._check(condition)
+        self._check(x, condition)
         embedding = self.time(t.to(x.dtype))
         if self.label is not None:
             embedding = embedding + self.label(condition, len(x))
@@ -206,7 +207,13 @@ class ConditionedNetwork(nn.Module):
         """Return the number of weights."""
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def _check(self, condition: Condition) -> None:
+    def _check(self, x: Tensor, condition: Condition) -> None:
+        size = self.config.image_size
+        if size is not None and x.shape[2:] != (size, size):
+            raise ValueError(
+                f"This network takes images of {size}x{size} pixels, got "
+                f"{x.shape[2]}x{x.shape[3]}."
+            )
         classes, width = self.config.classes, self.config.text_width
         is_text = isinstance(condition, TextCondition)
         if width is not None:

@@ -255,11 +255,6 @@ class DiT(ConditionedNetwork):
                 config's kind.
         """
         size, patch = self.config.image_size, self.config.patch_size
-        if x.shape[2:] != (size, size):
-            raise ValueError(
-                f"This network takes images of {size}x{size} pixels, got "
-                f"{x.shape[2]}x{x.shape[3]}."
-            )
         embedding, text = self.embed(x, t, condition)
         tokens = self.patch_embedding(patchify(x, patch)) + self.positions
         for block in self.blocks:

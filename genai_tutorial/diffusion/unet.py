@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .condition import Condition, ConditionedNetwork, TextCondition
+from .condition import Condition, ConditionedNetwork
 from .unet_blocks import MiddleBlock, ResidualBlock
 
 
@@ -164,30 +164,14 @@ class UNet(ConditionedNetwork):
                 hidden = block(torch.cat((hidden, skips.pop()), dim=1), embedding)
         return self.head(functional.silu(self.norm(hidden)))
 
-    def embed(
-        self,
-        x: Float[Tensor, "batch channel height width"],
-        t: Float[Tensor, "batch"],
-        condition: Condition,
-    ) -> tuple[Float[Tensor, "batch embedding"], TextCondition | None]:
-        """Return the embedding that every residual block gets, and the text for
-        cross-attention.
-
-        Raises:
-            ValueError: If `forward` would raise it.
-        """
-        factor, size = self.config.downsampling_factor, self.config.image_size
+    def _check(self, x: Tensor, condition: Condition) -> None:
+        factor = self.config.downsampling_factor
         if x.shape[2] % factor or x.shape[3] % factor:
             raise ValueError(
                 f"The sides of an image must be multiples of {factor} for this "
                 f"network, got {tuple(x.shape[2:])}."
             )
-        if size is not None and x.shape[2:] != (size, size):
-            raise ValueError(
-                f"This network takes images of {size}x{size} pixels, got "
-                f"{x.shape[2]}x{x.shape[3]}."
-            )
-        return super().embed(x, t, condition)
+        super()._check(x, condition)
 
 
 def _stem(image_channels: int, channels: int, patch: int) -> nn.Module:

@@ -1,6 +1,5 @@
 import copy
 import dataclasses
-from statistics import fmean, stdev
 
 import pytest
 import torch
@@ -66,26 +65,6 @@ def test_policy_gradient_is_that_of_the_expected_reward():
         torch.testing.assert_close(-table.scores.grad, scores.grad)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_ppo_losses_equal_a_slow_computation(seed):
-    new, old, advantages, values, before, returns = (
-        normal(3, 5, seed=10 * seed + n) for n in range(6)
-    )
-    mask = normal(3, 5, seed=seed + 90) > 0
-    policy, value = [], []
-    for row, step in mask.nonzero().tolist():
-        at = row, step
-        ratio, advantage = float((new[at] - old[at]).exp()), float(advantages[at])
-        policy.append(-min(ratio * advantage, max(0.8, min(ratio, 1.2)) * advantage))
-        near = float(before[at]) + max(-0.3, min(float(values[at] - before[at]), 0.3))
-        errors = [(one - float(returns[at])) ** 2 for one in (float(values[at]), near)]
-        value.append(max(errors) / 2)
-    loss = clipped_policy_loss((new - old).exp(), advantages, mask, 0.2)
-    assert float(loss) == pytest.approx(sum(policy) / len(policy))
-    loss = clipped_value_loss(values, before, returns, mask, 0.3)
-    assert float(loss) == pytest.approx(sum(value) / len(value))
-
-
 def test_value_clip_cuts_the_gradient_beyond_the_clip_only():
     def gradient(value):
         value = torch.tensor([[value]], requires_grad=True)
@@ -110,49 +89,6 @@ def rollouts_of(policy, count=3, new=6, seed=0):
     prompts = [[2, 3, 4], [5], [6, 7], [8, 8, 8, 8]] * count
     generator = torch.Generator().manual_seed(seed)
     return generate_rollouts(policy, prompts, new, end_token=END, generator=generator)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
-def test_gather_experience_equals_a_slow_computation(seed):
-    policy, reference = model_of(LLAMA, seed), model_of(LLAMA, seed + 50)
-    value_model, rollouts = with_values(), rollouts_of(policy, seed=seed)
-    scores, weight, decay = normal(12, seed=seed), 0.3, 0.9
-    found = gather_experience(
-        rollouts, reference, value_model, scores, weight, decay=decay
-    )
-    advantages = {}
-    columns = rollouts.ids, rollouts.prompt_lengths, rollouts.lengths
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    for row, (ids, first, end) in enumerate(rows):
-        distances, values = [], []
-        # each token with all that stands before it, one after the other
-        for place in range(first, end):
-            text = torch.tensor([ids[:place]])
-            logs = [
-                float(model(text)[0, -1].log_softmax(0)[ids[place]].detach())
-                for model in (policy, reference)
-            ]
-            log_prob = found.log_probs[row, place - 1].item()
-            assert log_prob == pytest.approx(logs[0], abs=1e-5)
-            distances.append(logs[0] - logs[1])
-            values.append(float(value_model(text)[0, -1].detach()))
-        rewards = [-weight * kl for kl in distances]
-        rewards[-1] += float(scores[row])
-        assert float(found.kl[row]) == pytest.approx(sum(distances), abs=1e-4)
-        ahead = 0.0
-        for i in reversed(range(end - first)):
-            following = values[i + 1] if i + 1 < len(values) else 0.0
-            ahead = rewards[i] + following - values[i] + decay * ahead
-            at = row, first + i - 1
-            advantages[at], goal = ahead, ahead + values[i]
-            assert float(found.values[at]) == pytest.approx(values[i], abs=1e-5)
-            assert float(found.returns[at]) == pytest.approx(goal, abs=1e-4)
-    assert sorted(advantages) == sorted(map(tuple, found.mask.nonzero().tolist()))
-    mean, spread = fmean(advantages.values()), stdev(advantages.values())
-    for place, advantage in advantages.items():
-        whitened = (advantage - mean) / spread
-        assert float(found.advantages[place]) == pytest.approx(whitened, abs=1e-4)
 
 
 def experience_of(policy, seed=0):

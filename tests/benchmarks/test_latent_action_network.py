@@ -34,7 +34,7 @@ def films():
 @pytest.mark.parametrize("seed", range(2))
 def test_training_finds_the_buttons_without_seeing_them(films, seed):
     model = LatentActions(seed)
-    train_latent_actions(model, films, 600, 60, seed=seed, progress=False)
+    train_latent_actions(model, films, 450, 60, seed=seed, progress=False)
     windows = films.windows(films.unbroken_starts(2), 2)
     # a press against the edge does nothing, so that not all can be told
     renaming = best_renaming(model.infer(windows.frames), windows.actions[1])

@@ -470,15 +470,11 @@ def test_chat_survives_closed_output_pipe():
 
 
 @pytest.mark.slow
-def test_chat_smollm2_answers_capitals():
+def test_chat_smollm2_answers_capitals(chat):
     lines = "What is the capital of France?\nAnd what is the capital of Italy?\n"
-    arguments = ["chat", "--temperature", "0", "--max-tokens", "40"]
-    program = f"from genai_tutorial.cli import main; main({arguments!r})"
-    done = subprocess.run(
-        [sys.executable, "-c", program], input=lines, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    first, second = done.stdout.splitlines()
+    code, answers, notes = chat(lines, "--temperature", "0", "--max-tokens", "40")
+    assert code == 0, notes
+    first, second = answers.splitlines()
     assert "Paris" in first
     assert "Rome" in second
-    assert re.fullmatch(r"(\d+ tokens, \d+ tokens/s\n){2}", done.stderr)
+    assert re.fullmatch(r"(\d+ tokens, \d+ tokens/s\n){2}", notes)

@@ -86,7 +86,6 @@ BAD = {
 
 @pytest.mark.parametrize("reason", BAD)
 def test_quality_rules_each_reject_one_document(reason):
-    """Each rule has a document that no other rule rejects."""
     pair = {"most_frequent_pair": 1}
     generous = {
         "too few words": {"fewest_words": 1},

@@ -97,8 +97,11 @@ def test_loaders_work_without_network_or_cache(tmp_path, monkeypatch):
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    fresh, again = ([content(load()) for load in LOADERS] for _ in range(2))
-    assert fresh == again
+    for load in LOADERS:
+        files = len(list(tmp_path.iterdir()))
+        fresh = content(load())
+        if len(list(tmp_path.iterdir())) > files:  # read again, from the cache
+            assert content(load()) == fresh
     assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {
         "chorales",
         "emoji",

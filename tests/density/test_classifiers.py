@@ -25,18 +25,6 @@ def three_classes(n=100, seed=0):
     return torch.randn(4 * n, 2, generator=generator) + centres[labels], labels
 
 
-def test_probabilities_agree_with_bayes_rule_by_hand():
-    """Smoothed counts of six images, and a pencil."""
-    # Class 0: ink in 3 of 4 images; class 1: in 1 of 4, after smoothing. Two images of
-    # class 1 for one of class 0.
-    x, labels = torch.tensor([[1.0, 1, 0, 0, 0, 0]]).T, torch.tensor([0, 0, 1, 1, 1, 1])
-    classifier = fit_bernoulli_naive_bayes(x, labels, smoothing=1.0)
-    # p(0 | ink) = 1/3 * 3/4 / (1/3 * 3/4 + 2/3 * 1/6)
-    expected = (1 / 3 * 3 / 4) / (1 / 3 * 3 / 4 + 2 / 3 * 1 / 6)
-    found = classifier.probabilities(torch.tensor([[1.0]]))[0, 0].item()
-    assert found == pytest.approx(expected)
-
-
 @pytest.mark.parametrize(
     "fit",
     [
@@ -83,15 +71,6 @@ def test_shared_variances_have_flat_decision_boundaries():
     assert (scores[:, 0] - scores[:, 1]).diff(n=2).abs().max() < 1e-9
     curved = fit_bayes_classifier(x, labels, fit_gaussian).log_joint(line)
     assert (curved[:, 0] - curved[:, 1]).diff(n=2).abs().max() > 1e-3
-
-
-def test_fit_bernoulli_adds_smoothing_to_the_counts():
-    x = torch.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 0.0]])
-    assert fit_bernoulli(x, smoothing=0.5).probability.tolist() == pytest.approx(
-        [3.5 / 4, 1.5 / 4]
-    )
-    weighted = fit_bernoulli(x, torch.tensor([0.0, 2.0, 1.0]), smoothing=0.5)
-    assert weighted.probability.tolist() == pytest.approx([3.5 / 4, 2.5 / 4])
 
 
 def test_bernoulli_probabilities_sum_to_one():
@@ -145,43 +124,6 @@ def two_classes(n=200, seed=0):
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(2).repeat(n // 2)
     return torch.randn(n, 3, generator=generator) + 1.5 * labels[:, None], labels
-
-
-def penalized_loss(weights, bias, x, labels, penalty):
-    scores = x.double() @ weights + bias
-    return (
-        torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
-        + 0.5 * penalty * weights.square().sum()
-    )
-
-
-def test_logistic_regression_one_feature_by_hand():
-    # Ink in 3 of 4 images of class 1 and in 1 of 4 of class 0: with hardly a penalty,
-    # those are the probabilities.
-    x = torch.tensor([[1.0], [1.0], [1.0], [0.0], [1.0], [0.0], [0.0], [0.0]])
-    model = fit_logistic_regression(
-        x, torch.tensor([1, 1, 1, 1, 0, 0, 0, 0]), penalty=1e-9, tolerance=1e-9
-    )
-    probabilities = model.probabilities(torch.tensor([[0.0], [1.0]]))[:, 1]
-    assert probabilities.tolist() == pytest.approx([0.25, 0.75], abs=1e-6)
-    # log-odds from -log 3 to log 3
-    assert (model.weights[0, 1] - model.weights[0, 0]).item() == pytest.approx(
-        2 * math.log(3), abs=1e-5
-    )
-
-
-def test_logistic_regression_minimizes_the_penalized_loss():
-    """No point near the optimum is better."""
-    x, labels = two_classes()
-    model = fit_logistic_regression(x, labels, penalty=2.0, tolerance=1e-10)
-    best = penalized_loss(model.weights, model.bias, x, labels, 2.0)
-    generator = torch.Generator().manual_seed(1)
-    for scale in (1e-3, 1e-2, 1e-1):
-        for _ in range(10):
-            nudge = scale * torch.randn(3, 2, generator=generator, dtype=torch.float64)
-            weights, bias = model.weights + nudge, model.bias + nudge[0]
-            assert penalized_loss(weights, model.bias, x, labels, 2.0) > best
-            assert penalized_loss(model.weights, bias, x, labels, 2.0) > best - 1e-12
 
 
 def test_logistic_regression_probabilities_agree_with_predictions():

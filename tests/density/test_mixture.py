@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 
@@ -34,33 +32,6 @@ def bells(weights, means):
 def fitted(x, components, fit_component=fit_gaussian, seed=0, **settings):
     start = start_responsibilities(x, components, seed)
     return fit_mixture(x, start, fit_component, **settings)
-
-
-def test_mixture_log_prob_by_hand():
-    mixture = bells([0.25, 0.75], [0.0, 2.0])
-    bell = lambda distance: math.exp(-(distance**2) / 2) / math.sqrt(2 * math.pi)  # noqa: E731
-    expected = math.log(0.25 * bell(1) + 0.75 * bell(1))
-    assert mixture.log_prob(torch.tensor([[1.0]])).item() == pytest.approx(
-        expected, abs=1e-12
-    )
-    # Half-way between equal bells, only the shares decide.
-    assert mixture.responsibilities(torch.tensor([[1.0]])).tolist()[0] == pytest.approx(
-        [0.25, 0.75], abs=1e-12
-    )
-
-
-def test_mixture_log_prob_equals_torch_distributions():
-    x = two_clouds()
-    mixture = fitted(x, 3, steps=5).mixture
-    means = torch.stack([part.mean for part in mixture.components])
-    covariances = torch.stack([part.covariance for part in mixture.components])
-    reference = torch.distributions.MixtureSameFamily(
-        torch.distributions.Categorical(mixture.weights),
-        torch.distributions.MultivariateNormal(means, covariances),
-    )
-    torch.testing.assert_close(
-        mixture.log_prob(x), reference.log_prob(x), rtol=0, atol=1e-9
-    )
 
 
 def test_mixture_log_prob_does_not_underflow():

@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from genai_tutorial.diffusion import (
-    NOISE,
     Denoised,
-    Denoiser,
     Guided,
     KnownRegion,
     NoiseLevel,
@@ -73,23 +71,6 @@ def test_guidance_weight_one_takes_one_forward_pass():
     assert len(asked) == 1
     Guided(model, 2.0)(x, t, labels)
     assert asked[1:] == [labels, None]
-
-
-def test_guided_model_works_in_a_denoiser():
-    samples = [
-        last_sample(
-            ddim(
-                Denoiser(model, LINEAR, NOISE, torch.tensor(labels)),
-                normal(2, 3),
-                LINEAR.timesteps(5),
-            )
-        )
-        for model, labels in (
-            (Guided(answer_the_condition, 3.0), [2, 4]),
-            (answer_the_condition, [6, 12]),
-        )
-    ]
-    assert torch.equal(*samples)
 
 
 # Two correlated numbers: the second is 0.8 of the first plus noise with a standard

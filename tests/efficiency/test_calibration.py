@@ -15,7 +15,6 @@ from genai_tutorial.efficiency import (
 )
 from genai_tutorial.efficiency.calibration import (
     activation_aware_scales,
-    fold_scales,
     input_groups,
     input_hessian,
     smooth_scales,
@@ -65,22 +64,6 @@ def test_smoothed_model_has_the_same_output(name, alpha):
         for one, two in zip(model.parameters(), found.parameters(), strict=True)
     ]
     assert sum(changed) >= 8
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-@torch.no_grad()
-def test_fold_scales_keeps_each_groups_output(name):
-    model, ids = disturbed(CONFIGS[name], spread=0.1), texts()
-    before = model(ids)
-    count = len(input_groups(model.blocks[0]))
-    for number in range(count):
-        group = input_groups(model.blocks[0])[number]
-        features = next(iter(group.layers.values())).in_features
-        generator = torch.Generator().manual_seed(number)
-        scales = torch.randn(features, generator=generator).exp()
-        if group.source is not None:
-            fold_scales(group, scales)
-            torch.testing.assert_close(model(ids), before, rtol=1e-3, atol=1e-4)
 
 
 def test_input_groups_cover_all_layers_once():
@@ -285,13 +268,7 @@ def test_gptq_residuals_tell_it_from_rounding():
 
 def test_gptq_compensates_in_the_other_weight():
     # Two inputs that are always equal: only the sum of the weights matters.
-    hessian = torch.ones(2, 2)
-    weight = torch.tensor([[0.4, 0.4, 0.0, 1.0]])
-    hessian = torch.block_diag(hessian, torch.eye(2))
-    plain = quantize_affine(weight, 2, 4).dequantize()
-    found = gptq_quantize(weight, hessian, 2, 4).dequantize()
-    torch.testing.assert_close(plain, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
-    torch.testing.assert_close(found, torch.tensor([[1 / 3, 1 / 3, 0.0, 1.0]]))
+    hessian = torch.block_diag(torch.ones(2, 2), torch.eye(2))
     weight = torch.tensor([[0.48, 0.48, 0.0, 1.0]])
     found = gptq_quantize(weight, hessian, 2, 4).dequantize()
     plain = quantize_affine(weight, 2, 4).dequantize()

@@ -1,7 +1,5 @@
 """Rounded weights and activations, and their outliers."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -54,19 +52,6 @@ def test_quantization_error_is_at_most_half_a_step(
     assert matrix.levels.max() <= highest
 
 
-@settings(max_examples=40)
-@given(**SHAPES, bits=st.integers(2, 8), seed=st.integers(0, 2**31))
-def test_affine_quantization_preserves_group_ends(rows, groups, group_size, bits, seed):
-    weight = weights(rows, groups * group_size, seed)
-    restored = quantize_affine(weight, bits, group_size).dequantize()
-    for end in (torch.amin, torch.amax):
-        before, after = (
-            end(one.unflatten(1, (groups, group_size)), dim=2)
-            for one in (weight, restored)
-        )
-        torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_gguf_blocks_are_recovered_exactly(seed):
     # Q4_1: float16 scale and minimum, and 32 weights that use both ends of the grid.
@@ -80,26 +65,6 @@ def test_gguf_blocks_are_recovered_exactly(seed):
     assert torch.equal(matrix.levels, levels.float().flatten(1))
     assert torch.equal(matrix.offset, minimum)
     torch.testing.assert_close(matrix.scale, scale, rtol=1e-4, atol=0)
-
-
-def test_quantization_error_shrinks_with_bits_and_group_size():
-    weight = weights(64, 256, seed=0)
-    error = [
-        (quantize_affine(weight, bits, 32).dequantize() - weight).square().mean()
-        for bits in range(2, 9)
-    ]
-    # A step of half the size makes a quarter of the squared error; the number of steps
-    # is 2^bits - 1.
-    ratios = torch.tensor([(fine / coarse).item() for coarse, fine in pairwise(error)])
-    expected = torch.tensor(
-        [((2**bits - 1) / (2 ** (bits + 1) - 1)) ** 2 for bits in range(2, 8)]
-    )
-    torch.testing.assert_close(ratios, expected, rtol=0.06, atol=0)
-    by_group = [
-        (quantize_affine(weight, 4, size).dequantize() - weight).square().mean()
-        for size in (16, 32, 64, 128)
-    ]
-    assert by_group == sorted(by_group)
 
 
 @pytest.mark.parametrize("quantize", [quantize_affine, quantize_symmetric])
@@ -160,22 +125,6 @@ def test_round_activations_error_is_at_most_half_a_step(
         "group": x.abs().unflatten(2, (-1, 32)).amax(dim=3).repeat_interleave(32, 2),
     }[per]
     assert (moved <= 0.5001 * largest / (2 ** (bits - 1) - 1)).all()
-
-
-def test_round_activations_with_one_outlier():
-    x = vectors()
-    x[0, 7] = 2000.0
-    rest = x.clone()
-    rest[0, 7] = 0.0
-    per_tensor, per_token, per_group = (
-        round_activations(x, 8, per) for per in GRANULARITIES
-    )
-    assert (per_tensor != 0).sum() == 1  # the outlier alone survives
-    assert per_tensor[0, 7] == 2000.0
-    assert torch.equal(per_token[0] != 0, per_tensor[0] != 0)
-    others = (per_token[1:] - x[1:]).square().mean() / x[1:].square().mean()
-    assert others < 1e-3
-    assert (per_group[0, 32:] - x[0, 32:]).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("per", GRANULARITIES)

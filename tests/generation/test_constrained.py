@@ -145,19 +145,6 @@ def test_constrained_text_reaches_every_text_that_fits():
     assert texts([], 5) == expected
 
 
-def test_constrained_text_in_rollouts():
-    model = model_of(LLAMA)
-    mask = TokenMask([bytes([97 + token]) for token in range(13)], end_token=12)
-    constraint = ConstrainedText("(ab|cd){2}e?", mask)
-    rollouts = generate_rollouts(
-        model, [[2], [3, 4]] * 10, 6, end_token=12, constraint=constraint
-    )
-    assert rollouts.finished.all()
-    for answer in rollouts.answers():
-        text = "".join(chr(97 + token) for token in answer)
-        assert re.fullmatch("(ab|cd){2}e?", text)
-
-
 def test_constrained_text_names_what_is_wrong():
     with pytest.raises(ValueError, match="No text matches"):
         ConstrainedText("[^\x00-\U0010ffff]", MASK)

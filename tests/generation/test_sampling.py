@@ -161,25 +161,6 @@ IDS = torch.tensor([[0, 1, 1, 3], [2, 2, 2, 2]])
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 4.0], [2.0, -1.0, 0.5, 4.0]])
 
 
-def test_repetition_penalty_by_hand():
-    assert repetition_penalty(LOGITS, IDS, 2.0).tolist() == [
-        [1.0, -2.0, 0.5, 2.0],
-        [2.0, -1.0, 0.25, 4.0],
-    ]
-    assert torch.equal(repetition_penalty(LOGITS, IDS, 1.0), LOGITS)
-
-
-def test_no_repeat_ngram_by_hand():
-    # "1 1" and "2 2 2" have been written; a 3 has had no successor yet
-    pairs = no_repeat_ngram(LOGITS, torch.tensor([[0, 1, 1, 0], [2, 2, 2, 2]]), 2)
-    assert (pairs == -torch.inf).tolist() == [
-        [False, True, False, False],
-        [False, False, True, False],
-    ]
-    long = no_repeat_ngram(LOGITS, IDS, 5)
-    assert torch.equal(long, LOGITS)
-
-
 def test_no_repeat_ngram_of_one_forbids_every_token_of_the_text():
     found = no_repeat_ngram(LOGITS, IDS, 1)
     assert (found == -torch.inf).tolist() == [

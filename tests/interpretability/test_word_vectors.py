@@ -46,21 +46,6 @@ def test_split_into_words_drops_digits_and_punctuation():
     assert split_into_words(text) == words
 
 
-def test_cooccurrence_counts_equal_a_calculation_by_hand():
-    sentences = [
-        ["a", "b", "x", "a"],
-        ["b", "c"],
-    ]  # x is not counted but keeps its position
-    one = cooccurrence_counts(sentences, ["a", "b", "c"], window=1).toarray()
-    assert one.tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
-    two = cooccurrence_counts(sentences, ["a", "b", "c"], window=2).toarray()
-    assert two.tolist() == [[0, 2, 0], [2, 0, 1], [0, 1, 0]]
-    # Three positions apart: each a is in the other's window.
-    assert (
-        cooccurrence_counts(sentences, ["a", "b", "c"], window=3).toarray()[0, 0] == 2
-    )
-
-
 words = st.lists(st.sampled_from("abcde"), max_size=12)
 
 

@@ -1,7 +1,6 @@
 """Measures of several answers to the same question."""
 
 import math
-from itertools import combinations
 from statistics import mean
 
 import jaxtyping
@@ -19,15 +18,6 @@ from genai_tutorial.metrics import (
     winners_curse,
 )
 from genai_tutorial.metrics.answers import cluster_meanings
-
-
-def test_pass_at_k_equals_average_over_all_subsets():
-    for samples in range(1, 9):
-        for correct in range(samples + 1):
-            verdicts = [True] * correct + [False] * (samples - correct)
-            for k in range(1, samples + 1):
-                exact = mean(any(draw) for draw in combinations(verdicts, k))
-                assert pass_at_k(samples, correct, k) == pytest.approx(exact, abs=1e-15)
 
 
 def test_pass_at_k_of_thousands_of_samples_stays_finite():

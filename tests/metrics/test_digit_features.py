@@ -87,15 +87,6 @@ def test_digit_classifier_initial_weights_depend_on_the_seed_only():
     assert torch.equal(torch.rand(1), drawn)
 
 
-def test_expected_calibration_error_by_hand():
-    confidences = torch.tensor([0.55, 0.58, 0.95, 1.0])
-    right = torch.tensor([True, False, True, True])
-    expected = (abs(1 - 0.55 - 0.58) + abs(2 - 0.95 - 1.0)) / 4
-    assert expected_calibration_error(confidences, right) == pytest.approx(
-        expected, abs=1e-6
-    )
-
-
 def test_read_digits_invalid_arguments_raise(classifier):
     with pytest.raises(ValueError, match="is in training mode"):
         read_digits(DigitClassifier(), torch.zeros(1, 28, 28))

@@ -1,8 +1,5 @@
 """Measures of images by hand, against other libraries, and for sets of known shape."""
 
-import itertools
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -31,16 +28,6 @@ def test_psnr_agrees_with_torchmetrics():
         assert ours.item() == pytest.approx(
             peak_signal_noise_ratio(other, image, data_range=1.0).item(), rel=1e-5
         )
-
-
-def test_psnr_ten_decibels_are_a_tenth_of_the_squared_error():
-    images, noise = torch.rand(
-        2, 3, 3, 8, 8, generator=torch.Generator().manual_seed(1)
-    )
-    difference = psnr(images, images + 0.01 * noise) - psnr(
-        images, images + 0.1 * noise
-    )
-    assert torch.allclose(difference, torch.full((3,), 20.0), atol=1e-3)
 
 
 def images(count: int, seed: int, size: int = 5) -> torch.Tensor:
@@ -100,51 +87,11 @@ def normal(n, dimensions, seed):
     return torch.randn(n, dimensions, generator=generator, dtype=torch.float64)
 
 
-def random_gaussian(dimensions, seed):
-    mixing = normal(dimensions, dimensions, seed)
-    return FeatureGaussian(normal(1, dimensions, seed + 100)[0], mixing @ mixing.T)
-
-
 def test_feature_gaussian_agrees_with_numpy():
     features = normal(50, 6, seed=0) * torch.arange(1, 7) + 3
     fitted = FeatureGaussian.fit(features)
     torch.testing.assert_close(fitted.mean, features.mean(dim=0))
     torch.testing.assert_close(fitted.covariance, torch.cov(features.T))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_frechet_distance_of_independent_features_has_a_closed_form(seed):
-    mean, other_mean = normal(2, 5, seed)
-    deviation, other = normal(2, 5, seed + 10).abs()
-    distance = gaussian_frechet_distance(
-        FeatureGaussian(mean, deviation.square().diag()),
-        FeatureGaussian(other_mean, other.square().diag()),
-    )
-    expected = (mean - other_mean).square().sum() + (deviation - other).square().sum()
-    assert distance == pytest.approx(float(expected), rel=1e-10)
-
-
-def test_frechet_distance_is_invariant_under_rotation():
-    first, second = random_gaussian(6, seed=1), random_gaussian(6, seed=2)
-    turn = torch.linalg.qr(normal(6, 6, seed=3)).Q
-    turned = [
-        FeatureGaussian(turn @ one.mean, turn @ one.covariance @ turn.T)
-        for one in (first, second)
-    ]
-    assert gaussian_frechet_distance(*turned) == pytest.approx(
-        gaussian_frechet_distance(first, second), rel=1e-10
-    )
-
-
-def test_frechet_distance_root_is_a_metric():
-    gaussians = [random_gaussian(4, seed) for seed in range(5)]
-    for a, b, c in itertools.permutations(gaussians, 3):
-        ab, bc, ac = (
-            gaussian_frechet_distance(*pair) for pair in ((a, b), (b, c), (a, c))
-        )
-        assert ab > 0
-        assert ab == pytest.approx(gaussian_frechet_distance(b, a), rel=1e-9)
-        assert ac**0.5 <= ab**0.5 + bc**0.5
 
 
 # fewer images than features leave most eigenvalues at zero
@@ -166,13 +113,6 @@ def test_frechet_distance_bias_of_few_images(n, m, dimensions):
     ]
     told = (1 / n + 1 / m) * (dimensions + dimensions * (dimensions + 1) / 4)
     assert sum(distances) / len(distances) == pytest.approx(told, rel=0.1)
-
-
-def test_frechet_distance_grows_with_shift_and_scale():
-    features = normal(400, 8, seed=0)
-    baseline = frechet_distance(features, normal(400, 8, seed=1))
-    assert frechet_distance(features, normal(400, 8, seed=1) + 0.5) > baseline + 1.5
-    assert frechet_distance(features, normal(400, 8, seed=1) * 1.5) > baseline + 1.5
 
 
 def test_frechet_distance_ignores_higher_moments():
@@ -201,38 +141,6 @@ def two_clusters(n, seed, shares=(0.5, 0.5)):
     first = round(n * shares[0])
     centres = torch.tensor([[-5.0] * 4] * first + [[5.0] * 4] * (n - first))
     return centres + cloud(n, 4, seed)
-
-
-def slowly(real, generated, k):
-    """The definition, point by point."""
-
-    def radius(points, index):
-        return sorted(
-            math.dist(points[index], other)
-            for i, other in enumerate(points)
-            if i != index
-        )[k - 1]
-
-    def share(points, centres):
-        radii = [radius(centres, index) for index in range(len(centres))]
-        hits = [
-            any(math.dist(p, c) <= r for c, r in zip(centres, radii, strict=True))
-            for p in points
-        ]
-        return sum(hits) / len(hits)
-
-    real, generated = real.double().tolist(), generated.double().tolist()
-    return share(generated, real), share(real, generated)
-
-
-@pytest.mark.parametrize("k", [1, 3, 7])
-@pytest.mark.parametrize("seed", range(3))
-def test_precision_recall_agrees_with_the_definition(k, seed):
-    real, generated = cloud(40, 5, seed), 1.3 * cloud(25, 5, seed + 10) + 1.2
-    measured = precision_recall(real, generated, k)
-    assert (measured.precision, measured.recall) == slowly(real, generated, k)
-    assert 0 < measured.precision < 1
-    assert measured.recall > 0
 
 
 def test_precision_recall_of_more_points_than_one_chunk():

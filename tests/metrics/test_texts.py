@@ -3,10 +3,8 @@
 import pytest
 
 from genai_tutorial.metrics import (
-    WordErrors,
     repeated_share,
     word_error_rate,
-    word_errors,
 )
 
 
@@ -25,22 +23,6 @@ def test_repeated_share_of_short_texts_is_zero():
 def test_repeated_share_refuses_a_size_below_one():
     with pytest.raises(ValueError, match="at least 1, got 0"):
         repeated_share("ab", 0)
-
-
-@pytest.mark.parametrize(
-    ("said", "transcript", "wanted"),
-    [
-        ("a red circle", "a red circle", WordErrors(0, 0, 0, 3)),
-        ("a red circle", "a bed circle", WordErrors(1, 0, 0, 3)),
-        ("a red circle", "a circle", WordErrors(0, 1, 0, 3)),
-        ("a circle", "a red circle", WordErrors(0, 0, 1, 2)),
-        ("", "two words", WordErrors(0, 0, 2, 0)),
-        ("two words", "", WordErrors(0, 2, 0, 2)),
-        ("a b c d", "b c d e", WordErrors(0, 1, 1, 4)),
-    ],
-)
-def test_word_errors_counts_the_fewest_edits(said, transcript, wanted):
-    assert word_errors(said, transcript) == wanted
 
 
 def test_word_error_rate_weighs_utterances_by_their_words():

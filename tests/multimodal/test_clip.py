@@ -29,18 +29,7 @@ CONFIG = CLIPConfig(
 )
 
 
-def test_contrastive_loss_by_hand():
-    """Two pairs, with scores whose softmaxes are simple fractions."""
-    scores = torch.tensor([[math.log(3), 0.0], [math.log(2), math.log(4)]])
-    # Rows: 3 of 4 and 4 of 6. Columns: 3 of 5 and 4 of 5.
-    expected = (
-        -(math.log(3 / 4) + math.log(4 / 6) + math.log(3 / 5) + math.log(4 / 5)) / 4
-    )
-    assert contrastive_loss(scores).item() == pytest.approx(expected, abs=1e-6)
-
-
 def test_contrastive_loss_is_symmetric_and_invariant_to_a_constant():
-    """Images and texts may swap roles, and adding a number to all scores is free."""
     scores = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(contrastive_loss(scores), contrastive_loss(scores.T))
     assert contrastive_loss(scores + 5) == pytest.approx(
@@ -49,23 +38,13 @@ def test_contrastive_loss_is_symmetric_and_invariant_to_a_constant():
 
 
 def test_sigmoid_loss_by_hand():
-    """Four binary decisions, summed and divided by the number of images."""
     scores = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
     own = math.log(1 + math.exp(-2)) + math.log(1 + math.exp(-3))
     other = math.log(1 + math.exp(-1)) + math.log(1 + math.exp(0.5))
     assert sigmoid_loss(scores).item() == pytest.approx((own + other) / 2, abs=1e-6)
 
 
-@pytest.mark.parametrize("pairs", [1, 2, 100])
-def test_contrastive_loss_of_constant_scores_is_the_log_of_the_pairs(pairs):
-    """A model that knows nothing chooses uniformly."""
-    assert contrastive_loss(torch.full((pairs, pairs), 0.3)).item() == pytest.approx(
-        math.log(pairs), abs=1e-5
-    )
-
-
 def test_recall_at_k_by_counting():
-    """Three queries whose ranks can be read off."""
     queries = functional.normalize(
         torch.tensor([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0]]), dim=1
     )
@@ -80,14 +59,12 @@ def test_recall_at_k_by_counting():
 
 
 def test_recall_at_k_counts_ties_as_misses():
-    """Equal vectors gain nothing."""
     same = functional.normalize(torch.ones(5, 3), dim=1)
     assert hit_rate_at_k(same, same, k=1) == 0
     assert hit_rate_at_k(same, same, k=5) == 1
 
 
 def test_classify_zero_shot_takes_the_largest_cosine():
-    """Three images and three classes along the axes."""
     classes = torch.eye(3)
     images = functional.normalize(
         torch.tensor([[0.1, 0.9, 0.3], [0.9, 0.1, 0.1], [0.0, 0.1, 0.2]]), dim=1
@@ -96,7 +73,6 @@ def test_classify_zero_shot_takes_the_largest_cosine():
 
 
 def test_clip_scores_are_scaled_cosines_of_unit_vectors():
-    """Both encoders return vectors of length 1."""
     model = CLIP(CONFIG)
     images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     ids = torch.tensor([[2, 3, 1], [4, 1, 0]])
@@ -110,7 +86,6 @@ def test_clip_scores_are_scaled_cosines_of_unit_vectors():
 
 
 def test_clip_scale_is_clipped():
-    """The learned scale cannot exceed `LARGEST_SCALE`."""
     model = CLIP(CONFIG)
     with torch.no_grad():
         model.log_scale.fill_(50.0)
@@ -119,7 +94,6 @@ def test_clip_scale_is_clipped():
 
 @pytest.mark.slow
 def test_clip_learns_to_match_words_and_pictures():
-    """Seven words and seven brightnesses, learned in 150 steps."""
     # Seven pictures of one brightness each, seven words: chance is 1/7.
     model = CLIP(CONFIG)
     images = torch.linspace(-1, 1, 7).view(7, 1, 1, 1).expand(7, 3, 8, 8)

@@ -32,7 +32,6 @@ def random(*shape, seed=0):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_encoder_causal_mask(causal):
-    """With the mask, a change at position 3 reaches only positions 3 and later."""
     encoder = noisy(Encoder(SMALL, causal))
     x = random(1, 5, 12)
     changed = x.clone()
@@ -43,7 +42,6 @@ def test_encoder_causal_mask(causal):
 
 
 def test_encoder_without_positions_is_permutation_equivariant():
-    """Only position embeddings tell patches apart."""
     encoder = noisy(Encoder(SMALL, causal=False))
     x, order = random(2, 6, 12), torch.tensor([3, 1, 5, 0, 2, 4])
     torch.testing.assert_close(
@@ -52,7 +50,6 @@ def test_encoder_without_positions_is_permutation_equivariant():
 
 
 def test_image_encoder_depends_on_every_patch():
-    """Each pixel has a gradient."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(1, 3, 8, 8).requires_grad_()
     encoder(images).square().sum().backward()
@@ -60,7 +57,6 @@ def test_image_encoder_depends_on_every_patch():
 
 
 def test_image_encoder_patches_are_in_row_order():
-    """The convolution is a linear layer on each patch, and positions matter."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(1, 3, 8, 8)
     squares = encoder.patch_embedding(images).flatten(2).transpose(1, 2)
@@ -75,7 +71,6 @@ def test_image_encoder_patches_are_in_row_order():
 
 
 def test_image_encoder_batch_items_are_independent():
-    """An image alone gives the same vector as in a batch."""
     encoder = noisy(ImageEncoder(IMAGE))
     images = random(4, 3, 8, 8)
     together = encoder(images)
@@ -86,7 +81,6 @@ def test_image_encoder_batch_items_are_independent():
 
 
 def test_text_encoder_padding_changes_nothing():
-    """A padded text has the features of the short one."""
     encoder = noisy(TextEncoder(TEXT))
     short = encoder(torch.tensor([[4, 5, 1]]))
     padded = encoder(torch.tensor([[4, 5, 1, 0, 0], [2, 3, 4, 5, 1]]))
@@ -98,7 +92,6 @@ def test_text_encoder_padding_changes_nothing():
 
 
 def test_text_encoder_pools_the_first_end_token():
-    """Later end tokens are masked like padding."""
     encoder = noisy(TextEncoder(TEXT))
     features = encoder(torch.tensor([[4, 1, 5, 1], [4, 5, 6, 1]]))
     assert torch.equal(
@@ -121,14 +114,12 @@ def test_text_encoder_tokens_alone_ignore_their_neighbours():
 
 
 def test_text_encoder_depends_on_word_order():
-    """Two texts of the same words have different vectors."""
     encoder = noisy(TextEncoder(TEXT))
     features = encoder(torch.tensor([[4, 5, 1], [5, 4, 1]])).pooled
     assert not torch.allclose(features[0], features[1], atol=1e-4)
 
 
 def test_encoders_initial_weights_depend_on_the_seed_alone():
-    """The global random state has no influence."""
     for kind, config in ((ImageEncoder, IMAGE), (TextEncoder, TEXT)):
         torch.manual_seed(1)
         first = kind(config, 0).state_dict()
@@ -143,7 +134,6 @@ def test_encoders_initial_weights_depend_on_the_seed_alone():
     [lambda seed: ImageEncoder(IMAGE, seed), lambda seed: TextEncoder(TEXT, seed)],
 )
 def test_encoders_initial_activations_have_unit_scale(build):
-    """Before training, activations neither vanish nor explode."""
     for seed in range(3):
         module, x = build(seed), random(4, 5, 12)
         if isinstance(module, ImageEncoder):

@@ -62,7 +62,6 @@ def awake(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_text_to_image_batch_items_use_their_own_text(network):
-    """Changing a word of one text changes that image only."""
     model, x, t = awake(network), torch.randn(3, 3, 8, 8), TIMES
     before = model(x, t, TEXTS)
     assert before.shape == x.shape
@@ -75,20 +74,17 @@ def test_text_to_image_batch_items_use_their_own_text(network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_text_to_image_without_condition_uses_the_empty_text(network):
-    """The padding of the empty text has no influence."""
     model, x, t = awake(network), torch.randn(3, 3, 8, 8), TIMES
     empty = TEXTS[2:].expand(3, -1)
     torch.testing.assert_close(model(x, t), model(x, t, empty))
 
 
 def test_text_to_image_takes_features_in_place_of_tokens():
-    """The features that `read` returns give the same prediction as the token ids."""
     model, x, t = awake("unet"), torch.randn(3, 3, 8, 8), TIMES
     torch.testing.assert_close(model(x, t, model.read(TEXTS)), model(x, t, TEXTS))
 
 
 def test_text_to_image_loss_trains_the_text_encoder():
-    """Embeddings of the words in the texts get a gradient, others none."""
     model, x = awake("unet"), torch.randn(3, 3, 8, 8)
     (model(x, torch.full((3,), 500.0), TEXTS) - x).square().mean().backward()
     assert model.encoder.token_embedding.weight.grad[2:6].abs().amax(dim=1).min() > 0
@@ -97,7 +93,6 @@ def test_text_to_image_loss_trains_the_text_encoder():
 
 
 def test_drop_texts_rate():
-    """A fifth of 10,000 texts is dropped, and the others stay as they are."""
     texts = TEXTS[:1].expand(10_000, -1)
     dropped = drop_texts(texts, 0.2, TEXTS[2], torch.Generator().manual_seed(0))
     gone = (dropped == TEXTS[2]).all(dim=1)
@@ -169,7 +164,6 @@ def test_record_attention_maps_collects_maps_of_the_caption_only():
 
 
 def test_record_attention_maps_removes_its_hooks_after_an_error():
-    """A failed block leaves the model as it was."""
     model = TextToImage(TEXT, UNET).eval()
     with pytest.raises(RuntimeError), record_attention_maps(model, tokens=4) as maps:
         raise RuntimeError

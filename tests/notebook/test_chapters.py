@@ -134,7 +134,6 @@ def test_scoreboard_lists_claims_in_reading_order(tmp_path: Path):
 
 
 def test_scoreboard_shows_baseline_and_record_of_claim(tmp_path: Path):
-    """The columns are empty for a claim without evidence."""
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
     exact = {"statement": "Exact", "exact": True}
@@ -240,7 +239,6 @@ def test_running_time_replaces_only_table_cell(before: str, after: str):
 
 
 def test_schedule_starts_longest_notebook_first(tmp_path: Path):
-    """A notebook without a recorded time comes first, because it may be the longest."""
     paths = [tmp_path / f"{name}.ipynb" for name in ("short", "new", "long", "middle")]
     for path, seconds in zip(paths, (20, None, 90, 45), strict=True):
         if seconds:

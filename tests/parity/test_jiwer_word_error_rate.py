@@ -35,10 +35,3 @@ def test_word_error_rate_is_that_of_jiwer(seed):
             word_errors(*pair).edits
             == output.substitutions + output.deletions + output.insertions
         )
-
-
-def test_word_error_rate_is_that_of_torchmetrics():
-    text = pytest.importorskip("torchmetrics.functional.text")
-    said, heard = sentences(3)
-    wanted = text.word_error_rate(heard, said).item()
-    assert word_error_rate(said, heard) == pytest.approx(wanted, abs=1e-6)

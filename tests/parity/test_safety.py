@@ -32,24 +32,3 @@ def test_association_test_equals_scipy_permutation_test(sizes):
     assert test.exact
     assert test.p_value == pytest.approx(expected.pvalue, abs=1e-12)
     assert test.difference == pytest.approx(expected.statistic, abs=1e-6)
-
-
-def test_association_test_equals_caliskan_formula_typed_by_hand():
-    """Flowers and insects, pleasant and unpleasant, on vectors of three numbers."""
-    flowers = np.array([[2.0, 1.0, 0.0], [3.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
-    insects = np.array([[0.0, 2.0, 1.0], [1.0, 3.0, 0.0], [0.0, 1.0, 2.0]])
-    pleasant = np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 1.0]])
-    unpleasant = np.array([[0.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
-
-    def s(w: np.ndarray) -> float:
-        return float(
-            np.mean([cosine(w, a) for a in pleasant])
-            - np.mean([cosine(w, b) for b in unpleasant])
-        )
-
-    x, y = [s(w) for w in flowers], [s(w) for w in insects]
-    effect = (np.mean(x) - np.mean(y)) / np.std(x + y, ddof=1)
-    groups = (flowers, insects, pleasant, unpleasant)
-    test = association_test(*(torch.tensor(group).float() for group in groups))
-    assert test.effect == pytest.approx(effect, abs=1e-6)
-    assert test.p_value == pytest.approx(1 / 20)

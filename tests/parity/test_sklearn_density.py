@@ -165,12 +165,3 @@ def test_logistic_regression(digits, penalty):
         ours.bias - ours.bias.mean(), theirs.intercept_ - theirs.intercept_.mean()
     )
     assert_equal(ours.probabilities(fresh), theirs.predict_proba(fresh.numpy()))
-
-
-def test_gaussian_equals_scipy(digits):
-    from scipy.stats import multivariate_normal
-
-    x, _, fresh = digits
-    ours = fit_gaussian(x)
-    theirs = multivariate_normal(ours.mean.numpy(), ours.covariance.numpy())
-    assert_equal(ours.log_prob(fresh), theirs.logpdf(fresh.numpy()))

@@ -4,7 +4,6 @@ Their weights are read from the GGUF file independently of the package: with oth
 and another formula for the rows of queries and keys.
 """
 
-import copy
 import random
 import sys
 
@@ -18,7 +17,6 @@ from genai_tutorial.generation import generate
 from genai_tutorial.pretrained import find_smollm2
 from genai_tutorial.pretrained.gguf import open_gguf
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
-from genai_tutorial.transformer import AttentionContext
 from tests.parity.weights import same
 
 pytestmark = pytest.mark.slow
@@ -160,14 +158,6 @@ def test_logit_differences_come_from_rotary_angles(
         same(logits["prose"], theirs(ids["prose"]).logits, rtol=0)
 
 
-def test_smollm2_predicts_english(ids, logits):
-    """A model with permuted rows would run without error and predict nothing useful."""
-    loss = torch.nn.functional.cross_entropy(
-        logits["prose"][0, :125], ids["prose"][0, 1:126]
-    )
-    assert 2.5 < loss < 3.6
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["chat", "code"])
 def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
@@ -180,46 +170,6 @@ def test_greedy_answers_are_equal(name, smollm2, ids, theirs):
     assert ours.tolist() == answer.tolist()
     if name == "chat":
         assert "Paris" in tokenizer.decode(ours[0, ids[name].shape[1] :].tolist())
-
-
-def test_cached_logits_equal_uncached(smollm2, ids, logits):
-    model, _ = smollm2
-    cache = model.make_cache(1, 200)
-    pieces = ids["prose"][:, :150].split([100, 1, 1, 45, 1, 1, 1], dim=1)
-    with torch.inference_mode():
-        found = torch.cat(
-            [model(piece, AttentionContext.cached(cache)) for piece in pieces], dim=1
-        )
-    torch.testing.assert_close(found, logits["prose"][:, :150], atol=2e-4, rtol=0)
-
-
-def test_batched_prompts_of_different_lengths_are_independent(smollm2, ids, logits):
-    model, _ = smollm2
-    names = ["code", "mixed", "chat"]
-    lengths = torch.tensor([ids[name].shape[1] for name in names])
-    rows = torch.nn.utils.rnn.pad_sequence(
-        [ids[name][0] for name in names], batch_first=True, padding_value=2
-    )
-    with torch.inference_mode():
-        context = AttentionContext.cached(model.make_cache(3, 80), lengths)
-        found = model(rows, context)
-    for row, name, length in zip(found, names, lengths, strict=True):
-        torch.testing.assert_close(row[:length], logits[name][0], atol=2e-4, rtol=0)
-
-
-@pytest.mark.slow
-def test_bfloat16_loss_is_small(smollm2, ids, logits, theirs):
-    rows = ids["prose"]
-    with torch.inference_mode():
-        ours = copy.deepcopy(smollm2[0]).to(torch.bfloat16)(rows)
-        others = copy.deepcopy(theirs).to(torch.bfloat16)(rows).logits
-    exact = logits["prose"].log_softmax(-1)
-    assert ours.dtype == torch.bfloat16
-    for found in (ours, others):
-        rounded = found.float().log_softmax(-1)
-        divergence = (exact.exp() * (exact - rounded)).sum(-1).mean()
-        assert divergence < 0.002
-        assert (rounded.argmax(-1) == exact.argmax(-1)).float().mean() > 0.95
 
 
 # --- The tokenizer --------------------------------------------------------------------

@@ -124,16 +124,6 @@ def use_recipes(monkeypatch, tmp_path):
     return put
 
 
-def test_recipe_without_its_methods_cannot_be_made():
-    """The base class names the methods that a recipe lacks."""
-
-    class Idle(Recipe):
-        pass
-
-    with pytest.raises(TypeError, match=r"abstract methods.*fit.*measure.*score"):
-        Idle(name="idle", title="Nothing", config=None, batch_size=1, steps=1)
-
-
 def test_recipe_of_a_model_that_makes_nothing_says_so():
     with pytest.raises(ValueError, match="digit-classifier makes nothing that"):
         recipes.recipe("digit-classifier").sample(None, None, 1, seed=0)

@@ -21,14 +21,12 @@ TINY = dataclasses.replace(
 
 @pytest.mark.slow
 def test_emoji_autoencoder_resumes_bit_for_bit(resumes):
-    """A stopped and resumed run ends at the same weights and scaling factor."""
     trained = resumes(TINY, image_autoencoder, "image_autoencoder_loss")
     assert trained.model.scaling_factor != 1
 
 
 @pytest.mark.slow
 def test_emoji_autoencoder_is_measured_on_held_out_families():
-    """Metrics use emoji of families that are not in the training set."""
     train, held_out = load_emoji_split()
     assert set(train.families).isdisjoint(held_out.families)
     assert not any("skin tone" in name for name in train.names + held_out.names)

@@ -18,7 +18,6 @@ def captions_of(ids: torch.Tensor) -> list[str]:
 
 @pytest.mark.slow
 def test_scene_batches_captions_are_true_and_distinct():
-    """No two captions of a batch mean the same."""
     batches = SceneBatches(batch_size=128, seed=0)
     for _ in range(2):
         images, ids = next(batches)
@@ -34,7 +33,6 @@ def test_scene_batches_captions_are_true_and_distinct():
 
 
 def test_scene_batches_resume():
-    """Batches depend on the seed, and continue from a saved state."""
     first, again, other = (SceneBatches(8, seed) for seed in (0, 0, 1))
     one, same = next(first), next(again)
     assert all(torch.equal(a, b) for a, b in zip(one, same, strict=True))
@@ -46,7 +44,6 @@ def test_scene_batches_resume():
 
 
 def test_scene_batches_are_split_over_processes():
-    """Two processes together get the batch that one would get."""
     whole = next(SceneBatches(6, seed=3))
     parts = [
         next(SceneBatches(6, seed=3, rank=rank, world_size=2)) for rank in range(2)
@@ -58,14 +55,12 @@ def test_scene_batches_are_split_over_processes():
 
 @pytest.mark.parametrize(("size", "world"), [(0, 1), (5, 2)])
 def test_scene_batches_refuse_indivisible_batch_sizes(size, world):
-    """The batch size must be a multiple of the number of processes."""
     with pytest.raises(ValueError, match="batch_size must be a multiple"):
         SceneBatches(size, seed=0, world_size=world)
 
 
 @pytest.mark.slow
 def test_shapes_clip_untrained_recall_is_chance():
-    """An untrained model retrieves no better than chance."""
     metrics = SHAPES_CLIP.measure(SHAPES_CLIP.build())
     assert all(
         value < 0.05 for name, value in metrics.items() if name.endswith("recall_at_1")

@@ -30,15 +30,6 @@ def exact(points):
     return FlatIndex(points[0]).search(points[1], k=10)
 
 
-def test_flat_index_equals_sorted_distances(points, exact):
-    vectors, queries = points
-    squares = torch.cdist(queries.double(), vectors.double()).square()
-    assert torch.equal(exact.ids, squares.argsort(dim=1)[:, :10])
-    found, nearest = exact.distances.double(), squares.sort(dim=1).values[:, :10]
-    torch.testing.assert_close(found, nearest, atol=1e-3, rtol=0)
-    assert (exact.compared == 300).all()
-
-
 def test_flat_index_marks_missing_neighbours():
     found = FlatIndex(torch.zeros(1, 2)).search(torch.zeros(1, 2), k=3)
     assert found.ids.tolist() == [[0, -1, -1]]

@@ -5,9 +5,6 @@ from genai_tutorial.gan import (
     NON_SATURATING,
     WASSERSTEIN,
     AdversarialLoss,
-    DigitDiscriminator,
-    DigitGANConfig,
-    DigitGenerator,
     PointDiscriminator,
     PointGenerator,
     gradient_penalty,
@@ -154,26 +151,6 @@ def test_discriminator_step_equals_the_step_by_hand():
     )
     assert loss == pytest.approx(expected.item() - 3.0, rel=1e-5)
     torch.testing.assert_close(list(discriminator.parameters()), weights)
-
-
-def test_adversarial_labels_reach_both_players():
-    config = DigitGANConfig(latent=4, generator_widths=(8,), discriminator_widths=(8,))
-    generator, discriminator = DigitGenerator(config), DigitDiscriminator(config)
-    images, labels = torch.rand(32, 28, 28), torch.arange(32) % 10
-    players = Players(
-        generator,
-        discriminator,
-        NON_SATURATING,
-        torch.optim.Adam(generator.parameters()),
-        torch.optim.Adam(discriminator.parameters()),
-        torch.Generator().manual_seed(0),
-        penalty=lambda discriminator, real, fake, labels: r1_penalty(
-            discriminator, real, labels
-        ),
-    )
-    batches = TensorBatches((images, labels), batch_size=16, seed=0)
-    history = fit_adversarial(players, batches, steps=2, progress=False)
-    assert len(history.generator_losses) == 2
 
 
 def test_penalty_every_multiplies_the_penalty_by_the_interval():

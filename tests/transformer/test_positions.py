@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -54,13 +52,6 @@ def test_rotary_products_depend_only_on_distance():
     assert products[5].std() > 0.1  # but they do depend on it
 
 
-def test_rotary_first_pair_rotates_one_radian_per_position():
-    turned = rotary_of(4, 3)(torch.tensor([[1.0, 0.0, 0.0, 0.0]]).expand(3, 4))
-    angle = torch.arange(3.0)
-    torch.testing.assert_close(turned[:, 0], angle.cos())
-    torch.testing.assert_close(turned[:, 2], angle.sin())
-
-
 def test_rotary_rejects_odd_width():
     with pytest.raises(ValueError, match=r"head_width must be even.*got 5"):
         rotary_frequencies(5, 10_000)
@@ -68,14 +59,6 @@ def test_rotary_rejects_odd_width():
 
 def test_rotary_angles_are_not_in_state_dict():
     assert rotary_of(4, 3).state_dict() == {}
-
-
-def test_learned_positions_add_one_row_per_position():
-    positions = LearnedPositions(5, 2)
-    torch.nn.init.normal_(positions.weight)
-    torch.testing.assert_close(
-        positions(torch.zeros(3, 4, 2)), positions.weight[:4].expand(3, 4, 2)
-    )
 
 
 def test_learned_positions_accept_explicit_positions():
@@ -93,15 +76,6 @@ def test_learned_positions_accept_explicit_positions():
         torch.testing.assert_close(
             layer(torch.zeros(2, 2, 4), positions), layer.weight[positions]
         )
-
-
-def test_sinusoidal_positions_match_paper():
-    waves = SinusoidalPositions(context_length=50, width=7).weight
-    for position in range(50):
-        for feature in range(7):
-            angle = position / 10_000 ** ((feature - feature % 2) / 7)
-            expected = math.cos(angle) if feature % 2 else math.sin(angle)
-            assert waves[position, feature].item() == pytest.approx(expected, abs=1e-6)
 
 
 # From the paper's text for 8 and 16 heads; for the others from the code that its
@@ -126,19 +100,6 @@ def test_alibi_slopes_match_paper(heads, slopes):
             torch.testing.assert_close(
                 bias[:, query, key], -torch.tensor(slopes) * (query - key)
             )
-
-
-@pytest.mark.parametrize(
-    "scaling",
-    [Llama3Scaling(factor=8), YarnScaling(factor=8, original_context_length=8192)],
-)
-def test_rotary_scaling_slows_only_slow_pairs(scaling):
-    before = rotary_frequencies(128, 500_000)
-    slowed = before / scaling.scale(before, 500_000)
-    assert slowed[0] == 1
-    assert slowed[-1] == pytest.approx(8)
-    assert (slowed.diff() >= -1e-9).all()
-    assert ((slowed > 1.001) & (slowed < 7.999)).any()  # and in between gradually
 
 
 def test_rotary_scaling_with_factor_one_is_identity():
@@ -170,37 +131,6 @@ def test_rotary_scaling_with_factor_one_is_identity():
 def test_rotary_scaling_rejects_invalid_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_linear_scaling_divides_all_frequencies():
-    before = rotary_frequencies(64, 10_000)
-    torch.testing.assert_close(
-        before / LinearScaling(3).scale(before, 10_000), 3 * torch.ones_like(before)
-    )
-
-
-def test_ntk_scaling_slows_only_the_slowest_pair_by_the_whole_factor():
-    before = rotary_frequencies(64, 10_000)
-    slowed = before / NTKScaling(4).scale(before, 10_000)
-    assert slowed[0] == 1
-    assert slowed[-1] == pytest.approx(4)
-    assert (slowed.diff() > 0).all()
-    torch.testing.assert_close(
-        NTKScaling(4).scale(before, 10_000),
-        rotary_frequencies(64, 10_000 * 4 ** (64 / 62)),
-    )
-
-
-def test_dynamic_ntk_scaling_scales_by_what_the_text_needs():
-    before = rotary_frequencies(64, 10_000)
-    for length in (1, 100):
-        scaling = DynamicNTKScaling(length, original_context_length=100)
-        assert torch.equal(scaling.scale(before, 10_000), before)
-    assert DynamicNTKScaling(250, 100).ratio == 2.5
-    torch.testing.assert_close(
-        DynamicNTKScaling(250, 100).scale(before, 10_000),
-        NTKScaling(2.5).scale(before, 10_000),
-    )
 
 
 @pytest.mark.parametrize(

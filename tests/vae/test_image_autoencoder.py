@@ -51,6 +51,7 @@ def test_image_autoencoder_learns_to_reconstruct_new_images(model):
     assert back.max() <= 1
 
 
+@pytest.mark.slow
 def test_scaled_latents_have_variance_one(model):
     images, generator = discs(64), torch.Generator().manual_seed(0)
     before = model.encode(images).sample(generator).std().item()

@@ -44,14 +44,6 @@ def test_lambda_returns_are_generalized_advantages_plus_values(discount, decay, 
     assert torch.allclose(found, advantages.T[:-1] + values[:-1], atol=1e-5)
 
 
-def test_lambda_returns_by_hand():
-    rewards = torch.tensor([1.0, 0.0, 2.0])
-    values = torch.tensor([9.0, 4.0, 8.0, 6.0])
-    found = lambda_returns(rewards, values, torch.ones(3), discount=0.5, decay=0.5)
-    # from the end: 2 + 0.5 * 6 = 5, then 0.5 * (4 + 2.5), then 1 + 0.5 * (2 + 1.625)
-    assert found.tolist() == [2.8125, 3.25, 5.0]
-
-
 def test_lambda_returns_count_nothing_after_an_end():
     rewards, values = normal(5, 2), normal(6, 2, seed=1)
     continues = torch.ones(5, 2)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch import nn
 
 from genai_tutorial.tasks.paddle_game import PaddleWorld, RandomPlayer
 from genai_tutorial.training import Checkpoint, parameter_groups
@@ -19,7 +18,6 @@ from genai_tutorial.worldmodels import (
     world_model_loss,
 )
 from genai_tutorial.worldmodels.model import (
-    GatedRecurrentUnit,
     mix_uniform,
     one_hot_sample,
 )
@@ -158,12 +156,3 @@ def test_training_resumes_bit_for_bit(recording, tmp_path, monkeypatch):
     )
     for name, weight in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], weight), name
-
-
-def test_gated_recurrent_unit_keeps_its_memory_where_the_update_gate_is_open():
-    unit = GatedRecurrentUnit(2, 3)
-    nn.init.zeros_(unit.from_input.weight)
-    with torch.no_grad():
-        unit.from_input.bias[3:6] = 50.0
-    memory = torch.randn(4, 3)
-    torch.testing.assert_close(unit(torch.randn(4, 2), memory), memory)

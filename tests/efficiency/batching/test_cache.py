@@ -120,25 +120,6 @@ def cache_of(model, blocks=40, block_size=4):
     return PagedKVCache(BlockPool(model, blocks, block_size))
 
 
-@ALL
-@pytest.mark.parametrize("block_size", [1, 3, 16])
-def test_paged_cache_reads_rows_of_any_length_as_whole_texts(config, block_size):
-    """In double precision, so that an error of the positions cannot hide."""
-    model = model_of(config).double()
-    cache = cache_of(model, blocks=80, block_size=block_size)
-    texts = [[2, 3, 4, 5, 6, 7, 8], [9], [10, 11, 12, 2], [5, 5, 5]]
-    tables = [BlockTable() for _ in texts]
-    read_tables(model, cache, tables[:3], texts[:3])
-    ends = [[3], [4, 5, 6], [7, 7], [8, 9]]
-    chosen = [2, 0, 3, 1]  # in another order, and with a text that begins here
-    texts[3], ends[3] = [], [5, 5, 5, 8, 9]
-    logits = read_tables(
-        model, cache, [tables[n] for n in chosen], [ends[n] for n in chosen]
-    )
-    whole = torch.stack([logits_after(model, [*texts[n], *ends[n]]) for n in chosen])
-    torch.testing.assert_close(logits, whole, atol=1e-12, rtol=0)
-
-
 @pytest.mark.parametrize("name", ["Llama", "GPT-2", "ALiBi"])
 def test_paged_cache_joins_texts_of_different_lengths_to_one_row(name):
     model = model_of(CONFIGS[name]).double()

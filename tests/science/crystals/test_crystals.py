@@ -11,7 +11,7 @@ from genai_tutorial.science.crystals import (
     random_positions,
     scrambled_compounds,
 )
-from genai_tutorial.science.crystals.rules import ANIONS, periodic_distances
+from genai_tutorial.science.crystals.rules import ANIONS
 
 SALT = Crystal(
     "AB_cP2_221_b_a",
@@ -57,14 +57,6 @@ def test_scrambled_compounds_keep_numbers_and_kinds():
     for amounts in scrambled_compounds([compound] * 50, torch.Generator()):
         assert list(amounts.values()) == [1.0, 1.0, 3.0]
         assert [element in ANIONS for element in amounts] == [False, True, True]
-
-
-def test_periodic_distances_reach_across_the_border():
-    distances = periodic_distances(SALT.lattice, SALT.fractional)
-    assert distances[0, 1].item() == pytest.approx(4 * 3**0.5 / 2)
-    assert distances[0, 0].item() == pytest.approx(4)  # its own copy
-    near = torch.tensor([[0.02, 0.5, 0.5], [0.98, 0.5, 0.5]])
-    assert periodic_distances(SALT.lattice, near)[0, 1].item() == pytest.approx(0.16)
 
 
 def test_real_cells_keep_atoms_apart_and_random_ones_do_not():

@@ -17,7 +17,7 @@ from genai_tutorial.tasks.motion import (
 
 @pytest.fixture(scope="module")
 def clips():
-    return load_clips(60, seed=11)
+    return load_clips(40, seed=11)
 
 
 @pytest.mark.slow
@@ -33,9 +33,10 @@ def test_motion_accuracy_of_real_clips_is_perfect_and_of_another_caption_low(cli
 
 
 def test_motion_accuracy_of_shuffled_or_still_frames_fails_the_motion_only(clips):
-    shuffled = clips.films[:, [4, 1, 6, 2, 7, 0, 5, 3]]
-    still = clips.films[:, :1].expand_as(clips.films)
-    shuffled, still = (motion_accuracy(clips.captions, f) for f in (shuffled, still))
+    captions, films = clips.captions[:15], clips.films[:15]
+    shuffled = films[:, [4, 1, 6, 2, 7, 0, 5, 3]]
+    still = films[:, :1].expand_as(films)
+    shuffled, still = (motion_accuracy(captions, f) for f in (shuffled, still))
     assert shuffled.identity == still.identity == 1
     assert shuffled.everything == still.direction == still.everything == 0
     assert shuffled.jitter > 2 > still.jitter == 0

@@ -31,7 +31,6 @@ PICTURE = render([Scene((RED, BLUE))])
 
 
 def test_unlike_pairs_differ_in_colour_and_shape():
-    """Both attributes differ within each pair, and the seed decides the pairs."""
     pairs = unlike_pairs(50, seed=0)
     assert len(pairs) == 50
     for description in pairs:
@@ -51,7 +50,6 @@ def test_unlike_pairs_differ_in_colour_and_shape():
     ],
 )
 def test_colour_binding_counts_own_and_swapped_colours(caption, expected):
-    """A red circle and a blue square, judged by captions that fit and that do not."""
     assert colour_binding([parse_caption(caption)], PICTURE) == expected
 
 
@@ -63,13 +61,11 @@ def test_colour_binding_leaves_out_shapes_that_appear_twice():
 
 
 def test_colour_binding_refuses_another_number_of_pictures():
-    """Each picture needs its description."""
     with pytest.raises(ValueError, match="got 1 pictures and 0 descriptions"):
         colour_binding([], PICTURE)
 
 
 def test_attention_binding_compares_a_map_at_the_two_objects():
-    """Maps that are bright at the circle bind its words and not those of the square."""
     description = describe(Scene((RED, BLUE)))
     at_circle = torch.zeros(1, len(description.text().split()), 8, 8)
     at_circle[..., :4, :4] = 1
@@ -82,7 +78,6 @@ def test_attention_binding_compares_a_map_at_the_two_objects():
 
 
 def test_colour_binding_is_perfect_for_real_scenes():
-    """Drawn scenes have every named shape in its own colour."""
     scenes = load_shapes(40, seed=4, objects=(2,)).scenes
     descriptions = [describe(scene) for scene in scenes]
     binding = colour_binding(descriptions, render(scenes))

@@ -26,18 +26,15 @@ RED = SceneObject("red", "circle", 4, 4, 12)
     ],
 )
 def test_edit_accuracy_of_a_known_edit(after, expected):
-    """A red circle that should become blue, and what became of it."""
     assert edit_accuracy([RED], ["blue"], render([Scene((after,))])) == expected
 
 
 def test_edit_accuracy_counts_an_empty_picture_as_wrong():
-    """Half of the pictures are blank."""
     images = render([Scene((replace(RED, colour="blue"),)), Scene(())])
     found = edit_accuracy([RED, RED], ["blue", "blue"], images)
     assert found == EditAccuracy(0.5, 0.5)
 
 
 def test_edit_accuracy_refuses_another_number_of_pictures():
-    """Each picture needs its original and its colour."""
     with pytest.raises(ValueError, match="got 1 pictures and 1 shapes and 0 colours"):
         edit_accuracy([RED], [], render([Scene((RED,))]))

@@ -47,7 +47,6 @@ relations = st.lists(st.sampled_from(get_args(SpatialRelation)), min_size=2, max
     st.sampled_from(get_args(Place)),
 )
 def test_parse_caption_inverts_text(parts, tells_more, related, where):
-    """Every caption of the grammar parses to the description that it was made from."""
     objects = tuple(ObjectDescription(*part) for part in parts)
     if not tells_more:
         description = Description(objects)
@@ -62,7 +61,6 @@ def test_parse_caption_inverts_text(parts, tells_more, related, where):
 
 
 def test_caption_words_all_occur():
-    """The vocabulary is the set of words in captions of random scenes."""
     used = {
         word
         for captions in map(all_captions, SHAPES.scenes)
@@ -74,7 +72,6 @@ def test_caption_words_all_occur():
 
 @pytest.mark.slow
 def test_all_captions_are_true():
-    """Sizes, colours, relations and places in a caption are those of the scene."""
     for scene in SHAPES.scenes:
         for text in all_captions(scene):
             description = parse_caption(text)
@@ -104,7 +101,6 @@ def _true(description: Description, scene: Scene) -> bool:
 
 
 def test_all_captions_count():
-    """Scenes of one, two and three objects have the expected number of captions."""
     # Sizes or not, times relation (or place) or not, times orders: 1, 2 and 2.
     for scene in SHAPES.scenes:
         different = {repr(describe(Scene((thing,))).objects) for thing in scene.objects}
@@ -162,20 +158,17 @@ def test_all_captions_count():
     ],
 )
 def test_parse_caption_refuses_other_sentences(text, complaint):
-    """The message says which words were expected, and after which."""
     with pytest.raises(ValueError, match=complaint):
         parse_caption(text)
 
 
 @pytest.mark.parametrize("count", [0, 4])
 def test_describe_refuses_other_numbers_of_objects(count):
-    """Empty scenes and scenes of four objects have no caption."""
     with pytest.raises(ValueError, match=f"one to three objects, got {count}"):
         describe(Scene((SceneObject("red", "circle", 1, 1, 7),) * count))
 
 
 def test_varied_captions_depend_on_the_generator():
-    """Varied captions are true, and the same generator gives the same ones."""
     first, again, other = (
         SHAPES.varied_captions(torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)
@@ -190,7 +183,6 @@ def test_varied_captions_depend_on_the_generator():
 
 
 def test_class_captions_describe_their_class_in_every_size_and_place():
-    """Ten different captions for each of 24 classes, all sentences of the grammar."""
     classes = class_captions()
     assert len(classes) == 24
     for (colour, shape), captions in classes.items():
