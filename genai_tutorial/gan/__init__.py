@@ -19,13 +19,11 @@ from .networks import (
     DigitDiscriminator,
     DigitGANConfig,
     DigitGenerator,
-    MinibatchDeviation,
     PointDiscriminator,
     PointGenerator,
     PointNetwork,
     SideBySide,
 )
-from .optimal import jensen_shannon_divergence, optimal_discriminator
 from .regularization import (
     Discriminator,
     Layer,

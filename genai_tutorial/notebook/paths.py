@@ -41,10 +41,7 @@ def heading_anchor(heading: str) -> str:
 
 def read_section(chapter: Chapter, heading: str) -> Section:
     """Read a section, up to the next heading of the same or a higher level, from a
-    chapter or from a page that continues it.
-
-    Raises:
-        ValueError: If there is no such heading, or more than one.
+    chapter or from a page that continues it; an error unless there is exactly one.
     """
     found = [
         Section(chapter, page, heading, minutes(cells))
@@ -86,15 +83,7 @@ def _parts(notebook: Mapping) -> Iterable[Mapping]:
 
 def needed_sections(path: Iterable[int], found: Sequence[Chapter]) -> list[Section]:
     """Return the sections that the chapters of a path need from chapters that do not
-    come before them in it, in the order of the book.
-
-    Args:
-        path: Numbers of chapters, in order.
-        found: All chapters of the book.
-
-    Raises:
-        ValueError: If the path leaves out a chapter that another one builds on, or has
-            it later.
+    come before them in it; an error if a chapter that another builds on does not.
     """
     by_number = {chapter.number: chapter for chapter in found}
     before, needed = set(), set()

@@ -13,7 +13,6 @@ from .adversarial import (
     discriminator_step,
     draw_noise,
     fit_adversarial,
-    generator_step,
 )
 from .batches import TensorBatches, TokenBatches
 from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint

@@ -10,13 +10,12 @@ from genai_tutorial.gan import (
     DigitDiscriminator,
     DigitGANConfig,
     DigitGenerator,
-    MinibatchDeviation,
     PointDiscriminator,
     PointGenerator,
     SideBySide,
     squared_slopes,
 )
-from genai_tutorial.gan.networks import multilayer_perceptron
+from genai_tutorial.gan.networks import MinibatchDeviation, multilayer_perceptron
 
 SMALL = DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16, 8))
 

@@ -147,7 +147,7 @@ SAMPLE_SIZES = {
     "spoken-captions": 100,
     "caption-voice": 20,
     "bach-chorales": 40,
-    "smollm2-tools": 6,
+    "smollm2-tools": 8,
     "molecules-3d": 40,
     "molecules": 300,
     "paddle-world": 1000,

@@ -19,8 +19,8 @@ from genai_tutorial.training import (
     discriminator_step,
     draw_noise,
     fit_adversarial,
-    generator_step,
 )
+from genai_tutorial.training.adversarial import generator_step
 
 
 def points(count=512):
