@@ -255,10 +255,11 @@ def paths_table(paths: dict, root: Path) -> str:
 def spoken_minutes(minutes: float) -> str:
     """Format a time for a table.
 
-    >>> spoken_minutes(89.6), spoken_minutes(200)
-    ('90 min', '3.3 h')
+    >>> spoken_minutes(89.6).split(), spoken_minutes(200).split()
+    (['90', 'min'], ['3.3', 'h'])
     """
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    text = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 class ChapterCount(SphinxRole):
