@@ -218,7 +218,11 @@ def paths_table(paths: dict, root: Path) -> str:
     rows stand alone.
     """
     from genai_tutorial.notebook import chapters
-    from genai_tutorial.notebook.paths import exercise_minutes, needed_sections
+    from genai_tutorial.notebook.paths import (
+        exercise_minutes,
+        heading_anchor,
+        needed_sections,
+    )
 
     found = chapters(root)
     by_number = {chapter.number: chapter for chapter in found}
@@ -241,7 +245,8 @@ def paths_table(paths: dict, root: Path) -> str:
                 ", ".join(map(str, row["chapters"])),
                 *(row[name] for name in others),
                 "; ".join(
-                    f"{one.chapter.number} {one.link}".replace("](", "](/notebooks/")
+                    f"{one.chapter.number} [{one.heading}](/notebooks/{one.page.name}"
+                    f"#{heading_anchor(one.heading)})"
                     for one in sections
                 ),
                 *map(spoken_minutes, times),

@@ -26,12 +26,14 @@ class Section:
 
     @property
     def link(self) -> str:
-        """Markdown link to the section, from the folder of the notebooks."""
-        return f"[{self.heading}]({self.page.name}#{heading_anchor(self.heading)})"
+        """Markdown link to the section's page, from the folder of the notebooks: viewers
+        disagree about the addresses of headings.
+        """
+        return f"[{self.heading}]({self.page.name})"
 
 
 def heading_anchor(heading: str) -> str:
-    """Return the address of a heading within its page, as GitHub and MyST form it.
+    """Return the address of a heading within its page in the book.
 
     >>> heading_anchor("The evidence lower bound (ELBO)")
     'the-evidence-lower-bound-elbo'

@@ -57,7 +57,7 @@ def test_section_may_stand_on_a_page_that_continues_the_chapter(book):
     page = book[0].path.with_name("01a_more.ipynb")
     nbformat.write(new_notebook(cells=[new_markdown_cell("## Further on")]), page)
     section = read_section(book[0], "Further on")
-    assert section.link == "[Further on](01a_more.ipynb#further-on)"
+    assert section.link == "[Further on](01a_more.ipynb)"
 
 
 def test_section_that_is_not_there_is_an_error(book):
@@ -80,7 +80,7 @@ def test_path_without_a_chapter_that_another_builds_on_is_an_error(book, path):
 def test_prerequisites_name_chapters_and_sections(book):
     assert prerequisites(book[0], book) == "nothing: start here"
     assert prerequisites(book[2], book) == (
-        "[2. Middle](02_x.ipynb); from 1: [Second](01_x.ipynb#second)"
+        "[2. Middle](02_x.ipynb); from 1: [Second](01_x.ipynb)"
     )
 
 
