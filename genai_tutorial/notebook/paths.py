@@ -26,7 +26,7 @@ class Section:
 
     @property
     def link(self) -> str:
-        """Markdown link to the section's page, from the folder of the notebooks: viewers
+        """Markdown link to the page, from the folder of the notebooks, because viewers
         disagree about the addresses of headings.
         """
         return f"[{self.heading}]({self.page.name})"
