@@ -117,6 +117,10 @@ def make_figures(app, doctree):
     for block in doctree.findall(nodes.math_block):
         if tag := re.search(r"\\tag\{(.+?)\}", block.astext()):
             block["ids"].append(anchor(f"equation {tag[1]}"))
+            if r"\\" in block.astext():
+                # Sphinx would put the lines into an environment that allows no number.
+                lines = rf"\begin{{equation}}{block.astext()}\end{{equation}}"
+                block["nowrap"], block[0] = True, nodes.Text(lines)
 
 
 @cache

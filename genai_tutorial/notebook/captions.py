@@ -3,6 +3,7 @@ caption that numbers it.
 """
 
 import base64
+import html
 import re
 from collections.abc import Mapping
 from importlib.resources import files
@@ -68,7 +69,7 @@ def schematic(name: str, *, caption: str | None = None) -> None:
     folder = files("genai_tutorial.notebook") / "schematics"
     svg = (folder / f"{name}.svg").read_text("utf8")
     content = base64.b64encode((folder / f"{name}.png").read_bytes()).decode()
-    alt = re.search(r"<desc[^>]*>(.*?)</desc>", svg)[1]
+    alt = html.unescape(re.search(r"<desc[^>]*>(.*?)</desc>", svg)[1])
     data = {
         "image/svg+xml": svg,
         "image/png": content,
