@@ -395,3 +395,25 @@ def test_paths_of_a_course_name_a_needed_section_once(monkeypatch):
     assert alone.count("#the-result-first") == 2
     assert course.count("#the-result-first") == 1
     assert "| week | chapters | and from | to read | to run | exercises |" in alone
+
+
+def test_numbered_equation_of_several_lines_is_not_put_into_split(tmp_path):
+    """MathJax allows no number there."""
+    from types import SimpleNamespace
+
+    from _ext.numbered import make_figures
+    from docutils import nodes
+    from docutils.utils import new_document
+
+    page = tmp_path / "06.ipynb"
+    page.write_text('{"cells": []}', "utf8")
+    env = SimpleNamespace(docname="06", doc2path=lambda name: str(page))
+    document = new_document("")
+    for text in (r"a = b \tag{6.1}", r"a &= b \\ &= c \tag{6.2}"):
+        document += nodes.math_block(text, text, nowrap=False)
+    make_figures(SimpleNamespace(env=env), document)
+    one, several = document.findall(nodes.math_block)
+    assert (one["nowrap"], one.astext()) == (False, r"a = b \tag{6.1}")
+    assert several["nowrap"]
+    assert several.astext().startswith(r"\begin{equation}a &= b \\")
+    assert several["ids"] == ["equation-6-2"]

@@ -63,6 +63,11 @@ def test_schematic_is_svg_and_png_with_the_text_of_the_drawing():
         schematic("no such drawing")
 
 
+def test_quotes_in_the_text_of_a_drawing_are_no_entities():
+    ((_, metadata),) = displayed(lambda: schematic("gpt_in_one_file"))
+    assert 'letter i in "wisdom"' in metadata["image/png"]["alt"]
+
+
 def test_numbers_are_read_from_captions_and_tags():
     below = {"metadata": {"genai_tutorial": {"caption": CAPTION}}}
     cells = [
