@@ -204,6 +204,12 @@ class Schematic:
             self.text(line, x + width / 2, first + LINE * index, of_line)
         return Node(x, y, width, height)
 
+    def feature_map(
+        self, x: float, y: float, width: float, side: float, kind: str = "map"
+    ) -> Node:
+        """Draw a feature map whose left edge has its middle at a point."""
+        return self.box("", x, y - side / 2, width, side, kind, shape="map")
+
     def picture(self, rows: Sequence[str], x: float, y: float, side: float) -> Node:
         """Draw a small grey image, given as rows of ink from 0 to 9."""
         size = side / len(rows)

@@ -4,7 +4,7 @@ import math
 import random
 from itertools import pairwise
 
-from book.schematics.kit import Node, Point, Schematic
+from book.schematics.kit import Point, Schematic
 
 
 def chain() -> Schematic:
@@ -122,12 +122,7 @@ def unet() -> Schematic:
         16×14×14 joined by a skip connection, residual block, velocity 1×28×28.""",
     )
     high, middle, low = 90, 178, 262
-
-    def feature_map(
-        x: float, y: float, width: float, side: float, kind: str = "map"
-    ) -> Node:
-        return drawing.box("", x, y - side / 2, width, side, kind, shape="map")
-
+    feature_map = drawing.feature_map
     image, velocity = feature_map(40, high, 8, 112), feature_map(632, high, 8, 112)
     drawing.text("noisy image", 44, 24, "b")
     drawing.text("velocity", 636, 24, "b")

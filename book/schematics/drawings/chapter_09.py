@@ -1,7 +1,7 @@
 """The schematics of chapter 9."""
 
 from book.schematics.drawings.chapter_08 import NOISE
-from book.schematics.kit import Node, Schematic
+from book.schematics.kit import Schematic
 
 SCENE = ("0000000", "0006600", "0006600", "0000000", "0999900", "0999900", "0999900")
 
@@ -66,12 +66,7 @@ def unet_text() -> Schematic:
         velocity. The words enter the middle; timestep and mean of words all blocks.""",
     )
     high, middle, low = 84, 174, 262
-
-    def feature_map(
-        x: float, y: float, width: float, side: float, kind: str = "map"
-    ) -> Node:
-        return drawing.box("", x, y - side / 2, width, side, kind, shape="map")
-
+    feature_map = drawing.feature_map
     noisy, velocity = feature_map(42, high, 10, 104), feature_map(628, high, 10, 104)
     drawing.text("noisy image", 47, 22, "b")
     drawing.text("velocity", 633, 22, "b")
