@@ -16,7 +16,7 @@ from tests.notebooks.chapter_file import ChapterFile
 from tests.notebooks.lazy_imports import imported_things, lazy_extras
 
 COLUMNS = 88
-LINES = 30
+LINES = 20
 WORDS = 18
 SECONDS = 90
 LONGEST_LESSON = 45  # minutes
