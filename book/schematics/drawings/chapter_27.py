@@ -10,7 +10,7 @@ def _frame(
 ) -> Node:
     """Draw a frame of the game, 68 pixels wide: a ball of 2×2 and a paddle of 4×1."""
     size = 68 / PIXELS
-    frame = drawing.box("", x, y, 68, 68, "ink", shape="map")
+    drawing.box("", x, y, 68, 68, "ink", shape="map")
     for column, row, width, height in ((*ball, 2, 2), (paddle, PIXELS - 1, 4, 1)):
         drawing.box(
             "",
@@ -21,7 +21,7 @@ def _frame(
             "paper",
             shape="map",
         )
-    return frame
+    return drawing.box("", x, y, 68, 68, "frame", shape="map")
 
 
 def recurrent_model() -> Schematic:
@@ -155,10 +155,8 @@ def joint_embedding() -> Schematic:
         without gradient. The loss is the squared distance of the two embeddings.""",
     )
     _frame(drawing, (6, 4), 4, 10, 46)
-    drawing.box("", 25, 61, 70, 70, "bg", shape="map")
     now = _frame(drawing, (4, 5), 4, 26, 62)
     _frame(drawing, (4, 5), 4, 10, 192)
-    drawing.box("", 25, 207, 70, 70, "bg", shape="map")
     later = _frame(drawing, (2, 6), 3, 26, 208)
     drawing.text("now", 52, 150, "s")
     drawing.text("one step later", 52, 296, "s")
