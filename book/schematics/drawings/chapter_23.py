@@ -91,7 +91,7 @@ def constitution() -> Schematic:
         corner = [(278, 161), (278, y)]
         drawing.arrow(critic.right, verdict.left, via=corner)
     drawing.branch(278, 161)
-    own = drawing.box("own answer", 432, 46, 122, 62, note="such as\n“733-6663.”")
+    own = drawing.box("own answer", 432, 46, 122, 62, note="stays as it is")
     revision = drawing.box("revision", 432, 120, 122, 48, note="“I cannot help …”")
     drawing.arrow(helpful.right, (432, 58))
     drawing.arrow(kept.right, (432, 98))
