@@ -96,6 +96,12 @@ BREAKS = {
             write("[Ho et al.](https://arxiv.org/pdf/2006.11239v2)"),
         )
     ],
+    text.citations_give_the_year_of_the_bibliography: [
+        (
+            "is of 2017, not 2018",
+            edit("## The idea", "Vaswani et al., 2017", "Vaswani et al., 2018"),
+        )
+    ],
     text.headings_in_order: [
         ("title must come first", write("# Another title")),
         ("skips a level", write("#### Too deep")),
