@@ -8,6 +8,7 @@ from pathlib import Path
 from docutils import nodes
 from sphinx.transforms import SphinxTransform
 
+REACH = Path(__file__).with_name("reach.js")
 NUMBERED = re.compile(r"(\d+)\.\s+")
 EXERCISE_FACTS = re.compile(r" \(\d+ minutes, \d+ points?\)$")
 EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?>(?:<p></p>)?</th>")
@@ -119,6 +120,7 @@ def mend_names(app, exception):
 
 def setup(app):
     app.add_css_file("theme.css", priority=900)
+    app.add_js_file(None, body=REACH.read_text("utf8"), priority=900)
     app.add_transform(QuotesAsBoxes)
     # after Sphinx has collected the titles
     app.connect("doctree-read", shorten_exercises, priority=900)

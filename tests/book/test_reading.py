@@ -5,7 +5,7 @@ in `test_pages.py`.
 from itertools import pairwise
 
 from tests.book.conftest import chapter_pages
-from tests.book.visit import DESK, PHONE, WIDTHS
+from tests.book.visit import DESK, NEXT_FRAMES, PHONE, UNFOLD, WIDTHS
 
 CHAPTERS = chapter_pages()
 
@@ -151,6 +151,18 @@ def test_menu_opens_on_phone(open_page):
     page.locator("button.primary-toggle:visible").click()
     page.wait_for_timeout(500)
     assert entry.bounding_box()["x"] >= 0
+
+
+def test_keyboard_reaches_code_that_scrolls_in_opened_fold(open_page):
+    page = open_page(CHAPTERS[8], viewport=PHONE)
+    page.evaluate(UNFOLD)
+    page.evaluate(NEXT_FRAMES)
+    stops = page.evaluate(
+        "() => [...document.querySelectorAll('article details pre')]"
+        ".filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.tabIndex)"
+    )
+    assert len(stops) > 5
+    assert set(stops) == {0}
 
 
 def test_scoreboard_filter_shows_claims_of_chapter_source_and_words(open_page):

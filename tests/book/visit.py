@@ -110,6 +110,11 @@ UNFOLD = (
     "() => document.querySelectorAll('article details').forEach((details) => "
     "(details.open = true))"
 )
+# The page measures what became visible in the next frame.
+NEXT_FRAMES = (
+    "() => new Promise((done) => requestAnimationFrame(() => "
+    "requestAnimationFrame(done)))"
+)
 SCROLLED_CODE = """(columns) => [...document.querySelectorAll("article pre")]
   .filter(pre => pre.clientWidth && pre.scrollWidth > pre.clientWidth)
   .map(pre => pre.innerText.split("\\n").reduce(
@@ -186,6 +191,7 @@ def gather(page, axe_script: str) -> Facts:
         sideways[width] = page.evaluate(SIDEWAYS)
     # Folded content must be accessible too.
     page.evaluate(UNFOLD)
+    page.evaluate(NEXT_FRAMES)
     scrolled_code = tuple(page.evaluate(SCROLLED_CODE, COLUMNS))
     page.evaluate(axe_script)
     light = violations(page)

@@ -16,7 +16,7 @@ from tests.notebooks.chapter_file import ChapterFile
 from tests.notebooks.lazy_imports import imported_things, lazy_extras
 
 COLUMNS = 88
-LINES = 30
+LINES = 20
 WORDS = 18
 SECONDS = 90
 LONGEST_LESSON = 45  # minutes
@@ -24,7 +24,7 @@ MOST_CLAIMS = 12
 MOST_NAMES = 35
 # Chapters that have not been shortened yet, with their minutes. Numbers only fall.
 STILL_LONGER = {
-    21: 68, 22: 64, 23: 63, 26: 87, 27: 64, 29: 69,
+    21: 68, 26: 87, 29: 69,
 }  # fmt: skip
 FIELDS = {"chapter", "extras", "rooms", "reading_minutes", "builds_on", "needs"}
 SETUP = """import sys

@@ -227,3 +227,18 @@ def test_instructor_notebook_is_unreadable(grader: Grader, hand_in) -> None:
             assert "PermissionError" in result.comment
             assert result.output == ""
             assert result.points == 0
+
+
+@pytest.mark.slow
+def test_half_of_a_solution_gets_the_points_of_its_tests(tmp_path: Path) -> None:
+    chapter = read_chapter(24)
+    notebook = copy.deepcopy(chapter.notebook)
+    (half,) = (
+        cell for cell in _solutions(notebook) if "def longest_context" in cell.source
+    )
+    half.source = "def longest_context(memory, weights, per_token, users): return 0"
+    nbformat.write(notebook, tmp_path / "ada.ipynb")
+    first = replace(chapter, exercises=chapter.exercises[:1])
+    with Grader(first) as grader:
+        report = grader.report(read_submission("ada", tmp_path / "ada.ipynb"))
+    assert (report.points, report.max_points) == (1, 2)
