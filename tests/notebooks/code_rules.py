@@ -175,12 +175,16 @@ def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     return problems
 
 
+# Reading what is installed takes a third of a second.
+installed_packages = cache(packages_distributions)
+
+
 def extras_bring_what_is_imported(chapter: ChapterFile) -> list[str]:
     """The chapter's extras bring the packages that its cells import, and those that
     the parts of `genai_tutorial` that they import load when they are used.
     """
     extras, listed = extras_of(chapter.root), set(chapter.facts.get("extras", []))
-    brought = packages_distributions()
+    brought = installed_packages()
     problems = []
     for number, _, source in chapter.of_type("code"):
         code = ast.parse(without_magic(source))
