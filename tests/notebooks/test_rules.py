@@ -352,11 +352,6 @@ BREAKS = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def every_chapter_is_shortened(monkeypatch):
-    monkeypatch.setattr(code, "STILL_LONGER", {})
-
-
 # `normalize` would repair the faults that these two look for.
 OF_THE_FILE = (outputs.written_by_execute, outputs.no_widget_view)
 
