@@ -111,8 +111,8 @@ def reads_in_the_time_of_a_lesson(chapter: ChapterFile) -> list[str]:
         )
     if minutes > LONGEST_LESSON:
         problems.append(
-            f"{minutes} minutes to read; it may have {LONGEST_LESSON}: fold a section or move "
-            "it to a page of its own"
+            f"{minutes} minutes to read; it may have {LONGEST_LESSON}: fold a section "
+            "or move it to a page of its own"
         )
     return problems
 
