@@ -22,10 +22,6 @@ SECONDS = 90
 LONGEST_LESSON = 45  # minutes
 MOST_CLAIMS = 12
 MOST_NAMES = 35
-# Chapters that have not been shortened yet, with their minutes. Numbers only fall.
-STILL_LONGER = {
-    15: 70, 21: 68, 23: 63, 26: 87, 27: 64, 29: 69,
-}  # fmt: skip
 FIELDS = {"chapter", "extras", "rooms", "reading_minutes", "builds_on", "needs"}
 SETUP = """import sys
 if "google.colab" in sys.modules:
@@ -102,32 +98,27 @@ def metadata_is_complete(chapter: ChapterFile) -> list[str]:
 
 
 def reads_in_the_time_of_a_lesson(chapter: ChapterFile) -> list[str]:
-    """The reading time is that of the rule, and at most that of a lesson; chapters
-    that are still longer may not grow.
-    """
+    """The reading time is that of the rule, and at most that of a lesson."""
     minutes, stated = (
         reading_minutes(chapter.notebook),
         chapter.facts["reading_minutes"],
     )
-    longest = STILL_LONGER.get(chapter.facts.get("chapter"), LONGEST_LESSON)
     problems = []
     if stated != minutes:
         problems.append(
             f"by the rule it takes {minutes} minutes to read, and the metadata say "
             f"{stated}; run `genai-tutorial execute` on it"
         )
-    if minutes > longest:
+    if minutes > LONGEST_LESSON:
         problems.append(
-            f"{minutes} minutes to read; it may have {longest}: fold a section or move "
-            "it to a page of its own"
+            f"{minutes} minutes to read; it may have {LONGEST_LESSON}: fold a section "
+            "or move it to a page of its own"
         )
     return problems
 
 
 def has_few_claims_and_names(chapter: ChapterFile) -> list[str]:
-    """A shortened chapter has few claims, and uses few names of the package."""
-    if chapter.facts.get("chapter") in STILL_LONGER:
-        return []
+    """A chapter has few claims, and uses few names of the package."""
     claims = len(chapter.facts_in_outputs("claim"))
     exercises = next(
         (n for n, _, text in chapter.headings if text.startswith("Exercises")),
@@ -175,12 +166,16 @@ def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     return problems
 
 
+# Reading what is installed takes a third of a second.
+installed_packages = cache(packages_distributions)
+
+
 def extras_bring_what_is_imported(chapter: ChapterFile) -> list[str]:
     """The chapter's extras bring the packages that its cells import, and those that
     the parts of `genai_tutorial` that they import load when they are used.
     """
     extras, listed = extras_of(chapter.root), set(chapter.facts.get("extras", []))
-    brought = packages_distributions()
+    brought = installed_packages()
     problems = []
     for number, _, source in chapter.of_type("code"):
         code = ast.parse(without_magic(source))

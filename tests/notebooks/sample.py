@@ -20,7 +20,9 @@ FILES = {
         '[project.optional-dependencies]\ntext = ["tiktoken>=0.7"]\nimages = '
         '["scikit-learn"]\n'
     ),
-    "book/references.bib": "@article{vaswani, eprint = {1706.03762}}\n",
+    "book/references.bib": (
+        "@article{vaswani, eprint = {1706.03762}, year = {2017}}\n"
+    ),
     "book/glossary.md": "# Glossary\n",
     "book/images/colab.svg": "<svg/>\n",
     "genai_tutorial/transformer/__init__.py": "",

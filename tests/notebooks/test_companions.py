@@ -4,7 +4,6 @@ classes and constants. The copies stay equal.
 
 import ast
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from genai_tutorial.notebook import chapters
 from genai_tutorial.notebook.chapters import continuations
 from tests.notebooks.chapter_file import ROOT, text_of
+from tests.notebooks.code_rules import without_magic
 
 PAIRS = {
     page.stem: (chapter.path, page)
@@ -37,8 +37,7 @@ def definitions(notebook: Path) -> dict[str, set[str]]:
     for cell in json.loads(notebook.read_text("utf8"))["cells"]:
         if cell["cell_type"] != "code" or "nbgrader" in cell["metadata"]:
             continue
-        source = re.sub(r"^(\s*)%.*$", r"\1pass", text_of(cell["source"]), flags=re.M)
-        for node in ast.parse(source).body:
+        for node in ast.parse(without_magic(text_of(cell["source"]))).body:
             match node:
                 case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                     drop_docstrings(node)

@@ -14,6 +14,7 @@ import pytest
 from genai_tutorial.notebook import chapters
 from genai_tutorial.notebook.chapters import Chapter
 from tests.notebooks.chapter_file import ROOT, ChapterFile, text_of
+from tests.notebooks.code_rules import without_magic
 
 CHAPTERS = {chapter.number: chapter for chapter in chapters(ROOT)}
 TERMS = json.loads((ROOT / "tests/notebooks/terms.json").read_text("utf8"))
@@ -21,7 +22,7 @@ TERMS = json.loads((ROOT / "tests/notebooks/terms.json").read_text("utf8"))
 EVERYDAY = {
     "advantage", "agent", "alignment", "baseline", "benchmark", "budget",
     "demonstration", "extractable", "inference", "kernel", "objective", "planning",
-    "policy", "round trip", "surprise", "tool", "trace",
+    "policy", "round trip", "surprise", "tool", "trace", "trie",
 }  # fmt: skip
 # Rooms that every chapter may use: they load, train, measure or remember something.
 COMMON = {"data", "metrics", "recipes", "tasks", "training"}
@@ -107,8 +108,7 @@ def unknown_terms(chapter: Chapter) -> list[str]:
 
 def imported_rooms(chapter: ChapterFile) -> Iterator[str]:
     for _, _, source in lesson(chapter).of_type("code"):
-        code = re.sub(r"^\s*%.*$", "    pass", source, flags=re.MULTILINE)
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(ast.parse(without_magic(source))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 package, *room = node.module.split(".")
                 if package == "genai_tutorial":

@@ -29,10 +29,6 @@ RULES = (
     *text_rules.RULES, *output_rules.RULES, *number_rules.RULES, *code_rules.RULES,
     *exercise_rules.RULES,
 )  # fmt: skip
-BROKEN = set()
-"""The rules that a chapter still breaks. A pair that is no longer at fault fails the
-tests, so the list can only shrink.
-"""
 
 
 def cases() -> list[pytest.param]:
@@ -49,19 +45,15 @@ def cases() -> list[pytest.param]:
 def test_notebooks_folder_is_not_empty():
     assert NOTEBOOKS, "notebooks/ is empty, so the tests below would check nothing"
     names = {path.stem for path in NOTEBOOKS}
-    assert {name for name, _ in BROKEN} <= names
     assert recorded_times(ROOT / "notebooks").keys() == names
 
 
 @pytest.mark.parametrize(("path", "rule"), cases())
 def test_chapter(path: Path, rule: Callable[[ChapterFile], list[str]]):
     problems = rule(ChapterFile.read(path))
-    if (path.stem, rule) in BROKEN:
-        assert problems, "this rule is kept now: remove it from BROKEN"
-    else:
-        assert not problems, "\n" + "\n".join(
-            f"{path.name}: {problem}" for problem in problems
-        )
+    assert not problems, "\n" + "\n".join(
+        f"{path.name}: {problem}" for problem in problems
+    )
 
 
 def test_readme_lists_chapters():

@@ -96,6 +96,12 @@ BREAKS = {
             write("[Ho et al.](https://arxiv.org/pdf/2006.11239v2)"),
         )
     ],
+    text.citations_give_the_year_of_the_bibliography: [
+        (
+            "is of 2017, not 2018",
+            edit("## The idea", "Vaswani et al., 2017", "Vaswani et al., 2018"),
+        )
+    ],
     text.headings_in_order: [
         ("title must come first", write("# Another title")),
         ("skips a level", write("#### Too deep")),
@@ -344,11 +350,6 @@ BREAKS = {
         ("schema_version must be 3", grade("ex-9-2", schema_version=2)),
     ],
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def every_chapter_is_shortened(monkeypatch):
-    monkeypatch.setattr(code, "STILL_LONGER", {})
 
 
 # `normalize` would repair the faults that these two look for.

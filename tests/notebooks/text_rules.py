@@ -29,6 +29,8 @@ PAPER = re.compile(
     r"^https?://(?:www\.)?(?:arxiv\.org/(?:abs|pdf)/|(?:dx\.)?doi\.org/)"
     r"(.+?)(?:v\d+)?(?:\.pdf)?/?$"
 )
+YEAR = re.compile(r"\byear = \{(\d{4})\}")
+ADDRESS = re.compile(r"\b(?:eprint|doi|url) = \{(.+?)\}")
 GLOSSARY = "../book/glossary.md"
 CLOSING = [
     "When it breaks", "At scale", "In production", "Exercises", "Summary", "Vocabulary",
@@ -148,6 +150,31 @@ def citations_are_in_the_bibliography(chapter: ChapterFile) -> list[str]:
     ]
 
 
+def citations_give_the_year_of_the_bibliography(chapter: ChapterFile) -> list[str]:
+    """A work has one year in the whole book: that of its publication."""
+    entries = (chapter.root / "book" / "references.bib").read_text("utf8").split("\n@")
+    years = {
+        work: year[1]
+        for entry in entries
+        if (year := YEAR.search(entry))
+        for work in map(_work, ADDRESS.findall(entry))
+    }
+    return [
+        f"cell {number}: {opened.attrGet('href')} is of {year}, not {found[0]}"
+        for (number, opened), (_, words) in pairwise(chapter.tokens)
+        if opened.type == "link_open"
+        and (year := years.get(_work(str(opened.attrGet("href")))))
+        and (found := re.search(r"\b(?:19|20)\d\d(?=[a-z]?\)?$)", words.content))
+        and found[0] != year
+    ]
+
+
+def _work(address: str) -> str:
+    """Return the number at arXiv, the DOI, or else the address."""
+    paper = PAPER.match(unquote(address))
+    return (paper[1] if paper else address).lower().rstrip("/")
+
+
 def headings_in_order(chapter: ChapterFile) -> list[str]:
     """The first heading is the only title and has the chapter's number, no level is
     skipped, and the closing sections are in order.
@@ -259,6 +286,7 @@ def texts_within(chapter: ChapterFile, kind: str) -> list[str]:
 
 RULES = (
     links_resolve, markdown_is_plain, pictures_in_markdown_have_text,
-    citations_are_links, citations_are_in_the_bibliography, headings_in_order,
+    citations_are_links, citations_are_in_the_bibliography,
+    citations_give_the_year_of_the_bibliography, headings_in_order,
     opening_is_complete, vocabulary_links_to_the_glossary, terms_are_introduced,
 )  # fmt: skip
