@@ -74,8 +74,8 @@ class AgentStep:
 
 @dataclass(frozen=True)
 class Run:
-    """The record of an agent's work on a task: the turns of the loop, the answer or
-    `COULD_NOT`, why it ended, and the number of tokens that the policy wrote.
+    """An agent's work on a task: the turns of the loop, the answer or `COULD_NOT`, why
+    it ended, and the number of tokens that the policy wrote.
     """
 
     task: str
@@ -96,7 +96,7 @@ class Agent:
 
     Attributes:
         consent: Asked before a tool that needs consent.
-        refuses_repeats: Whether a call that has been made before is refused with a
+        refuses_repeats: If true, a call that has been made before is refused with a
             message, because its result would be the same. Two refusals in a row end the
             run.
         watch: Called with each turn of the loop as soon as it is over.

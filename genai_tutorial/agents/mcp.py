@@ -263,7 +263,7 @@ class MCPClient:
         self._refuse_waiting()
 
     def _receive(self, line: bytes) -> None:
-        """Hand a reply to whoever waits for it, answer a ping, and ignore all else."""
+        """Pass a reply to its waiting caller, answer a ping, and ignore all else."""
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):

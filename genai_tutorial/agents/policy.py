@@ -82,7 +82,7 @@ Grammar = Callable[[Conversation], str]
 
 @dataclass(frozen=True)
 class ModelPolicy:
-    """A language model as policy: its likeliest message.
+    """A language model as policy: its most probable message.
 
     Attributes:
         context: Messages before the task: a system turn, solved examples.
@@ -121,8 +121,8 @@ class ModelPolicy:
         return self.template.encode(self.tokenizer, [*self.context, *conversation])
 
     def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
-        """Return the likeliest next message of each conversation; where one is too long
-        for the context window, its longest results are cut.
+        """Return the most probable next message of each conversation; where one is too
+        long for the context window, its longest results are cut.
 
         Raises:
             ValueError: If even the task does not fit into the context window.

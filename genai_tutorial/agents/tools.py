@@ -28,7 +28,7 @@ class ToolResult:
 
     Attributes:
         text: The result, or the error message.
-        is_error: Whether the tool failed.
+        is_error: True if the tool failed.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Tool:
 
     Attributes:
         parameters: The JSON Schema of its arguments.
-        needs_consent: Whether a person must agree first, because its effect cannot be
+        needs_consent: True if a person must agree first, because its effect cannot be
             undone.
     """
 

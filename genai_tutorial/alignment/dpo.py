@@ -2,8 +2,8 @@
 optimization, which trains the policy as a reward model, and best-of-n sampling.
 
 The policy with the highest reward minus β times the KL divergence is π(y) ∝ π_ref(y)
-exp(r(y) / β). So every policy has an implicit reward, β log(π(y) / π_ref(y)), up to a
-constant per prompt.
+exp(r(y) / β). Every policy therefore has an implicit reward, β log(π(y) / π_ref(y)), up
+to a constant per prompt.
 """
 
 import math
@@ -196,7 +196,7 @@ def best_of_n(
 
     Args:
         scores: The score by which the best is chosen, such as a reward model's.
-        values: What to average for the chosen sample, such as its gold score.
+        values: The quantity to average for the chosen sample, such as its gold score.
 
     Raises:
         ValueError: If the shapes differ, or `n` is not from 1 to N.

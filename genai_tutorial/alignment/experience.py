@@ -164,7 +164,8 @@ class Experience:
         mask: The steps that chose a token of an answer.
         log_probs: Log-probabilities under the policy that wrote the answers.
         values: The value model's prediction before each step.
-        advantages: How much better each step was than predicted, whitened.
+        advantages: The advantage of each step, whitened: how much better it was than
+            predicted.
         returns: The targets of the value model.
         kl: The KL divergence of each answer from the reference, in nats (k1).
     """

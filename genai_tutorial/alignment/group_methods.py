@@ -102,8 +102,8 @@ class GroupMethod(Protocol):
         advantages: Float[Tensor, "batch"],
         mask: Bool[Tensor, "batch step"],
     ) -> Float[Tensor, ""]:
-        """Return the loss, from the policy's log-probabilities of the sampled tokens
-        and those of the policy that wrote them.
+        """Return the loss, from the log-probabilities of the sampled tokens under the
+        policy and under the policy that wrote them.
         """
 
 
@@ -151,8 +151,8 @@ class DrGRPO:
     """GRPO done right: no division by the standard deviation, and the same divisor for
     every answer, whatever its length.
 
-    GRPO's mean over an answer's tokens makes each token of a long wrong answer count
-    less than one of a short wrong answer, so wrong answers become longer.
+    GRPO's mean over an answer's tokens makes each token of a long incorrect answer
+    count less than one of a short incorrect answer, so incorrect answers become longer.
 
     Attributes:
         max_tokens: The divisor: the number of tokens that an answer may have.

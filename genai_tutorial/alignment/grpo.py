@@ -1,5 +1,5 @@
 """A training run of GRPO or a variant on verifiable rewards: programs that decide
-whether an answer is right.
+whether an answer is correct.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class Verifier(Protocol):
 class ExactAnswer:
     """A verifier that accepts an answer if its one final answer is exactly the truth.
 
-    The final answer stands after a semicolon; without one, the whole text is the final
+    The final answer follows a semicolon; without one, the whole text is the final
     answer. Text with more than one semicolon is rejected.
 
     >>> verifier = ExactAnswer()
@@ -157,7 +157,7 @@ def learn_by_grpo(
 
     Args:
         prompts: The tokens of all prompts; each step draws some.
-        truths: The right answer to each prompt, as the verifier reads it.
+        truths: The correct answer to each prompt, as the verifier reads it.
         decode: Turns the tokens of an answer into text.
         method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
         seed: Seed of the prompts and the answers.

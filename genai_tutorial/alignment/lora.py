@@ -24,8 +24,8 @@ class LoRAConfig:
         alpha: The product is multiplied by alpha / rank, so that the learning rate
             need not change with the rank.
         targets: The linear layers that get a correction, by the end of their names:
-            "query" for those of all blocks, "feed_forward.output" for one of two layers
-            with the same last name.
+            "query" for the query layers of all blocks, "feed_forward.output" for one of
+            two layers with the same last name.
 
     Raises:
         ValueError: If a number is not positive, or there are no targets.
@@ -122,7 +122,7 @@ def add_lora(
                 f"{', '.join(known) or 'none'}."
             )
     model.requires_grad_(False)
-    for name in linears:  # in the order of the model, not that of the targets
+    for name in linears:  # in the model's order, not the targets'
         if any(name in names for names in chosen.values()):
             model.set_submodule(
                 name, LoRALinear(linears[name], config.rank, config.alpha, generator)

@@ -98,7 +98,7 @@ def clipped_objective(
     Args:
         ratio: ρ, the probability of each step's token divided by its probability when
             it was drawn.
-        advantages: How much better than predicted each step was.
+        advantages: The advantage of each step: how much better it was than predicted.
         clip: ε.
 
     Source: Schulman et al., Proximal Policy Optimization Algorithms, equation 7,

@@ -285,7 +285,7 @@ def train_reward_model(
 
 @dataclass(frozen=True)
 class PreferenceReport:
-    """How well rewards predict held-out preferences.
+    """Measures of how well rewards predict held-out preferences.
 
     Attributes:
         accuracy: The share of comparisons whose preferred answer has the higher reward;

@@ -118,7 +118,7 @@ def pad_examples(examples: Sequence[Example], length: int | None = None) -> Rows
     """Put each example into its own row, right-padded to equal length.
 
     Args:
-        length: The number of tokens in a row; None for that of the longest example.
+        length: The number of tokens in a row; None for the longest example's number.
 
     Raises:
         ValueError: If there are no examples, or one is longer than a row.

@@ -252,8 +252,8 @@ def prefix_beam_search(
 ) -> list[int]:
     """Return the most likely transcript, summing over all paths that collapse to it.
 
-    Two probabilities are kept for each prefix of a transcript: that of the paths that
-    end in a blank, and that of the paths that end in its last label. A repeated label
+    Two probabilities are kept for each prefix of a transcript: one for the paths that
+    end in a blank, and one for the paths that end in its last label. A repeated label
     lengthens the transcript only after a blank.
 
     Args:

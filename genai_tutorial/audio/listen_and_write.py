@@ -104,7 +104,7 @@ class ListenAndWrite(nn.Module):
         """Return the encoder's output, one vector for every two frames.
 
         Raises:
-            ValueError: If the number of frames is not that of the settings.
+            ValueError: If the number of frames differs from the settings.
         """
         if features.shape[-1] != self.config.frames:
             raise ValueError(

@@ -109,7 +109,7 @@ class MultiStreamLM(nn.Module):
             context: Carries the cache; None for none.
 
         Raises:
-            ValueError: If the streams, the features or the prefix are not those of the
+            ValueError: If the streams, the features or the prefix do not match the
                 config, or the sequence does not fit into the context window.
         """
         config = self.config
@@ -267,8 +267,8 @@ def sample_streams(
     """Sample the unknown tokens, column by column, with a KV cache.
 
     The model reads a given token like one that it has sampled. With a delay, it chooses
-    a stream's token after those of the earlier streams at the same step and before
-    those of the later ones. So order the streams such that given ones come first.
+    a stream's token after the earlier streams' tokens at the same step and before the
+    later streams' tokens, so order the streams such that given ones come first.
 
     Args:
         known: The given tokens; `UNKNOWN` where the model is to choose.

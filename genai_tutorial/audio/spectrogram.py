@@ -243,7 +243,7 @@ def mel_to_wave(
         config: The settings that the spectrogram was computed with.
 
     Raises:
-        ValueError: If the number of bands differs from that of `config`.
+        ValueError: If the number of bands differs from `config`.
     """
     if log_mels.shape[-2] != config.mels:
         raise ValueError(

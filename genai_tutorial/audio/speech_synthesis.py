@@ -279,8 +279,8 @@ class TextToSpeech:
         generator: torch.Generator,
         pace: float | int = 1.0,
     ) -> Float[Tensor, "sample"]:
-        """Return the wave of a sentence, with a peak of 0.8; arguments and errors are
-        those of `paint`.
+        """Return the wave of a sentence, with a peak of 0.8; arguments and errors as
+        for `paint`.
         """
         log_mels = self.paint(text, mixture, pace)
         wave = mel_to_wave(log_mels, self.model.config.mel, generator, 32)

@@ -163,7 +163,7 @@ when, long ones which frequency.
 
 FLOOR = 1e-3
 """Magnitudes below this count as silence for the loss: without a floor, the logarithm
-would ask the network to reproduce what nobody hears.
+would ask the network to reproduce inaudible detail.
 """
 
 DEAD = 0.2
@@ -278,10 +278,10 @@ def wave_codec_loss(
     waves: Float[Tensor, "batch time"],
     generator: torch.Generator,
 ) -> Float[Tensor, ""]:
-    """Return the mean difference of log-mels at several resolutions, plus that of the
-    samples, plus the quantizer's loss.
+    """Return the mean difference of log-mels at several resolutions, plus the samples'
+    mean difference, plus the quantizer's loss.
 
-    The number of codebooks is drawn anew at each call (quantizer dropout), so that one
+    The number of codebooks is redrawn at each call (quantizer dropout), so that one
     codec serves all bit rates, and dead entries are replaced by current vectors.
 
     Source: Défossez et al., section 3.4: their reconstruction loss, with logarithms

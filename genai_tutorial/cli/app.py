@@ -21,7 +21,7 @@ UsageError = typer.BadParameter.__base__
 app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    # a traceback is for whoever mends this program, and plain Python's is enough
+    # a traceback is for this program's developers, and plain Python's is enough
     pretty_exceptions_enable=False,
 )
 

@@ -220,7 +220,7 @@ def load(precision: str) -> tuple[DecoderLM, BPETokenizer]:
 
 
 def answer_lines(answer: Callable[[str], None], interactive: bool) -> None:
-    """Answer each line of the input. Where a person types, an error ends only its own
+    """Answer each line of the input. When a person types, an error ends only that
     answer.
     """
     try:

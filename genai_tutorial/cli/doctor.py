@@ -100,7 +100,7 @@ def examine_extras() -> Iterator[Finding]:
 
 
 def _requirements(extra: str) -> list[Requirement]:
-    """Return the requirements of an extra on this system; those of the core for ""."""
+    """Return the requirements of an extra on this system; the core's for ""."""
     return [
         needs
         for needs in map(Requirement, importlib.metadata.requires(PACKAGE) or [])
@@ -161,7 +161,7 @@ def examine_models() -> Iterator[Finding]:
 
 
 def examine_smollm2() -> Iterator[Finding]:
-    """Check SmolLM2's file, or the user's own in its place, without its weights."""
+    """Check SmolLM2's file, or the user's own instead of it, without its weights."""
     from genai_tutorial.pretrained import SMOLLM2_FILE, find_smollm2, open_smollm2
     from genai_tutorial.runtime import require
 
@@ -207,7 +207,7 @@ def examine_sandbox() -> Iterator[Finding]:
     from genai_tutorial.sandbox import ProgramRunner, SandboxError
 
     try:
-        with warnings.catch_warnings():  # each protection gets a line of its own
+        with warnings.catch_warnings():  # one line per protection
             warnings.simplefilter("ignore", UserWarning)
             with ProgramRunner() as runner:
                 protections = runner.protections

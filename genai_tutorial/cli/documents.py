@@ -1,4 +1,4 @@
-"""The command `chat --documents`: answers from the user's own texts, with their places.
+"""The command `chat --documents`: answers from the user's own texts, with citations.
 Nothing is written to the disk.
 """
 
@@ -144,8 +144,8 @@ class Library:
         self.vectors = encoder.encode(texts, show_progress=show_progress)
 
     def find(self, question: str) -> tuple[list[Place], float]:
-        """Return the passages whose vectors are nearest to that of a question, nearest
-        first, and the cosine between the question and the first.
+        """Return the passages whose vectors are nearest to a question's, nearest first,
+        and the cosine between the question and the first.
         """
         cosines = self.vectors @ self.encoder.encode([question])[0]
         found = cosines.topk(min(PASSAGES, len(cosines)))

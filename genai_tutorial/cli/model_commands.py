@@ -15,8 +15,9 @@ from .user_errors import WRONG_USE, UserError
 _LINES = Path(__file__).with_name("models.txt").read_text("utf8").splitlines()
 _ROWS = ([field.strip() for field in line.split("|")] for line in _LINES)
 MODELS = {name: rest for name, *rest in _ROWS}
-"""What each recipe makes, its options and what to type, so that a command line is
-checked before torch is loaded. A test holds the file equal to the recipes.
+"""For each recipe: its kind of output, its options and an example command, so that a
+command line is checked before torch is loaded. A test holds the file equal to the
+recipes.
 """
 
 LONGEST_TASK = 300

@@ -37,7 +37,7 @@ DAMAGED = (OSError, SyntaxError, ValueError)
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 LONGEST_SIDE = 4096
 LEAST_WHITE = 0.4
-"""The smallest share of white pixels in pictures like those of the training."""
+"""The smallest share of white pixels in images like the training images."""
 
 COLUMNS, GAP = 10, 2
 SHORTEST_SIDE = 84
@@ -176,7 +176,7 @@ def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> 
 
 
 def ask_about(image: Path, question: str, folder: Path | None) -> None:
-    """Print the answer of `shapes-vlm` to a question about a picture."""
+    """Print the answer of `shapes-vlm` to a question about an image."""
     with user_errors(ValueError, exit_code=WRONG_USE):
         pixels = read_picture(image)
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
@@ -188,10 +188,10 @@ def ask_about(image: Path, question: str, folder: Path | None) -> None:
 
 
 def read_picture(path: Path) -> Float[Tensor, "3 32 32"]:
-    """Return a picture as the model saw them in training: red, green and blue from 0 to
+    """Return an image as the model saw them in training: red, green and blue from 0 to
     1, transparency on white, 32×32 pixels.
     """
-    # a picture with very many pixels is refused, where Pillow would only warn
+    # an image with very many pixels is refused, where Pillow would only warn
     bombs = {"action": "error", "category": Image.DecompressionBombWarning}
     try:
         with (

@@ -9,7 +9,7 @@ NOT_POSSIBLE = 1
 
 class UserError(Exception):
     """Raised to end a command with a message and an exit code: `WRONG_USE` if the
-    command line is wrong, `NOT_POSSIBLE` if it is right but cannot be carried out.
+    command line is wrong, `NOT_POSSIBLE` if it is correct but cannot be carried out.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:

@@ -50,7 +50,7 @@ _ELLIPSES = ("…", "...")
 
 @dataclass(frozen=True)
 class QualityRules:
-    """Limits for documents; the defaults are those of Gopher.
+    """Limits for documents; the defaults are Gopher's.
 
     Attributes:
         shortest_mean_word: Minimum mean word length in characters.
@@ -184,7 +184,7 @@ def seen_share(held_out: str, training: Iterable[str], length: int = 13) -> floa
 @dataclass(frozen=True)
 class Decontaminator:
     """Removes passages from training documents that also occur in a held-out text. The
-    defaults are those of GPT-3.
+    defaults are GPT-3's.
 
     Attributes:
         grams: Word n-grams to remove, from `held_out_grams`.

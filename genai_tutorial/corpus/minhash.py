@@ -1,7 +1,7 @@
 """MinHash: finding near-duplicate documents without comparing all pairs.
 
-In a random permutation of all possible shingles, the first shingle of one document
-equals that of another with a probability of exactly their Jaccard similarity.
+In a random permutation of all possible shingles, the first shingles of two documents
+are equal with a probability of exactly their Jaccard similarity.
 """
 
 import re
@@ -205,9 +205,9 @@ def deduplicate(texts: Sequence[str]) -> Duplicates:
     """Find groups of near-duplicate documents, with a Jaccard similarity of 0.8 or
     more, and keep one document of each.
 
-    The signatures give candidates, and each candidate pair is then compared exactly. So
-    only true duplicates are removed, and the only error is a duplicate pair that was
-    not a candidate (see `candidate_probability`).
+    The signatures give candidates, and each candidate pair is then compared exactly.
+    Therefore only true duplicates are removed, and the only error is a duplicate pair
+    that was not a candidate (see `candidate_probability`).
 
     Source: Lee et al., Deduplicating Training Data Makes Language Models Better,
         section 4.2, https://arxiv.org/abs/2107.06499

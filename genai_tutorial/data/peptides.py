@@ -38,7 +38,7 @@ class Peptide:
 
     Attributes:
         sequence: Its residues, as letters of `AMINO_ACIDS`.
-        antimicrobial: Whether it is in the Antimicrobial Peptide Database. The others
+        antimicrobial: True if it is in the Antimicrobial Peptide Database. The others
             are random proteins, which were not tested against bacteria.
     """
 

@@ -222,7 +222,7 @@ def fit_diagonal_gaussian(
     ridge: float = 0.0,
 ) -> DiagonalGaussian:
     """Fit a Gaussian with independent coordinates by maximum likelihood; the arguments
-    are those of `fit_gaussian`.
+    are as for `fit_gaussian`.
 
     Raises:
         ValueError: If the data, the weights or the ridge are invalid, or a coordinate

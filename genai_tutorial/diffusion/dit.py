@@ -75,7 +75,7 @@ class DiTConfig:
         heads: The number of attention heads in a block; must divide `width`.
         feed_forward_width: The number of features inside the feed-forward layer; None
             means four times `width`.
-        query_key_norm: Whether queries and keys are normalized, which speeds up
+        query_key_norm: If true, queries and keys are normalized, which speeds up
             training.
         sinusoidal_width: The number of sinusoidal features of the timestep.
         classes: The number of labels, if images have labels; one more means "no label".
@@ -205,7 +205,7 @@ class DiT(ConditionedNetwork):
     """A Transformer that maps a noisy image, its timestep and its condition to an
     output of the image's shape.
 
-    Whether that is the noise, the image or a velocity depends on the training loss.
+    The training loss decides whether that is the noise, the image or a velocity.
 
     Raises:
         ValueError: If there are labels and texts at once.

@@ -2,9 +2,9 @@
 velocity.
 
 x_t = (1 - t) x0 + t noise, with t from 0 (image) to 1 (noise). Each image is joined to
-a noise sample by a line, whose velocity is noise - x0, the same at all times. Where
-many lines cross, the model learns their mean velocity, and following these means leads
-from noise to images.
+a noise sample by a line, whose velocity is noise - x0, the same at all times. At points
+where many lines cross, the model learns their mean velocity, and following these means
+leads from noise to images.
 """
 
 from collections.abc import Iterator, Sequence

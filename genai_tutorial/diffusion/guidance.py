@@ -82,7 +82,7 @@ def partly_noised(
 
     Args:
         x0: The images, or their latents.
-        strength: How far to go: 1 starts from pure noise, as when drawing a new image;
+        strength: How far to go: 1 starts from pure noise, as when sampling a new image;
             values near 0 change almost nothing.
         steps: Number of steps from pure noise; the sampler takes the fraction
             `strength` of them.

@@ -1,8 +1,8 @@
 """The likelihood of an image: follow the ODE from image to noise, and integrate the
 divergence of its velocity.
 
-A flow carries probability with it. Where it contracts space, the density rises; where
-it expands space, the density falls. The divergence of the velocity gives the rate:
+A flow carries probability with it. The density rises where the flow contracts space and
+falls where it expands space. The divergence of the velocity gives the rate:
 
     log p(image) = log N(end point; 0, I) + integral of the divergence along the path
 

@@ -74,7 +74,7 @@ def sample_images(
 
 
 def _device_of(model: Model, condition: Conditions) -> torch.device:
-    """Return the model's device; that of the conditions if it is no network."""
+    """Return the model's device; the conditions' device if the model is no network."""
     if isinstance(model, nn.Module):
         return next(model.parameters()).device
     return getattr(condition, "device", torch.device("cpu"))

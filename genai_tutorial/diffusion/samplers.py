@@ -185,8 +185,8 @@ def ddpm(
     timesteps: Sequence[Timestep],
     generator: torch.Generator,
 ) -> Iterator[Step]:
-    """Draw each earlier image from q(x_s | x_t, x_0), with the model's prediction in
-    place of x_0.
+    """Draw each earlier image from q(x_s | x_t, x_0), with the model's prediction
+    instead of x_0.
 
     Args:
         x: Initial noise, or a noised image at `timesteps[0]`.

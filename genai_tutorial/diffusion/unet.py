@@ -66,8 +66,8 @@ class UNetConfig:
 
     @property
     def downsampling_factor(self) -> int:
-        """The factor between the side of an image and that of the lowest resolution; it
-        must divide the sides of an image.
+        """The factor between an image's side and the lowest resolution's; it must
+        divide the sides of an image.
 
         >>> UNetConfig(patch_size=2, channels=(32, 64)).downsampling_factor
         4
@@ -79,7 +79,7 @@ class UNet(ConditionedNetwork):
     """A U-Net that maps a noisy image, its timestep and its condition to an output of
     the image's shape.
 
-    Whether that is the noise, the image or a velocity depends on the training loss.
+    The training loss decides whether that is the noise, the image or a velocity.
 
     Raises:
         ValueError: If there are labels and texts at once.

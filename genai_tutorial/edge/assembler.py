@@ -36,7 +36,7 @@ LOOP, NO_RESULT, END = b"\x03", b"\x40", b"\x0b"
 TOKEN = re.compile(r'\s+|;;[^\n]*|(?P<token>[()]|"[^"]*"|[^\s()";]+)|(?P<wrong>.)')
 
 Expression = list
-"""What stands in parentheses: words, as strings, and further expressions."""
+"""An expression in parentheses: words, as strings, and further expressions."""
 
 
 def assemble(text: str) -> bytes:

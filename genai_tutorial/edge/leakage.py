@@ -1,9 +1,9 @@
 """Leakage from updates: the tokens of a client's text, and often the text itself.
 
-A row of an embedding gets a gradient only if its token occurs. So an update shows which
-tokens the client's text contains; and a table of n-grams, such as that of the book's
-fast decoder, shows which token followed which. A beam search with the language model
-puts them in order.
+A row of an embedding gets a gradient only if its token occurs. An update therefore
+shows which tokens the client's text contains; and a table of n-grams, such as the fast
+decoder's, shows which token followed which. A beam search with the language model puts
+them in order.
 """
 
 from collections import Counter
@@ -93,7 +93,7 @@ def texts_from_rows(
     model: DecoderLM, rows: NGramRows, length: int
 ) -> Int[Tensor, "candidate position"]:
     """Return texts that use each of these rows of n-grams at least once and no others,
-    the likeliest ones that a beam search finds.
+    the most probable ones that a beam search finds.
 
     Args:
         model: The language model, which rates the texts.
@@ -105,7 +105,7 @@ def texts_from_rows(
     Source: Gupta et al., Recovering Private Text in Federated Learning of Language
         Models, https://arxiv.org/abs/2205.08514
     """
-    beam = [Fragment((0, 0), 0.0, frozenset())]  # two tokens 0 stand before each text
+    beam = [Fragment((0, 0), 0.0, frozenset())]  # each text is preceded by two tokens 0
     needed = sum(map(len, rows.values()))
     for place in range(length):
         log_probs = _next_log_probs(model, [fragment.text[2:] for fragment in beam])

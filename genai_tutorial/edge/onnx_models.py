@@ -37,7 +37,7 @@ class OnnxStep:
             self.session = runtime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # onnxruntime's errors have no base of their own
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise ValueError(
                 f"{self.name} is damaged or not an ONNX file: {error}"
             ) from None
@@ -74,15 +74,15 @@ class OnnxStep:
         try:
             logits, *state = self.session.run(None, {"ids": ids, **self.state})
             self.state = dict(zip(self.state, state, strict=True))
-        except Exception as error:  # onnxruntime's errors have no base of their own
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise ValueError(
                 f"onnxruntime cannot read token {token} with {self.name}: {error}"
             ) from None
         return torch.from_numpy(logits)[0]
 
     def generate(self, ids: list[int], max_new_tokens: int) -> list[int]:
-        """Return the likeliest continuation (greedy decoding) of a text, from an empty
-        cache; both together must fit into the context window.
+        """Return the most probable continuation (greedy decoding) of a text, from an
+        empty cache; both together must fit into the context window.
 
         Raises:
             ValueError: If the prompt is empty.
@@ -130,6 +130,6 @@ def _check_file(path: Path | str) -> None:
 
 
 def _zeros(shape: list[int | str], kind: str) -> np.ndarray:
-    """Return zeros; a size with a name is that of the past, which is empty."""
+    """Return zeros; a size with a name is the length of the past, which is empty."""
     sizes = [size if isinstance(size, int) else 0 for size in shape]
     return np.zeros(sizes, dtype=np.int64 if "int64" in kind else np.float32)

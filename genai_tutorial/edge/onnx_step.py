@@ -1,9 +1,9 @@
 """Export to ONNX: a whole forward pass, or a step that reads one token.
 
-An exported graph is a function: it cannot write into memory outside it. So a step takes
-the cache as input tensors and returns a longer one. The model's own blocks run
-unchanged: `FunctionalCache` has the interface of `KVCache`, but concatenates instead of
-writing in place.
+An exported graph is a function: it cannot write into memory outside it. Therefore, a
+step takes the cache as input tensors and returns a longer one. The model's own blocks
+run unchanged: `FunctionalCache` has the interface of `KVCache`, but concatenates
+instead of writing in place.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class FunctionalCache(KVCache):
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values, those of the new tokens at the end."""
+        """Return a layer's keys and values, with the new tokens' at the end."""
         self.new_keys.append(torch.cat((self.keys[layer], key), dim=2))
         self.new_values.append(torch.cat((self.values[layer], value), dim=2))
         return self.new_keys[-1], self.new_values[-1]

@@ -45,7 +45,7 @@ _DAMAGE = (
     ValueError,
     struct.error,
 )
-"""What a changed byte in the header can lead to."""
+"""The errors that a changed byte in the header can lead to."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class PackedModel:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """The settings, the tokenizer and the places of the weights.
+        """The settings, the tokenizer and the weights' positions.
 
         Raises:
             ValueError: If the content is not a packed model.
@@ -142,8 +142,8 @@ def pack_model(
 
     Args:
         name: The name under which a page finds it.
-        model: A decoder with rotary positions, RMSNorm and no biases, in one of the
-            two forms that the engine supports: that of `DecoderConfig.fast` or that of
+        model: A decoder with rotary positions, RMSNorm and no biases, in one of the two
+            forms that the engine supports: `DecoderConfig.fast` or
             `DecoderConfig.llama`.
 
     Raises:

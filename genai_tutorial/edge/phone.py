@@ -41,7 +41,7 @@ class PhoneBudget:
     """A model's needs on a phone.
 
     Attributes:
-        fits: Whether they fit into the memory of one app.
+        fits: True if they fit into the memory of one app.
         tokens_per_second: The most tokens per second that the memory's bandwidth and
             the arithmetic allow.
         tokens_per_charge: The number of tokens that empty the battery.
@@ -74,7 +74,7 @@ def phone_budget(model: ModelShape | DecoderConfig, bits: float | int) -> PhoneB
 
     Args:
         model: A model's shape, or the settings of one of the book's decoders.
-        bits: Bits per weight, with those of the scales.
+        bits: Bits per weight, scales included.
 
     Raises:
         ValueError: If `bits` is not positive.

@@ -35,7 +35,8 @@ class QuantizedKVCache(KVCache):
         length: The maximum number of tokens per row; None for the model's context
             length.
         bits: 2, 4 or 8.
-        keys_per: Whether keys have a scale per "channel" of a block or per "token".
+        keys_per: "channel" for a scale of the keys per channel of a block, or "token"
+            for one per token.
         block_size: The number of tokens that are quantized together.
         residual: The minimum number of last tokens in full precision.
         sinks: The number of first tokens in full precision, which many queries attend
@@ -104,8 +105,8 @@ class QuantizedKVCache(KVCache):
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store a layer's keys and values for the new tokens, and return those of the
-        whole text, the quantized ones rounded.
+        """Store a layer's keys and values for the new tokens, and return the whole
+        text's keys and values, the quantized ones rounded.
         """
         packs, exact = (self.packed_keys, self.packed_values), (self.keys, self.values)
         held = self.start - self.blocks * self.block_size

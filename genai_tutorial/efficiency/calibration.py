@@ -235,9 +235,9 @@ def gptq_quantize(
 
     With U the upper Cholesky factor of the inverse Hessian ($H^{-1} = U^\top U$), each
     column q of the weights is rounded, its error is divided by $U_{qq}$, and $U_{qj}$
-    times that is subtracted from each later column j. So the output error is the sum of
-    the squares of these divided errors. Levels, scales and offsets are those of
-    `quantize_affine`, chosen when a group's first column is reached.
+    times that is subtracted from each later column j. The output error is therefore the
+    sum of the squares of these divided errors. Levels, scales and offsets are computed
+    as in `quantize_affine` when a group's first column is reached.
 
     With a diagonal Hessian the result is `quantize_affine`'s. The error is usually, but
     not always, smaller than rounding's: each column is rounded without knowing what the

@@ -10,7 +10,7 @@ Conventions, which differ between publications:
 - The products between positions in attention are counted separately
   (`attention_flops`), because they grow with the sequence length.
 - A backward pass costs twice as much as a forward pass: once for the gradients of the
-  inputs, once for those of the weights.
+  inputs, once for the gradients of the weights.
 """
 
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ class Counts:
         return self.attention_flops(1) * positions / length
 
     def training_flops(self, tokens: float | int, length: int | None = None) -> float:
-        """Return the FLOPs of training: three times those of the forward pass.
+        """Return the FLOPs of training: three times the forward pass's.
 
         Args:
             tokens: The number of training tokens, over all epochs.
@@ -215,7 +215,7 @@ def _parts(shape: ModelShape) -> list[ModelPart]:
 
 
 def _feed_forward(shape: ModelShape, hidden_width: int) -> tuple[int, int]:
-    """Return a feed-forward layer's number of weights, and that of weights and
+    """Return a feed-forward layer's number of weights, and its number of weights and
     biases.
     """
     wideners = 1 + shape.gated

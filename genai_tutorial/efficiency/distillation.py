@@ -89,7 +89,8 @@ def top_target_loss(
     """Return the cross-entropy of the student with a teacher's most probable tokens;
     all other tokens count as a single one.
 
-    The gradient is that of `soft_target_loss`, except among those other tokens.
+    The gradient is the same as with `soft_target_loss`, except among those other
+    tokens.
 
     Args:
         ids: The teacher's most probable tokens.

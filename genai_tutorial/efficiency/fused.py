@@ -2,8 +2,9 @@
 fewer bits.
 
 For a single token each product is so small that calling the kernel takes as long as the
-computation. So matrices that read the same vector are stacked into one: those of
-queries, keys and values, and the two wide ones of a gated feed-forward layer.
+computation. Therefore, matrices that read the same vector are stacked into one: the
+matrices of queries, keys and values, and the two wide ones of a gated feed-forward
+layer.
 """
 
 from collections.abc import Callable

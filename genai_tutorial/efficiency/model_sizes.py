@@ -17,8 +17,8 @@ class GroupedAttention:
 
     Attributes:
         head_width: The number of features per head.
-        bias: Whether the four linear layers have a bias.
-        query_key_norm: Whether queries and keys are normalized, with one gain per
+        bias: True if the four linear layers have a bias.
+        query_key_norm: True if queries and keys are normalized, with one gain per
             feature.
     """
 
@@ -115,11 +115,11 @@ class ModelShape:
     Attributes:
         width: The number of features of a token's vector.
         feed_forward_width: The number of hidden features of a dense feed-forward layer.
-        gated: Whether feed-forward layers have a third matrix, as in SwiGLU.
-        bias: Whether feed-forward layers have biases.
-        norm_bias: Whether norms have biases.
-        learned_positions: Whether each position of the context has a learned vector.
-        tied_embeddings: Whether the output layer shares the embedding's weights.
+        gated: True if feed-forward layers have a third matrix, as in SwiGLU.
+        bias: True if feed-forward layers have biases.
+        norm_bias: True if norms have biases.
+        learned_positions: True if each position of the context has a learned vector.
+        tied_embeddings: True if the output layer shares the embedding's weights.
         window: The number of positions that attention reaches back; None for all.
         experts: The number of experts that a router chooses from; 0 for a dense model.
         shared_experts: The number of further experts that every token uses.

@@ -181,9 +181,9 @@ def prediction_divergence(
     $$\mathrm{KL}(p \Vert q) = \sum_v p_v (\ln p_v - \ln q_v)$$
 
     with p the reference. The difference of the losses is a noisy measure of rounding,
-    because rounding raises the probability of some tokens of the text and lowers that
-    of others. The KL divergence measures every change of the predictions, in either
-    direction.
+    because rounding raises the probability of some tokens of the text and lowers the
+    probability of others. The KL divergence measures every change of the predictions,
+    in either direction.
 
     Args:
         ids: Texts of two tokens or more.

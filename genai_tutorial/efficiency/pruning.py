@@ -261,5 +261,5 @@ def keep_blocks(model: DecoderLM, kept: Sequence[int]) -> DecoderLM:
     copy.config = replace(copy.config, layers=len(chosen))
     copy.blocks = nn.ModuleList(copy.blocks[index] for index in chosen)
     for layer, block in enumerate(copy.blocks):
-        block.attention.layer = layer  # the place of its keys in a cache
+        block.attention.layer = layer  # the index of its keys in a cache
     return copy

@@ -183,7 +183,7 @@ def int8_activations(model: DecoderLM, per: str) -> DecoderLM:
     weights and 8-bit inputs.
 
     Args:
-        per: Whether inputs have a scale per "tensor", per "token" or per "group" of 32
+        per: The inputs that share a scale: a "tensor", a "token" or a "group" of 32
             features.
 
     Raises:

@@ -93,7 +93,7 @@ def bytes_per_token(
 
     Args:
         model: A model's shape, or the settings of one of the book's decoders.
-        bits: Bits per weight, with those of the scales: 5 for llama.cpp's Q4_1.
+        bits: Bits per weight, scales included: 5 for llama.cpp's Q4_1.
         context: The number of positions in each row's KV cache.
         batch_size: The number of rows that share a step.
         cache_bits: Bits per cached value.
@@ -156,7 +156,7 @@ def attainable_rate(
     batch_size: int = 1,
 ) -> float:
     """Return the most tokens per second that a machine can generate, all rows together;
-    the arguments are those of `bytes_per_token`.
+    the arguments are as for `bytes_per_token`.
 
     >>> llama = DecoderConfig.llama()  # 8 billion weights
     >>> round(attainable_rate(MACHINES["H100 SXM"], llama))

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 class MinibatchDeviation(nn.Module):
     """Appends the standard deviation of the batch to each row, averaged over the
-    features: real batches vary more than those of a generator that repeats one good
-    sample. So real and generated examples must be in separate batches.
+    features: real batches vary more than the batches of a generator that repeats one
+    good sample. Real and generated examples must therefore be in separate batches.
 
     Source: Karras et al. (2018), Progressive growing of GANs, section 3,
     https://arxiv.org/abs/1710.10196

@@ -27,7 +27,7 @@ class Constraint(Protocol):
 
         Args:
             drawn: The tokens drawn for this row so far, without the prompt.
-            left: How many tokens may still be drawn, this one included.
+            left: The number of tokens that may still be drawn, this one included.
         """
         ...
 
@@ -187,8 +187,8 @@ class TokenMask:
 
     def steps_to_end(self, state: Regex) -> Int[Tensor, "vocab"]:
         """Return how many steps suffice to end the text if a token is drawn now: this
-        one, those of the shortest rest, and the end token; `_FORBIDDEN` for a token
-        that may not be drawn.
+        one, the shortest rest, and the end token; `_FORBIDDEN` for a token that may not
+        be drawn.
         """
         if state not in self._steps:
             steps = torch.full((len(self.token_bytes),), _FORBIDDEN, dtype=torch.int32)

@@ -43,9 +43,9 @@ def regex_from_schema(
     `maxLength` and arrays a `maxItems`.
 
     Args:
-        whitespace: What may stand between the parts of the text: an expression that
-            should itself be limited.
-        max_digits: How many digits a whole number or a fraction may have.
+        whitespace: An expression for the text between the parts; it should itself be
+            limited.
+        max_digits: The largest number of digits of a whole number or a fraction.
 
     Raises:
         ValueError: If the schema has a type or keyword that is not supported, a keyword
@@ -198,7 +198,7 @@ def _array(schema: dict[str, Any], whitespace: str, max_digits: int) -> str:
 
 
 def _constant(value: Any, whitespace: str) -> str:
-    """Return the expression for one value as `json.dumps` writes it, with white space
+    """Return the expression for one value as `json.dumps` writes it, with whitespace
     between its parts.
     """
     if isinstance(value, dict):

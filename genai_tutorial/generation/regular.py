@@ -29,7 +29,7 @@ class Regex:
 
     @property
     def nullable(self) -> bool:
-        """Whether the empty text matches."""
+        """True if the empty text matches."""
         return self.shortest == b""
 
 
@@ -170,7 +170,7 @@ def parse_regex(pattern: str) -> Regex:
     r"""Return the expression for a pattern in Python's syntax.
 
     Texts match as a whole, as with `re.fullmatch`; the classes `\d`, `\s` and `\w` are
-    those of `re.ASCII`. Lazy quantifiers match the same texts as greedy ones.
+    as in `re.ASCII`. Lazy quantifiers match the same texts as greedy ones.
 
     Raises:
         ValueError: If the pattern is invalid, or has something that no regular

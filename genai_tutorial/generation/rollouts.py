@@ -27,10 +27,10 @@ class Rollouts:
     Attributes:
         ids: In each row a prompt, its answer and padding.
         lengths: Number of tokens in each prompt and answer together.
-        finished: Whether each answer has an end token.
+        finished: True for each answer that has an end token.
         log_probs: The log-probability of each token of the answers when it was drawn; 0
             at other steps.
-        stopped: Whether `stop` ended each answer; None if there was no such rule.
+        stopped: True for each answer that `stop` ended; None if there was no such rule.
     """
 
     ids: Int[Tensor, "batch position"]
@@ -42,7 +42,7 @@ class Rollouts:
 
     @property
     def is_answer(self) -> Bool[Tensor, "batch position"]:
-        """Whether each token belongs to an answer, its end token included."""
+        """True for each token that belongs to an answer, its end token included."""
         positions = torch.arange(self.ids.shape[1], device=self.ids.device)
         return (positions >= self.prompt_lengths[:, None]) & (
             positions < self.lengths[:, None]
@@ -50,7 +50,7 @@ class Rollouts:
 
     @property
     def mask(self) -> Bool[Tensor, "batch step"]:
-        """Whether each step predicts a token of an answer."""
+        """True for each step that predicts a token of an answer."""
         return self.is_answer[:, 1:]
 
     def answers(self) -> list[list[int]]:
@@ -86,9 +86,9 @@ def generate_rollouts(
     Args:
         prompts: The tokens of each prompt; their lengths may differ.
         max_new_tokens: Maximum number of tokens in an answer, its end token included.
-        temperature: See `next_token_probabilities`, as for `top_k`. `log_probs` are
-            always those of the model itself, at temperature 1 and with every token
-            allowed, so use 1 to learn from the rollouts; 0 gives the greedy answers.
+        temperature: See `next_token_probabilities`, as for `top_k`. `log_probs` always
+            come from the model itself, at temperature 1 and with every token allowed,
+            so use 1 to learn from the rollouts; 0 gives the greedy answers.
         stop: Says whether an answer's tokens finish it, such as a `StopAtText`; the
             answer still contains the text that it stopped at.
         constraint: Says which tokens an answer may continue with, such as a

@@ -46,8 +46,8 @@ def beam_search(
     beam.
 
     Each step continues all beams by all tokens and keeps the most probable texts. Those
-    among the best that end are finished; the others go on, until none of them can beat
-    the worst of the finished ones at its present length.
+    among the best that end are finished; the others continue until none of them can
+    beat the worst of the finished ones at its present length.
 
     Args:
         max_new_tokens: Maximum number of new tokens; a text that reaches it is

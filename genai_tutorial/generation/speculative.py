@@ -91,7 +91,7 @@ def generate_speculatively(
 ) -> Speculation:
     """Continue a prompt as the target model would, with fewer passes of the target.
 
-    The text has the same distribution as that of `generate`, and at temperature 0 it is
+    The text has the same distribution as with `generate`, and at temperature 0 it is
     the same text, up to near ties that rounding decides.
 
     Args:

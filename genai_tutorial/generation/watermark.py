@@ -121,7 +121,7 @@ class GreenListWatermark:
         logits: Float[Tensor, "batch vocab"],
         ids: Int[Tensor, "batch position"],
     ) -> Float[Tensor, "batch vocab"]:
-        """Return the logits with those of each row's green list raised."""
+        """Return the logits, raised for each row's green list."""
         marked = logits.clone()
         for row, previous in enumerate(ids[:, -1].tolist()):
             marked[row, self.green_list(previous)] += self.delta

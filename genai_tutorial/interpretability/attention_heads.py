@@ -103,8 +103,8 @@ def predict_values(
 ) -> Float[Tensor, "unseen"]:
     """Fit numbers with a sum over their tokens, and return predictions for others.
 
-    Each token gets one weight for each place at which it occurs in `known`, chosen by
-    least squares. A token at a place where it was never seen adds nothing.
+    Each token gets one weight for each position at which it occurs in `known`, chosen
+    by least squares. A token at a position where it was never seen adds nothing.
 
     Raises:
         ValueError: If there is not one value for each row of tokens.

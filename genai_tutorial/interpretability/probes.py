@@ -76,7 +76,7 @@ def within_between_auc_interval(
     similarities: Float[Tensor, "n n"], labels: Int[Tensor, "n"]
 ) -> Interval:
     """Return the AUC of `within_between_auc` with a bootstrap confidence interval of
-    95 %; arguments and errors are those of that function.
+    95%; arguments and errors as for that function.
 
     The bootstrap resamples examples and not pairs, because pairs that share an example
     are not independent. Groups keep their sizes, and an example that is drawn twice is
@@ -103,8 +103,8 @@ def within_between_auc_interval(
 def leave_one_out_centroid_hits(
     vectors: Float[Tensor, "n dim"], labels: Int[Tensor, "n"]
 ) -> Float[Tensor, "n"]:
-    """Return for each vector 1 if the centroid of its own group, computed without it,
-    is the nearest one (Euclidean), else 0.
+    """Return for each vector 1 if its group's centroid, computed without it, is the
+    nearest one (Euclidean), else 0.
 
     If several centroids including its own are equally near, a vector counts as a guess:
     1 divided by their number. The mean is the leave-one-out accuracy of the
@@ -126,7 +126,7 @@ def leave_one_out_centroid_hits(
     x = vectors.double()
     member = functional.one_hot(labels, len(sizes)).double()
     sums = member.T @ x
-    # Each vector is left out of the centroid of its own group.
+    # Each vector is left out of its group's centroid.
     centres = (sums - member[:, :, None] * x[:, None, :]) / (sizes - member)[:, :, None]
     distances = (x[:, None, :] - centres).norm(dim=-1)
     # Distances that are equal up to rounding count as equal.
@@ -180,7 +180,7 @@ class PositionReader(nn.Module):
 
     Args:
         positions: "none", "learned", "sinusoidal", "rotary" or "ALiBi".
-        causal: Whether each position sees only itself and earlier ones.
+        causal: If true, each position sees only itself and earlier ones.
 
     Raises:
         ValueError: If there is no such positional encoding.

@@ -98,7 +98,7 @@ class WinnersCurse:
 
     @property
     def gap(self) -> float:
-        """How much worse the chosen candidate is than it looked."""
+        """The amount by which the chosen candidate is worse than it looked."""
         return self.promised - self.held_out
 
 
@@ -112,7 +112,7 @@ def winners_curse(
     too high on average, because it was chosen for its luck as well as for its quality.
 
     Args:
-        right: Whether each candidate got each item right.
+        right: True where a candidate got an item right.
         development: The number of items that the choice is based on.
 
     Raises:
@@ -191,7 +191,7 @@ def semantic_entropy(
     the discrete version, which needs no probabilities.
 
     Args:
-        is_same: Whether two answers mean the same.
+        is_same: Decides whether two answers mean the same.
 
     Raises:
         ValueError: If there are no answers.
@@ -246,7 +246,7 @@ def batch_calibration(
 
     Scores are first centred: an item's mean over the labels is subtracted. With two
     labels, half of the items then get each label, so the method assumes that both are
-    equally frequent. It uses no right answers, but it needs many items at once.
+    equally frequent. It needs no correct answers, but many items at once.
 
     Raises:
         ValueError: If there are no items.

@@ -102,7 +102,7 @@ def copy_test(
     images alone, from samples and from held-out images (Meehan et al.), mistakes blur
     for copying.
 
-    The *p* value is that of a permutation test: keep the nearest image of each sample,
+    The *p* value comes from a permutation test: keep the nearest image of each sample,
     and draw at random which images of the pool are training images. An image that is
     nearest to many samples carries them along, so that they are not counted as
     independent evidence.
@@ -295,7 +295,7 @@ class SuffixArray:
         return float(copied.mean())
 
     def _find(self, text: str) -> int | None:
-        """Return the place of one occurrence, or None."""
+        """Return the position of one occurrence, or None."""
         start, end = self._bounds(text)
         return int(self.order[start]) if text and start < end else None
 

@@ -129,7 +129,7 @@ def expected_calibration_error(
     and its accuracy; 0 is perfect.
 
     The images are sorted into ten bins of equal width by their confidence. In each, the
-    mean confidence is compared with the share that was right:
+    mean confidence is compared with the accuracy:
 
     $$\text{ECE} = \sum_b \frac{n_b}{n} \left|\text{accuracy}_b -
     \text{confidence}_b\right|$$

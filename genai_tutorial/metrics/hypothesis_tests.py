@@ -44,7 +44,7 @@ def mcnemar_test(
     $$p = \min\left(1, \; 2 \sum_{i=0}^{\min(b, m - b)} \binom{m}{i} 2^{-m}\right)$$
 
     Args:
-        first: Whether the first method got each item right.
+        first: True for each item that the first method got right.
         second: The same for the second method, in the same order.
 
     Raises:

@@ -160,8 +160,8 @@ def frechet_distance(
     depends on the features: compare only distances computed from the same features and
     the same numbers of images. With few images it is too large even if both sets come
     from the same source: by about $(1/n + 1/m)(D + D(D+1)/4)$ for $D$ independent
-    features of variance 1. So report with each distance the one between two sets of
-    real images, which is what a perfect model would reach.
+    features of variance 1. Report with each distance the one between two sets of real
+    images, which is what a perfect model would reach.
 
     Args:
         first: One row for each image, such as `read_digits(classifier,

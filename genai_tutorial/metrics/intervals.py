@@ -73,11 +73,11 @@ def cluster_bootstrap_interval(
     """Estimate the uncertainty of the mean of measurements that come in groups.
 
     Ten questions about the same country are not ten independent measurements: a model
-    that read little about it misses them all. So whole groups are drawn with
+    that read little about it misses them all. Therefore, whole groups are drawn with
     replacement, as many as there are, and the mean is taken over all their values.
 
     Args:
-        values: Such as 1 for each right answer and 0 for each wrong one.
+        values: Such as 1 for each correct answer and 0 for each incorrect one.
         clusters: The group of each value, such as the country of the question.
 
     Raises:
@@ -141,8 +141,8 @@ def t_interval(
 
     It is exact if the measurements are normally distributed, however few there are, and
     a good approximation for dozens of measurements without extreme outliers. Equal
-    values have no spread, so their interval is a point: for right and wrong answers,
-    use `wilson_interval`.
+    values have no spread, so their interval is a point: for correct and incorrect
+    answers, use `wilson_interval`.
 
     Args:
         level: Share of such intervals that contain the true mean, between 0 and 1.
@@ -171,13 +171,14 @@ def wilson_interval(successes: int, n: int) -> Interval:
     r"""Return Wilson's score interval for a proportion, such as an accuracy.
 
     The interval contains every proportion p from which the observed share $\hat p$ is
-    at most z standard errors away, where the standard error is that of p itself:
+    at most z standard errors away, where the standard error is computed from p itself:
 
     $$\frac{\hat p + \frac{z^2}{2n} \pm z \sqrt{\frac{\hat p (1 - \hat p)}{n} +
     \frac{z^2}{4 n^2}}}{1 + \frac{z^2}{n}}$$
 
-    So it stays between 0 and 1, and has a width even if all answers are right. It
-    covers the true proportion about as often as it claims, but less often near 0 and 1.
+    It therefore stays between 0 and 1, and has a width even if all answers are correct.
+    It covers the true proportion about as often as it claims, but less often near 0 and
+    1.
 
     Raises:
         ValueError: If there are no trials, or `successes` is not from 0 to `n`.

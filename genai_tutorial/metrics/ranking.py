@@ -196,7 +196,7 @@ class RiskCoverage:
         thresholds: A question is answered if its confidence is at or above the
             threshold.
         coverage: The share of questions that are answered.
-        risk: The share of wrong answers among those given.
+        risk: The share of incorrect answers among those given.
     """
 
     thresholds: Float[Tensor, "point"]
@@ -205,8 +205,8 @@ class RiskCoverage:
 
     @property
     def area(self) -> float:
-        """The mean risk over all coverages; the share of wrong answers for a confidence
-        that says nothing.
+        """The mean risk over all coverages; the share of incorrect answers for an
+        uninformative confidence.
         """
         steps = self.coverage.diff(prepend=self.coverage.new_zeros(1))
         return (self.risk * steps).sum().item()
@@ -218,8 +218,8 @@ def risk_coverage(
     """Return the risk at each coverage if the least confident answers are withheld.
 
     Args:
-        wrong: Whether each answer would be wrong. For a question that has no answer,
-            every answer is.
+        wrong: True for each answer that would be incorrect. For a question that has no
+            answer, every answer is.
 
     Raises:
         ValueError: If there are no questions, or a confidence is not a number.
@@ -257,7 +257,7 @@ def threshold_at_risk(
     risk: float | int,
 ) -> float:
     """Return the threshold that answers as many questions as possible while the share
-    of wrong answers is at most `risk`; infinite if no threshold does.
+    of incorrect answers is at most `risk`; infinite if no threshold does.
 
     Choose it on other questions than those that it will be judged on.
 

@@ -30,7 +30,7 @@ class WordErrors:
     Attributes:
         substitutions: Words replaced by other words.
         deletions: Words missing from the transcript.
-        insertions: Words that nobody said.
+        insertions: Words that were not said.
         words: The number of words that were said.
     """
 
@@ -81,7 +81,7 @@ def word_error_rate(said: Sequence[str], transcripts: Sequence[str]) -> float:
     It can exceed 1, because a transcript can invent any number of words.
 
     Raises:
-        ValueError: If the numbers of texts differ, or nobody said a word.
+        ValueError: If the numbers of texts differ, or no word was said.
 
     >>> word_error_rate(
     ...     ["a red circle", "two squares"], ["a bed circle", "two squares"]

@@ -94,7 +94,7 @@ def hit_rate_at_k(
     k: int,
 ) -> float:
     """Return the share of queries whose partner is among the k candidates with the
-    largest cosine; arguments and errors are those of `hits_at_k`.
+    largest cosine; arguments and errors as for `hits_at_k`.
 
     >>> hit_rate_at_k(torch.eye(3), torch.eye(3), k=1)
     1.0

@@ -63,7 +63,7 @@ class Encoder(nn.Sequential):
     """A stack of encoder blocks.
 
     Args:
-        causal: Whether a position attends only to itself and those before it.
+        causal: If true, a position attends only to itself and earlier positions.
 
     >>> Encoder(EncoderConfig(width=8, layers=2, heads=2), causal=False)(
     ...     torch.zeros(3, 5, 8)
@@ -244,8 +244,8 @@ class ImageEncoder(nn.Module):
     def read(
         self, images: Float[Tensor, "batch channel height width"]
     ) -> Float[Tensor, "batch position features"]:
-        """Return all vectors after the last block: the class token's, then those of
-        the patches, row by row.
+        """Return all vectors after the last block: the class token's, then the
+        patches', row by row.
 
         Raises:
             ValueError: If the images have another size or number of channels.

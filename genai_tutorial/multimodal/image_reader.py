@@ -81,7 +81,7 @@ class CrossAttentionModel(SeeingModel):
         documents: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch token vocab"]:
         """Return the logits of the next token after each token of the text; arguments
-        and errors are those of `VisionLanguageModel.read`.
+        and errors as for `VisionLanguageModel.read`.
         """
         context = AttentionContext()
         if documents is not None:
@@ -133,8 +133,8 @@ class ImageReader(NamedTuple):
     def first_words(
         self, squares: Num[Tensor, "n square *features"], questions: Sequence[str]
     ) -> list[str]:
-        """Return the likeliest first word of each answer, from a single forward pass:
-        enough for questions with answers of one word.
+        """Return the most probable first word of each answer, from a single forward
+        pass: enough for questions with answers of one word.
 
         Args:
             squares: The images' vectors, from `model.look`; for a `StreamModel` their

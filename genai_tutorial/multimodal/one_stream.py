@@ -138,7 +138,7 @@ class StreamModel(nn.Module):
     it answers.
 
     Args:
-        config: The decoder's settings; `vocab_size` is that of the vocabulary.
+        config: The decoder's settings; `vocab_size` is the vocabulary's size.
 
     Source: Chameleon Team, Chameleon: Mixed-Modal Early-Fusion Foundation Models,
         section 2, https://arxiv.org/abs/2405.09818
@@ -158,7 +158,7 @@ class StreamModel(nn.Module):
         documents: Int[Tensor, "batch token"] | None = None,
     ) -> Float[Tensor, "batch token vocab"]:
         """Return the logits of the next token after each token of a text about an
-        image; arguments and errors are those of `VisionLanguageModel.read`.
+        image; arguments and errors as for `VisionLanguageModel.read`.
         """
         image = self.vocabulary.image(codes)
         context = None

@@ -102,7 +102,7 @@ class SeeingModel(nn.Module):
 
 class VisionLanguageModel(SeeingModel):
     """A decoder that reads an image as a prefix of vectors, one for each square patch,
-    and then text. In place of the vectors of an image, all methods take a film's.
+    and then text. All methods also accept a video's vectors instead of an image's.
 
     Source: Liu et al., Visual Instruction Tuning, section 4.1,
         https://arxiv.org/abs/2304.08485
@@ -121,8 +121,8 @@ class VisionLanguageModel(SeeingModel):
     def prefix(
         self, squares: Float[Tensor, "batch *frame square features"]
     ) -> Float[Tensor, "batch position width"]:
-        """Return the vectors that come before the text: those of an image, or those of
-        all frames of a film, one frame after the other.
+        """Return the vectors that come before the text: an image's, or those of all
+        frames of a video, one frame after the other.
         """
         vectors = self.square_positions(self.projector(squares.flatten(0, -3)))
         return vectors.reshape(len(squares), -1, vectors.shape[-1])
@@ -160,7 +160,7 @@ class VisionLanguageModel(SeeingModel):
         ids: Int[Tensor, "batch token"],
     ) -> Float[Tensor, "batch layer head position"]:
         """Return the attention weight of the last token on each square of the image;
-        with the weights on the text, those of a head sum to 1.
+        with the weights on the text, a head's weights sum to 1.
         """
         image = self.prefix(squares)
         x = torch.cat([image, self.decoder.embed(ids, AttentionContext())], dim=1)

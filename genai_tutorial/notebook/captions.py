@@ -1,4 +1,4 @@
-"""Figures on a page: pictures, sliders and schematics, each with alternative text and a
+"""Figures on a page: images, sliders and schematics, each with alternative text and a
 caption that numbers it.
 """
 
@@ -32,7 +32,7 @@ def show(
 
     Args:
         figure: A matplotlib figure, a Pillow image, or a figure with sliders or
-            buttons, which has alternative texts of its own.
+            buttons, which has its own alternative texts.
         alt: Description of the figure in at most 250 characters.
         caption: What to see in the figure, in at most 20 words after its number, as in
             "Figure 8.4. The loss falls fast, then slowly."
@@ -56,7 +56,7 @@ def show(
 
 
 def schematic(name: str, *, caption: str | None = None) -> None:
-    """Show one of the book's drawings of a method.
+    """Show one of the book's schematics of a method.
 
     Viewers that trust the notebook show it as SVG, others as PNG.
 
@@ -64,7 +64,7 @@ def schematic(name: str, *, caption: str | None = None) -> None:
         caption: As for `show`.
 
     Raises:
-        FileNotFoundError: If there is no drawing of that name.
+        FileNotFoundError: If there is no schematic of that name.
     """
     folder = files("genai_tutorial.notebook") / "schematics"
     svg = (folder / f"{name}.svg").read_text("utf8")

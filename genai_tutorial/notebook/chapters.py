@@ -1,5 +1,5 @@
-"""Chapters as the book's tools see them: running times, which stand in a file and under
-each title, and the table of all claims.
+"""Chapters as the book's tools see them: running times, which are kept in a file and
+shown under each title, and the table of all claims.
 
 `genai-tutorial execute` updates both. A time changes only if the notebook has become
 clearly slower or faster, so that running it again changes no file.

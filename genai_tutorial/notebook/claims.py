@@ -45,8 +45,8 @@ def claim(
     items: int | None = None,
 ) -> None:
     """State a result, show the number measured for it, and stop the notebook if the
-    statement does not hold. The call stands in a cell of its own, tagged `claim`, whose
-    code every viewer folds.
+    statement does not hold. The call is in a separate cell, tagged `claim`, whose code
+    every viewer folds.
 
     Every claim in a chapter has a `baseline`, or is `recorded`, or is `exact`. All
     arguments are stored with the output, where the scoreboard page finds them.
@@ -59,9 +59,9 @@ def claim(
             other machines.
         baseline: Score of chance, of a constant answer or of a simple rule on the same
             measure, computed in the same cell.
-        recorded: Name of the record that the number was read from, if it was not
+        recorded: Name of the results file that the number was read from, if it was not
             measured in this run.
-        exact: Whether the statement is an identity or an equality, with a library or
+        exact: True if the statement is an identity or an equality, with a library or
             with a calculation by hand, and so has nothing to beat.
         seeds: Number of random seeds behind the number.
         items: Number of test items behind the number.

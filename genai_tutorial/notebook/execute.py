@@ -119,7 +119,7 @@ class Executed:
     Attributes:
         seconds: Running time.
         size: Size of the file in bytes.
-        changed: Whether the file was rewritten; False if it was already up to date.
+        changed: True if the file was rewritten; False if it was already up to date.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Pictures below a cell: the book's style, small PNG files and grids of images."""
+"""Figures below a cell: the book's style, small PNG files and grids of images."""
 
 import io
 import math

@@ -263,12 +263,12 @@ if TYPE_CHECKING:
     from ipywidgets import VBox
 
 Press = Callable[[str], tuple[Image.Image, str]]
-"""Called with a button's label; returns the new picture and a sentence that describes
-it."""
+"""Called with a button's label; returns the new image and a sentence that describes it.
+"""
 
 
 class Play:
-    """A picture that buttons change. Make it the last expression of a cell.
+    """An image that buttons change. Make it the last expression of a cell.
 
     A page has no kernel to call, so it shows `recorded` instead.
 
@@ -276,8 +276,8 @@ class Play:
         recorded: Frames of a recorded game, for pages.
         buttons: Label of each button, in their order. The first is pressed once at the
             start.
-        press: What a button does. The sentence that it returns is shown under the
-            picture, and screen readers read it out.
+        press: Called with a button's label. The sentence that it returns is shown under
+            the image, and screen readers read it out.
 
     Raises:
         ValueError: If there is no button, or a label occurs twice.
@@ -292,7 +292,7 @@ class Play:
         self.recorded, self.buttons, self.press = recorded, list(buttons), press
 
     def widget(self) -> "VBox":
-        """Return the picture and its buttons as ipywidgets, for a live kernel."""
+        """Return the image and its buttons as ipywidgets, for a live kernel."""
         import ipywidgets
 
         view = ipywidgets.HTML()

@@ -11,7 +11,7 @@ SECONDS_A_LINE = 4
 SECONDS_A_FIGURE = 30  # or a displayed equation
 
 _EQUATION = re.compile(r"\$\$.+?\$\$", re.DOTALL)
-# What nobody reads: answers that are folded, formulas, tags and the addresses of links.
+# Unread text: folded answers, formulas, tags and the addresses of links.
 _UNREAD = re.compile(
     r"<details>.*?</details>|\$[^$]+\$|<[^>]+>|(?<=\])\([^)]*\)", re.DOTALL
 )
@@ -54,8 +54,8 @@ def minutes(cells: Iterable[Mapping]) -> float:
 
 
 def folded_sections(cells: Sequence[Mapping]) -> list[range]:
-    """Return the places of the cells of each section that is folded: from a heading
-    "Further: ..." to the next cell that begins with a heading.
+    """Return the cell indices of each folded section: from a heading "Further: ..." to
+    the next cell that begins with a heading.
     """
     starts = [
         index

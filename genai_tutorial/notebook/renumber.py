@@ -89,7 +89,7 @@ def _new_numbers(book: Mapping, name: str) -> dict[str, str]:
 
 
 def _replace(part: object, new: Mapping[str, str]) -> object:
-    """Replace numbers in all texts of a notebook, except in pictures and HTML."""
+    """Replace numbers in all texts of a notebook, except in images and HTML."""
     if isinstance(part, dict):
         return {
             key: value if key.startswith("image/") else _replace(value, new)

@@ -1,4 +1,4 @@
-"""Sounds that play on the page, without a kernel, JavaScript or another host.
+"""Sounds that play in a web page, without a kernel, JavaScript or another host.
 
 A clip is embedded in the page, as MP3 (or, without soundfile, as WAV of lower quality).
 It has a name, which screen readers read out before the controls, and a transcript for
@@ -31,7 +31,7 @@ class Sound:
     Args:
         wave: Samples from -1 to 1; values outside are clipped.
         rate: Samples per second.
-        name: A few words that distinguish this clip from the others on the page.
+        name: A few words that distinguish this clip from the others in the chapter.
         transcript: What can be heard, in at most 300 characters: the words if it is
             speech, or a description.
 

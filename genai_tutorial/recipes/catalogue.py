@@ -172,7 +172,7 @@ def train(
     Args:
         steps: Number of steps, for a shorter run with the schedule compressed; None for
             the recipe's.
-        resume: Whether to resume a stopped run, if there is one.
+        resume: If true, resume a stopped run, if there is one.
         device: The device, see `choose_device`.
         folder: The folder to write to; None for `trained_folder()`.
 

@@ -1,5 +1,5 @@
-"""The recipe for the autoencoder that compresses pictures of 32×32 pixels into 8×8
-grids of latents.
+"""The recipe for the autoencoder that compresses images of 32×32 pixels into 8×8 grids
+of latents.
 """
 
 from dataclasses import dataclass

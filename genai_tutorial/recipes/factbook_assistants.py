@@ -275,7 +275,7 @@ class FeedbackRecipe(FactbookRecipe):
 def answer_both(
     model: DecoderLM, asked: Sequence[Question]
 ) -> tuple[list[str], list[str]]:
-    """Return the answers of a model and those of the assistant."""
+    """Return the answers of a model and of the assistant."""
     assistant, tokenizer = load_recipe(FACTBOOK_SFT)
     texts = [question.text for question in asked]
     new, old = (

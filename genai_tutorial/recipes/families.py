@@ -1,9 +1,9 @@
 """The six families of chapter 11 side by side: the recipes for the neural ones, and the
 results of all six for several seeds.
 
-`benchmarks/families.py` made the record, which takes half an hour on one core; the
-models of the first seed come with the package too. Probabilistic PCA needs no recipe:
-it is fitted in less than a second, with `PPCA_COMPONENTS` components.
+The results come from `benchmarks/families.py`, which takes half an hour on one core;
+the models of the first seed come with the package too. Probabilistic PCA needs no
+recipe: it is fitted in less than a second, with `PPCA_COMPONENTS` components.
 """
 
 from dataclasses import dataclass, replace
@@ -149,7 +149,7 @@ class FamilyRecord:
 
 
 def family_record() -> FamilyRecord:
-    """Read the record that comes with the package.
+    """Read the results that come with the package.
 
     >>> list(family_record().runs)
     ['PPCA', 'VAE', 'GAN', 'diffusion', 'flow matching', 'pixel Transformer']

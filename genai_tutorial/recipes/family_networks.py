@@ -112,7 +112,7 @@ class FamilyRecipe(Recipe):
     in_words = "a Fréchet distance of {frechet_distance:.1f} from unseen digits"
 
     def weights_to_draw(self, model: nn.Module) -> int:
-        """Return how many weights are needed to draw: the budget counts these."""
+        """Return the number of parameters needed to draw: the budget counts these."""
         return sum(weight.numel() for weight in model.parameters())
 
     @abstractmethod
@@ -225,7 +225,7 @@ class FamilyVAE(FamilyRecipe):
         return sum(weight.numel() for weight in model.decoder.parameters())
 
     def images(self, model: VAE, count: int, seed: int) -> Float[Tensor, "count 28 28"]:
-        """Draw the expected image of each code, as papers do; the likelihood is that of
+        """Draw the expected image of each code, as papers do; the likelihood refers to
         noisier images.
         """
         rows = model.sample(count, torch.Generator().manual_seed(seed))

@@ -1,5 +1,5 @@
-"""The latent diffusion models: what draws and edits pictures, two kinds of captioned
-pictures with their metrics, and the recipes.
+"""The latent diffusion models: what draws and edits images, two kinds of captioned
+images with their metrics, and the recipes.
 """
 
 from abc import abstractmethod
@@ -72,8 +72,8 @@ class LatentDiffusion(NamedTuple):
         seed: int,
         negative: Sequence[str] | None = None,
     ) -> Float[Tensor, "caption 3 height width"]:
-        """Draw a picture for each caption, with DDIM in the latents; red, green and
-        blue from 0 to 1.
+        """Draw an image for each caption, with DDIM in the latents; red, green and blue
+        from 0 to 1.
         """
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
@@ -100,7 +100,7 @@ class LatentDiffusion(NamedTuple):
         guidance: float | int,
         seed: int,
     ) -> Float[Tensor, "caption 3 height width"]:
-        """Edit pictures by image-to-image: noise their latents part of the way, and
+        """Edit images by image-to-image: noise their latents part of the way, and
         denoise them with other captions.
 
         Source: Meng et al., SDEdit, https://arxiv.org/abs/2108.01073
@@ -116,18 +116,18 @@ class LatentDiffusion(NamedTuple):
 
 
 Captioned = tuple[Float[Tensor, "n 3 32 32"], tuple[tuple[str, ...], ...]]
-"""Pictures with their captions, of one kind or several."""
+"""Images with their captions, of one kind or several."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LatentDiffusionRecipe(TextToImageRecipe):
-    """A U-Net that learns to draw the latents of captioned pictures."""
+    """A U-Net that learns to draw the latents of captioned images."""
 
     autoencoder: str
 
     @abstractmethod
     def captioned(self) -> Captioned:
-        """Return the training pictures."""
+        """Return the training images."""
 
     @abstractmethod
     def tokenizer(self) -> WordTokenizer:
@@ -160,7 +160,7 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         texts: Int[Tensor, "batch kind token"],
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch, in which each picture comes with one of its
+        """Return the loss of a batch, in which each image comes with one of its
         captions.
         """
         kind = torch.randint(texts.shape[1], (len(texts),), generator=generator)
@@ -283,7 +283,7 @@ class EmojiLatentRecipe(LatentDiffusionRecipe):
 
 
 def _are_recalled(draw: DrawCaptions, indices: Int[Tensor, "n"]) -> Bool[Tensor, "n"]:
-    """Draw the training names with these indices, and return whether their own pictures
+    """Draw the training names with these indices, and return whether their own images
     are nearest.
     """
     train, _ = load_emoji_split()
@@ -292,7 +292,7 @@ def _are_recalled(draw: DrawCaptions, indices: Int[Tensor, "n"]) -> Bool[Tensor,
 
 
 def _nearest(drawn: Float[Tensor, "n 3 32 32"]) -> Int[Tensor, "n"]:
-    """Return the index of the nearest emoji: first the training pictures, then the
+    """Return the index of the nearest emoji: first the training images, then the
     held-out ones.
     """
     train, held_out = load_emoji_split()

@@ -145,7 +145,7 @@ class RunSettings:
             loss: Called as `loss(model, *batch)`, and with `generator` if it draws.
             optimizer: By default built with the recipe's settings.
             generator: The random generator that the loss draws from.
-            in_parallel: Whether processes average their gradients; the loss must then
+            in_parallel: If true, processes average their gradients; the loss must then
                 call nothing but `forward`.
             evaluate: Called with the model regularly; returns a number to keep.
             evaluate_every: Number of steps between two evaluations.
@@ -220,7 +220,7 @@ class Recipe(ABC):
         ema_decay: Decay of the exponential moving average of the weights, which is what
             is saved; None saves the weights themselves.
         seed: Seed of the initial weights, the batches and all other random numbers.
-        published: Whether the package contains the trained model.
+        published: True if the package contains the trained model.
     """
 
     name: str
@@ -292,8 +292,9 @@ class Recipe(ABC):
 
     @abstractmethod
     def score(self, loaded: Any, n: int, seed: int) -> list:
-        """Return `metric` for each of `n` held-out items, drawn at random: a bool if an
-        item is right or wrong, else a number. The card has their mean over all items.
+        """Return `metric` for each of `n` held-out items, drawn at random: a bool if
+        items are correct or incorrect, else a number. The card has their mean over all
+        items.
 
         Args:
             loaded: The result of `load`.

@@ -162,7 +162,7 @@ class TextRecipe(Recipe):
 
 
 DrawCaptions = Callable[[Sequence[str]], Float[Tensor, "caption *dimensions"]]
-"""Draws a picture or a film for each caption."""
+"""Draws an image or a video for each caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ class CaptionRecipe(Recipe):
     def draw(
         self, loaded: Any, captions: Sequence[str], options: CaptionOptions, seed: int
     ) -> Float[Tensor, "caption *dimensions"]:
-        """Draw a picture or a film for each caption."""
+        """Draw an image or a video for each caption."""
         return loaded.draw(
             captions, steps=options.steps, guidance=options.guidance, seed=seed
         )

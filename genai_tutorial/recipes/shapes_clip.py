@@ -35,7 +35,7 @@ from genai_tutorial.training import OptimizerSettings
 from .recipe import Recipe, RunSettings, Trained, draw_items
 
 N_EVAL_PAIRS, N_EVAL_SINGLE, EVAL_SEED = 300, 150, 1_000_003
-"""The number of pictures with different captions among which retrieval is measured, and
+"""The number of images with different captions among which retrieval is measured, and
 their seed.
 
 Single objects have only 200 different captions, and two objects in a new relation 400.
@@ -59,7 +59,7 @@ class LoadedCLIP(NamedTuple):
 
 
 class SceneBatches:
-    """Endless batches of new pictures, each with one of its full captions; no two
+    """Endless batches of new images, each with one of its full captions; no two
     captions of a batch mean the same.
     """
 
@@ -87,7 +87,7 @@ class SceneBatches:
     def __next__(
         self,
     ) -> tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, "batch token"]]:
-        """Return pictures, and the tokens of a caption for each."""
+        """Return images, and the tokens of a caption for each."""
         scenes = distinct_scenes(self.batch_size, self._generator, self.objects)
         order = torch.randint(2, (len(scenes),), generator=self._generator).tolist()
         mine = list(zip(scenes, order, strict=True))[self.rank :: self.world_size]
@@ -164,7 +164,7 @@ class ShapesCLIPRecipe(Recipe):
 def embed_task(
     loaded: LoadedCLIP, objects: tuple[int, ...], split: Split
 ) -> tuple[Float[Tensor, "n features"], Float[Tensor, "n features"]]:
-    """Return the vectors of the pictures of a retrieval task, and of their captions."""
+    """Return the vectors of the images of a retrieval task, and of their captions."""
     n = N_EVAL_SINGLE if objects == (1,) else N_EVAL_PAIRS
     images, captions = retrieval_task(n, EVAL_SEED, objects, split)
     with torch.no_grad():

@@ -72,7 +72,7 @@ def caption_metrics(
     count: int,
     seed: int,
 ) -> dict[str, dict[str, float | None]]:
-    """Return how often pictures show what their captions say, for each part."""
+    """Return how often images show what their captions say, for each part."""
     metrics = {}
     for name, (objects, split) in parts.items():
         captions = load_shapes(count, seed, objects, split).captions
@@ -87,9 +87,7 @@ def caption_metrics(
 def everything_shown(
     draw: DrawCaptions, objects: tuple[int, ...], count: int, seed: int
 ) -> list[bool]:
-    """Return for each picture whether it shows everything that its caption
-    describes.
-    """
+    """Return for each image whether it shows everything that its caption describes."""
     captions = load_shapes(count, seed, objects).captions
     scores = caption_scores(captions, draw(captions))
     return [score.everything == 1 for score in scores]
@@ -222,10 +220,10 @@ def draw_scenes(
     guidance: float | int,
     seed: int,
 ) -> Float[Tensor, "count 3 32 32"]:
-    """Draw a picture for each caption, with DDIM; red, green and blue from 0 to 1.
+    """Draw an image for each caption, with DDIM; red, green and blue from 0 to 1.
 
     Args:
-        captions: A caption per picture; the empty caption means no condition.
+        captions: A caption per image; the empty caption means no condition.
         guidance: The guidance weight; 1 for no guidance.
 
     Raises:

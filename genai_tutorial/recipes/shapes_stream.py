@@ -1,5 +1,5 @@
 """The recipe for one decoder that draws scenes from captions and answers questions
-about pictures, both as tokens of one stream.
+about images, both as tokens of one stream.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
 PIXELS_PER_CODE = 4
-"""A code stands for 4×4 pixels, because the autoencoder halves a picture twice."""
+"""A code stands for 4×4 pixels, because the autoencoder halves an image twice."""
 
 
 class StreamNetwork(nn.Module):
@@ -64,7 +64,7 @@ class StreamNetwork(nn.Module):
 
 
 class LoadedStream(NamedTuple):
-    """What draws and answers, as `load` returns it."""
+    """The trained model that draws and answers, as `load` returns it."""
 
     model: StreamNetwork
     tokenizer: WordTokenizer
@@ -78,14 +78,14 @@ class LoadedStream(NamedTuple):
 
     @property
     def reader(self) -> ImageReader:
-        """What answers questions about the codes of pictures."""
+        """The part that answers questions about the codes of images."""
         return ImageReader(self.model.stream, self.tokenizer)
 
     @torch.no_grad()
     def draw(
         self, captions: list[str] | tuple[str, ...], seed: int, guidance: float | int
     ) -> Float[Tensor, "n 3 height width"]:
-        """Draw a picture for each caption."""
+        """Draw an image for each caption."""
         tokenizer = self.image_tokenizer
         codes = self.model.stream.draw(
             self.tokenizer.encode_batch(captions, CAPTION_LENGTH),
@@ -182,7 +182,7 @@ class ShapesStreamRecipe(Recipe):
 
 
 def held_out_questions() -> SceneQuestions:
-    """Return pictures with questions that are answered by one word."""
+    """Return images with questions that are answered by one word."""
     one_word = {kind: CONVERSATION_MIXTURE[kind] for kind in ONE_WORD_KINDS}
     return load_scene_questions(
         N_EVAL_ASKED, EVAL_SEED, len(one_word), mixture=one_word

@@ -171,8 +171,8 @@ def encode_scenes(
 
 @dataclass(frozen=True, kw_only=True)
 class TextToVideoRecipe(CaptionRecipe):
-    """A recipe for temporal layers between those of `shapes-latent`; the weights of the
-    image model are frozen.
+    """A recipe for temporal layers between the layers of `shapes-latent`; the weights
+    of the image model are frozen.
     """
 
     config: VideoUNetConfig

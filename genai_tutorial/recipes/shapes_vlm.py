@@ -40,7 +40,7 @@ from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
 from .shapes_clip import SHAPES_CLIP
 
 N_EVAL_PICTURES, EVAL_SEED = 600, 1_000_019
-"""The number of pictures that each metric is measured on, and their seed."""
+"""The number of images that each metric is measured on, and their seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class ShapesVLMRecipe(Recipe):
 def conversation_loss(
     model: torch.nn.Module, images: Tensor, ids: Tensor, is_answer: Tensor, of: Tensor
 ) -> Float[Tensor, ""]:
-    """Return the loss of the answers; each question sees the picture and itself."""
+    """Return the loss of the answers; each question sees the image and itself."""
     return answer_loss(model(images, ids, of), ids, is_answer)
 
 
@@ -119,7 +119,7 @@ def optimizer_with_encoder(
 
 
 def held_out_questions(split: Split) -> SceneQuestions:
-    """Return pictures that are in no training batch, with a question of each kind."""
+    """Return images that are in no training batch, with a question of each kind."""
     return load_scene_questions(
         N_EVAL_PICTURES, EVAL_SEED, kinds=len(CONVERSATION_MIXTURE), split=split
     )
@@ -148,7 +148,7 @@ def answers_right(
 
 @torch.no_grad()
 def measured(reader: ImageReader, asked: SceneQuestions) -> dict:
-    """Return the card's metrics for one set of pictures."""
+    """Return the card's metrics for one set of images."""
     questions, rights, answers = answers_right(reader, asked, with_one_word(asked))
     by_kind = question_accuracy(questions, answers)
     flipped = flipped_pairs(questions, answers)

@@ -68,7 +68,7 @@ class ToolCaller:
     tokenizer: BPETokenizer
 
     def policy(self) -> ModelPolicy:
-        """Return the policy of an agent: the likeliest message, unconstrained."""
+        """Return the policy of an agent: the most probable message, unconstrained."""
         return tuned_policy(self.decoder, self.tokenizer)
 
 

@@ -50,16 +50,17 @@ class BM25Index:
 
     Args:
         split: The token rule.
-        k1: How slowly the score saturates with further occurrences of a word; at 0 only
-            the first counts.
-        b: How much longer texts are marked down, from 0 to 1.
+        k1: Larger values let the score saturate more slowly with further occurrences of
+            a word; at 0 only the first counts.
+        b: The strength of the length normalization, which marks down longer texts, from
+            0 to 1.
 
     Raises:
         ValueError: If there are no texts, `k1` is negative, or `b` is not from 0 to 1.
 
     Source: Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and
-        Beyond, section 3.4, https://doi.org/10.1561/1500000019; the variants are those
-        of Kamphuis et al., Which BM25 Do You Mean?,
+        Beyond, section 3.4, https://doi.org/10.1561/1500000019; the variants follow
+        Kamphuis et al., Which BM25 Do You Mean?,
         https://doi.org/10.1007/978-3-030-45442-5_4
 
     >>> index = BM25Index(["red apple", "green apple", "green tree"])

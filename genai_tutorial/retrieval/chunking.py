@@ -10,7 +10,7 @@ class Passage:
     """A passage of the library.
 
     Attributes:
-        source: Where it is from, such as a title or an address.
+        source: Its source, such as a title or an address.
         licence: Under which licence it may be used.
     """
 
@@ -24,7 +24,7 @@ class Hit:
     """A passage that was found.
 
     Attributes:
-        score: How well it fits the query; higher is better.
+        score: Its match with the query; higher is better.
     """
 
     id: int
@@ -65,7 +65,7 @@ def chunk_text(text: str, size: int, overlap: int = 0) -> list[Chunk]:
 def chunk_sentences(text: str, size: int, title: str = "") -> list[Chunk]:
     """Split a text into passages of whole sentences, of at most `size` words.
 
-    A sentence that is longer than `size` is a passage by itself.
+    A sentence that is longer than `size` becomes a separate passage.
 
     Args:
         size: The largest number of words in a passage, at least 1.

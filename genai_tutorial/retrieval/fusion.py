@@ -214,7 +214,7 @@ def vote_of_sources(
     answers: Sequence[Hashable | None], sources: Sequence[str]
 ) -> Hashable | None:
     """Return the answer that most sources give, or None if there is a tie for the first
-    place or nobody answers.
+    place or no source answers.
 
     A source has one vote, however many of its passages were found: its most frequent
     answer, and the first of equals.

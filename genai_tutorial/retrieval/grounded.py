@@ -15,7 +15,7 @@ from genai_tutorial.tokenization import PADDING, BPETokenizer, ChatTemplate, Mes
 from genai_tutorial.transformer import DecoderLM
 
 ABSTENTION = "I do not know."
-"""The text returned in place of an answer that no passage supports."""
+"""The text returned instead of an answer that no passage supports."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class GroundedAnswer:
 
     Attributes:
         citations: The numbers of the passages, from 1.
-        abstained: Whether the question was declined.
+        abstained: True if the question was declined.
     """
 
     text: str
@@ -53,10 +53,10 @@ class ChatModel:
     def answers(
         self, requests: Sequence[str], max_new_tokens: int = 24, batch_size: int = 16
     ) -> list[str]:
-        """Return the likeliest answer to each request, without surrounding spaces.
+        """Return the most probable answer to each request, without surrounding spaces.
 
         Args:
-            requests: The user's requests, each in a conversation by itself.
+            requests: The user's requests, each in a separate conversation.
             max_new_tokens: The largest number of tokens in an answer.
             batch_size: The number of requests answered at once, grouped by length.
         """
@@ -123,8 +123,8 @@ def answer_or_abstain(
     An answer that no passage makes more probable has no citation.
 
     Args:
-        passages: What the search found, best first.
-        confidence: How sure the search is that they answer the question, such as the
+        passages: The passages found, best first.
+        confidence: The search's confidence that they answer the question, such as the
             cosine of the first.
         threshold: The confidence below which the question is declined; see
             `threshold_at_risk`.
@@ -146,7 +146,7 @@ def leave_one_out_attribution(
     the log-probability of the answer with all passages minus that with all but this
     one.
 
-    Only the model that gave the answer is needed, and no judge.
+    It needs only the model that gave the answer, without a judge.
 
     Raises:
         ValueError: If the answer is empty.

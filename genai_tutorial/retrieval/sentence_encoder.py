@@ -1,5 +1,5 @@
 """The sentence encoder: a BERT that reads a whole text at once and gives it one vector,
-near to those of texts with the same meaning.
+near the vectors of texts with the same meaning.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from genai_tutorial.transformer import (
 
 @dataclass(frozen=True)
 class SentenceEncoderConfig:
-    """The settings of a sentence encoder; the defaults are those of MiniLM.
+    """The settings of a sentence encoder; the defaults are MiniLM's.
 
     Attributes:
         vocab_size: The number of different tokens.
@@ -170,7 +170,7 @@ class SentenceVectors:
         The dot product of two such vectors is the cosine of the angle between them.
 
         Args:
-            texts: The texts. What exceeds `max_length` tokens is ignored.
+            texts: The texts. Tokens beyond `max_length` are ignored.
             batch_size: The number of texts read at once, grouped by length.
 
         Source: Reimers and Gurevych, Sentence-BERT, section 3,

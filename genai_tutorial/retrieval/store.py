@@ -143,7 +143,7 @@ class _StoreFile:
 
 
 def _definitions(database: sqlite3.Connection) -> set[tuple]:
-    # SQLite adds a name of its own to the definition of a table for statistics.
+    # SQLite adds another name to the definition of a table for statistics.
     return set(
         database.execute(
             "SELECT type, name, tbl_name, sql FROM sqlite_master "
@@ -352,7 +352,7 @@ class PassageStore:
         self.close()
 
     def _load_vectors(self) -> tuple[list[int], Float[Tensor, "n dim"]]:
-        """Return the numbers and vectors of all passages, read anew after a change."""
+        """Return the numbers and vectors of all passages, read again after a change."""
         # It differs once another connection has changed the file.
         changes = self._file.rows("PRAGMA data_version")[0][0]
         if self._vectors is not None and changes == self._changes:

@@ -66,8 +66,8 @@ def write_atomically(
 
 
 def remove_unfinished(path: Path | str) -> None:
-    """Remove what killed processes have left of unfinished writes of a file, which
-    nobody may be writing at the same time.
+    """Remove what killed processes have left of unfinished writes of a file, which no
+    process may be writing at the same time.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "run.safetensors")

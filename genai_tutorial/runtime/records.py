@@ -123,7 +123,7 @@ def run_parts(
         parts: The parts by name, in their order.
         description: Help text of the script.
         arguments: Arguments of the command line; by default the program's.
-        record: File of the present record; by default that of the package.
+        record: File of the present record; by default the package's.
 
     Returns:
         The record, or None for `--smoke`, which measures little and keeps nothing.

@@ -20,8 +20,8 @@ from genai_tutorial.transformer import AttentionContext, DecoderLM
 def prefilled_answers(
     chat: ChatModel, requests: Sequence[str], beginning: str
 ) -> list[str]:
-    """Return the likeliest answers that begin with given words, such as `" The answer
-    is"`, of up to 24 tokens more.
+    """Return the most probable answers, of up to 24 tokens more, that begin with given
+    words, such as `" The answer is"`.
 
     Raises:
         ValueError: If the beginning is empty.

@@ -92,8 +92,8 @@ def draw_canaries(
 
 
 def insert_canaries(text: str, canaries: Sequence[Canary], seed: int) -> str:
-    """Return a text with all copies of the canaries, each a line of its own at a random
-    place.
+    """Return a text with all copies of the canaries, each on a separate line at a
+    random position.
     """
     lines = text.split("\n")
     generator = random.Random(seed)

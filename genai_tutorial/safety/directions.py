@@ -1,5 +1,5 @@
-"""One direction in the hidden states of a model, such as that of refusal: find it, and
-ablate it, add it, or take it out of the weights.
+"""One direction in the hidden states of a model, such as the refusal direction: find
+it, and ablate it, add it, or take it out of the weights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,9 +68,9 @@ def last_token_states(
 def mean_difference(
     model: DecoderLM, prompts: Sequence[Sequence[int]], others: Sequence[Sequence[int]]
 ) -> Float[Tensor, "state width"]:
-    """Return the mean state of some prompts minus that of others, at the last token,
-    for each layer: a candidate for the direction that separates the two groups, such as
-    prompts that the model refuses and prompts that it answers.
+    """Return the difference between the mean states of some prompts and of others, at
+    the last token, for each layer: a candidate for the direction that separates the two
+    groups, such as prompts that the model refuses and prompts that it answers.
 
     Source: Arditi et al., Refusal in Language Models Is Mediated by a Single Direction,
         section 2.3, https://arxiv.org/abs/2406.11717

@@ -156,7 +156,7 @@ class Verification:
 
     @property
     def valid(self) -> bool:
-        """Whether all checks passed."""
+        """True if all checks passed."""
         return self.status == "valid"
 
 

@@ -238,7 +238,7 @@ def _without_reply(status: int, seconds: float, settings: dict) -> dict:
 
 
 def _probe(settings: dict) -> dict:
-    """Find out in a child of its own which protections are enforced here."""
+    """Find out in a separate child process which protections are enforced here."""
     reading, report = os.pipe()
     child = os.fork()
     if child == 0:

@@ -38,7 +38,7 @@ _A_PROGRAM = {
 
 
 class OutcomeKind(StrEnum):
-    """How a program ended."""
+    """The ways in which a program can end."""
 
     PASSED = "passed"
     WRONG = "wrong"
@@ -50,7 +50,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a program.
+    """The outcome of a program.
 
     Attributes:
         kind: `wrong` if an assertion failed, `raised` for any other exception.
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether the program ran to its end and all assertions held."""
+        """True if the program ran to its end and all assertions held."""
         return self.kind is OutcomeKind.PASSED
 
 
@@ -77,7 +77,7 @@ class ProgramLimits:
     Attributes:
         cpu_seconds: CPU time. A busy machine changes how long a program takes, but
             hardly how much CPU time it uses.
-        memory: Memory in bytes, in addition to that of Python itself.
+        memory: Memory in bytes, in addition to Python's own.
         wall_seconds: Time by the clock, for programs that wait instead of computing.
 
     Raises:
@@ -95,7 +95,7 @@ class ProgramLimits:
 
 
 class ProgramRunner:
-    """Runs programs, each in a confined process of its own: use it in a `with` block.
+    """Runs programs, each in a separate confined process: use it in a `with` block.
 
     A program is Python source with its own tests: it passes if it runs to its end. It
     sees the standard library only. The sandbox protects the machine from the program.
@@ -110,7 +110,7 @@ class ProgramRunner:
 
     def __enter__(self) -> "ProgramRunner":
         """Start the process that forks, find out which protections are enforced, and
-        check that a right program passes and a wrong one does not.
+        check that a correct program passes and an incorrect one does not.
 
         Warns:
             UserWarning: If a protection is not enforced on this system.

@@ -67,7 +67,7 @@ class GradedExercise:
 
     @property
     def is_open(self) -> bool:
-        """Whether a person grades the exercise."""
+        """True if a person grades the exercise."""
         return any(part.kind == "open" for part in self.parts)
 
     def of_kind(self, kind: str) -> tuple[ExerciseCell, ...]:

@@ -298,9 +298,9 @@ def grade(
         submissions: Students' notebooks, or folders with notebooks.
         limits: Resource limits for the code of one exercise; by default one minute per
             cell and 2 GiB.
-        overwrite: Whether to grade all submissions again, and to replace grades of
-            another chapter.
-        unprotected: Whether to run students' code even where this system cannot enforce
+        overwrite: If true, grade all submissions again, and replace grades of another
+            chapter.
+        unprotected: If true, run students' code even where this system cannot enforce
             every protection.
 
     Raises:

@@ -88,7 +88,7 @@ class Forker:
 
     @property
     def alive(self) -> bool:
-        """Whether the process can fork."""
+        """True if the process can fork."""
         return self._process.poll() is None
 
     def fork(self, scratch: Path) -> "ForkedProcess":

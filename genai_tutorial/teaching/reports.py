@@ -79,7 +79,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether the grader failed on some exercise."""
+        """True if the grader failed on some exercise."""
         return any(result.failed for result in self.results)
 
     @property

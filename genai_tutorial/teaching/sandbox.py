@@ -1,5 +1,5 @@
 """The sandbox of an exercise: a confined process that runs its cells and is killed when
-it exceeds a limit, and the record of which protections were enforced.
+it exceeds a limit, and a record of which protections were enforced.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class Limits:
 
     cell_seconds: float = 60.0
     exercise_seconds: float = 180.0
-    memory: int = 2 << 30  # bytes, in addition to that of the libraries
+    memory: int = 2 << 30  # bytes, in addition to the libraries' memory
     file_size: int = 64 << 20  # bytes; all files together may be four times as large
     characters: int = 10_000  # of a cell's output
 

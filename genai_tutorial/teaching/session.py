@@ -176,7 +176,7 @@ def _existing_types() -> list[type]:
 
 def _answer_check(trusted: list[type]) -> Callable[[object], object]:
     """Create the function `__answer__`, which rejects answers that compare themselves:
-    objects of a type that is not trusted and has special methods of its own.
+    objects of an untrusted type that defines special methods.
     """
     known = {id(kind) for kind in trusted}  # comparing types can run a student's code
 

@@ -225,7 +225,7 @@ def explain_cell(error: dict | None) -> list[str]:
 
 
 def explain_tests(error: dict, source: str) -> list[str]:
-    """Explain an error in a test cell, without telling what its hidden lines say.
+    """Explain an error in a test cell, without revealing its hidden lines.
 
     >>> error = {"name": "AssertionError", "message": "f(1) is 3"}
     >>> error["frames"] = [{"where": "tests", "line": 1}]

@@ -65,12 +65,12 @@ def find_submissions(
 ) -> list[tuple[str, Path]]:
     """Find the notebooks in files and folders, with a student's name for each.
 
-    The name is that of the file. If the file is named like the chapter, whose file name
+    The name is the file's. If the file is named like the chapter, whose file name
     without `.ipynb` is given, it is the name of the folder:
     `ada/04_transformer/04_transformer.ipynb`, as nbgrader collects it, belongs to ada.
 
     Raises:
-        TeachingError: If a place does not exist, or a folder contains no notebook.
+        TeachingError: If a path does not exist, or a folder contains no notebook.
 
     Warns:
         UserWarning: If two notebooks would have the same name; the name of one of them

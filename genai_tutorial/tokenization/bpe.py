@@ -122,7 +122,7 @@ class BPETokenizer:
         present = [token for token in present if token in allowed]
         if not present:
             return self._encode_plain(text)
-        # If two special tokens begin at the same place, take the longer one.
+        # If two special tokens begin at the same position, take the longer one.
         longest_first = sorted(present, key=len, reverse=True)
         pieces = regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text)
         ids = []

@@ -1,5 +1,5 @@
-"""Tokenizer files: the book's JSON format, and `tokenizer.json`, that of Hugging Face's
-libraries `tokenizers` and `transformers`.
+"""Tokenizer files: the book's JSON format, and `tokenizer.json`, the format of Hugging
+Face's libraries `tokenizers` and `transformers`.
 
 Files are untrusted data: everything is checked before use, and nothing is executed, not
 even a regular expression, which could take exponential time.

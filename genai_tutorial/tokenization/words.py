@@ -231,8 +231,8 @@ class WordPieceTokenizer:
             missing.
 
     Source: Devlin et al., BERT, section 3 (input representations),
-        https://arxiv.org/abs/1810.04805; the greedy longest match is that of Song et
-        al., Fast WordPiece Tokenization, section 3, https://arxiv.org/abs/2012.15524
+        https://arxiv.org/abs/1810.04805; the greedy longest match follows Song et al.,
+        Fast WordPiece Tokenization, section 3, https://arxiv.org/abs/2012.15524
 
     >>> tokenizer = WordPieceTokenizer(
     ...     ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "new", "##er", "!", "nai", "##robi")
@@ -355,7 +355,7 @@ def normalize(text: str) -> str:
 
 
 def split_words(text: str) -> list[str]:
-    """Split a text at white space and around each punctuation mark."""
+    """Split a text at whitespace and around each punctuation mark."""
     return "".join(f" {c} " if _is_punctuation(c) else c for c in text).split()
 
 

@@ -2,7 +2,7 @@
 
 Read `fit` first, the step and the loop, then `batches`, `optimizers`, `schedules` and
 `checkpoint`. `distributed` and `memory` train on several processes and what does not
-fit into memory. `adversarial` and `private` have loops of their own, and `scaling_laws`
+fit into memory. `adversarial` and `private` have their own loops, and `scaling_laws`
 plans a run.
 """
 

@@ -176,7 +176,7 @@ def fit_adversarial(
             for no average.
         watch: Called with the number of steps done, before the first step and after
             each.
-        checkpoint: Where to save the run and resume it from; needs batches with
+        checkpoint: The file to save the run to and resume it from; needs batches with
             `state_dict`.
 
     Raises:

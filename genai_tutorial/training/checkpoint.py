@@ -27,7 +27,7 @@ from .distributed import is_first_process, is_sharded
 FORMAT = "genai_tutorial checkpoint 2"
 
 _BROKEN = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a tree raises that `_split` has not written."""
+"""The errors raised by reading a tree that `_split` has not written."""
 
 _Leaves = list[tuple[tuple[Any, ...], dict[str, Any], Tensor]]
 """The tensors of a state, each with the keys that lead to it and its place in the tree.
@@ -287,7 +287,7 @@ class Checkpoint:
     Attributes:
         path: The file, ending in .safetensors.
         every: Number of steps between two saves; a run is also saved at its end.
-        resume: Whether to resume from the file if it exists.
+        resume: If true, resume from the file if it exists.
     """
 
     path: Path

@@ -42,7 +42,7 @@ class Process:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process prints and saves."""
+        """True if this process prints and saves."""
         return self.rank == 0
 
 
@@ -143,7 +143,7 @@ def ring_attention(
     Args:
         query: The queries of this process's part of the text.
         key: The keys of this part; they may have fewer heads than the queries.
-        is_causal: Whether a query attends only to keys at and before its own position.
+        is_causal: If true, a query attends only to keys at and before its own position.
 
     Raises:
         ValueError: If the parts have different lengths.

@@ -1,5 +1,5 @@
-"""Training: one step, the loop around it and the record of a run; the same for every
-model in the book.
+"""Training: one step, the loop around it and a run's history; the same for every model
+in the book.
 """
 
 import math
@@ -190,7 +190,7 @@ def training_loop(
     Args:
         steps: Number of steps, counting those before a resume.
         optimizer: The optimizer whose learning rates the schedule scales; None if the
-            loop has none of its own.
+            loop has no such optimizer.
         schedule: A factor for all learning rates at each step; None for 1.
         done: Number of steps before a resume.
         watch: Called with the number of steps done, before the first step and after
@@ -254,7 +254,7 @@ def fit(
             end only.
         ema: Moving average of the weights, updated after each step; None for no
             average.
-        checkpoint: Where to save the run and resume it from; needs batches with
+        checkpoint: The file to save the run to and resume it from; needs batches with
             `state_dict`, like `TokenBatches`.
         generators: Random generators that `loss_fn` draws from, so that checkpoints can
             hold them.

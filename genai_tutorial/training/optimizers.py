@@ -278,8 +278,8 @@ def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
     """Sort a model's parameters into matrices, kernels, embeddings, head and vectors.
 
     The head is everything in a module called `head`; embeddings are the weights of
-    `nn.Embedding`; matrices are the weights of all other `nn.Linear`; kernels those of
-    all other `nn.Conv2d`; vectors are the rest.
+    `nn.Embedding`; matrices are the weights of all other `nn.Linear`; kernels are the
+    weights of all other `nn.Conv2d`; vectors are the rest.
 
     >>> layers = {"embed": nn.Embedding(9, 4), "head": nn.Linear(4, 9)}
     >>> model = nn.ModuleDict({"inner": nn.Linear(4, 4)} | layers)

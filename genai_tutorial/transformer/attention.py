@@ -114,9 +114,9 @@ def fused_attention(
     faster on long sequences.
 
     Args:
-        query: This and the next four arguments are those of `attention`.
-        is_causal: Whether to apply the causal mask without storing it; cannot be
-            combined with `mask` or `bias`.
+        query: This and the next four arguments are as for `attention`.
+        is_causal: If true, apply the causal mask without storing it; cannot be combined
+            with `mask` or `bias`.
 
     Source: Dao, FlashAttention-2, algorithm 1, https://arxiv.org/abs/2307.08691
     """
@@ -145,12 +145,12 @@ class MultiHeadAttention(nn.Module):
         heads: The number of attention heads; must divide `width`.
         key_value_heads: Each is shared by a group of query heads; None for `heads`.
         rotary: Rotates queries and keys by their positions; None for no rotation.
-        query_key_norm: Whether to normalize queries and keys, which bounds the scores
-            and allows larger learning rates.
-        causal: Whether a position attends only to itself and earlier positions.
+        query_key_norm: If true, normalize queries and keys, which bounds the scores and
+            allows larger learning rates.
+        causal: If true, a position attends only to itself and earlier positions.
         window: The number of positions that a causal query attends to, its own
             included; None for all.
-        alibi: Whether to penalize distant keys.
+        alibi: If true, penalize distant keys.
         source_width: The number of features of another sequence that supplies keys and
             values (cross-attention, never causal); None for self-attention.
         layer: The index under which a cache stores the layer's keys and values.

@@ -94,9 +94,9 @@ def blockwise_attention(
     Args:
         key: The keys; may have fewer heads than the queries.
         block_size: The number of queries, and of keys, in a block.
-        is_causal: Whether query i attends only to keys 0 to i.
-        state_dtype: The number format of the running sums between blocks; None for that
-            of the queries.
+        is_causal: If true, query i attends only to keys 0 to i.
+        state_dtype: The number format of the running sums between blocks; None for the
+            queries' format.
 
     Raises:
         ValueError: If `block_size` is below 1.

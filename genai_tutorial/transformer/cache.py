@@ -93,8 +93,8 @@ class KVCache:
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store a layer's keys and values for the new tokens, and return those of the
-        whole text.
+        """Store a layer's keys and values for the new tokens, and return the whole
+        text's keys and values.
         """
         keys, values = self.keys[layer], self.values[layer]
         if self.equal_rows:  # one copy instead of one per row
@@ -215,7 +215,7 @@ class CachedContext(AttentionContext):
         self.cache.finish()
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values, preceded by those of earlier tokens."""
+        """Return a layer's keys and values, preceded by the earlier tokens'."""
         return self.cache.append(layer, key, value)
 
     def see(self, x: Tensor, pattern: AttentionPattern) -> Visibility:
@@ -236,7 +236,7 @@ class CachedContext(AttentionContext):
 
 class RollingCache(KVCache):
     """A `KVCache` for a model with a sliding window: it keeps the last tokens of each
-    row in a ring buffer of `slots` places.
+    row in a ring buffer with `slots` slots.
 
     Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
         https://arxiv.org/abs/2310.06825
@@ -285,7 +285,7 @@ class RollingCache(KVCache):
 
     @property
     def _overwrites(self) -> bool:
-        """Whether new tokens overwrite keys that other new tokens attend to."""
+        """True if new tokens overwrite keys that other new tokens attend to."""
         return self.positions.shape[1] > 1 and self.end > self._ring_size
 
     def _new_lengths(self) -> Int[Tensor, "batch"]:

@@ -27,7 +27,7 @@ class AttentionConfig:
         rotary_scaling: Adapts rotary positions to texts longer than those in training.
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
-        query_key_norm: Whether queries and keys are normalized.
+        query_key_norm: If true, queries and keys are normalized.
     """
 
     heads: int = 4
@@ -82,8 +82,8 @@ class MixtureConfig:
     Attributes:
         experts: The number of experts that the router chooses from.
         shared_experts: The number of further experts that process every token.
-        expert_width: The number of hidden features of an expert; None for that of the
-            feed-forward layer.
+        expert_width: The number of hidden features of an expert; None for the
+            feed-forward layer's number.
     """
 
     experts: int = 8
@@ -144,7 +144,7 @@ class InitializationConfig:
     Attributes:
         std: The standard deviation of the weight matrices; None for 1/sqrt(inputs) of
             each matrix.
-        zero_outputs: Whether each block's output layers, and an untied output layer of
+        zero_outputs: If true, each block's output layers, and an untied output layer of
             the model, are initialized to zero.
     """
 
@@ -173,9 +173,9 @@ class DecoderConfig:
         vocab_size: The number of different tokens.
         context_length: The context window: the maximum number of tokens at once.
         width: The number of features of a token's vector.
-        mixture: A mixture of experts in place of each feed-forward layer.
-        bias: Whether linear layers and LayerNorms add a learned constant.
-        tied_embeddings: Whether the output layer shares the embedding's weights.
+        mixture: A mixture of experts instead of each feed-forward layer.
+        bias: If true, linear layers and LayerNorms add a learned constant.
+        tied_embeddings: If true, the output layer shares the embedding's weights.
 
     Raises:
         ValueError: If a setting is out of range or two do not fit together.
@@ -344,7 +344,7 @@ class DecoderConfig:
         tied_embeddings: bool = False,
     ) -> "DecoderConfig":
         """Return a Llama's settings: rotary positions, RMSNorm, SwiGLU, grouped-query
-        attention, no biases; by default those of Llama 3 8B.
+        attention, no biases; by default Llama 3 8B's.
 
         Source: Touvron et al., LLaMA, section 2.2, https://arxiv.org/abs/2302.13971;
             Grattafiori et al., The Llama 3 Herd of Models, table 3,

@@ -172,7 +172,7 @@ class AttentionPattern:
     """The mask and bias that an attention layer applies to every text.
 
     Attributes:
-        causal: Whether a query attends only to keys at and before its own position.
+        causal: If true, a query attends only to keys at and before its own position.
         window: The number of positions that a causal query attends to, its own
             included; None for all.
         alibi_heads: The number of heads with an ALiBi slope; 0 for no ALiBi.
@@ -196,8 +196,8 @@ class AttentionContext:
         mask: True where a query may attend to a key; combined with the layer's own
             causal or window mask.
         positions: The positions of the tokens; None for 0, 1, 2 and so on.
-        by_position: Whether distances are measured between positions, and not between
-            places in the row.
+        by_position: If true, distances are measured between positions, not between
+            indices in the row.
         cache: The `KVCache` of earlier tokens, which a `CachedContext` has.
 
     >>> AttentionContext.packed(torch.tensor([[5, 5, 6]])).positions
@@ -264,7 +264,7 @@ class AttentionContext:
         yield
 
     def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values, preceded by those of earlier tokens."""
+        """Return a layer's keys and values, preceded by the earlier tokens'."""
         return key, value
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor] | None:

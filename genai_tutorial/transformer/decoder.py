@@ -96,8 +96,8 @@ class DecoderLM(nn.Module):
         x: Float[Tensor, "batch position width"],
         context: AttentionContext | None = None,
     ) -> Float[Tensor, "batch position width"]:
-        """Return the last block's hidden state at each position, for vectors in place
-        of tokens: those of `embed`, those of an image, or both in one row.
+        """Return the last block's hidden state at each position, for vectors instead of
+        tokens: from `embed`, from an image, or both in one row.
 
         Raises:
             ValueError: If the vectors have another width, or do not fit into the
@@ -327,7 +327,7 @@ def _position_embedding(config: DecoderConfig) -> nn.Module | None:
 @torch.no_grad()
 def _initialize(model: nn.Module, config: DecoderConfig, seed: int) -> None:
     """Draw the matrices, and set gains to one and biases to zero; the scaling by depth
-    is that of GPT-2 (section 2.3).
+    is GPT-2's (section 2.3).
     """
     settings = config.initialization
     generator = torch.Generator().manual_seed(seed)

@@ -1,6 +1,6 @@
 """Layers applied to each position independently: normalization, the feed-forward layer
-(MLP), and the mixture of experts in its place, in which a router chooses a few of many
-feed-forward layers for each token.
+(MLP), and the mixture of experts that can replace it, in which a router chooses a few
+of many feed-forward layers for each token.
 """
 
 from collections.abc import Sequence
@@ -130,7 +130,7 @@ class Routing:
 
     @classmethod
     def joined(cls, routings: Sequence["Routing"]) -> "Routing":
-        """Concatenate several routings, for example those of all layers."""
+        """Concatenate several routings, such as the routings of all layers."""
         names = ("logits", "probabilities", "chosen", "weights")
         parts = ([getattr(routing, name) for routing in routings] for name in names)
         return cls(*map(torch.cat, parts))

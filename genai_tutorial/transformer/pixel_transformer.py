@@ -4,7 +4,7 @@ over grey levels.
     p(image) = p(pixel 1) p(pixel 2 | pixel 1) p(pixel 3 | pixels 1 and 2) ...
 
 An image of 28 by 28 has 784 pixels, and a Transformer with one token per pixel is slow.
-So the tokens are patches of 4 by 4 pixels, in rows from the top left. A causal
+Therefore, the tokens are patches of 4 by 4 pixels, in rows from the top left. A causal
 Transformer reads the earlier patches and outputs features for the next one; a small
 network then predicts its sixteen pixels one after another, from these features and from
 the neighbouring pixels. Every pixel is part of the chain rule, so the likelihood is

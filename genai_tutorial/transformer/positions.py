@@ -49,7 +49,7 @@ class SinusoidalPositions(LearnedPositions):
     """
 
     def __init__(self, context_length: int, width: int):
-        nn.Module.__init__(self)  # waves in place of learned vectors
+        nn.Module.__init__(self)  # waves instead of learned vectors
         frequencies = 10_000.0 ** (
             -torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
         )
@@ -226,7 +226,7 @@ class DynamicNTKScaling(RotaryScaling):
         ValueError: If a length is below 1.
 
     Source: Peng et al., YaRN, section 3.3 (dynamic scaling),
-        https://arxiv.org/abs/2309.00071; the formula is that of the transformers
+        https://arxiv.org/abs/2309.00071; the formula comes from the transformers
         library
 
     >>> DynamicNTKScaling(length=8192, original_context_length=4096).ratio
@@ -269,7 +269,7 @@ class Llama3Scaling(RotaryScaling):
         ValueError: If a number is out of range.
 
     Source: Grattafiori et al., The Llama 3 Herd of Models, section 3.4.2,
-        https://arxiv.org/abs/2407.21783; the formula is that of Meta's code,
+        https://arxiv.org/abs/2407.21783; the formula comes from Meta's code,
         https://github.com/meta-llama/llama-models
     """
 

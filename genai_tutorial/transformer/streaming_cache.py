@@ -75,8 +75,8 @@ class SinkCache(KVCache):
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store a layer's keys and values for the new tokens, and return those of the
-        tokens held before and of the new ones.
+        """Store a layer's keys and values for the new tokens, and return the keys and
+        values of the tokens held before and of the new ones.
         """
         stored = self.keys[layer], self.values[layer]
         seen = tuple(
@@ -99,7 +99,7 @@ class SinkCache(KVCache):
         """Rotate the queries and all keys by their places in the cache.
 
         When several tokens are read at once, the number of forgotten tokens differs
-        between them, so a sink has no single place for all of them. Then each vector
+        between them, so a sink has no single position for all of them. Then each vector
         gets two halves, one for sinks and one for the window; in each key, one is zero.
         """
         keys, places = self.key_positions(), self.sinks + self.window - 1

@@ -48,7 +48,7 @@ class LatentGaussian:
 
     def log_prob(self, z: Float[Tensor, "*more"]) -> Float[Tensor, "*more"]:
         """Return the log-density of each dimension of z, in nats. Sum over the
-        dimensions for that of the whole vector.
+        dimensions for the whole vector's.
         """
         distance = (z - self.mean).square() / self.log_variance.exp()
         return -0.5 * (math.log(2 * math.pi) + self.log_variance + distance)

@@ -142,7 +142,7 @@ class Quantized:
     Attributes:
         vectors: Nearest codebook entries, with a straight-through gradient.
         indices: Indices of these entries.
-        loss: Loss of the quantizer, to be added to that of the network.
+        loss: Loss of the quantizer, to be added to the network's.
     """
 
     vectors: Float[Tensor, "*batch dim"]
@@ -237,7 +237,7 @@ class EMAVectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def set_codebook(self, entries: Float[Tensor, "codes dim"]) -> None:
-        """Replace all entries, for example by those of k-means; forget the counts."""
+        """Replace all entries, for example by k-means centres; forget the counts."""
         self.codebook.copy_(entries)
         self.counts.fill_(1)
         self.sums.copy_(entries)

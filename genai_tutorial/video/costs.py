@@ -11,7 +11,7 @@ def joint_multiplications(frames: int, places: int, width: int) -> int:
     attention and are not counted.
 
     Args:
-        places: The number of places in a frame, N.
+        places: The number of positions in a frame, N.
         width: The number of features of a token, over all heads, d.
 
     Returns:
@@ -25,7 +25,7 @@ def joint_multiplications(frames: int, places: int, width: int) -> int:
 
 def factorized_multiplications(frames: int, places: int, width: int) -> int:
     """Return the number of multiplications of attention within each frame, followed by
-    attention over time at each place; arguments as in `joint_multiplications`.
+    attention over time at each position; arguments as in `joint_multiplications`.
 
     Returns:
         2 F N² d + 2 N F² d.

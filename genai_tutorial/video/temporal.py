@@ -1,4 +1,4 @@
-"""Layers that connect the frames of a film: motion that is followed, attention over
+"""Layers that connect the frames of a video: motion that is followed, attention over
 time, and AnimateDiff's motion module.
 """
 
@@ -15,7 +15,7 @@ class Displacement(nn.Module):
     is predicted from the encoded motion.
 
     The layer learns how fast "fast" is from the loss: frames that are shifted by the
-    right amount show the object in the same place, which helps to denoise them.
+    right amount show the object at the same position, which helps to denoise them.
 
     >>> displacement = Displacement(frames=3, motion_width=4)
     >>> displacement(torch.randn(1, 4)).shape  # at first all zero
@@ -121,14 +121,15 @@ class MotionEncoder(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    """Factorized attention: each place attends to the same place in the other frames.
+    """Factorized attention: each position attends to the same position in the other
+    frames.
 
-    Attention ignores the order of its tokens. So each frame has an embedding, which is
-    projected and added to the features.
+    Attention ignores the order of its tokens. Therefore, each frame has an embedding,
+    which is projected and added to the features.
 
-    A moving object is at a different place in each frame. Given the displacement, the
-    layer shifts the frames back first, so that each place shows the same part of the
-    object in all frames: attention along a trajectory.
+    A moving object is at a different position in each frame. Given the displacement,
+    the layer shifts the frames back first, so that each position shows the same part of
+    the object in all frames: attention along a trajectory.
 
     Args:
         frame_width: The number of features of a frame's embedding.
@@ -178,7 +179,8 @@ class TemporalAttention(nn.Module):
 
 
 class SpaceTimeAttention(nn.Module):
-    """Full attention: each place of each frame attends to all places of all frames.
+    """Full attention: each position of each frame attends to all positions of all
+    frames.
 
     Source: Bertasius et al., Is Space-Time Attention All You Need for Video
         Understanding?, section 3, https://arxiv.org/abs/2102.05095
@@ -209,7 +211,7 @@ class SpaceTimeAttention(nn.Module):
     def positions(
         self, frames: Float[Tensor, "batch frame features"]
     ) -> Float[Tensor, "batch frame height width channel"]:
-        """Return the position embedding of each place of each frame."""
+        """Return the embedding of each position of each frame."""
         both = self.places + self.frame(frames)[:, :, None, None]
         return self.position(functional.silu(both))
 
@@ -228,7 +230,7 @@ def _start_at_zero(attention: MultiHeadAttention) -> None:
 
 
 class MotionModule(nn.Module):
-    """A Transformer layer over the frames at each place, between two linear layers.
+    """A Transformer layer over the frames at each position, between two linear layers.
 
     It differs from `TemporalAttention`: the group norm covers all frames of a clip,
     positions are sinusoidal, there is a feed-forward layer, and the layer is not

@@ -121,7 +121,7 @@ class KnownFrames:
         t: Float[Tensor, "batch"],
         condition: object,
     ) -> Float[Tensor, "batch frame channel height width"]:
-        """Return the model's prediction, with known frames in place of noisy ones."""
+        """Return the model's prediction, with known frames instead of noisy ones."""
         known = self.frames.shape[1]
         times = t[:, None].repeat(1, x.shape[1])
         times[:, :known] = 0

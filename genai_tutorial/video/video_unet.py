@@ -57,10 +57,10 @@ class VideoUNetConfig:
 
     Attributes:
         frame_width: The number of features of a frame's embedding.
-        product: Whether frame embeddings include motion × time, see `FrameEmbedding`.
-        connected: Whether frames attend to each other; otherwise, each frame is drawn
+        product: If true, frame embeddings include motion × time, see `FrameEmbedding`.
+        connected: If true, frames attend to each other; otherwise, each frame is drawn
             independently, with the same weights.
-        follow: Whether frames are shifted by a learned displacement before attention,
+        follow: If true, frames are shifted by a learned displacement before attention,
             see `Displacement`; otherwise, attention at the lowest resolution is full.
     """
 
@@ -170,8 +170,8 @@ class VideoUNet(nn.Module):
         frames: Float[Tensor, "batch frame features"],
         displacement: Float[Tensor, "batch frame 2"] | None,
     ) -> Float[Tensor, "image channel height width"]:
-        """Apply an added layer to the frames of each clip, or to each frame as a clip
-        of its own.
+        """Apply an added layer to the frames of each clip, or to each frame as a
+        separate clip.
         """
         if not self.config.connected:
             return layer(hidden[:, None], frames.flatten(0, 1)[:, None]).flatten(0, 1)

@@ -132,7 +132,8 @@ def train_world_model(
     Args:
         settings: The settings; None for the defaults.
         seed: Decides the order of the windows and the codes that are drawn.
-        checkpoint: Where the run is saved and resumed from; None for nowhere.
+        checkpoint: The file that the run is saved to and resumed from; None for no
+            file.
     """
     settings = settings or WorldModelTraining()
     generator = torch.Generator().manual_seed(seed)

@@ -26,7 +26,7 @@ def straight_through_sample(
     probabilities: Float[Tensor, "*batch code"],
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, "*batch code"]:
-    """Draw a one-hot code whose gradient is that of its probabilities.
+    """Draw a one-hot code whose gradient is its probabilities' gradient.
 
     Source: Bengio et al., Estimating or Propagating Gradients Through Stochastic
     Neurons, https://arxiv.org/abs/1308.3432
@@ -73,7 +73,7 @@ def categorical_kl(
 
 
 REWARDS = (-1.0, 0.0, 1.0)
-"""The rewards that the model tells apart: rewards are predicted as one of these."""
+"""The rewards that the model distinguishes: rewards are predicted as one of these."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class GatedRecurrentUnit(nn.Module):
 
     Source: Cho et al., Learning Phrase Representations using RNN Encoder-Decoder,
         section 2.3, https://arxiv.org/abs/1406.1078; the order of the gates and the
-        place of r are those of `torch.nn.GRUCell`.
+        position of r are as in `torch.nn.GRUCell`.
     """
 
     def __init__(self, width: int, memory: int):

@@ -16,7 +16,7 @@ from .model import WorldModel, draw
 States = DreamState | Tensor
 DreamStep = Callable[[States, Tensor], tuple[States, Tensor, Tensor]]
 """Called as `step(states, actions)`; returns the next states, the rewards, and the
-probability that each episode continues. The states are those of dreams, or a tensor
+probability that each episode continues. The states come from dreams, or are a tensor
 with one row per game.
 """
 

@@ -31,9 +31,9 @@ class TableWorld:
     it has the same form.
 
     Attributes:
-        transitions: The probability of each next place.
+        transitions: The probability of each next state.
         rewards: The mean reward of each such step.
-        ends: The places at which an episode ends, 1 for yes.
+        ends: The states at which an episode ends, 1 for yes.
     """
 
     transitions: Float[Tensor, "state action next_state"]
@@ -46,7 +46,7 @@ class TableWorld:
         actions: Int[Tensor, "game"],
         generator: torch.Generator | None = None,
     ) -> tuple[Int[Tensor, "game"], Float[Tensor, "game"], Float[Tensor, "game"]]:
-        """Draw each game's next place; return the places, the rewards, and 1 where the
+        """Draw each game's next state; return the states, the rewards, and 1 where the
         episode continues.
         """
         chances = self.transitions[states, actions]
@@ -84,9 +84,9 @@ def five_places(slip: float | int = 0.2) -> TableWorld:
 
 def learn_table(experiences: Experiences) -> TableWorld:
     """Learn a world of five places and two buttons by counting: the share of each next
-    place, and the mean reward.
+    state, and the mean reward.
 
-    For a button that was never pressed in some place, there is nothing to count. The
+    For a button that was never pressed in some state, there is nothing to count. The
     model then predicts that the button does nothing, which is only a guess.
 
     >>> here, right, after = torch.tensor([[1, 1], [1, 1], [1, 2]])
@@ -112,7 +112,7 @@ def learn_table(experiences: Experiences) -> TableWorld:
 def action_values(
     world: TableWorld, discount: float | int = 0.9
 ) -> Float[Tensor, "state action"]:
-    r"""Return the value of each button in each place, if the best ones follow (value
+    r"""Return the value of each button in each state, if the best ones follow (value
     iteration).
 
     $$Q(s, a) = \sum_{s'} p(s' \mid s, a) \left(r(s, a, s') + \gamma c(s') \max_{a'}

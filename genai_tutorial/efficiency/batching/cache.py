@@ -160,7 +160,7 @@ class BlockPool:
         return blocks[places // size] * size + places % size
 
     def _shared_ends(self, table: BlockTable, new: int) -> list[int]:
-        """Return the places of blocks to be written that have other holders."""
+        """Return the indices of blocks to be written that have other holders."""
         first = table.length // self.block_size
         last = min(self.blocks_for(table.length + new), len(table.blocks))
         return [
@@ -215,8 +215,8 @@ class PagedKVCache(KVCache):
         key: Float[Tensor, "batch head new dim"],
         value: Float[Tensor, "batch head new dim"],
     ) -> tuple[Tensor, Tensor]:
-        """Store a layer's keys and values for the new tokens, and return those of the
-        whole texts.
+        """Store a layer's keys and values for the new tokens, and return the whole
+        texts' keys and values.
         """
         seen = []
         for pool, new in ((self.pool.keys, key), (self.pool.values, value)):

@@ -48,7 +48,7 @@ class Engine:
 
     Args:
         max_running: Maximum number of requests that run at the same time.
-        share_prefixes: Whether texts share the blocks of common prefixes, if the model
+        share_prefixes: If true, texts share the blocks of common prefixes, if the model
             allows it.
 
     Raises:

@@ -173,7 +173,7 @@ class Statistics:
         prefix_tokens: Prompt tokens found in the prefix cache instead of read.
         slots_reserved: Slots that were reserved for running requests' keys and values,
             summed over all passes.
-        slots_used: Slots that held those of a token, summed over all passes.
+        slots_used: Slots that held a token's keys and values, summed over all passes.
         most_slots_reserved: The largest number of slots reserved in a pass.
         preemptions: The number of times that a running request lost its blocks.
         evictions: Blocks that the prefix cache released.

@@ -44,7 +44,7 @@ def answer_in_static_batches(
 
 
 def answer_alone(model: DecoderLM, request: Request) -> Answer:
-    """Return the answer to a request in a batch of its own.
+    """Return the answer to a request in a separate batch.
 
     Raises:
         ValueError: If it does not fit into the context window.

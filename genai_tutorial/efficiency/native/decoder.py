@@ -231,8 +231,8 @@ def native(
 
     It has the same interface as the model, `KVCache` included, so `generate` works with
     it. The C code is compiled at the first call, see `build_native`. Tokens are read
-    one at a time, those of a prompt too, and the rows of a batch one after the other:
-    it is made for one user. Delete the original to free its matrices.
+    one at a time, prompt tokens too, and the rows of a batch one after the other: it is
+    made for one user. Delete the original to free its matrices.
 
     Args:
         model: A Llama in float32 on the CPU, whose widths are multiples of 32.

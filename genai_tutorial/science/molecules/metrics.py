@@ -74,7 +74,7 @@ class MoleculeReport:
         return _share(self.novel, self.distinct)
 
     def to_dict(self) -> dict[str, float | int]:
-        """Return all numbers, those of the three shares included, for JSON."""
+        """Return all numbers, the three shares included, for JSON."""
         shares = ("validity", "uniqueness", "novelty")
         numbers = asdict(self) | {name: getattr(self, name) for name in shares}
         return {
@@ -85,7 +85,7 @@ class MoleculeReport:
 
 def measure_molecules(samples: Sequence[str], train: Collection[str]) -> MoleculeReport:
     """Return the metrics of some samples; the similarities, the scaffolds and the
-    synthetic accessibility are those of the first 300 different molecules.
+    synthetic accessibility refer to the first 300 different molecules.
 
     Args:
         samples: SMILES strings, valid or not.
@@ -195,13 +195,13 @@ ATTEMPTS = 200
 
 
 def add_carbon(molecules: Sequence[str], count: int, seed: int) -> list[str]:
-    """Put one carbon atom into a training molecule, at a random place that gives a new
-    valid molecule.
+    """Put one carbon atom into a training molecule, at a random position that gives a
+    new valid molecule.
 
     Args:
         molecules: The canonical SMILES of the training data.
         count: The number of molecules to return, all different.
-        seed: Seed of the molecules and places.
+        seed: Seed of the molecules and positions.
 
     Raises:
         ValueError: If there are fewer than `count` molecules to change.

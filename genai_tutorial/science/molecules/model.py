@@ -74,7 +74,7 @@ class MoleculeModel:
         generator: torch.Generator | None = None,
     ) -> list[str]:
         """Sample molecules as SMILES strings, which may be invalid; the arguments and
-        errors are those of `rollouts`.
+        errors are as for `rollouts`.
         """
         samples: list[str] = []
         while not samples or len(samples) < count:

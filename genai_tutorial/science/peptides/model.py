@@ -149,7 +149,7 @@ def write_peptides(
 
 def shuffled(sequences: Sequence[str], generator: torch.Generator) -> list[str]:
     """Return sequences with their residues in random order: the same composition,
-    charge and hydrophobicity, and no helix.
+    charge and hydrophobicity, but no helix.
     """
     return [
         "".join(sequence[k] for k in torch.randperm(len(sequence), generator=generator))

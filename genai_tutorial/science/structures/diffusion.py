@@ -62,7 +62,7 @@ class MoleculeTable(NamedTuple):
 
     Attributes:
         x: Three coordinates and one score per element, zero for padding.
-        mask: Whether a row is an atom.
+        mask: True for rows that are atoms.
     """
 
     x: Float[Tensor, "batch atom channels"]
@@ -122,7 +122,7 @@ def molecule_loss(
     Args:
         model: Called as `model(x, t, mask)`; predicts the noise.
         x: The tables of molecules.
-        mask: Whether a row is an atom.
+        mask: True for rows that are atoms.
         generator: Random generator for the timesteps and the noise.
         timesteps: The timestep of each molecule; None draws them.
 

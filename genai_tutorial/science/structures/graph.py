@@ -29,7 +29,7 @@ class Graphs(NamedTuple):
         elements: Indices into `HEAVY_ELEMENTS`, 0 for padding.
         relations: For each pair of atoms: 0 for the same atom, the order of a bond, or
             2 more than the number of bonds between them.
-        mask: Whether a row is an atom.
+        mask: True for rows that are atoms.
     """
 
     elements: Int[Tensor, "batch atom"]

@@ -89,9 +89,9 @@ class StructureVerdict:
     """The ruler's verdict on one molecule.
 
     Attributes:
-        connected: Whether the bonds join all atoms.
-        clash_free: Whether no two atoms are too close.
-        valences_kept: Whether no atom has more neighbours than its element can have.
+        connected: True if the bonds join all atoms.
+        clash_free: True if no two atoms are too close.
+        valences_kept: True if no atom has more neighbours than its element can have.
     """
 
     connected: bool
@@ -100,7 +100,7 @@ class StructureVerdict:
 
     @property
     def sound(self) -> bool:
-        """Whether the molecule passes all three tests."""
+        """True if the molecule passes all three tests."""
         return self.connected and self.clash_free and self.valences_kept
 
 
@@ -231,7 +231,7 @@ def noised(
 def shuffled_elements(
     molecules: Sequence[Ligand | Geometry], generator: torch.Generator
 ) -> list[Geometry]:
-    """Return molecules whose elements are drawn at random from those of all."""
+    """Return molecules with elements drawn at random from all molecules' elements."""
     every = torch.cat([molecule.elements for molecule in molecules])
 
     def draw(count: int) -> Int[Tensor, " atom"]:

@@ -2,8 +2,8 @@
 Transformer has to learn it.
 
 The layers use positions only through distances, which no rotation changes, and through
-differences between atoms, which turn with the molecule. So the output positions turn by
-construction, and nothing has to be learned from rotated examples.
+differences between atoms, which turn with the molecule. The output positions therefore
+turn by construction, and nothing has to be learned from rotated examples.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class EquivariantLayer(nn.Module):
 
     Source: Satorras, Hoogeboom and Welling, E(n) Equivariant Graph Neural Networks,
         equations 3 to 6 and, for the attention, section 3.3,
-        https://arxiv.org/abs/2102.09844; the bounded step is that of Hoogeboom et al.,
+        https://arxiv.org/abs/2102.09844; the bounded step follows Hoogeboom et al.,
         Equivariant Diffusion for Molecule Generation in 3D,
         https://arxiv.org/abs/2203.17003
     """
@@ -127,7 +127,7 @@ class EquivariantNetwork(nn.Module):
         Args:
             x: Noisy molecules: three coordinates and one score per element.
             t: The timestep of each molecule, from 0 to 999.
-            mask: Whether an atom belongs to the molecule, or is padding.
+            mask: True for atoms that belong to the molecule, False for padding.
         """
         start, scores = x[..., :3], x[..., 3:]
         real = mask[..., None].to(x.dtype)

@@ -89,7 +89,7 @@ class StructureNetwork(nn.Module):
     """Predicts clean positions from noisy ones, given the molecule's graph.
 
     The relation of two atoms adds a learned number to their attention score in each
-    block and head. This pair bias takes the place of AlphaFold's pair representation.
+    block and head. This pair bias replaces AlphaFold's pair representation.
 
     Args:
         width: The number of features per atom, a multiple of 4, the number of heads.

@@ -90,8 +90,8 @@ class AnswerReport:
     """Shares over all sampled answers, unless said otherwise.
 
     Attributes:
-        sampled: The share of right answers.
-        vote: The share of questions that a vote over all samples answers right.
+        sampled: The share of correct answers.
+        vote: The share of questions that a vote over all samples answers correctly.
         worked: The share of answers with a scratchpad.
         tokens: The mean number of tokens of an answer, its end token included.
         pass_at: The mean of pass@k over questions, for k = 1, 2, 4 and so on.
@@ -115,7 +115,7 @@ def sampled_answers(
     """Return several answers to each question, sampled at temperature 1.
 
     Args:
-        backwards: Whether the model writes the ones first.
+        backwards: If true, the model writes the ones first.
     """
     rollouts = generate_rollouts(
         model,
@@ -139,7 +139,7 @@ def sampled_answers(
 def report_answers(
     samples: Sequence[Sequence[SampledAnswer]], questions: Sequence[ArithmeticQuestion]
 ) -> AnswerReport:
-    """Return what the samples of a model say about it.
+    """Return a report on a model from its samples.
 
     Args:
         samples: Equally many answers to each question.

@@ -56,7 +56,7 @@ class ArithmeticQuestion:
 
     @property
     def answer(self) -> int:
-        """The right answer."""
+        """The correct answer."""
         return self.partial_results()[-1]
 
     def partial_results(self) -> list[int]:
@@ -75,8 +75,8 @@ class ArithmeticQuestion:
 def is_held_out(question: ArithmeticQuestion) -> bool:
     """Return whether a question belongs to the tenth that no model is trained on.
 
-    A hash of the sorted numbers decides. So 16+27+72+84 and 84+16+27+72 are always in
-    the same part, although they are different texts.
+    A hash of the sorted numbers decides. Therefore, 16+27+72+84 and 84+16+27+72 are
+    always in the same part, although they are different texts.
 
     >>> one, other = (16, 27, 72, 84), (84, 16, 27, 72)
     >>> is_held_out(ArithmeticQuestion(one)) == is_held_out(ArithmeticQuestion(other))
@@ -208,10 +208,10 @@ def is_worked(text: str) -> bool:
 def correct_answers(
     questions: Sequence[ArithmeticQuestion], texts: Sequence[str], *, backwards: bool
 ) -> list[bool]:
-    """Return for each answer whether its final answer is right.
+    """Return for each answer whether its final answer is correct.
 
     Args:
-        backwards: Whether the ones come first.
+        backwards: If true, the ones come first.
     """
     check_same_length(questions=questions, answers=texts)
     return [

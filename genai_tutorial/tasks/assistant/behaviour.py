@@ -23,8 +23,8 @@ class Behaviour:
     """How a model responds to a set of questions: shares from 0 to 1, and its score.
 
     Attributes:
-        right: The share of answers that name the right answer and no other.
-        claims: The share that claim something, right or wrong.
+        right: The share of answers that name the correct answer and no other.
+        claims: The share that claim something, correct or not.
         abstains: The share that say "I do not know".
         refuses: The share that decline to help.
         gold: The mean gold score, from -1.06 to 1.02.

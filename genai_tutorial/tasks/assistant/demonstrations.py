@@ -113,7 +113,7 @@ def training_questions(
     that must be refused.
 
     Args:
-        split: The facts; only those of `taught` are asked about.
+        split: The facts; only the facts in `taught` are asked about.
         absent: Things that do not exist according to the Factbook, from `load_absent`.
         unknown: The number of questions in each of three categories without an answer:
             about invented countries, about untold topics, and about things that do not

@@ -83,8 +83,8 @@ def chat_answers(
     questions: Sequence[str],
     max_new_tokens: int = 24,
 ) -> list[str]:
-    """Ask a chat model each question by itself and return its likeliest answers, cut
-    off after `max_new_tokens` and without surrounding spaces.
+    """Ask a chat model each question separately and return its most probable answers,
+    cut off after `max_new_tokens` and without surrounding spaces.
     """
     prompts = [
         template.encode(tokenizer, [Message("user", question)])

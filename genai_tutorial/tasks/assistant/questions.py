@@ -1,5 +1,5 @@
-"""The words for facts, questions about them with their right answers, and pre-training
-text that states them. Some words are kept for the test.
+"""The words for facts, questions about them with their correct answers, and
+pre-training text that states them. Some words are kept for the test.
 """
 
 from collections.abc import Iterable, Sequence
@@ -117,7 +117,7 @@ class Question:
 
     Attributes:
         country: The country that it names; empty if it names none.
-        relation: What it asks for; None if that is none of the Factbook's relations.
+        relation: The relation that it asks for; None if that is none of the Factbook's.
         answer: The canonical short answer; None if there is none.
     """
 

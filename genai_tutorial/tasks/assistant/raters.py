@@ -218,7 +218,8 @@ def preference_probes(
     """Make pairs that differ in one respect, for each of eight respects.
 
     Args:
-        facts: The source of wrong answers: those of other facts of the same relation.
+        facts: The source of incorrect answers, which belong to other facts of the same
+            relation.
         questions: Those of the kinds known, invented and private are used.
 
     Raises:

@@ -1,7 +1,7 @@
 """Questions without an answer: about countries that do not exist, about topics that no
 source of the book covers, and requests for private data; and a mix with all others.
 
-The names sound like countries and the wording is that of questions about real ones, so
+The names sound like countries and the wording matches questions about real ones, so
 neither gives the question away. The requests can be printed without harm, because the
 people do not exist. The near misses, harmless questions in the words of such requests,
 measure over-refusal.

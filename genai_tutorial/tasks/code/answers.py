@@ -1,5 +1,5 @@
-"""What programs answer in the sandbox: which of them are right, which to choose without
-knowing the right answers, how to repair one, and how much its tests notice.
+"""Answers of programs in the sandbox: which of them are correct, which to choose
+without knowing the correct answers, how to repair one, and how much its tests notice.
 """
 
 import ast
@@ -15,7 +15,7 @@ from genai_tutorial.sandbox import run_programs
 from .exercises import Exercise
 
 NO_ANSWER = "no answer"
-"""What a program answers that raises an error, or is stopped."""
+"""The answer of a program that raises an error, or is stopped."""
 
 _ASK = """
 answers = []
@@ -64,7 +64,7 @@ def solved(
 
 
 def expected_answers(exercise: Exercise, inputs: Sequence[list]) -> list[str]:
-    """Return the right answer to each input, as Python shows it."""
+    """Return the correct answer to each input, as Python shows it."""
     return [repr(exercise.expected(items)) for items in inputs]
 
 
@@ -109,7 +109,7 @@ class Failure:
     """A body that fails, and the first test that shows it.
 
     Attributes:
-        items: The first input that gets a wrong answer.
+        items: The first input that gets an incorrect answer.
     """
 
     exercise: Exercise
@@ -135,7 +135,7 @@ class Failure:
 def find_failure(
     exercise: Exercise, body: str, inputs: Sequence[list], answers: Sequence[str]
 ) -> Failure | None:
-    """Return a body's first failure; None if all answers are right."""
+    """Return a body's first failure; None if all answers are correct."""
     for items, answer in zip(inputs, answers, strict=True):
         if answer != repr(exercise.expected(items)):
             return Failure(exercise, body, items, answer)
@@ -152,7 +152,7 @@ _SWAPS: dict[type, type] = {
 
 
 def mutants(source: str) -> list[str]:
-    r"""Return all programs that differ from a program in one place.
+    r"""Return all programs that differ from a program at one point.
 
     A comparison, an arithmetic operator or `and`/`or` is swapped, a number becomes
     larger by one, a truth value is flipped, a returned value is negated with `not`, or

@@ -23,7 +23,7 @@ class CodeModel:
 
     Attributes:
         tokenizer: A tokenizer with the special tokens of a code model.
-        forbids_markers: Whether the model may write no special token but the one that
+        forbids_markers: If true, the model may write no special token but the one that
             ends a document.
     """
 
@@ -59,7 +59,7 @@ class CodeModel:
         return self._write(prompts, BODY_TOKENS, temperature=0, seed=0)
 
     def explain(self, programs: Sequence[str]) -> list[str]:
-        """Return a docstring for each program, filled into the place of its own."""
+        """Return a docstring for each program, filled in where its own was."""
         return self.fill([docstring_gap(program) for program in programs])
 
     def write_tests(

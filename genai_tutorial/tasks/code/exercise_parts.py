@@ -25,7 +25,7 @@ class Constants:
 
 @dataclass(frozen=True)
 class PartCondition:
-    """Which items are kept.
+    """The condition that selects items.
 
     Attributes:
         before: The phrase before the noun, such as "even".
@@ -41,7 +41,7 @@ class PartCondition:
 
 @dataclass(frozen=True)
 class Transformation:
-    """What is done to each item.
+    """The transformation of each item.
 
     Attributes:
         of: The phrase before the items, such as "the squares of".
@@ -57,7 +57,7 @@ class Transformation:
 
 @dataclass(frozen=True)
 class Reduction:
-    """What is made of the list of results.
+    """The reduction of the list of results.
 
     Attributes:
         phrase: The phrase of the docstring, such as "the sum of".

@@ -63,7 +63,7 @@ ExercisePart = Literal["train", "held-out"]
 
 @dataclass(frozen=True)
 class Combination:
-    """What an exercise asks for, without its numbers and wording.
+    """The task of an exercise, without its numbers and wording.
 
     Attributes:
         takes: The kind of items in the list.
@@ -75,7 +75,7 @@ class Combination:
     reduction: Reduction
 
     def expected(self, items: Sequence, constants: Constants) -> Any:
-        """Return the right answer for a list of items."""
+        """Return the correct answer for a list of items."""
         values = [
             self.transformation.apply(item, constants)
             for item in items
@@ -105,7 +105,7 @@ class Exercise:
         return self.prompt + self.body
 
     def expected(self, items: Sequence) -> Any:
-        """Return the right answer for a list of items."""
+        """Return the correct answer for a list of items."""
         return self.combination.expected(items, self.constants)
 
     def inputs(self, count: int, seed: int) -> list[list]:
@@ -282,10 +282,10 @@ SHORT_MIXTURE: Mapping[Form, float] = {"program": 0.6, "line": 0.25, "tests": 0.
 """The same for half a minute of training, which is too short for the other forms."""
 
 WITHOUT_GAPS: Mapping[Form, float] = {"program": 0.85, "tests": 0.15}
-"""The same with programs in place of those with a gap."""
+"""The same with whole programs instead of programs with a gap."""
 
 ORDER: Order = "SPM"
-"""The order of the pieces. Behind the marker of the middle stands an ordinary program
+"""The order of the pieces. The marker of the middle is followed by an ordinary program
 up to its gap, so what the model has learned from ordinary programs helps at once.
 """
 
@@ -304,7 +304,7 @@ def exercise_document(exercise: Exercise, form: Form, draws: random.Random) -> s
 
 
 def draw_tests(exercise: Exercise, draws: random.Random) -> str:
-    """Return three lines such as `assert solve([3, -4]) == 9`, with right answers for
+    """Return three lines such as `assert solve([3, -4]) == 9`, with correct answers for
     lists of at most three items.
     """
     lists = [items[:3] for items in exercise.inputs(8, draws.randrange(10**9))[1:]]

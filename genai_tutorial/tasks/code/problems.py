@@ -26,8 +26,8 @@ class CodeProblem:
 
     Attributes:
         name: A name for tables: the function's, or HumanEval's number.
-        reference: A right completion of the prompt.
-        tests: The tests, each a line or a block that fails by itself.
+        reference: A correct completion of the prompt.
+        tests: The tests, each a line or a block that can fail independently.
     """
 
     name: str
@@ -39,7 +39,7 @@ class CodeProblem:
         """Return the source of the program to run.
 
         Args:
-            tests: How many of the tests to use, from the first; None for all.
+            tests: The number of tests to use, from the first; None for all.
         """
         parts = [self.prompt + completion, *self.tests[:tests]]
         return "\n\n".join(parts) + "\n"
@@ -107,7 +107,7 @@ def run_completions(
     """Run several completions of each problem, after the reference solutions.
 
     Args:
-        tests: How many tests of each problem to use, from the first; None for all.
+        tests: The number of tests of each problem to use, from the first; None for all.
 
     Raises:
         SandboxError: If programs cannot be run here, or a reference solution does not

@@ -23,7 +23,7 @@ class LongTask:
 
     Attributes:
         prompt: The text, up to where the answer begins.
-        answers: All right answers, each with the space before it.
+        answers: All correct answers, each with the space before it.
         needles: The hidden sentences, as they are in the prompt.
         depth: The position of the sentence with the first answer: 0 for the beginning,
             1 for the end.

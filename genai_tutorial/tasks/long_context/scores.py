@@ -85,8 +85,8 @@ class TaskScore:
     """A model's continuation of a task's text, compared with the answers.
 
     Attributes:
-        written: For a single answer, the most probable token at each of its places,
-            given the right tokens before it; for several, the greedy continuation.
+        written: For a single answer, the most probable token at each of its positions,
+            given the correct tokens before it; for several, the greedy continuation.
         found: The share of the answers that it contains; for a single answer, 1 if it
             begins with it and 0 otherwise.
         log_probability: The log-probability of the first answer, in nats.
@@ -163,8 +163,8 @@ def read_on(
 def _forced(
     model: DecoderLM, logits: Tensor, answer: Sequence[int], cache: KVCache
 ) -> tuple[list[int], float]:
-    """Return the likeliest token at each place of an answer, given the answer before
-    it, and the answer's log-probability.
+    """Return the most probable token at each position of an answer, given the answer
+    before it, and the answer's log-probability.
     """
     ids = torch.tensor([answer], device=logits.device)
     if len(answer) > 1:
@@ -176,7 +176,7 @@ def _forced(
 
 
 def _greedy(model: DecoderLM, ids: Tensor, count: int, cache: KVCache) -> list[int]:
-    """Return the likeliest continuation of a text, of which the cache holds a part."""
+    """Return the most probable continuation of a text that is partly in the cache."""
     drawn: list[int] = []
     for _ in range(count):
         unread = ids[:, cache.lengths[0] :]

@@ -40,12 +40,12 @@ class Track:
 
     @property
     def complete(self) -> bool:
-        """Whether there is an object in every frame."""
+        """True if there is an object in every frame."""
         return all(thing is not None for thing in self.things)
 
     @property
     def constant(self) -> bool:
-        """Whether the object has the same colour and shape in all frames."""
+        """True if the object has the same colour and shape in all frames."""
         kinds = {thing and (thing.colour, thing.shape) for thing in self.things}
         return self.complete and len(kinds) == 1
 
@@ -97,7 +97,7 @@ def fit_line(centres: Float[Tensor, "frame 2"]) -> tuple[Float[Tensor, "2"], flo
 
 @dataclass(frozen=True)
 class MotionScore:
-    """The verifier's verdict on one film.
+    """The verifier's verdict on one video.
 
     Attributes:
         complete: There is an object in every frame.
@@ -106,9 +106,10 @@ class MotionScore:
             that the caption omits may be anything.
         direction: The object moves in the requested direction, by more than 0.5 and
             less than 3 pixels per frame, and farther along it than across it.
-        speed: The direction is right, and the speed is closer to the requested one than
-            to the other.
-        everything: Identity and speed are right, and the jitter at most `MOST_JITTER`.
+        speed: The direction is correct, and the speed is closer to the requested one
+            than to the other.
+        everything: Identity and speed are correct, and the jitter at most
+            `MOST_JITTER`.
         jitter: The mean distance in pixels from a straight line; None if a frame is
             empty.
     """

@@ -104,7 +104,7 @@ def chorale_windows(
     Args:
         hop: The number of steps between the beginnings of two windows. The last one
             ends with the chorale.
-        every_key: Whether to add every transposition, for training.
+        every_key: If true, add every transposition, for training.
     """
     codes, features = [], []
     for chorale in chorales:

@@ -32,7 +32,7 @@ BAR = 8
 
 @dataclass(frozen=True)
 class Counterpoint:
-    """How often a set of pieces follows the rules.
+    """Counts of how often a set of pieces follows the rules.
 
     Attributes:
         chords: The number of onsets whose sounding notes are a triad or a seventh

@@ -144,7 +144,7 @@ class Positions:
         y: Row of the ball's upper edge.
         paddle: Column of the paddle's left edge.
         complete: True if the frame shows exactly one ball and one paddle; if not, the
-            positions are those of the first bright pixels, 0 if there are none.
+            positions are the first bright pixels', 0 if there are none.
     """
 
     x: Int[Tensor, "*batch"]

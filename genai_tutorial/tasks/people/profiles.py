@@ -1,5 +1,5 @@
 """Profiles of invented people in a sentence each, and a judge that counts separately
-whether an answer is JSON, whether it follows the schema, and which facts are right.
+whether an answer is JSON, whether it follows the schema, and which facts are correct.
 """
 
 import json
@@ -87,10 +87,10 @@ def extraction_prompt(profile: Profile, example: Profile | None = None) -> str:
 
 @dataclass(frozen=True)
 class ExtractionJudgement:
-    """What one answer is worth.
+    """The judgement of one answer.
 
     Attributes:
-        fits_schema: Whether it follows the schema, with the keys in any order.
+        fits_schema: True if it follows the schema, with the keys in any order.
     """
 
     is_json: bool

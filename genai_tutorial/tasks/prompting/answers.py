@@ -187,7 +187,7 @@ def attacked(
 
     Args:
         count: The number of reviews; an even number has as many of both labels.
-        clean: What is done to a review before it is put into the prompt.
+        clean: Applied to a review before it is put into the prompt.
 
     Raises:
         ValueError: If there are fewer reviews.

@@ -81,8 +81,8 @@ CAPITALS = PromptTask(
 def _two_labels(
     name: str, instruction: str, template: str, file: str, labels: tuple[str, str]
 ) -> PromptTask:
-    """Return a task whose file has the items of the first label, those of the second,
-    and the pools of both; the two labels take turns.
+    """Return a task whose file has the items of the first label, the items of the
+    second, and the pools of both; the two labels take turns.
     """
     texts = read_words("prompting", file)
     items, pool = (

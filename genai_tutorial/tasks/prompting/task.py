@@ -27,7 +27,7 @@ the system turn.
 
 @dataclass(frozen=True)
 class PromptExample:
-    """A question with its right answer: a test item or a demonstration.
+    """A question with its correct answer: a test item or a demonstration.
 
     Attributes:
         worked: The answer with its reasoning, ending with "Answer:" and the answer;
@@ -46,8 +46,8 @@ class Prompt:
 
     Attributes:
         template: The format of a question and its answer, with {question} and {answer}.
-        instruction: What to do, in words; empty for none.
-        worked: Whether demonstrations show their reasoning.
+        instruction: The instruction in words; empty for none.
+        worked: True if demonstrations show their reasoning.
 
     Raises:
         ValueError: If the template does not have {question} once and then {answer}
@@ -121,7 +121,7 @@ class Prompt:
 
     @property
     def _parts(self) -> tuple[str, str, str]:
-        """What stands before the question, between both fields, and at the end."""
+        """The text before the question, between both fields, and at the end."""
         before, _, rest = self.template.partition(QUESTION)
         between, _, after = rest.partition(ANSWER)
         return before, between, after
@@ -157,12 +157,12 @@ def encode_few_shot_prompt(
 
 
 MARKER = "Answer:"
-"""What stands before the final answer of a text that shows its reasoning."""
+"""The text before the final answer when the reasoning is shown."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer is right.
+    """The verdict on whether an answer is correct.
 
     Attributes:
         strict: The first line is the answer, letter for letter.
@@ -185,8 +185,8 @@ def judge_text(text: str, item: PromptExample) -> Verdict:
 
 
 def judge_label(labels: Sequence[str]) -> Judge:
-    """Return the judge of a choice among labels: the lenient one wants the right label
-    somewhere, and no other.
+    """Return the judge of a choice among labels: the lenient one wants the correct
+    label somewhere, but no other.
     """
 
     def judge(text: str, item: PromptExample) -> Verdict:

@@ -1,7 +1,7 @@
 """Questions about scenes of shapes, with exact answers and the accuracy of a model's
 answers beside a blind baseline.
 
-Read `questions`, then `conversations`, pictures with questions as rows of tokens, and
+Read `questions`, then `conversations`, images with questions as rows of tokens, and
 `accuracy`.
 """
 

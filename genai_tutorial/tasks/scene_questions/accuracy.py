@@ -32,7 +32,7 @@ def right_answers(
 def question_accuracy(
     questions: Sequence[SceneQuestion], answers: Sequence[str]
 ) -> dict[SceneQuestionKind, Interval]:
-    """Return the share of right answers for each kind that occurs, with Wilson's 95%
+    """Return the share of correct answers for each kind that occurs, with Wilson's 95%
     interval.
 
     >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
@@ -74,9 +74,9 @@ def blind_answers(
 def flipped_pairs(
     questions: Sequence[SceneQuestion], answers: Sequence[str]
 ) -> Interval | None:
-    """Return the share of flipped pairs with two right answers: the same question about
-    two pictures with different answers, so that an answer from the words alone is wrong
-    at least once.
+    """Return the share of flipped pairs with two correct answers: the same question
+    about two images with different answers, so that an answer from the words alone is
+    incorrect at least once.
 
     Each question is used in one pair at most; None if there is no pair.
     """
@@ -114,11 +114,11 @@ def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[boo
 def covered_squares(
     objects: Iterable[SceneObject], patch_size: int
 ) -> Bool[Tensor, "square"]:
-    """Return a mask of the squares of a picture that objects' bounding boxes touch, row
+    """Return a mask of the squares of an image that objects' bounding boxes touch, row
     by row.
 
     Args:
-        patch_size: Height and width of a square in pixels; must divide the picture's.
+        patch_size: Height and width of a square in pixels; must divide the image's.
 
     >>> thing = SceneObject("red", "circle", left=6, top=0, diameter=8)
     >>> covered_squares([thing], patch_size=16).tolist()
@@ -140,15 +140,15 @@ def attention_on_squares(
     weights: Float[Tensor, "question layer head square"],
     chosen: Bool[Tensor, "question square"],
 ) -> Float[Tensor, "question layer head"]:
-    """Return the share of the attention to a picture that falls on the chosen squares.
+    """Return the share of the attention to an image that falls on the chosen squares.
 
     A head that attends to all squares equally scores the share of squares that are
     chosen, so compare with that.
 
     Args:
-        weights: The attention to each square; those of a head may sum to less than 1,
+        weights: The attention to each square; a head's weights may sum to less than 1,
             because the text gets the rest.
-        chosen: The squares, for example those of the object that is asked for.
+        chosen: The squares, for example those that show the object asked for.
 
     >>> chosen = torch.tensor([[True, False, False, False]])
     >>> attention_on_squares(torch.full((1, 1, 1, 4), 0.1), chosen)

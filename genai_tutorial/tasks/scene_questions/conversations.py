@@ -1,6 +1,5 @@
-"""Pictures with questions: conversations as rows of tokens, where only the answers
-carry loss, endless batches of new ones, and films with a shape that only one frame
-shows.
+"""Images with questions: conversations as rows of tokens, where only the answers carry
+loss, endless batches of new ones, and videos with a shape that only one frame shows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,10 +43,10 @@ CONVERSATION_MIXTURE: Mapping[SceneQuestionKind, float] = dict.fromkeys(
 
 @dataclass(frozen=True)
 class SceneQuestions:
-    """Pictures with questions.
+    """Images with questions.
 
     Attributes:
-        questions: The questions about each picture.
+        questions: The questions about each image.
     """
 
     images: Float[Tensor, "n 3 height width"]
@@ -55,17 +54,17 @@ class SceneQuestions:
     questions: tuple[tuple[SceneQuestion, ...], ...]
 
     def one_by_one(self) -> tuple[Int[Tensor, "question"], list[SceneQuestion]]:
-        """Return all questions, and before them the number of each one's picture."""
+        """Return all questions, and before them the number of each one's image."""
         rows = [row for row, asked in enumerate(self.questions) for _ in asked]
         return torch.tensor(rows), [q for asked in self.questions for q in asked]
 
 
 class ConversationRows(NamedTuple):
-    """Rows of tokens, one for each picture.
+    """Rows of tokens, one for each image.
 
     Attributes:
         ids: Questions and answers, right-padded.
-        is_answer: Whether a token belongs to an answer or ends one.
+        is_answer: True for tokens that belong to an answer or end one.
         documents: The number of each token's question in its row, from 1; padding gets
             the next number.
     """
@@ -101,7 +100,7 @@ def load_scene_questions(
     """Draw scenes, render them and draw questions about each.
 
     Args:
-        kinds: The number of kinds of questions that are tried on each picture.
+        kinds: The number of kinds of questions that are tried on each image.
         split: `train`, or scenes that contain what is held out, see `load_shapes`.
         mixture: The relative frequency of each kind of question.
 
@@ -142,7 +141,7 @@ def spaced_question(text: str) -> str:
 def pack_conversations(
     questions: Sequence[Sequence[SceneQuestion]],
 ) -> ConversationRows:
-    """Write the questions about each picture into one row, each followed by its answer
+    """Write the questions about each image into one row, each followed by its answer
     and an end token.
 
     >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
@@ -169,7 +168,7 @@ def pack_conversations(
         for row, padding in zip(rows, (QUESTION_TOKENIZER.PADDING, 0, 0), strict=True)
     )
     after = torch.tensor([len(asked) + 1 for asked in questions])[:, None]
-    # the padding is a text of its own
+    # the padding is a separate text
     return ConversationRows(
         ids, is_answer, torch.where(documents == 0, after, documents)
     )
@@ -181,15 +180,15 @@ Conversations = tuple[
     Bool[Tensor, "batch token"],
     Int[Tensor, "batch token"],
 ]
-"""Pictures, and the ids, loss mask and question numbers of their conversations."""
+"""Images, and the ids, loss mask and question numbers of their conversations."""
 
 
 class ConversationBatches(EndlessBatches):
-    """Endless batches of new pictures, each with several questions and their answers.
+    """Endless batches of new images, each with several questions and their answers.
 
     Args:
-        batch_size: The number of pictures in a batch, over all processes.
-        kinds: The number of kinds of questions that are tried on each picture.
+        batch_size: The number of images in a batch, over all processes.
+        kinds: The number of kinds of questions that are tried on each image.
         rank: The number of this process, from 0.
         world_size: The number of processes that share each batch.
     """

@@ -50,7 +50,7 @@ class SceneQuestion:
 
     Attributes:
         text: The question, as words with spaces between them.
-        answer: The only right answer; for a caption, one of several.
+        answer: The only correct answer; for a caption, one of several.
         about: The objects that the answer depends on; empty if that is all.
     """
 
@@ -224,7 +224,7 @@ def polling_questions(
     the answers are yes.
 
     Args:
-        only_near_misses: Whether the absent object has the colour of one object in the
+        only_near_misses: If true, the absent object has the colour of one object in the
             scene and the shape of another; a scene without near misses gets no
             question. If False, neither its colour nor its shape is in the scene.
 

@@ -1,8 +1,8 @@
-"""The shapes task: scenes of coloured shapes with captions, and a verifier that reads a
-picture back and compares it with its caption.
+"""The shapes task: scenes of coloured shapes with captions, and a verifier that reads
+an image back and compares it with its caption.
 
 Read `scenes` and `captions`, then `pictures`, the data sets, and `verifier`.
-`caption_accuracy` and `binding` measure pictures and edits with it.
+`caption_accuracy` and `binding` measure images and edits with it.
 """
 
 from .binding import (

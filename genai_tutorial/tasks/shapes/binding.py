@@ -1,5 +1,5 @@
-"""Attribute binding: does a picture, an attention map or a score of captions give each
-shape its own colour, or that of the other shape?
+"""Attribute binding: does an image, an attention map or a score of captions give each
+shape its own colour, or the other shape's?
 """
 
 from collections.abc import Callable, Sequence
@@ -29,37 +29,37 @@ Respect = Literal["colour", "shape", "size", "relation"]
 CaptionScorer = Callable[
     [Float[Tensor, "n 3 height width"], Sequence[str]], Float[Tensor, "n"]
 ]
-"""Scores a caption for each picture; higher means that it fits better."""
+"""Scores a caption for each image; higher means that it fits better."""
 
 
 @dataclass(frozen=True)
 class CaptionQuiz:
-    """Pictures of two objects, each with a true and a false caption."""
+    """Images of two objects, each with a true and a false caption."""
 
     images: Float[Tensor, "n 3 32 32"]
     true_captions: tuple[str, ...]
     false_captions: tuple[str, ...]
 
     def judge(self, score: CaptionScorer) -> Bool[Tensor, "n"]:
-        """Return for each picture whether the true caption has the higher score."""
+        """Return for each image whether the true caption has the higher score."""
         return score(self.images, self.true_captions) > score(
             self.images, self.false_captions
         )
 
 
 def caption_quiz(shapes: CaptionedScenes, respect: Respect, count: int) -> CaptionQuiz:
-    """Make a quiz from the first `count` pictures that have a fair false caption in
-    this respect.
+    """Make a quiz from the first `count` images that have a fair false caption in this
+    respect.
 
     A false caption swaps the colours, shapes or sizes of the two objects, or reverses
     their relation. It is fair if it describes different objects (unless the relation is
     what is false), and if it contains no combination that is held out of training.
 
     Args:
-        count: The number of pictures; fewer if there are not enough.
+        count: The number of images; fewer if there are not enough.
 
     Raises:
-        ValueError: If there is no such respect, or a picture has another number of
+        ValueError: If there is no such respect, or an image has another number of
             objects.
     """
     check_choice("respect", respect, Respect)
@@ -120,7 +120,7 @@ def unlike_pairs(n: int, seed: int) -> tuple[Description, ...]:
 
 @dataclass(frozen=True)
 class ColourBinding:
-    """The colours of the named shapes that a picture shows exactly once.
+    """The colours of the named shapes that an image shows exactly once.
 
     Attributes:
         shapes: The number of such shapes.
@@ -139,9 +139,9 @@ def colour_binding(
     """Count in how many named shapes the colour is the shape's own or the other one's.
 
     Args:
-        descriptions: Two objects of different colours and shapes for each picture, as
+        descriptions: Two objects of different colours and shapes for each image, as
             `unlike_pairs` returns them.
-        images: A picture for each description. Patches that resemble no shape are left
+        images: An image for each description. Patches that resemble no shape are left
             out, and so are shapes that appear twice.
     """
     check_same_length(pictures=images, descriptions=descriptions)
@@ -171,11 +171,11 @@ def attention_binding(
     brighter at the object that it describes than at the other one.
 
     Args:
-        images: Drawings of it; those that do not show all of it are left out.
-        maps: For each drawing and each token of the caption, an attention map.
+        images: Images of it; those that do not show all of it are left out.
+        maps: For each image and each token of the caption, an attention map.
 
     Returns:
-        Under `colour` and `shape`, one answer for each object of each right drawing.
+        Under `colour` and `shape`, one answer for each object of each correct image.
     """
     words = description.text().split()
     answers: dict[str, list[bool]] = {"colour": [], "shape": []}

@@ -1,5 +1,5 @@
-"""Accuracy of pictures given their captions, and of edited pictures, per attribute, as
-read by the verifier.
+"""Accuracy of images given their captions, and of edited images, per attribute, as read
+by the verifier.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ class CaptionAccuracy:
 
     Attributes:
         count: Share of images with as many objects as the caption names.
-        colour: Share of the named colours that are right.
-        shape: Share of the shapes that are right.
-        size: Share of the named sizes that are right.
-        relation: Share of the relations (or the places) that are right.
-        everything: Share of images in which all of these are right.
+        colour: Share of the named colours that are correct.
+        shape: Share of the shapes that are correct.
+        size: Share of the named sizes that are correct.
+        relation: Share of the relations (or the positions) that are correct.
+        everything: Share of images in which all of these are correct.
     """
 
     count: float
@@ -68,11 +68,11 @@ def caption_accuracy(
 def caption_scores(
     captions: Sequence[str], images: Float[Tensor, "n 3 height width"]
 ) -> list[CaptionAccuracy]:
-    """Read each picture and compare it with its caption.
+    """Read each image and compare it with its caption.
 
     Raises:
-        ValueError: If there are not as many captions as pictures, or a caption is not
-            a sentence of the grammar.
+        ValueError: If there are not as many captions as images, or a caption is not a
+            sentence of the grammar.
     """
     check_same_length(pictures=images, captions=captions)
     if not captions:
@@ -92,7 +92,7 @@ def caption_score(description: Description, reading: Reading) -> CaptionAccuracy
     seen = list(zip(reading.scene.objects, reading.misfits, strict=True))[
         :_MOST_COMPARED
     ]
-    # objects that the caption names and the picture lacks
+    # objects that the caption names and the image lacks
     nothing = [(None, 0.0)] * (len(wanted) - len(seen))
     has_as_many = len(reading.scene.objects) == len(wanted)
     scores = (
@@ -160,16 +160,16 @@ def _mean(values: Sequence[float | bool]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-_FARTHEST = 3  # pixels by which a shape at the same place may have moved
+_FARTHEST = 3  # pixels by which a shape at the same position may have moved
 
 
 @dataclass(frozen=True)
 class EditAccuracy:
-    """Shares of edited pictures.
+    """Shares of edited images.
 
     Attributes:
-        new_colour: Pictures whose largest shape has the requested colour.
-        same_place: Pictures whose largest shape has moved by at most three pixels.
+        new_colour: Images whose largest shape has the requested colour.
+        same_place: Images whose largest shape has moved by at most three pixels.
     """
 
     new_colour: float
@@ -181,12 +181,12 @@ def edit_accuracy(
     colours: Sequence[Colour],
     images: Float[Tensor, "n 3 height width"],
 ) -> EditAccuracy:
-    """Compare edited pictures of single shapes with the originals.
+    """Compare edited images of single shapes with the originals.
 
     Args:
-        before: The shape of each original picture.
+        before: The shape of each original image.
         colours: The colour that each edit asked for.
-        images: The edited pictures.
+        images: The edited images.
 
     >>> shapes = load_shapes(1, seed=0, objects=(1,))
     >>> things = [scene.objects[0] for scene in shapes.scenes]

@@ -109,8 +109,8 @@ def caption(scene: Scene) -> str:
 
 
 def full_captions(scene: Scene) -> tuple[str, ...]:
-    """Return all captions that omit nothing: that of `caption`, and those in another
-    order of the objects.
+    """Return all captions that omit nothing: the one that `caption` returns, and those
+    in another order of the objects.
     """
     return tuple(description.text() for description in _in_each_order(describe(scene)))
 
@@ -258,7 +258,7 @@ def encode_captions(captions: Sequence[str]) -> Int[Tensor, "caption 17"]:
 
 def class_captions() -> dict[tuple[Colour, Shape], tuple[str, ...]]:
     """Return for each colour and shape the captions that describe it in every size and
-    at every place: an ensemble of prompts for zero-shot classification.
+    at every position: an ensemble of prompts for zero-shot classification.
 
     >>> captions = class_captions()
     >>> len(captions), captions["purple", "circle"][0]

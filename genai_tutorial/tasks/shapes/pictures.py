@@ -1,4 +1,4 @@
-"""Random scenes as captioned pictures, in any number, and sets of them with different
+"""Random scenes as captioned images, in any number, and sets of them with different
 captions.
 
 All attributes are drawn uniformly. Four pairs of colour and shape never occur in
@@ -46,8 +46,8 @@ HELD_OUT_RELATIONS: tuple[tuple[Shape, SpatialRelation, Shape], ...] = (
     ("circle", "left of", "square"),
     ("cross", "left of", "triangle"),
 )
-"""Relations of two shapes that no training caption describes, in either direction;
-those of the second and the third object, which no caption names, may occur.
+"""Relations of two shapes that no training caption describes, in either direction; such
+relations of the second and the third object, which no caption names, may occur.
 """
 
 HELD_OUT_EITHER_WAY = {
@@ -58,10 +58,10 @@ HELD_OUT_EITHER_WAY = {
 
 _SHAPES, _COLOURS, _RELATIONS = map(get_args, (Shape, Colour, SpatialRelation))
 _DIAMETERS = torch.tensor(list(DIAMETERS.values())).flatten()
-_BORDER = 1  # empty pixels at the edge of the picture
+_BORDER = 1  # empty pixels at the edge of the image
 _GAP = 2  # empty pixels between two objects
 _MARGIN = 3  # two objects are so many pixels further apart along a relation than across
-_CENTRE = 2  # the largest offset from the middle (at the other places, from the axis)
+_CENTRE = 2  # the largest offset from the middle (elsewhere, from the axis)
 
 
 def random_scenes(
@@ -70,11 +70,11 @@ def random_scenes(
     objects: Sequence[int] = (1, 2, 3),
     split: Split = "train",
 ) -> tuple[Scene, ...]:
-    """Draw scenes without rendering them; the arguments are those of `load_shapes`.
+    """Draw scenes without rendering them; the arguments are as for `load_shapes`.
 
     Objects are at least two pixels apart, and relations are unambiguous: along the
     direction of a relation, centres are at least three pixels further apart than across
-    it. A single object is near one of the five places that a caption can name.
+    it. A single object is near one of the five positions that a caption can name.
     """
     _check(objects, split)
     choices = torch.tensor(sorted(set(objects)))
@@ -130,7 +130,7 @@ def _draw_kinds(
         colours[wrong] = torch.randint(len(_COLOURS), (m, 3), generator=generator)
         shapes[wrong] = torch.randint(len(_SHAPES), (m, 3), generator=generator)
         turns[wrong] = torch.randint(20, (m, 4), generator=generator)
-        # Five places, equally frequent: one in five single objects is in the middle.
+        # Five positions, equally frequent: one in five single objects is in the middle.
         layout = _Layout(turns[:, 0] >= 4, *(turns[:, 1:] % 2).bool().unbind(dim=1))
         wrong = ~_belongs(counts, colours, shapes, layout.relations(), split)
     return colours, shapes, layout
@@ -258,7 +258,7 @@ SHAPES_SOURCE = own_source(
 
 @dataclass(frozen=True)
 class CaptionedScenes:
-    """Pictures with their scenes.
+    """Images with their scenes.
 
     Attributes:
         images: Red, green and blue of each pixel, from 0 to 1.
@@ -272,11 +272,11 @@ class CaptionedScenes:
 
     @cached_property
     def captions(self) -> tuple[str, ...]:
-        """The full caption of each picture."""
+        """The full caption of each image."""
         return tuple(caption(scene) for scene in self.scenes)
 
     def varied_captions(self, generator: torch.Generator) -> tuple[str, ...]:
-        """Return a true caption of each picture: half of them full, half drawn from all
+        """Return a true caption of each image: half of them full, half drawn from all
         captions, which may omit details or change the order.
         """
         chosen = torch.randint(2**31, (len(self), 2), generator=generator).tolist()
@@ -316,7 +316,7 @@ def distinct_scenes(
 ) -> tuple[Scene, ...]:
     """Draw scenes of which no two share a caption, whichever object it names first.
 
-    Two pictures with the same caption would count as each other's errors.
+    Two images with the same caption would count as each other's errors.
     """
     scenes: dict[str, Scene] = {}
     while len(scenes) < n:
@@ -338,7 +338,7 @@ def retrieval_task(
     split: Split = "train",
     pairs: Collection[tuple[Colour, Shape]] | None = None,
 ) -> tuple[Float[Tensor, "n 3 height width"], tuple[str, ...]]:
-    """Return pictures with different captions, and the full caption of each.
+    """Return images with different captions, and the full caption of each.
 
     Args:
         pairs: Keep only scenes in which at least one object has one of these colours

@@ -24,7 +24,7 @@ Place = Literal[
 ]
 
 IMAGE_SIZE = 32
-"""Height and width of a picture in pixels."""
+"""Height and width of an image in pixels."""
 
 BACKGROUND = (255, 255, 255)  # red, green and blue, from 0 to 255
 
@@ -89,7 +89,7 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """The objects of a picture.
+    """The objects of an image.
 
     Attributes:
         objects: The relations in a caption start from the first.
@@ -114,7 +114,7 @@ def relation(first: SceneObject, second: SceneObject) -> SpatialRelation:
 
 
 def place(thing: SceneObject) -> Place:
-    """Return the place of an object in the picture: the direction of its largest
+    """Return the position of an object in the image: the direction of its largest
     distance from the middle, or the middle itself.
 
     >>> place(SceneObject("red", "circle", left=12, top=1, diameter=8))
@@ -149,11 +149,11 @@ def render(scenes: Sequence[Scene]) -> Float[Tensor, "n 3 height width"]:
     """Draw scenes, thousands per second.
 
     Returns:
-        Pictures of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple
-        of 1/255. Later objects hide earlier ones.
+        Images of 32×32 pixels, with red, green and blue from 0 to 1, each a multiple of
+        1/255. Later objects hide earlier ones.
 
     Raises:
-        ValueError: If an object does not lie inside the picture, or has a diameter that
+        ValueError: If an object does not lie inside the image, or has a diameter that
             no scene uses.
 
     """

@@ -47,14 +47,14 @@ class Reading:
 
 @torch.no_grad()
 def read_scenes(images: Float[Tensor, "n 3 height width"]) -> tuple[Reading, ...]:
-    """Read pictures of scenes, hundreds per second.
+    """Read images of scenes, hundreds per second.
 
     Args:
-        images: Pictures of 32×32 pixels, red, green and blue from 0 to 1; slightly
-            larger or smaller values are allowed.
+        images: Images of 32×32 pixels, red, green and blue from 0 to 1; slightly larger
+            or smaller values are allowed.
 
     Raises:
-        ValueError: If the pictures have another size.
+        ValueError: If the images have another size.
 
     >>> from genai_tutorial.tasks.shapes import load_shapes
     >>> shapes = load_shapes(1, seed=0, objects=[1])
@@ -167,8 +167,8 @@ def _large_patches(
 def _fit_shapes(
     covered: Float[Tensor, "patch height width"], colour: Int[Tensor, "patch"]
 ) -> tuple[list[SceneObject], list[float]]:
-    """Find the shape, diameter and position whose coverage differs least from that of
-    each patch.
+    """Find the shape, diameter and position whose coverage differs least from each
+    patch's.
     """
     templates, kinds = _templates()
     weight = covered.sum(dim=(1, 2))

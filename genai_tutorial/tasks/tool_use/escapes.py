@@ -23,7 +23,7 @@ class Escape:
             resources, or the sandbox's own controls.
         source: The program, in which `SECRET`, `FOLDER` and `PORT` stand for a file, a
             folder and a port of the test.
-        works_outside: Whether it can safely be shown to work in plain Python, outside
+        works_outside: True if it can safely be shown to work in plain Python, outside
             the sandbox.
     """
 

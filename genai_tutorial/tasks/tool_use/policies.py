@@ -115,7 +115,7 @@ def trace_loss(
 
 
 def families(tasks: Sequence[AgentTask], right: Sequence[bool]) -> dict[str, int]:
-    """Return the number of right answers in each family."""
+    """Return the number of correct answers in each family."""
     pairs = list(zip(tasks, right, strict=True))
     return {
         family: sum(ok for task, ok in pairs if task.family == family)

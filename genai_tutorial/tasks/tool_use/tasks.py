@@ -40,7 +40,7 @@ class AgentTask:
 
     @property
     def answer(self) -> str:
-        """The right answer."""
+        """The correct answer."""
         return self.steps[-1][1]
 
     @property

@@ -90,7 +90,7 @@ def write_files(folder: Path, files: dict[str, str]) -> None:
 
 def agent_toolbox(folder: Path, runner: ProgramRunner) -> Toolbox:
     """Return all tools of the chapter, for the files of a folder and an open sandbox:
-    those of `TASK_TOOLS`, and tools to change files and to search the Factbook.
+    the tools of `TASK_TOOLS`, and tools to change files and to search the Factbook.
 
     Raises:
         ValueError: If there is no such folder.
