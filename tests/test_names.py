@@ -95,10 +95,15 @@ def programs() -> Iterator[tuple[str, ast.Module]]:
         )
         tree = ast.parse(code)
         yield path.name, tree
-        for node in ast.walk(tree):  # scripts that a chapter writes and starts
-            text = getattr(node, "value", None)
-            if isinstance(text, str) and "\nfrom genai_tutorial" in text:
-                yield path.name, ast.parse(text)
+        # the script that a chapter writes and starts, in one string or in several
+        parts = [
+            node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        ]
+        script = "".join(part for part in parts if str(part).startswith("\n"))
+        if "\nfrom genai_tutorial" in script:
+            yield path.name, ast.parse(script)
 
 
 def used_names(tree: ast.Module) -> Iterator[tuple[str, str]]:

@@ -52,11 +52,9 @@ from .planning import (
     planning_policy,
 )
 from .table_world import (
-    Experiences,
     TableWorld,
     action_values,
     five_places,
-    learn_table,
 )
 from .world import (
     GymnasiumWorld,

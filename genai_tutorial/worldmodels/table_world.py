@@ -1,4 +1,4 @@
-"""A world small enough for a table: learned by counting, imagined, and planned in."""
+"""A world small enough for a table, and the values of its buttons."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,8 @@ LEFT_BUTTON, RIGHT_BUTTON = range(2)
 
 
 @dataclass(frozen=True)
-class Experiences:
-    """Steps in a world of places and buttons; `continues` is 0 where an episode
-    ended.
-    """
-
-    states: Int[Tensor, "step"]
-    actions: Int[Tensor, "step"]
-    next_states: Int[Tensor, "step"]
-    rewards: Float[Tensor, "step"]
-    continues: Float[Tensor, "step"]
-
-
-@dataclass(frozen=True)
 class TableWorld:
-    """A world with few places and buttons, written down completely. A learned model of
-    it has the same form.
+    """A world with few places and buttons, written down completely.
 
     Attributes:
         transitions: The probability of each next state.
@@ -80,33 +66,6 @@ def five_places(slip: float | int = 0.2) -> TableWorld:
     ends = torch.zeros(PLACES)
     ends[-1] = 1.0
     return TableWorld(transitions, rewards, ends)
-
-
-def learn_table(experiences: Experiences) -> TableWorld:
-    """Learn a world of five places and two buttons by counting: the share of each next
-    state, and the mean reward.
-
-    For a button that was never pressed in some state, there is nothing to count. The
-    model then predicts that the button does nothing, which is only a guess.
-
-    >>> here, right, after = torch.tensor([[1, 1], [1, 1], [1, 2]])
-    >>> seen = Experiences(here, right, after, torch.zeros(2), torch.ones(2))
-    >>> learn_table(seen).transitions[1, RIGHT_BUTTON]
-    tensor([0.0000, 0.5000, 0.5000, 0.0000, 0.0000])
-    """
-    where = (experiences.states, experiences.actions, experiences.next_states)
-    counts, rewards = torch.zeros(2, PLACES, 2, PLACES)
-    counts.index_put_(where, torch.ones_like(experiences.rewards), accumulate=True)
-    rewards.index_put_(where, experiences.rewards, accumulate=True)
-    ends = torch.zeros(PLACES)
-    ends[experiences.next_states[experiences.continues == 0]] = 1.0
-    tried = counts.sum(dim=-1, keepdim=True)
-    nothing = torch.eye(PLACES)[:, None, :].expand_as(counts)
-    return TableWorld(
-        transitions=torch.where(tried > 0, counts / tried.clamp(min=1), nothing),
-        rewards=rewards / counts.clamp(min=1),
-        ends=ends,
-    )
 
 
 def action_values(
