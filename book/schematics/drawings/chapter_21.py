@@ -67,9 +67,9 @@ def vote_of_passages() -> Schematic:
     drawing.group("all passages in one prompt", 6, 6, 300, 314)
     drawing.group("each alone, then a vote", 318, 6, 356, 314)
     rows = (
-        ("... is Oceania.", "a factbook", "data"),
+        ("... is Oceania.", "an encyclopedia", "data"),
         ("... is Central America.", "anonymous", "no"),
-        ("... is Oceania.", "an almanac", "data"),
+        ("... is Oceania.", "a school atlas", "data"),
     )
 
     def passages(x: float) -> list:
