@@ -16,7 +16,10 @@ them. The published model stands beside it.
 
 `--part guidance` draws with the published model, weight by weight. `--part known` lets
 it complete clips whose first frames are given, and `--part windows` draw films of three
-windows, each of which begins with the last frames of the one before.
+windows, each of which begins with the last frames of the one before. Beside them stand
+two rules without a network: the last known frame moved with the velocity that the
+caption states, and the last two known frames continued straight on. `--part pairs`
+draws pairs of colour and direction that training showed, and pairs that it did not.
 
 `--part known_live` trains models for half a minute as the published one was trained,
 with known frames in three of ten clips, and lets each complete clips whose first frame
@@ -33,15 +36,19 @@ is given.
     OMP_NUM_THREADS=1 python benchmarks/video.py --part guidance
     OMP_NUM_THREADS=1 python benchmarks/video.py --part known
     OMP_NUM_THREADS=1 python benchmarks/video.py --part windows
+    # about two minutes
+    OMP_NUM_THREADS=1 python benchmarks/video.py --part pairs
 """
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
+from typing import get_args
 
 import torch
 from finished import script_parser
@@ -54,6 +61,7 @@ from genai_tutorial.tasks.motion import (
     FRAMES,
     MOTIONS,
     Clip,
+    ClipSplit,
     Motion,
     average_scores,
     encode_motion_captions,
@@ -159,8 +167,17 @@ def validation_losses(model: nn.Module, latents: Tensor, texts: Tensor) -> dict:
 
 
 def accuracy(captions: Sequence[str], films: Tensor) -> dict:
-    """Return the shares of clips in which something is right, and the mean jitter."""
+    """Return the shares of clips in which something is right, the mean jitter, and the
+    mean distance moved from the first frame to the last, in pixels. Both means are over
+    films with an object in every frame; a still image has zero of both.
+    """
     measured = asdict(average_scores(motion_scores(captions, films)))
+    moved = [
+        math.hypot(*read.velocity) * (films.shape[1] - 1)
+        for read in track(films)
+        if read.complete
+    ]
+    measured["moved"] = fmean(moved) if moved else float("nan")
     return {name: _number(value) for name, value in measured.items()}
 
 
@@ -321,6 +338,18 @@ def distance(one: Sequence[float], other: Sequence[float]) -> float:
     return ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
 
 
+def go_on(place: Sequence[float], velocity: Sequence[float], frames: int) -> tuple:
+    """Return the point that a steady motion reaches after some frames."""
+    return tuple(p + frames * v for p, v in zip(place, velocity, strict=True))
+
+
+def last_step(places: Sequence[Sequence[float]], frames: int) -> tuple:
+    """Return the point that the step between the last two places leads to."""
+    before, last = places[-2:]
+    step = [b - a for a, b in zip(before, last, strict=True)]
+    return go_on(last, step, frames)
+
+
 @torch.no_grad()
 def fill_region(model: LatentVideo, films: Tensor, captions: Sequence[str]) -> Tensor:
     """Complete clips as a picture is inpainted: the model sees the known frames only
@@ -359,9 +388,12 @@ def compare_known(
 
     The errors are distances of centres in pixels, over the frames that are drawn:
     between the drawn and the true object, and between the last given place and the
-    true one, which is the error of an object that stands still.
+    true one, which is the error of an object that stands still. Two rules read the
+    given frames as the verifier does: `caption_velocity` moves the last one with the
+    velocity that the caption states, and `straight_on` continues the last two.
     """
     clips, rows = load_clips(drawn, 60_000), []
+    read = [[thing.centre for thing in real.things] for real in track(clips.films)]
     for method, told, known in ways:
         captions = [
             caption if told else caption.partition(" moves ")[0]
@@ -376,10 +408,24 @@ def compare_known(
             )
         )
         errors, still, missing = [], [], 0
-        for found, true in zip(track(films), clips.clips, strict=True):
+        stated, straight = [], []
+        for found, true, seen in zip(track(films), clips.clips, read, strict=True):
             places = [scene.objects[0].centre for scene in true.scenes]
-            for thing, place in zip(found.things[known:], places[known:], strict=True):
+            for frame in range(known, FRAMES):
+                thing, place, ahead = (
+                    found.things[frame],
+                    places[frame],
+                    frame - known + 1,
+                )
                 still.append(distance(places[known - 1], place))
+                if told:
+                    stated.append(
+                        distance(
+                            go_on(seen[known - 1], true.motion.velocity, ahead), place
+                        )
+                    )
+                if known >= 2:
+                    straight.append(distance(last_step(seen[:known], ahead), place))
                 if thing is None:
                     missing += 1
                 else:
@@ -391,6 +437,8 @@ def compare_known(
                 "known": known,
                 "error": _number(fmean(errors)) if errors else None,
                 "stands_still": _number(fmean(still)),
+                "caption_velocity": _number(fmean(stated)) if stated else None,
+                "straight_on": _number(fmean(straight)) if straight else None,
                 "missing_frames": missing,
                 "drawn_frames": len(still),
                 **accuracy(clips.captions, films),
@@ -434,8 +482,8 @@ def compare_windows(model: LatentVideo, drawn: int) -> list[dict]:
     before, the first with two real ones.
 
     For each frame: how far the object is from its true place, in pixels, how far it
-    would be if it stood still, and the share of films in which colour, shape and size
-    are still right.
+    would be if it stood still, how far if it continued the step of the two real frames,
+    and the share of films in which colour, shape and size are still right.
     """
     clips = slow_clips(drawn)
     captions = [clip.caption for clip in clips]
@@ -451,11 +499,13 @@ def compare_windows(model: LatentVideo, drawn: int) -> list[dict]:
         films = torch.cat((films, more[:, 2:]), dim=1)
     tracks, rows = track(films), []
     for frame in range(LONG):
-        errors, still, right = [], [], 0
+        errors, still, straight, right = [], [], [], 0
         for clip, read in zip(clips, tracks, strict=True):
             true, found = clip.scenes[frame].objects[0], read.things[frame]
             second = clip.scenes[1].objects[0]
             still.append(distance(second.centre, true.centre))
+            real = [thing.centre for thing in read.things[:2]]  # both frames are real
+            straight.append(distance(last_step(real, frame - 1), true.centre))
             if found is not None:
                 errors.append(distance(found.centre, true.centre))
                 right += all(
@@ -471,15 +521,32 @@ def compare_windows(model: LatentVideo, drawn: int) -> list[dict]:
                 "right": right,
                 "error": _number(fmean(errors)) if errors else None,
                 "stands_still": _number(fmean(still)),
+                "straight_on": _number(fmean(straight)),
             }
         )
     print(rows[-1], flush=True)
     return rows
 
 
+def compare_pairs(model: LatentVideo, drawn: int) -> list[dict]:
+    """Draw pairs of colour and direction that training showed, and pairs that it did
+    not, with five seeds each.
+    """
+    rows = []
+    for split in get_args(ClipSplit):
+        for seed in SEEDS:
+            captions = load_clips(drawn, 70_000 + seed, split=split).captions
+            films = model.draw(
+                captions, steps=SAMPLER_STEPS, guidance=GUIDANCE, seed=seed
+            )
+            rows.append({"pairs": split, "seed": seed, **accuracy(captions, films)})
+            print(rows[-1], flush=True)
+    return rows
+
+
 def main() -> None:
     parser = script_parser(__doc__)
-    parts = ("live", "known_live", "floors", "guidance", "known", "windows")
+    parts = ("live", "known_live", "floors", "guidance", "known", "windows", "pairs")
     parser.add_argument("--part", choices=parts, required=True)
     parser.add_argument("--seed", type=int, help="live, known_live: one seed only")
     parser.add_argument("--name", choices=VARIANTS, help="live: one variant only")
@@ -505,6 +572,9 @@ def main() -> None:
             "known_drawn": drawn,
             "known_frames": compare_known(model, drawn),
         }
+    elif arguments.part == "pairs":
+        drawn = 8 if small else 40
+        measured = {"pairs_drawn": drawn, "pairs": compare_pairs(model, drawn)}
     else:
         measured = {"windows": compare_windows(model, 8 if small else 40)}
     keep(earlier(arguments.folder) | measured, arguments.folder)
