@@ -4,8 +4,10 @@ else can be learned from films of a small world.
 `dreamer` learns the paddle world from 25,600 real steps of a sticky random player, then
 to play in its dreams, at three temperatures, and plans in them without a policy. It
 also measures how long dreams stay true. `model_free` is PPO on the same world, by real
-steps. Scores are catches in one complete episode per game, on games that no player has
-learned from; one without chance would catch five.
+steps. `replay` is double Q-learning on exactly the recorded steps that the world model
+of `dreamer` gets, and `replay_few` on those of `exploitation`. Scores are catches in
+one complete episode per game, on games that no player has learned from; one without
+chance would catch five.
 
 `exploitation` learns from 1,920 real steps only, and measures what dreams promise and
 what reality pays: for the plain dreams, with a penalty where an ensemble disagrees, and
@@ -40,9 +42,15 @@ from joint_embedding import (
     train_joint_embedding,
 )
 from latent_action_network import LatentActions, train_latent_actions
+from replay_learner import GreedyPlayer, ReplayLearner
 from torch import Tensor
 
-from genai_tutorial.runtime import MeasuredPart, keep_record, run_parts
+from genai_tutorial.runtime import (
+    MeasuredPart,
+    describe_machine,
+    keep_record,
+    run_parts,
+)
 from genai_tutorial.tasks.paddle_game import (
     LEFT,
     PADDLE,
@@ -86,6 +94,7 @@ STICKINESS, HORIZON, DREAMS = 0.7, 20, 128
 LARGE, LARGE_GAMES = 25_600, 64
 SMALL, SMALL_GAMES = 1_920, 16
 TEMPERATURES = (0.0, 1.0, 1.5)
+REPLAY_UPDATES = 2000
 PPO_STEPS = (25_600, 51_200, 102_400, 204_800, 307_200)
 WEIGHTS = (0.03, 0.1)
 EMBEDDING_TARGETS = ("trained", "stopped", "average")
@@ -261,6 +270,21 @@ def model_free(seed: int, small: bool) -> dict:
             **scored(PixelPlayer(agent), 8 if small else GAMES),
         }
     return {"steps": measured}
+
+
+def replay(steps: int, games: int, seed: int, small: bool) -> dict:
+    """Learn by double Q-learning from the recording that a world model gets."""
+    recording = sticky(PaddleWorld(games, seed), steps, seed)
+    started = time.process_time()
+    learner = ReplayLearner(recording, seed)
+    learner.learn(4 if small else REPLAY_UPDATES)
+    return {
+        **counted(recording),
+        "updates": REPLAY_UPDATES,
+        "player seconds": round(time.process_time() - started, 1),
+        **scored(GreedyPlayer(learner.network), 8 if small else GAMES),
+        "processor": describe_machine()["processor"],
+    }
 
 
 def exploitation(seed: int, small: bool) -> dict:
@@ -480,6 +504,8 @@ def minigrid(name: str, seed: int, small: bool) -> dict:
 PARTS: dict[str, MeasuredPart] = {
     "yardsticks": yardsticks,
     "model_free": model_free,
+    "replay": partial(replay, LARGE, LARGE_GAMES),
+    "replay_few": partial(replay, SMALL, SMALL_GAMES),
     "dreamer": dreamer,
     "exploitation": exploitation,
     "latent_actions": latent_actions,
