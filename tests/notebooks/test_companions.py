@@ -30,7 +30,6 @@ VARIED = {
     "20a_comparing_prompts": {"marks", "rate"},
     "21a_retrieval_further": {"consult"},
     "22a_long_context_further": {"SHOWN", "loss_by_position", "stream_losses"},
-    "23a_bias_and_safety_further": {"over_seeds"},
     "26a_agents_further": {"trainings"},
 }
 
