@@ -27,7 +27,6 @@ VARIED = {
     "09a_text_to_image_further": {"draw"},
     "12a_pre_training_further": {"mixed_batches", "validation_loss"},
     "14a_human_feedback_further": {"watch"},
-    "20a_comparing_prompts": {"marks", "rate"},
     "21a_retrieval_further": {"consult"},
     "22a_long_context_further": {"SHOWN", "loss_by_position", "stream_losses"},
     "26a_agents_further": {"trainings"},
