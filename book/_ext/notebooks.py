@@ -23,6 +23,7 @@ HIDDEN_TESTS = re.compile(
     r"^[ \t]*### BEGIN HIDDEN TESTS.*?^[ \t]*### END HIDDEN TESTS[^\n]*\n?",
     re.MULTILINE | re.DOTALL,
 )
+SCRIPT = re.compile(r"<script\b.*?</script>\n?", re.DOTALL)
 SOLUTION_MARK = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[^\n]*\n?", re.MULTILINE)
 
 
@@ -115,11 +116,24 @@ def show_on_page(app, docname, content):
         content[0] = page_notebook(content[0])
 
 
+def downloaded_notebook(text: str) -> str:
+    """Return a notebook as JSON, with its exercises as shown. Of an interactive figure
+    it has the first frame, whose note says to run the cell: no program runs the scripts
+    of a notebook that it doesn't trust.
+    """
+    notebook = json.loads(shown_notebook(text))
+    for output in outputs(notebook):
+        html = "".join(output.get("data", {}).get("text/html", ""))
+        if html.startswith('<div class="genai-frames"'):
+            output["data"]["text/html"] = SCRIPT.sub("", html)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
 def show_in_download(app, exception):
     if exception or app.builder.format != "html":
         return
     for path in (Path(app.outdir) / "_sources").rglob("*.ipynb"):
-        path.write_text(shown_notebook(path.read_text("utf8")), "utf8")
+        path.write_text(downloaded_notebook(path.read_text("utf8")), "utf8")
 
 
 def outputs(notebook: dict) -> list[dict]:

@@ -135,6 +135,29 @@ def test_download_is_valid_notebook():
     assert shown["cells"][0]["source"] == ["é = 1"]
 
 
+def test_download_has_first_frame_of_interactive_figure():
+    from _ext.notebooks import downloaded_notebook
+
+    html = (
+        '<div class="genai-frames"><img src="data:,"><p>Run this cell.</p>'
+        '<script type="application/json">{"sliders": {}}</script>\n'
+        "<script>show();</script></div>"
+    )
+    box = "<div><script>keep();</script></div>"
+    cell = {
+        "cell_type": "code",
+        "metadata": {},
+        "source": [],
+        "outputs": [{"data": {"text/html": [text]}} for text in (html, box)],
+    }
+    notebook = json.dumps({"cells": [cell], "nbformat": 4})
+    (shown,) = json.loads(downloaded_notebook(notebook))["cells"]
+    figure, other = (out["data"]["text/html"] for out in shown["outputs"])
+    first = '<div class="genai-frames"><img src="data:,"><p>Run this cell.</p></div>'
+    assert figure == first
+    assert other == [box]
+
+
 def test_room_reference_lists_public_names_with_constants_first():
     from types import ModuleType
 
