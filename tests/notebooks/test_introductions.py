@@ -21,8 +21,8 @@ TERMS = json.loads((ROOT / "tests/notebooks/terms.json").read_text("utf8"))
 # Terms that are also everyday words, and often used as such.
 EVERYDAY = {
     "advantage", "agent", "alignment", "baseline", "benchmark", "budget",
-    "demonstration", "environment", "extractable", "inference", "kernel", "objective", "planning",
-    "policy", "round trip", "surprise", "tool", "trace", "trie",
+    "demonstration", "environment", "extractable", "inference", "kernel", "objective",
+    "planning", "policy", "round trip", "surprise", "tool", "trace", "trie",
 }  # fmt: skip
 # Rooms that every chapter may use: they load, train, measure or remember something.
 COMMON = {"data", "metrics", "recipes", "tasks", "training"}
