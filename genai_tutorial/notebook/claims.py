@@ -70,8 +70,9 @@ def claim(
             with a calculation by hand, and so has nothing to beat.
         seeds: Number of random seeds behind the number.
         items: Number of test items behind the number.
-        share: True if `measured` is a share of the `items`, which do not depend on each
-            other. The claim then shows Wilson's interval.
+        share: True if `measured` is a share of the `items`, or several such shares, and
+            the items do not depend on each other. The claim then shows Wilson's
+            interval.
 
     Raises:
         ClaimError: If the statement does not hold. The message contains the numbers.
@@ -98,7 +99,7 @@ def claim(
     figures = format_measured(measured)
     evidence = _evidence(baseline, versus, recorded, exact, seeds, items)
     if share:
-        evidence["interval"] = _share_interval(measured, items)
+        evidence["interval"] = _share_intervals(measured, items)
     found = f"Measured: {with_interval(figures, evidence)}.{_spoken(evidence)}"
     if not verdict:
         raise ClaimError(f"this did not hold: {statement}. {found}")
@@ -153,20 +154,26 @@ def _evidence(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _share_interval(measured: Measured, items: int | None) -> str:
-    single = not isinstance(measured, Mapping | Interval)
-    successes = float(measured) * items if single and items else math.nan
+def _share_intervals(measured: Measured, items: int | None) -> str:
+    shares = measured.values() if isinstance(measured, Mapping) else [measured]
+    found = [_share_interval(share, items) for share in shares]
+    return f"95% interval{'s' * (len(found) > 1)} {'; '.join(found)}"
+
+
+def _share_interval(share: Number, items: int | None) -> str:
+    number = not isinstance(share, Interval) and items is not None
+    successes = float(share) * items if number else math.nan
     if not abs(successes - np.round(successes)) < 1e-3 or not 0 <= successes <= items:
         raise ValueError(
-            "share=True needs items and one number, a whole number of items divided by "
-            f"their number, got {measured!r} of {items!r} items."
+            "share=True needs items and whole numbers of them, divided by their "
+            f"number, got {share!r} of {items!r} items."
         )
     interval = str(wilson_interval(round(successes), items))
-    return interval.partition("(")[2].removesuffix(")")
+    return interval.partition("interval ")[2].removesuffix(")")
 
 
 def with_interval(figures: str, evidence: Mapping) -> str:
-    """Add the interval of a share to the measured number, if a claim has one."""
+    """Add the intervals of shares to the measured numbers, if a claim has them."""
     return figures + (f" ({evidence['interval']})" if "interval" in evidence else "")
 
 

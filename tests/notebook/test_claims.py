@@ -106,9 +106,16 @@ def test_share_of_items_has_an_interval(share):
     assert fact["interval"] == interval
 
 
-@pytest.mark.parametrize("measured", [0.91, {"odd": 0.9}, 1.05])
-def test_share_must_be_one_whole_number_of_items(measured):
-    with pytest.raises(ValueError, match="a whole number of items"):
+def test_each_of_several_shares_has_an_interval(capsys: pytest.CaptureFixture):
+    shares = {"odd": 0.9, "even": 0}
+    claim("Most are odd", measured=shares, holds=True, items=20, share=True)
+    told = "odd: 0.900; even: 0 (95% intervals 0.70 to 0.97; 0.00 to 0.16). (20 items)"
+    assert capsys.readouterr().out == f"✓ Most are odd. Measured: {told}\n"
+
+
+@pytest.mark.parametrize("measured", [0.91, {"odd": 0.9, "even": 0.01}, 1.05])
+def test_share_must_be_a_whole_number_of_items(measured):
+    with pytest.raises(ValueError, match="whole numbers of them"):
         claim("Most are odd", measured=measured, holds=True, items=20, share=True)
 
 
