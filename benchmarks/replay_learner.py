@@ -105,9 +105,9 @@ def double_q_targets(
 class ReplayLearner:
     """Learns the values of the buttons from a recording."""
 
-    def __init__(self, recording: Recording, seed: int = 0, actions: int = 3):
+    def __init__(self, recording: Recording, seed: int = 0):
         self.buffer = ReplayBuffer(recording)
-        self.network = QNetwork(recording.frames[0, 0].numel(), actions, seed)
+        self.network = QNetwork(recording.frames[0, 0].numel(), seed=seed)
         self.slow = deepcopy(self.network).requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), RATE)
         self.generator = torch.Generator().manual_seed(seed)

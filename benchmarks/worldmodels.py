@@ -5,10 +5,10 @@ else can be learned from films of a small world.
 to play in its dreams, at three temperatures, and plans in them without a policy. It
 also measures how long dreams stay true. `model_free` is PPO on the same world, by real
 steps. `replay` is double Q-learning on exactly the recorded steps that the world model
-of `dreamer` gets, and `replay_few` on those of `exploitation`. `cost` compares the CPU
-seconds of the three in one run, because the other parts ran on two machines. Scores are catches in
-one complete episode per game, on games that no player has learned from; one without
-chance would catch five.
+of `dreamer` gets, and `replay_few` on those of `exploitation`. `cost` measures the CPU
+seconds of all three in one run, because the other parts ran on two machines. Scores are
+catches in one complete episode per game, on games that no player has learned from; one
+without chance would catch five.
 
 `exploitation` learns from 1,920 real steps only, and measures what dreams promise and
 what reality pays: for the plain dreams, with a penalty where an ensemble disagrees, and
@@ -19,7 +19,7 @@ random player.
 features in place of pixels, with a target that is trained and two that are not; ball
 and paddle are then read off the features by linear regression. `minigrid`,
 `minigrid_empty` and `minigrid_fixed` run the same code on three worlds of MiniGrid,
-which are not ours; `minigrid_replay` is double Q-learning on their recordings.
+which are not ours.
 
     # about a quarter of an hour per seed on one core
     OMP_NUM_THREADS=1 python benchmarks/worldmodels.py --seeds 0 1 2
@@ -101,11 +101,6 @@ WEIGHTS = (0.03, 0.1)
 EMBEDDING_TARGETS = ("trained", "stopped", "average")
 MINIGRID_STEPS = 12_800
 GAMES, PLANNED_GAMES = 512, 32
-MINIGRID = {
-    "minigrid": "MiniGrid-Dynamic-Obstacles-6x6-v0",
-    "minigrid_empty": "MiniGrid-Empty-Random-6x6-v0",
-    "minigrid_fixed": "MiniGrid-Empty-5x5-v0",
-}
 
 
 @dataclass(frozen=True)
@@ -495,56 +490,28 @@ def probed(model: JointEmbedding, recording: Recording, held_out: Recording) -> 
     }
 
 
-def mean_return(name: str, games: int, player: Callable) -> float:
-    """Return a player's mean sum of rewards per episode of a world of MiniGrid."""
-    world = minigrid_world(name, games, 9000)
-    return round(float(episode_returns(world, player, 144).mean()), 4)
-
-
-def recorded_minigrid(
-    name: str, seed: int, small: bool
-) -> tuple[Recording, RandomPlayer]:
-    """Record a random player in a world of MiniGrid."""
-    world = minigrid_world(name, games=16, seed=seed)
-    player = RandomPlayer(seed, n_actions=world.n_actions)
-    steps = 320 if small else MINIGRID_STEPS
-    return record_games(world, player, steps // world.games), player
-
-
-def minigrid_replay(seed: int, small: bool) -> dict:
-    """Learn by double Q-learning from the recordings of MiniGrid's three worlds."""
-    measured = {}
-    for part, name in MINIGRID.items():
-        recording, player = recorded_minigrid(name, seed, small)
-        learner = ReplayLearner(recording, seed, player.n_actions)
-        started = time.process_time()
-        learner.learn(4 if small else REPLAY_UPDATES)
-        measured[part] = {
-            "player seconds": round(time.process_time() - started, 1),
-            "reached": int((recording.rewards > 0).sum()),
-            "return": mean_return(
-                name,
-                (SMOKE if small else FULL).minigrid_games,
-                GreedyPlayer(learner.network),
-            ),
-        }
-    return measured
-
-
 def minigrid(name: str, seed: int, small: bool) -> dict:
     """Run the same code on a world that is not ours; scores are mean returns."""
     effort = SMOKE if small else FULL
-    reality = partial(mean_return, name, effort.minigrid_games)
-    recording, random = recorded_minigrid(name, seed, small)
-    config = WorldModelConfig(tuple(recording.frames.shape[2:]), actions=random.n_actions)
+    world = minigrid_world(name, games=16, seed=seed)
+    steps = 320 if small else MINIGRID_STEPS
+    random = RandomPlayer(seed, n_actions=world.n_actions)
+    recording = record_games(world, random, steps // world.games)
+    config = WorldModelConfig(
+        tuple(recording.frames.shape[2:]), actions=world.n_actions
+    )
     model, world_seconds = learn_world(recording, seed, effort.minigrid_steps, config)
     agent, player_seconds = learn_to_play(model, recording, seed, effort.small_updates)
     pixels = PixelAgent(config.frame, config.actions, seed=seed)
     learner = PPOLearner(pixels, minigrid_world(name, 16, 100 + seed), seed=seed)
 
+    def reality(player: Callable) -> float:
+        games = minigrid_world(name, effort.minigrid_games, 9000)
+        return round(float(episode_returns(games, player, 144).mean()), 4)
+
     measured = {
         "name": name,
-        "real steps": recording.steps,
+        "real steps": steps,
         "reached": int((recording.rewards > 0).sum()),
         "hit": int((recording.rewards < 0).sum()),
         "world seconds": round(world_seconds, 1),
@@ -556,8 +523,8 @@ def minigrid(name: str, seed: int, small: bool) -> dict:
         "model_free": {},
     }
     for factor in (1, 4):
-        learn_by_playing(learner, recording.steps * (1 if factor == 1 else 3), progress=False)
-        measured["model_free"][str(factor * recording.steps)] = reality(PixelPlayer(pixels))
+        learn_by_playing(learner, steps if factor == 1 else 3 * steps, progress=False)
+        measured["model_free"][str(factor * steps)] = reality(PixelPlayer(pixels))
     return measured
 
 
@@ -571,8 +538,9 @@ PARTS: dict[str, MeasuredPart] = {
     "exploitation": exploitation,
     "latent_actions": latent_actions,
     "joint_embedding": joint_embedding,
-    **{part: partial(minigrid, name) for part, name in MINIGRID.items()},
-    "minigrid_replay": minigrid_replay,
+    "minigrid": partial(minigrid, "MiniGrid-Dynamic-Obstacles-6x6-v0"),
+    "minigrid_empty": partial(minigrid, "MiniGrid-Empty-Random-6x6-v0"),
+    "minigrid_fixed": partial(minigrid, "MiniGrid-Empty-5x5-v0"),
 }
 
 
