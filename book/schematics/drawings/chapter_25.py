@@ -11,8 +11,8 @@ def membership_inference() -> Schematic:
         "Membership inference by the loss attack",
         """A text goes through the trained model; if its loss is below a threshold, it
         counts as a member. Below: members against unread pages of the same plays, 22%
-        caught at 1% false alarms, and against another play, 92%; there a test that
-        ignores the model catches 45%.""",
+        caught at 1% false alarms; against another play 92%, and 45% without the
+        model.""",
     )
     drawing.group("the test", 6, 6, 668, 122)
     text = drawing.box("a text", 24, 46, 92, 56, note="member?")
