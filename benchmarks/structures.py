@@ -8,8 +8,9 @@ For each seed:
   for the same processor time;
 - steps: samples of the published model with 10 to 200 steps, their novelty, and the
   hands of their amino acids beside those of the data;
-- placed: AlphaFold 3's diffusion module in small, beside RDKit's placement and a model
-  that was not trained;
+- placed: AlphaFold 3's diffusion module in small, beside RDKit's placement (told the
+  hands or not) and a model that was not trained; atom by atom, with equivalent atoms
+  exchanged, and with either hand;
 - peptides: a model with labels, a judge, and their controls; the split by clusters
   beside a random one;
 - crystals: charge balance, formulas of a language model, the energy forest and what it
@@ -90,6 +91,7 @@ from genai_tutorial.science.structures import (
     sample_molecules,
     shuffled_elements,
     structure_loss,
+    symmetric_rmsd,
     to_graphs,
     to_positions,
     to_table,
@@ -250,7 +252,7 @@ def placed(seed: int, small: bool) -> dict:
     positions = [to_positions(part) for part in (train, held_out)]
     generator = torch.Generator().manual_seed(seed)
     network = StructureNetwork(seed=seed)
-    untrained = best_rmsd(network, unseen, positions[1], 50, generator)
+    untrained = predicted(network, unseen, 50, generator)
     model, run = train_for(
         network,
         TensorBatches((positions[0], *graphs), 64, seed),
@@ -265,37 +267,60 @@ def placed(seed: int, small: bool) -> dict:
             )
         ),
     )
-    expert = []
-    for row, molecule in enumerate(held_out):
-        found = expert_positions(molecule, PREDICTIONS, seed)
-        if found is not None:
-            target = molecule.positions.expand(PREDICTIONS, -1, -1)
-            mask = torch.ones(target.shape[:2], dtype=torch.bool)
-            expert.append((row, aligned_rmsd(found, target, mask)))
-    rows = [row for row, _ in expert]
+    experts = {
+        handed: [
+            expert_positions(molecule, PREDICTIONS, seed, handed=handed)
+            for molecule in held_out
+        ]
+        for handed in (False, True)
+    }
+    rows = [
+        row
+        for row, found in enumerate(zip(*experts.values(), strict=True))
+        if all(positions is not None for positions in found)
+    ]
+    known = [held_out[row] for row in rows]
     trained = {
-        str(count): best_rmsd(model, unseen, positions[1], count, generator)
-        for count in (20, 50)
+        str(count): predicted(model, unseen, count, generator) for count in (20, 50)
     }
     return run | {
         "molecules": len(rows),
-        "expert": summary(torch.stack([rmsd for _, rmsd in expert])),
-        "untrained": summary(untrained[rows]),
-        "placed": {count: summary(rmsd[rows]) for count, rmsd in trained.items()},
+        "expert": summary(known, [experts[False][row] for row in rows]),
+        "expert_told_hands": summary(known, [experts[True][row] for row in rows]),
+        "untrained": summary(known, [untrained[row] for row in rows]),
+        "placed": {
+            count: summary(known, [positions[row] for row in rows])
+            for count, positions in trained.items()
+        },
     }
 
 
-def best_rmsd(model, graphs, targets, count, generator) -> torch.Tensor:
-    """Return the RMSD of each of five predictions of each molecule."""
-    repeated = graphs.repeated(PREDICTIONS)
-    *_, last = place_atoms(model, repeated, count, generator)
-    rmsd = aligned_rmsd(
-        last, targets.repeat_interleave(PREDICTIONS, dim=0), repeated.mask
-    )
-    return rmsd.view(-1, PREDICTIONS)
+def predicted(model, graphs, count, generator) -> torch.Tensor:
+    """Return five predicted positions of each molecule, padded."""
+    *_, last = place_atoms(model, graphs.repeated(PREDICTIONS), count, generator)
+    return last.unflatten(0, (-1, PREDICTIONS))
 
 
-def summary(rmsd: torch.Tensor) -> dict:
+def summary(molecules: Sequence[Ligand], predictions: Sequence[torch.Tensor]) -> dict:
+    """Return the errors with the atoms in their order, with equivalent atoms exchanged,
+    and with the better of both mirror images.
+    """
+    ordered, symmetric, unhanded = [], [], []
+    for molecule, padded in zip(molecules, predictions, strict=True):
+        positions = padded[:, : len(molecule)]
+        target = molecule.positions.expand(PREDICTIONS, -1, -1)
+        mask = torch.ones(target.shape[:2], dtype=torch.bool)
+        ordered.append(aligned_rmsd(positions, target, mask))
+        symmetric.append(symmetric_rmsd(molecule, positions))
+        mirrored = symmetric_rmsd(molecule, -positions)
+        unhanded.append(torch.minimum(symmetric[-1], mirrored))
+    return errors(torch.stack(ordered)) | {
+        "symmetric": errors(torch.stack(symmetric)),
+        "either_hand": errors(torch.stack(unhanded)),
+    }
+
+
+def errors(rmsd: torch.Tensor) -> dict:
     best = rmsd.min(dim=1).values
     return {
         "median_of_first": rmsd[:, 0].median().item(),
