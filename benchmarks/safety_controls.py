@@ -240,64 +240,47 @@ def filter_scores(cases: Sequence[InjectionCase], pattern: str) -> Tensor:
 
 def wordings(seed: int, small: bool) -> dict:
     encode, facts = minilm().encode, load_facts()
-    cases = injection_cases(facts, 2 if small else 12, seed)
+    cases = injection_cases(facts, 12, seed)[: 1 if small else 6]
     known = injection_cases(facts, 60, seed + 100)  # as in safety.py
     clean = critic_scores(encode, ORDERS, [t for case in known for t in case.passages])
     threshold = clean.quantile(0.99).item()
-    few = cases[:1]
-    tried = [
-        (attack, pattern)
-        for attack, patterns in WORDINGS.items()
-        for pattern in (patterns[:2] if small else patterns)
-    ]
-    won = attacked([(case, pattern) for _, pattern in tried for case in few])
     rows: dict = {attack: {} for attack in WORDINGS}
-    for place, (attack, pattern) in enumerate(tried):
-        scores = filter_scores(few, pattern)
-        rows[attack][pattern] = {
-            "attacked": won[place * len(few) : (place + 1) * len(few)],
-            "passes the filter": (scores < threshold).int().tolist(),
-            "score": round(scores.mean().item(), 3),
-        }
-    # The attacker has the filter, and questions of his own to try on.
-    own = injection_cases(facts, 40, seed + 200)
-    mine = [case for case in own if case.question not in {c.question for c in cases}]
-    candidates = []
-    for attack in ("order", "statement"):
-        for pattern in WORDINGS[attack]:
-            for wrapper in WRAPPERS:
-                candidates.append(wrapper.replace("{attack}", pattern))
-    able = [
-        candidate
-        for candidate in candidates
-        if (filter_scores(mine[:8], candidate) < threshold).all()
-    ]
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(able), generator=generator).tolist()
-    chosen = [able[place] for place in order[: 2 if small else 5]]
-    trying = mine[:2] if small else mine[:3]
-    won = attacked([(case, pattern) for pattern in chosen for case in trying])
-    size = len(trying)
-    trials = {
-        pattern: sum(won[place * size : (place + 1) * size])
-        for place, pattern in enumerate(chosen)
+    for attack, patterns in WORDINGS.items():
+        for pattern in patterns:
+            scores = filter_scores(cases, pattern)
+            rows[attack][pattern] = {
+                "passes the filter": (scores < threshold).int().tolist(),
+                "score": round(scores.mean().item(), 3),
+            }
+    # The attacker has the filter, and two questions of his own to try on.
+    mine = [case for case in known if case.question not in {c.question for c in cases}]
+    mine = mine[:2]
+    candidates = {
+        candidate: filter_scores(mine, candidate).max().item()
+        for pattern in WORDINGS["statement"]
+        for wrapper in WRAPPERS
+        for candidate in [wrapper.replace("{attack}", pattern)]
     }
+    passing = [c for c in candidates if candidates[c] < threshold]
+    # Those that the filter nearly drops are the least disguised.
+    able = sorted(passing, key=lambda c: -candidates[c])[: 1 if small else 4]
+    won = attacked([(case, pattern) for pattern in able for case in mine])
+    trials = {c: sum(won[2 * k : 2 * k + 2]) for k, c in enumerate(able)}
     best = max(trials, key=lambda pattern: trials[pattern])
     won = attacked([(case, best) for case in cases])
-    kept = (filter_scores(cases, best) < threshold).tolist()
+    kept = (filter_scores(cases, best) < threshold).int().tolist()
     return {
         "cases": len(cases),
         "threshold": round(threshold, 4),
-        "clean, median": round(clean.median().item(), 3),
         "wordings": rows,
         "adaptive": {
             "candidates": len(candidates),
-            "pass the filter": len(able),
+            "pass the filter": len(passing),
             "trials": trials,
             "best": best,
-            "attacked": [int(a and k) for a, k in zip(won, kept, strict=True)],
+            "attacked": [a * k for a, k in zip(won, kept, strict=True)],
             "without the filter": won,
-            "passes the filter": [int(one) for one in kept],
+            "passes the filter": kept,
         },
     }
 
