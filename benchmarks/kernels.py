@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 import torch
 
-from genai_tutorial.efficiency import NativeBuildError, memory_bandwidth
+from genai_tutorial.efficiency import NativeBuildError
 from genai_tutorial.efficiency.native.build import (
     GROUP,
     load_native,
@@ -131,7 +131,6 @@ def products(seed: int, small: bool) -> dict:
             for name, found in results.items()
         },
         "megabytes": round(sum(part.nbytes for part in weights()[False]) / 1e6, 1),
-        "gigabytes_per_second": round(memory_bandwidth(repeats=3) / 1e9, 1),
     }
 
 
