@@ -4,8 +4,8 @@
 `` {measured}`8 :: With guidance of weight 2 :: %` `` is the number of one of them,
 linked to the cell that measured it: it gives a chapter, the beginning of a claim, and
 the name of one of the measured numbers, which is empty for a claim with a single
-number. A name that begins with `baseline` looks in the baseline, and one that ends in
-`%` shows a share as a percentage.
+number. A name that begins with `baseline` or `versus` looks in the numbers that it is
+compared with, and one that ends in `%` shows a share as a percentage.
 """
 
 import re
@@ -17,7 +17,7 @@ from docutils import nodes
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 SCHEME = "claim:"
-TITLES = ("Claim", "Measured", "Baseline", "Source", "Seeds", "Items")
+TITLES = ("Claim", "Measured", "Compared with", "Source", "Seeds", "Items")
 PERCENT = "%"
 
 
@@ -51,7 +51,7 @@ class Scoreboard(SphinxDirective):
                 counts = (claim.seeds, claim.items)
                 texts = [
                     claim.measured,
-                    claim.baseline,
+                    "; ".join(filter(None, (claim.baseline, claim.versus))),
                     claim.origin,
                     *("" if count is None else f"{count:,}" for count in counts),
                 ]
@@ -114,8 +114,9 @@ def find_number(claims, chapter: int, beginning: str, name: str) -> tuple[str, o
             "exactly one."
         )
     claim, part = found[0], "measured"
-    if name.startswith("baseline"):
-        name, part = name.removeprefix("baseline").strip(), "baseline"
+    for opponent in ("baseline", "versus"):
+        if name.startswith(opponent):
+            name, part = name.removeprefix(opponent).strip(), opponent
     number = number_named(getattr(claim, part), name)
     if number is None:
         raise ValueError(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from genai_tutorial.runtime import write_atomically
 
-from .claims import claim_anchor
+from .claims import claim_anchor, with_interval
 
 FILE_NAME = "running_times.json"
 NUMBERED = "[0-9][0-9]_*.ipynb"
@@ -253,8 +253,9 @@ class Row:
         chapter: Chapter that makes the claim.
         page: Notebook of the claim: the chapter's or the one that continues it.
         statement: Statement, without a full stop.
-        measured: Measured numbers as text.
+        measured: Measured numbers as text, with the interval of a share.
         baseline: Baseline as text; empty if there is none.
+        versus: What the measured numbers are compared with, as text; may be empty.
         origin: "live", "recorded" or "exact"; empty if not stated.
         seeds: Number of random seeds behind the number, if stated.
         items: Number of test items behind the number, if stated.
@@ -266,6 +267,7 @@ class Row:
     statement: str
     measured: str
     baseline: str
+    versus: str
     origin: str
     seeds: int | None
     items: int | None
@@ -281,8 +283,9 @@ def scoreboard(found: Iterable[Chapter]) -> list[Row]:
             chapter,
             page,
             claim["statement"],
-            claim["measured"],
+            with_interval(claim["measured"], claim),
             claim.get("baseline", ""),
+            claim.get("versus", ""),
             claim_origin(claim),
             claim.get("seeds"),
             claim.get("items"),
@@ -300,7 +303,7 @@ def claim_origin(claim: Mapping) -> str:
         return "recorded"
     if "exact" in claim:
         return "exact"
-    return "live" if "baseline" in claim else ""
+    return "live" if claim.keys() & {"baseline", "versus"} else ""
 
 
 def recorded_claims(notebook: Mapping) -> list[dict]:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Num
 from torch import Tensor
 
-from genai_tutorial.metrics import Interval
+from genai_tutorial.metrics import Interval, wilson_interval
 from genai_tutorial.runtime import record
 
 from .figures import put
@@ -39,17 +39,20 @@ def claim(
     measured: Measured,
     holds: object,
     baseline: Measured | None = None,
+    versus: Measured | None = None,
     recorded: str | None = None,
     exact: bool = False,
     seeds: int | None = None,
     items: int | None = None,
+    share: bool = False,
 ) -> None:
     """State a result, show the number measured for it, and stop the notebook if the
     statement does not hold. The call is in a separate cell, tagged `claim`, whose code
     every viewer folds.
 
-    Every claim in a chapter has a `baseline`, or is `recorded`, or is `exact`. All
-    arguments are stored with the output, where the scoreboard page finds them.
+    Every claim in a chapter has a `baseline`, or is measured `versus` something, or is
+    `recorded`, or is `exact`. All arguments are stored with the output, where the
+    scoreboard page finds them.
 
     Args:
         statement: One sentence of at most 18 words, including the bound that `holds`
@@ -57,26 +60,34 @@ def claim(
         measured: A number, an interval, or a mapping from names to them.
         holds: The comparison that makes the statement true. It should also hold on
             other machines.
-        baseline: Score of chance, of a constant answer or of a simple rule on the same
-            measure, computed in the same cell.
+        baseline: Score of the strongest cheap rule on the same measure, computed in the
+            same cell.
+        versus: What `measured` is compared with, if the statement itself compares two
+            settings: the number of the other one.
         recorded: Name of the results file that the number was read from, if it was not
             measured in this run.
         exact: True if the statement is an identity or an equality, with a library or
             with a calculation by hand, and so has nothing to beat.
         seeds: Number of random seeds behind the number.
         items: Number of test items behind the number.
+        share: True if `measured` is a share of the `items`, or several such shares, and
+            the items do not depend on each other. The claim then shows Wilson's
+            interval.
 
     Raises:
         ClaimError: If the statement does not hold. The message contains the numbers.
         FileNotFoundError: If there is no record called `recorded`.
         TypeError: If `holds` is anything but true or false.
-        ValueError: If the statement is empty, `seeds` or `items` is below 1, or a claim
-            that is `exact` has a baseline or a record.
+        ValueError: If the statement is empty, `seeds` or `items` is below 1, a claim
+            that is `exact` has a baseline or a record, or a `share` is not a whole
+            number of `items`.
 
     >>> claim("Two and two make four", measured=2 + 2, holds=2 + 2 == 4, exact=True)
     ✓ Two and two make four. Measured: 4.
     >>> claim("Most answers are right", measured=0.93, holds=0.93 > 0.5, baseline=0.1)
     ✓ Most answers are right. Measured: 0.930. Baseline: 0.100.
+    >>> claim("Most are odd", measured=0.9, holds=True, items=20, share=True)
+    ✓ Most are odd. Measured: 0.900 (95% interval 0.70 to 0.97). (20 items)
     """
     verdict = _as_bool(holds)
     statement = statement.strip().rstrip(".")
@@ -86,8 +97,10 @@ def claim(
             "sentence."
         )
     figures = format_measured(measured)
-    evidence = _evidence(baseline, recorded, exact, seeds, items)
-    found = f"Measured: {figures}.{_spoken(evidence)}"
+    evidence = _evidence(baseline, versus, recorded, exact, seeds, items)
+    if share:
+        evidence["interval"] = _share_intervals(measured, items)
+    found = f"Measured: {with_interval(figures, evidence)}.{_spoken(evidence)}"
     if not verdict:
         raise ClaimError(f"this did not hold: {statement}. {found}")
     anchor = claim_anchor(statement)
@@ -112,6 +125,7 @@ def claim(
 
 def _evidence(
     baseline: Measured | None,
+    versus: Measured | None,
     recorded: str | None,
     exact: bool,
     seeds: int | None,
@@ -119,10 +133,10 @@ def _evidence(
 ) -> dict[str, str | int | bool]:
     # Only arguments that were given: a new option leaves the outputs of other
     # claims unchanged.
-    if exact and not (baseline is None and recorded is None):
+    if exact and not (baseline is None and versus is None and recorded is None):
         raise ValueError(
             "A claim that is exact has nothing to beat and comes from this run, got a "
-            "baseline or a record as well; leave out exact, or the other two."
+            "baseline, versus or a record as well; leave out exact, or the others."
         )
     for name, count in (("seeds", seeds), ("items", items)):
         if count is not None and count < 1:
@@ -131,6 +145,7 @@ def _evidence(
         record(recorded)
     given = {
         "baseline": None if baseline is None else format_measured(baseline),
+        "versus": None if versus is None else format_measured(versus),
         "recorded": recorded,
         "exact": exact or None,
         "seeds": seeds,
@@ -139,15 +154,43 @@ def _evidence(
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _share_intervals(measured: Measured, items: int | None) -> str:
+    shares = measured.values() if isinstance(measured, Mapping) else [measured]
+    found = [_share_interval(share, items) for share in shares]
+    return f"95% interval{'s' * (len(found) > 1)} {'; '.join(found)}"
+
+
+def _share_interval(share: Number, items: int | None) -> str:
+    number = not isinstance(share, Interval) and items is not None
+    successes = float(share) * items if number else math.nan
+    if not abs(successes - np.round(successes)) < 1e-3 or not 0 <= successes <= items:
+        raise ValueError(
+            "share=True needs items and whole numbers of them, divided by their "
+            f"number, got {share!r} of {items!r} items."
+        )
+    interval = str(wilson_interval(round(successes), items))
+    return interval.partition("interval ")[2].removesuffix(")")
+
+
+def with_interval(figures: str, evidence: Mapping) -> str:
+    """Add the intervals of shares to the measured numbers, if a claim has them."""
+    return figures + (f" ({evidence['interval']})" if "interval" in evidence else "")
+
+
 def _spoken(evidence: Mapping[str, str | int | bool]) -> str:
-    baseline = f" Baseline: {evidence['baseline']}." if "baseline" in evidence else ""
+    titles = {"baseline": "Baseline", "versus": "Compared with"}
+    opponents = "".join(
+        f" {title}: {evidence[name]}."
+        for name, title in titles.items()
+        if name in evidence
+    )
     details = [
         f"{evidence[name]:,} {name if evidence[name] > 1 else name.removesuffix('s')}"
         for name in ("items", "seeds")
         if name in evidence
     ]
     details += ["recorded"] * ("recorded" in evidence)
-    return baseline + (f" ({', '.join(details)})" if details else "")
+    return opponents + (f" ({', '.join(details)})" if details else "")
 
 
 def claim_anchor(statement: str) -> str:

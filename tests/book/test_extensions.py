@@ -189,7 +189,11 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
 
     chapter = SimpleNamespace(number=number)
     return SimpleNamespace(
-        chapter=chapter, statement=statement, measured=measured, baseline=baseline
+        chapter=chapter,
+        statement=statement,
+        measured=measured,
+        baseline=baseline,
+        versus="without: 3.98",
     )
 
 
@@ -198,6 +202,7 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
     [
         ("", None), ("right", "0.42"), ("read, at best", "1,200"),
         ("wrong", "-3.1e-07"), ("baseline chance", "0.100"), ("chance", None),
+        ("versus without", "3.98"),
         ("righ", None),
     ],
 )  # fmt: skip

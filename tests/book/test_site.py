@@ -193,7 +193,8 @@ def test_scoreboard_lists_every_claim(site):
                     recorded += 1
                     row = straight(rows[straight(claim["statement"]) + "."].get_text())
                     assert straight(claim["measured"]) in row
-                    assert straight(claim.get("baseline", "")) in row
+                    for opponent in ("baseline", "versus", "interval"):
+                        assert straight(claim.get(opponent, "")) in row
     assert recorded == len(rows) > 0
 
 

