@@ -511,7 +511,7 @@ def attribution(seed: int, small: bool) -> dict:
         rest = [plain_passage(other), *nearest(question, 1, places)]
         mirrored.append((question, passages[own(question)], rest))
     reworded = []
-    for question, _, rest in plain[: 2 if small else 20]:
+    for question, _, rest in plain[: 2 if small else 16]:
         told = fact_sentences(facts[own(question)])
         choice = 2 + int(torch.randint(2, (), generator=generator))
         reworded.append((question, told[choice], rest))
@@ -609,7 +609,7 @@ def poisoning(seed: int, small: bool) -> dict:
 def planted(seed: int, small: bool) -> dict:
     """Plant the false fact twice, in two wordings under two sources."""
     facts = load_facts()
-    cases = poison(facts, 4 if small else 24, seed)
+    cases = poison(facts, 4 if small else 12, seed)
     rule = GoldRule(facts)
 
     def read(case, text: str) -> str | None:
@@ -654,7 +654,7 @@ def hops(seed: int, small: bool) -> dict:
     rule = GoldRule(facts)
     passages = [passage.text for passage in fact_library(facts)]
     place_of = {(f.country, f.relation): place for place, f in enumerate(facts)}
-    asked = two_hop_questions(facts, 4 if small else 20, seed)
+    asked = two_hop_questions(facts, 4 if small else 16, seed)
     texts = [item.question.text for item in asked]
 
     def search(queries: Sequence[str], k: int) -> list[list[int]]:
