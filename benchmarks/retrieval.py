@@ -511,7 +511,7 @@ def attribution(seed: int, small: bool) -> dict:
         rest = [plain_passage(other), *nearest(question, 1, places)]
         mirrored.append((question, passages[own(question)], rest))
     reworded = []
-    for question, _, rest in plain[: 2 if small else 16]:
+    for question, _, rest in plain[: 2 if small else 8]:
         told = fact_sentences(facts[own(question)])
         choice = 2 + int(torch.randint(2, (), generator=generator))
         reworded.append((question, told[choice], rest))
