@@ -25,7 +25,7 @@ from genai_tutorial.transformer import DecoderLM
 from ..quantization import quantize_affine, quantize_symmetric
 
 FOLDER = Path(__file__).parent
-KERNELS = ("rows", "lanes", "vnni")
+KERNELS = ("rows", "columns", "lanes", "vnni")
 ON_ARM = platform.machine().lower() in ("arm64", "aarch64")
 INSTRUCTIONS = {
     "native": ["-mcpu=native" if ON_ARM else "-march=native"],
@@ -107,7 +107,7 @@ def kernel_source(name: str) -> str:
     """Return the C code of a matrix product, or of the decoding step around it.
 
     Args:
-        name: "rows", "lanes", "vnni" or "decode".
+        name: "rows", "columns", "lanes", "vnni" or "decode".
 
     Raises:
         ValueError: If there is no such code.

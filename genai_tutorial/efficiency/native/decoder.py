@@ -50,7 +50,7 @@ class CompiledModel:
 
     def __init__(self, model: DecoderLM, kernel: str, instructions: str):
         self.library = load_native(kernel, instructions)
-        interleaved = kernel != "rows"
+        interleaved = kernel in ("lanes", "vnni")
         config, rotary = model.config, model.rotary
         head = model.token_embedding if model.head is None else model.head
         norms = [
@@ -236,8 +236,8 @@ def native(
 
     Args:
         model: A Llama in float32 on the CPU, whose widths are multiples of 32.
-        kernel: "rows", "lanes" or "vnni", see `build_native`. The first two compute in
-            float32, the third with inputs of 16 bits.
+        kernel: "rows", "columns", "lanes" or "vnni", see `build_native`. The last one
+            computes with inputs of 16 bits, the others in float32.
         instructions: "native", "avx2" or "sse4.2".
 
     Raises:

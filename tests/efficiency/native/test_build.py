@@ -138,7 +138,7 @@ def test_find_compiler_prefers_the_users_choice(fake_compiler, monkeypatch):
 
 
 def test_build_rejects_unknown_names():
-    with pytest.raises(ValueError, match="kernel must be one of rows, lanes, vnni"):
+    with pytest.raises(ValueError, match="kernel must be one of rows, columns, lanes"):
         build_native("fast", "native")
     with pytest.raises(ValueError, match="instructions must be one of native, avx2"):
         build_native("lanes", "mmx")

@@ -33,7 +33,7 @@ from genai_tutorial.transformer import (
 )
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
-TOLERANCE = {"rows": 2e-5, "lanes": 2e-5, "vnni": 2e-3}
+TOLERANCE = {"rows": 2e-5, "columns": 2e-5, "lanes": 2e-5, "vnni": 2e-3}
 SMALL = {
     "vocab_size": 50,
     "context_length": 64,
@@ -52,7 +52,7 @@ def has_vnni():
         return False
 
 
-KERNELS = ["rows", "lanes", *(["vnni"] if has_vnni() else [])]
+KERNELS = ["rows", "columns", "lanes", *(["vnni"] if has_vnni() else [])]
 
 
 def small_llama(**changes):
