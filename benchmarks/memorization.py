@@ -2,7 +2,9 @@
 
     canaries     exposure and recitation against copies, and after de-duplication
     membership   four attacks after seven epochs and after one; the wrong comparison
+    blind        two tests of the same windows that do without the attacked model
     private      DP-SGD: losses, epsilon, and the exposure of canaries
+    stopped      DP-SGD against training that stops early, at the same loss
     watermark    SmolLM2's texts without a mark, with green lists, by tournament
     false_marks  z-scores of real text, every pair counted and each pair once
     unlearning   one country forgotten in three ways, against a model without it
@@ -81,6 +83,7 @@ from genai_tutorial.training import (
     EMA,
     AdamW,
     PrivacySettings,
+    PrivateHistory,
     TensorBatches,
     TokenBatches,
     build_optimizer,
@@ -206,29 +209,15 @@ def membership(seed: int, small: bool) -> dict:
     Pages of 1,024 bytes: the model reads every second one, and the others are the
     non-members. The reference model has read other plays.
     """
-    plays, steps, count = load_shakespeare(), 5 if small else 300, 600
-    batch = 16
-    pages = windows_of(plays.train[:1_228_800]).view(-1, 8, WINDOW)
-    read, unread = pages[0::2].flatten(0, 1), pages[1::2].flatten(0, 1)
-    other_play = windows_of(plays.validation)
+    plays, steps = load_shakespeare(), 5 if small else 300
     reference = byte_model(seed + 100)
-    far = windows_of(plays.train[2_000_000:2_700_000])[: steps * batch]
-    train(reference, shifted(far, batch, seed), steps)
-    measured: dict = {"windows": count, "bytes each": WINDOW}
-    for name, epochs in (("seven epochs", 7.5), ("one epoch", 1)):
-        members = read[: int(steps * batch / epochs)]
+    far = windows_of(plays.train[2_000_000:2_700_000])[: steps * BATCH]
+    train(reference, shifted(far, BATCH, seed), steps)
+    measured: dict = {"windows": COUNT, "bytes each": WINDOW}
+    for name, epochs in EPOCHS.items():
+        members, sets = membership_sets(seed, epochs, steps)
         model = byte_model(seed)
-        loss = train(model, shifted(members, batch, seed), steps)
-        generator = torch.Generator().manual_seed(seed)
-        near = unread[: len(members)]
-        sets = {
-            "members": members[torch.randperm(len(members), generator=generator)],
-            "unread pages": near[torch.randperm(len(near), generator=generator)],
-            "another play": other_play[
-                torch.randperm(len(other_play), generator=generator)
-            ],
-        }
-        sets = {kind: rows[:count] for kind, rows in sets.items()}
+        loss = train(model, shifted(members, BATCH, seed), steps)
         scores = {kind: attacks(model, reference, rows) for kind, rows in sets.items()}
         measured[name] = {"training loss": loss, "windows read": len(members)}
         measured[name]["losses"] = {
@@ -245,6 +234,63 @@ def membership(seed: int, small: bool) -> dict:
                 for kind in sets
             }
     return measured
+
+
+BATCH, COUNT = 16, 600
+EPOCHS = {"seven epochs": 7.5, "one epoch": 1}
+
+
+def membership_sets(
+    seed: int, epochs: float, steps: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the windows that a model reads, and the three sets to compare."""
+    plays = load_shakespeare()
+    pages = windows_of(plays.train[:1_228_800]).view(-1, 8, WINDOW)
+    read, unread = pages[0::2].flatten(0, 1), pages[1::2].flatten(0, 1)
+    members = read[: int(steps * BATCH / epochs)]
+    generator = torch.Generator().manual_seed(seed)
+    sets = {
+        "members": members,
+        "unread pages": unread[: len(members)],
+        "another play": windows_of(plays.validation),
+    }
+    return members, {
+        kind: rows[torch.randperm(len(rows), generator=generator)][:COUNT]
+        for kind, rows in sets.items()
+    }
+
+
+def blind(seed: int, small: bool) -> dict:
+    """Tell members from others without the attacked model: by a bigram's loss that has
+    read other plays, and by bigrams of labelled halves of the two sets.
+    """
+    elsewhere = windows_of(load_shakespeare().train[2_000_000:2_700_000])
+    measured: dict = {"windows": COUNT}
+    for name, epochs in EPOCHS.items():
+        _, sets = membership_sets(seed, epochs, 300)
+        scores = {kind: bigram_scores(elsewhere, rows) for kind, rows in sets.items()}
+        measured[name] = {}
+        for kind in ("unread pages", "another play"):
+            labelled, tested = zip(
+                *(torch.chunk(sets[one], 2) for one in ("members", kind)), strict=True
+            )
+            apart = [
+                bigram_scores(labelled[0], rows) - bigram_scores(labelled[1], rows)
+                for rows in tested
+            ]
+            measured[name][kind] = {
+                "bigram": separation(scores["members"], scores[kind]),
+                "labelled bigrams": separation(*apart),
+            }
+    return measured
+
+
+def bigram_scores(read: Tensor, rows: Tensor) -> Tensor:
+    """Return each row's mean log-probability under counts of pairs, one added."""
+    pairs = read[:, :-1] * 256 + read[:, 1:]
+    counts = torch.bincount(pairs.flatten(), minlength=256**2).view(256, 256) + 1.0
+    log_probs = (counts / counts.sum(dim=1, keepdim=True)).log()
+    return log_probs[rows[:, :-1], rows[:, 1:]].mean(dim=1)
 
 
 def shifted(windows: Tensor, batch_size: int, seed: int) -> TensorBatches:
@@ -277,18 +323,9 @@ RECORDS_READ = 3000
 
 def private(seed: int, small: bool) -> dict:
     """Train on 3,000 records of 48 bytes; a canary is one record, or sixteen."""
-    steps, rate = 3 if small else 80, 64 / RECORDS_READ
-    plays = load_shakespeare()
-    records = torch.tensor(to_bytes(plays.train[: RECORDS_READ * RECORD_BYTES]))
-    records = records.view(-1, RECORD_BYTES).clone()
-    held_out = torch.tensor(to_bytes(plays.validation[:24_000])).view(-1, RECORD_BYTES)
-    planted = draw_canaries(NAMES[:12], (0, 1, 16), seed)
-    generator = torch.Generator().manual_seed(seed)
-    places = torch.randperm(RECORDS_READ, generator=generator).tolist()
-    for canary in planted:
-        line = to_bytes(f"{canary.prompt}{canary.secret}.\n")
-        for _ in range(canary.copies):
-            records[places.pop(), : len(line)] = torch.tensor(line)
+    steps = 3 if small else 80
+    records, planted = private_records(seed)
+    other_play = cut(load_shakespeare().validation[:24_000])
     measured: dict = {
         "records": RECORDS_READ,
         "steps": steps,
@@ -300,31 +337,108 @@ def private(seed: int, small: bool) -> dict:
         ("sigma 0.6", 1.0, 0.6),
         ("sigma 1.0", 1.0, 1.0),
     ):
-        model = DecoderLM(
-            DecoderConfig.fast(
-                vocab_size=128, context_length=RECORD_BYTES, width=64, layers=2, heads=2
-            ),
-            seed,
-        )
-        history = fit_privately(
-            model,
-            (records[:, :-1], records[:, 1:]),
-            language_model_loss,
-            torch.optim.Adam(model.parameters(), lr=3e-3, betas=(0.9, 0.99)),
-            PrivacySettings(clip, sigma, rate),
-            steps=steps,
-            seed=seed,
-            progress=False,
-        )
-        bound = epsilon(rate, sigma, steps, 1 / RECORDS_READ)
+        model, history = train_privately(records, clip, sigma, steps, seed)
+        bound = epsilon(RATE, sigma, steps, 1 / RECORDS_READ)
         measured[name] = {
             "epsilon": round(bound, 4) if sigma else None,
-            "held-out loss": record_loss(model, held_out),
+            "held-out loss": record_loss(model, other_play),
             "training loss": record_loss(model, records),
             "median norm": round(history.median_norms[-1], 3),
             **measure_canaries(model, planted),
         }
     return measured
+
+
+def stopped(seed: int, small: bool) -> dict:
+    """Compare private training with training that is not private and stops as soon as
+    its loss on unread pages of the same play is as low.
+    """
+    steps = 3 if small else 80
+    records, planted = private_records(seed)
+    plays, read = load_shakespeare(), RECORDS_READ * RECORD_BYTES
+    unread, other = cut(plays.train[read : read + 24_000]), plays.validation[:24_000]
+
+    def measure(model: DecoderLM, steps: int) -> dict:
+        return {
+            "steps": steps,
+            "unread loss": record_loss(model, unread),
+            "another play's loss": record_loss(model, cut(other)),
+            "training loss": record_loss(model, records),
+            **measure_canaries(model, planted),
+        }
+
+    model, _ = train_privately(records, 1.0, 1.0, steps, seed)
+    measured: dict = {"sigma 1.0": measure(model, steps)}
+    wanted, taken = measured["sigma 1.0"]["unread loss"], 0
+
+    def watch(model: DecoderLM) -> None:
+        nonlocal taken
+        taken += 1
+        if taken < steps // 4 or "stopped early" in measured:
+            return
+        if record_loss(model, unread) <= wanted:
+            measured["stopped early"] = measure(model, taken)
+
+    model, _ = train_privately(records, float("inf"), 0.0, steps, seed, watch)
+    measured["not private"] = measure(model, steps)
+    return measured
+
+
+RATE = 64 / RECORDS_READ
+"""The probability with which a record takes part in a step."""
+
+
+def cut(text: str) -> Tensor:
+    return torch.tensor(to_bytes(text)).view(-1, RECORD_BYTES)
+
+
+def private_records(seed: int) -> tuple[Tensor, list[Canary]]:
+    """Return the records, and the canaries that are among them."""
+    records = cut(load_shakespeare().train[: RECORDS_READ * RECORD_BYTES]).clone()
+    planted = draw_canaries(NAMES[:12], (0, 1, 16), seed)
+    generator = torch.Generator().manual_seed(seed)
+    places = torch.randperm(RECORDS_READ, generator=generator).tolist()
+    for canary in planted:
+        line = to_bytes(f"{canary.prompt}{canary.secret}.\n")
+        for _ in range(canary.copies):
+            records[places.pop(), : len(line)] = torch.tensor(line)
+    return records, planted
+
+
+class WatchedAdam(torch.optim.Adam):
+    """Adam that calls a function after every step, so that training can be watched."""
+
+    after: Callable[[], None] | None = None
+
+    def step(self, closure=None):
+        super().step(closure)
+        if self.after:
+            self.after()
+
+
+def train_privately(
+    records: Tensor, clip: float, sigma: float, steps: int, seed: int, watch=None
+) -> tuple[DecoderLM, PrivateHistory]:
+    """Train a small model; `watch` is called with it after every step."""
+    model = DecoderLM(
+        DecoderConfig.fast(
+            vocab_size=128, context_length=RECORD_BYTES, width=64, layers=2, heads=2
+        ),
+        seed,
+    )
+    optimizer = WatchedAdam(model.parameters(), lr=3e-3, betas=(0.9, 0.99))
+    optimizer.after = partial(watch, model) if watch else None
+    history = fit_privately(
+        model,
+        (records[:, :-1], records[:, 1:]),
+        language_model_loss,
+        optimizer,
+        PrivacySettings(clip, sigma, RATE),
+        steps=steps,
+        seed=seed,
+        progress=False,
+    )
+    return model, history
 
 
 def record_loss(model: DecoderLM, records: Tensor) -> float:
@@ -774,7 +888,9 @@ def nearest_ratio(images: Tensor, digits: Tensor) -> tuple[Tensor, Tensor]:
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "canaries": canaries,
     "membership": membership,
+    "blind": blind,
     "private": private,
+    "stopped": stopped,
     "watermark": watermark,
     "false_marks": false_marks,
     "unlearning": unlearning,

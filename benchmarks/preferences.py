@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 
 import torch
@@ -196,7 +196,11 @@ class Study:
             "reward model": self._compare(contrast=True),
             "narrow reward model": self._compare(contrast=False),
         }
-        self.reward_models = {name: self._train(name) for name in self.comparisons}
+
+    @cached_property
+    def reward_models(self) -> dict[str, ScalarModel]:
+        """The reward model of each set of comparisons."""
+        return {name: self._train(name) for name in self.comparisons}
 
     def _compare(
         self, contrast: bool
@@ -286,10 +290,14 @@ class Study:
         model = self.reward_models[reward]
         return lambda rollouts: model.score(rollouts.ids, rollouts.lengths).detach()
 
+    def proxy(self, reward: str) -> ScalarModel:
+        """Return the reward model that is watched in training with a reward."""
+        return self.reward_models.get(reward, self.reward_models["reward model"])
+
     @torch.no_grad()
-    def measure(self, policy: DecoderLM, reward: str) -> dict[str, float]:
+    def measure(self, policy: DecoderLM, reward: str | None) -> dict[str, float]:
         """Return gold score, proxy, KL divergence and behaviour of answers to held-out
-        questions, at temperature 1.
+        questions, at temperature 1; without a reward, there is no proxy.
         """
         prompts = [encode_prompt(CHAT, self.tokenizer, q.text) for q in self.judged]
         rollouts = generate_rollouts(
@@ -298,9 +306,6 @@ class Study:
             MAX_ANSWER_TOKENS,
             end_token=self.end,
             generator=torch.Generator().manual_seed(0),
-        )
-        reward_model = self.reward_models.get(
-            reward, self.reward_models["reward model"]
         )
         kl, proxy = [], []
         for part in rollouts.lengths.argsort().tensor_split(8):
@@ -312,11 +317,12 @@ class Study:
             )
             each = (ours.exp() * (ours - theirs)).sum(dim=-1)[:, :-1]
             kl.append(masked_sum(each, rollouts.mask[part, : longest - 1]))
-            proxy.append(reward_model.score(ids, lengths))
+            if reward is not None:
+                proxy.append(self.proxy(reward).score(ids, lengths))
         texts = [self.tokenizer.decode(one).strip() for one in rollouts.answers()]
         measures = {
             "kl": torch.cat(kl).mean().item(),
-            "proxy": torch.cat(proxy).mean().item(),
+            **({"proxy": torch.cat(proxy).mean().item()} if proxy else {}),
             "gold": measure_behaviour(self.rule, self.judged, texts).gold,
             "tokens": rollouts.mask.sum(dim=1).float().mean().item(),
         }

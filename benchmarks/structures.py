@@ -8,8 +8,9 @@ For each seed:
   for the same processor time;
 - steps: samples of the published model with 10 to 200 steps, their novelty, and the
   hands of their amino acids beside those of the data;
-- placed: AlphaFold 3's diffusion module in small, beside RDKit's placement and a model
-  that was not trained;
+- placed: AlphaFold 3's diffusion module in small;
+- etkdg: RDKit's placement of the same molecules, told the hands or not, with the errors
+  of both atom by atom, with equivalent atoms exchanged, and with either hand;
 - peptides: a model with labels, a judge, and their controls; the split by clusters
   beside a random one;
 - crystals: charge balance, formulas of a language model, the energy forest and what it
@@ -90,6 +91,7 @@ from genai_tutorial.science.structures import (
     sample_molecules,
     shuffled_elements,
     structure_loss,
+    symmetric_rmsd,
     to_graphs,
     to_positions,
     to_table,
@@ -104,7 +106,7 @@ from genai_tutorial.training import (
     train_step,
 )
 
-LIVE_SECONDS, PLACED_SECONDS = 30.0, 40.0
+LIVE_SECONDS, PLACED_STEPS = 30.0, 600
 NOISES = (0.05, 0.1, 0.2, 0.3)
 STEP_COUNTS = (10, 20, 50, 200)
 PREDICTIONS = 5  # as many structures as AlphaFold 3 draws
@@ -125,24 +127,26 @@ def train_for(
     model: nn.Module,
     batches: TensorBatches,
     loss: Callable,
-    seconds: float,
+    budget: float,
     evaluate: Callable[[nn.Module], float],
+    *,
+    in_steps: bool = False,
 ) -> tuple[nn.Module, dict]:
-    """Train for some processor time, and return the average of the weights with the
-    held-out loss after each quarter.
+    """Train for so many seconds of processor time, or so many steps, and return the
+    average of the weights with the held-out loss after each quarter.
     """
     optimizer, average = build_optimizer(model, OPTIMIZER), EMA(model, 0.99)
     curve, step, spent = [], 0, 0.0
-    while spent < seconds:
+    while spent < budget:
         start = time.process_time()
         scale_learning_rates(
-            optimizer, min(1, (step + 1) / 50) * max(0.02, 1 - spent / seconds)
+            optimizer, min(1, (step + 1) / 50) * max(0.02, 1 - spent / budget)
         )
         train_step(model, next(batches), loss, optimizer)
         average.update(model)
         step += 1
-        spent += time.process_time() - start
-        if spent >= seconds * (len(curve) + 1) / 4:
+        spent += 1 if in_steps else time.process_time() - start
+        if spent >= budget * (len(curve) + 1) / 4:
             with torch.no_grad():
                 curve.append([round(spent, 1), step, evaluate(average.model)])
     return average.model, {"steps": step, "held_out": curve}
@@ -250,12 +254,11 @@ def placed(seed: int, small: bool) -> dict:
     positions = [to_positions(part) for part in (train, held_out)]
     generator = torch.Generator().manual_seed(seed)
     network = StructureNetwork(seed=seed)
-    untrained = best_rmsd(network, unseen, positions[1], 50, generator)
     model, run = train_for(
         network,
         TensorBatches((positions[0], *graphs), 64, seed),
         partial(structure_loss, generator=generator),
-        1.0 if small else PLACED_SECONDS,
+        4 if small else PLACED_STEPS,
         lambda model: float(
             structure_loss(
                 model,
@@ -264,38 +267,61 @@ def placed(seed: int, small: bool) -> dict:
                 generator=torch.Generator().manual_seed(0),
             )
         ),
+        in_steps=True,
     )
-    expert = []
-    for row, molecule in enumerate(held_out):
-        found = expert_positions(molecule, PREDICTIONS, seed)
-        if found is not None:
-            target = molecule.positions.expand(PREDICTIONS, -1, -1)
-            mask = torch.ones(target.shape[:2], dtype=torch.bool)
-            expert.append((row, aligned_rmsd(found, target, mask)))
-    rows = [row for row, _ in expert]
-    trained = {
-        str(count): best_rmsd(model, unseen, positions[1], count, generator)
-        for count in (20, 50)
-    }
+    trained = predicted(model, unseen, 50, generator)
+    known = [row for row, molecule in enumerate(held_out) if placeable(molecule)]
     return run | {
-        "molecules": len(rows),
-        "expert": summary(torch.stack([rmsd for _, rmsd in expert])),
-        "untrained": summary(untrained[rows]),
-        "placed": {count: summary(rmsd[rows]) for count, rmsd in trained.items()},
+        "molecules": len(known),
+        **summary([held_out[row] for row in known], [trained[row] for row in known]),
     }
 
 
-def best_rmsd(model, graphs, targets, count, generator) -> torch.Tensor:
-    """Return the RMSD of each of five predictions of each molecule."""
-    repeated = graphs.repeated(PREDICTIONS)
-    *_, last = place_atoms(model, repeated, count, generator)
-    rmsd = aligned_rmsd(
-        last, targets.repeat_interleave(PREDICTIONS, dim=0), repeated.mask
-    )
-    return rmsd.view(-1, PREDICTIONS)
+def placeable(molecule: Ligand) -> bool:
+    """Return whether ETKDG places the molecule: all but one of the held-out ones."""
+    return expert_positions(molecule, 1) is not None
 
 
-def summary(rmsd: torch.Tensor) -> dict:
+def etkdg(seed: int, small: bool) -> dict:
+    held_out = list(filter(placeable, split()[1][: 10 if small else None]))
+    return {"molecules": len(held_out)} | {
+        name: summary(
+            held_out,
+            [
+                expert_positions(molecule, PREDICTIONS, seed, handed=handed)
+                for molecule in held_out
+            ],
+        )
+        for name, handed in (("bonds", False), ("bonds and hands", True))
+    }
+
+
+def predicted(model, graphs, count, generator) -> torch.Tensor:
+    """Return five predicted positions of each molecule, padded."""
+    *_, last = place_atoms(model, graphs.repeated(PREDICTIONS), count, generator)
+    return last.unflatten(0, (-1, PREDICTIONS))
+
+
+def summary(molecules: Sequence[Ligand], predictions: Sequence[torch.Tensor]) -> dict:
+    """Return the errors with the atoms in their order, with equivalent atoms exchanged,
+    and with the better of both mirror images.
+    """
+    ordered, symmetric, unhanded = [], [], []
+    for molecule, padded in zip(molecules, predictions, strict=True):
+        positions = padded[:, : len(molecule)]
+        target = molecule.positions.expand(PREDICTIONS, -1, -1)
+        mask = torch.ones(target.shape[:2], dtype=torch.bool)
+        ordered.append(aligned_rmsd(positions, target, mask))
+        symmetric.append(symmetric_rmsd(molecule, positions))
+        mirrored = symmetric_rmsd(molecule, -positions)
+        unhanded.append(torch.minimum(symmetric[-1], mirrored))
+    return errors(torch.stack(ordered)) | {
+        "symmetric": errors(torch.stack(symmetric)),
+        "either_hand": errors(torch.stack(unhanded)),
+    }
+
+
+def errors(rmsd: torch.Tensor) -> dict:
     best = rmsd.min(dim=1).values
     return {
         "median_of_first": rmsd[:, 0].median().item(),
@@ -463,6 +489,7 @@ PARTS = {
     "crystals": crystals,
     "live": live,
     "placed": placed,
+    "etkdg": etkdg,
     "steps": steps,
 }
 

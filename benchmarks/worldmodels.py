@@ -5,9 +5,10 @@ else can be learned from films of a small world.
 to play in its dreams, at three temperatures, and plans in them without a policy. It
 also measures how long dreams stay true. `model_free` is PPO on the same world, by real
 steps. `replay` is double Q-learning on exactly the recorded steps that the world model
-of `dreamer` gets, and `replay_few` on those of `exploitation`. Scores are catches in
-one complete episode per game, on games that no player has learned from; one without
-chance would catch five.
+of `dreamer` gets, and `replay_few` on those of `exploitation`. `cost` measures the CPU
+seconds of all three in one run, because the other parts ran on two machines. Scores are
+catches in one complete episode per game, on games that no player has learned from; one
+without chance would catch five.
 
 `exploitation` learns from 1,920 real steps only, and measures what dreams promise and
 what reality pays: for the plain dreams, with a penalty where an ensemble disagrees, and
@@ -287,6 +288,32 @@ def replay(steps: int, games: int, seed: int, small: bool) -> dict:
     }
 
 
+def cost(seed: int, small: bool) -> dict:
+    """Measure the CPU seconds of all three learners in one run on one machine."""
+    effort = SMOKE if small else FULL
+    recording = sticky(PaddleWorld(LARGE_GAMES, seed), LARGE, seed)
+    model, world_seconds = learn_world(recording, seed, effort.large_steps)
+    _, player_seconds = learn_to_play(model, recording, seed, effort.updates)
+    started = time.process_time()
+    ReplayLearner(recording, seed).learn(4 if small else REPLAY_UPDATES)
+    replay_seconds, started = time.process_time() - started, time.process_time()
+    learner = PPOLearner(PixelAgent(seed=seed), PaddleWorld(LARGE_GAMES, seed), seed)
+    learn_by_playing(learner, 640 if small else LARGE, progress=False)
+    found = {
+        "world model": world_seconds,
+        "player in dreams": player_seconds,
+        "replay": replay_seconds,
+        "PPO": time.process_time() - started,
+    }
+    dreams = (world_seconds + player_seconds) / replay_seconds
+    return {
+        **{name: round(seconds, 1) for name, seconds in found.items()},
+        "dreams / replay": round(dreams, 2),
+        "PPO / replay": round(found["PPO"] / replay_seconds, 3),
+        "processor": describe_machine()["processor"],
+    }
+
+
 def exploitation(seed: int, small: bool) -> dict:
     """Learn the world from few steps, let a policy exploit it, and try the cures."""
     effort = SMOKE if small else FULL
@@ -507,6 +534,7 @@ PARTS: dict[str, MeasuredPart] = {
     "replay": partial(replay, LARGE, LARGE_GAMES),
     "replay_few": partial(replay, SMALL, SMALL_GAMES),
     "dreamer": dreamer,
+    "cost": cost,
     "exploitation": exploitation,
     "latent_actions": latent_actions,
     "joint_embedding": joint_embedding,

@@ -97,7 +97,8 @@ def number_named(text: str, name: str) -> str | None:
 
 
 def find_number(claims, chapter: int, beginning: str, name: str) -> tuple[str, object]:
-    """Return the number and the claim that it comes from.
+    """Return the number and the claim that it comes from; "items" is the number of
+    test items behind the claim.
 
     Raises:
         ValueError: If not exactly one claim of the chapter begins so, or if it has no
@@ -114,6 +115,8 @@ def find_number(claims, chapter: int, beginning: str, name: str) -> tuple[str, o
             "exactly one."
         )
     claim, part = found[0], "measured"
+    if name == "items" and claim.items is not None:
+        return f"{claim.items:,}", claim
     for opponent in ("baseline", "versus"):
         if name.startswith(opponent):
             name, part = name.removeprefix(opponent).strip(), opponent

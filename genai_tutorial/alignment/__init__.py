@@ -13,8 +13,10 @@ from .experience import (
     whiten,
 )
 from .group_methods import (
+    CISPO,
     DAPO,
     GRPO,
+    GSPO,
     RLOO,
     Advantages,
     DrGRPO,
@@ -42,6 +44,7 @@ from .lora import (
     trained_parameter_count,
     without_lora,
 )
+from .pair_losses import ipo_losses, kto_losses, orpo_losses, simpo_losses
 from .ppo import (
     LearningSettings,
     LearningStep,

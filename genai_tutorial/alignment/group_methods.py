@@ -1,6 +1,6 @@
-"""GRPO and three variants: PPO without a value model. The baseline of an answer comes
+"""GRPO and five variants: PPO without a value model. The baseline of an answer comes
 from several answers to the same prompt; the methods differ in the baseline, in what
-divides the sum over tokens, and in where the ratio is clipped.
+divides the sum over tokens, and in which ratio is clipped, and where.
 """
 
 from dataclasses import dataclass
@@ -234,3 +234,74 @@ class RLOO:
             masked_sum(numbers, mask)[:, None] for numbers in (log_probs, old_log_probs)
         )
         return -clipped_gain(whole, old, advantages, CLIP, CLIP).mean()
+
+
+@dataclass(frozen=True)
+class GSPO:
+    """Group sequence policy optimization: GRPO's advantages with one ratio per answer,
+    the geometric mean of its tokens' ratios.
+
+    Where the policy has not changed since it sampled, the gradient is GRPO's.
+
+    Attributes:
+        clip_low: By how much the ratio may fall, relative to 1. The paper's limits suit
+            answers of thousands of tokens.
+        clip_high: By how much it may rise.
+
+    Source: Zheng et al., Group Sequence Policy Optimization, equations 5 and 7, and
+        section 5.1, https://arxiv.org/abs/2507.18071
+    """
+
+    clip_low: float = 3e-4
+    clip_high: float = 4e-4
+
+    def advantages(self, scores: Advantages) -> Advantages:
+        """Return `group_relative_advantages`."""
+        return group_relative_advantages(scores)
+
+    def loss(
+        self,
+        log_probs: StepNumbers,
+        old_log_probs: StepNumbers,
+        advantages: Float[Tensor, "batch"],
+        mask: Bool[Tensor, "batch step"],
+    ) -> Float[Tensor, ""]:
+        """Return minus the mean of the clipped objective over answers."""
+        mean, old = (
+            (masked_sum(numbers, mask) / mask.sum(dim=1))[:, None]
+            for numbers in (log_probs, old_log_probs)
+        )
+        return -clipped_gain(
+            mean, old, advantages, self.clip_low, self.clip_high
+        ).mean()
+
+
+@dataclass(frozen=True)
+class CISPO:
+    """Clipped importance sampling: GRPO's advantages times a ratio that is cut above
+    but never stops a token's gradient, averaged over all tokens of the batch.
+
+    Where the policy has not changed since it sampled, the gradient is DAPO's.
+
+    Attributes:
+        max_ratio: The largest ratio. The paper tunes it; this is TRL's.
+
+    Source: MiniMax-M1, equations 4 and 5, https://arxiv.org/abs/2506.13585
+    """
+
+    max_ratio: float = 5.0
+
+    def advantages(self, scores: Advantages) -> Advantages:
+        """Return `group_relative_advantages`."""
+        return group_relative_advantages(scores)
+
+    def loss(
+        self,
+        log_probs: StepNumbers,
+        old_log_probs: StepNumbers,
+        advantages: Float[Tensor, "batch"],
+        mask: Bool[Tensor, "batch step"],
+    ) -> Float[Tensor, ""]:
+        """Return minus the mean over tokens of the weighted log-probability."""
+        ratio = (log_probs - old_log_probs).exp().clamp(max=self.max_ratio).detach()
+        return -masked_mean(ratio * advantages[:, None] * log_probs, mask)

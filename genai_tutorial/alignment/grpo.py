@@ -74,7 +74,7 @@ class GRPOSettings:
     """Hyperparameters of a training run on groups of answers.
 
     Attributes:
-        steps: The number of steps, each with new answers and one update.
+        steps: The number of steps, each with new answers and `passes` updates.
         batch_size: The number of prompts answered in a step.
         group_size: The number of answers to each prompt.
         max_new_tokens: The largest number of tokens of an answer.
@@ -82,6 +82,8 @@ class GRPOSettings:
         sampling_rounds: The largest number of times that a step draws prompts. With
             more than one, prompts whose answers all scored the same are replaced by
             others: DAPO's dynamic sampling.
+        passes: The number of updates on the same answers. From the second on, the
+            policy is no longer the one that sampled, and ratios and clips matter.
 
     Raises:
         ValueError: If a number is out of range.
@@ -94,9 +96,11 @@ class GRPOSettings:
     learning_rate: float | int = 2e-4
     warmup_steps: int = 1
     sampling_rounds: int = 1
+    passes: int = 1
 
     def __post_init__(self):
-        for name in ("steps", "batch_size", "max_new_tokens", "sampling_rounds"):
+        counts = ("steps", "batch_size", "max_new_tokens", "sampling_rounds", "passes")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}."
@@ -118,7 +122,7 @@ class GRPOStep:
         dead: The share of prompts whose answers all scored the same, so that they teach
             nothing.
         answers: The number of answers that were sampled.
-        loss: The loss of the update; 0 if there was nothing to learn.
+        loss: The loss of the last update; 0 if there was nothing to learn.
     """
 
     reward: float
@@ -152,14 +156,14 @@ def learn_by_grpo(
     it with the history of the steps.
 
     Each step draws prompts, samples a group of answers to each, lets the verifier judge
-    them, and updates the policy once. There is no KL penalty: the reward cannot be
+    them, and updates the policy. There is no KL penalty: the reward cannot be
     flattered as a learned one can.
 
     Args:
         prompts: The tokens of all prompts; each step draws some.
         truths: The correct answer to each prompt, as the verifier reads it.
         decode: Turns the tokens of an answer into text.
-        method: `GRPO()`, `DrGRPO(...)`, `DAPO()` or `RLOO()`.
+        method: `GRPO()`, `DrGRPO(...)`, `DAPO()`, `RLOO()`, `GSPO()` or `CISPO()`.
         seed: Seed of the prompts and the answers.
         watch: Called with the number of finished steps and the policy, before the first
             step and after each.
@@ -194,7 +198,8 @@ def learn_by_grpo(
             groups = rollouts, scores
             if settings.sampling_rounds > 1:
                 groups = _live_groups(rollouts, scores, settings.batch_size)
-            loss = _update(policy, optimizer, *groups, method)
+            for _ in range(settings.passes):
+                loss = _update(policy, optimizer, *groups, method)
         history.append(
             GRPOStep(
                 reward=float(scores.mean()),

@@ -1,9 +1,13 @@
+import math
+
 import pytest
 import torch
 
 from genai_tutorial.alignment import (
+    CISPO,
     DAPO,
     GRPO,
+    GSPO,
     RLOO,
     DrGRPO,
     group_relative_advantages,
@@ -45,7 +49,7 @@ def test_grpo_loss_needs_an_answer_in_each_row():
 # A right answer of one token and a wrong one of three.
 MASK = torch.tensor([[True, False, False], [True, True, True]])
 ADVANTAGES = torch.tensor([1.0, -1.0])
-METHODS = [GRPO(), DrGRPO(max_tokens=4), DAPO(), RLOO()]
+METHODS = [GRPO(), DrGRPO(max_tokens=4), DAPO(), RLOO(), GSPO(), CISPO()]
 
 
 def gradient(method, log_probs, old):
@@ -100,6 +104,28 @@ def test_rloo_clips_by_the_ratio_of_the_whole_answer():
     push = gradient(RLOO(), fall, old)
     assert (push[1] == 0).all()
     assert push[0, 0] != 0
+
+
+def test_gspo_clips_by_the_mean_ratio_of_the_answer():
+    old = torch.zeros(2, 3)
+    one_fell = torch.tensor([[0.0, 0, 0], [math.log(0.6), 0, 0]])  # mean above 0.8
+    assert (gradient(GSPO(0.2, 0.2), one_fell, old)[1] != 0).all()
+    assert gradient(GRPO(), one_fell, old)[1, 0] == 0
+    all_fell = torch.full((2, 3), 0.75).log()
+    assert (gradient(GSPO(0.2, 0.2), all_fell, old)[1] == 0).all()
+
+
+def test_cispo_never_stops_a_gradient():
+    old = torch.zeros(2, 3)
+    far = torch.full((2, 3), 9.0).log()
+    push = gradient(CISPO(max_ratio=5.0), far, old)
+    assert push[0, 0] == pytest.approx(-5 / 4)
+    assert gradient(GRPO(), far, old)[0, 0] == 0
+
+
+def test_on_policy_gspo_is_grpo_and_cispo_is_dapo():
+    for new, known in ((GSPO(), GRPO()), (CISPO(), DAPO())):
+        torch.testing.assert_close(on_policy(new), on_policy(known))
 
 
 def test_leave_one_out_compares_with_the_others():

@@ -77,6 +77,15 @@ def test_learn_by_grpo_raises_the_reward(method):
 
 
 @pytest.mark.slow
+def test_learn_by_grpo_updates_several_times_on_the_same_answers():
+    policies = [learn(steps=1, passes=passes)[0] for passes in (1, 2)]
+    histories = [learn(steps=1, passes=passes)[1] for passes in (1, 2)]
+    assert histories[0][0].reward == histories[1][0].reward
+    one, two = (policy.head.weight for policy in policies)
+    assert not torch.equal(one, two)
+
+
+@pytest.mark.slow
 def test_learn_by_grpo_does_not_change_the_reference():
     reference = reference_of(0)
     before = copy.deepcopy(reference.state_dict())

@@ -1,15 +1,25 @@
+import json
+from copy import deepcopy
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from benchmarks.replay_learner import (
+    BATCH,
     DISCOUNT,
+    RATE,
     GreedyPlayer,
     ReplayBuffer,
     ReplayLearner,
     double_q_targets,
 )
-from genai_tutorial.worldmodels import Recording
+from genai_tutorial.tasks.paddle_game import PaddleWorld, RandomPlayer
+from genai_tutorial.worldmodels import Recording, record_games
+
+CHAPTER = Path(__file__).parents[2] / "notebooks" / "27_world_models.ipynb"
 
 
 def corridor(steps=60, games=16):
@@ -78,3 +88,23 @@ def test_greedy_player_remembers_the_last_frame_within_an_episode():
     )
     assert player(start, torch.tensor([True, True])).tolist() == [0, 0]
     assert player(later, torch.tensor([False, True])).tolist() == [0, 2]
+
+
+def test_replay_learner_makes_the_updates_that_chapter_27_writes_by_hand():
+    recording = record_games(PaddleWorld(8, seed=0), RandomPlayer(seed=0), 60)
+    by_hand = {"torch": torch, "F": F, "real": recording}
+    for cell in json.loads(CHAPTER.read_text())["cells"]:
+        source = "".join(cell["source"])
+        if "def draw(count" in source or "def q_update(" in source:
+            exec(source, by_hand)
+    learner = ReplayLearner(recording)
+    network, slow = deepcopy(learner.network), deepcopy(learner.slow)
+    optimizer = torch.optim.Adam(network.parameters(), RATE)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(3):
+        batch = by_hand["draw"](BATCH, generator)
+        by_hand["q_update"](network, slow, optimizer, *batch)
+    learner.learn(3)
+    for ours, theirs in ((network, learner.network), (slow, learner.slow)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            assert torch.allclose(a, b, atol=1e-7)

@@ -194,6 +194,7 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
         measured=measured,
         baseline=baseline,
         versus="without: 3.98",
+        items=1200,
     )
 
 
@@ -202,7 +203,7 @@ def board_row(number: int, statement: str, measured: str, baseline: str = ""):
     [
         ("", None), ("right", "0.42"), ("read, at best", "1,200"),
         ("wrong", "-3.1e-07"), ("baseline chance", "0.100"), ("chance", None),
-        ("versus without", "3.98"),
+        ("versus without", "3.98"), ("items", "1,200"),
         ("righ", None),
     ],
 )  # fmt: skip

@@ -342,6 +342,13 @@ CASES |= {
         partial(alignment.clipped_objective, clip=0.2), ROWS + 0.5, OTHER,
     ),
     "dpo_losses": (partial(alignment.dpo_losses, beta=0.1), *rand(4, 5)),
+    "ipo_losses": (partial(alignment.ipo_losses, beta=0.1), *rand(4, 5)),
+    "kto_losses": (
+        lambda *sides: alignment.kto_losses(*sides, sides[0].mean(), beta=0.1),
+        *rand(4, 5),
+    ),
+    "simpo_losses": (partial(alignment.simpo_losses, beta=2, margin=1), *rand(2, 5)),
+    "orpo_losses": (partial(alignment.orpo_losses, weight=1), *(-rand(2, 5).abs() - 1)),
     "generalized_advantage_estimate": (
         alignment.generalized_advantage_estimate, ROWS, OTHER, MASK,
     ),
@@ -355,6 +362,7 @@ CASES |= {
             (method.advantages(args[0]), method.loss(*args))
             for method in (
                 alignment.GRPO(), alignment.RLOO(), alignment.DrGRPO(max_tokens=8),
+                alignment.GSPO(), alignment.CISPO(),
             )
         ], ROWS, OTHER, ADVANTAGES, MASK,
     ),

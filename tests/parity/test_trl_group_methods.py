@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from genai_tutorial.alignment import (
+    CISPO,
     DAPO,
     GRPO,
+    GSPO,
     RLOO,
     DrGRPO,
     group_relative_advantages,
@@ -52,7 +54,7 @@ def recorded_step(kind, model, tokenizer, folder, seed, **more):
         args=settings_of(
             getattr(trl, f"{kind}Config"), folder, per_device_train_batch_size=8,
             num_generations=4, max_completion_length=MAX_TOKENS, max_steps=1,
-            learning_rate=0.0, epsilon=0.2, seed=seed, **more,
+            learning_rate=0.0, seed=seed, **({"epsilon": 0.2} | more),
         ),
     )  # fmt: skip
     loss_of, generate = trainer._compute_loss, trainer._generate_and_score_completions
@@ -134,8 +136,13 @@ def without_kl(method):
         (*without_kl(DAPO()), "GRPO",
          {"loss_type": "dapo", "beta": 0.0, "epsilon_high": 0.28}),
         (*without_kl(RLOO()), "RLOO", {"beta": 0.0}),
+        (*without_kl(GSPO(0.1, 0.15)), "GRPO",
+         {"loss_type": "grpo", "beta": 0.0, "importance_sampling_level": "sequence",
+          "epsilon": 0.1, "epsilon_high": 0.15}),
+        (*without_kl(CISPO(1.2)), "GRPO",
+         {"loss_type": "cispo", "beta": 0.0, "epsilon_high": 1.2}),
     ],
-    ids=["grpo with a KL", "grpo", "dr_grpo", "dapo", "rloo"],
+    ids=["grpo with a KL", "grpo", "dr_grpo", "dapo", "rloo", "gspo", "cispo"],
 )  # fmt: skip
 @pytest.mark.parametrize("seed", range(2))
 def test_group_method(advantages, loss, trainer, more, seed, tokenizer, tmp_path):

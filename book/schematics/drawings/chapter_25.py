@@ -10,8 +10,9 @@ def membership_inference() -> Schematic:
         292,
         "Membership inference by the loss attack",
         """A text goes through the trained model; if its loss is below a threshold, it
-        counts as a member. Below: members against the next pages of the same plays, 47%
-        caught at 1% false alarms, and against another play, 82%.""",
+        counts as a member. Below: members against unread pages of the same plays, 22%
+        caught at 1% false alarms; against another play 92%, and 45% without the
+        model.""",
     )
     drawing.group("the test", 6, 6, 668, 122)
     text = drawing.box("a text", 24, 46, 92, 56, note="member?")
@@ -33,14 +34,14 @@ def membership_inference() -> Schematic:
     drawing.branch(496, 74)
     drawing.group("the same members, two sets of others", 6, 140, 668, 146)
     members = drawing.box("members", 24, 196, 118, 52, note="pages that it read")
-    pages = drawing.box("next pages", 236, 170, 150, 48, note="of the same plays")
+    pages = drawing.box("unread pages", 236, 170, 150, 48, note="of the same plays")
     play = drawing.box("another play", 236, 228, 150, 48, note="other subject, names")
     drawing.arrow(members.right, pages.left, via=[(190, 222), (190, 194)])
     drawing.arrow(members.right, play.left, via=[(190, 222), (190, 252)])
     drawing.branch(190, 222)
     for y, share, note in (
-        (194, "47% caught", "the difference is mostly membership"),
-        (252, "82% caught", "the play is different, too"),
+        (194, "22% caught", "the difference is membership"),
+        (252, "92% caught", "45% even without asking the model"),
     ):
         drawing.arrow((386, y), (430, y))
         drawing.text(share, 440, y - 3, "b", "L")

@@ -26,6 +26,7 @@ from .judge import (
     judge_structures,
     noised,
     shuffled_elements,
+    symmetric_rmsd,
 )
 from .networks import (
     AtomTransformer,

@@ -19,12 +19,17 @@ from .diffusion import Geometry
 
 
 def expert_positions(
-    molecule: Ligand, count: int, seed: int = 0
+    molecule: Ligand, count: int, seed: int = 0, *, handed: bool = False
 ) -> Float[Tensor, "count atom 3"] | None:
-    """Return RDKit's positions of the heavy atoms, or None if it places fewer.
+    """Return RDKit's positions of the heavy atoms in ångström, or None if it places
+    fewer than `count` times.
 
-    It is told the bonds with their orders and the charges, and no hand: the same graph
-    as our network.
+    It is told the bonds with their orders and the charges: the same graph as our
+    network.
+
+    Args:
+        handed: Whether to tell it the hands of the centres and the sides of the double
+            bonds, too, which it reads from the molecule's positions.
 
     Raises:
         ImportError: If rdkit is not installed; the message gives the command to
@@ -34,10 +39,12 @@ def expert_positions(
         https://doi.org/10.1021/acs.jcim.5b00654
     """
     embed = require("rdkit.Chem.AllChem", extra="science").EmbedMultipleConfs
-    bonds = torch.cat([molecule.bonds, molecule.orders[:, None]], dim=1)
-    drawn = _in_rdkit(molecule.symbols, molecule.charges.tolist(), bonds)
+    drawn = _ligand_in_rdkit(molecule)
     if drawn is None:
         return None
+    if handed:
+        drawn.AddConformer(_conformer(molecule.positions))
+        require("rdkit.Chem", extra="science").AssignStereochemistryFrom3D(drawn)
     with require("rdkit.rdBase", extra="science").BlockLogs():
         drawn = require("rdkit.Chem", extra="science").AddHs(drawn)
         # with a seed of 0 they are all the same
@@ -46,6 +53,42 @@ def expert_positions(
         return None
     placed = [torch.tensor(drawn.GetConformer(n).GetPositions()) for n in numbers]
     return torch.stack(placed).float()[:, : len(molecule)]
+
+
+def symmetric_rmsd(
+    molecule: Ligand, positions: Float[Tensor, "count atom 3"]
+) -> Float[Tensor, " count"]:
+    """Return the RMSD in ångström of positions from the molecule's own, where
+    exchanging equivalent atoms is no error: RDKit's `GetBestRMS`.
+
+    Equivalent are atoms that the bonds cannot tell apart, such as the two sides of a
+    ring, and the two oxygens of a carboxylate.
+
+    Raises:
+        ImportError: If rdkit is not installed; the message gives the command to
+            install it.
+        ValueError: If RDKit rejects the molecule.
+    """
+    best = require("rdkit.Chem.rdMolAlign", extra="science").GetBestRMS
+    reference, moving = _ligand_in_rdkit(molecule), _ligand_in_rdkit(molecule)
+    if reference is None:
+        raise ValueError(f"RDKit rejects the bonds of {molecule.name}.")
+    reference.AddConformer(_conformer(molecule.positions))
+    for placed in positions:
+        moving.AddConformer(_conformer(placed), assignId=True)
+    numbers = [conformer.GetId() for conformer in moving.GetConformers()]
+    return torch.tensor([best(moving, reference, number) for number in numbers])
+
+
+def _ligand_in_rdkit(molecule: Ligand) -> Any:
+    bonds = torch.cat([molecule.bonds, molecule.orders[:, None]], dim=1)
+    return _in_rdkit(molecule.symbols, molecule.charges.tolist(), bonds)
+
+
+def _conformer(positions: Float[Tensor, "atom 3"]) -> Any:
+    conformer = require("rdkit.Chem", extra="science").Conformer(len(positions))
+    conformer.SetPositions(positions.double().numpy())
+    return conformer
 
 
 def _in_rdkit(

@@ -1,5 +1,8 @@
 """The ruler, measured on real molecules before anything else is."""
 
+from dataclasses import replace
+from itertools import permutations
+
 import pytest
 import torch
 
@@ -8,6 +11,7 @@ from genai_tutorial.science.structures import (
     Geometry,
     accepted_smiles,
     aligned_rmsd,
+    alpha_carbon_hands,
     bond_agreement,
     bond_pairs,
     expert_positions,
@@ -16,6 +20,7 @@ from genai_tutorial.science.structures import (
     noised,
     random_rotations,
     shuffled_elements,
+    symmetric_rmsd,
 )
 
 CARBON, OXYGEN, FLUORINE = 0, 2, 3
@@ -105,3 +110,52 @@ def test_expert_places_the_atoms_of_rigid_molecules():
         assert aligned_rmsd(found, target, mask).min() < bound, name
     placed = expert_positions(named["LYS"], 2)
     assert (placed[0] - placed[1]).abs().max() > 0.1
+
+
+def test_symmetric_rmsd_is_the_best_over_all_exchanges_of_equivalent_atoms():
+    """All permutations that keep the elements and the symmetrized bonds, by hand."""
+    pytest.importorskip("biotite")
+    pytest.importorskip("rdkit")
+    named = {molecule.name: molecule for molecule in load_ligands()}
+    generator = torch.Generator().manual_seed(0)
+    # acetate: two equivalent oxygens; glycine: the two oxygens of its acid;
+    # methoxyethane: nothing to exchange
+    for name, exchanges in (("ACT", 2), ("GLY", 2), ("2ME", 1)):
+        molecule = named[name]
+        noise = torch.randn(3, len(molecule), 3, generator=generator)
+        positions = molecule.positions + 0.3 * noise
+        orders = _exchanges(molecule)
+        assert len(orders) == exchanges, name
+        target = molecule.positions.expand(3, -1, -1)
+        mask = torch.ones(target.shape[:2], dtype=torch.bool)
+        by_hand = torch.stack(
+            [aligned_rmsd(positions[:, order], target, mask) for order in orders]
+        ).amin(dim=0)
+        found = symmetric_rmsd(molecule, positions)
+        assert torch.allclose(found, by_hand, atol=1e-4), name
+        swapped = molecule.positions[orders[-1]][None]
+        assert symmetric_rmsd(molecule, swapped).item() < 1e-3, name
+
+
+def _exchanges(molecule):
+    """Return the permutations that keep elements and neighbours."""
+    pairs = {frozenset(pair) for pair in molecule.bonds.tolist()}
+    elements = molecule.elements.tolist()
+    return [
+        list(order)
+        for order in permutations(range(len(molecule)))
+        if [elements[k] for k in order] == elements
+        and {frozenset(order[k] for k in pair) for pair in pairs} == pairs
+    ]
+
+
+def test_expert_told_the_hands_places_the_hand_of_the_molecule():
+    pytest.importorskip("biotite")
+    pytest.importorskip("rdkit")
+    named = {molecule.name: molecule for molecule in load_ligands()}
+    for name in ("ALA", "DAL"):
+        hands = [
+            alpha_carbon_hands(replace(named[name], positions=placed))
+            for placed in expert_positions(named[name], 5, handed=True)
+        ]
+        assert hands == [alpha_carbon_hands(named[name])] * 5, name

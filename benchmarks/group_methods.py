@@ -1,0 +1,167 @@
+"""GRPO, GSPO and CISPO where they differ, with several updates per batch; and a reward
+for each correct step, beside the reward for the final answer.
+
+`updates` starts from `arithmetic-reasoner`, which each seed first fine-tunes to answer
+without its working, as `reasoning.py` does. `steps` starts from that script's model of
+products that has half learned two ways to answer, with the same seeds.
+
+    # about two CPU minutes per seed
+    python benchmarks/group_methods.py --folder FOLDER --seeds 0 1 2 3 4
+
+Finished parts are kept in the folder. With `--runs-only` nothing is recorded.
+"""
+
+from functools import partial
+
+from finished import command_line, kept
+from reasoning import Budget, Products, Smoke, Study, fine_tune
+
+from genai_tutorial import recipes
+from genai_tutorial.alignment import (
+    CISPO,
+    GRPO,
+    GSPO,
+    ExactAnswer,
+    GRPOSettings,
+    learn_by_grpo,
+)
+from genai_tutorial.runtime import describe_machine, keep_record
+from genai_tutorial.tasks.arithmetic import (
+    ARITHMETIC_TOKENIZER,
+    END_TOKEN,
+    MAX_SUM_TOKENS,
+    backward_scratchpad,
+    backwards,
+    encode_questions,
+)
+from genai_tutorial.transformer import DecoderLM
+
+STEPS, PASSES = 10, 4
+METHODS = {
+    "GRPO": GRPO(),
+    "GSPO, the paper's clip": GSPO(),
+    "GSPO, GRPO's clip": GSPO(0.2, 0.2),
+    "CISPO": CISPO(),
+}
+
+
+def correct_steps(answer: str, truth: str) -> float:
+    """Return the share of the worked answer's numbers, the final one included, that an
+    answer has in their places: a process reward.
+
+    >>> correct_steps("34,511;991", "34,511;991"), correct_steps("34,5;9", "34,511;991")
+    (1.0, 0.3333333333333333)
+    >>> correct_steps("991", "34,511;991"), correct_steps("34;511;991", "34,511;991")
+    (0.3333333333333333, 0.0)
+    """
+    *working, final = answer.split(";")
+    true_working, true_final = truth.split(";")
+    true_steps = true_working.split(",")
+    if len(working) > 1:
+        return 0.0
+    steps = working[0].split(",") if working else []
+    right = sum(step == true for step, true in zip(steps, true_steps, strict=False))
+    return (right + (final == true_final)) / (len(true_steps) + 1)
+
+
+def learn(study: Study, model: DecoderLM, verifier, truths, settings, method) -> dict:
+    """Train a policy; return its reward along the way and its measures."""
+    policy, history = learn_by_grpo(
+        model,
+        encode_questions(study.learning),
+        truths,
+        verifier,
+        settings,
+        decode=ARITHMETIC_TOKENIZER.decode,
+        end_token=END_TOKEN,
+        method=method,
+        seed=study.seed,
+        progress=False,
+    )
+    return {
+        "reward": [round(step.reward, 4) for step in history],
+        "after": study.measure(policy, backward_scratchpad),
+    }
+
+
+def updates(study: Study) -> dict:
+    """Run each method from one terse model, with several updates per batch."""
+    solver, _ = recipes.load("arithmetic-reasoner")
+    budget = study.budget
+    terse = fine_tune(
+        solver,
+        study.seed,
+        budget,
+        backwards,
+        backward_scratchpad,
+        budget.terse_worked,
+        budget.terse_steps,
+        budget.terse_rate,
+    )
+    truths = [backwards(question) for question in study.learning]
+    settings = GRPOSettings(
+        min(STEPS, budget.grpo_steps), max_new_tokens=MAX_SUM_TOKENS, passes=PASSES
+    )
+    return {
+        "seed": study.seed,
+        "before": study.measure(terse, backward_scratchpad),
+        "runs": {
+            name: learn(study, terse, ExactAnswer(), truths, settings, method)
+            for name, method in METHODS.items()
+        },
+    }
+
+
+def steps(study: Products) -> dict:
+    """Reward the half-trained model of products for final answers, and for steps."""
+    model, _ = study.train([backwards, backward_scratchpad])
+    settings = GRPOSettings(study.budget.grpo_steps, max_new_tokens=MAX_SUM_TOKENS)
+    rewards = {
+        "final answer": (ExactAnswer(), backwards),
+        "each step": (correct_steps, backward_scratchpad),
+    }
+    return {
+        "seed": study.seed,
+        "before": study.measure(model.eval(), backward_scratchpad),
+        "runs": {
+            name: learn(
+                study,
+                model,
+                verifier,
+                [write(question) for question in study.learning],
+                settings,
+                GRPO(),
+            )
+            for name, (verifier, write) in rewards.items()
+        },
+    }
+
+
+def main() -> None:
+    parser = command_line(__doc__, [0])
+    parser.add_argument("--runs-only", action="store_true", help="record nothing")
+    settings = parser.parse_args()
+    budget = Smoke if settings.smoke else Budget
+    parts: dict[str, list] = {"updates": [], "steps": []}
+    for seed in settings.seeds:
+        for part, kind in ((updates, Study), (steps, Products)):
+            study = kind(budget, settings.folder, seed)
+            path = settings.folder / f"{part.__name__}-{seed}.json"
+            parts[part.__name__].append(kept(path, partial(part, study)))
+    if settings.smoke or settings.runs_only:
+        return
+    about = {
+        "machine": describe_machine(),
+        "passes": PASSES,
+        "budget": {
+            name: value
+            for name, value in vars(Budget).items()
+            if not name.startswith("_")
+        }
+        | {"update_steps": STEPS},
+    }
+    keep_record("group_methods", about | parts)
+
+
+if __name__ == "__main__":
+    main()
