@@ -1,5 +1,5 @@
-"""Four sets of questions on which different ways to search do best, prompts for
-capitals, and a check of a passage.
+"""Four sets of questions on which different ways to search do best, questions that need
+two facts, prompts for capitals, and rules that only compare words.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from genai_tutorial.data import Articles, Fact, with_article
 from genai_tutorial.retrieval import Passage, split_sentences
 from genai_tutorial.tasks.assistant import (
     Question,
+    ask_facts,
     fact_questions,
     invented_countries,
     normalize_answer,
@@ -220,3 +221,223 @@ def names_the_country(question: Question, passage: str) -> bool:
     """
     padded = f" {normalize_answer(passage)} "
     return f" {normalize_answer(question.country)} " in padded
+
+
+def plain_passage(fact: Fact) -> str:
+    """Return a fact's sentence in the library."""
+    return fact_library([fact])[0].text
+
+
+def mirrored_questions(
+    facts: Sequence[Fact], count: int, seed: int = 0
+) -> list[tuple[Question, Fact]]:
+    """Ask for the neighbour of a country whose neighbour's neighbour it is, and return
+    the other fact too: its sentence has the same words in another order.
+
+    Raises:
+        ValueError: If there are fewer such pairs than `count`.
+
+    >>> both = (
+    ...     Fact("Spain", "neighbour", "Portugal"),
+    ...     Fact("Portugal", "neighbour", "Spain"),
+    ... )
+    >>> [(question, other)] = mirrored_questions(both, 1)
+    >>> question.country, other.country
+    ('Spain', 'Portugal')
+    """
+    neighbours = {f.country: f for f in facts if f.relation == "neighbour"}
+    mirrored = [
+        fact
+        for fact in neighbours.values()
+        if fact.answer in neighbours and neighbours[fact.answer].answer == fact.country
+    ]
+    chosen = [mirrored[place] for place in _draw(len(mirrored), count, seed)]
+    questions = ask_facts(chosen, "held-out", 1, seed)
+    others = [neighbours[fact.answer] for fact in chosen]
+    return list(zip(questions, others, strict=True))
+
+
+def shared_words(
+    question: str, answer: str, passages: Sequence[str]
+) -> dict[str, list[float]]:
+    """Return three scores of each passage that need no model: the share of its words
+    that are in the answer; the share of the answer's words, without the question's,
+    that are in it; and the length of the longest run of words that both have.
+
+    >>> passages = ["The capital of Peru is Lima.", "Peru is large."]
+    >>> shared_words("The capital of Peru?", "It is Lima.", passages)
+    {'overlap': [0.4, 0.333], 'new words': [0.667, 0.333], 'longest run': [2, 1]}
+    """
+    said = normalize_answer(answer).split()
+    new = set(said) - set(normalize_answer(question).split())
+    texts = [normalize_answer(passage).split() for passage in passages]
+    return {
+        "overlap": [
+            round(len(set(text) & set(said)) / len(set(text)), 3) for text in texts
+        ],
+        "new words": [
+            round(len(set(text) & new) / max(1, len(new)), 3) for text in texts
+        ],
+        "longest run": [_longest_run(text, said) for text in texts],
+    }
+
+
+def _longest_run(a: Sequence[str], b: Sequence[str]) -> int:
+    """Return the length of the longest run of words that two texts have in common."""
+    longest, row = 0, [0] * (len(b) + 1)
+    for word in a:
+        row = [0] + [row[n] + 1 if word == b[n] else 0 for n in range(len(b))]
+        longest = max(longest, *row)
+    return longest
+
+
+@dataclass(frozen=True)
+class TwoHops:
+    """A question whose answer needs two facts.
+
+    Attributes:
+        question: The question, whose country is the second one.
+        facts: The first fact, whose answer is a country, and one about that country.
+        first_question: The question for the first fact alone.
+        about_the_first: What the second relation is for the first country: the answer
+            of somebody who skips a hop; empty if there is none.
+        countries: All countries, to find one in a text.
+    """
+
+    question: Question
+    facts: tuple[Fact, Fact]
+    first_question: str
+    about_the_first: str
+    countries: tuple[str, ...]
+
+    def second_question(self, found: str) -> str:
+        """Return the question with the first country that a text names, and the
+        question does not, in place of the inner part.
+        """
+        asked = f" {normalize_answer(self.question.text)} "
+        told = f" {normalize_answer(found)} "
+        names = {
+            f" {normalize_answer(country)} ": country for country in self.countries
+        }
+        longest = sorted(names, key=len, reverse=True)
+        named = [names[n] for n in longest if n in told and n not in asked]
+        inner = _noun(self.first_question)
+        middle = with_article(named[0]) if named else ""
+        return self.question.text.replace(inner, middle)
+
+
+FIRST_HOPS = ("neighbour", "buyer", "ruler")
+SECOND_HOPS = (
+    "capital",
+    "currency",
+    "language",
+    "city",
+    "peak",
+    "export",
+    "domain",
+    "independence",
+    "symbol",
+)
+
+
+def two_hop_questions(
+    facts: Sequence[Fact], count: int, seed: int = 0
+) -> tuple[TwoHops, ...]:
+    """Ask for a fact about a country that is described by another fact.
+
+    Raises:
+        ValueError: If there are fewer than `count`.
+
+    >>> facts = [Fact("Kenya", "neighbour", "Mali"), Fact("Mali", "capital", "Bamako")]
+    >>> [asked] = two_hop_questions(facts, 1)
+    >>> asked.question.text
+    'What is the capital of the neighbour of Kenya with the longest border?'
+    >>> asked.first_question
+    'What is the neighbour of Kenya with the longest border?'
+    >>> asked.second_question("The neighbour of Kenya is Mali.")
+    'What is the capital of Mali?'
+    """
+    of = {(fact.country, fact.relation): fact for fact in facts}
+    pairs = [
+        (first, of[first.answer, relation])
+        for first in facts
+        if first.relation in FIRST_HOPS
+        for relation in SECOND_HOPS
+        if (first.answer, relation) in of
+    ]
+    countries = tuple(sorted({fact.country for fact in facts}))
+    drawn = []
+    for place in _draw(len(pairs), count, seed):
+        first, second = pairs[place]
+        inner = fact_questions(first.relation, first.country, "trained")[0]
+        outer = fact_questions(second.relation, _noun(inner), "trained")[0]
+        same = of.get((first.country, second.relation))
+        drawn.append(
+            TwoHops(
+                Question(
+                    outer, "known", second.country, second.relation, second.answer
+                ),
+                (first, second),
+                inner,
+                same.answer if same else "",
+                countries,
+            )
+        )
+    return tuple(drawn)
+
+
+def _noun(question: str) -> str:
+    """Return what is asked for: 'the capital of Mali' of 'What is the capital ...?'"""
+    return question.removeprefix("What is ").removesuffix("?")
+
+
+def replace_words(question: str, passage: str) -> str:
+    """Return the words of a question that a passage lacks, and those that it adds.
+
+    >>> replace_words(
+    ...     "The capital of the buyer from Mali?", "The buyer from Mali is Peru."
+    ... )
+    'capital of is peru'
+    """
+    asked, told = normalize_answer(question).split(), normalize_answer(passage).split()
+    left = [word for word in asked if word not in told]
+    return " ".join(left + [word for word in told if word not in asked])
+
+
+PLANS = (
+    (
+        "What is the currency of the main buyer of exports from Norway?",
+        "The main buyer of exports from Norway is the United Kingdom.",
+        "What is the currency of the United Kingdom?",
+    ),
+    (
+        "What is the largest city of the neighbour of Peru with the longest border?",
+        "The neighbour of Peru with the longest border is Brazil.",
+        "What is the largest city of Brazil?",
+    ),
+    (
+        "What is the national symbol of the former ruler of the Gambia?",
+        "The former ruler of the Gambia is the United Kingdom.",
+        "What is the national symbol of the United Kingdom?",
+    ),
+)
+"""Examples of a question, the passage of its first fact, and the second query."""
+
+
+def first_plan(question: str) -> str:
+    """Return a prompt after which a model writes the first query."""
+    nouns = [told.partition(" is ")[0].replace("The", "the") for _, told, _ in PLANS]
+    shown = [
+        f"Question: {asked}\nFirst find out: What is {noun}?\n"
+        for (asked, *_), noun in zip(PLANS, nouns, strict=True)
+    ]
+    return "".join(shown) + f"Question: {question}\nFirst find out:"
+
+
+def second_plan(question: str, passage: str) -> str:
+    """Return a prompt after which a model writes the second query."""
+    shown = [
+        f"Question: {asked}\nFound: {told}\nNext question: {query}\n"
+        for asked, told, query in PLANS
+    ]
+    return "".join(shown) + f"Question: {question}\nFound: {passage}\nNext question:"

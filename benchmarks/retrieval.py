@@ -6,8 +6,10 @@
     indices      recall@10 against distances computed, on MiniLM's own word vectors
     abstention   does the search know that it has found nothing?
     answers      SmolLM2 with no passage, the right one, and one, three or five found
-    attribution  which passage carries the answer, by taking each away
+    attribution  which passage carries the answer: by taking each away, and by words
     poison       one false passage beside true ones, and the vote of passages
+    planted      two false passages beside a true one
+    hops         questions that need two facts, with one search and with two
     uncertainty  does SmolLM2 know which capitals it does not know?
     figure       twelve questions, what each method finds, and the answers from it
     middle       the right passage at place one, three or five of five
@@ -27,14 +29,21 @@ from question_sets import (
     SearchTask,
     capital_prompts,
     code_questions,
+    first_plan,
     inverse_cloze,
+    mirrored_questions,
     names_the_country,
     natural_questions,
+    plain_passage,
+    replace_words,
     reverse_questions,
+    second_plan,
+    shared_words,
+    two_hop_questions,
 )
 from torch import Tensor
 
-from genai_tutorial.data import load_facts, load_wikipedia
+from genai_tutorial.data import Fact, load_facts, load_wikipedia
 from genai_tutorial.generation import StopAtText, generate_rollouts
 from genai_tutorial.metrics import (
     auroc,
@@ -72,7 +81,7 @@ from genai_tutorial.retrieval import (
     written_citations,
 )
 from genai_tutorial.runtime import keep_record, run_parts
-from genai_tutorial.tasks.assistant import GoldRule, normalize_answer
+from genai_tutorial.tasks.assistant import GoldRule, fact_sentences, normalize_answer
 from genai_tutorial.tasks.search_questions import (
     abstention_exam,
     cached_vectors,
@@ -135,6 +144,7 @@ def chunking(seed: int, small: bool) -> dict:
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(articles.texts), generator=generator).tolist()
     texts: list[str] = []
+    titles: list[str] = []
     asked: list[tuple[int, int, str]] = []  # text, place of the gap, sentence
     for place in order:
         sentences = split_sentences(articles.texts[place])
@@ -155,6 +165,7 @@ def chunking(seed: int, small: bool) -> dict:
             else:
                 text += ("\n" if text else "") + sentence
         texts.append(text)
+        titles.append(articles.titles[place])
         if len(texts) == (2 if small else 12):
             break
     queries = minilm().encode([sentence for _, _, sentence in asked])
@@ -164,10 +175,21 @@ def chunking(seed: int, small: bool) -> dict:
     }
     ways["100 words, 25 again"] = 100, partial(chunk_text, size=100, overlap=25)
     ways["sentences, up to 100 words"] = 100, partial(chunk_sentences, size=100)
+    ways["100 words, title in front"] = 100, partial(chunk_text, size=100)
+    ways["400 words, read in four parts"] = 400, partial(chunk_text, size=400)
     measured: dict = {"questions": len(asked), "read": READ, "ways": {}}
     for name, (size, cut) in ways.items():
         chunks = [(row, chunk) for row, text in enumerate(texts) for chunk in cut(text)]
-        vectors = minilm().encode([chunk.text for _, chunk in chunks])
+        if "title" in name:
+            shown = [f"{titles[row]}. {chunk.text}" for row, chunk in chunks]
+            vectors = minilm().encode(shown)
+        elif "parts" in name:
+            # The encoder reads 256 tokens, so a long chunk is cut for it alone.
+            parts = [[p.text for p in chunk_text(c.text, size=100)] for _, c in chunks]
+            means = [minilm().encode(part).mean(dim=0) for part in parts]
+            vectors = torch.nn.functional.normalize(torch.stack(means), dim=1)
+        else:
+            vectors = minilm().encode([chunk.text for _, chunk in chunks])
         ranked = (queries @ vectors.T).argsort(dim=1, descending=True).tolist()
         right = [
             {
@@ -441,6 +463,13 @@ def answers(seed: int, small: bool) -> dict:
             "cites": mean([bool(written_citations(text, 5)) for text in texts]),
             "seconds": round(time.process_time() - start, 1),
         }
+    # Without a language model: the best passage itself is the answer.
+    quoted = [passages[row[0]].text for row in found]
+    pairs = list(zip(questions, quoted, strict=True))
+    measured["conditions"]["quoted"] = {
+        "right": mean([rule.is_right(*pair) for pair in pairs]),
+        "contains": mean([contains(*pair) for pair in pairs]),
+    }
     measured["examples"] = [
         {
             "question": question.text,
@@ -455,32 +484,65 @@ def answers(seed: int, small: bool) -> dict:
 
 
 def attribution(seed: int, small: bool) -> dict:
-    """Attribute right answers from three passages, of which one is right."""
+    """Attribute answers from three passages, one of them the right one, by taking each
+    passage away and by three rules that only compare words.
+
+    The others are the nearest to the question; or one has the same words as the right
+    one; or the right one states the fact in other words than the others.
+    """
     facts = load_facts()
-    exam = abstention_exam(facts, 4 if small else 40, seed)
-    rule, passages = GoldRule(facts), fact_library(facts)
-    texts = [passage.text for passage in passages]
-    dense = minilm().encode([q.text for q in exam.known]) @ library_vectors().T
+    passages = [passage.text for passage in fact_library(facts)]
+    place_of = {(f.country, f.relation): place for place, f in enumerate(facts)}
+    known = abstention_exam(facts, 4 if small else 40, seed).known
     generator = torch.Generator().manual_seed(seed)
-    chosen, drawn, judged = [], [], []
-    for row, question in enumerate(exam.known):
-        own = next(
-            place
-            for place, fact in enumerate(facts)
-            if (fact.country, fact.relation) == (question.country, question.relation)
-        )
-        others = [n for n in dense[row].topk(4).indices.tolist() if n != own][:2]
-        order = torch.randperm(3, generator=generator).tolist()
-        context = [[own, *others][place] for place in order]
-        chosen.append([texts[number] for number in context])
-        drawn.append(context.index(own))
-    asked = [
-        grounded_prompt(question.text, context)
-        for question, context in zip(exam.known, chosen, strict=True)
+
+    def nearest(question, count: int, without: set[int]) -> list[str]:
+        scores = minilm().encode([question.text])[0] @ library_vectors().T
+        found = [n for n in scores.topk(8).indices.tolist() if n not in without]
+        return [passages[number] for number in found[:count]]
+
+    def own(question) -> int:
+        return place_of[question.country, question.relation]
+
+    plain = [(q, passages[own(q)], nearest(q, 2, {own(q)})) for q in known]
+    mirrored = []
+    for question, other in mirrored_questions(facts, 2 if small else 14, seed):
+        places = {own(question), place_of[other.country, other.relation]}
+        rest = [plain_passage(other), *nearest(question, 1, places)]
+        mirrored.append((question, passages[own(question)], rest))
+    reworded = []
+    for question, _, rest in plain[: 2 if small else 8]:
+        told = fact_sentences(facts[own(question)])
+        choice = 2 + int(torch.randint(2, (), generator=generator))
+        reworded.append((question, told[choice], rest))
+    sets = {"nearest": plain, "same words": mirrored, "reworded": reworded}
+    return {
+        "questions": {name: len(rows) for name, rows in sets.items()},
+        "cases": {
+            name: attribute(rows, GoldRule(facts), seed) for name, rows in sets.items()
+        },
+    }
+
+
+def attribute(rows: Sequence[tuple], rule: GoldRule, seed: int) -> list[dict]:
+    """Answer each question from its right passage and two others in random order, and
+    return by which passage each method explains the answer.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    orders = [torch.randperm(3, generator=generator).tolist() for _ in rows]
+    contexts = [
+        [[right, *others][place] for place in order]
+        for (_, right, others), order in zip(rows, orders, strict=True)
     ]
-    replies = chat().answers(asked)
-    for question, context, place, reply in zip(
-        exam.known, chosen, drawn, replies, strict=True
+    replies = chat().answers(
+        [
+            grounded_prompt(question.text, context)
+            for (question, *_), context in zip(rows, contexts, strict=True)
+        ]
+    )
+    judged = []
+    for (question, *_), order, context, reply in zip(
+        rows, orders, contexts, replies, strict=True
     ):
         if not reply:
             continue
@@ -489,20 +551,13 @@ def attribution(seed: int, small: bool) -> dict:
             {
                 "right": rule.is_right(question, reply),
                 "contains": contains(question, reply),
-                "own": place,
-                "cited": int(lost.argmax()),
+                "own": order.index(0),
                 "written": list(written_citations(reply, 3)),
                 "lost": [round(value, 2) for value in lost.tolist()],
+                **shared_words(question.text, reply, context),
             }
         )
-    sound = [case for case in judged if case["contains"]]
-    return {
-        "questions": len(exam.known),
-        "answers that contain the right one": len(sound),
-        "cited is right": mean([case["cited"] == case["own"] for case in sound]),
-        "first is right": mean([case["own"] == 0 for case in sound]),
-        "cases": judged,
-    }
+    return judged
 
 
 def poisoning(seed: int, small: bool) -> dict:
@@ -549,6 +604,156 @@ def poisoning(seed: int, small: bool) -> dict:
             for name, given in read_from.items()
         },
     }
+
+
+def planted(seed: int, small: bool) -> dict:
+    """Plant the false fact twice, in two wordings under two sources."""
+    facts = load_facts()
+    cases = poison(facts, 4 if small else 12, seed)
+    rule = GoldRule(facts)
+
+    def read(case, text: str) -> str | None:
+        if rule.is_right(case.question, text):
+            return "true"
+        return "false" if rule.is_right(case.false_question, text) else None
+
+    true = [case.true[0].text for case in cases]
+    false = [case.false.text for case in cases]
+    again = [
+        fact_sentences(Fact(asked.country, asked.relation, asked.answer))[1]
+        for asked in (case.false_question for case in cases)
+    ]
+    contexts = [[[text] for text in texts] for texts in (true, false, again)]
+    contexts.append([list(row) for row in zip(false, true, again, strict=True)])
+    given = []
+    for rows in contexts:
+        replies = chat().answers(
+            [
+                grounded_prompt(case.question.text, row)
+                for case, row in zip(cases, rows, strict=True)
+            ]
+        )
+        given.append([read(*pair) for pair in zip(cases, replies, strict=True)])
+    votes = [
+        vote_of_sources(row, ["one", "two", "three"])
+        for row in zip(*given[:3], strict=True)
+    ]
+    read_from = {"false, true, false": given[3], "vote of three, two planted": votes}
+    return {
+        "facts": len(cases),
+        "read": {
+            name: {"true": found.count("true"), "false": found.count("false")}
+            for name, found in read_from.items()
+        },
+    }
+
+
+def hops(seed: int, small: bool) -> dict:
+    """Ask for a fact about a country that another fact names. Where SmolLM2 answers or
+    writes, it gets the first questions of each draw only.
+    """
+    facts = load_facts()
+    rule = GoldRule(facts)
+    passages = [passage.text for passage in fact_library(facts)]
+    place_of = {(f.country, f.relation): place for place, f in enumerate(facts)}
+    asked = two_hop_questions(facts, 4 if small else 40, seed)
+    some = asked[: 2 if small else 8]
+
+    def search(queries: Sequence[str], k: int) -> list[list[int]]:
+        scores = minilm().encode(queries) @ library_vectors().T
+        return scores.topk(k, dim=1).indices.tolist()
+
+    def best(queries: Sequence[str]) -> list[str]:
+        return [passages[number] for [number] in search(queries, 1)]
+
+    def answer(questions: Sequence[str], found: Sequence[Sequence[int]]) -> list[str]:
+        return chat().answers(
+            [
+                grounded_prompt(question, [passages[number] for number in row])
+                for question, row in zip(questions, found, strict=True)
+            ]
+        )
+
+    texts = [item.question.text for item in asked]
+    own = [[place_of[f.country, f.relation] for f in item.facts] for item in asked]
+    once = search(texts, 5)
+    first = [passages[row[0]] for row in once]
+    # The second query: what the first passage adds to the question's other words.
+    changed = [replace_words(*pair) for pair in zip(texts, first, strict=True)]
+    # Or the question is split by its form, and the first answer put into it.
+    halves = best([item.first_question for item in asked])
+    second = [item.second_question(t) for item, t in zip(asked, halves, strict=True)]
+    given = {
+        "one search, printed": first,
+        "two searches, words exchanged, printed": best(changed),
+        "two searches, question split, printed": best(second),
+        "about the first country": [item.about_the_first for item in asked],
+    }
+    # The same with SmolLM2, which reads, and at last writes the queries too.
+    found = {
+        "first fact among 5": mean(
+            [a in r for r, (a, _) in zip(once, own, strict=True)]
+        ),
+        "second fact among 5": mean(
+            [b in r for r, (_, b) in zip(once, own, strict=True)]
+        ),
+    }
+    texts, once, own = (rows[: len(some)] for rows in (texts, once, own))
+    longer = [f"{text} {passage}" for text, passage in zip(texts, first, strict=False)]
+    added = [
+        list(dict.fromkeys([row[0], *more]))[:4]
+        for row, more in zip(once, search(longer, 3), strict=True)
+    ]
+    inner = [item.first_question for item in some]
+    told = answer(inner, search(inner, 1))
+    outer = [item.second_question(text) for item, text in zip(some, told, strict=True)]
+    planned = continue_lines([first_plan(text) for text in texts])
+    replanned = continue_lines(
+        [second_plan(*pair) for pair in zip(texts, best(planned), strict=True)]
+    )
+    given |= {
+        "SmolLM2: one search, best 5": answer(texts, once),
+        "SmolLM2: both facts": answer(texts, own),
+        "SmolLM2: two searches, passage added": answer(texts, added),
+        "SmolLM2: two searches, question split": answer(outer, search(outer, 1)),
+        "SmolLM2: two searches that it writes": answer(replanned, search(replanned, 1)),
+    }
+    return {
+        "questions": len(asked),
+        "read by SmolLM2": len(some),
+        "found": found,
+        "right": {
+            name: [
+                int(rule.is_right(item.question, text))
+                for item, text in zip(asked, answers, strict=False)
+            ]
+            for name, answers in given.items()
+        },
+        "examples": [
+            {"question": text, "answer": item.question.answer, "planned": list(plans)}
+            for text, item, plans in zip(
+                texts, some, zip(planned, replanned, strict=True), strict=True
+            )
+        ],
+    }
+
+
+def continue_lines(texts: Sequence[str]) -> list[str]:
+    """Return SmolLM2's most probable continuation of each text, up to a line's end."""
+    model, tokenizer = chat().model, chat().tokenizer
+    lines: list[str] = []
+    for start in range(0, len(texts), 16):
+        rollouts = generate_rollouts(
+            model,
+            [tokenizer.encode(text) for text in texts[start : start + 16]],
+            28,
+            end_token=tokenizer.special_tokens["<|im_end|>"],
+            temperature=0.0,
+            stop=StopAtText(tokenizer, ["\n"]),
+            share_prefix=True,
+        )
+        lines += [tokenizer.decode(ids).strip() for ids in rollouts.answers()]
+    return lines
 
 
 def figure(seed: int, small: bool) -> dict:
@@ -720,6 +925,8 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "answers": answers,
     "attribution": attribution,
     "poison": poisoning,
+    "planted": planted,
+    "hops": hops,
     "uncertainty": uncertainty,
     "figure": figure,
     "middle": middle,

@@ -50,7 +50,7 @@ class Scoreboard(SphinxDirective):
                 self.env.note_dependency(str(claim.page))
                 counts = (claim.seeds, claim.items)
                 texts = [
-                    claim.measured,
+                    claim.measured + (f" ({claim.interval})" if claim.interval else ""),
                     "; ".join(filter(None, (claim.baseline, claim.versus))),
                     claim.origin,
                     *("" if count is None else f"{count:,}" for count in counts),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from genai_tutorial.runtime import write_atomically
 
-from .claims import claim_anchor, with_interval
+from .claims import claim_anchor
 
 FILE_NAME = "running_times.json"
 NUMBERED = "[0-9][0-9]_*.ipynb"
@@ -253,7 +253,8 @@ class Row:
         chapter: Chapter that makes the claim.
         page: Notebook of the claim: the chapter's or the one that continues it.
         statement: Statement, without a full stop.
-        measured: Measured numbers as text, with the interval of a share.
+        measured: Measured numbers as text.
+        interval: Intervals of measured shares as text; may be empty.
         baseline: Baseline as text; empty if there is none.
         versus: What the measured numbers are compared with, as text; may be empty.
         origin: "live", "recorded" or "exact"; empty if not stated.
@@ -266,6 +267,7 @@ class Row:
     page: Path
     statement: str
     measured: str
+    interval: str
     baseline: str
     versus: str
     origin: str
@@ -283,7 +285,8 @@ def scoreboard(found: Iterable[Chapter]) -> list[Row]:
             chapter,
             page,
             claim["statement"],
-            with_interval(claim["measured"], claim),
+            claim["measured"],
+            claim.get("interval", ""),
             claim.get("baseline", ""),
             claim.get("versus", ""),
             claim_origin(claim),

@@ -100,7 +100,8 @@ def claim(
     evidence = _evidence(baseline, versus, recorded, exact, seeds, items)
     if share:
         evidence["interval"] = _share_intervals(measured, items)
-    found = f"Measured: {with_interval(figures, evidence)}.{_spoken(evidence)}"
+    interval = f" ({evidence['interval']})" if share else ""
+    found = f"Measured: {figures}{interval}.{_spoken(evidence)}"
     if not verdict:
         raise ClaimError(f"this did not hold: {statement}. {found}")
     anchor = claim_anchor(statement)
@@ -170,11 +171,6 @@ def _share_interval(share: Number, items: int | None) -> str:
         )
     interval = str(wilson_interval(round(successes), items))
     return interval.partition("interval ")[2].removesuffix(")")
-
-
-def with_interval(figures: str, evidence: Mapping) -> str:
-    """Add the intervals of shares to the measured numbers, if a claim has them."""
-    return figures + (f" ({evidence['interval']})" if "interval" in evidence else "")
 
 
 def _spoken(evidence: Mapping[str, str | int | bool]) -> str:
