@@ -123,15 +123,19 @@ def clipped_gain(
     return torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
 
 
-@dataclass(frozen=True)
-class GRPO:
-    """Group-relative policy optimization without a KL penalty: scores in standard
-    deviations, the mean over each answer's tokens, then the mean over answers.
-    """
+class _GroupRelative:
+    """Scores in standard deviations of their group."""
 
     def advantages(self, scores: Advantages) -> Advantages:
         """Return `group_relative_advantages`."""
         return group_relative_advantages(scores)
+
+
+@dataclass(frozen=True)
+class GRPO(_GroupRelative):
+    """Group-relative policy optimization without a KL penalty: scores in standard
+    deviations, the mean over each answer's tokens, then the mean over answers.
+    """
 
     def loss(
         self,
@@ -182,16 +186,12 @@ class DrGRPO:
 
 
 @dataclass(frozen=True)
-class DAPO:
+class DAPO(_GroupRelative):
     """The loss of DAPO: the mean over all tokens of the batch, and a higher limit for
     probabilities that rise. Its dynamic sampling is a setting of `learn_by_grpo`.
 
     Source: Yu et al., DAPO, equation 8, https://arxiv.org/abs/2503.14476
     """
-
-    def advantages(self, scores: Advantages) -> Advantages:
-        """Return `group_relative_advantages`."""
-        return group_relative_advantages(scores)
 
     def loss(
         self,
@@ -237,7 +237,7 @@ class RLOO:
 
 
 @dataclass(frozen=True)
-class GSPO:
+class GSPO(_GroupRelative):
     """Group sequence policy optimization: GRPO's advantages with one ratio per answer,
     the geometric mean of its tokens' ratios.
 
@@ -254,10 +254,6 @@ class GSPO:
 
     clip_low: float = 3e-4
     clip_high: float = 4e-4
-
-    def advantages(self, scores: Advantages) -> Advantages:
-        """Return `group_relative_advantages`."""
-        return group_relative_advantages(scores)
 
     def loss(
         self,
@@ -277,7 +273,7 @@ class GSPO:
 
 
 @dataclass(frozen=True)
-class CISPO:
+class CISPO(_GroupRelative):
     """Clipped importance sampling: GRPO's advantages times a ratio that is cut above
     but never stops a token's gradient, averaged over all tokens of the batch.
 
@@ -290,10 +286,6 @@ class CISPO:
     """
 
     max_ratio: float = 5.0
-
-    def advantages(self, scores: Advantages) -> Advantages:
-        """Return `group_relative_advantages`."""
-        return group_relative_advantages(scores)
 
     def loss(
         self,
