@@ -22,7 +22,7 @@ def ipo_losses(
     beta: float | int,
 ) -> Float[Tensor, "*pair"]:
     """Return identity preference optimization's loss of each pair, in nats squared: the
-    chosen answer should gain exactly 1 / (2 beta) nats on the rejected one, and no more.
+    chosen answer should gain exactly 1 / (2 beta) nats on the rejected one, not more.
 
     Args:
         chosen: The policy's log-probabilities of whole answers, as in the paper, or
