@@ -1,11 +1,12 @@
 """GRPO, GSPO and CISPO where they differ, with several updates per batch; and a reward
-for each correct step, beside the reward for the final answer.
+for each correct step, beside a reward for the final answer, a reward for the final
+answer and the form, and training on the true steps themselves.
 
 `updates` starts from `arithmetic-reasoner`, which each seed first fine-tunes to answer
 without its working, as `reasoning.py` does. `steps` starts from that script's model of
 products that has half learned two ways to answer, with the same seeds.
 
-    # about two CPU minutes per seed
+    # about three CPU minutes per seed
     python benchmarks/group_methods.py --folder FOLDER --seeds 0 1 2 3 4
 
 Finished parts are kept in the folder. With `--runs-only` nothing is recorded.
@@ -14,7 +15,7 @@ Finished parts are kept in the folder. With `--runs-only` nothing is recorded.
 from functools import partial
 
 from finished import command_line, kept
-from reasoning import Budget, Products, Smoke, Study, fine_tune
+from reasoning import CONFIG, Budget, Products, Smoke, Study, fine_tune
 
 from genai_tutorial import recipes
 from genai_tutorial.alignment import (
@@ -24,6 +25,8 @@ from genai_tutorial.alignment import (
     ExactAnswer,
     GRPOSettings,
     learn_by_grpo,
+    pad_examples,
+    supervised_loss,
 )
 from genai_tutorial.runtime import describe_machine, keep_record
 from genai_tutorial.tasks.arithmetic import (
@@ -32,8 +35,10 @@ from genai_tutorial.tasks.arithmetic import (
     MAX_SUM_TOKENS,
     backward_scratchpad,
     backwards,
+    encode_examples,
     encode_questions,
 )
+from genai_tutorial.training import AdamW, TensorBatches, fit
 from genai_tutorial.transformer import DecoderLM
 
 STEPS, PASSES = 10, 4
@@ -62,6 +67,23 @@ def correct_steps(answer: str, truth: str) -> float:
     steps = working[0].split(",") if working else []
     right = sum(step == true for step, true in zip(steps, true_steps, strict=False))
     return (right + (final == true_final)) / (len(true_steps) + 1)
+
+
+def form_and_answer(answer: str, truth: str) -> float:
+    """Return half a point for as many steps as the worked answer has, correct or not,
+    and half a point for its final answer: the opponent that reads no step.
+
+    >>> form_and_answer("1,2;991", "34,511;991"), form_and_answer("991", "34,511;991")
+    (1.0, 0.5)
+    >>> form_and_answer("1,2;9;991", "34,511;991")
+    0.0
+    """
+    *working, final = answer.split(";")
+    true_working, true_final = truth.split(";")
+    if len(working) > 1:
+        return 0.0
+    same_form = bool(working) and working[0].count(",") == true_working.count(",")
+    return (same_form + (final == true_final)) / 2
 
 
 def learn(study: Study, model: DecoderLM, verifier, truths, settings, method) -> dict:
@@ -112,29 +134,50 @@ def updates(study: Study) -> dict:
     }
 
 
+def imitate(study: Products, model: DecoderLM, settings: GRPOSettings) -> dict:
+    """Train on the written steps that the process reward compares with: as many updates
+    with as many answers, which nobody has to sample.
+    """
+    policy = DecoderLM(CONFIG, study.seed)
+    policy.load_state_dict(model.state_dict())
+    rows = pad_examples(encode_examples(study.learning, backward_scratchpad))
+    answers = settings.batch_size * settings.group_size
+    fit(
+        policy,
+        TensorBatches(rows.tensors[:2], min(answers, len(rows.ids)), study.seed),
+        supervised_loss,
+        AdamW(policy.parameters(), lr=settings.learning_rate),
+        steps=settings.steps,
+        progress=False,
+    )
+    return {"after": study.measure(policy.eval(), backward_scratchpad)}
+
+
 def steps(study: Products) -> dict:
-    """Reward the half-trained model of products for final answers, and for steps."""
+    """Reward the half-trained model of products for final answers, for steps, and for
+    the form of steps; and train it on the true steps.
+    """
     model, _ = study.train([backwards, backward_scratchpad])
     settings = GRPOSettings(study.budget.grpo_steps, max_new_tokens=MAX_SUM_TOKENS)
     rewards = {
         "final answer": (ExactAnswer(), backwards),
+        "form and final answer": (form_and_answer, backward_scratchpad),
         "each step": (correct_steps, backward_scratchpad),
     }
-    return {
-        "seed": study.seed,
-        "before": study.measure(model.eval(), backward_scratchpad),
-        "runs": {
-            name: learn(
-                study,
-                model,
-                verifier,
-                [write(question) for question in study.learning],
-                settings,
-                GRPO(),
-            )
-            for name, (verifier, write) in rewards.items()
-        },
+    before = study.measure(model.eval(), backward_scratchpad)
+    runs = {
+        name: learn(
+            study,
+            model,
+            verifier,
+            [write(question) for question in study.learning],
+            settings,
+            GRPO(),
+        )
+        for name, (verifier, write) in rewards.items()
     }
+    runs["true steps, no reward"] = imitate(study, model, settings)
+    return {"seed": study.seed, "before": before, "runs": runs}
 
 
 def main() -> None:
