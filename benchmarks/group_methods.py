@@ -86,7 +86,9 @@ def form_and_answer(answer: str, truth: str) -> float:
     return (same_form + (final == true_final)) / 2
 
 
-def learn(study: Study, model: DecoderLM, verifier, truths, settings, method) -> dict:
+def learn(
+    study: Study, model: DecoderLM, verifier, truths, settings, method, measure
+) -> dict:
     """Train a policy; return its reward along the way and its measures."""
     policy, history = learn_by_grpo(
         model,
@@ -102,7 +104,7 @@ def learn(study: Study, model: DecoderLM, verifier, truths, settings, method) ->
     )
     return {
         "reward": [round(step.reward, 4) for step in history],
-        "after": study.measure(policy, backward_scratchpad),
+        "after": measure(study, policy),
     }
 
 
@@ -128,9 +130,35 @@ def updates(study: Study) -> dict:
         "seed": study.seed,
         "before": study.measure(terse, backward_scratchpad),
         "runs": {
-            name: learn(study, terse, ExactAnswer(), truths, settings, method)
+            name: learn(
+                study,
+                terse,
+                ExactAnswer(),
+                truths,
+                settings,
+                method,
+                lambda study, policy: study.measure(policy, backward_scratchpad),
+            )
             for name, method in METHODS.items()
         },
+    }
+
+
+def measure_steps(study: Products, model: DecoderLM) -> dict:
+    """Return the usual measures and, of the same sampled answers, the mean share of
+    correct steps and the share of correct final answers after only correct steps.
+    """
+    samples = study.samples(model, is_backward=True)
+    scored = [
+        (correct_steps(sample.text, truth), ExactAnswer()(sample.text, backwards(one)))
+        for one, row in zip(study.asked, samples, strict=True)
+        for truth in [backward_scratchpad(one)]
+        for sample in row
+    ]
+    clean = [steps == 1 for steps, final in scored if final]
+    return study.measure(model, backward_scratchpad) | {
+        "correct_steps": round(sum(steps for steps, _ in scored) / len(scored), 4),
+        "clean": round(sum(clean) / max(1, len(clean)), 4),
     }
 
 
@@ -150,7 +178,7 @@ def imitate(study: Products, model: DecoderLM, settings: GRPOSettings) -> dict:
         steps=settings.steps,
         progress=False,
     )
-    return {"after": study.measure(policy.eval(), backward_scratchpad)}
+    return {"after": measure_steps(study, policy.eval())}
 
 
 def steps(study: Products) -> dict:
@@ -164,7 +192,7 @@ def steps(study: Products) -> dict:
         "form and final answer": (form_and_answer, backward_scratchpad),
         "each step": (correct_steps, backward_scratchpad),
     }
-    before = study.measure(model.eval(), backward_scratchpad)
+    before = measure_steps(study, model.eval())
     runs = {
         name: learn(
             study,
@@ -173,6 +201,7 @@ def steps(study: Products) -> dict:
             [write(question) for question in study.learning],
             settings,
             GRPO(),
+            measure_steps,
         )
         for name, (verifier, write) in rewards.items()
     }
