@@ -60,7 +60,7 @@ from genai_tutorial.training import AdamW, TensorBatches, fit, warmup_linear
 from genai_tutorial.transformer import DecoderLM
 
 RELATIONS = ("language", "symbol")
-TAUGHT, TOLD_QUESTIONS = 60, 60
+TAUGHT, TOLD_QUESTIONS = 60, 40
 LORA = LoRAConfig(
     rank=2,
     alpha=4,
@@ -70,7 +70,7 @@ LORA = LoRAConfig(
     ),
 )  # fmt: skip
 LORA_STEPS, LORA_RATE = 60, 1e-2
-STEPS, BATCH, RATE, POINTS = 200, 24, 1e-3, 11
+STEPS, BATCH, RATE, POINTS = 160, 24, 1e-3, 11
 
 
 def adapters(smoke: bool, seed: int) -> dict:
@@ -83,7 +83,9 @@ def adapters(smoke: bool, seed: int) -> dict:
         facts = [one for one in split.new_relations if one.relation == relation]
         drawn = [facts[place] for place in torch.randperm(len(facts), generator=order)]
         taught[relation] = drawn[:TAUGHT]
-        asked[relation] = list(ask_facts(drawn[TAUGHT:], "held-out"))
+        asked[relation] = list(
+            ask_facts(drawn[TAUGHT:], "held-out", per_fact=1, seed=seed)
+        )
     told = exam_questions(split.told, TOLD_QUESTIONS)
     if smoke:
         told, asked = told[:4], {name: some[:6] for name, some in asked.items()}
@@ -210,11 +212,15 @@ def barriers(smoke: bool, seed: int) -> dict:
 def main() -> None:
     parser = command_line(__doc__, [0])
     settings = parser.parse_args()
-    parts: dict[str, list] = {"adapters": [], "barriers": []}
-    for seed in settings.seeds:
-        for part in (adapters, barriers):
-            path = settings.folder / f"{part.__name__}-{seed}.json"
-            parts[part.__name__].append(kept(path, partial(part, settings.smoke, seed)))
+    parts = {}
+    for part in (adapters, barriers):
+        parts[part.__name__] = [
+            kept(
+                settings.folder / f"{part.__name__}-{seed}.json",
+                partial(part, settings.smoke, seed),
+            )
+            for seed in settings.seeds
+        ]
     if settings.smoke:
         return
     about = {
