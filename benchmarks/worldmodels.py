@@ -17,7 +17,8 @@ random player.
 
 `latent_actions` finds the buttons in films without labels. `joint_embedding` predicts
 features in place of pixels, with a target that is trained and two that are not; ball
-and paddle are then read off the features by linear regression. `minigrid`,
+and paddle are then read off the features by linear regression, and, to compare, off the
+pixels and off as many principal components of the pixels. `minigrid`,
 `minigrid_empty` and `minigrid_fixed` run the same code on three worlds of MiniGrid,
 which are not ours.
 
@@ -442,7 +443,10 @@ def joint_embedding(seed: int, small: bool) -> dict:
     recording, held_out = (
         sticky(PaddleWorld(LARGE_GAMES, k + seed), 12_800, k + seed) for k in (0, 5000)
     )
-    measured = {"untrained": probed(JointEmbedding(seed=seed), recording, held_out)}
+    measured = pixels_probed(recording, held_out)
+    measured["untrained"] = probed(
+        JointEmbedding(seed=seed).encode, recording, held_out
+    )
     for target in EMBEDDING_TARGETS:
         model = JointEmbedding(seed=seed)
         settings = EmbeddingTraining(target, steps=4 if small else 250)
@@ -454,13 +458,38 @@ def joint_embedding(seed: int, small: bool) -> dict:
             "seconds": round(time.process_time() - started, 1),
             "first loss": round(history.losses[0], 6),
             "last loss": round(history.losses[-1], 6),
-            **probed(model, recording, held_out),
+            **probed(model.encode, recording, held_out),
         }
     return measured
 
 
+def pixels_probed(recording: Recording, held_out: Recording) -> dict:
+    """Probe one raw frame, and as many of its principal components as the embedding has
+    numbers.
+    """
+
+    def pixels(_: Tensor, now: Tensor) -> Tensor:
+        return now.flatten(1)
+
+    frames = recording.windows(recording.unbroken_starts(1), 1).frames[1].flatten(1)
+    mean = frames.mean(dim=0)
+    width = JointEmbedding(seed=0).encoder[-1].out_features
+    axes = torch.linalg.eigh((frames - mean).T @ (frames - mean)).eigenvectors
+    axes = axes[:, -width:]  # those of the largest variance
+    return {
+        "pixels": probed(pixels, recording, held_out),
+        "components": probed(
+            lambda _, now: (now.flatten(1) - mean) @ axes, recording, held_out
+        ),
+    }
+
+
 @torch.no_grad()
-def probed(model: JointEmbedding, recording: Recording, held_out: Recording) -> dict:
+def probed(
+    encode: Callable[[Tensor, Tensor], Tensor],
+    recording: Recording,
+    held_out: Recording,
+) -> dict:
     """Return the spread and the rank of the features, and how much of the positions'
     variance a linear regression explains on other games (0 for a constant).
     """
@@ -470,7 +499,7 @@ def probed(model: JointEmbedding, recording: Recording, held_out: Recording) -> 
         places = read_positions(now)
         truth = torch.stack([places.x, places.y, places.paddle], dim=1).double()
         seen = places.complete
-        pairs.append((model.encode(before, now)[seen].double(), truth[seen]))
+        pairs.append((encode(before, now)[seen].double(), truth[seen]))
     (features, truth), (others, answers) = pairs
     mean, spread = features.mean(dim=0), features.std(dim=0) + 1e-12
     inputs, tests = (
