@@ -8,7 +8,9 @@
     federated     plays as clients, and the same text dealt equally; local steps
     leakage       verses recovered from gradients, pairs from updates, what hides them
     price         federated training with clipped and noised updates
-    canary        secrets in a personal text: adapter, all weights, and private training
+    canary        secrets in a personal text: adapter, all weights, private training,
+                  and adapters stopped early
+    onnx          tokens per CPU second of onnxruntime, over those of PyTorch
 
     OMP_NUM_THREADS=1 python benchmarks/edge.py --folder runs --parts leakage
 
@@ -24,6 +26,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from federated import (
@@ -43,8 +46,10 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.edge import (
     ALL_MATRICES,
+    OnnxStep,
     PersonalSettings,
     adamw,
+    export_step,
     federated_average,
     gradient_of,
     local_update,
@@ -65,8 +70,9 @@ from genai_tutorial.efficiency import (
     sparse_bits_per_weight,
     unit_scores,
 )
+from genai_tutorial.generation import generate
 from genai_tutorial.recipes import held_out_loss, load, load_corpus
-from genai_tutorial.runtime import keep_record, run_parts
+from genai_tutorial.runtime import describe_machine, keep_record, run_parts
 from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import CharacterTokenizer
@@ -131,6 +137,7 @@ def facts_kept(model: DecoderLM, count: int) -> float:
 PERSONAL = {
     "LoRA": PersonalSettings(learning_rate=1e-2),
     "LoRA, 20% old text": PersonalSettings(learning_rate=1e-2, old_share=0.2),
+    "LoRA, a third of the rate": PersonalSettings(learning_rate=3e-3),
     "all weights": PersonalSettings(lora=None, learning_rate=3e-3),
     "all weights, 20% old text": PersonalSettings(
         lora=None, learning_rate=3e-3, old_share=0.2
@@ -138,7 +145,7 @@ PERSONAL = {
     "all weights, a third of the rate": PersonalSettings(lora=None, learning_rate=1e-3),
 }
 """The highest of the rates 0.001, 0.003, 0.01 that learned the own text best, and a
-smaller one for all weights.
+smaller one for each way.
 """
 
 
@@ -578,7 +585,67 @@ def canary(seed: int, small: bool) -> dict:
             epsilon(PRIVATE.sampling_rate, PRIVATE.noise_multiplier, steps, 1e-3), 2
         ),
     }
-    return measured
+    return measured | stopped_early(
+        model, own, held_out[:scored], measured, measure, seed
+    )
+
+
+EARLY = 8
+
+
+def stopped_early(
+    model: DecoderLM,
+    own: Tensor,
+    held_out: Tensor,
+    measured: dict,
+    measure: Callable[[DecoderLM], dict],
+    seed: int,
+) -> dict:
+    """Measure adapters after a few steps without privacy: eight, and the fewest with
+    which they have learned as much as the private one.
+    """
+    found = {}
+    for steps in range(1, EARLY + 1):
+        settings = PersonalSettings(
+            PERSONAL["LoRA"].lora, steps, learning_rate=PERSONAL["LoRA"].learning_rate
+        )
+        tuned = personalize(model, own, settings, seed=seed, progress=False)
+        reached = loss_change(model, tuned, held_out, 128).after
+        enough = reached <= measured["private LoRA"]["own after"]
+        if enough and "LoRA, stopped" not in found:
+            found["LoRA, stopped"] = measure(deepcopy(tuned)) | {"steps": steps}
+    return found | {f"LoRA, {EARLY} steps": measure(tuned)}
+
+
+# ONNX
+
+
+def onnx(seed: int, small: bool) -> dict:
+    """Continue a verse with onnxruntime and with PyTorch, both with a KV cache."""
+    model, _, held_out = shakespeare()
+    count = 8 if small else 100
+    start = random.Random(seed).randrange(len(held_out) - 8)
+    prompt = held_out[start : start + 8]
+
+    def timed(write: Callable[[], object]) -> float:
+        write()  # once to warm up
+        begin = time.process_time()
+        write()
+        return count / (time.process_time() - begin)
+
+    with TemporaryDirectory() as folder:
+        step = OnnxStep(export_step(model, Path(folder) / "step.onnx"))
+        rates = {
+            "onnxruntime": timed(lambda: step.generate(prompt.tolist(), count)),
+            "PyTorch": timed(
+                lambda: generate(model, prompt[None], count, temperature=0)
+            ),
+        }
+    return {
+        "tokens per CPU second": {name: round(rate) for name, rate in rates.items()},
+        "ratio": round(rates["onnxruntime"] / rates["PyTorch"], 2),
+        "processor": describe_machine()["processor"],
+    }
 
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
@@ -589,6 +656,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "leakage": leakage,
     "price": price,
     "canary": canary,
+    "onnx": onnx,
 }
 
 
