@@ -9,6 +9,7 @@
     leakage       verses recovered from gradients, pairs from updates, what hides them
     price         federated training with clipped and noised updates
     canary        secrets in a personal text: adapter, all weights, and private training
+    onnx          tokens per CPU second of onnxruntime, over those of PyTorch
 
     OMP_NUM_THREADS=1 python benchmarks/edge.py --folder runs --parts leakage
 
@@ -24,6 +25,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from federated import (
@@ -43,8 +45,10 @@ from genai_tutorial.alignment import (
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.edge import (
     ALL_MATRICES,
+    OnnxStep,
     PersonalSettings,
     adamw,
+    export_step,
     federated_average,
     gradient_of,
     local_update,
@@ -65,8 +69,9 @@ from genai_tutorial.efficiency import (
     sparse_bits_per_weight,
     unit_scores,
 )
+from genai_tutorial.generation import generate
 from genai_tutorial.recipes import held_out_loss, load, load_corpus
-from genai_tutorial.runtime import keep_record, run_parts
+from genai_tutorial.runtime import describe_machine, keep_record, run_parts
 from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import CharacterTokenizer
@@ -581,6 +586,37 @@ def canary(seed: int, small: bool) -> dict:
     return measured
 
 
+# ONNX
+
+
+def onnx(seed: int, small: bool) -> dict:
+    """Continue a verse with onnxruntime and with PyTorch, both with a KV cache."""
+    model, _, held_out = shakespeare()
+    count = 8 if small else 100
+    start = random.Random(seed).randrange(len(held_out) - 8)
+    prompt = held_out[start : start + 8]
+
+    def timed(write: Callable[[], object]) -> float:
+        write()  # once to warm up
+        begin = time.process_time()
+        write()
+        return count / (time.process_time() - begin)
+
+    with TemporaryDirectory() as folder:
+        step = OnnxStep(export_step(model, Path(folder) / "step.onnx"))
+        rates = {
+            "onnxruntime": timed(lambda: step.generate(prompt.tolist(), count)),
+            "PyTorch": timed(
+                lambda: generate(model, prompt[None], count, temperature=0)
+            ),
+        }
+    return {
+        "tokens per CPU second": {name: round(rate) for name, rate in rates.items()},
+        "ratio": round(rates["onnxruntime"] / rates["PyTorch"], 2),
+        "processor": describe_machine()["processor"],
+    }
+
+
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "personal": personal,
     "pruning": pruning,
@@ -589,6 +625,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "leakage": leakage,
     "price": price,
     "canary": canary,
+    "onnx": onnx,
 }
 
 
