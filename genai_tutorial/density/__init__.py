@@ -1,5 +1,6 @@
 """Densities in closed form: small models that give the exact probability of data. Read
-`gaussian`, then `mixture`, `ppca` and `classifiers`, which build on it.
+`gaussian`, then `mixture`, `ppca` and `classifiers`, which build on it; `flow`, whose
+exact density is trained by gradients; and `energy`, where its constant is unknown.
 """
 
 from .classifiers import (
@@ -12,6 +13,8 @@ from .classifiers import (
     fit_logistic_regression,
     fit_shared_gaussian_naive_bayes,
 )
+from .energy import langevin, noise_contrastive_loss
+from .flow import AffineCoupling, Gaussianize, RealNVP
 from .gaussian import (
     Density,
     DiagonalGaussian,

@@ -41,6 +41,17 @@ def use_classifier(model, x):
     return model, model.log_prob(x), model.probabilities(x), model.predict(x), drawn
 
 
+def use_gaussianize(levels, x):
+    layer = density.Gaussianize(levels, 4)
+    z, log_det = layer(x)
+    return z, log_det, layer.inverse(z)
+
+
+FLOW = density.RealNVP(
+    torch.tensor([[True, False, True], [False, True, False]]), lambda: nn.Linear(3, 6)
+)
+
+
 def mixture(x, fit):
     start = density.start_responsibilities(x, components=2, seed=0)
     return density.fit_mixture(x, start, fit, steps=3)
@@ -80,6 +91,21 @@ CASES |= {
     ),
     "fit_logistic_regression": (
         lambda x, y: density.fit_logistic_regression(x, y).predict(x), X, LABELS,
+    ),
+    "gaussianize": (use_gaussianize, ints(6, 3, below=4), X),
+    "langevin": (
+        lambda x: density.langevin(
+            lambda y: y.square().sum(dim=1), x, 0.1, 2, seeded()
+        ),
+        X,
+    ),
+    "noise_contrastive_loss": (density.noise_contrastive_loss, X[:, 0], X[:, 1]),
+    "real_nvp": (
+        lambda model, x: (
+            model(x), model.log_prob(x), model.sample(4, seeded()),
+            step(model, lambda m, y: -m.log_prob(y).mean(), x),
+        ),
+        FLOW, X,
     ),
 }  # fmt: skip
 
