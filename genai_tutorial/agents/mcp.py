@@ -19,7 +19,12 @@ from .calls import ToolCall
 from .tools import Tool, Toolbox, ToolError
 
 PROTOCOL = "2025-06-18"
-"""The revision of the protocol that is spoken here."""
+"""The revision that the client agrees on with a server, in a handshake."""
+
+STATELESS = "2026-07-28"
+"""The revision without a handshake, which the server speaks as well: each request names
+it under `_meta`.
+"""
 
 START_SECONDS, CALL_SECONDS = 120, 60
 """The time for a server to start, and for the answer to any later request."""
@@ -28,6 +33,11 @@ LONGEST_LINE = 10_000_000
 """The largest number of bytes in a message from a server."""
 
 _NO_JSON, _NO_REQUEST, _NO_METHOD, _WRONG_PARAMS = -32700, -32600, -32601, -32602
+_NO_REVISION = -32022
+
+_UNCACHED = {"ttlMs": 0, "cacheScope": "private"}
+
+_REVISION = "io.modelcontextprotocol/protocolVersion"
 
 # what the official SDK hands on, too: an environment holds keys and passwords
 _HANDED_ON = (
@@ -43,8 +53,8 @@ def serve_tools(
 ) -> None:
     """Answer requests, one per line, until they end.
 
-    Source: Model Context Protocol, revision 2025-06-18, transport stdio,
-        https://modelcontextprotocol.io/specification/2025-06-18
+    Source: Model Context Protocol, revisions 2025-06-18 and 2026-07-28, transport
+        stdio, https://modelcontextprotocol.io/specification/2026-07-28
     """
     if isinstance(requests, io.TextIOWrapper):  # bytes that are no text get an answer
         requests.reconfigure(encoding="utf-8", errors="replace")
@@ -77,16 +87,27 @@ def answer(toolbox: Toolbox, request: Any) -> dict | None:
     parameters = request.get("params", {})
     if not isinstance(parameters, dict):
         return _error(number, _WRONG_PARAMS, "params must be an object.")
-    if method == "initialize":
+    meta = parameters.get("_meta")
+    revision = meta.get(_REVISION) if isinstance(meta, dict) else None
+    if revision not in (None, STATELESS):
+        data = {"supported": [STATELESS], "requested": revision}
+        message = f"The revision {revision!r} is not spoken here."
+        return _error(number, _NO_REVISION, message, data=data)
+    complete = {"resultType": "complete"} if revision else {}
+    if method == "initialize" and not revision:
         result = {
             "protocolVersion": PROTOCOL,
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "tools", "version": "1"},
         }
-    elif method == "ping":
+    elif method == "ping" and not revision:
         result = {}
+    elif method == "server/discover" and revision:
+        capabilities = {"supportedVersions": [STATELESS], "capabilities": {"tools": {}}}
+        result = capabilities | _UNCACHED
     elif method == "tools/list":
         result = {"tools": [_described(tool) for tool in toolbox.tools]}
+        result |= _UNCACHED if revision else {}
     elif method == "tools/call":
         name, arguments = parameters.get("name"), parameters.get("arguments", {})
         if not isinstance(name, str) or not isinstance(arguments, dict):
@@ -97,7 +118,7 @@ def answer(toolbox: Toolbox, request: Any) -> dict | None:
         result = {"content": content, "isError": came.is_error}
     else:
         return _error(number, _NO_METHOD, f"There is no method {method!r}.")
-    return {"jsonrpc": "2.0", "id": number, "result": result}
+    return {"jsonrpc": "2.0", "id": number, "result": complete | result}
 
 
 def _described(tool: Tool) -> dict[str, Any]:
@@ -109,8 +130,8 @@ def _described(tool: Tool) -> dict[str, Any]:
     }
 
 
-def _error(number: object, code: int, message: str) -> dict[str, Any]:
-    error = {"code": code, "message": message}
+def _error(number: object, code: int, message: str, **more: object) -> dict[str, Any]:
+    error = {"code": code, "message": message, **more}
     return {"jsonrpc": "2.0", "id": number, "error": error}
 
 

@@ -82,6 +82,39 @@ def test_answer_to_tools_call_is_the_result(arguments, text, is_error):
     }
 
 
+def asked_statelessly(method, revision="2026-07-28", **parameters):
+    meta = {"io.modelcontextprotocol/protocolVersion": revision}
+    return asked(method, _meta=meta, **parameters)
+
+
+def test_answer_to_stateless_requests_is_complete_and_says_how_long_lists_last():
+    discovered = asked_statelessly("server/discover")["result"]
+    assert discovered["supportedVersions"] == ["2026-07-28"]
+    assert discovered["capabilities"] == {"tools": {}}
+    listed = asked_statelessly("tools/list")["result"]
+    assert listed["tools"] == asked("tools/list")["result"]["tools"]
+    called = asked_statelessly("tools/call", name="half", arguments={"n": 8})["result"]
+    assert called["content"] == [{"type": "text", "text": "4.0"}]
+    for result in (discovered, listed, called):
+        assert result["resultType"] == "complete"
+    for result in (discovered, listed):
+        assert (result["ttlMs"], result["cacheScope"]) == (0, "private")
+
+
+@pytest.mark.parametrize("revision", ["2025-06-18", "", 7])
+def test_answer_to_an_unknown_revision_names_the_known_one(revision):
+    error = asked_statelessly("tools/list", revision)["error"]
+    assert error["code"] == -32022
+    assert error["data"] == {"supported": ["2026-07-28"], "requested": revision}
+
+
+@pytest.mark.parametrize("method", ["initialize", "ping"])
+def test_handshake_methods_do_not_exist_in_the_stateless_revision(method):
+    assert "result" in asked(method)
+    assert asked_statelessly(method)["error"]["code"] == -32601
+    assert asked("server/discover")["error"]["code"] == -32601
+
+
 def request_line(**changes):
     request = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"} | changes
     return json.dumps({key: value for key, value in request.items() if value != "gone"})

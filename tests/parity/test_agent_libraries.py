@@ -110,6 +110,36 @@ def test_own_client_gets_the_same_from_both_servers(folder):
 
 
 @pytest.mark.slow
+def test_stateless_client_of_the_sdk_gets_the_same_from_both_servers(folder):
+    """Without a handshake, in the revision of July 2026."""
+    from mcp import StdioServerParameters
+    from mcp.client import Client
+    from mcp.client.stdio import stdio_client
+
+    async def ask(kind):
+        program, *arguments = tool_use.server_command(folder, kind)
+        pipes = stdio_client(StdioServerParameters(command=program, args=arguments))
+        async with Client(pipes) as client:  # a handshake only if discovery fails
+            names = [tool.name for tool in (await client.list_tools()).tools]
+            results = [
+                await client.call_tool(call.name, dict(call.arguments))
+                for call in CALLS
+            ]
+            return client.protocol_version, names, results
+
+    (revision, names, ours), theirs = (asyncio.run(ask(k)) for k in ("hand", "sdk"))
+    assert (revision, names) == theirs[:2]
+    assert revision == "2026-07-28"
+    assert_same(*([plain(one) for one in results] for results in (theirs[2], ours)))
+
+
+def plain(result):
+    """Return the SDK's result as ours."""
+    text = "\n".join(part.text for part in result.content)
+    return agents.ToolResult(text, bool(result.is_error))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hand", "sdk"])
 def test_client_of_the_sdk_gets_the_same_as_a_call_without_protocol(folder, kind):
     threads = threading.active_count()

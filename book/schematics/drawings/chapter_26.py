@@ -92,9 +92,9 @@ def mcp_messages() -> Schematic:
         "mcp_messages",
         334,
         "Messages of the Model Context Protocol",
-        """A client sends initialize, tools/list and tools/call to a server; each gets a
-        reply. The list describes the tool repeat with its schema; the call with ha and
-        3 runs it, and returns ha ha ha.""",
+        """A client sends server/discover, tools/list and tools/call to a server; each
+        gets a reply. The list describes the tool repeat with its schema; the call with
+        ha and 3 runs it, and returns ha ha ha.""",
     )
     drawing.box("client", 118, 8, 130, 46, note="part of the agent")
     drawing.box("server", 412, 8, 130, 46, note="another program")
@@ -102,7 +102,7 @@ def mcp_messages() -> Schematic:
     drawing.box("", 472, 54, 10, 272, "op", shape="map")
     drawing.box("repeat", 590, 266, 82, 46, "data", note="a function")
     rows = (
-        ("agree", "initialize", "version, capabilities"),
+        ("discover", "server/discover", "revisions, capabilities"),
         ("list", "tools/list", "repeat(word, times), schema"),
         ("call", "tools/call repeat(ha, 3)", "“ha ha ha”, no error"),
     )
