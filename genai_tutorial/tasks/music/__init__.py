@@ -21,6 +21,7 @@ from .chorales import (
 )
 from .counterpoint import (
     Counterpoint,
+    backoff_losses,
     choose_fewest_parallels,
     frequency_losses,
     judge_counterpoint,

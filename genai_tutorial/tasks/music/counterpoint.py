@@ -15,7 +15,14 @@ from torch import Tensor
 
 from genai_tutorial.data import HOLD, REST
 
-from .chorales import CODES, VOICE_RANGES, decode_cells, encode_cells, sounding
+from .chorales import (
+    CODES,
+    VOICE_RANGES,
+    ChoraleWindows,
+    decode_cells,
+    encode_cells,
+    sounding,
+)
 
 TRIADS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8))
 """Major, minor, diminished and augmented, in semitones above the root."""
@@ -227,6 +234,48 @@ def last_pitch_losses(
     each code after the voice's last pitch.
     """
     return _losses(train, _last_pitches(train), held_out, _last_pitches(held_out))
+
+
+def backoff_losses(
+    train: ChoraleWindows, held_out: ChoraleWindows, weight: float | int = 60
+) -> Float[Tensor, "m voice"]:
+    """Return the cross-entropy in nats per step of tables of counts that know more than
+    a bigram: the voice's last pitch; also the beat and the fermata; also what the voice
+    above does at this step; also the soprano's pitch.
+
+    Each table starts from the probabilities of the coarser one before it, which count
+    as much as `weight` observations, so that a rare situation relies on them.
+    """
+    losses = []
+    known, asked = _situations(train), _situations(held_out)
+    for voice in range(train.codes.shape[1]):
+        codes, targets = (one.codes[:, voice].flatten() for one in (train, held_out))
+        p = torch.full((len(targets), CODES), 1 / CODES)
+        for before, now in zip(known[voice], asked[voice], strict=True):
+            names, rows = before.flatten().unique(return_inverse=True)
+            counts = torch.zeros(len(names), CODES)
+            counts.index_put_((rows, codes), torch.tensor(1.0), accumulate=True)
+            place = torch.searchsorted(names, now.flatten()).clamp(max=len(names) - 1)
+            counts = counts[place] * (names[place] == now.flatten())[:, None]
+            p = (counts + weight * p) / (counts.sum(dim=1, keepdim=True) + weight)
+        losses.append(-p.gather(1, targets[:, None]).log().view(len(held_out), -1))
+    return torch.stack(losses, dim=1).mean(dim=-1)
+
+
+def _situations(windows: ChoraleWindows) -> list[list[Int[Tensor, "n step"]]]:
+    """Return for each voice the numbers of its situations, from coarse to fine."""
+    codes, (beat, fermata) = windows.codes, windows.features.unbind(dim=1)
+    last, pitches = _last_pitches(codes), encode_cells(sounding(decode_cells(codes)))
+    voices = []
+    for voice in range(codes.shape[1]):
+        finer = [last[:, voice], beat, fermata]
+        if voice > 0:
+            finer += [codes[:, voice - 1], pitches[:, voice - 1], pitches[:, 0]]
+        levels = [finer[0]]
+        for feature in finer[1:]:
+            levels.append(levels[-1] * (CODES + 1) + feature)
+        voices.append(levels)
+    return voices
 
 
 def _last_pitches(codes: Int[Tensor, "n voice step"]) -> Int[Tensor, "n voice step"]:

@@ -15,6 +15,8 @@ from genai_tutorial.data import HOLD, REST, Chorale, load_chorales
 from genai_tutorial.tasks.music import (
     CODES,
     FEATURES,
+    ChoraleWindows,
+    backoff_losses,
     choose_fewest_parallels,
     chorale_windows,
     compose,
@@ -114,6 +116,28 @@ def test_last_pitch_losses_look_through_held_notes():
     # After 60 (held) there follow hold, hold, 64: more than one answer, but never 60.
     losses = last_pitch_losses(codes, codes)
     assert 0.4 < losses.mean() < 0.7
+
+
+def test_backoff_losses_know_the_beat_and_the_voices_above():
+    """A soprano that the beat decides, an alto below it, a tenor at random."""
+    beat = torch.arange(64).expand(40, -1) % 8
+    tenor = torch.randint(4, (40, 64), generator=torch.Generator().manual_seed(0))
+    codes = torch.stack([beat + 20, beat + 15, tenor, tenor + 1], dim=1)
+    features = torch.stack([beat, 0 * beat], dim=1)
+    windows = ChoraleWindows(codes, features), ChoraleWindows(codes[:8], features[:8])
+    losses = backoff_losses(*windows, weight=1).mean(dim=0)
+    assert losses[[0, 1, 3]].max() < 0.1
+    assert losses[2] == pytest.approx(math.log(4), abs=0.2)
+
+
+def test_backoff_losses_of_new_situations_are_those_of_the_coarser_table():
+    codes = torch.zeros(2, 4, 8, dtype=torch.long)
+    beats = torch.zeros(2, 2, 8, dtype=torch.long)
+    train = ChoraleWindows(codes, beats)
+    seen = backoff_losses(train, train)
+    new = backoff_losses(train, ChoraleWindows(codes, beats + 1))  # no such beat
+    assert torch.isfinite(new).all()
+    assert (new > seen).all()
 
 
 def test_harmonize_keeps_the_melody_and_compose_chooses_everything(model):
