@@ -2,6 +2,7 @@
 
     sinks       SmolLM2's perplexity along an article, by what a token may attend to
     endless     a stream beyond the trained context, in constant memory
+    unbroken    the same stream without sinks, and with everything in view up to 8,192
     stream      a code told 1,000 tokens ago: everything kept, or sinks and a window
     needles     SmolLM2 finds a sentence in 430 tokens, by depth; a control without it
     needles1k, needles2k, needles4k  the same at 1,024, 2,048 and 4,096 tokens
@@ -181,18 +182,43 @@ def sinks(seed: int, small: bool) -> dict:
     return measured
 
 
+def three_articles(seed: int, length: int) -> Tensor:
+    """Return the first tokens of several articles, one after the other."""
+    text = "\n\n".join(article(number) for number in (seed, seed + 1, seed + 2))
+    return torch.tensor([smollm2()[1].encode(text)[:length]])
+
+
+def by_thousand(losses: Tensor) -> list[float]:
+    return [round(part.mean().item(), 3) for part in losses.split(1000)]
+
+
 def endless(seed: int, small: bool) -> dict:
     """Read several articles as one stream, beyond the trained context of 8,192."""
-    model, tokenizer = smollm2()
-    text = "\n\n".join(article(number) for number in (seed, seed + 1, seed + 2))
-    ids = torch.tensor([tokenizer.encode(text)[: 2000 if small else 12_000]])
+    model, _ = smollm2()
+    ids = three_articles(seed, 2000 if small else 12_000)
     kept = SinkCache(model.config, 1, 4, 252)
     before = kept.keys.nbytes + kept.values.nbytes
     losses = streamed_losses(model, ids, kept)
     return {
         "tokens": ids.shape[1],
-        "by 1000": [round(part.mean().item(), 3) for part in losses.split(1000)],
+        "by 1000": by_thousand(losses),
         "bytes": [before, kept.keys.nbytes + kept.values.nbytes],
+    }
+
+
+def unbroken(seed: int, small: bool) -> dict:
+    """Read the same tokens with as many in view but no sinks, and as far as the trained
+    context goes with all of them in view.
+    """
+    model, _ = smollm2()
+    ids = three_articles(seed, 2000 if small else 12_000)
+    without = streamed_losses(model, ids, SinkCache(model.config, 1, 0, 256))
+    trained = ids[:, :8192]
+    everything = streamed_losses(model, trained, model.make_cache(1, trained.shape[1]))
+    return {
+        "tokens": ids.shape[1],
+        "by 1000, no sinks": by_thousand(without),
+        "by 1000, everything": by_thousand(everything),
     }
 
 
@@ -674,6 +700,7 @@ def next_log_probs(
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sinks": sinks,
     "endless": endless,
+    "unbroken": unbroken,
     "stream": stream,
     "needles": partial(needle_grid, length=430),
     "needles1k": partial(needle_grid, length=1024),

@@ -321,8 +321,12 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
         yield "votes", f"votes {seed}", partial(study.votes, seed)
     yield from grid_parts(study, rest, COMPLETIONS[2:])
     yield from grid_parts(study, rest, CHATS[1:])
+    both = [task for task in PROMPT_TASKS if task.name in INSTRUCTED]
+    yield from grid_parts(study, both, [("instructed completion", 1)])
 
 
+INSTRUCTED = ("past tense", "1-digit sums", "2-digit sums")
+"""Tasks that are also asked with an instruction and a demonstration together."""
 COMPLETIONS: tuple[tuple[Layout, int], ...] = (
     ("completion", 0),
     ("completion", 8),
@@ -349,7 +353,8 @@ def grid_parts(
     for layout, shots in layouts:
         for task in tasks:
             is_long = task in (JSON_FACTS, WORD_PROBLEMS)
-            sets = 3 if layout == "completion" and shots and not is_long else 1
+            several = shots and not layout.startswith("chat") and not is_long
+            sets = 3 if several else 1
             name = f"grid {task.name} {layout} {shots}"
             yield "grid", name, partial(study.grid, task, layout, shots, sets)
 

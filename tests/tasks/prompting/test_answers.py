@@ -11,6 +11,7 @@ from genai_tutorial.tasks.prompting import (
     Prompt,
     answer_prompt,
     attacked,
+    encode_few_shot_prompt,
     field_attack,
     label_attack,
     order_attack,
@@ -67,6 +68,25 @@ def test_answer_prompt_answers_in_the_order_of_the_questions(model, tokenizer):
     alone = [answer_prompt(model, tokenizer, prompt, [q])[0] for q in questions]
     assert together == alone
     assert len(set(together)) > 1
+
+
+@pytest.mark.parametrize("layout", ["completion", "instructed completion"])
+def test_printed_prompt_is_the_prompt_that_is_scored(
+    model, tokenizer, monkeypatch, layout
+):
+    """The chapter prints a searched prompt decoded from its tokens."""
+    read, whole = [], model.read
+
+    def watched(tokens, *arguments):
+        read.extend(tokens[0].tolist())
+        return whole(tokens, *arguments)
+
+    monkeypatch.setattr(model, "read", watched)
+    prompt = PAST_TENSE.prompt(2)
+    answer_prompt(model, tokenizer, prompt, ["walk"], layout, max_new_tokens=1)
+    printed = encode_few_shot_prompt(tokenizer, prompt, "walk", layout)
+    assert read[: len(printed)] == printed
+    assert (prompt.instruction in tokenizer.decode(printed)) == (layout != "completion")
 
 
 def test_split_items_uses_each_item_once():
