@@ -45,7 +45,7 @@ class AffineCoupling(nn.Module):
     def forward(
         self, x: Float[Tensor, "n dim"]
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n"]]:
-        """Return z and log |det dz/dx|, the sum of s: the Jacobian is triangular."""
+        """Return z and `log |det dz/dx|`, the sum of s: the Jacobian is triangular."""
         s, t = self._scale_and_shift(x)
         return x * s.exp() + t, s.sum(dim=1)
 
@@ -92,7 +92,7 @@ class RealNVP(nn.Module):
     def forward(
         self, x: Float[Tensor, "n dim"]
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n"]]:
-        """Return z and log |det dz/dx|: the layers' log-determinants add up."""
+        """Return z and `log |det dz/dx|`: the layers' log-determinants add up."""
         total = x.new_zeros(len(x))
         for layer in self.layers:
             x, log_det = layer(x)
@@ -143,7 +143,7 @@ class Gaussianize:
     def __call__(
         self, x: Float[Tensor, "n dim"]
     ) -> tuple[Float[Tensor, "n dim"], Float[Tensor, "n"]]:
-        """Return z and log |det dz/dx| of dequantized pixels from 0 to 1."""
+        """Return z and `log |det dz/dx|` of dequantized pixels from 0 to 1."""
         level = (x.double() * self.count).floor().clamp(0, self.count - 1)
         pixel, chosen = torch.arange(x.shape[1], device=x.device), level.long()
         p = self.probability[pixel, chosen]
