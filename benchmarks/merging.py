@@ -32,11 +32,11 @@ from adapter_merges import (
     corrections_of,
     ties,
 )
+from fine_tuning import LORA
 from finished import command_line, kept
 
 from genai_tutorial import recipes
 from genai_tutorial.alignment import (
-    LoRAConfig,
     add_lora,
     pad_examples,
     supervised_loss,
@@ -61,14 +61,6 @@ from genai_tutorial.transformer import DecoderLM
 
 RELATIONS = ("language", "symbol")
 TAUGHT, TOLD_QUESTIONS = 60, 40
-LORA = LoRAConfig(
-    rank=2,
-    alpha=4,
-    targets=(
-        "query", "key", "value", "attention.output", "feed_forward.gate",
-        "feed_forward.widen", "feed_forward.output",
-    ),
-)  # fmt: skip
 LORA_STEPS, LORA_RATE = 60, 1e-2
 STEPS, BATCH, RATE, POINTS = 160, 24, 1e-3, 11
 
