@@ -63,10 +63,11 @@ def test_run_detects_a_killed_process_and_resumes(tmp_path, two):
     """A run whose processes are killed at random moments, again and again, still ends
     with the same bits.
     """
-    moments, kills = random.Random(0), 0
+    moments, kills, runs = random.Random(0), 0, 0
     while kills < 3:
-        folder = tmp_path / str(kills)
+        folder = tmp_path / str(runs)
         folder.mkdir()
+        runs += 1  # a run may end before its kill: the next one is another run
         while not (folder / "run-0.pt").exists():
             for error in folder.glob("error-*.txt"):
                 error.unlink()
