@@ -23,6 +23,7 @@ from genai_tutorial.tasks.scene_questions import spaced_question
 from genai_tutorial.tasks.shapes import IMAGE_SIZE
 
 from .chat import note
+from .known_words import check_words
 from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
 
 FRAME_MILLISECONDS = 160
@@ -99,6 +100,8 @@ def sample_model(
         options = recipes.parse_options(recipe, assignments)
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         loaded = recipes.load(name, folder)
+    if words := recipe.known_words(loaded):
+        check_words(name, options.prompt or "", words, recipe.known_names())
     # invalid prompts and numbers, or an extra that is missing
     with user_errors(ValueError, ImportError, exit_code=WRONG_USE):
         if count is None:

@@ -28,17 +28,8 @@ from .factbook_draft import (
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .molecules import held_out_molecule_loss
-from .recipe import (
-    FilmSamples,
-    ImageSamples,
-    Recipe,
-    RunSettings,
-    SoundSamples,
-    TextSamples,
-    Trained,
-    build_rounded,
-    load_recipe,
-)
+from .recipe import Recipe, RunSettings, Trained, build_rounded, load_recipe
+from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
 from .sampling import parse_options, sample
 from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP

@@ -44,14 +44,8 @@ from .digit_classifier import (
     measure_digits,
     score_labels,
 )
-from .recipe import (
-    FAST_U_NET_RATES,
-    U_NET_RATES,
-    ImageSamples,
-    Recipe,
-    RunSettings,
-    Trained,
-)
+from .recipe import FAST_U_NET_RATES, U_NET_RATES, Recipe, RunSettings, Trained
+from .samples import ImageSamples
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""

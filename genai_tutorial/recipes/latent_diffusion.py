@@ -252,7 +252,10 @@ class EmojiLatentRecipe(LatentDiffusionRecipe):
         return train.images, (train.names,)
 
     def tokenizer(self) -> WordTokenizer:
-        return WordTokenizer.from_texts(load_emoji_split()[0].names)
+        return WordTokenizer.from_texts(self.known_names())
+
+    def known_names(self) -> Sequence[str]:
+        return load_emoji_split()[0].names
 
     def measure_drawing(self, draw: DrawCaptions) -> dict:
         train, held_out = load_emoji_split()

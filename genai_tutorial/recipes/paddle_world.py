@@ -31,7 +31,8 @@ from genai_tutorial.worldmodels import (
     train_world_model,
 )
 
-from .recipe import FilmSamples, Recipe, RunSettings, Trained
+from .recipe import Recipe, RunSettings, Trained
+from .samples import FilmSamples
 
 SOURCE = Source(
     name="Ball and paddle",

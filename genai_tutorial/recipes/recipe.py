@@ -39,6 +39,8 @@ from genai_tutorial.training import (
     parallel,
 )
 
+from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
+
 Item = TypeVar("Item")
 
 DECODER_RATES = OptimizerSettings(
@@ -63,37 +65,6 @@ DAMAGED = (
     MemoryError,
 )
 """The errors of models that are built from a damaged card."""
-
-
-@dataclass(frozen=True)
-class TextSamples:
-    """Texts that a model has written."""
-
-    items: list[str]
-
-
-@dataclass(frozen=True)
-class ImageSamples:
-    """Images that a model has drawn, brightness from 0 to 1: grey ones without a
-    channel dimension, or RGB with three channels.
-    """
-
-    items: Float[Tensor, "count *channels height width"]
-
-
-@dataclass(frozen=True)
-class FilmSamples:
-    """Clips that a model has drawn; red, green and blue from 0 to 1."""
-
-    items: Float[Tensor, "count frame 3 height width"]
-
-
-@dataclass(frozen=True)
-class SoundSamples:
-    """Sounds that a model has made: `rate` samples per second, from -1 to 1."""
-
-    items: Float[Tensor, "count sample"]
-    rate: int
 
 
 @dataclass(frozen=True)
@@ -326,6 +297,14 @@ class Recipe(ABC):
         raise ValueError(
             f"{self.name} makes nothing that could be sampled: {self.description()}."
         )
+
+    def known_words(self, loaded: Any) -> Sequence[str]:
+        """Return the words that a prompt may have; none if it may have any text."""
+        return ()
+
+    def known_names(self) -> Sequence[str]:
+        """Return the captions of the training images if each is a name of its own."""
+        return ()
 
     def description(self) -> str:
         """Return the title as a clause, such as "it is a network that reads digits"."""

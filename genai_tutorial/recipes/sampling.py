@@ -15,7 +15,8 @@ from genai_tutorial.generation import stream
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import FilmSamples, ImageSamples, Recipe, SoundSamples, TextSamples
+from .recipe import Recipe
+from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
 
 
 @dataclass(frozen=True, kw_only=True)

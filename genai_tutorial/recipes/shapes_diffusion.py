@@ -31,7 +31,8 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tokenization import WordTokenizer
 
-from .recipe import U_NET_RATES, ImageSamples, RunSettings, Trained, load_recipe
+from .recipe import U_NET_RATES, RunSettings, Trained, load_recipe
+from .samples import ImageSamples
 from .sampling import CaptionOptions, CaptionRecipe, DrawCaptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -56,6 +57,9 @@ class TextToImageRecipe(CaptionRecipe):
             clip = load_recipe(SHAPES_CLIP).model
             model.encoder.load_state_dict(clip.text_encoder.state_dict())
         return model
+
+    def known_words(self, loaded: tuple) -> Sequence[str]:
+        return loaded[1].words
 
     def hide_texts(
         self, texts: Int[Tensor, "batch token"], generator: torch.Generator

@@ -40,7 +40,8 @@ from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items, load_recipe
+from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
+from .samples import ImageSamples
 from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033
@@ -173,6 +174,9 @@ class ShapesStreamRecipe(Recipe):
         asked = held_out_questions()
         chosen = draw_items(range(len(asked.one_by_one()[1])), n, seed)
         return right_answers(*answered(loaded, asked, chosen))
+
+    def known_words(self, loaded: LoadedStream) -> Sequence[str]:
+        return loaded.tokenizer.words
 
     def sample(
         self, loaded: LoadedStream, options: GuidedCaption, count: int, seed: int

@@ -195,6 +195,9 @@ class TextToVideoRecipe(CaptionRecipe):
     def build(self) -> TextToVideo:
         return self._inflate(SHAPES_LATENT.build())
 
+    def known_words(self, loaded: LatentVideo) -> Sequence[str]:
+        return MOTION_TOKENIZER.words
+
     def build_on_images(self) -> TextToVideo:
         """Return the untrained model on top of the published image model, whose weights
         are frozen.

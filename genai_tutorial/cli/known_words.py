@@ -1,0 +1,48 @@
+"""What to say when a prompt has words that a model has never seen: which of its own are
+nearest in meaning.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from genai_tutorial.pretrained import load_minilm
+
+from .user_errors import WRONG_USE, UserError
+
+OFFERED = 3
+"""The number of known words or names that are offered in place of an unknown one."""
+
+
+def check_words(
+    model: str, prompt: str, words: Sequence[str], names: Sequence[str]
+) -> None:
+    """Refuse a prompt with words that a model has never seen, and offer its nearest
+    names, or if it has none, its nearest words. Without MiniLM, nothing is refused: the
+    tokenizer will do it.
+    """
+    asked = prompt.lower().split()
+    unknown = [word for word in dict.fromkeys(asked) if word not in words]
+    if not unknown:
+        return
+    with suppress(FileNotFoundError):
+        if names:
+            (near,) = _nearest([prompt], names)
+            offered, best = f"names: {', '.join(near)}", near[0]
+        else:
+            near = dict(zip(unknown, _nearest(unknown, words), strict=True))
+            offered = f"{len(words)} words: " + "; ".join(
+                f"{word}: {', '.join(theirs)}" for word, theirs in near.items()
+            )
+            best = " ".join(near.get(word, [word])[0] for word in asked)
+        raise UserError(
+            f"{model} has never seen {' or '.join(map(repr, unknown))}. Nearest in "
+            f'meaning among its {offered}. To draw that: prompt="{best}".',
+            WRONG_USE,
+        )
+
+
+def _nearest(texts: Sequence[str], known: Sequence[str]) -> list[list[str]]:
+    encoder = load_minilm()
+    cosines = encoder.encode(texts) @ encoder.encode(known).T
+    order = cosines.topk(min(OFFERED, len(known))).indices.tolist()
+    return [[known[number] for number in row] for row in order]
