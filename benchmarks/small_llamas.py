@@ -1,16 +1,18 @@
-"""Chapter 5's small Llamas with several seeds: a dense model against mixtures of
-experts of the same active size, and the loss beyond the trained context.
+"""Chapter 5's small Llamas with several seeds: dense models against mixtures of
+experts of the same active size or the same size in all, and the loss beyond the trained
+context.
 
 The settings are those of the chapter, which trains seed 0 and reads the other seeds
 from the record. The loss is measured on the first 65,536 characters of the validation
 plays.
 
-    # about four minutes on one core
+    # about six minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/small_llamas.py
     # to see that it works
     OMP_NUM_THREADS=1 python benchmarks/small_llamas.py --seeds 0 --steps 5 --no-save
 """
 
+import time
 from dataclasses import replace
 
 import torch
@@ -51,6 +53,8 @@ DENSE = DecoderConfig.llama(
     feed_forward_width=128,
     rotary_base=10_000,
 )
+# as many parameters in all as a mixture of eight experts
+WIDE = replace(DENSE, feed_forward=replace(DENSE.feed_forward, width=515))
 TWO_OF_EIGHT = replace(DENSE, mixture=MixtureConfig(8, 2, expert_width=64))
 ONE_OF_EIGHT = replace(DENSE, mixture=MixtureConfig(8, 1, expert_width=128))
 RUNS = {
@@ -58,6 +62,7 @@ RUNS = {
     "2 of 8 experts": (TWO_OF_EIGHT, 0.01),
     "1 of 8 experts": (ONE_OF_EIGHT, 0.01),
     "1 of 8, no balancing": (ONE_OF_EIGHT, 0.0),
+    "dense, as many parameters": (WIDE, 0.0),
 }
 READERS = {
     "unchanged": {},
@@ -92,14 +97,15 @@ def effective_experts(model: DecoderLM) -> float:
 
 
 @torch.no_grad()
-def loss_by_position(model: DecoderLM, changes: dict) -> Tensor:
+def loss_by_position(model: DecoderLM, changes: dict, start: int = 0) -> Tensor:
+    """Return the mean loss at each position, reading from the position `start` on."""
     length = STRETCH * CONTEXT
     attention = replace(DENSE.attention, **changes)
     config = replace(DENSE, context_length=length, attention=attention)
     reader = DecoderLM(config, seed=None)
     reader.load_state_dict(model.state_dict())
     starts = torch.arange(96)[:, None] * 2000 + torch.arange(length + 1)
-    passages = VALIDATION_IDS[starts]
+    passages = VALIDATION_IDS[starts][:, start:]
     logits = reader(passages[:, :-1]).transpose(1, 2)
     losses = functional.cross_entropy(logits, passages[:, 1:], reduction="none")
     return losses.mean(dim=0)
@@ -112,6 +118,7 @@ def beyond_context(model: DecoderLM) -> dict[str, float]:
     curves = {
         name: loss_by_position(model, changes) for name, changes in READERS.items()
     }
+    curves["a fresh start"] = loss_by_position(model, {}, start=(STRETCH - 1) * CONTEXT)
     within = curves["unchanged"][CONTEXT // 4 : CONTEXT].mean()
     return {
         name: round((curve[-CONTEXT:].mean() - within).item(), 4)
@@ -131,18 +138,21 @@ def main() -> None:
         "steps": settings.steps,
         "seeds": settings.seeds,
         "loss": {name: [] for name in RUNS},
-        "effective_experts": {name: [] for name in RUNS if name != "dense"},
-        "rise_beyond_context": {name: [] for name in READERS},
+        "seconds": {name: [] for name in RUNS},
+        "effective_experts": {name: [] for name, run in RUNS.items() if run[0].mixture},
+        "rise_beyond_context": {name: [] for name in (*READERS, "a fresh start")},
     }
     for seed in settings.seeds:
         for name, (config, balance) in RUNS.items():
+            begin = time.process_time()
             model = train(config, balance, seed, settings.steps)
+            about["seconds"][name].append(round(time.process_time() - begin, 1))
             found = evaluate_language_model(model, VALIDATION_IDS[:65_536], CONTEXT)
             about["loss"][name].append(round(found.nats_per_token, 4))
             if config.mixture:
                 working = round(effective_experts(model), 3)
                 about["effective_experts"][name].append(working)
-            else:
+            elif config is DENSE:
                 for reader, rise in beyond_context(model).items():
                     about["rise_beyond_context"][reader].append(rise)
             print(seed, name, about["loss"][name][-1], flush=True)
