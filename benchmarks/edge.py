@@ -5,7 +5,7 @@
     pruning       shakespeare without small weights, hidden units or a block, and healed
     distillation  a student of a quarter of the size: hard labels, soft targets, and a
                   start from the pruned teacher
-    federated     plays as clients, and the same text dealt equally; local steps
+    federated     plays as clients, and the same text dealt equally; local steps; counts
     leakage       verses recovered from gradients, pairs from updates, what hides them
     price         federated training with clipped and noised updates
     canary        secrets in a personal text: adapter, all weights, and private training
@@ -19,8 +19,10 @@ decides the batches, which plays are clients, and the secrets; the held-out text
 the same.
 """
 
+import math
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import cache
@@ -398,7 +400,31 @@ def federated(seed: int, small: bool) -> dict:
         measured[kind] = {
             str(local): run(clients, local, 4) for local in (5, 20) if steps >= local
         }
+    measured["counts"] = {
+        "one client alone": count_loss(settled["plays"][:1], held_out),
+        "added up": count_loss(settled["plays"], held_out),
+    }
     return measured
+
+
+def count_loss(clients: Sequence[Tensor], held_out: Tensor, order: int = 5) -> float:
+    """Return the loss of the clients' n-gram counts, added up: each order is smoothed
+    towards the one below, with five pseudo-counts.
+    """
+    counts: Counter = Counter()
+    for text in clients:
+        symbols = "".join(map(chr, text.tolist()))
+        for n in range(order + 1):
+            starts = range(len(symbols) - order + 1)
+            counts.update(symbols[i + order - n : i + order] for i in starts)
+    symbols, losses = "".join(map(chr, held_out.tolist())), []
+    for end in range(order, len(symbols) + 1):
+        share = 1 / SMALL.vocab_size
+        for n in range(1, order + 1):
+            seen = counts[symbols[end - n : end - 1]]
+            share = (counts[symbols[end - n : end]] + 5 * share) / (seen + 5)
+        losses.append(-math.log(share))
+    return round(sum(losses) / len(losses), 4)
 
 
 def leakage(seed: int, small: bool) -> dict:

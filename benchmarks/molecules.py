@@ -4,7 +4,7 @@
     qed          steering by drug-likeness: plain, with a scaffold filter, hill climbing
     log_p        a reward that is hacked, and how it looks in the usual metrics
     best         the best 300 of all samples: of the unsteered model (screening), of
-                 steering plain and with the filter, and of hill climbing
+                 AddCarbon, of steering plain and with the filter, of hill climbing
     cures        that reward with a smaller sigma, a second term, a window, near data
     learned      a score learned from 800 molecules, and an ensemble of such scores
     tokens       property tokens with classifier-free guidance
@@ -155,6 +155,7 @@ def measure_best(seed: int, small: bool) -> dict:
     generator = torch.Generator().manual_seed(seed)
     count = len(sampled["plain"])
     sampled["screening"] = model().sample(count, generator=generator)
+    sampled["AddCarbon"] = add_carbon(load_molecule_split()[0], count, seed)
     measured = {}
     for name, samples in sampled.items():
         distinct = dict.fromkeys(valid_molecules(samples))
