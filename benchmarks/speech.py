@@ -15,7 +15,8 @@ said; beside it, the captions as they were typed.
 
 `--part voice` trains the synthesizer on two voices, and lets the published recognizer
 read what it says, beside the original voices, and those voices through the same
-spectrogram and Griffin-Lim.
+spectrogram and Griffin-Lim. `--part tables` asks the same of averages that know more:
+those of a phoneme between the same neighbours, one fifth of the phoneme at a time.
 
     # at most two minutes for a seed of a part on one core
     OMP_NUM_THREADS=1 python benchmarks/speech.py --part live --seed 0
@@ -351,6 +352,112 @@ def averages(
     return frames / counts.clamp(min=1), sums / frames.clamp(min=1)[..., None]
 
 
+Context = tuple[int, ...]
+"""A voice, and a phoneme between its neighbours; -1 where the sentence ends."""
+
+
+def contexts(phonemes: Tensor, voice: int, neighbours: int) -> list[Context]:
+    """Return each phoneme's context, with so many neighbours on each side."""
+    padded = [-1] * neighbours + phonemes.tolist() + [-1] * neighbours
+    width = 2 * neighbours + 1
+    return [(voice, *padded[i : i + width]) for i in range(len(phonemes))]
+
+
+def fifths(frames: int) -> list[int]:
+    """Return in which fifth of a phoneme each of its frames lies."""
+    return [int(5 * frame / frames) for frame in range(frames)]
+
+
+class NeighbourTables:
+    """A synthesizer that only averages: it looks up a phoneme between its neighbours,
+    or between fewer of them where training never had it there.
+    """
+
+    def __init__(
+        self, sentences: Sequence[AlignedSpeech], voices: Sequence[int], most: int
+    ) -> None:
+        self.most = most
+        lengths: dict[Context, list[int]] = {}
+        columns: dict[tuple[Context, int], list[Tensor]] = {}
+        for sentence, voice in zip(sentences, voices, strict=True):
+            durations = sentence.durations.tolist()
+            pieces = sentence.log_mels.T.split(durations)
+            for neighbours in range(most + 1):
+                found = contexts(sentence.phonemes, voice, neighbours)
+                for key, frames, piece in zip(found, durations, pieces, strict=True):
+                    lengths.setdefault(key, []).append(frames)
+                    for fifth, column in zip(fifths(frames), piece, strict=True):
+                        columns.setdefault((key, fifth), []).append(column)
+        self.lengths = {key: sum(row) / len(row) for key, row in lengths.items()}
+        self.columns = {k: torch.stack(row).mean(dim=0) for k, row in columns.items()}
+
+    def options(self, phonemes: Tensor, voice: int) -> list[list[Context]]:
+        """Return each phoneme's contexts, from the widest to the narrowest."""
+        widths = range(self.most, -1, -1)
+        rows = [contexts(phonemes, voice, neighbours) for neighbours in widths]
+        return [list(row) for row in zip(*rows, strict=True)]
+
+    def durations(self, phonemes: Tensor, voice: int) -> list[float]:
+        """Return how many frames each phoneme lasts on average."""
+        rows = self.options(phonemes, voice)
+        return [next(self.lengths[k] for k in row if k in self.lengths) for row in rows]
+
+    def paint(self, phonemes: Tensor, voice: int, durations: Sequence[int]) -> Tensor:
+        """Return the mean columns of phonemes that last so many frames."""
+        rows = self.options(phonemes, voice)
+        return torch.stack(
+            [
+                next(
+                    self.columns[key, near]
+                    for key in row
+                    for near in (fifth, fifth - 1, fifth + 1, 0)
+                    if (key, near) in self.columns
+                )
+                for row, frames in zip(rows, durations, strict=True)
+                for fifth in fifths(frames)
+            ]
+        ).T
+
+
+def tables() -> None:
+    """Let the recognizer read averages that know the neighbours of a phoneme."""
+    chosen, rows = recipe("caption-voice"), []
+    config, count = chosen.config, len(chosen.speakers)
+    sentences = [align(one, SYMBOLS, config.mel) for one in chosen.utterances]
+    said = draw_sentences(READ, READ_SEED, held_out=True)
+    turns = [place % count for place in range(READ)]
+    real = speak(said, [Voice("en-us", chosen.speakers[turn]) for turn in turns])
+    aligned = [align(one, SYMBOLS, config.mel) for one in real]
+    lexicon = Lexicon.from_utterances(chosen.utterances)
+    number = {symbol: k for k, symbol in enumerate(SYMBOLS)}
+    for neighbours in (0, 1, 2):
+        voices = [place % count for place in range(len(sentences))]
+        table = NeighbourTables(sentences, voices, neighbours)
+        waves, frames_off, distances = [], [], []
+        for place, (text, turn, one) in enumerate(
+            zip(said, turns, aligned, strict=True)
+        ):
+            labels = torch.tensor([number[p] for p in lexicon.phonemes(text)])
+            lasting = [max(1, round(x)) for x in table.durations(labels, turn)]
+            columns = table.paint(labels, turn, lasting)
+            generator = torch.Generator().manual_seed(place)
+            waves.append(mel_to_wave(columns, config=config.mel, generator=generator))
+            expected = torch.tensor(table.durations(one.phonemes, turn))
+            frames_off.append((expected - one.durations).abs())
+            columns = table.paint(one.phonemes, turn, one.durations.tolist())
+            distances.append((columns - one.log_mels).abs().mean(dim=0))
+        transcripts = load("spoken-captions").transcribe(waves)
+        rows.append(
+            {
+                "neighbours": neighbours,
+                "word_error_rate": round(word_error_rate(said, transcripts), 4),
+                "frames_off": round(torch.cat(frames_off).mean().item(), 3),
+                "log_mel_distance": round(torch.cat(distances).mean().item(), 3),
+            }
+        )
+    keep("tables", "rows", rows)
+
+
 def voice(seed: int) -> None:
     """Train the synthesizer and let the recognizer read what it says."""
     chosen = recipe("caption-voice")
@@ -433,12 +540,15 @@ def main() -> None:
     """Run one part for one seed."""
     parser = script_parser(__doc__)
     parser.add_argument(
-        "--part", choices=("live", "noise", "published", "loop", "voice"), required=True
+        "--part",
+        choices=("live", "noise", "published", "loop", "voice", "tables"),
+        required=True,
     )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.part == "published":
-        published()
+    without_a_seed = {"published": published, "tables": tables}
+    if arguments.part in without_a_seed:
+        without_a_seed[arguments.part]()
     else:
         parts = {"live": live, "noise": noise, "loop": loop, "voice": voice}
         parts[arguments.part](arguments.seed)
