@@ -237,7 +237,6 @@ def test_copy_test_refuses_different_shapes():
 
 
 texts = st.text("ab\n", min_size=1, max_size=30)
-CORPUS = "the cat sat on the mat\nthe cat ran"
 
 
 @given(texts)

@@ -10,12 +10,6 @@ from genai_tutorial.retrieval import (
 from genai_tutorial.retrieval.fusion import refining_prompt
 
 
-def test_reciprocal_rank_fusion_by_hand():
-    fused = reciprocal_rank_fusion([[1, 2], [2, 3], [2]])
-    assert list(fused) == [2, 1, 3]
-    assert fused[2] == pytest.approx(1 / 62 + 2 / 61)
-
-
 def test_reciprocal_rank_fusion_keeps_first_found_among_equals():
     assert list(reciprocal_rank_fusion([["b"], ["a"]])) == ["b", "a"]
     assert reciprocal_rank_fusion([]) == {}
