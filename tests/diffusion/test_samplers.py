@@ -98,6 +98,9 @@ def test_samplers_without_noise_reach_the_data(path, steps, close, samplers):
         assert x.std().item() == pytest.approx(0.5, abs=0.02)
 
 
+# --- Orders of convergence ------------------------------------------------------------
+
+
 def slopes(errors):
     """The factor by which the error shrinks when the steps are halved, as a power of
     two.
