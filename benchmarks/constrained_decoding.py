@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from extraction_judge import judge_extraction
 from finished import command_line, kept
 
 from genai_tutorial.generation import (
@@ -34,7 +35,6 @@ from genai_tutorial.tasks.people import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,
     extraction_prompt,
-    judge_extraction,
     random_profiles,
 )
 

@@ -18,7 +18,6 @@ wheel for Linux uses AVX2, so the engine to compare with is "C lanes, avx2".
     python benchmarks/decoding.py --threads 1 --rounds 1 --tokens 8 --no-save
 """
 
-import argparse
 import json
 import os
 import platform
@@ -29,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor
 from torch.nn import functional
 
@@ -428,9 +428,7 @@ def compiler_version() -> str | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=64)

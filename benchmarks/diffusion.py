@@ -19,7 +19,6 @@ Evaluation is not timed.
     OMP_NUM_THREADS=1 python benchmarks/diffusion.py --speed
 """
 
-import argparse
 import json
 import statistics
 import time
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import torch
 from diffusers import DiTTransformer2DModel, UNet2DModel
+from finished import script_parser
 from torch import Tensor, nn
 
 from genai_tutorial.data import load_mnist_split
@@ -342,9 +342,7 @@ def tell(results: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument(
         "--speed", action="store_true", help="leave out the comparison of quality"
     )

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from jaxtyping import Float, Int
 from scipy.stats import t as student_t
 from torch import Tensor
@@ -209,9 +210,7 @@ def gap(run: list[float], other: list[float]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--model", default="mnist-diffusion")
     parser.add_argument(
         "--folder",

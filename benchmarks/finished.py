@@ -13,9 +13,9 @@ import torch
 from genai_tutorial.runtime import write_atomically
 
 
-def script_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser for a script's command line, and compute on one thread."""
-    torch.set_num_threads(1)
+def script_parser(description: str, threads: int = 1) -> argparse.ArgumentParser:
+    """Return a parser for a script's command line, and compute on that many threads."""
+    torch.set_num_threads(threads)
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

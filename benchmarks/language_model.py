@@ -15,7 +15,6 @@ equally; compare the ratios, not the seconds. Evaluation is not timed.
     OMP_NUM_THREADS=2 python benchmarks/language_model.py --seeds 5
 """
 
-import argparse
 import json
 import math
 import statistics
@@ -25,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from finished import script_parser
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -303,9 +303,7 @@ def print_results(results: dict) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__, threads=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--seeds",

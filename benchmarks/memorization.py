@@ -25,6 +25,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from tournament_sampling import TournamentSampling
 from unlearning import (
     gradient_ascent_loss,
     gradient_difference_loss,
@@ -44,7 +45,6 @@ from genai_tutorial.data import (
 from genai_tutorial.diffusion import VELOCITY, UNet, diffusion_loss, sample_images
 from genai_tutorial.generation import (
     GreenListWatermark,
-    TournamentSampling,
     detection_z_score,
     generate,
     generate_rollouts,

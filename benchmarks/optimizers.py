@@ -14,13 +14,13 @@ gradient clipping.
     OMP_NUM_THREADS=1 python benchmarks/optimizers.py --smoke
 """
 
-import argparse
 import itertools
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from finished import script_parser
 
 from genai_tutorial import recipes
 from genai_tutorial.corpus import PackedBatches, TokenShards
@@ -130,9 +130,7 @@ class Race:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument("--smoke", action="store_true", help="runs of three steps")
     smoke = parser.parse_args().smoke
     seeds = SEEDS[:2] if smoke else SEEDS

@@ -41,6 +41,13 @@ from question_sets import (
     shared_words,
     two_hop_questions,
 )
+from search_measures import (
+    QuantizedIndex,
+    recall_at_k,
+    reciprocal_ranks,
+    weighted_fusion,
+    written_citations,
+)
 from torch import Tensor
 
 from genai_tutorial.data import Fact, load_facts, load_wikipedia
@@ -48,8 +55,6 @@ from genai_tutorial.generation import StopAtText, generate_rollouts
 from genai_tutorial.metrics import (
     auroc,
     entropy_of_answers,
-    recall_at_k,
-    reciprocal_ranks,
     risk_coverage,
     semantic_entropy,
 )
@@ -62,7 +67,6 @@ from genai_tutorial.retrieval import (
     InvertedFileIndex,
     NearestVectors,
     ProductQuantizer,
-    QuantizedIndex,
     SmallWorldGraph,
     chunk_sentences,
     chunk_text,
@@ -75,10 +79,8 @@ from genai_tutorial.retrieval import (
     rerank,
     split_sentences,
     vote_of_sources,
-    weighted_fusion,
     words,
     words_and_codes,
-    written_citations,
 )
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.assistant import GoldRule, fact_sentences, normalize_answer

@@ -12,7 +12,6 @@ The learning rate of every run warms up, stays constant, and decays over the las
     OMP_NUM_THREADS=1 python benchmarks/scaling_laws.py --smoke
 """
 
-import argparse
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from finished import script_parser
 
 from genai_tutorial.corpus import (
     PackedBatches,
@@ -194,9 +194,7 @@ def predict(runs: list[Run]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument(
         "--smoke",
         action="store_true",

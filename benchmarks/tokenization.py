@@ -30,7 +30,6 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
-import argparse
 import json
 import tempfile
 import time
@@ -42,6 +41,7 @@ from pathlib import Path
 
 import tiktoken
 import tokenizers
+from finished import script_parser
 from tokenizers import models, pre_tokenizers, trainers
 
 from genai_tutorial.data import load_shakespeare, load_wikipedia
@@ -255,9 +255,7 @@ def rounded(value):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script_parser(__doc__)
     parser.add_argument(
         "--full", action="store_true", help="run all merges of the textbook too"
     )

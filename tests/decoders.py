@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-import torch
-
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, MixtureConfig
+from tests.drawn import stirred
 
 
 def mixtral(*sizes, experts=8, experts_per_token=2, **settings):
@@ -18,8 +17,4 @@ def randomized(config, seed=0):
     pass tests vacuously.
     """
     model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed + 1)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return model
+    return stirred(model, seed + 1)

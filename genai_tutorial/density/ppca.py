@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .gaussian import LOG_TWO_PI, Gaussian, check_data, check_weights, fit_gaussian
+from .gaussian import LOG_TWO_PI, check_data, check_weights, fit_gaussian
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,6 @@ class PPCA:
         clean = self.decode(z.to(self.mean.device))
         noise = torch.randn(count, dim, generator=generator, dtype=torch.float64)
         return clean + math.sqrt(self.noise_variance) * noise.to(self.mean.device)
-
-    def to_gaussian(self) -> Gaussian:
-        """Return the same density over x, written out with its full covariance."""
-        covariance = self.loadings @ self.loadings.T + self.noise_variance * _identity(
-            len(self.mean), self.mean.device
-        )
-        return Gaussian(self.mean, covariance)
 
     def parameter_count(self) -> int:
         """Return the number of entries of the mean, the noise and W, without those that

@@ -164,14 +164,6 @@ class NoiseSchedule:
         # their ratio is sigma, their squares add up to 1
         return NoiseLevel(math.cos(angle), math.sin(angle))
 
-    def timestep_of(self, sigma: float) -> float:
-        """Return the timestep, not necessarily an integer, at which there is `sigma` of
-        noise per unit of image.
-        """
-        return float(
-            np.interp(math.log(sigma), self.sigmas.log().numpy(), range(len(self)))
-        )
-
     def levels(
         self, t: Float[Tensor, "batch"], x0: Float[Tensor, "batch *shape"]
     ) -> NoiseLevel:
@@ -198,18 +190,6 @@ class NoiseSchedule:
         """
         level = self.levels(t, x0) if isinstance(t, Tensor) else self.level(t)
         return level.signal * x0 + level.noise * noise
-
-    def add_one_step(
-        self,
-        previous: Float[Tensor, "batch *shape"],
-        noise: Float[Tensor, "batch *shape"],
-        t: int,
-    ) -> Float[Tensor, "batch *shape"]:
-        """Noise images from timestep t - 1 to t: q(x_t | x_{t-1}). At t = 0,
-        the images of timestep t - 1 are clean.
-        """
-        alpha = self.alphas[t].item()
-        return math.sqrt(alpha) * previous + math.sqrt(1 - alpha) * noise
 
     def draw_timesteps(
         self, count: int, generator: torch.Generator

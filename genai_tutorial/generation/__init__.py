@@ -49,7 +49,6 @@ from .speculative_rule import (
 from .watermark import (
     Detection,
     GreenListWatermark,
-    TournamentSampling,
     detection_z_score,
     tokens_needed,
     tournament,

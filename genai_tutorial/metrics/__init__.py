@@ -57,8 +57,6 @@ from .ranking import (
     RiskCoverage,
     ROCCurve,
     auroc,
-    recall_at_k,
-    reciprocal_ranks,
     risk_coverage,
     roc_curve,
     threshold_at_risk,

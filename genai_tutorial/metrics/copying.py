@@ -274,26 +274,6 @@ class SuffixArray:
                 place = self._find(text[start : start + len(longest) + 1])
         return longest
 
-    def copied_share(self, text: str, length: int) -> float:
-        """Return the share of a text's characters that lie in a stretch of at least
-        `length` characters that occurs in the corpus.
-
-        Raises:
-            ValueError: If `length` is below 1 or above the length of the text.
-
-        >>> SuffixArray("to be or not to be").copied_share("not so", 4)
-        0.6666666666666666
-        """
-        if not 1 <= length <= len(text):
-            raise ValueError(
-                f"length must be from 1 to that of the text, {len(text)}, got {length}."
-            )
-        copied = np.zeros(len(text), dtype=bool)
-        for start in range(len(text) - length + 1):
-            if self._find(text[start : start + length]) is not None:
-                copied[start : start + length] = True
-        return float(copied.mean())
-
     def _find(self, text: str) -> int | None:
         """Return the position of one occurrence, or None."""
         start, end = self._bounds(text)

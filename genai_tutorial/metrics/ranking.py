@@ -107,49 +107,6 @@ def true_positive_rate_at(
 _Rankings = Sequence[Sequence[Hashable]]  # the results for each query, best first
 
 
-def recall_at_k(
-    rankings: _Rankings, relevant: Sequence[Set[Hashable]], k: int
-) -> list[float]:
-    """Return for each query the share of its right results among the first k.
-
-    Args:
-        rankings: The results for each query, best first.
-        relevant: The right results for each query, at least one.
-
-    Raises:
-        ValueError: If the numbers of queries differ, a query has no right result, or
-            `k` is below 1.
-
-    >>> recall_at_k([["b", "a", "c"], ["a", "b"]], [{"a", "d"}, {"a"}], k=2)
-    [0.5, 1.0]
-    """
-    _check_ranks(rankings, relevant, k)
-    return [
-        len(right.intersection(ranking[:k])) / len(right)
-        for ranking, right in zip(rankings, relevant, strict=True)
-    ]
-
-
-def reciprocal_ranks(
-    rankings: _Rankings, relevant: Sequence[Set[Hashable]]
-) -> list[float]:
-    """Return for each query 1 divided by the rank of the first right result, or 0 if
-    there is none. Their mean is the mean reciprocal rank (MRR).
-
-    Raises:
-        ValueError: If the numbers of queries differ or a query has no right result.
-
-    >>> reciprocal_ranks([["b", "a", "c"], ["a"], ["b"]], [{"a", "c"}, {"a"}, {"a"}])
-    [0.5, 1.0, 0.0]
-    """
-    _check_ranks(rankings, relevant, 1)
-    found = (
-        [rank for rank, result in enumerate(ranking, 1) if result in right]
-        for ranking, right in zip(rankings, relevant, strict=True)
-    )
-    return [1 / ranks[0] if ranks else 0.0 for ranks in found]
-
-
 def ndcg_at_k(
     rankings: _Rankings, gains: Sequence[Mapping[Hashable, float | int]], k: int
 ) -> list[float]:

@@ -25,7 +25,6 @@ from .fusion import (
     refine,
     rerank,
     vote_of_sources,
-    weighted_fusion,
 )
 from .grounded import (
     ABSTENTION,
@@ -35,7 +34,6 @@ from .grounded import (
     continuation_log_likelihoods,
     grounded_prompt,
     leave_one_out_attribution,
-    written_citations,
 )
 from .sentence_encoder import SentenceEncoder, SentenceEncoderConfig, SentenceVectors
 from .small_world import SmallWorldGraph
@@ -45,6 +43,5 @@ from .vector_index import (
     InvertedFileIndex,
     NearestVectors,
     ProductQuantizer,
-    QuantizedIndex,
     recall_of_neighbours,
 )

@@ -46,34 +46,6 @@ def reciprocal_rank_fusion(
     return dict(sorted(scores.items(), key=lambda pair: -pair[1]))
 
 
-def weighted_fusion(
-    scores: Float[Tensor, "method passage"], weights: Sequence[float | int]
-) -> Float[Tensor, "passage"]:
-    """Return the weighted mean of the methods' scores, each stretched to the range from
-    0 to 1.
-
-    Args:
-        scores: Each method's score of every passage. A method that gives all the same
-            score counts as 0 everywhere.
-
-    Raises:
-        ValueError: If there is not one weight for each method, one is negative, or all
-            are 0.
-
-    >>> weighted_fusion(torch.tensor([[0.0, 8.0, 4.0], [0.3, 0.1, 0.3]]), [1, 3])
-    tensor([0.7500, 0.2500, 0.8750])
-    """
-    if len(weights) != len(scores) or min(weights) < 0 or sum(weights) == 0:
-        raise ValueError(
-            f"There must be one weight from 0 up for each of {len(scores)} methods, "
-            f"and one above 0; got {list(weights)}."
-        )
-    low, high = scores.amin(dim=1, keepdim=True), scores.amax(dim=1, keepdim=True)
-    width = torch.where(high > low, high - low, torch.ones_like(high))
-    shares = torch.tensor(weights, dtype=scores.dtype) / sum(weights)
-    return shares @ ((scores - low) / width)
-
-
 def late_interaction(
     query: Float[Tensor, "token dim"], passages: Sequence[Float[Tensor, "_ dim"]]
 ) -> Float[Tensor, "passage"]:

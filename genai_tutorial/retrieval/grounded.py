@@ -1,6 +1,5 @@
 """Grounded answers: a chat model answers from numbered passages, or not at all."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,17 +96,6 @@ def grounded_prompt(question: str, passages: Sequence[str]) -> str:
     numbered = [f"[{number}] {text}" for number, text in enumerate(passages, start=1)]
     lines = ["Answer the question from these passages.", *numbered]
     return "\n".join([*lines, f"Question: {question}"])
-
-
-def written_citations(answer: str, passages: int) -> tuple[int, ...]:
-    """Return the numbers of the passages that an answer cites in square brackets, in
-    their order and without repetition; numbers that no passage has are left out.
-
-    >>> written_citations("Lima [2], as [1] and [9] say [2].", passages=3)
-    (2, 1)
-    """
-    numbers = [int(number) for number in re.findall(r"\[(\d{1,4})\]", answer)]
-    return tuple(dict.fromkeys(number for number in numbers if 1 <= number <= passages))
 
 
 def answer_or_abstain(

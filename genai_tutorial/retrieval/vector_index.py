@@ -282,49 +282,6 @@ class ProductQuantizer:
         return map(squared_distances, _cut(vectors, self.parts), self.codebooks)
 
 
-@dataclass(frozen=True)
-class QuantizedIndex:
-    """Quantized vectors, with the exact ones kept elsewhere to rerank the best.
-
-    Attributes:
-        codes: The code of each vector: all that has to be in memory.
-        vectors: The exact vectors, of which a search reads only a few.
-    """
-
-    quantizer: ProductQuantizer
-    codes: UInt8[Tensor, "n parts"]
-    vectors: Float[Tensor, "n dim"]
-
-    def search(
-        self, queries: Float[Tensor, "query dim"], k: int, reranked: int = 0
-    ) -> NearestVectors:
-        """Find the k nearest vectors by the codes, or by exact distance among the
-        `reranked` nearest by the codes.
-
-        `compared` counts the exact distances only; a distance by the codes is a sum of
-        numbers from a table.
-
-        Raises:
-            ValueError: If the queries have another number of features, `k` is below 1,
-                or `reranked` is neither 0 nor at least `k`.
-        """
-        check_search(queries, self.quantizer.dim, k)
-        if reranked and reranked < k:
-            raise ValueError(
-                f"reranked must be 0 or at least k, got {reranked=} and {k=}."
-            )
-        n = len(self.codes)
-        rough = self.quantizer.distances(queries, self.codes)
-        nearest = rough.topk(min(max(k, reranked), n), largest=False)
-        ids, distances = nearest.indices, nearest.values
-        if reranked:
-            exact = (self.vectors[ids] - queries[:, None]).square().sum(dim=2)
-            order = exact.argsort(dim=1)[:, :k]
-            ids, distances = ids.gather(1, order), exact.gather(1, order)
-        compared = torch.full((len(queries),), min(reranked, n))
-        return pad_result(ids, distances, compared, k)
-
-
 def _cut(vectors: Tensor, parts: int) -> Float[Tensor, "parts n features"]:
     """Return the parts of each vector."""
     if parts < 1 or vectors.shape[1] % parts:

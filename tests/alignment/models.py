@@ -13,6 +13,7 @@ from genai_tutorial.transformer import (
     LocalConfig,
     MixtureConfig,
 )
+from tests.drawn import stirred
 
 END = 1  # the token that ends an answer
 
@@ -43,11 +44,7 @@ CONFIGS = {
 
 def model_of(config=FAST, seed=0):
     model = DecoderLM(config)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model
+    return stirred(model, seed, 0.3)
 
 
 def random_ids(*shape, seed=0, vocab=13):

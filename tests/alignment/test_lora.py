@@ -20,14 +20,11 @@ from genai_tutorial.alignment import (
 from genai_tutorial.training import AdamW, build_optimizer, fit
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.alignment.models import CONFIGS, LLAMA, model_of, normal, random_ids
+from tests.drawn import seeded
 
 EVERYWHERE = LoRAConfig(
     rank=3, alpha=6, targets=("query", "key", "value", "output", "widen")
 )
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def learned(model, config=EVERYWHERE, seed=0):

@@ -11,16 +11,13 @@ from benchmarks.latent_action_network import (
     train_latent_actions,
 )
 from genai_tutorial.worldmodels import Recording, best_renaming
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+from tests.drawn import seeded
 
 
 @pytest.fixture(scope="module")
 def films():
     """One pixel moves along a row of ten: to the left, not at all, or to the right."""
-    actions = torch.randint(0, 3, (60, 32), generator=generator())
+    actions = torch.randint(0, 3, (60, 32), generator=seeded())
     places = [torch.full((32,), 5)]
     for pressed in actions[:-1]:
         places.append((places[-1] + pressed - 1).clamp(0, 9))
@@ -68,8 +65,8 @@ def test_model_predicts_differences_on_top_of_what_is_common():
 
 
 def test_frame_log_likelihoods_are_those_of_independent_pixels():
-    logits = torch.randn(4, 3, 2, 2, generator=generator())
-    frames = (torch.rand(4, 2, 2, generator=generator()) < 0.5).float()
+    logits = torch.randn(4, 3, 2, 2, generator=seeded())
+    frames = (torch.rand(4, 2, 2, generator=seeded()) < 0.5).float()
     pixels = torch.distributions.Bernoulli(logits=logits)
     expected = pixels.log_prob(frames[:, None].expand_as(logits)).sum(dim=(-1, -2))
     assert torch.allclose(frame_log_likelihoods(logits, frames), expected, atol=1e-5)

@@ -21,6 +21,7 @@ from genai_tutorial.alignment import (
     supervised_loss,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.drawn import stirred
 
 KNOWN = pad_examples([Example((1, n), (20 + n, 2)) for n in range(3, 15)])
 FORGET = pad_examples([Example((1, n), (20 + n, 2)) for n in range(3, 6)])
@@ -68,10 +69,7 @@ def test_npo_gradient_is_that_of_ascent_at_the_start(knowing_model):
     2/beta times beta: the gradient of the mean log-probability.
     """
     unsure = copy.deepcopy(knowing_model)  # sure answers have hardly any gradient
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in unsure.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+    stirred(unsure, size=0.3)
     gradients = []
     for loss in (
         lambda model: (

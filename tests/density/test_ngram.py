@@ -31,20 +31,6 @@ def test_ngram_log_probabilities_equal_next_probabilities(text, order, unseen):
     np.testing.assert_allclose(model.log_probabilities(np.array(unseen)), one_by_one)
 
 
-def test_ngram_bigram_by_hand():
-    # 01 twice, 02 once, 10 twice: of these three, one was seen once and two twice, so
-    # the discount is 1/(1+4).
-    model = NGramModel.fit(np.array([0, 1, 0, 1, 0, 2]), order=2, vocab_size=3)
-    # Each token follows one different token, and with a discount of one all goes to the
-    # uniform guess.
-    shorter = np.full(3, 1 / 3)
-    np.testing.assert_allclose(model.next_probabilities([]), shorter)
-    direct = np.maximum(np.array([0, 2, 1]) - 0.2, 0)
-    np.testing.assert_allclose(
-        model.next_probabilities([0]), (direct + 0.2 * 2 * shorter) / 3
-    )
-
-
 def test_ngram_shorter_histories_count_contexts():
     """Kneser and Ney's idea: different contexts count, not occurrences."""
     # 2 always follows 1, and 1 and 2 are as frequent as each other; but 1 follows three

@@ -11,10 +11,7 @@ from torch import Tensor, nn
 
 from genai_tutorial.training import train_step
 from tests.device import pretend
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+from tests.drawn import seeded
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:

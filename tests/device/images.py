@@ -64,7 +64,6 @@ CASES |= {
     "fit_ppca": (
         lambda x: (
             use(ppca := density.fit_ppca(x, latent=2), x), ppca.decode(ppca.encode(x)),
-            ppca.to_gaussian(),
         ),
         X,
     ),
@@ -383,7 +382,7 @@ CASES |= {
     "NoiseSchedule": (
         lambda x, noise, t: (
             SCHEDULE.add_noise(x, noise, t), SCHEDULE.add_noise(x, noise, 3),
-            SCHEDULE.add_one_step(x, noise, 3), SCHEDULE.levels(t, x),
+            SCHEDULE.levels(t, x),
         ), GREY, rand(2, 1, 8, 8, seed=1), torch.tensor([5, 20]),
     ),
     "classifier_free_guidance": (

@@ -25,6 +25,7 @@ from genai_tutorial.diffusion.unet_blocks import (
     PixelAttention,
     ResidualBlock,
 )
+from tests.drawn import stirred
 
 SMALL_UNET = UNetConfig(
     channels=(8, 16), embedding_width=16, middle_blocks=1, image_size=8
@@ -46,11 +47,7 @@ def randomize(network, seed=0):
     """Set all weights at random: an untrained network outputs zero everywhere, which
     would let most tests pass.
     """
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
-    return network.eval()
+    return stirred(network, seed).eval()
 
 
 def texts(batch=3, tokens=5, lengths=(5, 2, 1)):

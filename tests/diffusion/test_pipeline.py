@@ -105,17 +105,6 @@ def test_batch_size_splits_texts():
     torch.testing.assert_close(images, draw())
 
 
-def test_guidance_weight_may_depend_on_the_timestep():
-    timesteps = []
-
-    def weight(t):
-        timesteps.append(t)
-        return 3.0
-
-    assert torch.equal(draw(guidance=weight), draw(guidance=3.0))
-    assert timesteps == SCHEDULE.timesteps(4)
-
-
 def test_sample_images_keeps_no_gradients():
     weight = torch.ones((), requires_grad=True)
     images = sample_images(

@@ -21,11 +21,7 @@ from genai_tutorial.diffusion import (
     zero_terminal_snr,
 )
 from tests.diffusion.exact import normal
-
-
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
+from tests.drawn import seeded
 
 KINDS = {"noise": NOISE, "image": IMAGE, "velocity": VELOCITY, "flow": FLOW}
 

@@ -3,6 +3,7 @@
 import torch
 
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
+from tests.drawn import stirred
 
 CONFIGS = {
     "Llama": DecoderConfig.llama(13, 24, 16, 2, 4, 2, 24),
@@ -13,11 +14,7 @@ CONFIGS = {
 
 def disturbed(config, seed=0, spread=0.3):
     model = DecoderLM(config, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(spread * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
+    return stirred(model, seed, spread).eval()
 
 
 def tokens(seed, *shape, vocab_size=13):

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
 from genai_tutorial.efficiency.linear import Int4Linear, Int4PairLinear, Int8Linear
+from tests.drawn import normal
 
 CHECK = """
 import torch
@@ -20,10 +21,6 @@ generator = torch.Generator().manual_seed(0)
 weight, x = torch.randn(48, 64, generator=generator), torch.randn(3, 64, generator=generator)
 results = [layer(x).tolist() for layer in (Int4Linear(weight, None), Int8Linear(weight, None))]
 """  # noqa: E501
-
-
-def numbers(*shape: int, seed: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def by_hand(
@@ -48,8 +45,8 @@ def by_hand(
 @pytest.mark.parametrize("columns", [32, 96, 256])
 @pytest.mark.parametrize("batch", [(), (1,), (3,), (2, 5)])
 def test_packed_kernels_match_reference_arithmetic(rows, columns, batch):
-    weight = numbers(rows, columns, seed=rows)
-    x = numbers(*batch, columns, seed=columns)
+    weight = normal(rows, columns, seed=rows)
+    x = normal(*batch, columns, seed=columns)
     for layer, bits, group_size in (
         (Int4Linear(weight, None), 4, 32),
         (Int8Linear(weight, None), 8, columns),
@@ -67,15 +64,15 @@ def test_packed_kernels_match_reference_arithmetic(rows, columns, batch):
 @pytest.mark.parametrize("batch", [(), (3,), (2, 5)])
 @pytest.mark.parametrize("seed", range(5))
 def test_int4_pair_equals_int8_levels(rows, batch, seed):
-    weight, x = numbers(rows, 256, seed=seed), numbers(*batch, 256, seed=100 + seed)
-    bias = numbers(rows, seed=200 + seed)
+    weight, x = normal(rows, 256, seed=seed), normal(*batch, 256, seed=100 + seed)
+    bias = normal(rows, seed=200 + seed)
     exact = x.bfloat16().float() @ quantize_affine(weight, 8, 32).dequantize().T + bias
     result = Int4PairLinear(weight, bias)(x)
     size = x.abs() @ weight.abs().T + bias.abs()
     assert ((result - exact).abs() / size).max() < 1 / 256
     # 8 bits in groups of 32 have smaller errors than 8 bits per row, on top of the
     # rounding to bfloat16 in both.
-    weight, x = numbers(64, 256, seed=seed), numbers(100, 256, seed=100 + seed)
+    weight, x = normal(64, 256, seed=seed), normal(100, 256, seed=100 + seed)
     exact = functional.linear(x, weight)
     pair, rows_of_bytes = (
         (kind(weight, None)(x) - exact).norm() for kind in (Int4PairLinear, Int8Linear)
@@ -85,14 +82,14 @@ def test_int4_pair_equals_int8_levels(rows, batch, seed):
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
 def test_packed_linear_adds_bias(kind):
-    weight, bias = numbers(17, 64, seed=0), numbers(17, seed=1)
-    x = numbers(2, 64, seed=2)
+    weight, bias = normal(17, 64, seed=0), normal(17, seed=1)
+    x = normal(2, 64, seed=2)
     torch.testing.assert_close(kind(weight, bias)(x), kind(weight, None)(x) + bias)
 
 
 @pytest.mark.parametrize("kind", [Int4Linear, Int4PairLinear, Int8Linear])
 def test_packed_linear_returns_input_dtype(kind):
-    layer, x = kind(numbers(16, 32, seed=0), None), numbers(2, 32, seed=1)
+    layer, x = kind(normal(16, 32, seed=0), None), normal(2, 32, seed=1)
     assert layer(x.bfloat16()).dtype == torch.bfloat16
     torch.testing.assert_close(layer(x.bfloat16()), layer(x).bfloat16())
     assert layer(x[:0]).shape == (0, 16)

@@ -16,6 +16,7 @@ from genai_tutorial.gan import (
     squared_slopes,
 )
 from genai_tutorial.gan.networks import MinibatchDeviation, multilayer_perceptron
+from tests.drawn import normal
 
 SMALL = DigitGANConfig(latent=4, generator_widths=(16,), discriminator_widths=(16, 8))
 
@@ -77,16 +78,6 @@ def test_digit_discriminator_scores_are_independent_across_the_batch():
     assert squared_slopes(discriminator, images, labels).shape == (4,)
 
 
-def test_minibatch_deviation_by_hand():
-    rows = torch.tensor([[1.0, 0.0, 4.0], [3.0, 0.0, 4.0], [5.0, 6.0, 4.0]])
-    expected = ((8 / 3) ** 0.5 + 8**0.5 + 0) / 3
-    appended = MinibatchDeviation()(rows)
-    assert torch.equal(appended[:, :3], rows)
-    torch.testing.assert_close(
-        appended[:, 3], torch.full((3,), expected), rtol=1e-3, atol=1e-3
-    )
-
-
 def test_minibatch_deviation_of_a_collapsed_batch_has_a_gradient():
     rows = torch.ones(8, 2, requires_grad=True)
     MinibatchDeviation()(rows).sum().backward()
@@ -96,10 +87,6 @@ def test_minibatch_deviation_of_a_collapsed_batch_has_a_gradient():
 def test_config_survives_json():
     config = DigitGANConfig(generator_widths=(8, 9))
     assert DigitGANConfig(**json.loads(json.dumps(asdict(config)))) == config
-
-
-def numbers(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def train(generator, discriminator, real, noise, count, steps=8):
@@ -127,7 +114,7 @@ def train(generator, discriminator, real, noise, count, steps=8):
 )
 def test_side_by_side_outputs_equal_those_of_each_network(build):
     networks = [build(seed=seed) for seed in range(3)]
-    x = numbers(7, 3, 2)
+    x = normal(7, 3, 2)
     alone = torch.stack([net(x[:, i]) for i, net in enumerate(networks)], dim=1)
     together = SideBySide(networks)(x)
     torch.testing.assert_close(together.view_as(alone), alone)
@@ -136,7 +123,7 @@ def test_side_by_side_outputs_equal_those_of_each_network(build):
 
 @pytest.mark.parametrize("judge", [PointDiscriminator, BatchDiscriminator])
 def test_side_by_side_training_equals_training_each_game_alone(judge):
-    real, noise = numbers(16, 2, 2, seed=1), numbers(16, 2, 2, seed=2)
+    real, noise = normal(16, 2, 2, seed=1), normal(16, 2, 2, seed=2)
     alone = [
         train(PointGenerator(seed=i), judge(seed=9 + i), real[:, i], noise[:, i], 1)
         for i in range(2)
@@ -159,10 +146,10 @@ def test_side_by_side_leaves_the_original_networks_unchanged():
         for weight in pair.parameters():
             weight.zero_()
     assert torch.equal(network.net[0].weight, before)
-    assert pair(numbers(4, 4)).abs().max() == 0
+    assert pair(normal(4, 4)).abs().max() == 0
 
 
 def test_side_by_side_counts_the_noise_of_all_networks():
     pair = SideBySide([PointGenerator(latent=3, seed=seed) for seed in range(2)])
     assert pair.latent == 6
-    assert pair(numbers(5, 6)).shape == (5, 2, 2)
+    assert pair(normal(5, 6)).shape == (5, 2, 2)

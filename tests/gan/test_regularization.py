@@ -5,7 +5,6 @@ from torch import nn
 from genai_tutorial.gan import (
     PointDiscriminator,
     gradient_penalty,
-    power_iteration,
     r1_penalty,
     spectral_norm,
     squared_slopes,
@@ -107,18 +106,6 @@ def test_gradient_penalty_of_unequal_shapes_raises_value_error():
     real, fake, generator = torch.zeros(3, 2), torch.zeros(4, 2), torch.Generator()
     with pytest.raises(ValueError, match=r"be equal, got \(3, 2\) and \(4, 2\)"):
         gradient_penalty(lambda x: x[:, 0], real, fake, generator=generator)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(5, 5), (3, 8), (8, 3)])
-def test_power_iteration_finds_the_largest_singular_value(rows, columns):
-    generator = torch.Generator().manual_seed(rows)
-    matrix = torch.randn(rows, columns, generator=generator).double()
-    start = torch.randn(columns, generator=generator).double()
-    u, v = power_iteration(matrix, start, steps=500)
-    largest = torch.linalg.svdvals(matrix)[0]
-    torch.testing.assert_close(u @ matrix @ v, largest)
-    torch.testing.assert_close(u.norm(), torch.ones(()).double())
-    torch.testing.assert_close(v.norm(), torch.ones(()).double())
 
 
 def test_normalized_network_has_no_slope_above_one():

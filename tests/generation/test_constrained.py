@@ -27,6 +27,7 @@ from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 from tests.alignment import models
 from tests.alignment.models import CONFIGS, FAST, LLAMA, model_of
+from tests.drawn import seeded
 
 TEXT = 'é "name": "Ann", "age": 34, "tags": ["a", "b"]} {"name": true, "é": false} 0'
 TOKENIZER = train_bpe(TEXT * 3, 300, special_tokens=["<|end|>"])
@@ -176,14 +177,10 @@ class Alternating:
         return torch.arange(13) == models.END if left == 1 else mask
 
 
-def seeded_by(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def test_constraint_holds_in_every_row_and_step_of_generate():
     prompts = torch.tensor([[2, 3], [4, 5]])
     ids = generate(
-        model_of(FAST), prompts, 6, constraint=Alternating(), generator=seeded_by()
+        model_of(FAST), prompts, 6, constraint=Alternating(), generator=seeded()
     )
     assert (ids[:, 2:] % 2).tolist() == [[0, 1, 0, 1, 0, 1]] * 2
     assert ids[:, -1].tolist() == [models.END, models.END]
@@ -196,9 +193,9 @@ def test_constraint_holds_in_stream_which_draws_what_generate_draws():
         torch.tensor([[2, 3]]),
         6,
         constraint=Alternating(),
-        generator=seeded_by(),
+        generator=seeded(),
     )
-    streamed = stream(model, [2, 3], 6, constraint=Alternating(), generator=seeded_by())
+    streamed = stream(model, [2, 3], 6, constraint=Alternating(), generator=seeded())
     assert list(streamed) == once[0, 2:].tolist()
 
 
@@ -211,7 +208,7 @@ def test_constraint_holds_in_rollouts_of_different_lengths(config):
         6,
         end_token=12,
         constraint=Alternating(),
-        generator=seeded_by(),
+        generator=seeded(),
     )
     for answer in rollouts.answers():
         assert [token % 2 for token in answer] == [0, 1, 0, 1, 0, 1][: len(answer)]
@@ -225,7 +222,7 @@ def test_rollouts_with_a_constraint_keep_the_models_own_log_probs():
         4,
         end_token=12,
         constraint=Alternating(),
-        generator=seeded_by(),
+        generator=seeded(),
     )
     logits = model(rollouts.ids)[0, :-1].log_softmax(dim=-1)
     own = logits.gather(1, rollouts.ids[0, 1:, None])[:, 0]
@@ -243,7 +240,7 @@ def test_forbidden_tokens_are_never_drawn_and_the_others_keep_their_odds():
         1,
         end_token=models.END,
         constraint=constraint,
-        generator=seeded_by(),
+        generator=seeded(),
     ).ids[:, 2]
     expected = model(torch.tensor([[5, 6]]))[0, -1].softmax(dim=-1).detach()
     expected[[0, 1, 7]] = 0

@@ -20,6 +20,7 @@ from genai_tutorial.transformer import (
     LocalConfig,
 )
 from tests.alignment.models import END, FAST, model_of
+from tests.drawn import seeded
 
 
 class Counter(nn.Module):
@@ -48,10 +49,6 @@ class WithWeights(Counter):
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def test_generate_appends_the_predicted_tokens():

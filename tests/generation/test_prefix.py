@@ -5,7 +5,6 @@ from genai_tutorial.generation import (
     ForbiddenTokens,
     generate,
     generate_all,
-    generate_rollouts,
     option_log_likelihoods,
     shared_length,
 )
@@ -92,14 +91,6 @@ def test_generate_all_samples_the_models_probabilities():
     expected = model(torch.tensor([[5, 6]]))[0, -1].softmax(dim=-1)
     deviation = (expected * (1 - expected) / count).sqrt()
     assert ((found - expected).abs() < 4 * deviation).all()
-
-
-def test_generate_all_equals_greedy_rollouts():
-    model = model_of(LLAMA)
-    rollouts = generate_rollouts(
-        model, PROMPTS, 9, end_token=END, temperature=0, share_prefix=True
-    )
-    assert generate_all(model, PROMPTS, 9, end_tokens=[END]) == rollouts.answers()
 
 
 @pytest.mark.parametrize(

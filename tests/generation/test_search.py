@@ -53,25 +53,6 @@ def test_beam_search_with_a_beam_per_token_finds_the_best_pair(seed):
     assert list(found.tokens) == pairs[totals.argmax(), 1:].tolist()
 
 
-@pytest.mark.slow
-def test_beam_search_length_penalty_favours_longer_texts():
-    lengths = []
-    for penalty in (-2.0, 0.0, 1.0, 4.0):
-        found = [
-            beam_search(
-                model_of(FAST, seed),
-                [2, 3],
-                12,
-                end_tokens=[END],
-                length_penalty=penalty,
-            )[0]
-            for seed in range(4)
-        ]
-        lengths.append(sum(len(text.tokens) for text in found))
-    assert lengths == sorted(lengths)
-    assert lengths[0] < lengths[-1]
-
-
 def test_beam_search_beyond_the_context_window():
     model = model_of(LLAMA)
     found = beam_search(model, list(range(2, 12)) * 2, 8, beams=2)
@@ -131,12 +112,6 @@ def test_self_consistency_ignores_samples_without_an_answer():
 def test_self_consistency_without_any_answer():
     chosen = self_consistency(samples_of(None, None))
     assert (chosen.answer, chosen.tokens, chosen.weight) == (None, 6, 0.0)
-
-
-def test_weighted_vote_can_overrule_the_majority():
-    samples = [SampledAnswer(a, 3, p) for a, p in ((7, -0.1), (8, -3.0), (8, -3.0))]
-    assert self_consistency(samples).answer == 8
-    assert weighted_vote(samples, lambda sample: math.exp(sample.log_prob)).answer == 7
 
 
 def test_weighted_vote_with_weights_of_zero():

@@ -18,13 +18,10 @@ from genai_tutorial.generation import (
 )
 from genai_tutorial.generation.speculative_rule import residual_probabilities
 from genai_tutorial.metrics import chi_square_test
+from tests.drawn import seeded
 
 VOCAB, DRAWS = 24, 20_000
 seeds = st.integers(0, 10_000)
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def distributions(seed, rows=1, spread=1.0):

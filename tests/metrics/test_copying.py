@@ -13,16 +13,13 @@ from genai_tutorial.data import load_mnist_split
 from genai_tutorial.density import fit_ppca
 from genai_tutorial.metrics import SuffixArray, copy_test
 from genai_tutorial.metrics.copying import _bootstrap_shares, _permutation_p_value
+from tests.drawn import seeded
 
 TRAIN, HELD_OUT = (split.images for split in load_mnist_split())
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def add_noise(images: torch.Tensor) -> torch.Tensor:
-    return images + 0.1 * torch.randn(images.shape, generator=generator())
+    return images + 0.1 * torch.randn(images.shape, generator=seeded())
 
 
 def blur(images: torch.Tensor) -> torch.Tensor:
@@ -57,7 +54,7 @@ def shuffled_halves(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The 1,000 held-out digits: 500 to use as an honest model's samples, and 500 to
     hold out.
     """
-    return HELD_OUT[torch.randperm(1000, generator=generator(seed))].split(500)
+    return HELD_OUT[torch.randperm(1000, generator=seeded(seed))].split(500)
 
 
 @pytest.mark.slow
@@ -98,7 +95,7 @@ def test_copy_test_p_values_of_honest_samples_are_uniform():
     """
     p_values, covered = [], 0
     for seed in range(300):
-        points = torch.randn(700, 3, generator=generator(seed))
+        points = torch.randn(700, 3, generator=seeded(seed))
         samples, train, held_out = points.split([200, 400, 100])
         result = copy_test(samples, train, held_out, seed=seed)
         p_values.append(result.p_value)
@@ -114,9 +111,9 @@ def test_copy_test_detects_one_copy_among_ten_samples():
     """300 blurred copies among 3,000 samples of an honest model."""
     detected = 0
     for seed in range(10):
-        pool = torch.randn(6000, 6, generator=generator(seed))
+        pool = torch.randn(6000, 6, generator=seeded(seed))
         honest, train, held_out = pool.split([2700, 2000, 1300])
-        noise = 0.1 * torch.randn(300, 6, generator=generator(seed + 100))
+        noise = 0.1 * torch.randn(300, 6, generator=seeded(seed + 100))
         samples = torch.cat([train[:300] + noise, honest])
         result = copy_test(samples, train, held_out, seed=seed)
         detected += result.p_value < 0.05
@@ -126,7 +123,7 @@ def test_copy_test_detects_one_copy_among_ten_samples():
 
 def test_copy_test_interval_is_wider_where_samples_share_a_nearest_image():
     """100 samples with one nearest image are the evidence of one sample."""
-    points = torch.randn(400, 3, generator=generator())
+    points = torch.randn(400, 3, generator=seeded())
     samples, train, held_out = points.split([100, 200, 100])
     alone = copy_test(samples, train, held_out)
     repeated = copy_test(samples.repeat(50, 1), train, held_out)
@@ -167,7 +164,7 @@ def test_bootstrap_shares_agree_with_resampling_one_by_one():
 
 def test_copy_test_breaks_ties_without_regard_to_the_split():
     """Twins on both sides of the split: either may count as nearest."""
-    twins = torch.randn(400, 3, generator=generator())
+    twins = torch.randn(400, 3, generator=seeded())
     result = copy_test(twins, twins, twins)
     assert result.expected == 0.5
     assert 0.4 < result.nearer_to_train < 0.6
@@ -178,7 +175,7 @@ def test_copy_test_breaks_ties_without_regard_to_the_split():
 @given(st.integers(1, 30), st.integers(1, 20), st.integers(1, 20), st.integers(0, 99))
 def test_copy_test_fields_agree_with_the_distances(n, n_train, n_held_out, seed):
     """Shares, indices and distances are those of a direct calculation."""
-    points = torch.rand(n + n_train + n_held_out, 2, 3, generator=generator(seed))
+    points = torch.rand(n + n_train + n_held_out, 2, 3, generator=seeded(seed))
     samples, train, held_out = points.split([n, n_train, n_held_out])
     result = copy_test(samples, train, held_out, seed=seed)
     to_train = torch.cdist(samples.flatten(1).double(), train.flatten(1).double())
@@ -210,7 +207,7 @@ def test_copy_test_most_suspicious_are_the_copies():
 
 
 def test_copy_test_same_seed_gives_the_same_result():
-    points = torch.randn(90, 3, generator=generator())
+    points = torch.randn(90, 3, generator=seeded())
     first, again = (copy_test(*points.split(30), seed=3) for _ in range(2))
     assert str(first) == str(again)
     assert "50.0% expected" in str(first)
@@ -240,7 +237,6 @@ def test_copy_test_refuses_different_shapes():
 
 
 texts = st.text("ab\n", min_size=1, max_size=30)
-CORPUS = "the cat sat on the mat\nthe cat ran"
 
 
 @given(texts)
@@ -277,15 +273,6 @@ def test_longest_run_equals_trying_all(corpus, text):
         )
 
 
-def test_copied_share_counts_long_stretches_only():
-    array = SuffixArray(CORPUS)
-    text = "the cat sat XXXX the"
-    assert array.copied_share(text, length=12) == pytest.approx(12 / 20)
-    assert array.copied_share(text, length=4) == pytest.approx(16 / 20)
-    assert array.copied_share(text, length=13) == 0
-    assert array.copied_share(CORPUS, len(CORPUS)) == 1
-
-
 def test_other_alphabets_are_characters_like_any():
     array = SuffixArray("für Élise, für 🎵")
     assert array.count("für") == 2
@@ -297,5 +284,3 @@ def test_suffix_array_rejects_empty_texts():
         SuffixArray("")
     with pytest.raises(ValueError, match="occurs everywhere"):
         SuffixArray("a").count("")
-    with pytest.raises(ValueError, match="from 1 to that of the text, 2, got 3"):
-        SuffixArray("a").copied_share("ab", 3)

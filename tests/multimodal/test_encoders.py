@@ -11,6 +11,7 @@ from genai_tutorial.multimodal import (
     TextEncoderConfig,
 )
 from genai_tutorial.multimodal.encoders import TextEncoder
+from tests.drawn import normal, stirred
 
 SMALL = EncoderConfig(width=12, layers=2, heads=3)
 TEXT = TextEncoderConfig(SMALL, vocab_size=9, context_length=7, end=1)
@@ -19,21 +20,13 @@ IMAGE = ImageEncoderConfig(SMALL, image_size=8, patch_size=4)
 
 def noisy(module, seed=0):
     """The module with all weights random: biases and gains too."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return module.eval()
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return stirred(module, seed, 0.3).eval()
 
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_encoder_causal_mask(causal):
     encoder = noisy(Encoder(SMALL, causal))
-    x = random(1, 5, 12)
+    x = normal(1, 5, 12)
     changed = x.clone()
     # a constant added to all features would be taken away by the norm
     changed[0, 3] = -x[0, 3]
@@ -43,7 +36,7 @@ def test_encoder_causal_mask(causal):
 
 def test_encoder_without_positions_is_permutation_equivariant():
     encoder = noisy(Encoder(SMALL, causal=False))
-    x, order = random(2, 6, 12), torch.tensor([3, 1, 5, 0, 2, 4])
+    x, order = normal(2, 6, 12), torch.tensor([3, 1, 5, 0, 2, 4])
     torch.testing.assert_close(
         encoder(x)[:, order], encoder(x[:, order]), atol=1e-5, rtol=1e-5
     )
@@ -51,14 +44,14 @@ def test_encoder_without_positions_is_permutation_equivariant():
 
 def test_image_encoder_depends_on_every_patch():
     encoder = noisy(ImageEncoder(IMAGE))
-    images = random(1, 3, 8, 8).requires_grad_()
+    images = normal(1, 3, 8, 8).requires_grad_()
     encoder(images).square().sum().backward()
     assert (images.grad.abs().sum(dim=1) > 0).all()
 
 
 def test_image_encoder_patches_are_in_row_order():
     encoder = noisy(ImageEncoder(IMAGE))
-    images = random(1, 3, 8, 8)
+    images = normal(1, 3, 8, 8)
     squares = encoder.patch_embedding(images).flatten(2).transpose(1, 2)
     weight = encoder.patch_embedding.weight
     for number, (top, left) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
@@ -72,7 +65,7 @@ def test_image_encoder_patches_are_in_row_order():
 
 def test_image_encoder_batch_items_are_independent():
     encoder = noisy(ImageEncoder(IMAGE))
-    images = random(4, 3, 8, 8)
+    images = normal(4, 3, 8, 8)
     together = encoder(images)
     for image, features in zip(images, together, strict=True):
         torch.testing.assert_close(
@@ -135,7 +128,7 @@ def test_encoders_initial_weights_depend_on_the_seed_alone():
 )
 def test_encoders_initial_activations_have_unit_scale(build):
     for seed in range(3):
-        module, x = build(seed), random(4, 5, 12)
+        module, x = build(seed), normal(4, 5, 12)
         if isinstance(module, ImageEncoder):
             x = module.first_norm(module.positions(x))
         assert 0.5 < module.encoder(x).std() < 3

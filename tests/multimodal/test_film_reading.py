@@ -9,6 +9,7 @@ from genai_tutorial.multimodal import (
     attention_to_frames,
 )
 from genai_tutorial.transformer import DecoderConfig
+from tests.drawn import stirred
 
 IMAGE = ImageEncoderConfig(EncoderConfig(12, 1, 2), image_size=8, patch_size=4)
 DECODER = DecoderConfig.fast(10, 20, width=16, layers=2, heads=2, convolution_size=0)
@@ -18,11 +19,7 @@ DECODER = DecoderConfig.fast(10, 20, width=16, layers=2, heads=2, convolution_si
 def model():
     """A model without weights that are zero, which would hide mistakes."""
     model = VisionLanguageModel(VisionLanguageConfig(IMAGE, DECODER))
-    generator = torch.Generator().manual_seed(5)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
+    return stirred(model, 5, 0.3).eval()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import torch
 
 from genai_tutorial.multimodal import ImageTokenizer, StreamModel, StreamVocabulary
 from genai_tutorial.transformer import DecoderConfig
+from tests.drawn import stirred
 
 VOCABULARY = StreamVocabulary(words=6, codes=5)
 
@@ -10,11 +11,7 @@ VOCABULARY = StreamVocabulary(words=6, codes=5)
 def stream_model(seed=3):
     config = DecoderConfig(VOCABULARY.size, 20, width=16, layers=2)
     model = StreamModel(config, VOCABULARY, seed)
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model
+    return stirred(model, seed, 0.3)
 
 
 def test_an_image_tokenizer_with_a_code_for_every_latent_loses_nothing():

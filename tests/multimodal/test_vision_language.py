@@ -15,6 +15,7 @@ from genai_tutorial.multimodal import (
 from genai_tutorial.multimodal.image_reader import GatedCrossAttention
 from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.transformer import DecoderConfig
+from tests.drawn import stirred
 
 TOKENIZER = WordTokenizer(("blue", "colour", "is", "it", "red", "what"))
 IMAGE = ImageEncoderConfig(EncoderConfig(width=12, layers=2, heads=2), 16, 8)
@@ -29,11 +30,7 @@ def config():
 
 def with_random_weights(model, seed=5):
     """Fill in the weights that start at zero, which would hide mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
-    return model.eval()
+    return stirred(model, seed, 0.3).eval()
 
 
 @pytest.fixture

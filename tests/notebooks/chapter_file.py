@@ -3,7 +3,7 @@
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -30,6 +30,7 @@ class ChapterFile:
     tracked: frozenset[Path]
 
     @classmethod
+    @lru_cache(maxsize=3)  # the rules come one after the other to a chapter
     def read(cls, path: Path) -> "ChapterFile":
         return cls(path, path.read_text("utf8"), ROOT, tracked_files(ROOT))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genai_tutorial import diffusion
-from tests.parity.weights import normal
+from tests.drawn import normal
 
 diffusers = pytest.importorskip("diffusers")
 

@@ -6,11 +6,13 @@ import torch
 from genai_tutorial.diffusion import VELOCITY, Denoiser, ddim, last_sample
 from genai_tutorial.recipes import SHAPES_SCHEDULE
 from genai_tutorial.video import MotionModule, TemporalAttention
-from tests.parity.weights import both_kinds, normal, randomized, renamed
+from tests.parity.weights import both_kinds, randomized, renamed
 
 pytest.importorskip("diffusers")
 from diffusers import DDIMScheduler
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D
+
+from tests.drawn import normal
 
 CLOSE = {"rtol": 0, "atol": 1e-5}
 BLOCK = "transformer_blocks.0."

@@ -12,7 +12,8 @@ import torch
 
 from genai_tutorial import diffusion
 from genai_tutorial.diffusion import FLOW, IMAGE, NOISE, VELOCITY, Denoiser
-from tests.parity.weights import normal, same
+from tests.drawn import normal
+from tests.parity.weights import same
 
 # They turn tensors into arrays in a way that NumPy 2 warns about.
 pytestmark = pytest.mark.filterwarnings(

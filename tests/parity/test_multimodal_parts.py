@@ -12,7 +12,8 @@ from genai_tutorial.multimodal import StreamModel, StreamVocabulary
 from genai_tutorial.multimodal.image_reader import GatedCrossAttention
 from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import k_means
-from tests.parity.weights import llama_names, llama_settings, normal, same, stirred
+from tests.drawn import normal, stirred
+from tests.parity.weights import llama_names, llama_settings, same
 
 
 def test_gated_cross_attention_equals_torchs_attention_times_the_gate():

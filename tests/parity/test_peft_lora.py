@@ -15,7 +15,8 @@ from genai_tutorial.alignment import (
     trained_parameter_count,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
-from tests.parity.weights import integers, same, stirred
+from tests.drawn import integers, stirred
+from tests.parity.weights import same
 
 peft = pytest.importorskip("peft")
 

@@ -15,7 +15,8 @@ from benchmarks.adapter_merges import (
 )
 from genai_tutorial.alignment import LoRAConfig, add_lora, lora_layers
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
-from tests.parity.weights import same, stirred
+from tests.drawn import stirred
+from tests.parity.weights import same
 
 peft = pytest.importorskip("peft")
 

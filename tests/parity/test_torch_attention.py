@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from genai_tutorial import transformer
 from genai_tutorial.transformer import attention, causal_mask, fused_attention
-from tests.parity.weights import normal, same
+from tests.drawn import normal
+from tests.parity.weights import same
 
 sizes = st.integers(1, 6)
 

@@ -10,7 +10,8 @@ import torch
 from genai_tutorial.efficiency import quantize_affine, quantize_symmetric
 from genai_tutorial.efficiency.linear import PackedBlocks
 from genai_tutorial.efficiency.quantization import round_activations
-from tests.parity.weights import normal, same
+from tests.drawn import normal
+from tests.parity.weights import same
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])

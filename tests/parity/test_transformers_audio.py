@@ -7,12 +7,9 @@ import torch
 from genai_tutorial.audio import whisper_features
 from genai_tutorial.audio.spectrogram import mel_filter_bank
 from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second
+from tests.drawn import normal
 
 transformers = pytest.importorskip("transformers")
-
-
-def some_vectors(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +29,7 @@ def test_mel_filter_bank_equals_transformers(rate, window, mels):
 
 @pytest.mark.parametrize("mels", [80, 128])
 def test_whisper_features_equal_the_feature_extractor(mels):
-    wave = some_vectors(30 * 16_000) / 10
+    wave = normal(30 * 16_000) / 10
     wave[100_000:] = 0
     extractor = transformers.WhisperFeatureExtractor(feature_size=mels)
     theirs = extractor(wave.numpy(), sampling_rate=16_000).input_features[0]
@@ -49,10 +46,10 @@ def test_residual_quantizer_equals_encodec():
     theirs = EncodecResidualVectorQuantizer(config)
     ours = ResidualVectorQuantizer(len(theirs.layers), 32, 8).eval()
     for number, (layer, book) in enumerate(zip(theirs.layers, ours.books, strict=True)):
-        entries = some_vectors(32, 8, seed=number) / (number + 1)
+        entries = normal(32, 8, seed=number) / (number + 1)
         layer.codebook.embed.copy_(entries)
         book.set_codebook(entries)
-    vectors = some_vectors(3, 50, 8, seed=99)
+    vectors = normal(3, 50, 8, seed=99)
     codes = theirs.encode(vectors.transpose(1, 2))
     quantized = ours(vectors)
     assert torch.equal(quantized.indices.permute(2, 0, 1), codes)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genai_tutorial import multimodal
+from tests.drawn import stirred
 from tests.parity.weights import (
     both_kinds,
     clip_layers,
@@ -13,7 +14,6 @@ from tests.parity.weights import (
     image_encoder_names,
     same,
     same_gradients,
-    stirred,
 )
 
 transformers = pytest.importorskip("transformers")

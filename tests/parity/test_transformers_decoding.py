@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from genai_tutorial.generation import beam_search, no_repeat_ngram, repetition_penalty
 from genai_tutorial.transformer import DecoderLM
+from tests.drawn import stirred
 from tests.parity.test_transformers_gpt2 import CONFIG, their_model, to_transformers
-from tests.parity.weights import same, stirred
+from tests.parity.weights import same
 
 transformers = pytest.importorskip("transformers")
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from genai_tutorial.audio import SeanetConfig, WaveCodec, WaveCodecConfig
-from tests.parity.weights import normal, same
+from tests.drawn import normal
+from tests.parity.weights import same
 
 pytest.importorskip("transformers")
 

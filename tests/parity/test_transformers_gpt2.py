@@ -7,7 +7,8 @@ import torch
 
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
 from tests.decoders import randomized
-from tests.parity.weights import both_kinds, gradients, integers, same, same_entries
+from tests.drawn import integers
+from tests.parity.weights import both_kinds, gradients, same, same_entries
 
 transformers = pytest.importorskip("transformers")
 

@@ -21,15 +21,8 @@ from genai_tutorial.transformer import (
     next_token_loss,
     rotary_frequencies,
 )
-from tests.parity.weights import (
-    integers,
-    llama_names,
-    llama_settings,
-    normal,
-    same,
-    same_gradients,
-    stirred,
-)
+from tests.drawn import integers, normal, stirred
+from tests.parity.weights import llama_names, llama_settings, same, same_gradients
 
 transformers = pytest.importorskip("transformers")
 ROPE_INIT_FUNCTIONS = transformers.modeling_rope_utils.ROPE_INIT_FUNCTIONS

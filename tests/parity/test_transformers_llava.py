@@ -13,6 +13,7 @@ from genai_tutorial.multimodal import (
     VisionLanguageModel,
 )
 from genai_tutorial.transformer import DecoderConfig
+from tests.drawn import stirred
 from tests.parity.weights import (
     both_kinds,
     clip_settings,
@@ -20,7 +21,6 @@ from tests.parity.weights import (
     llama_names,
     llama_settings,
     same,
-    stirred,
 )
 
 transformers = pytest.importorskip("transformers")

@@ -9,13 +9,10 @@ from genai_tutorial import transformer
 from tests.decoders import mixtral
 from tests.parity.weights import (
     gradients,
-    integers,
     llama_names,
     llama_settings,
-    normal,
     same,
     same_entries,
-    stirred,
 )
 
 pytest.importorskip("transformers")
@@ -25,6 +22,8 @@ from transformers.models.mixtral.modeling_mixtral import (
     MixtralSparseMoeBlock,
     load_balancing_loss_func,
 )
+
+from tests.drawn import integers, normal, stirred
 
 SIZES = [(4, 2), (8, 2), (5, 3), (3, 3)]  # experts, and how many a token uses
 

@@ -7,7 +7,8 @@ import torch
 
 from genai_tutorial import audio
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig
-from tests.parity.weights import both_kinds, integers, renamed
+from tests.drawn import integers
+from tests.parity.weights import both_kinds, renamed
 
 transformers = pytest.importorskip("transformers")
 

@@ -13,14 +13,8 @@ from genai_tutorial.alignment.dpo import dpo_loss
 from genai_tutorial.alignment.experience import kl_k1, kl_k3
 from genai_tutorial.generation import Rollouts
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
-from tests.parity.weights import (
-    llama_names,
-    llama_settings,
-    normal,
-    same,
-    same_gradients,
-    stirred,
-)
+from tests.drawn import normal, stirred
+from tests.parity.weights import llama_names, llama_settings, same, same_gradients
 
 trl = pytest.importorskip("trl")
 datasets = pytest.importorskip("datasets")

@@ -17,6 +17,7 @@ from genai_tutorial.alignment import (
     token_log_probs,
 )  # fmt: skip
 from genai_tutorial.generation import Rollouts
+from tests.drawn import normal
 from tests.parity.test_trl_alignment import (
     language_model,
     ours_of,
@@ -25,7 +26,7 @@ from tests.parity.test_trl_alignment import (
     text,
 )
 from tests.parity.test_trl_alignment import tokenizer as tokenizer  # a fixture
-from tests.parity.weights import normal, same
+from tests.parity.weights import same
 
 trl = pytest.importorskip("trl")
 datasets = pytest.importorskip("datasets")

@@ -8,24 +8,6 @@ from torch import Tensor, nn
 from genai_tutorial.pretrained import LAYER_NAMES
 
 
-def normal(*shape: int, seed: int = 0, **more) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), **more)
-
-
-def integers(below: int, *shape: int, seed: int = 0) -> Tensor:
-    return torch.randint(below, shape, generator=torch.Generator().manual_seed(seed))
-
-
-@torch.no_grad()
-def stirred(module, seed, size=0.2, without=()):
-    """Add noise to every weight: none is zero then, and no gain is one."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in module.named_parameters():
-        if name not in without:
-            parameter.add_(size * torch.randn(parameter.shape, generator=generator))
-    return module
-
-
 @torch.no_grad()
 def randomized(module, scale=0.3, seed=0):
     """Draw all weights, so that every layer affects the output."""

@@ -7,10 +7,10 @@ import gguf
 import numpy as np
 import pytest
 import tokenizers
-import torch
 import transformers
 
 from genai_tutorial.tokenization import byte_to_unicode
+from tests.drawn import stirred
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MERGES = [("t", "h"), ("th", "e"), ("Ġ", "the"), ("Ġ", "a"), ("i", "n"), ("1", "2")]
@@ -42,11 +42,7 @@ def small_llama(
         **SETTINGS | {"rope_parameters": rotary, "tie_word_embeddings": tied} | changes
     )
     model = transformers.LlamaForCausalLM(config).eval()
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return model
+    return stirred(model, seed, 0.1)
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, package: str) -> None:

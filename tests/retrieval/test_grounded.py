@@ -13,7 +13,6 @@ from genai_tutorial.retrieval import (
     query_likelihood,
     rerank,
     vote_of_sources,
-    written_citations,
 )
 from genai_tutorial.tokenization import ChatTemplate, train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -82,10 +81,6 @@ def test_grounded_prompt_numbers_passages():
         "Question: Where?",
     ]
     assert grounded_prompt("Where?", []) == "Where?"
-
-
-def test_written_citations_ignore_years_and_missing_passages():
-    assert written_citations("[1998] saw [3] and [0]; see (2).", passages=3) == (3,)
 
 
 def test_abstention_needs_neither_model_nor_passages(chat):

@@ -5,7 +5,6 @@ from genai_tutorial.retrieval import (
     FlatIndex,
     InvertedFileIndex,
     ProductQuantizer,
-    QuantizedIndex,
     SmallWorldGraph,
     recall_of_neighbours,
 )
@@ -115,17 +114,6 @@ def test_quantizer_distances_equal_those_to_decoded_vectors(points):
     assert codes.shape == (300, 2)
 
 
-def test_reranking_mends_quantized_search(points, exact):
-    vectors, queries = points
-    quantizer = ProductQuantizer.fit(vectors, 2, torch.Generator().manual_seed(0), 16)
-    index = QuantizedIndex(quantizer, quantizer.encode(vectors), vectors)
-    rough, sorted_again = index.search(queries, 10), index.search(queries, 10, 100)
-    assert recall_of_neighbours(rough.ids, exact.ids) < 0.9
-    assert recall_of_neighbours(sorted_again.ids, exact.ids) > 0.9
-    assert (rough.compared == 0).all()
-    assert (sorted_again.compared == 100).all()
-
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -139,12 +127,6 @@ def test_reranking_mends_quantized_search(points, exact):
         (lambda x: SmallWorldGraph(x[:5]).search(x, 3, 2), "width must be at least k"),
         (lambda x: ProductQuantizer.fit(x, 3, torch.Generator(), 4), "must divide"),
         (lambda x: ProductQuantizer(torch.zeros(1, 257, 8)), "at most 256 entries"),
-        (
-            lambda x: QuantizedIndex(
-                ProductQuantizer(x[None, :2]), x[:, :1].to(torch.uint8) * 0, x
-            ).search(x, 3, 2),
-            "0 or at least k",
-        ),
     ],
 )
 def test_indices_reject_what_does_not_fit(points, make, message):

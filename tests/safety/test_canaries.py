@@ -22,6 +22,7 @@ from genai_tutorial.safety import (
 from genai_tutorial.safety.canaries import secret_log_probs
 from genai_tutorial.training import AdamW, fit
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from tests.drawn import stirred
 
 CANARY = Canary("No. ", "37", copies=1)
 
@@ -36,11 +37,7 @@ def disturbed_model(convolution_size=2):
         128, 32, width=32, layers=2, heads=2, convolution_size=convolution_size
     )
     model = DecoderLM(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-    return model.eval()
+    return stirred(model, size=0.3).eval()
 
 
 @pytest.fixture(scope="module")

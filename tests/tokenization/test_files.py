@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import os
-import stat
 
 import pytest
 from hypothesis import given
@@ -52,30 +51,6 @@ def test_save_and_load_keep_the_unknown_token(write, read, tmp_path):
         )
         write(tokenizer, tmp_path / "tokenizer.json")
         assert read(tmp_path / "tokenizer.json") == tokenizer
-
-
-@each_format
-def test_failed_write_leaves_the_old_file(write, read, tmp_path, monkeypatch):
-    path = tmp_path / "tokenizer.json"
-    write(TOKENIZER, path)
-
-    def full(*_, **__):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
-        write(train_bpe("other", 257), path)
-    assert read(path) == TOKENIZER
-    assert os.listdir(tmp_path) == ["tokenizer.json"]
-
-
-@each_format
-def test_saved_file_is_readable_by_others(write, read, tmp_path):
-    write(TOKENIZER, tmp_path / "tokenizer.json")
-    (tmp_path / "plain").touch()
-    modes = [os.stat(path).st_mode for path in tmp_path.iterdir()]
-    assert len(modes) == 2
-    assert stat.S_IMODE(modes[0]) == stat.S_IMODE(modes[1])
 
 
 @each_format

@@ -64,7 +64,7 @@ def test_run_detects_a_killed_process_and_resumes(tmp_path, two):
     with the same bits.
     """
     moments, kills, runs = random.Random(0), 0, 0
-    while kills < 3:
+    while kills < 2:
         folder = tmp_path / str(runs)
         folder.mkdir()
         runs += 1  # a run may end before its kill: the next one is another run
@@ -75,7 +75,7 @@ def test_run_detects_a_killed_process_and_resumes(tmp_path, two):
                 2, processes.train, folder, "run", "copy", 1, 0.02
             )
             victim, survivor = moments.sample([0, 1], 2)
-            if kills < 3:
+            if kills < 2:
                 started[victim].join(timeout=moments.uniform(0.2, 1.2))
                 started[victim].kill()
             codes = processes.finish(started)

@@ -20,6 +20,7 @@ from genai_tutorial.training.private import (
     renyi_divergence_of_sampled_gaussian,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, next_token_loss
+from tests.drawn import stirred
 
 
 def loss_fn(model, inputs, targets):
@@ -29,11 +30,7 @@ def loss_fn(model, inputs, targets):
 def disturbed_model():
     """A fresh model has zero outputs: most of its gradients would be zero."""
     model = DecoderLM(DecoderConfig.fast(32, 8, width=16, layers=2, heads=2))
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter += 0.2 * torch.randn(parameter.shape, generator=generator)
-    return model
+    return stirred(model)
 
 
 def records(count=6):

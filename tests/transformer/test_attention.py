@@ -9,15 +9,12 @@ from genai_tutorial.transformer import (
     padding_mask,
     sliding_window_mask,
 )
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.drawn import normal
 
 
 def test_attention_weights_are_causal():
     torch.manual_seed(0)
-    maps = MultiHeadAttention(8, 2).weights(random(1, 6, 8))
+    maps = MultiHeadAttention(8, 2).weights(normal(1, 6, 8))
     assert maps.shape == (1, 2, 6, 6)
     assert (maps[..., ~causal_mask(6)] == 0).all()
 
@@ -35,7 +32,7 @@ LAYERS = {
 @pytest.mark.parametrize("padded", [False, True])
 def test_attention_weights_match_forward_pass(settings, padded):
     torch.manual_seed(0)
-    layer, x = MultiHeadAttention(16, 4, **settings), random(2, 7, 16)
+    layer, x = MultiHeadAttention(16, 4, **settings), normal(2, 7, 16)
     context = AttentionContext.padded(torch.tensor([7, 4]), 7) if padded else None
     maps = layer.weights(x, context)
     value = layer.value(x).unflatten(-1, (-1, 4)).transpose(1, 2)
@@ -72,7 +69,7 @@ def test_multi_head_attention_rejects_invalid_settings(settings, message):
 
 
 def test_multi_head_attention_rejects_invalid_inputs():
-    x = random(1, 2, 8)
+    x = normal(1, 2, 8)
     with pytest.raises(ValueError, match="Cross-attention needs a source"):
         MultiHeadAttention(8, 2, source_width=4)(x)
     with pytest.raises(ValueError, match="self-attention takes no source"):
@@ -80,6 +77,6 @@ def test_multi_head_attention_rejects_invalid_inputs():
     with pytest.raises(
         ValueError, match="3 query heads cannot share 2 key/value heads evenly"
     ):
-        attention(random(1, 3, 2, 4), random(1, 2, 2, 4), random(1, 2, 2, 4))
+        attention(normal(1, 3, 2, 4), normal(1, 2, 2, 4), normal(1, 2, 2, 4))
     with pytest.raises(ValueError, match="window at least 1"):
         sliding_window_mask(3, 0)

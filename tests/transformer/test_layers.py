@@ -24,6 +24,7 @@ from genai_tutorial.transformer import (
     usage_entropy,
 )
 from genai_tutorial.transformer.layers import expert_usage
+from tests.drawn import normal
 
 
 def mixture(seed=0, dtype=torch.float32, **sizes):
@@ -40,12 +41,6 @@ def mixture(seed=0, dtype=torch.float32, **sizes):
                 torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
             )
     return layer
-
-
-def random(*shape, seed=0, dtype=torch.float32):
-    return torch.randn(
-        *shape, generator=torch.Generator().manual_seed(seed), dtype=dtype
-    )
 
 
 def routed(chosen, experts):
@@ -97,7 +92,7 @@ def test_mixture_equals_loop_over_tokens_and_experts(
         "bias": bias,
     }
     layer = mixture(**sizes, dtype=torch.float64)
-    x = random(batch, length, 6, dtype=torch.float64).requires_grad_()
+    x = normal(batch, length, 6, dtype=torch.float64).requires_grad_()
     output, expected = layer(x), token_by_token(layer, x)
     torch.testing.assert_close(output, expected)
     inputs = [x, *layer.parameters()]
@@ -109,26 +104,6 @@ def test_mixture_equals_loop_over_tokens_and_experts(
         )
 
 
-def test_router_gets_gradient_with_one_expert_per_token():
-    layer = mixture(per_token=1)
-    layer(random(9, 6)).sum().backward()
-    assert layer.router.scores.weight.grad.abs().max() > 1e-3
-
-
-def test_expert_without_tokens_gets_no_gradient():
-    layer = mixture()
-    # with positive tokens, the scores of expert 2 are far below all others
-    with torch.no_grad():
-        layer.router.scores.weight[2] = -100.0
-    layer(random(7, 6).abs()).sum().backward()
-    assert (layer.routing.chosen != 2).all()
-    assert all((p.grad == 0).all() for p in layer.experts[2].parameters())
-    assert all(
-        (p.grad != 0).any()
-        for p in layer.experts[layer.routing.chosen[0, 0]].parameters()
-    )
-
-
 def test_mixture_accepts_empty_input():
     assert mixture(shared=1)(torch.zeros(2, 0, 6)).shape == (2, 0, 6)
 
@@ -136,7 +111,7 @@ def test_mixture_accepts_empty_input():
 def test_shared_experts_equal_one_wider_layer():
     layer = mixture(shared=3)
     assert layer.shared.widen.weight.shape == (15, 6)
-    x = random(4, 6)
+    x = normal(4, 6)
     with_shared = layer(x)
     shared, layer.shared = layer.shared, None
     torch.testing.assert_close(with_shared, layer(x) + shared(x))
@@ -146,13 +121,13 @@ def test_experts_run_once_per_forward_pass():
     layer, calls = mixture(), []
     for expert in layer.experts:
         expert.register_forward_hook(lambda _, inputs, __: calls.append(len(inputs[0])))
-    layer(random(5, 40, 6))
+    layer(normal(5, 40, 6))
     assert len(calls) == 4
     assert sum(calls) == 5 * 40 * 2
 
 
 def test_mixture_in_half_precision():
-    x = random(50, 6)
+    x = normal(50, 6)
     exact, layer = mixture()(x), mixture(dtype=torch.bfloat16)
     output = layer(x.bfloat16())
     assert output.dtype == layer.routing.weights.dtype == torch.bfloat16
@@ -165,7 +140,7 @@ def test_mixture_in_half_precision():
 
 def test_routing_is_not_copied_or_saved():
     layer = mixture()
-    x = random(3, 6)
+    x = normal(3, 6)
     output = layer(x)
     twin = copy.deepcopy(layer)
     assert layer.routing is not None
@@ -178,7 +153,7 @@ def test_routings_cover_all_layers_in_order():
     model = nn.Sequential(mixture(seed=1), nn.Identity(), mixture(seed=2))
     with pytest.raises(ValueError, match="2 MixtureOfExperts with 0 routings"):
         routings(model)
-    model(random(3, 6))
+    model(normal(3, 6))
     assert [
         routing is layer.routing
         for routing, layer in zip(routings(model), model[::2], strict=True)
@@ -207,16 +182,6 @@ def test_usage_entropy_is_zero_for_a_collapsed_router():
     assert usage_entropy(collapsed).item() == 0
 
 
-def test_load_balancing_loss_at_extremes():
-    assert load_balancing_loss(
-        routed([[0], [1], [2], [3]], experts=4)
-    ).item() == pytest.approx(1)
-    assert load_balancing_loss(routed([[2]] * 4, experts=4)).item() == pytest.approx(4)
-    assert load_balancing_loss(
-        routed([[0, 1], [1, 2], [2, 3], [3, 0]], experts=4)
-    ).item() == pytest.approx(2)
-
-
 def test_load_balancing_loss_pooled_over_layers_hides_imbalance():
     layers = [routed([[0]] * 4, experts=2), routed([[1]] * 4, experts=2)]
     assert load_balancing_loss(Routing.joined(layers)).item() == pytest.approx(1)
@@ -228,10 +193,10 @@ def test_load_balancing_loss_pooled_over_layers_hides_imbalance():
 def test_load_balancing_loss_gradient_descent_balances():
     # All tokens lie near one direction, which the router maps to expert 0: the worst
     # start.
-    tokens = random(256, 8, seed=1) + 3 * torch.eye(8)[0]
+    tokens = normal(256, 8, seed=1) + 3 * torch.eye(8)[0]
     router = Router(8, 4, 1)
     with torch.no_grad():
-        router.scores.weight.copy_(0.1 * random(4, 8))
+        router.scores.weight.copy_(0.1 * normal(4, 8))
         router.scores.weight[0, 0] = 2.0
     assert expert_usage(router(tokens)).max() > 0.95
     optimizer = torch.optim.SGD(router.parameters(), lr=0.1)
@@ -240,15 +205,6 @@ def test_load_balancing_loss_gradient_descent_balances():
         load_balancing_loss(router(tokens)).backward()
         optimizer.step()
     assert expert_usage(router(tokens)).max() < 0.4
-
-
-def test_rms_norm_equals_torch():
-    x = 5 * random(3, 7, 16) + 2
-    norm = RMSNorm(16)
-    torch.nn.init.normal_(norm.weight)
-    torch.testing.assert_close(
-        norm(x), functional.rms_norm(x, (16,), norm.weight, eps=norm.epsilon)
-    )
 
 
 def test_gelu_is_x_times_normal_cdf():
@@ -262,7 +218,7 @@ def test_gelu_is_x_times_normal_cdf():
 def test_short_convolution_adds_weighted_predecessors(length):
     layer = ShortConvolution(4, 3)
     torch.nn.init.normal_(layer.weight)
-    x = random(2, length, 4)
+    x = normal(2, length, 4)
     expected = x.clone()
     for position in range(length):
         for distance in (1, 2, 3):
@@ -275,7 +231,7 @@ def test_short_convolution_adds_weighted_predecessors(length):
 
 def test_rms_norm_of_bfloat16_computes_in_float32():
     x = (
-        300 * random(4, 64)
+        300 * normal(4, 64)
     ).bfloat16()  # the mean of squares of such numbers would be off by a percent
     norm = RMSNorm(64).bfloat16()
     assert norm(x).dtype == torch.bfloat16
@@ -309,5 +265,5 @@ def test_norm_epsilon_comes_from_config(kind):
 
 
 def test_short_convolution_starts_as_identity():
-    x = random(2, 5, 4)
+    x = normal(2, 5, 4)
     assert torch.equal(ShortConvolution(4, 2)(x), x)

@@ -16,14 +16,11 @@ from genai_tutorial.vae import (
     straight_through,
     vq_vae_loss,
 )
-
-
-def some_vectors(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.drawn import normal
 
 
 def test_k_means_finds_separate_groups_and_fills_empty_entries():
-    groups = some_vectors(3, 40, 2) * 0.1 + 10 * torch.arange(3)[:, None, None]
+    groups = normal(3, 40, 2) * 0.1 + 10 * torch.arange(3)[:, None, None]
     generator = torch.Generator().manual_seed(4)
     vectors = groups.flatten(0, 1)
     codebook = k_means(vectors, random_codebook(vectors, 3, generator), 10, generator)
@@ -31,11 +28,11 @@ def test_k_means_finds_separate_groups_and_fills_empty_entries():
     distances = torch.cdist(expected, codebook).amin(dim=1)
     assert distances.max() < 0.1
     with pytest.raises(ValueError, match="as many vectors as codes"):
-        random_codebook(some_vectors(2, 3), 4, torch.Generator())
+        random_codebook(normal(2, 3), 4, torch.Generator())
 
 
 def test_k_means_never_makes_the_squared_error_larger():
-    points = some_vectors(200, 3)
+    points = normal(200, 3)
     centres, errors = points[:8], []
     for _ in range(6):
         errors.append(torch.cdist(points, centres).amin(dim=1).square().sum())
@@ -58,7 +55,7 @@ def test_k_means_restarts_an_entry_without_vectors_if_it_may_choose():
 
 
 def test_nearest_codes_finds_the_nearest_entry():
-    vectors, codebook = some_vectors(50, 3), some_vectors(7, 3, seed=1)
+    vectors, codebook = normal(50, 3), normal(7, 3, seed=1)
     indices = nearest_codes(vectors, codebook)
     for vector, index in zip(vectors, indices, strict=True):
         distances = [(vector - entry).norm() for entry in codebook]
@@ -66,7 +63,7 @@ def test_nearest_codes_finds_the_nearest_entry():
 
 
 def test_straight_through_has_the_replaced_value_and_the_original_gradient():
-    vectors, replaced = (some_vectors(4, seed=n).requires_grad_() for n in (0, 1))
+    vectors, replaced = (normal(4, seed=n).requires_grad_() for n in (0, 1))
     out = straight_through(vectors, replaced)
     torch.testing.assert_close(out, replaced)
     (out * torch.arange(4.0)).sum().backward()
@@ -106,10 +103,10 @@ def test_ema_quantizer_one_step_by_hand():
 def test_ema_quantizer_learns_in_training_mode_only():
     quantizer = EMAVectorQuantizer(codes=4, dim=2).eval()
     before = quantizer.codebook.clone()
-    quantizer(some_vectors(10, 2))
+    quantizer(normal(10, 2))
     assert torch.equal(quantizer.codebook, before)
     quantizer.train()
-    quantizer(some_vectors(10, 2))
+    quantizer(normal(10, 2))
     assert not torch.equal(quantizer.codebook, before)
     assert not list(quantizer.parameters())
 
@@ -127,7 +124,7 @@ def test_ema_quantizer_unused_entries_do_not_move():
 def test_ema_quantizer_restart_replaces_only_dead_entries():
     quantizer = EMAVectorQuantizer(codes=3, dim=2)
     quantizer.counts.copy_(torch.tensor([0.1, 5.0, 0.0]))
-    kept, vectors = quantizer.codebook[1].clone(), some_vectors(4, 5, 2)
+    kept, vectors = quantizer.codebook[1].clone(), normal(4, 5, 2)
     assert quantizer.restart(vectors, torch.Generator().manual_seed(0)) == 2
     assert torch.equal(quantizer.codebook[1], kept)
     rows = vectors.flatten(0, 1).tolist()

@@ -2,10 +2,7 @@ import pytest
 import torch
 
 from genai_tutorial.vae import ResidualVectorQuantizer, bits_per_second, codebook_usage
-
-
-def some_vectors(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+from tests.drawn import normal
 
 
 @pytest.fixture
@@ -35,7 +32,7 @@ def test_residual_quantizer_with_fewer_books_is_coarser(quantizer):
 
 
 def test_residual_quantizer_passes_the_gradient_straight_through(quantizer):
-    vectors = some_vectors(5, 1).requires_grad_()
+    vectors = normal(5, 1).requires_grad_()
     quantizer(vectors).vectors.sum().backward()
     torch.testing.assert_close(vectors.grad, torch.ones(5, 1))
 
@@ -46,7 +43,7 @@ def test_residual_quantizer_loss_is_the_mean_commitment_of_the_books(quantizer):
 
 
 def test_k_means_start_lowers_the_error_with_each_book():
-    vectors, generator = some_vectors(600, 4), torch.Generator().manual_seed(0)
+    vectors, generator = normal(600, 4), torch.Generator().manual_seed(0)
     quantizer = ResidualVectorQuantizer(books=4, codes=16, dim=4).eval()
     quantizer.start(vectors, generator, steps=5)
     errors = [
@@ -59,7 +56,7 @@ def test_k_means_start_lowers_the_error_with_each_book():
 
 
 def test_training_mode_moves_the_books_it_uses_only():
-    vectors, generator = some_vectors(200, 2), torch.Generator().manual_seed(0)
+    vectors, generator = normal(200, 2), torch.Generator().manual_seed(0)
     quantizer = ResidualVectorQuantizer(books=2, codes=8, dim=2)
     quantizer.start(vectors, generator)
     before = [book.codebook.clone() for book in quantizer.books]
@@ -69,7 +66,7 @@ def test_training_mode_moves_the_books_it_uses_only():
 
 
 def test_restart_brings_dead_entries_back():
-    vectors, generator = some_vectors(500, 3), torch.Generator().manual_seed(0)
+    vectors, generator = normal(500, 3), torch.Generator().manual_seed(0)
     quantizer = ResidualVectorQuantizer(books=2, codes=16, dim=3)
     for book in quantizer.books:
         far = torch.full((16, 3), 100.0)

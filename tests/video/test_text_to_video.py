@@ -16,6 +16,7 @@ from genai_tutorial.video import (
     draw_known_frames,
     logit_normal_timesteps,
 )
+from tests.drawn import stirred
 
 WORDS, MOVES, LEFT, FAST = 9, 9, 5, 11
 TEXT = TextEncoderConfig(
@@ -38,11 +39,7 @@ NETWORK = UNetConfig(
 
 def shake(model: torch.nn.Module) -> torch.nn.Module:
     """Give weights to the layers that are zero at first."""
-    generator = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.2)
-    return model
+    return stirred(model, 4)
 
 
 def image_model() -> TextToImage:

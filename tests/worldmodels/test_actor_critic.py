@@ -14,6 +14,7 @@ from genai_tutorial.worldmodels import (
     lambda_returns,
     learn_in_dreams,
 )
+from tests.drawn import seeded
 
 SHARES = st.floats(0, 1, width=32)
 
@@ -21,12 +22,8 @@ SHARES = st.floats(0, 1, width=32)
 GAMES, STEPS = 64, 6
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
 def normal(*shape, seed=0):
-    return torch.randn(shape, generator=generator(seed))
+    return torch.randn(shape, generator=seeded(seed))
 
 
 @given(discount=SHARES, decay=SHARES, seed=st.integers(0, 1000))
@@ -115,15 +112,15 @@ def test_sampling_mixes_in_random_actions():
     with torch.no_grad():
         agent.actor[-1].bias.copy_(torch.tensor([20.0, -20.0]))
     features = torch.zeros(4000, 2)
-    assert agent.sampling(generator())(features).sum() == 0
-    some = agent.sampling(generator(), random_share=0.2)(features).float().mean()
+    assert agent.sampling(seeded())(features).sum() == 0
+    some = agent.sampling(seeded(), random_share=0.2)(features).float().mean()
     assert some == pytest.approx(0.1, abs=0.02)
 
 
 def test_loss_is_zero_gradient_for_a_certain_critic_without_entropy(monkeypatch):
     """Where every return is as predicted, nothing is to be learned."""
     agent = ActorCritic(features=4, actions=2)
-    dreams = signs(agent.sampling(generator()), generator())
+    dreams = signs(agent.sampling(seeded()), seeded())
     returns = agent.values(dreams.features[:-1]).detach()
     monkeypatch.setattr(actor_critic, "ENTROPY_WEIGHT", 0.0)
     loss = actor_critic_loss(agent, dreams, returns, 1.0)
@@ -133,7 +130,7 @@ def test_loss_is_zero_gradient_for_a_certain_critic_without_entropy(monkeypatch)
 
 def test_loss_does_not_count_what_comes_after_an_end():
     agent = ActorCritic(features=4, actions=2)
-    dreams = signs(agent.sampling(generator()), generator())
+    dreams = signs(agent.sampling(seeded()), seeded())
     continues = torch.ones(STEPS, GAMES)
     continues[1] = 0
     ended = Imagined(dreams.states, dreams.actions, dreams.rewards, continues)
@@ -147,7 +144,7 @@ def test_loss_does_not_count_what_comes_after_an_end():
 
 
 def test_learning_finds_what_pays():
-    agent, draw = ActorCritic(features=4, actions=2), generator()
+    agent, draw = ActorCritic(features=4, actions=2), seeded()
     rewards = learn_in_dreams(
         agent, lambda policy: signs(policy, draw), 200, draw, progress=False
     )

@@ -4,21 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genai_tutorial.worldmodels import best_renaming, latent_action_loss
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+from tests.drawn import seeded
 
 
 @given(seed=st.integers(0, 1000))
 def test_loss_is_that_of_a_mixture_with_equal_weights(seed):
-    scores = 3 * torch.randn(6, 3, generator=generator(seed))
+    scores = 3 * torch.randn(6, 3, generator=seeded(seed))
     expected = -scores.double().exp().mean(dim=1).log().mean()
     assert float(latent_action_loss(scores)) == pytest.approx(float(expected), abs=1e-4)
 
 
 def test_loss_gradient_is_the_posterior():
-    scores = torch.randn(1, 3, generator=generator()).requires_grad_()
+    scores = torch.randn(1, 3, generator=seeded()).requires_grad_()
     latent_action_loss(scores).backward()
     assert torch.allclose(-scores.grad, scores.detach().softmax(dim=1))
 
@@ -31,7 +28,7 @@ def test_loss_at_high_temperature_divides_every_frame_equally():
 
 @given(seed=st.integers(0, 1000))
 def test_best_renaming_undoes_any_renaming(seed):
-    draw = generator(seed)
+    draw = seeded(seed)
     buttons = torch.randint(0, 3, (50,), generator=draw)
     names = torch.randperm(3, generator=draw)
     assert best_renaming(names[buttons], buttons).agreement == 1

@@ -9,10 +9,7 @@ from genai_tutorial.worldmodels import (
     five_places,
 )
 from genai_tutorial.worldmodels.planning import cross_entropy_plan
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+from tests.drawn import seeded
 
 
 @given(slip=st.floats(0, 0.99))
@@ -45,7 +42,7 @@ def test_plans_lead_to_the_goal_with_the_fewest_presses():
     world = five_places(slip=0)
     place, presses = torch.zeros(1, dtype=torch.int64), 0
     while place[0] != 4 and presses < 10:
-        button = cross_entropy_plan(world.step, place, 2, generator())
+        button = cross_entropy_plan(world.step, place, 2, seeded())
         place = world.step(place, button)[0]
         presses += 1
     assert presses == 4  # the fewest there are; random buttons need about 20
@@ -65,5 +62,5 @@ def test_table_world_step_draws_with_the_written_probabilities():
         torch.zeros(2),
     )
     games = torch.zeros(4000, dtype=torch.int64)
-    there = world.step(games, games, generator())[0]
+    there = world.step(games, games, seeded())[0]
     assert there.float().mean() == pytest.approx(0.75, abs=0.03)

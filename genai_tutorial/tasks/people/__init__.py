@@ -2,7 +2,7 @@
 facts as JSON.
 
 `people` has sentences with three facts each, for fine-tuning; `profiles` has longer
-ones, for prompting, and a judge.
+ones, for prompting.
 """
 
 from .people import (
@@ -15,9 +15,7 @@ from .people import (
 from .profiles import (
     PROFILE_EXAMPLE,
     PROFILE_SCHEMA,
-    ExtractionJudgement,
     Profile,
     extraction_prompt,
-    judge_extraction,
     random_profiles,
 )

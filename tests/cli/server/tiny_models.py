@@ -18,6 +18,7 @@ from genai_tutorial.tokenization import (
     train_bpe,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM, InitializationConfig
+from tests.drawn import stirred
 
 SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 LETTERS = CharacterTokenizer("\n abcdefghijklmnopqrstuvwxyzé🙂")
@@ -40,10 +41,7 @@ def letter_model(name="letters"):
     """Return a model of characters with short convolutions."""
     config = DecoderConfig.fast(LETTERS.vocab_size, 64, 16, 2, 2, pair_features=4)
     model = DecoderLM(config)
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator))
+    stirred(model, size=1.0)
     return ServedModel(name, model, LETTERS, None, 1.0)
 
 
