@@ -1,6 +1,7 @@
 """Long contexts, measured part by part.
 
     sinks       SmolLM2's perplexity along an article, by what a token may attend to
+    pieces      the same articles in pieces of 256 tokens, each read without the others
     endless     a stream beyond the trained context, in constant memory
     unbroken    the same stream without sinks, and with everything in view up to 8,192
     stream      a code told 1,000 tokens ago: everything kept, or sinks and a window
@@ -179,6 +180,23 @@ def sinks(seed: int, small: bool) -> dict:
     share = maps[:, :, 64:, 0].mean(dim=-1)
     measured["heads"] = share.numel()
     measured["heads with half their weight on token 0"] = int((share > 0.5).sum())
+    return measured
+
+
+def pieces(seed: int, small: bool) -> dict:
+    """Read an article with a cache that is emptied again and again."""
+    model, tokenizer = smollm2()
+    ids = torch.tensor([tokenizer.encode(article(seed))[: 700 if small else 2048]])
+    measured: dict = {"article": ARTICLES[seed], "kinds": {}}
+    for name, again in (("fresh pieces", 0), ("half read again", 128)):
+        losses = []
+        for start in range(0, ids.shape[1] - 1, 256 - again):
+            begin = max(0, start - again)
+            part = ids[:, begin : start + 257 - again]
+            kept = model.make_cache(1, 256)
+            losses.append(streamed_losses(model, part, kept)[start - begin :])
+        found = torch.cat(losses)
+        measured["kinds"][name] = {"perplexity": perplexity(found[512:])}
     return measured
 
 
@@ -699,6 +717,7 @@ def next_log_probs(
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sinks": sinks,
+    "pieces": pieces,
     "endless": endless,
     "unbroken": unbroken,
     "stream": stream,

@@ -258,6 +258,11 @@ def no_attack(review: str, wanted: str) -> str:
     return review
 
 
+def sentence_attack(review: str, wanted: str) -> str:
+    """Append what the forged field says, without the field."""
+    return f"{review} {field_attack(review, wanted).rpartition('Review: ')[2]}"
+
+
 INJECTIONS: tuple[Injection, ...] = (
     ("none", no_attack, "none", "completion"),
     ("none", no_attack, "quotes", "completion"),
@@ -274,6 +279,8 @@ INJECTIONS: tuple[Injection, ...] = (
     ("field", field_attack, "line breaks removed", "completion"),
     ("field", field_attack, "line breaks and field names removed", "completion"),
     ("field", field_attack, "none", "chat"),
+    ("sentence", sentence_attack, "none", "completion"),
+    ("sentence", sentence_attack, "quotes", "completion"),
 )
 
 
@@ -323,10 +330,11 @@ def parts(study: Study) -> Iterator[tuple[str, str, Callable[[], list]]]:
     yield from grid_parts(study, rest, CHATS[1:])
     both = [task for task in PROMPT_TASKS if task.name in INSTRUCTED]
     yield from grid_parts(study, both, [("instructed completion", 1)])
+    yield from grid_parts(study, both, [("instructed completion", 8)])
 
 
 INSTRUCTED = ("past tense", "1-digit sums", "2-digit sums")
-"""Tasks that are also asked with an instruction and a demonstration together."""
+"""Tasks that are also asked with an instruction and demonstrations together."""
 COMPLETIONS: tuple[tuple[Layout, int], ...] = (
     ("completion", 0),
     ("completion", 8),

@@ -3,6 +3,7 @@
     words       other pairs of words in place of he and she: exchanged, or removed
     directions  harmless differences in place of the refusal direction
     verdicts    the critic's verdicts dealt out at random, and then the revisions
+    suffixes    adversarial suffixes from a search that does not use the gradient
     wordings    ten wordings of each injection, and an attacker who has the filter
 
     OMP_NUM_THREADS=1 python benchmarks/safety_controls.py --folder runs
@@ -28,11 +29,13 @@ from safety import (
     ORDERS,
     PRIVATE,
     STEPS,
+    TARGET,
     behaviour,
     helpful_only,
     minilm,
     questions,
     revised,
+    shares,
     smollm2,
     training_prompts,
     word_lists_apart,
@@ -40,10 +43,12 @@ from safety import (
 from safety import assistant as loaded_assistant
 from safety_measures import direction_added
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
+from genai_tutorial.alignment import answer_log_probs
 from genai_tutorial.data import load_facts, load_wikipedia
 from genai_tutorial.interpretability import WordVectors, leave_one_out_centroid_hits
-from genai_tutorial.retrieval import grounded_prompt
+from genai_tutorial.retrieval import ChatModel, grounded_prompt
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.safety import (
     critic_scores,
@@ -59,6 +64,7 @@ from genai_tutorial.tasks.safety_probes import (
     SHE_WORDS,
     TARGETS,
 )
+from genai_tutorial.tokenization import PADDING
 
 # Other words in place of he and she
 
@@ -206,6 +212,72 @@ def verdicts(seed: int, small: bool) -> dict:
     return {"questions": count, "at random": behaviour(after, held_out, count)}
 
 
+# Suffixes without a gradient
+
+
+@torch.no_grad()
+def target_losses(
+    chat: ChatModel, requests: Sequence[str], suffixes: Sequence[Sequence[int]]
+) -> Tensor:
+    """Return for each suffix the loss of the target, averaged over the requests."""
+    wanted, rows, marks = chat.tokenizer.encode(TARGET), [], []
+    for suffix in suffixes:
+        end = chat.tokenizer.decode(list(suffix))
+        for request in requests:
+            ids = chat.encode(request + end)
+            rows.append(torch.tensor(ids + wanted))
+            marks.append(torch.arange(len(ids) + len(wanted)) >= len(ids))
+    padded = pad_sequence(rows, batch_first=True, padding_value=PADDING)
+    marked = pad_sequence(marks, batch_first=True)
+    log_probs = answer_log_probs(chat.model, padded, marked)
+    return -log_probs.view(len(suffixes), len(requests)).mean(dim=1)
+
+
+def searched(
+    chat: ChatModel, requests: Sequence[str], tokens: Sequence[int], seed: int
+) -> tuple[str, list[float]]:
+    """Search as `greedy_coordinate_gradient` does, with as many losses, but draw the
+    new tokens from a list.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    suffix = chat.tokenizer.encode(" ,")[-1:] * 6
+    losses = [float(target_losses(chat, requests, [suffix]))]
+    for _ in range(10):
+        tried = [list(suffix) for _ in range(16)]
+        for changed in tried:
+            place = int(torch.randint(6, (), generator=generator))
+            pick = int(torch.randint(len(tokens), (), generator=generator))
+            changed[place] = tokens[pick]
+        found = target_losses(chat, requests, tried)
+        if float(found.min()) < losses[-1]:
+            suffix = tried[int(found.argmin())]
+        losses.append(min(losses[-1], float(found.min())))
+    return chat.tokenizer.decode(suffix), losses
+
+
+def suffixes(seed: int, small: bool) -> dict:
+    chat, count = loaded_assistant("factbook-ppo"), 6 if small else 80
+    requests = [q.text for q in questions("trained", seed + 5)["private"][:10]]
+    private = questions("held-out", seed)["private"][:count]
+    names = {fact.country for fact in load_facts()}
+    encoded = [chat.tokenizer.encode(f" {name}") for name in sorted(names)]
+    lists = {
+        "random tokens": range(300, chat.tokenizer.vocab_size),
+        "countries": [ids[0] for ids in encoded if len(ids) == 1],
+    }
+    measured: dict = {"questions": len(private), "searches": {}}
+    for name, tokens in lists.items():
+        text, losses = searched(chat, requests, tokens, seed)
+        answers = chat.answers([q.text + text for q in private])
+        measured["searches"][name] = {
+            "tokens": len(tokens),
+            "text": text,
+            "losses": [round(loss, 3) for loss in losses],
+            "private": shares(private, answers),
+        }
+    return measured
+
+
 # Wordings of an injection
 
 
@@ -289,6 +361,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "words": words,
     "directions": directions,
     "verdicts": verdicts,
+    "suffixes": suffixes,
     "wordings": wordings,
 }
 
