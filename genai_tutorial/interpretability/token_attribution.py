@@ -54,7 +54,7 @@ def integrated_gradients(
     steps: int = 20,
 ) -> Float[Tensor, "batch position"]:
     """Return each token's part in the score: the gradients along the straight line from
-    the baseline to the tokens, averaged, times the way.
+    the baseline to the tokens, averaged, times the difference between the two.
 
     With enough steps, the parts of a row add up to the score of the tokens minus that
     of the baseline. The integral is approximated at the middles of equal steps.
@@ -69,11 +69,11 @@ def integrated_gradients(
     >>> integrated_gradients(lambda v: v.prod(dim=1)[:, 0], x, torch.zeros(1))
     tensor([[3., 3.]])
     """
-    way = vectors - baseline
+    difference = vectors - baseline
     total = torch.zeros_like(vectors)
     for step in range(steps):
-        total += input_gradients(score, baseline + way * (step + 0.5) / steps)
-    return (way * total / steps).sum(dim=-1)
+        total += input_gradients(score, baseline + difference * (step + 0.5) / steps)
+    return (difference * total / steps).sum(dim=-1)
 
 
 def attention_rollout(

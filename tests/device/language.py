@@ -415,10 +415,6 @@ CASES |= {
         lambda m, ids: (m(ids), m.finish(m.streams(ids)[0])),
         interpretability.AttentionOnly(0), ints(2, 24, below=32),
     ),
-    "train_attention_only": (
-        lambda start: (start, interpretability.train_attention_only(0, 2).unembed.weight),
-        rand(1),
-    ),
     "PositionReader": (
         lambda m, ids, targets: (
             m(ids),

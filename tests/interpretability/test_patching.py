@@ -48,18 +48,23 @@ def test_patching_every_position_gives_the_source_run():
 def test_patched_does_not_write_into_its_vectors_and_ends_with_the_block():
     model = small_model()
     before, vectors = model(IDS), torch.ones(1, 16)
-    with pytest.raises(RuntimeError), patched(model, 3, -1, vectors):
-        assert torch.equal(model.read(IDS)[:, -1], torch.ones(3, 16))
-        raise RuntimeError
+
+    def fail():
+        with patched(model, 3, -1, vectors):
+            assert torch.equal(model.read(IDS)[:, -1], torch.ones(3, 16))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        fail()
     assert torch.equal(model(IDS), before)
     assert torch.equal(vectors, torch.ones(1, 16))
 
 
 @pytest.mark.parametrize("state", [0, 4, -1])
 def test_patched_refuses_a_state_that_no_block_returns(state):
-    with pytest.raises(ValueError, match="state must be from 1 to 3"):
-        with patched(small_model(), state, 0, torch.zeros(1, 16)):
-            pass
+    changed = patched(small_model(), state, 0, torch.zeros(1, 16))
+    with pytest.raises(ValueError, match="state must be from 1 to 3"), changed:
+        pass
 
 
 def test_grid_equals_patching_one_by_one():

@@ -28,10 +28,13 @@ def pair():
     theta = settings.pop("rope_theta")
     theirs = transformers.LlamaForCausalLM(
         transformers.LlamaConfig(
-            **settings, rope_parameters={"rope_type": "default", "rope_theta": theta},
+            **settings,
+            rope_parameters={"rope_type": "default", "rope_theta": theta},
             attn_implementation="eager",
-            bos_token_id=None, eos_token_id=None, pad_token_id=None,
-        )  # fmt: skip
+            bos_token_id=None,
+            eos_token_id=None,
+            pad_token_id=None,
+        )
     ).requires_grad_(False)
     state = ours.state_dict()
     names = llama_names(CONFIG.layers)
