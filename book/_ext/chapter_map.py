@@ -21,7 +21,7 @@ TRACK = 16  # position of the line within a column
 # Distance of the dotted line from the next column's line, and of the text from the
 # dotted line.
 TURN, GAP = 18, 8
-NUMERALS = ("I", "II", "III", "IV", "V", "VI")
+NUMERALS = ("I", "II", "III", "IV", "V", "VI", "VII")
 
 
 @dataclass(frozen=True)
@@ -283,8 +283,8 @@ def visit_map(translator, node):
     def link(document: str) -> str:
         return builder.get_relative_uri(builder.current_docname, document)
 
-    wide = draw_map(parts, [[1, 2], [3, 4], [5, 6]], "wide", link)
-    narrow = draw_map(parts, [[1, 2, 3, 4, 5, 6]], "narrow", link)
+    wide = draw_map(parts, [[1, 2], [3, 4], [5, 6, 7]], "wide", link)
+    narrow = draw_map(parts, [[1, 2, 3, 4, 5, 6, 7]], "narrow", link)
     translator.body.append(f'<div class="chapter-map-frame">{wide}{narrow}</div>')
     raise nodes.SkipNode
 

@@ -1,5 +1,6 @@
 """Look inside a model: what its attention heads attend to, how well its hidden states
-separate two senses, what an ablation costs, and what word vectors and tokens encode.
+separate two senses, what an ablation costs, what changes when a part of one run is
+patched into another, and what word vectors and tokens encode.
 """
 
 from .attention_heads import (
@@ -11,6 +12,8 @@ from .attention_heads import (
     previous_token_scores,
     repeated_random_tokens,
 )
+from .attention_only import AttentionOnly, repeated_symbols, train_attention_only
+from .patching import attribution_patching, head_outputs, patched, patching_grid
 from .probes import (
     Batch,
     PositionReader,
@@ -23,6 +26,12 @@ from .probes import (
     who_bites_batch,
     within_between_auc,
     within_between_auc_interval,
+)
+from .token_attribution import (
+    ablate_tokens,
+    attention_rollout,
+    input_gradients,
+    integrated_gradients,
 )
 from .word_vectors import (
     ANALOGY_FAMILIES,

@@ -142,14 +142,16 @@ def _one_hot(
 def ablated(
     model: DecoderLM,
     heads: Iterable[tuple[int, int]],
-    means: Float[Tensor, "layer head dim"] | None = None,
+    means: Float[Tensor, "layer *row head dim"] | None = None,
 ) -> Iterator[DecoderLM]:
     """Ablate attention heads inside a `with` block.
 
     Args:
         heads: The index of the layer and the index of the head, both from 0.
         means: The vectors that replace the heads' outputs, such as the result of
-            `mean_head_outputs` (mean ablation); None means zeros (zero ablation).
+            `mean_head_outputs` (mean ablation); None means zeros (zero ablation). With
+            axes for batch and position, such as the result of `head_outputs`, each
+            position gets its own (patching).
 
     Raises:
         ValueError: If there is no such head.
@@ -176,7 +178,7 @@ def ablated(
         mask = torch.zeros(heads_per_layer, config.head_width, dtype=torch.bool)
         mask[off] = True
         value = torch.zeros(mask.shape) if means is None else means[layer]
-        hooks.append(_replace(model, layer, mask.flatten(), value.flatten()))
+        hooks.append(_replace(model, layer, mask.flatten(), value.flatten(-2)))
     try:
         yield model
     finally:

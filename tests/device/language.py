@@ -384,8 +384,37 @@ def ablation(model, ids):
     return means, without, costs
 
 
+def patching(model, ids):
+    source = ids.flip(0)
+    outputs = interpretability.head_outputs(model, source)
+    estimate = interpretability.attribution_patching(
+        model, ids, outputs, lambda last: last.sum(dim=1)
+    )
+    grid = interpretability.patching_grid(model, ids, source, [0, 1], [2, -1])
+    with interpretability.patched(model, 1, -1, grid[0, 0]):
+        return estimate, grid, model(ids)
+
+
+def token_scores(vectors):
+    def score(x):
+        return x.square().sum(dim=(1, 2))
+
+    return (
+        interpretability.ablate_tokens(score, vectors, vectors[:, 0], [0, 2]),
+        interpretability.input_gradients(score, vectors),
+        interpretability.integrated_gradients(score, vectors, vectors[0, 0], 2),
+    )
+
+
 CASES |= {
     "ablation_costs": (ablation, LM, IDS),
+    "patching": (patching, LM, IDS),
+    "token_scores": (token_scores, rand(2, 4, 3)),
+    "attention_rollout": (interpretability.attention_rollout, MAPS),
+    "AttentionOnly": (
+        lambda m, ids: (m(ids), m.finish(m.streams(ids)[0])),
+        interpretability.AttentionOnly(0), ints(2, 24, below=32),
+    ),
     "PositionReader": (
         lambda m, ids, targets: (
             m(ids),
