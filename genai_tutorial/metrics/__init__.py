@@ -1,8 +1,9 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, pass@k, rankings, ROC curves, abstention, goodness of fit, copies of training
-images and text.
+recall, pass@k, rankings, ratings by votes, agreement, ROC curves, abstention, goodness
+of fit, copies of training images and text.
 """
 
+from .agreement import cohen_kappa
 from .answers import (
     WinnersCurse,
     batch_calibration,
@@ -64,4 +65,5 @@ from .ranking import (
     threshold_at_risk,
     true_positive_rate_at,
 )
+from .ratings import BradleyTerry, elo_ratings, fit_bradley_terry
 from .texts import WordErrors, repeated_share, word_error_rate, word_errors
