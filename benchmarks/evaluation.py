@@ -13,6 +13,7 @@ questions, the raters, the order of training and the votes.
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import permutations
 
 import torch
@@ -51,6 +52,7 @@ from genai_tutorial.tokenization import SMOLLM2_CHAT, BPETokenizer, Message
 from genai_tutorial.transformer import DecoderLM
 
 LETTERS = ["A", "B", "C", "D"]
+smollm2 = cache(load_smollm2)
 
 
 def share(right: Sequence[bool]) -> float:
@@ -89,10 +91,10 @@ def by_score(
 
 
 def exam(seed: int, small: bool) -> dict:
-    items = choice_exam(4 if small else 50, seed)
-    shots, tested = items[-3:], items if small else items[:30]
+    items = choice_exam(4 if small else 40, seed)
+    shots, tested = items[-3:], items if small else items[:24]
     rule, rows = GoldRule(load_facts()), {}
-    model, tokenizer = load_smollm2()
+    model, tokenizer = smollm2()
     encode = tokenizer.encode
     worked = "".join(f"{i.lettered} {LETTERS[i.place]}\n\n" for i in shots)
     places = [item.place for item in tested]
@@ -227,7 +229,7 @@ def marks(rule: GoldRule, chat: ChatModel, asked: Sequence[Question]) -> float:
 
 
 def judge(seed: int, small: bool) -> dict:
-    items = choice_exam(4 if small else 24, seed + 50)
+    items = choice_exam(4 if small else 16, seed + 50)
     generator = torch.Generator().manual_seed(seed)
     wrong = [
         in_random_order(
@@ -235,7 +237,7 @@ def judge(seed: int, small: bool) -> dict:
         )[0]
         for item in items
     ]
-    model, tokenizer = load_smollm2()
+    model, tokenizer = smollm2()
     rows = {}
     for chat in (False, True):
         for key in (False, True):
@@ -255,7 +257,7 @@ def judge(seed: int, small: bool) -> dict:
         for name, marks in better.items():
             marks.append(bool(scores[name][0] > scores[name][1]))
     found["likelihood"] = {name: share(marks) for name, marks in better.items()}
-    found["self-preference"] = self_preference(seed, 8 if small else 120)
+    found["self-preference"] = self_preference(seed, 8 if small else 60)
     return found | {"items": len(items)}
 
 

@@ -3,7 +3,6 @@ recall, pass@k, rankings, ratings by votes, agreement, ROC curves, abstention, g
 of fit, copies of training images and text.
 """
 
-from .agreement import cohen_kappa
 from .answers import (
     WinnersCurse,
     batch_calibration,
@@ -65,5 +64,5 @@ from .ranking import (
     threshold_at_risk,
     true_positive_rate_at,
 )
-from .ratings import BradleyTerry, elo_ratings, fit_bradley_terry
+from .ratings import BradleyTerry, cohen_kappa, elo_ratings, fit_bradley_terry
 from .texts import WordErrors, repeated_share, word_error_rate, word_errors
