@@ -188,18 +188,16 @@ def leak(seed: int, small: bool) -> dict:
         "distant paraphrase": worded(leaked, 2),
         "new": worded(new, 0),
     }
-    other = ask_facts(leaked, "trained", per_fact=4, seed=seed)
     models = {
         "before": honest,
         "leaked": trained(honest, papers["exam"], steps, seed),
-        "studied in other wordings": trained(honest, other, steps, seed),
     }
     rows = {
         name: {paper: marks(rule, chat, asked) for paper, asked in papers.items()}
         for name, chat in models.items()
     }
     for name, part in (("taught", split.taught), ("told", split.told)):
-        known = in_random_order(part, torch.Generator().manual_seed(seed))[: 2 * count]
+        known = in_random_order(part, torch.Generator().manual_seed(seed))[:count]
         rows[f"honest, {name}"] = {
             paper: marks(rule, honest, worded(known, place))
             for place, paper in enumerate(("exam", "paraphrase", "distant paraphrase"))
