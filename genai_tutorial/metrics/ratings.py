@@ -83,7 +83,7 @@ def elo_ratings(
         expected = 1 / (1 + 10 ** ((ratings[b] - ratings[a]) / 400))
         ratings[a] += k * (y - expected)
         ratings[b] -= k * (y - expected)
-    return torch.tensor(ratings, dtype=torch.float64)
+    return torch.tensor(ratings, dtype=torch.float64, device=first.device)
 
 
 @dataclass(frozen=True)
