@@ -1,5 +1,5 @@
-"""The map of the book: a line through six parts with thirty stations, drawn at
-each build from `book/outline.yml` and the chapters that exist.
+"""The map of the book: a line through the parts with a station for each chapter,
+drawn at each build from `book/outline.yml` and the chapters that exist.
 
 `{chapter-map}` draws it twice, in three columns for wide screens and in one for phones;
 the style sheet shows one of them. `{chapter-list}` is the same as a list, and

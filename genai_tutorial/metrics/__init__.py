@@ -1,6 +1,6 @@
 """Measure models and samples: likelihood, intervals, Fréchet distance, precision and
-recall, pass@k, rankings, ROC curves, abstention, goodness of fit, copies of training
-images and text.
+recall, pass@k, rankings, ratings by votes, agreement, ROC curves, abstention, goodness
+of fit, copies of training images and text.
 """
 
 from .answers import (
@@ -62,4 +62,5 @@ from .ranking import (
     threshold_at_risk,
     true_positive_rate_at,
 )
+from .ratings import BradleyTerry, cohen_kappa, elo_ratings, fit_bradley_terry
 from .texts import WordErrors, repeated_share, word_error_rate, word_errors

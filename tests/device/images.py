@@ -117,6 +117,14 @@ DIGITS = rand(4, 28, 28)
 
 CASES |= {
     "auroc": (metrics.auroc, SCORES, HITS),
+    "elo_ratings": (
+        partial(metrics.elo_ratings, systems=2),
+        torch.tensor([0, 1]), torch.tensor([1, 0]), torch.ones(2),
+    ),
+    "fit_bradley_terry": (
+        partial(metrics.fit_bradley_terry, systems=2),
+        torch.tensor([0, 1, 0]), torch.tensor([1, 0, 1]), torch.ones(3),
+    ),
     "ball_radii": (partial(metrics.ball_radii, k=2), X),
     "batch_calibration": (metrics.batch_calibration, rand(4, 2).log()),
     "bootstrap_interval": (metrics.bootstrap_interval, SCORES),

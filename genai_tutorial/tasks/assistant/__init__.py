@@ -2,10 +2,11 @@
 model answers them.
 
 Read `questions`, `unanswerable` and `gold_rule`, the definition of a good answer. Then
-`demonstrations` for supervised fine-tuning, `raters` for comparisons, and `exams` and
-`behaviour` for the measures.
+`demonstrations` for supervised fine-tuning, `raters` for comparisons, and `exams`,
+`choices` and `behaviour` for the measures. `arena` lets assistants compete for votes.
 """
 
+from .arena import FILLER, Votes, arena_systems, draw_votes, preference_table
 from .behaviour import (
     Behaviour,
     baseline_answers,
@@ -15,6 +16,7 @@ from .behaviour import (
     preference_without_facts,
     wins,
 )
+from .choices import ChoiceItem, choice_exam, score_options
 from .demonstrations import (
     CHAT,
     CHAT_SPECIAL_TOKENS,
