@@ -61,7 +61,7 @@ def patching_grid(
     source_ids: Int[Tensor, "batch position"],
     states: Sequence[int],
     positions: Sequence[int],
-) -> Float[Tensor, "state position batch width"]:
+) -> Float[Tensor, "state place batch width"]:
     """Replace one hidden state of each row by the source's, for each of the given
     states and positions in turn, and return the last block's state at the last token.
 

@@ -18,7 +18,7 @@ def ablate_tokens(
     vectors: Float[Tensor, "batch position width"],
     replacement: Float[Tensor, "*#batch width"],
     positions: Sequence[int],
-) -> Float[Tensor, "batch position"]:
+) -> Float[Tensor, "batch place"]:
     """Return by how much the score falls when one token's embedding is replaced, for
     each of the given positions in turn.
 
@@ -66,7 +66,7 @@ def integrated_gradients(
         and 3, https://arxiv.org/abs/1703.01365
 
     >>> x = torch.tensor([[[2.0], [3.0]]])
-    >>> integrated_gradients(lambda v: v.prod(dim=1)[:, 0], x, torch.zeros(1))
+    >>> integrated_gradients(lambda v: v.prod(dim=1)[:, 0], x, torch.zeros(1)).round()
     tensor([[3., 3.]])
     """
     difference = vectors - baseline
