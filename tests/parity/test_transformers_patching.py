@@ -13,7 +13,8 @@ from genai_tutorial.interpretability import (
     patching_grid,
 )
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
-from tests.parity.weights import integers, llama_names, llama_settings, same, stirred
+from tests.drawn import integers, stirred
+from tests.parity.weights import llama_names, llama_settings, same
 
 transformers = pytest.importorskip("transformers")
 
