@@ -41,8 +41,11 @@ def forget_future_typing():
 def use_address(app, config):
     # for the Colab, Binder and repository buttons
     text = (Path(app.srcdir) / "pyproject.toml").read_text("utf8")
-    address = tomllib.loads(text)["project"]["urls"]["Repository"].rstrip("/")
+    project = tomllib.loads(text)["project"]
+    address, version = project["urls"]["Repository"].rstrip("/"), project["version"]
     config.html_theme_options["repository_url"] = address
+    branch = "main" if ".dev" in version else f"v{version}"
+    config.html_theme_options["repository_branch"] = branch
     config.html_theme_options["use_repository_button"] = True
     config.html_theme_options["use_issues_button"] = True
 
@@ -64,7 +67,8 @@ def edition(folder, version):
     tags, (date, commit) = answers
     if f"v{version}" in tags:
         return f"Edition {version}, {date}"
-    return f"Draft of edition {version}, {date}, commit {commit}"
+    draft = version.partition(".dev")[0]
+    return f"Draft of edition {draft}, {date}, commit {commit}"
 
 
 def show_edition(app, config):

@@ -461,9 +461,8 @@ def test_edition_is_the_tag_or_the_commit(tmp_path):
     git("init", "-q")
     git("commit", "-q", "--allow-empty", "-m", "one", "--date", "2026-12-01T12:00:00")
     commit, date = git("show", "-s", "--format=%h %cs").split()
-    assert (
-        edition(tmp_path, "1.2.0") == f"Draft of edition 1.2.0, {date}, commit {commit}"
-    )
+    draft = f"Draft of edition 1.2.0, {date}, commit {commit}"
+    assert edition(tmp_path, "1.2.0.dev0") == draft
     git("tag", "v1.2.0")
     assert edition(tmp_path, "1.2.0") == f"Edition 1.2.0, {date}"
     assert edition(tmp_path / "elsewhere", "1.2.0") == "Edition 1.2.0"
