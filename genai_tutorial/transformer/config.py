@@ -28,6 +28,8 @@ class AttentionConfig:
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
         query_key_norm: If true, queries and keys are normalized.
+        causal: If true, a token attends only to itself and earlier tokens; if false, to
+            all tokens, which a sliding window, ALiBi and a cache rule out.
     """
 
     heads: int = 4
@@ -37,6 +39,7 @@ class AttentionConfig:
     rotary_scaling: RotaryScaling | None = None
     sliding_window: int | None = None
     query_key_norm: bool = False
+    causal: bool = True
 
     def __post_init__(self):
         if self.key_value_heads is None:
@@ -56,6 +59,12 @@ class AttentionConfig:
             raise ValueError(
                 "rotary_scaling must be a scaling, such as YarnScaling(4), and needs "
                 f"rotary positions; got {scaling!r} and positions={self.positions!r}."
+            )
+        looks_back = self.sliding_window is not None or self.positions == "alibi"
+        if looks_back and not self.causal:
+            raise ValueError(
+                "sliding_window and alibi look back from each token, so they need "
+                "causal=True."
             )
 
 
@@ -242,6 +251,11 @@ class DecoderConfig:
         """Return the sizes of a `KVCache`: layers, rows, key and value heads, tokens
         per row (None for the context length) and features per head.
         """
+        if not self.attention.causal:
+            raise ValueError(
+                "A cache needs causal=True: without it every new token changes the "
+                "keys and values of all others."
+            )
         length = self.context_length if length is None else length
         if rows < 1 or not 1 <= length <= self.context_length:
             raise ValueError(

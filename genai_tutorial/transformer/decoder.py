@@ -290,6 +290,7 @@ def _make_attention(
         bias=config.bias,
         rotary=rotary,
         query_key_norm=settings.query_key_norm,
+        causal=settings.causal,
         window=settings.sliding_window,
         alibi=settings.positions == "alibi",
         layer=layer,
