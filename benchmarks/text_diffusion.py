@@ -2,6 +2,7 @@
 
     squares   Latin squares: what is solved in which order, in how many calls, at what
               likelihood
+    longer    the left-to-right model of the squares, trained for twice the time
     plays     the characters of Shakespeare: likelihood, infilling and samples
 
     OMP_NUM_THREADS=1 python benchmarks/text_diffusion.py --folder runs
@@ -23,22 +24,21 @@ from torch.nn.functional import one_hot
 
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.diffusion import (
-    likelihood_bound,
-    masked_loss,
-    nats_in_order,
-    token_log_probabilities,
-)
-from genai_tutorial.generation import (
     EntropyBound,
     Quota,
     Threshold,
     UnmaskingRule,
-    generate,
+    likelihood_bound,
+    masked_loss,
+    nats_in_order,
+    token_log_probabilities,
     unmask,
 )
+from genai_tutorial.generation import generate
 from genai_tutorial.recipes import (
     LATIN_LEFT_TO_RIGHT,
     LATIN_MASKED,
+    Recipe,
     RunSettings,
     held_out_puzzles,
     load,
@@ -90,35 +90,46 @@ def square_models(seed: int, small: bool) -> tuple[DecoderLM, DecoderLM]:
     """Return the two models, left to right first; those of seed 0 are published."""
     if seed == 0 and not small:
         return load(LATIN_LEFT_TO_RIGHT.name), load(LATIN_MASKED.name)
-    models = []
-    for recipe in (LATIN_LEFT_TO_RIGHT, LATIN_MASKED):
-        recipe = replace(recipe, seed=seed)
-        seed_everything(seed)
-        with tempfile.TemporaryDirectory() as folder:
-            run = RunSettings(
-                5 if small else recipe.steps,
-                torch.device("cpu"),
-                Process(),
-                Checkpoint(Path(folder) / "run", every=recipe.steps, resume=False),
-                progress=False,
-            )
-            models.append(recipe.fit(run).model.eval())
-    return models[0], models[1]
+    causal, masked = LATIN_LEFT_TO_RIGHT, LATIN_MASKED
+    return trained(causal, seed, causal.steps, small), trained(
+        masked, seed, masked.steps, small
+    )
+
+
+def trained(recipe: Recipe, seed: int, steps: int, small: bool) -> DecoderLM:
+    recipe = replace(recipe, seed=seed)
+    seed_everything(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunSettings(
+            5 if small else steps,
+            torch.device("cpu"),
+            Process(),
+            Checkpoint(Path(folder) / "run", every=steps, resume=False),
+            progress=False,
+        )
+        return recipe.fit(run).model.eval()
+
+
+def in_reading_order(
+    causal: DecoderLM, puzzles: Tensor, draws: torch.Generator
+) -> dict[str, float]:
+    """Return the share of puzzles solved greedily, and by one of five samples."""
+    best = torch.zeros(len(puzzles), dtype=torch.bool)
+    for _ in range(TRIES):
+        best |= is_latin(solve_left_to_right(causal, puzzles, draws))
+    return {
+        "left to right": mean(is_latin(solve_left_to_right(causal, puzzles))),
+        "left to right, five samples": mean(best),
+    }
 
 
 def by_order(
     causal: DecoderLM, masked: DecoderLM, puzzles: Tensor, seed: int
 ) -> dict[str, float]:
     """Return the share of puzzles that each way of filling them solves."""
-    best = torch.zeros(len(puzzles), dtype=torch.bool)
     draws = seeded(seed)
-    for _ in range(TRIES):
-        best |= is_latin(solve_left_to_right(causal, puzzles, draws))
-    shares = {
-        "left to right": mean(is_latin(solve_left_to_right(causal, puzzles))),
-        "left to right, five samples": mean(best),
-        "single candidates": mean(is_latin(fill_single_candidates(puzzles))),
-    }
+    shares = in_reading_order(causal, puzzles, draws)
+    shares["single candidates"] = mean(is_latin(fill_single_candidates(puzzles)))
     for order in ("random", "reading", "confident"):
         shares[order] = solved(masked, puzzles, Quota(1, order), draws)["solved"]
     return shares
@@ -246,6 +257,20 @@ def squares(seed: int, small: bool) -> dict:
         "masked again": {
             how: remask(masked, puzzles, how, seed)
             for how in ("random", "alone", "conflicts")
+        },
+    }
+
+
+def longer(seed: int, small: bool) -> dict:
+    steps = 2 * LATIN_LEFT_TO_RIGHT.steps
+    model, draws = trained(LATIN_LEFT_TO_RIGHT, seed, steps, small), seeded(seed)
+    return {
+        "steps": steps,
+        "solved": {
+            str(clues): in_reading_order(
+                model, held_out_puzzles(clues)[: 8 if small else None], draws
+            )
+            for clues in (6, 8)
         },
     }
 
@@ -403,7 +428,11 @@ def plays(seed: int, small: bool) -> dict:
     }
 
 
-PARTS: dict[str, Callable[[int, bool], dict]] = {"squares": squares, "plays": plays}
+PARTS: dict[str, Callable[[int, bool], dict]] = {
+    "squares": squares,
+    "longer": longer,
+    "plays": plays,
+}
 
 
 def main() -> None:

@@ -3,7 +3,7 @@ from noise alone.
 
 Read `schedule`, `prediction` and `loss`, which every model of this room has in common,
 then `samplers`. Any sampler works with any model, on points, pixels or latent codes.
-`masked` is the diffusion of tokens.
+`masked` is the diffusion of tokens, and `unmasking` draws texts with it.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
@@ -65,3 +65,11 @@ from .schedule import (
 )
 from .unet import UNet, UNetConfig
 from .unet_blocks import TextAttention
+from .unmasking import (
+    EntropyBound,
+    Quota,
+    Threshold,
+    Unmasked,
+    UnmaskingRule,
+    unmask,
+)

@@ -4,7 +4,6 @@ Read `sampling` and `generate` first. `rollouts` and `prefix` answer many prompt
 once, and `search` chooses among several answers. `constrained` keeps to a regular
 expression, which `regular` parses and `json_schema` makes from a schema. `speculative`
 saves forward passes by the rule in `speculative_rule`, and `watermark` marks the text.
-`unmasking` fills in the text of a masked diffusion model.
 """
 
 from .constrained import ConstrainedText, Constraint, ForbiddenTokens, TokenMask
@@ -46,14 +45,6 @@ from .speculative_rule import (
     expected_tokens,
     speculative_accept,
     speculative_speedup,
-)
-from .unmasking import (
-    EntropyBound,
-    Quota,
-    Threshold,
-    Unmasked,
-    UnmaskingRule,
-    unmask,
 )
 from .watermark import (
     Detection,

@@ -9,8 +9,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.diffusion import mask_tokens, masked_loss
-from genai_tutorial.generation import Quota, unmask
+from genai_tutorial.diffusion import (
+    Quota,
+    mask_tokens,
+    masked_loss,
+    unmask,
+)
 from genai_tutorial.tasks.latin import (
     HELD_OUT,
     LATIN_SOURCE,

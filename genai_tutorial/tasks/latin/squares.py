@@ -113,7 +113,7 @@ def backtrack(puzzle: Int[Tensor, " cell"]) -> Int[Tensor, " cell"] | None:
             cells[cell] = OPEN
         return False
 
-    return torch.tensor(cells) if solve() else None
+    return torch.tensor(cells, device=puzzle.device) if solve() else None
 
 
 class CountingDenoiser:
@@ -131,9 +131,9 @@ class CountingDenoiser:
         self, tokens: Int[Tensor, "batch cell"]
     ) -> Float[Tensor, "batch cell number"]:
         """Return the exact log-probabilities of each cell, over 0 to n."""
-        seen = tokens[:, None]
-        agree = ((seen == self.squares) | (seen == OPEN)).all(dim=2).double()
-        counts = (agree @ self._marks).view(*tokens.shape, -1)
+        seen, squares = tokens[:, None], self.squares.to(tokens.device)
+        agree = ((seen == squares) | (seen == OPEN)).all(dim=2).double()
+        counts = (agree @ self._marks.to(tokens.device)).view(*tokens.shape, -1)
         lost = agree.sum(dim=1) == 0
         counts[lost, :, 1:] = 1.0
         return (counts / counts.sum(dim=-1, keepdim=True)).log().float()

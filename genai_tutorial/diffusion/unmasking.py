@@ -5,21 +5,16 @@ masked. Read `unmask`, then the three rules.
 """
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from genai_tutorial.diffusion import TokenModel, token_log_probabilities
-
-from .generate import draw
-
-Order = Literal["confident", "random", "reading"]
-"""The most probable of the drawn tokens first, in random order, or from left to right.
-"""
+from .masked import FillingOrder, TokenModel, token_log_probabilities
 
 
+@runtime_checkable
 class UnmaskingRule(Protocol):
     """Chooses the positions that a call fills."""
 
@@ -38,7 +33,8 @@ class UnmaskingRule(Protocol):
 
 @dataclass(frozen=True)
 class Quota:
-    """Keep a fixed number of tokens per call.
+    """Keep a fixed number of tokens per call; in the order `confident`, those that were
+    drawn with the highest probabilities.
 
     Raises:
         ValueError: If the number is below 1, or the order is unknown.
@@ -48,12 +44,12 @@ class Quota:
     """
 
     per_call: int
-    order: Order = "confident"
+    order: FillingOrder = "confident"
 
     def __post_init__(self):
         _check_count("per_call", self.per_call)
-        if self.order not in get_args(Order):
-            known = ", ".join(get_args(Order))
+        if self.order not in get_args(FillingOrder):
+            known = ", ".join(get_args(FillingOrder))
             raise ValueError(f"order must be one of {known}; got {self.order!r}.")
 
     def choose(
@@ -85,7 +81,7 @@ class Threshold:
     Source: Wu et al., Fast-dLLM, algorithm 1, https://arxiv.org/abs/2505.22618
     """
 
-    threshold: float
+    threshold: float | int
     at_least: int = 1
 
     def __post_init__(self):
@@ -122,7 +118,7 @@ class EntropyBound:
     Entropy Bounded Unmasking, section 4, https://arxiv.org/abs/2505.24857
     """
 
-    bound: float
+    bound: float | int
 
     def __post_init__(self):
         if not self.bound >= 0:
@@ -171,7 +167,7 @@ def unmask(
     rule: UnmaskingRule,
     mask_token: int,
     *,
-    temperature: float = 1.0,
+    temperature: float | int = 1.0,
     generator: torch.Generator | None = None,
 ) -> Unmasked:
     """Fill all masked positions: each call draws a token for every one of them, and the
@@ -198,8 +194,7 @@ def unmask(
         drawn = log_p.argmax(dim=-1)
         if temperature > 0:
             log_p = (log_p / temperature).log_softmax(dim=-1)
-            drawn = draw(log_p.flatten(0, 1).exp(), generator).view_as(tokens)
-            drawn = drawn.to(tokens.device)
+            drawn = _draw(log_p.exp(), generator)
         kept = rule.choose(log_p, drawn, masked, generator) & masked
         if (masked.any(dim=1) & ~kept.any(dim=1)).any():
             raise ValueError(f"{rule} keeps no token in a row that has masks.")
@@ -207,6 +202,12 @@ def unmask(
         tokens = torch.where(kept, drawn, tokens)
         filled_at = torch.where(kept, calls[:, None], filled_at)
     return Unmasked(tokens, calls, filled_at)
+
+
+def _draw(probabilities: Tensor, generator: torch.Generator | None) -> Tensor:
+    rows = probabilities.flatten(0, -2)
+    drawn = torch.multinomial(rows.cpu(), 1, generator=generator)
+    return drawn.view(probabilities.shape[:-1]).to(probabilities.device)
 
 
 def _of_drawn(log_probabilities: Tensor, drawn: Tensor) -> Tensor:
