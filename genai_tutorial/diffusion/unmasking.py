@@ -136,7 +136,6 @@ class EntropyBound:
         entropies = entropies.masked_fill(~masked, torch.inf)
         ordered, places = entropies.sort(dim=1)
         before = ordered.cumsum(dim=1) - ordered  # without the position's own
-        before[:, 0] = 0.0
         kept = torch.zeros_like(masked).scatter(1, places, before <= self.bound)
         return kept & masked
 

@@ -28,8 +28,7 @@ class AttentionConfig:
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
         query_key_norm: If true, queries and keys are normalized.
-        causal: If true, a token attends only to itself and earlier tokens; if false, to
-            all tokens, which a sliding window, ALiBi and a cache rule out.
+        causal: If false, tokens attend to later ones too, and no cache is possible.
     """
 
     heads: int = 4
@@ -60,12 +59,8 @@ class AttentionConfig:
                 "rotary_scaling must be a scaling, such as YarnScaling(4), and needs "
                 f"rotary positions; got {scaling!r} and positions={self.positions!r}."
             )
-        looks_back = self.sliding_window is not None or self.positions == "alibi"
-        if looks_back and not self.causal:
-            raise ValueError(
-                "sliding_window and alibi look back from each token, so they need "
-                "causal=True."
-            )
+        both = self.sliding_window is None and self.positions != "alibi"
+        _require(self, "causal", self.causal or both, "true with a window or ALiBi")
 
 
 @dataclass(frozen=True)
@@ -151,8 +146,7 @@ class InitializationConfig:
     """Initialization of the weights.
 
     Attributes:
-        std: The standard deviation of the weight matrices; None for 1/sqrt(inputs) of
-            each matrix.
+        std: Standard deviation of the matrices; None for 1/sqrt(inputs) of each.
         zero_outputs: If true, each block's output layers, and an untied output layer of
             the model, are initialized to zero.
     """
@@ -251,11 +245,6 @@ class DecoderConfig:
         """Return the sizes of a `KVCache`: layers, rows, key and value heads, tokens
         per row (None for the context length) and features per head.
         """
-        if not self.attention.causal:
-            raise ValueError(
-                "A cache needs causal=True: without it every new token changes the "
-                "keys and values of all others."
-            )
         length = self.context_length if length is None else length
         if rows < 1 or not 1 <= length <= self.context_length:
             raise ValueError(

@@ -242,7 +242,7 @@ CASES |= {
             diffusion.unmask(m, ids, rule, 0, generator=g)
             for rule in (
                 diffusion.Quota(3, "random"), diffusion.Quota(2, "reading"),
-                diffusion.Threshold(0.2), diffusion.EntropyBound(2.0),
+                diffusion.Threshold(0.2), diffusion.EntropyBound(99.0),
             )
         ], TWO_SIDED, IDS * (IDS > 8), seeded(),
     ),
