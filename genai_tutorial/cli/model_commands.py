@@ -2,23 +2,46 @@
 which load torch, are imported when a command runs.
 """
 
+import json
 import math
+import re
+import sys
+from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
 from .user_errors import WRONG_USE, UserError
 
+
+class ModelRow(NamedTuple):
+    """What is known of a recipe before torch is loaded: its kind of output, chapter,
+    number of parameters, purpose, options with their smallest and largest values, and
+    an example command. A test holds `models.txt` equal to the recipes.
+    """
+
+    makes: str
+    chapter: str
+    size: str
+    purpose: str
+    options: str
+    command: str
+
+    @property
+    def ranges(self) -> dict[str, str]:
+        """The range of each option; empty for a text, with a point for fractions."""
+        return dict(re.findall(r"(\w+)(?:\[(.*?)\])?", self.options))
+
+
 _LINES = Path(__file__).with_name("models.txt").read_text("utf8").splitlines()
 _ROWS = ([field.strip() for field in line.split("|")] for line in _LINES)
-MODELS = {name: rest for name, *rest in _ROWS}
-"""For each recipe: its kind of output, its options and an example command, so that a
-command line is checked before torch is loaded. A test holds the file equal to the
-recipes.
-"""
+MODELS = {name: ModelRow(*rest) for name, *rest in _ROWS}
+
+CHECKPOINTS = Path(__file__).parents[1] / "pretrained" / "checkpoints"
+"""The folder of the book's models and their cards."""
 
 LONGEST_TASK = 300
 """The largest number of characters in an agent's task."""
@@ -40,13 +63,17 @@ Seed = Annotated[
 
 
 def models() -> None:
-    """List the book's models, with what to type for each and their options.
+    """List the book's models: what each does, its size and chapter, what to type, and
+    its options.
 
     Example: `genai-tutorial models`
     """
-    for name, (_, options, command) in MODELS.items():
-        comment = f"  # {options}" if options else ""
-        print(f"{name:23} genai-tutorial {command}{comment}")
+    print(f"{'Model':23} {'Size':>4}  Chapter  What it does, what to type, its options")
+    for name, row in MODELS.items():
+        print(f"{name:23} {row.size:>4}  {row.chapter:>7}  {row.purpose}")
+        options = f"  # {' '.join(row.ranges)}" if row.options else ""
+        print(f"    genai-tutorial {row.command}{options}")
+    print("SmolLM2 and MiniLM are not ours: try genai-tutorial chat and serve.")
 
 
 def train(
@@ -124,7 +151,8 @@ def sample(
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
     _check_name(name)
-    _check_sample(name, options or [], count, out)
+    check_sample(name, options or [], count, out)
+    _warn_of_words(name, options or [], folder)
     from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
@@ -132,26 +160,62 @@ def sample(
 
 def _check_name(name: str) -> None:
     if name not in MODELS:
-        near = get_close_matches(name, MODELS, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "See genai-tutorial models."
-        raise UserError(f"There is no model {name!r}. {hint}", WRONG_USE)
+        hint = f"{suggestion(name, MODELS)}; genai-tutorial models lists all."
+        raise UserError(f"There is no model {name!r}{hint}", WRONG_USE)
 
 
-def _check_sample(
+def suggestion(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _wrong_value(option: str, value: str, limits: str) -> str:
+    """Return what is wrong with a number, or an empty text."""
+    if not limits:
+        return ""
+    kind = float if "." in limits else int
+    low, high = (limit.strip(".") for limit in limits.split(","))
+    try:
+        is_right = float(low or "-inf") <= kind(value) <= float(high or "inf")
+    except ValueError:
+        is_right = False
+    noun = "a number" if kind is float else "an integer"
+    bounds = f" from {low} to {high}" if high else f" of at least {low}" if low else ""
+    return "" if is_right else f"{option} must be {noun}{bounds}, got {value!r}"
+
+
+def _warn_of_words(name: str, assignments: list[str], folder: Path | None) -> None:
+    """Name the words of a prompt that are not on the model's card at once: those that
+    are nearest in meaning take seconds to find.
+    """
+    prompts = [one[7:] for one in assignments if one.startswith("prompt=")]
+    card = (folder or CHECKPOINTS) / f"{name}.json"
+    if not prompts or not card.is_file():
+        return
+    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words")
+    unknown = [word for word in prompts[0].lower().split() if word not in words or ()]
+    if words and unknown:
+        told = f"{name} has never seen {' or '.join(map(repr, unknown))}."
+        print(told, "Looking for words near it.", file=sys.stderr)
+
+
+def check_sample(
     name: str, assignments: list[str], count: int | None, out: Path | None
 ) -> None:
-    makes, options, _ = MODELS[name]
-    names = options.split()
-    theirs = f"its options are {', '.join(names)}"
-    if len(names) < 2:
-        theirs = f"its only option is {options}" if names else "it has no options"
+    makes, ranges = MODELS[name].makes, MODELS[name].ranges
+    theirs = f"its options are {', '.join(ranges)}"
+    if len(ranges) < 2:
+        theirs = f"its only option is {''.join(ranges)}" if ranges else "it has none"
     for assignment in assignments if makes else ():
-        option, equals, _ = assignment.partition("=")
+        option, equals, value = assignment.partition("=")
         if not equals:
             wrong = f"Options are written key=value, got {assignment!r}"
+        elif option not in ranges:
+            wrong = f"{name} has no option {option}{suggestion(option, ranges)}"
+        else:
+            wrong = _wrong_value(option, value, ranges[option])
+        if wrong:
             raise UserError(f"{wrong}; {theirs}.", WRONG_USE)
-        if option not in names:
-            raise UserError(f"{name} has no option {option}; {theirs}.", WRONG_USE)
     for option, value in (("--count", count), ("--out", out)):
         if makes == "text" and value is not None:
             wrong = f"{name} writes text, so it has no option {option}"

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import nbformat
 import pytest
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from genai_tutorial import __version__, data, recipes
 from genai_tutorial.cli import doctor, main, model_commands
 from genai_tutorial.cli.app import app
+from genai_tutorial.cli.user_errors import UserError
 from genai_tutorial.training import fit
 from genai_tutorial.transformer import DecoderConfig
 
@@ -129,11 +131,18 @@ def test_help_does_not_import_heavy_libraries():
 
 
 EARLY_ERRORS = {
-    "sample shapespear": "Did you mean shakespeare?",
-    "train huge": "There is no model 'huge'.",
+    "sample shapespear": "(did you mean shakespeare?)",
+    "train huge": "There is no model 'huge'; genai-tutorial models lists all.",
+    "chatt": "Did you mean 'chat'",
+    "sample mnist-gan digt=2": "no option digt (did you mean digit?)",
+    "sample mnist-gan digit=12": "digit must be an integer from 0 to 9, got '12'",
+    "sample shakespeare tokens=0": "tokens must be an integer of at least 1, got '0'",
+    "sample shakespeare top_p=nan": "top_p must be a number from 0.0 to 1.0, got",
+    "sample shapes-stream guidance=x": "guidance must be a number, got 'x'",
+    "assign 4 homework": "as in genai-tutorial assign 4 --to homework",
     "sample mnist-gan steps=2": "no option steps; its only option is digit.",
     "sample shakespeare temprature=1": "its options are prompt, temperature, top_p",
-    "sample mnist-family-vae steps=2": "it has no options.",
+    "sample mnist-family-vae steps=2": "no option steps; it has none.",
     "sample mnist-gan digit": "Options are written key=value, got 'digit'",
     "sample shakespeare --out a.png": "so it has no option --out",
     "sample shapes-video --out a.png": "--out must end in .gif or .webp, got a.png",
@@ -150,6 +159,7 @@ EARLY_ERRORS = {
     "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
     "agent": "Missing argument",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
+    "serve --model shakspeare": "(did you mean shakespeare?)",
 }
 
 
@@ -171,17 +181,53 @@ def test_wrong_command_lines_are_refused_before_torch_is_loaded():
 
 
 def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
-    makes = {}
-    for name in recipes.names():
-        recipe = recipes.recipe(name)
-        options = dataclasses.fields(recipe.options) if recipe.options else ()
-        makes[name] = [recipe.makes or "", " ".join(field.name for field in options)]
-    assert {name: row[:2] for name, row in model_commands.MODELS.items()} == makes
     output = command("models")[1]
-    for name, (*_, example) in model_commands.MODELS.items():
-        assert re.search(rf"^{name} +genai-tutorial {re.escape(example)}", output, re.M)
-        result = CliRunner().invoke(app, [*shlex.split(example), "--help"])
+    assert list(model_commands.MODELS) == re.findall(
+        r"^(\S+) +[\d.]+[kM] ", output, re.M
+    )
+    assert set(model_commands.MODELS) == set(recipes.names())
+    for name, row in model_commands.MODELS.items():
+        recipe = recipes.recipe(name)
+        assert row.makes == (recipe.makes or "")
+        hints = get_type_hints(type(recipe.options)) if recipe.options else {}
+        kinds = {
+            option: "" if str in types else "." if float in types else "1"
+            for option, hint in hints.items()
+            for types in [get_args(hint) or (hint,)]
+        }
+        assert row.ranges.keys() == kinds.keys()
+        for option, limits in row.ranges.items():
+            assert bool(limits) == bool(kinds[option])
+            assert ("." in limits) == (kinds[option] == ".")
+        if recipe.published:
+            count = recipes.card(name)["parameters"]
+        else:
+            count = sum(weight.numel() for weight in recipe.build().parameters())
+        size = f"{count / 1e6:.1f}M" if count >= 1e5 else f"{count / 1e3:.0f}k"
+        assert row.size == size
+        assert f"\n    genai-tutorial {row.command}" in output
+        result = CliRunner().invoke(app, [*shlex.split(row.command), "--help"])
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mnist-gan", ["digit=10"]),
+        ("molecules", ["molecules=1001"]),
+        ("molecules", ["drug_likeness=5"]),
+        ("molecules-3d", ["atoms=13"]),
+        ("molecules-3d", ["steps=1001"]),
+        ("paddle-world", ["frames=0"]),
+        ("bach-chorales", ["harmonize=2"]),
+        ("bach-chorales", ["eighth=2.1"]),
+    ],
+)
+def test_limits_of_options_are_those_of_the_recipes(name, options):
+    with pytest.raises(ValueError, match="must be"):
+        recipes.parse_options(recipes.recipe(name), options)
+    with pytest.raises(UserError, match="must be"):
+        model_commands.check_sample(name, options, None, None)
 
 
 def test_module_is_the_command():
@@ -392,7 +438,7 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
-    row = ["text", "prompt temperature top_p tokens", "sample tiny"]
+    row = model_commands.MODELS["shakespeare"]
     monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", {"tiny": row})
     monkeypatch.setattr(
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
