@@ -152,7 +152,9 @@ def sample(
     """
     _check_name(name)
     check_sample(name, options or [], count, out)
-    _warn_of_words(name, options or [], folder)
+    prompts = [one[7:] for one in options or [] if one.startswith("prompt=")]
+    if told := _unknown_words(name, "".join(prompts), folder)[0]:
+        print(f"{told}. Looking for words near it.", file=sys.stderr)
     from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
@@ -184,19 +186,18 @@ def _wrong_value(option: str, value: str, limits: str) -> str:
     return "" if is_right else f"{option} must be {noun}{bounds}, got {value!r}"
 
 
-def _warn_of_words(name: str, assignments: list[str], folder: Path | None) -> None:
-    """Name the words of a prompt that are not on the model's card at once: those that
-    are nearest in meaning take seconds to find.
+def _unknown_words(name: str, text: str, folder: Path | None) -> tuple[str, list[str]]:
+    """Return the words of a text that the model's card does not know, in a sentence,
+    and all that it knows; both are empty if all are known or the card has no words.
     """
-    prompts = [one[7:] for one in assignments if one.startswith("prompt=")]
     card = (folder or CHECKPOINTS) / f"{name}.json"
-    if not prompts or not card.is_file():
-        return
-    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words")
-    unknown = [word for word in prompts[0].lower().split() if word not in words or ()]
-    if words and unknown:
-        told = f"{name} has never seen {' or '.join(map(repr, unknown))}."
-        print(told, "Looking for words near it.", file=sys.stderr)
+    if not card.is_file():
+        return "", []
+    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    unknown = [word for word in text.lower().split() if word not in words]
+    if not words or not unknown:
+        return "", []
+    return f"{name} has never seen {' or '.join(map(repr, unknown))}", words
 
 
 def check_sample(
@@ -228,7 +229,7 @@ def check_sample(
 
 
 def ask(
-    image: Annotated[Path, typer.Argument(help="A square picture of shapes on white.")],
+    image: Annotated[Path, typer.Argument(help="A picture of shapes on white.")],
     question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
     folder: Folder = None,
 ) -> None:
@@ -246,9 +247,15 @@ def ask(
     """
     if not image.is_file():
         raise UserError(f"There is no picture {image}.", WRONG_USE)
+    told, words = _unknown_words("shapes-vlm", question.rstrip(" ?:."), folder)
+    if told:
+        raise UserError(f"{told}; it knows: {' '.join(words)}.", WRONG_USE)
+    from .pictures import read_square
+
+    picture = read_square(image)
     from .models import ask_about
 
-    ask_about(image, question, folder)
+    ask_about(picture, question, folder)
 
 
 def agent(
