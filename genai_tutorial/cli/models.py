@@ -23,7 +23,7 @@ from genai_tutorial.tasks.shapes import IMAGE_SIZE, read_scenes
 
 from .chat import note
 from .known_words import check_words
-from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
+from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 FRAME_MILLISECONDS = 160
 """The display time of a frame; the films are repeated endlessly."""
@@ -52,9 +52,10 @@ def train_model(
     folder.mkdir(parents=True, exist_ok=True)  # fail now, not at the first checkpoint
     run, model = (folder / f"{name}{end}.safetensors" for end in (".run", ""))
     if run.exists() and not resume and not _is_newer(model, run):
-        note(
-            f"{run} holds an interrupted run, which starts again from step 0. To "
-            "continue it, stop with Ctrl-C and add --resume."
+        raise UserError(
+            f"{run} holds an interrupted run: add --resume to continue it, or delete "
+            "the file to start again.",
+            WRONG_USE,
         )
     try:
         with user_errors(ValueError, exit_code=NOT_POSSIBLE):
