@@ -172,7 +172,9 @@ def serve(
 
     Set a client's base URL to the address that is printed, and any key. There are
     `/v1/chat/completions` for smollm2, factbook-sft and factbook-ppo, `/v1/completions`
-    for all models, `/v1/models` and `/health`, for programs of this machine only.
+    for all models, `/v1/embeddings` for minilm, `/v1/models` and `/health`, for
+    programs of this machine only. A chat's `response_format` may be a JSON schema. Only
+    smollm2 heeds a system message.
 
     Requests run side by side in the batching engine of chapter 24. Each gets the answer
     that it would get alone, up to near ties between tokens, which rounding decides.

@@ -42,15 +42,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class ChatProfile:
-    """The chat template of a model, the message at the start, defaults, and what the
-    model was trained on: several turns, system messages.
+    """The chat template of a model, the message at the start, defaults, and whether the
+    model was trained on several turns.
     """
 
     template: ChatTemplate | Continuation
     greeting: str
     max_tokens: int
     remembers: bool = False
-    takes_system: bool = False
     penalty: float | int = 1
 
 
@@ -61,7 +60,6 @@ CHAT_PROFILES = {
         "an answer, Ctrl-D ends.",
         max_tokens=512,
         remembers=True,
-        takes_system=True,
         penalty=1.1,  # without it, long answers fall into loops
     ),
     "base": ChatProfile(
