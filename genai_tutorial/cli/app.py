@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> None:
     # a package that is not installed, a full disk, a folder without permission
     except (ImportError, OSError) as error:
         message, code = str(error), NOT_POSSIBLE
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
         code = 130
     if message:

@@ -21,8 +21,9 @@ from genai_tutorial.runtime import (
 from genai_tutorial.tasks.scene_questions import spaced_question
 from genai_tutorial.tasks.shapes import IMAGE_SIZE, read_scenes
 
-from .chat import note
+from .chat import note, working
 from .known_words import check_words
+from .model_commands import MODELS
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 FRAME_MILLISECONDS = 160
@@ -93,7 +94,7 @@ def sample_model(
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
-    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
+    with user_errors(ValueError, exit_code=NOT_POSSIBLE), working(f"loading {name}"):
         loaded = recipes.load(name, folder)
     if words := recipe.known_words(loaded):
         check_words(name, options.prompt or "", words, recipe.known_names())
@@ -104,10 +105,12 @@ def sample_model(
             count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
         if out is not None and not out.parent.exists():
             note(f"The folder {out.parent} is created.")
-        match recipes.sample(recipe, loaded, options, count, seed):
+        with working(f"sampling {name}"):
+            samples = recipes.sample(recipe, loaded, options, count, seed)
+        match samples:
             case recipes.TextSamples(texts):
                 print("\n".join(texts))
-                note(f"{name}: {recipe.description()}.")
+                note(f"{name}: {MODELS[name].purpose}.")
                 return
             case recipes.FilmSamples(films):
                 path = out or Path(f"{name}.gif")

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from genai_tutorial.pretrained import find_smollm2
 
-from ..chat import note
+from ..chat import note, working
 from ..user_errors import NOT_POSSIBLE, UserError, user_errors
 from .embeddings import EMBEDDER, embed, has_embedder
 from .requests import ChatRequest, Completion, TextRequest, read_completion
@@ -323,5 +323,8 @@ def available_models(names: Sequence[str]) -> list[str]:
 
 
 def load_all(names: Sequence[str]) -> dict[str, ServedModel]:
-    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+    with (
+        user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE),
+        working(f"loading {', '.join(names)}"),
+    ):
         return {name: load_served(name) for name in names}
