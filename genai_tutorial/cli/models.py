@@ -23,7 +23,7 @@ from genai_tutorial.tasks.shapes import IMAGE_SIZE, read_scenes
 
 from .chat import note, working
 from .known_words import check_words
-from .model_commands import MODELS
+from .model_table import MODELS
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 FRAME_MILLISECONDS = 160

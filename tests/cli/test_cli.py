@@ -439,7 +439,8 @@ def tiny(monkeypatch, tmp_path):
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
     row = model_commands.MODELS["shakespeare"]
-    monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", {"tiny": row})
+    for module in ("model_commands", "models"):
+        monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", {"tiny": row})
     monkeypatch.setattr(
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
