@@ -126,8 +126,8 @@ def users() -> dict[tuple[str, str], set[str]]:
         for room, name in used_names(tree):
             if room != user:
                 found.setdefault((room, name), set()).add(user)
-    for source in SOURCES:  # loaders that the list of data sources calls by name
-        found.setdefault(("genai_tutorial.data", source.loader), set()).add("doctor")
+    for source in SOURCES:  # loaders that the page on data and licences names
+        found.setdefault(("genai_tutorial.data", source.loader), set()).add("book")
     return found
 
 
