@@ -242,8 +242,63 @@ def grade(
     grade_submissions(chapter, submissions, to, overwrite, unprotected)
 
 
+def gradebook(
+    grades: Annotated[Path, typer.Argument(help="The folder that grade has written.")],
+    submissions: Annotated[
+        list[Path] | None,
+        typer.Argument(help="The unpacked download, for a learning platform."),
+    ] = None,
+    canvas: Annotated[
+        Path | None, typer.Option(help="The gradebook exported from Canvas.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The assignment's title in Canvas.")
+    ] = None,
+    moodle: Annotated[
+        Path | None, typer.Option(help="The offline grading worksheet from Moodle.")
+    ] = None,
+    to: Folder = Path("gradebook"),
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Count points still to be given as 0."),
+    ] = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the total of each student, for a spreadsheet or a learning platform.
+
+    Without a platform, this writes `students.csv`. For Canvas and Moodle, it fills the
+    table that you downloaded there, and packs the pages of feedback so that each
+    reaches its student.
+
+    Examples to try:
+    - `genai-tutorial gradebook grades`
+    - `genai-tutorial gradebook grades submissions --canvas export.csv
+      --column "Chapter 4"`
+    - `genai-tutorial gradebook grades submissions --moodle worksheet.csv`
+    """
+    if canvas and moodle:
+        raise UserError("Give either --canvas or --moodle.", WRONG_USE)
+    if bool(canvas) != (column is not None):
+        raise UserError("--canvas and --column go together.", WRONG_USE)
+    if bool(canvas or moodle) != bool(submissions):
+        raise UserError(
+            "A platform's table and the graded submissions go together.", WRONG_USE
+        )
+    from .book import write_gradebook
+
+    write_gradebook(
+        grades,
+        to,
+        submissions or [],
+        canvas or moodle,
+        column,
+        allow_missing,
+        overwrite,
+    )
+
+
 COMMANDS = (
     doctor, models, chapters, train, sample, ask, chat, agent, serve, execute, renumber
 )  # fmt: skip
-for command in (*COMMANDS, assign, grade):
+for command in (*COMMANDS, assign, grade, gradebook):
     app.command()(command)

@@ -272,7 +272,7 @@ def chat(
     oldest turns are dropped. If the input is a file or a pipe, each line is one turn of
     yours; the answers go to standard output and everything else to standard error.
 
-    With documents, smollm2 answers each question by itself from the passages that fit
+    With documents, smollm2 answers each question separately from the passages that fit
     it best, and cites the place, or says that it does not know. Answers are greedy.
 
     Examples to try:

@@ -1,5 +1,5 @@
 """What this machine has: optional packages, a device, seeds, progress bars, and its
-description.
+description; and where on the web this edition of the package is.
 """
 
 import importlib
@@ -10,12 +10,15 @@ import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from importlib.metadata import metadata
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
+
+from genai_tutorial import __version__
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -210,3 +213,28 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
+
+
+def repository_address() -> str:
+    """Return the web address of the repository, from `pyproject.toml`.
+
+    Raises:
+        LookupError: If the installed package does not name it.
+    """
+    for entry in metadata("genai_tutorial").get_all("Project-URL", []):
+        label, _, address = entry.partition(", ")
+        if label == "Repository":
+            return address
+    raise LookupError(
+        "The installed genai_tutorial names no Repository; install it again: pip "
+        "install -e ."
+    )
+
+
+def repository_branch() -> str:
+    """Return the tag of this edition, or `main` for a draft.
+
+    >>> repository_branch() == "main" or repository_branch().startswith("v")
+    True
+    """
+    return "main" if ".dev" in __version__ else f"v{__version__}"

@@ -650,6 +650,48 @@ def test_assign_and_grade_chapter(command, book):
     with (book / "grades" / "grades.csv").open() as table:
         assert [row["points"] for row in csv.DictReader(table)] == ["3", "0"]
     assert (book / "grades" / "feedback" / "ada.html").is_file()
+    code, output, _ = command("gradebook", book / "grades", "--to", book / "totals")
+    assert code == 0
+    assert str(book / "totals" / "students.csv") in output
+    lines = (book / "totals" / "students.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["ada", "3", "3"],
+        ["bob", "0", "3"],
+    ]
+
+
+def test_gradebook_for_canvas_is_filled_from_downloaded_names(command, book):
+    path = book / "notebooks" / "08_small.ipynb"
+    assert command("assign", path, "--to", book / "homework")[0] == 0
+    notebook = nbformat.read(book / "homework" / "08_small.ipynb", as_version=4)
+    notebook.cells[3].source = "def double(x):\n    return x + x"
+    (book / "submissions").mkdir()
+    nbformat.write(notebook, book / "submissions" / "lovelaceada_12_34_08_small.ipynb")
+    export = book / "export.csv"
+    export.write_text('Student,ID,Section,Chapter 8 (5)\n"Lovelace, Ada",12,A,\n')
+    code, output, _ = command(
+        "grade", path, book / "submissions", "--to", book / "grades"
+    )
+    assert code == 0
+    assert "lovelaceada_12" in output
+    code, output, errors = command(
+        *["gradebook", book / "grades", book / "submissions", "--canvas", export],
+        *["--column", "Chapter 8", "--to", book / "upload"],
+    )
+    assert (code, errors) == (0, "")
+    assert '"Lovelace, Ada",12,A,3\n' in (book / "upload" / "export.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--canvas", "a.csv"], "--canvas and --column go together"),
+        (["--moodle", "a.csv", "--canvas", "a.csv"], "either --canvas or --moodle"),
+        (["--moodle", "a.csv"], "graded submissions go together"),
+    ],
+)
+def test_gradebook_options_must_fit(error_line, options, message):
+    assert message in error_line(2, "gradebook", "grades", *options)
 
 
 @pytest.mark.parametrize("name", ["77", "four", "missing.ipynb"])
