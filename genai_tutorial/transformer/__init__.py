@@ -39,12 +39,7 @@ from .context import (
 )
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
 from .delta_net import FixedMemory, MemoryKind, replace_attention
-from .fixed_memory import (
-    CHUNK,
-    chunked_memory,
-    parallel_memory,
-    recurrent_memory,
-)
+from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
 from .layers import (
     Activation,
     FeedForward,

@@ -1,5 +1,6 @@
 """The layer with a memory of fixed size, inside a decoder and with a cache."""
 
+import jaxtyping
 import pytest
 import torch
 
@@ -117,7 +118,7 @@ def test_replace_attention_keeps_softmax_and_draws_by_seed():
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="heads must divide width"):
         FixedMemory(8, 3)
-    with pytest.raises(ValueError, match="kind"):
+    with pytest.raises((ValueError, jaxtyping.TypeCheckError), match="kind"):
         FixedMemory(8, 2, "softmax")
     with pytest.raises(ValueError, match="one memory per block"):
         replace_attention(DecoderLM(CONFIG, seed=0), ("add",), 0)

@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional
 
 from genai_tutorial.transformer import (
-    CHUNK,
     chunked_memory,
     parallel_memory,
     recurrent_memory,
 )
+from genai_tutorial.transformer.fixed_memory import CHUNK
 
 GATES = {
     "add": (False, False),

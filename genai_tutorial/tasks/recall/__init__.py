@@ -4,5 +4,5 @@ had last; and the parity of bits.
 Read `pairs`; `capacity` measures without training how much a memory holds.
 """
 
-from .capacity import DRAWS, MemoryRule, stored_recall
+from .capacity import MemoryRule, stored_recall
 from .pairs import answer_accuracy, parity_batch, recall_batch, table_batch
