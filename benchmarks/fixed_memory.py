@@ -50,8 +50,8 @@ from genai_tutorial.transformer import (
 
 PAIRS = (4, 8, 12, 16, 24, 32, 64)
 ASKED = (4, 8, 12, 16, 24)  # pairs in the rows of the trained models
-SECONDS = {"recall": 10.0, "table": 10.0, "bits": 5.0, "language": 20.0}
-ROWS = 32  # in a batch of the trained memories
+SECONDS = {"recall": 8.0, "table": 20.0, "bits": 4.0, "language": 20.0}
+ROWS = 16  # in a batch of the trained memories
 RATES = OptimizerSettings(
     matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.01, momentum=0.9
 )
