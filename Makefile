@@ -17,6 +17,7 @@ PAGES := $(shell find book notebooks genai_tutorial _config.yml _toc.yml README.
   -type f -not -name '*.pyc' -not -path '*/.*' 2>/dev/null)
 HTML := _build/html/book/intro.html
 PDF := _build/pdf/generative-ai-explained.pdf
+EPUB := _build/epub/generative-ai-explained.epub
 
 JOBS ?= 2
 
@@ -48,6 +49,12 @@ pdf: $(PDF)  ## print the book to _build/pdf
 
 $(PDF): $(HTML) $(VENV)/.test chromium
 	$(BIN)/python book/make_pdf.py $@
+
+.PHONY: epub
+epub: $(EPUB)  ## pack the book into _build/epub, for reading devices
+
+$(EPUB): $(HTML) $(VENV)/.test chromium
+	$(BIN)/python book/make_epub.py $@
 
 .PHONY: serve
 serve: book  ## serve the built book on http://127.0.0.1:8000
@@ -101,6 +108,17 @@ device: $(VENV)/.test  ## call everything on a pretend GPU, and run there the no
 .PHONY: browser
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
 	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10
+
+.PHONY: release
+release:  ## make an edition: make release VERSION=1.0.0 commits and tags it
+	python3 book/make_release.py tag "$(VERSION)"
+
+.PHONY: dist
+dist: $(VENV)/.book  ## build and check the wheels of the commit that is checked out
+	rm -rf dist
+	$(BIN)/python book/make_release.py wheels dist
+	$(PIP) twine
+	$(BIN)/twine check --strict dist/*.whl
 
 .PHONY: execute
 execute: $(VENV)/.test  ## run and rewrite the notebooks that stand in git (all of them; long)
