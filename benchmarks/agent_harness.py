@@ -1,10 +1,10 @@
 """The harness of a coding agent, measured: repairs of small repositories, and facts
 that compaction loses.
 
-    repairs     40 repositories with a planted fault, with and without docstrings: how
+    repairs     20 repositories with a planted fault, with and without docstrings: how
                 many each way to propose edits repairs, and with how many test runs
     compaction  a fact in the first result of a run: after how many steps a context of
-                400 tokens has lost it, and what SmolLM2 answers from it
+                300 tokens has lost it, and what SmolLM2 answers from it
 
     OMP_NUM_THREADS=1 python benchmarks/agent_harness.py --folder runs
 
@@ -47,7 +47,7 @@ from genai_tutorial.tasks.code import (
     reversed_mutations,
 )
 
-REPOSITORIES = 40
+REPOSITORIES = 20
 BUDGET = Budget(steps=100, seconds=None)  # the policy stops after its runs
 
 

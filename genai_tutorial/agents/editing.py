@@ -37,6 +37,10 @@ assert not failed, "\\n".join(failed)
 def replace_once(text: str, old: str, new: str) -> str:
     """Return a text in which `old`, which must occur exactly once, is replaced.
 
+    Raises:
+        ToolError: If `old` is empty, does not occur, occurs more than once (places that
+            overlap count, too), or equals `new`.
+
     >>> replace_once("a = 1", "1", "2")
     'a = 2'
     >>> replace_once("a = 1 + 1", "1", "2")
