@@ -25,6 +25,7 @@ from .calls import (
 from .editing import (
     TESTS_FILE,
     editing_tools,
+    replace_once,
     run_tests_tool,
     smallest_edit,
 )

@@ -14,10 +14,10 @@ from genai_tutorial.agents import (
     ToolError,
     allow_all,
     editing_tools,
+    replace_once,
     run_tests_tool,
     smallest_edit,
 )
-from genai_tutorial.agents.editing import replace_once
 from genai_tutorial.agents.wrappers import with_consent
 from genai_tutorial.sandbox import ProgramLimits, ProgramRunner
 
