@@ -102,6 +102,17 @@ device: $(VENV)/.test  ## call everything on a pretend GPU, and run there the no
 browser: book $(VENV)/.test chromium  ## open every page of the built book in Chromium
 	$(BIN)/python -m pytest tests/book $(SHARED) --durations=10
 
+.PHONY: release
+release:  ## make an edition: make release VERSION=1.0.0 commits and tags it
+	python3 book/make_release.py tag "$(VERSION)"
+
+.PHONY: dist
+dist: $(VENV)/.book  ## build and check the wheels of the commit that is checked out
+	rm -rf dist
+	$(BIN)/python book/make_release.py wheels dist
+	$(PIP) twine
+	$(BIN)/twine check --strict dist/*.whl
+
 .PHONY: execute
 execute: $(VENV)/.test  ## run and rewrite the notebooks that stand in git (all of them; long)
 	$(BIN)/genai-tutorial execute --jobs $(JOBS)

@@ -2,4 +2,4 @@
 subject of the book.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"

@@ -1,9 +1,10 @@
-"""What the built book takes from elsewhere: the repository's address, MathJax from a
-package, so that pages work offline, and BibTeX. It goes without thebe, whose script
-fails without a network.
+"""What the built book takes from elsewhere: the repository's address and the edition,
+MathJax from a package, so that pages work offline, and BibTeX. It goes without thebe,
+whose script fails without a network.
 """
 
 import codecs
+import subprocess
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,10 +41,42 @@ def forget_future_typing():
 def use_address(app, config):
     # for the Colab, Binder and repository buttons
     text = (Path(app.srcdir) / "pyproject.toml").read_text("utf8")
-    address = tomllib.loads(text)["project"]["urls"]["Repository"].rstrip("/")
+    project = tomllib.loads(text)["project"]
+    address, version = project["urls"]["Repository"].rstrip("/"), project["version"]
     config.html_theme_options["repository_url"] = address
+    branch = "main" if ".dev" in version else f"v{version}"
+    config.html_theme_options["repository_branch"] = branch
     config.html_theme_options["use_repository_button"] = True
     config.html_theme_options["use_issues_button"] = True
+
+
+def edition(folder, version):
+    """Return the edition of the book in this folder, for the foot of its pages: that of
+    a release is tagged in git, and between releases the commit tells drafts apart.
+    """
+    try:
+        answers = [
+            subprocess.run(
+                ["git", *words.split()],
+                cwd=folder, capture_output=True, check=True, text=True,
+            ).stdout.split()
+            for words in ("tag --points-at HEAD", "show -s --format=%cs%n%h HEAD")
+        ]  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):  # a copy without its history
+        return f"Edition {version}"
+    tags, (date, commit) = answers
+    if f"v{version}" in tags:
+        return f"Edition {version}, {date}"
+    draft = version.partition(".dev")[0]
+    return f"Draft of edition {draft}, {date}, commit {commit}"
+
+
+def show_edition(app, config):
+    text = (Path(app.srcdir) / "pyproject.toml").read_text("utf8")
+    version = tomllib.loads(text)["project"]["version"]
+    options = config.html_theme_options
+    shown = edition(app.srcdir, version)
+    options["extra_footer"] = f"{options.get('extra_footer', '')}<br>{shown}."
 
 
 def use_local_mathjax(app, config):
@@ -111,6 +144,7 @@ def forget_navigation(app):
 def setup(app):
     forget_future_typing()
     app.connect("config-inited", use_address, priority=100)
+    app.connect("config-inited", show_edition, priority=100)
     app.connect("config-inited", use_local_mathjax)
     app.connect("config-inited", remove_thebe)
     app.connect("builder-inited", forget_navigation)

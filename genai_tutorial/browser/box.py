@@ -1,7 +1,7 @@
 """Boxes in which a model runs in the reader's browser, without a kernel.
 
 In a chapter of the book, a click loads the engine and the model from the book's own
-files; from then on the page sends no request, and works without the network. Without
+files; after that, the page sends no request, and works without the network. Without
 scripts, and in a notebook, the box is a text that was recorded in advance.
 """
 

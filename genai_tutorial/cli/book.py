@@ -1,4 +1,4 @@
-"""The commands `chapters`, `execute`, `renumber` and `grade`."""
+"""The commands `chapters`, `execute`, `renumber`, `grade` and `gradebook`."""
 
 import sys
 from collections.abc import Sequence
@@ -122,4 +122,30 @@ def grade_submissions(
     print(
         f"The points are in {folder / 'grades.csv'}, the feedback for students in "
         f"{folder / 'feedback'}."
+    )
+
+
+def write_gradebook(
+    grades: Path,
+    folder: Path,
+    submissions: Sequence[Path],
+    table: Path | None,
+    column: str | None,
+    allow_missing: bool,
+    overwrite: bool,
+) -> None:
+    """Write the totals, and print where they are and who got none."""
+    rules = {"allow_missing": allow_missing, "overwrite": overwrite}
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        if table is None:
+            path = teaching.write_students(grades, folder, **rules)
+            print(f"The points of each student are in {path}.")
+            return
+        unknown = teaching.write_upload(
+            grades, folder, submissions, table, column, **rules
+        )
+    if unknown:
+        print(f"No row was filled for {', '.join(unknown)}.", file=sys.stderr)
+    print(
+        f"Upload {folder / table.name}, and the feedback in {folder / 'feedback.zip'}."
     )

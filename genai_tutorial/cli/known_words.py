@@ -1,5 +1,5 @@
-"""What to say when a prompt has words that a model has never seen: which of its own are
-nearest in meaning.
+"""Suggestions for a prompt with words that a model has never seen: the known words that
+are nearest in meaning.
 """
 
 from collections.abc import Sequence

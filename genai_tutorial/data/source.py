@@ -9,7 +9,7 @@ from genai_tutorial.runtime import install_command
 
 @dataclass(frozen=True)
 class Source:
-    """The origin of a data set, as listed on the page *Data and licences*.
+    """The origin of a data set, as listed under *Data and licences*.
 
     Attributes:
         name: Name of the data set in this book.

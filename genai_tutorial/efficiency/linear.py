@@ -162,7 +162,7 @@ class Int8Linear(_PackedLinear):
 
 class Int4Linear(_PackedLinear):
     """A linear layer with 4-bit weights: half a byte per weight, and a scale and an
-    offset per group of 32 weights in a row.
+    offset per group of 32 in a row.
 
     Source: Yao et al., ZeroQuant, section 4.1 (group-wise quantization),
         https://arxiv.org/abs/2206.01861

@@ -53,8 +53,8 @@ def quantize_affine(
     smallest weight to its largest.
 
     No weight changes by more than half a step. Weights that already lie on such a grid
-    and use both its ends are recovered exactly; so the 4-bit blocks (Q4_1, 32 weights)
-    of a GGUF file survive being expanded to floats and quantized again.
+    and use both its ends are recovered exactly, so the 4-bit blocks (Q4_1, groups of
+    32) of a GGUF file survive being expanded to floats and quantized again.
 
     Args:
         bits: From 2 to 8.

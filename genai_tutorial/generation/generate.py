@@ -50,7 +50,7 @@ def generate(
         processor: Changes the logits according to the text so far, prompt included,
             such as a `repetition_penalty`.
         stop_tokens: The tokens that finish a row.
-        constraint: Says which tokens a row may draw, such as a `ConstrainedText`.
+        constraint: Says which tokens each row may draw, such as a `ConstrainedText`.
         generator: Random generator of the draws; None for torch's global one.
 
     Raises:

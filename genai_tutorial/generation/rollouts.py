@@ -91,7 +91,7 @@ def generate_rollouts(
             so use 1 to learn from the rollouts; 0 gives the greedy answers.
         stop: Says whether an answer's tokens finish it, such as a `StopAtText`; the
             answer still contains the text that it stopped at.
-        constraint: Says which tokens an answer may continue with, such as a
+        constraint: Says which tokens each answer may continue with, such as a
             `ForbiddenTokens`.
         share_prefix: Read the tokens that all prompts begin with once instead of once
             per prompt. The results differ by rounding errors.

@@ -27,7 +27,7 @@ def show(
     alt: str | None = None,
     caption: str | None = None,
 ) -> None:
-    """Show a figure on the page with alternative text for screen readers and a caption
+    """Show a figure with alternative text for screen readers and a caption
     below it, and close it.
 
     Args:

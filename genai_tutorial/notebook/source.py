@@ -6,21 +6,10 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable
-from importlib.metadata import metadata
+
+from genai_tutorial.runtime import repository_address, repository_branch
 
 from .figures import put
-
-
-def repository_address() -> str:
-    """Return the web address of the repository from `pyproject.toml`."""
-    for entry in metadata("genai_tutorial").get_all("Project-URL", []):
-        label, _, address = entry.partition(", ")
-        if label == "Repository":
-            return address
-    raise LookupError(
-        "The installed genai_tutorial names no Repository; install it again: pip "
-        "install -e ."
-    )
 
 
 def source_text(thing: type | Callable, *, docstring: bool = True) -> str:
@@ -58,7 +47,7 @@ def show_source(thing: object, *, docstring: bool = True) -> None:
     file = module.replace(".", "/") + (
         "/__init__.py" if inspect.getfile(thing).endswith("__init__.py") else ".py"
     )
-    link = f"[`{file}`]({repository_address()}/blob/main/{file})"
+    link = f"[`{file}`]({repository_address()}/blob/{repository_branch()}/{file})"
     fence = "```" if "```" not in text else "````"
     put(
         {

@@ -303,7 +303,7 @@ class Recipe(ABC):
         return ()
 
     def known_names(self) -> Sequence[str]:
-        """Return the captions of the training images if each is a name of its own."""
+        """Return the captions of the training images if each is a separate name."""
         return ()
 
     def description(self) -> str:

@@ -1,6 +1,6 @@
 """Utilities for running anywhere: optional packages, cached and atomic files, records
-of longer measurements, sound files, devices, seeds, progress bars, and a description
-of the machine.
+of longer measurements, sound files, devices, seeds, progress bars, and descriptions
+of the machine and of where the package comes from.
 """
 
 from .files import cache_folder, cached, remove_unfinished, write_atomically
@@ -10,6 +10,8 @@ from .machine import (
     install_command,
     package_folder,
     progress_bar,
+    repository_address,
+    repository_branch,
     require,
     seed_everything,
     torch_seed,

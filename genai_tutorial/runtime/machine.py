@@ -1,5 +1,5 @@
 """What this machine has: optional packages, a device, seeds, progress bars, and its
-description.
+description; and where on the web this edition of the package is.
 """
 
 import importlib
@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
+from importlib.metadata import metadata, version
 from pathlib import Path
 from types import ModuleType
 
@@ -210,3 +211,29 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
+
+
+def repository_address() -> str:
+    """Return the web address of the repository, from `pyproject.toml`.
+
+    Raises:
+        LookupError: If the installed package does not name it.
+    """
+    for entry in metadata("genai_tutorial").get_all("Project-URL", []):
+        label, _, address = entry.partition(", ")
+        if label == "Repository":
+            return address
+    raise LookupError(
+        "The installed genai_tutorial names no Repository; install it again: pip "
+        "install -e ."
+    )
+
+
+def repository_branch() -> str:
+    """Return the tag of this edition, or `main` for a draft.
+
+    >>> repository_branch() == "main" or repository_branch().startswith("v")
+    True
+    """
+    installed = version("genai_tutorial")
+    return "main" if ".dev" in installed else f"v{installed}"

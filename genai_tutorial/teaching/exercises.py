@@ -7,11 +7,15 @@ import logging
 import posixpath
 import re
 from dataclasses import dataclass
-from importlib.metadata import metadata
 from pathlib import Path
 from typing import Literal
 
-from genai_tutorial.runtime import require, write_atomically
+from genai_tutorial.runtime import (
+    repository_address,
+    repository_branch,
+    require,
+    write_atomically,
+)
 
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 # comments in code are not headings
@@ -284,14 +288,10 @@ def _with_web_addresses(text: str) -> str:
             return match[0]
         path = posixpath.normpath(posixpath.join("notebooks", target))
         kind = "raw" if match["mark"] else "blob"
-        return f"{match['mark']}[{match['text']}]({_repository()}/{kind}/main/{path})"
+        start = f"{repository_address()}/{kind}/{repository_branch()}"
+        return f"{match['mark']}[{match['text']}]({start}/{path})"
 
     return _LINK.sub(address, text)
-
-
-def _repository() -> str:
-    lines = metadata("genai_tutorial").get_all("Project-URL") or []
-    return dict(line.split(", ", 1) for line in lines)["Repository"]
 
 
 def check_absent(path: Path, overwrite: bool) -> None:

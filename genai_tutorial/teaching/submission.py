@@ -12,6 +12,7 @@ from pathlib import Path
 from genai_tutorial.runtime import require
 
 from .exercises import TeachingError
+from .platforms import owner_of
 
 _LARGEST_FILE = 50 << 20
 _LONGEST_CELL = 100_000
@@ -68,6 +69,8 @@ def find_submissions(
     The name is the file's. If the file is named like the chapter, whose file name
     without `.ipynb` is given, it is the name of the folder:
     `ada/04_transformer/04_transformer.ipynb`, as nbgrader collects it, belongs to ada.
+    In a download from Canvas or Moodle, name and number of the student are taken from
+    the file's or the folder's name; of several files from Canvas, the latest counts.
 
     Raises:
         TeachingError: If a path does not exist, or a folder contains no notebook.
@@ -89,6 +92,8 @@ def find_submissions(
             real = os.path.realpath(path)
             if real not in map(os.path.realpath, same):
                 same.append(path)
+    for student, paths in found.items():
+        found[student] = _latest(student, paths)
     named: dict[str, Path] = {}
     for student, paths in found.items():
         # the one that bears the name without any change keeps it
@@ -107,7 +112,22 @@ def find_submissions(
     return sorted(named.items())
 
 
+def _latest(student: str, paths: list[Path]) -> list[Path]:
+    """Leave out the files from Canvas that the student has replaced."""
+    files = {path: owner.file for path in paths if (owner := owner_of(path))}
+    latest = max(files.values(), default=0)
+    old = [path for path in paths if latest and files.get(path, latest) < latest]
+    if old:
+        warnings.warn(
+            f"{student} handed in {len(old) + 1} files; the last one is graded.",
+            stacklevel=1,
+        )
+    return [path for path in paths if path not in old]
+
+
 def _student(path: Path, chapter: str) -> str:
+    if owner := owner_of(path):
+        return f"{owner.name}_{owner.id}".lstrip("_")
     # realpath, because Path.resolve fails on circular links
     folders = Path(os.path.realpath(path)).parents
     names = [path.stem, *(folder.name for folder in folders)]

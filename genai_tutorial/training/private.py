@@ -74,7 +74,7 @@ def per_sample_gradients(
 
     Args:
         model: The model; dropout and the like must be off.
-        batch: Tensors whose first axis is the record.
+        batch: Tensors with records along the first axis.
         loss_fn: As for `fit`; it is called with a batch of one record.
 
     Source: PyTorch, per-sample-gradients,
@@ -181,7 +181,8 @@ def fit_privately(
     The optimizer sees only noisy gradients, so its own computation costs no privacy.
 
     Args:
-        records: Tensors whose first axis is the record; a record is what is protected.
+        records: Tensors with records along the first axis; each record is
+            protected.
         loss_fn: Called as `loss_fn(model, *batch)` with one record.
         optimizer: Updates the model's parameters.
         settings: Clipping, noise and sampling.

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def test_glossary_lookup_handles_plurals_and_both_spellings():
     assert "softmax" in candidates("softmax")
 
 
-def test_outline_has_seven_parts_and_chapters_0_to_31():
+def test_outline_has_seven_parts_and_chapters_0_to_32():
     from _ext.chapter_map import read_outline
 
     parts = read_outline(ROOT)
@@ -69,7 +70,7 @@ def test_outline_has_seven_parts_and_chapters_0_to_31():
         "Part I", "Part II", "Part III", "Part IV", "Part V", "Part VI", "Part VII",
     ]  # fmt: skip
     numbers = [chapter.number for part in parts for chapter in part.chapters]
-    assert numbers == list(range(32))
+    assert numbers == list(range(33))
     ready = {
         chapter.document
         for part in parts
@@ -446,3 +447,22 @@ def test_numbered_equation_of_several_lines_is_not_put_into_split(tmp_path):
     assert several["nowrap"]
     assert several.astext().startswith(r"\begin{equation}a &= b \\")
     assert several["ids"] == ["equation-6-2"]
+
+
+def test_edition_is_the_tag_or_the_commit(tmp_path):
+    from _ext.site import edition
+
+    def git(*words: str) -> str:
+        call = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
+        return subprocess.run(
+            call, cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one", "--date", "2026-12-01T12:00:00")
+    commit, date = git("show", "-s", "--format=%h %cs").split()
+    draft = f"Draft of edition 1.2.0, {date}, commit {commit}"
+    assert edition(tmp_path, "1.2.0.dev0") == draft
+    git("tag", "v1.2.0")
+    assert edition(tmp_path, "1.2.0") == f"Edition 1.2.0, {date}"
+    assert edition(tmp_path / "elsewhere", "1.2.0") == "Edition 1.2.0"

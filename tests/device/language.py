@@ -10,6 +10,7 @@ from torch import nn
 
 from genai_tutorial import (
     alignment,
+    diffusion,
     efficiency,
     generation,
     interpretability,
@@ -179,6 +180,7 @@ CASES |= {
 
 DRAFT = transformer.DecoderLM(replace(LLAMA, layers=1), seed=1)
 CHANCES = rand(2, 3, 13).softmax(dim=-1)
+TWO_SIDED = transformer.DecoderLM(with_positions(LLAMA, causal=False))
 PROMPTS = [[3, 4, 5], [6, 7], [8, 9, 10, 2]]
 BYTES = generation.TokenMask([b"a", b"b", b"c", *[None] * 10], end_token=3)
 WATERMARK = generation.GreenListWatermark(vocab_size=13)
@@ -234,6 +236,25 @@ CASES |= {
             m, PROMPTS, 5, end_token=END, generator=g
         ),
         LM, seeded(),
+    ),
+    "unmask": (
+        lambda m, ids, g: [
+            diffusion.unmask(m, ids, rule, 0, generator=g)
+            for rule in (
+                diffusion.Quota(3, "random"), diffusion.Quota(2, "reading"),
+                diffusion.Threshold(0.2), diffusion.EntropyBound(99.0),
+            )
+        ], TWO_SIDED, IDS * (IDS > 8), seeded(),
+    ),
+    "masked diffusion": (
+        lambda m, ids, g: (
+            step(m, lambda m, x: diffusion.masked_loss(m, x, 0, g), ids),
+            diffusion.likelihood_bound(m, ids, 0, g),
+            [
+                diffusion.nats_in_order(m, ids, 0, order, g)
+                for order in ("reading", "random", "confident")
+            ],
+        ), TWO_SIDED, IDS.clamp(min=1), seeded(),
     ),
     "beam_search": (
         lambda m, ids: generation.beam_search(m, ids[0].tolist(), 4, beams=3), LM, IDS,

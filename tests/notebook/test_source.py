@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from genai_tutorial.notebook import Frames, show_source
-from genai_tutorial.notebook.source import repository_address, source_text
-from genai_tutorial.runtime import require
+from genai_tutorial.notebook.source import source_text
+from genai_tutorial.runtime import repository_address, repository_branch, require
 from genai_tutorial.transformer import DecoderConfig, RMSNorm
 from tests.notebook.shown import displayed
 
@@ -14,7 +14,8 @@ def test_show_source_prints_file_contents_and_path():
     ((data, metadata),) = displayed(lambda: show_source(RMSNorm))
     assert data["text/plain"] == inspect.getsource(RMSNorm).rstrip()
     assert f"```python\n{data['text/plain']}\n```" in data["text/markdown"]
-    address = f"{repository_address()}/blob/main/genai_tutorial/transformer/layers.py"
+    file = "genai_tutorial/transformer/layers.py"
+    address = f"{repository_address()}/blob/{repository_branch()}/{file}"
     assert (
         f"`RMSNorm` in [`genai_tutorial/transformer/layers.py`]({address})"
         in data["text/markdown"]

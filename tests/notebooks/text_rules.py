@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from genai_tutorial.notebook.chapters import recorded_times, stated_times
-from genai_tutorial.notebook.source import repository_address
+from genai_tutorial.runtime import repository_address, repository_branch
 from tests.notebooks.chapter_file import ChapterFile, markdown_tokens, text_of
 
 HTML_TAGS = {"details", "summary", "kbd", "sup", "sub", "br"}
@@ -216,8 +216,8 @@ def opening_is_complete(chapter: ChapterFile) -> list[str]:
     opening = "".join(text_of(cell["source"]) + "\n" for cell in before)
     repository = repository_address().removeprefix("https://github.com/")
     badge = (
-        f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/"
-        f"{chapter.path.name})"
+        f"(https://colab.research.google.com/github/{repository}/blob/"
+        f"{repository_branch()}/notebooks/{chapter.path.name})"
     )
     problems = []
     if badge not in opening:

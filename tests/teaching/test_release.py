@@ -6,6 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from genai_tutorial.runtime import repository_branch
 from genai_tutorial.teaching import TeachingError, assign
 from genai_tutorial.teaching.exercises import read_chapter, release
 from tests.teaching.chapters import cell_of, exercise, small_chapter
@@ -49,18 +50,18 @@ def test_release_links_and_badge_work_outside_repository() -> None:
     assert text.endswith("go on with the cell below it.")
     assert "colab.research.google.com" not in text
     assert (
-        "(https://github.com/genai-tutorial/genai-tutorial/blob/main/book/glossary.md)"
-        in text
+        f"(https://github.com/genai-tutorial/genai-tutorial/blob/{repository_branch()}"
+        "/book/glossary.md)" in text
     )
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("[next](05_vae.ipynb)", "[next]({}/blob/main/notebooks/05_vae.ipynb)"),
+        ("[next](05_vae.ipynb)", "[next]({}/blob/{branch}/notebooks/05_vae.ipynb)"),
         (
             "![a map](../book/images/map.svg)",
-            "![a map]({}/raw/main/book/images/map.svg)",
+            "![a map]({}/raw/{branch}/book/images/map.svg)",
         ),
         (
             "[paper](https://arxiv.org/abs/1706.03762)",
@@ -77,7 +78,7 @@ def test_release_changes_only_relative_links(before: str, after: str) -> None:
     chapter = small_chapter()
     chapter.cells[-1].source = before
     assert release(chapter).cells[-1].source == after.format(
-        "https://github.com/genai-tutorial/genai-tutorial"
+        "https://github.com/genai-tutorial/genai-tutorial", branch=repository_branch()
     )
 
 

@@ -278,3 +278,25 @@ def test_very_long_attribute_chain_is_flagged() -> None:
 
 def test_constructs_used_in_reference_are_not_flagged() -> None:
     assert worth_a_look("import os\nopen('a')", "import os\nopen('b')") == []
+
+
+def test_downloads_from_canvas_and_moodle_name_their_students(tmp_path: Path) -> None:
+    for name in (
+        "lovelaceada_LATE_1234_567890_99_small.ipynb",
+        "lovelaceada_1234_567999_99_small-1.ipynb",
+        "müllerjörg_88_9_99_small.ipynb",
+        "anon_x7Kq2_5_99_small.ipynb",
+        "Jean_Luc O'Neil_12_assignsubmission_file/99_small.ipynb",
+        "Grace Hopper_7_assignsubmission_file_/mine.ipynb",
+    ):
+        _notebook(tmp_path / name)
+    with pytest.warns(UserWarning, match="lovelaceada_1234 handed in 2 files"):
+        found = dict(find_submissions([tmp_path], "99_small"))
+    assert sorted(found) == [
+        "Grace_Hopper_7",
+        "Jean_Luc_O_Neil_12",
+        "anon_x7Kq2",
+        "lovelaceada_1234",
+        "müllerjörg_88",
+    ]
+    assert found["lovelaceada_1234"].name == "lovelaceada_1234_567999_99_small-1.ipynb"

@@ -128,8 +128,8 @@ class Poisoning:
     Attributes:
         false_question: The same question with the false answer as the right one, for a
             judge; it is right for another country.
-        true: Passages that state the fact in different words, each from a source of its
-            own.
+        true: Passages that state the fact in different words, each from its own
+            source.
     """
 
     question: Question
