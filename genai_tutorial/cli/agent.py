@@ -3,8 +3,10 @@ repair, and the trace of what it did.
 """
 
 import itertools
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +17,19 @@ from genai_tutorial.agents import (
     Agent,
     AgentStep,
     Budget,
+    CallError,
+    Conversation,
     Ending,
     FileJail,
     Policy,
+    Reply,
     Toolbox,
     ToolCall,
     ToolError,
     editing_tools,
+    parse_call,
     run_tests_tool,
+    write_call,
 )
 from genai_tutorial.alignment import merge_lora
 from genai_tutorial.recipes import SMOLLM2_TOOLS, load, load_recipe
@@ -38,6 +45,8 @@ from genai_tutorial.tasks.tool_use import agent_mask, agent_toolbox, constrained
 
 from .chat import CONTROL, note
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
+
+_ADDS = re.compile(r"\b(?:add|append)\b", re.IGNORECASE)
 
 
 def work_on(task: str, folder: Path, steps: int, is_repair: bool) -> None:
@@ -63,7 +72,7 @@ def work_on(task: str, folder: Path, steps: int, is_repair: bool) -> None:
                 (*tools, *editing_tools(jail), run_tests_tool(jail, runner))
             )
             agent = Agent(
-                load_repairer() if is_repair else load_policy(toolbox),
+                load_repairer() if is_repair else Appending(load_policy(toolbox), jail),
                 toolbox,
                 Budget(steps=steps),
                 partial(ask_on_terminal, jail),
@@ -78,6 +87,36 @@ def work_on(task: str, folder: Path, steps: int, is_repair: bool) -> None:
     note(f"{calls} call{'s' * (calls != 1)}, {run.tokens} tokens, {run.ending}")
     if run.ending is not Ending.ANSWERED or run.answer == COULD_NOT:
         raise typer.Exit(NOT_POSSIBLE)
+
+
+@dataclass(frozen=True)
+class Appending:
+    """A policy that adds to a file where a task says so: SmolLM2, which never chooses
+    another tool than those of its traces, would replace the file.
+    """
+
+    policy: Policy
+    jail: FileJail
+
+    def replies(self, conversations: Sequence[Conversation]) -> list[Reply]:
+        """Return the next message of each conversation."""
+        pairs = zip(self.policy.replies(conversations), conversations, strict=True)
+        return [
+            replace(reply, text=self._appending(reply.text))
+            if _ADDS.search(conversation[0].content)
+            else reply
+            for reply, conversation in pairs
+        ]
+
+    def _appending(self, text: str) -> str:
+        try:
+            call = parse_call(text)
+            path = call.arguments["path"] if call and call.name == "write_file" else ""
+            if not path or not self.jail.resolve(path).exists():
+                return text
+        except (CallError, KeyError, TypeError, ToolError):
+            return text  # the agent reports what is wrong
+        return write_call(replace(call, name="append_file"))
 
 
 def plant(jail: FileJail) -> None:

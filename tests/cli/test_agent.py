@@ -149,6 +149,31 @@ def test_agent_can_append_and_edit(run, tmp_path):
     assert "would be replaced" not in errors
 
 
+@pytest.mark.parametrize(
+    ("task", "after"),
+    [
+        ("Add hello to a.txt.", "milk\nhello\n"),
+        ("Append hello to a.txt.", "milk\nhello\n"),
+        ("Write the address into a.txt.", "hello"),
+    ],
+)
+def test_agent_appends_where_the_task_says_so(run, tmp_path, task, after):
+    (tmp_path / "a.txt").write_text("milk\n")
+    code, _output, errors = run(task, [WRITE, "done"], "y\n")
+    assert code == 0
+    assert (tmp_path / "a.txt").read_text() == after
+    assert ("append_file(path='a.txt', text='hello')" in errors) == ("milk" in after)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "../a.txt", "", 7])
+def test_agent_appends_only_to_a_file_that_is_there(run, tmp_path, path):
+    call = ToolCall("write_file", {"path": path, "text": "hello"})
+    code, _output, errors = run("Add hello.", [write_call(call), "done"], "y\n")
+    assert code == 0
+    assert "append_file" not in errors
+    assert (tmp_path / "a.txt").exists() == (path == "a.txt")
+
+
 @pytest.fixture
 def repair(command, monkeypatch, tmp_path):
     def give(typed, *arguments):
