@@ -35,7 +35,7 @@ from genai_tutorial.tasks.code import (
 from genai_tutorial.tokenization import SMOLLM2_CHAT, Message
 
 ROOM, SESSIONS, STEPS, ASKED_AT = 300, 6, 10, 6
-SUMMARY_TOKENS, NOTE_TOKENS, ANSWER_TOKENS = 48, 24, 8
+SUMMARY_TOKENS, NOTE_TOKENS, ANSWER_TOKENS = 48, 48, 24
 TASK = "Make all tests pass. Read README.md first."
 FACTS = (
     ("Ask {} before every release.", "Who must be asked before every release?"),

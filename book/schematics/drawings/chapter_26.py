@@ -122,10 +122,9 @@ def repair_loop() -> Schematic:
         "repair_loop",
         224,
         "The loop of a coding agent",
-        """The agent runs the tests in the sandbox. From the report of those that fail
-        it proposes an edit, an old and a new text. If the old text occurs exactly once,
-        the file is replaced as a whole, and the tests run again; otherwise the error
-        goes back. When all tests pass, the agent is done.""",
+        """The agent runs the tests in the sandbox. If one fails, a proposer gives an
+        edit: an old and a new text. If the old text occurs once, the file is replaced
+        as a whole and the tests run again; otherwise an error goes back.""",
     )
     tests = drawing.box("run_tests", 8, 60, 112, 52, "data", note="in the sandbox")
     report = drawing.box("all pass?", 168, 64, 96, 44, "op")
