@@ -117,6 +117,16 @@ def rewound(model, ids):
     return model(ids[[2, 0], 4:], transformer.AttentionContext.cached(cache))
 
 
+def recalled(model, ids):
+    """Return the logits of a text read in two parts, the second after its states."""
+    cache = model.make_cache(len(ids))
+    context = transformer.AttentionContext.cached
+    return [model(part, context(cache)) for part in ids.split(5, dim=1)]
+
+
+DELTA_NET = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 4))
+
+
 def padded(model, ids, lengths):
     return model(ids, transformer.AttentionContext.padded(lengths, ids.shape[1]))
 
@@ -161,6 +171,14 @@ CASES |= {
         lambda m, x, source: (m(x, source=source), m.weights(x, source=source)),
         transformer.MultiHeadAttention(6, 2, causal=False, source_width=5), QUERY,
         rand(2, 3, 5),
+    ),
+    "FixedMemory": (
+        lambda m, x: (m(x), m.gates(x)), transformer.FixedMemory(6, 2, key_width=2),
+        QUERY,
+    ),
+    "replace_attention": (
+        recalled, transformer.replace_attention(DELTA_NET, ("add", "gated delta"), 0),
+        IDS,
     ),
     "share_heads": (
         lambda k, q: transformer.share_heads(k, q), rand(2, 2, 4, 6), rand(2, 4, 4, 6),
