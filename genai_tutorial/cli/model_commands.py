@@ -242,11 +242,19 @@ def agent(
     steps: Annotated[
         int, typer.Option(min=1, max=20, help="Largest number of the agent's messages.")
     ] = 6,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Let the code model repair a folder's functions until its tests.py "
+            "passes; an empty folder gets an example first.",
+        ),
+    ] = False,
 ) -> None:
     """Give a task to SmolLM2 with tools, and see what it calls.
 
     It has a calculator, the World Factbook, the files of one folder, a sandbox for
-    Python, and a search. Before it writes or deletes a file it asks you. It is a small
+    Python, and a search. Before it changes or deletes a file it asks you. It is a small
     model: it does well what chapter 26 trains it for, and little else.
 
     Examples to try:
@@ -254,6 +262,7 @@ def agent(
     - `genai-tutorial agent "How many letters does the capital of Peru have?"`
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
+    - `genai-tutorial agent "Make the tests pass." --folder empty --repair --steps 20`
     """
     length = len(task.strip())
     if not 0 < length <= LONGEST_TASK:
@@ -261,7 +270,7 @@ def agent(
         raise UserError(message, WRONG_USE)
     from .agent import work_on
 
-    work_on(task, folder, steps)
+    work_on(task, folder, steps, repair)
 
 
 Precision = StrEnum("Precision", ["fp32", "bf16", "int8", "int4"])
