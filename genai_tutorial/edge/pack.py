@@ -177,9 +177,11 @@ def pack_model(
             places[key]["levels"] = put(matrix.levels.numpy().astype("i1"))
         else:
             places[key]["values"] = put(weight.numpy().astype("<f4"))
+    config = asdict(model.config)
+    del config["attention"]["causal"]  # the engine knows no other attention
     header = {
         "format": FORMAT,
-        "config": asdict(model.config),
+        "config": config,
         "tokenizer": pack_tokenizer(tokenizer),
         "tensors": places,
     }
@@ -197,6 +199,7 @@ def _check_supported(config: DecoderConfig, vocab_size: int) -> None:
             "rotary positions": attention.positions == "rotary",
             "no rotary_scaling": attention.rotary_scaling is None,
             "no sliding_window": attention.sliding_window is None,
+            "causal attention": attention.causal,
             "RMSNorm": config.norm.kind == "rms",
             "no biases": not config.bias,
             "no mixture": config.mixture is None,
