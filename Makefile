@@ -17,6 +17,7 @@ PAGES := $(shell find book notebooks genai_tutorial _config.yml _toc.yml README.
   -type f -not -name '*.pyc' -not -path '*/.*' 2>/dev/null)
 HTML := _build/html/book/intro.html
 PDF := _build/pdf/generative-ai-explained.pdf
+EPUB := _build/epub/generative-ai-explained.epub
 
 JOBS ?= 2
 
@@ -48,6 +49,12 @@ pdf: $(PDF)  ## print the book to _build/pdf
 
 $(PDF): $(HTML) $(VENV)/.test chromium
 	$(BIN)/python book/make_pdf.py $@
+
+.PHONY: epub
+epub: $(EPUB)  ## pack the book into _build/epub, for reading devices
+
+$(EPUB): $(HTML) $(VENV)/.test chromium
+	$(BIN)/python book/make_epub.py $@
 
 .PHONY: serve
 serve: book  ## serve the built book on http://127.0.0.1:8000

@@ -9,6 +9,7 @@
     leakage       verses recovered from gradients, pairs from updates, what hides them
     price         federated training with clipped and noised updates
     canary        secrets in a personal text: adapter, all weights, and private training
+    stopped       private training against ordinary training that learns as much
     onnx          tokens per CPU second of onnxruntime, over those of PyTorch
 
     OMP_NUM_THREADS=1 python benchmarks/edge.py --folder runs --parts leakage
@@ -72,9 +73,16 @@ from genai_tutorial.efficiency import (
     unit_scores,
 )
 from genai_tutorial.generation import generate
+from genai_tutorial.metrics import evaluate_language_model
 from genai_tutorial.recipes import held_out_loss, load, load_corpus
-from genai_tutorial.runtime import describe_machine, keep_record, run_parts
-from genai_tutorial.safety import draw_canaries, exposure, extracted, insert_canaries
+from genai_tutorial.runtime import keep_record, run_parts
+from genai_tutorial.safety import (
+    Canary,
+    draw_canaries,
+    exposure,
+    extracted,
+    insert_canaries,
+)
 from genai_tutorial.tasks.assistant import END_OF_TEXT, complete_facts
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import (
@@ -555,38 +563,47 @@ COPIES = (0, 4, 16)
 PRIVATE = PrivacySettings(clip_norm=1.0, noise_multiplier=0.6, sampling_rate=0.06)
 
 
-def canary(seed: int, small: bool) -> dict:
-    model, tokenizer = factbook()
-    prose, held_out = own_texts()
+def with_secrets(seed: int, small: bool) -> tuple[Sequence[Canary], Tensor]:
+    """Return secrets, and the personal text in which they are planted, as tokens."""
+    prose, _ = own_texts()
     planted = draw_canaries(NAMES[: 3 if small else None], COPIES, seed)
     text = insert_canaries("\n".join(prose)[:60_000], planted, seed)
-    own, scored = encode([text]), 600 if small else SCORED
-    steps = 2 if small else 80
+    return planted, encode([text])
 
-    def measure(tuned: DecoderLM) -> dict:
-        fold_lora(tuned)
-        bits: dict[str, list[float]] = {str(copies): [] for copies in COPIES}
-        recited = dict.fromkeys(bits, 0)
-        for secret in planted:
-            found = exposure(tuned, secret, tokenizer.encode)
-            bits[str(secret.copies)].append(round(found.bits, 2))
-            recited[str(secret.copies)] += extracted(tuned, secret, tokenizer.encode)
-        change = loss_change(model, tuned, held_out[:scored], 128)
-        return {
-            "own before": round(change.before, 4),
-            "own after": round(change.after, 4),
-            "exposure": bits,
-            "recited": recited,
-        }
 
-    measured: dict = {"tokens": len(own), "steps": steps}
-    for name in ("LoRA", "all weights"):
-        settings = PersonalSettings(
-            PERSONAL[name].lora, steps, learning_rate=PERSONAL[name].learning_rate
-        )
-        tuned = personalize(model, own, settings, seed=seed, progress=False)
-        measured[name] = measure(tuned)
-    private = deepcopy(model)
+def own_loss(model: DecoderLM, small: bool) -> float:
+    held_out = own_texts()[1][: 600 if small else SCORED]
+    return round(evaluate_language_model(model, held_out, 128).nats_per_token, 4)
+
+
+def measure_secrets(tuned: DecoderLM, planted: Sequence[Canary], small: bool) -> dict:
+    """Return what an adapter has learned of the style and of the secrets."""
+    fold_lora(tuned)
+    encoder = factbook()[1].encode
+    bits: dict[str, list[float]] = {str(copies): [] for copies in COPIES}
+    recited = dict.fromkeys(bits, 0)
+    for secret in planted:
+        found = exposure(tuned, secret, encoder)
+        bits[str(secret.copies)].append(round(found.bits, 2))
+        recited[str(secret.copies)] += extracted(tuned, secret, encoder)
+    return {
+        "own before": own_loss(factbook()[0], small),
+        "own after": own_loss(tuned, small),
+        "exposure": bits,
+        "recited": recited,
+    }
+
+
+def ordinary(name: str, own: Tensor, steps: int, seed: int) -> DecoderLM:
+    settings = PersonalSettings(
+        PERSONAL[name].lora, steps, learning_rate=PERSONAL[name].learning_rate
+    )
+    return personalize(factbook()[0], own, settings, seed=seed, progress=False)
+
+
+def private_adapter(own: Tensor, steps: int, seed: int) -> tuple[DecoderLM, dict]:
+    """Return a model with an adapter trained by DP-SGD, and the guarantee."""
+    private = deepcopy(factbook()[0])
     add_lora(
         private, LoRAConfig(8, 16, ALL_MATRICES), torch.Generator().manual_seed(seed)
     )
@@ -602,14 +619,46 @@ def canary(seed: int, small: bool) -> dict:
         seed=seed,
         progress=False,
     )
-    measured["private LoRA"] = measure(private) | {
+    return private, {
         "records": len(rows),
         "noise": PRIVATE.noise_multiplier,
         "epsilon": round(
             epsilon(PRIVATE.sampling_rate, PRIVATE.noise_multiplier, steps, 1e-3), 2
         ),
     }
+
+
+def canary(seed: int, small: bool) -> dict:
+    """Plant secrets in a personal text, and look for them in what learned from it."""
+    planted, own = with_secrets(seed, small)
+    steps = 2 if small else 80
+    measured: dict = {"tokens": len(own), "steps": steps}
+    for name in ("LoRA", "all weights"):
+        tuned = ordinary(name, own, steps, seed)
+        measured[name] = measure_secrets(tuned, planted, small)
+    private, guarantee = private_adapter(own, steps, seed)
+    measured["private LoRA"] = measure_secrets(private, planted, small) | guarantee
     return measured
+
+
+def stopped(seed: int, small: bool) -> dict:
+    """Compare private training with ordinary training that takes as few steps as will
+    learn as much of the held-out own text.
+    """
+    planted, own = with_secrets(seed, small)
+    steps = 2 if small else 80
+    private, guarantee = private_adapter(own, steps, seed)
+    found = measure_secrets(private, planted, small) | {"steps": steps} | guarantee
+    for few in range(1, steps + 1):
+        early = ordinary("LoRA", own, few, seed)
+        if own_loss(early, small) <= found["own after"]:
+            break
+    whole = ordinary("LoRA", own, steps, seed)
+    return {
+        "private LoRA": found,
+        "LoRA, stopped early": measure_secrets(early, planted, small) | {"steps": few},
+        "LoRA": measure_secrets(whole, planted, small) | {"steps": steps},
+    }
 
 
 # ONNX
@@ -639,7 +688,6 @@ def onnx(seed: int, small: bool) -> dict:
     return {
         "tokens per CPU second": {name: round(rate) for name, rate in rates.items()},
         "ratio": round(rates["onnxruntime"] / rates["PyTorch"], 2),
-        "processor": describe_machine()["processor"],
     }
 
 
@@ -651,6 +699,7 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "leakage": leakage,
     "price": price,
     "canary": canary,
+    "stopped": stopped,
     "onnx": onnx,
 }
 

@@ -1,16 +1,18 @@
 """Chapter 5's small Llamas with several seeds: a dense model against mixtures of
-experts of the same active size, and the loss beyond the trained context.
+experts of the same active size, and a dense model as large as the first mixture in
+total; and the loss beyond the trained context.
 
 The settings are those of the chapter, which trains seed 0 and reads the other seeds
 from the record. The loss is measured on the first 65,536 characters of the validation
-plays.
+plays. With `--runs`, the record keeps its other models.
 
-    # about four minutes on one core
+    # about six minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/small_llamas.py
     # to see that it works
     OMP_NUM_THREADS=1 python benchmarks/small_llamas.py --seeds 0 --steps 5 --no-save
 """
 
+import time
 from dataclasses import replace
 
 import torch
@@ -21,7 +23,7 @@ from torch.nn import functional
 from genai_tutorial import recipes
 from genai_tutorial.data import load_shakespeare
 from genai_tutorial.metrics import evaluate_language_model
-from genai_tutorial.runtime import describe_machine, keep_record
+from genai_tutorial.runtime import describe_machine, keep_record, record
 from genai_tutorial.tokenization import CharacterTokenizer
 from genai_tutorial.training import TokenBatches, build_optimizer, fit, warmup_linear
 from genai_tutorial.transformer import (
@@ -41,20 +43,29 @@ PLAYS = load_shakespeare()
 LETTERS = CharacterTokenizer.from_text(PLAYS.train)
 TRAINING_IDS = torch.tensor(LETTERS.encode(PLAYS.train))
 VALIDATION_IDS = torch.tensor(LETTERS.encode(PLAYS.validation))
-DENSE = DecoderConfig.llama(
-    vocab_size=LETTERS.vocab_size,
-    context_length=CONTEXT,
-    width=64,
-    layers=2,
-    heads=4,
-    key_value_heads=2,
-    feed_forward_width=128,
-    rotary_base=10_000,
-)
+SCORED = VALIDATION_IDS[:65_536]
+
+
+def small_llama(feed_forward_width: int) -> DecoderConfig:
+    return DecoderConfig.llama(
+        vocab_size=LETTERS.vocab_size,
+        context_length=CONTEXT,
+        width=64,
+        layers=2,
+        heads=4,
+        key_value_heads=2,
+        feed_forward_width=feed_forward_width,
+        rotary_base=10_000,
+    )
+
+
+DENSE = small_llama(128)
+LARGE = small_llama(8 * 64)  # as wide as eight experts of 64 together
 TWO_OF_EIGHT = replace(DENSE, mixture=MixtureConfig(8, 2, expert_width=64))
 ONE_OF_EIGHT = replace(DENSE, mixture=MixtureConfig(8, 1, expert_width=128))
 RUNS = {
     "dense": (DENSE, 0.0),
+    "large dense": (LARGE, 0.0),
     "2 of 8 experts": (TWO_OF_EIGHT, 0.01),
     "1 of 8 experts": (ONE_OF_EIGHT, 0.01),
     "1 of 8, no balancing": (ONE_OF_EIGHT, 0.0),
@@ -80,7 +91,15 @@ def train(config: DecoderConfig, balance: float, seed: int, steps: int) -> Decod
     batches = TokenBatches(TRAINING_IDS, CONTEXT, batch_size=16, seed=seed)
     optimizer = build_optimizer(model, recipes.recipe("shakespeare-live").optimizer)
     schedule = warmup_linear(steps, warmup_steps=10)
-    fit(model, batches, loss_fn, optimizer, steps=steps, schedule=schedule)
+    fit(
+        model,
+        batches,
+        loss_fn,
+        optimizer,
+        steps=steps,
+        schedule=schedule,
+        progress=False,
+    )
     return model.eval()
 
 
@@ -119,33 +138,58 @@ def beyond_context(model: DecoderLM) -> dict[str, float]:
     }
 
 
+def milliseconds_per_step(steps: int = 20, rounds: int = 3) -> dict[str, float]:
+    """Return the CPU time of a training step of each model: the least of a few rounds,
+    in which the models take turns.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in RUNS}
+    for _ in range(rounds):
+        for name, (config, balance) in RUNS.items():
+            started = time.process_time()
+            train(config, balance, 0, steps)
+            seconds[name].append(time.process_time() - started)
+    return {name: round(1000 * min(each) / steps, 1) for name, each in seconds.items()}
+
+
 def main() -> None:
     parser = script_parser(__doc__)
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=list(RUNS))
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(6)))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--no-save", action="store_true")
     settings = parser.parse_args()
-    about = {
+    about = record("small_llamas") if len(settings.runs) < len(RUNS) else {}
+    machine = describe_machine()
+    about |= {
         "data": "Tiny Shakespeare, by character; loss in nats per character",
-        "machine": describe_machine(),
+        "machine": about.get("machine", machine),
+        "processors": about.get("processors", {}),
         "steps": settings.steps,
         "seeds": settings.seeds,
-        "loss": {name: [] for name in RUNS},
-        "effective_experts": {name: [] for name in RUNS if name != "dense"},
-        "rise_beyond_context": {name: [] for name in READERS},
+        "milliseconds_per_step": milliseconds_per_step(),
     }
-    for seed in settings.seeds:
-        for name, (config, balance) in RUNS.items():
-            model = train(config, balance, seed, settings.steps)
-            found = evaluate_language_model(model, VALIDATION_IDS[:65_536], CONTEXT)
-            about["loss"][name].append(round(found.nats_per_token, 4))
-            if config.mixture:
-                working = round(effective_experts(model), 3)
-                about["effective_experts"][name].append(working)
-            else:
-                for reader, rise in beyond_context(model).items():
-                    about["rise_beyond_context"][reader].append(rise)
-            print(seed, name, about["loss"][name][-1], flush=True)
+    losses = about.get("loss", {})
+    for name in settings.runs:
+        config, balance = RUNS[name]
+        models = [
+            train(config, balance, seed, settings.steps) for seed in settings.seeds
+        ]
+        losses[name] = [
+            round(evaluate_language_model(model, SCORED, CONTEXT).nats_per_token, 4)
+            for model in models
+        ]
+        about["processors"][name] = machine["processor"]
+        if config.mixture:
+            about.setdefault("effective_experts", {})[name] = [
+                round(effective_experts(model), 3) for model in models
+            ]
+        if name == "dense":
+            rises = [beyond_context(model) for model in models]
+            about["rise_beyond_context"] = {
+                reader: [rise[reader] for rise in rises] for reader in READERS
+            }
+        print(name, losses[name], flush=True)
+    about["loss"] = {name: losses[name] for name in RUNS if name in losses}
     if not settings.no_save:
         keep_record("small_llamas", about)
 

@@ -47,12 +47,7 @@ from latent_action_network import LatentActions, train_latent_actions
 from replay_learner import GreedyPlayer, ReplayLearner
 from torch import Tensor
 
-from genai_tutorial.runtime import (
-    MeasuredPart,
-    describe_machine,
-    keep_record,
-    run_parts,
-)
+from genai_tutorial.runtime import MeasuredPart, keep_record, run_parts
 from genai_tutorial.tasks.paddle_game import (
     LEFT,
     PADDLE,
@@ -285,7 +280,6 @@ def replay(steps: int, games: int, seed: int, small: bool) -> dict:
         "updates": REPLAY_UPDATES,
         "player seconds": round(time.process_time() - started, 1),
         **scored(GreedyPlayer(learner.network), 8 if small else GAMES),
-        "processor": describe_machine()["processor"],
     }
 
 
@@ -311,7 +305,6 @@ def cost(seed: int, small: bool) -> dict:
         **{name: round(seconds, 1) for name, seconds in found.items()},
         "dreams / replay": round(dreams, 2),
         "PPO / replay": round(found["PPO"] / replay_seconds, 3),
-        "processor": describe_machine()["processor"],
     }
 
 

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,6 +84,16 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder to this machine, and give its address."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
 def find_chromium() -> str:
     """Return the path of Chromium or of a browser based on it."""
     found = next(filter(None, map(shutil.which, CHROMIUM)), None)
@@ -113,21 +125,15 @@ def print_pdf(target: Path) -> None:
     """Print the page with Chromium."""
     from playwright.sync_api import sync_playwright
 
-    handler = functools.partial(QuietHandler, directory=str(SITE))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.unfinished")
-    with sync_playwright() as playwright:
+    with serve(SITE) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
         page = browser.new_page(color_scheme="light")
         page.set_default_timeout(300_000)
-        page.goto(
-            f"http://127.0.0.1:{server.server_port}/print.html",
-            wait_until="networkidle",
-        )
+        page.goto(f"{address}/print.html", wait_until="networkidle")
         page.wait_for_function(
             "window.MathJax && MathJax.startup && MathJax.startup.promise"
         )
@@ -147,7 +153,6 @@ def print_pdf(target: Path) -> None:
             tagged=True,
         )
         browser.close()
-    server.shutdown()
     os.replace(unfinished, target)
 
 

@@ -1,11 +1,26 @@
 """Fixtures shared by many tests."""
 
+import gc
+
 import pytest
 from hypothesis import settings
 
 # No test is timed: on a busy machine a single example may take seconds.
 settings.register_profile("untimed", settings.default, deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Don't look for garbage while the tests are collected, nor in what that leaves:
+    modules and tests stay until the end, and each search would go through all of them.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Agents: a language model that calls tools in a loop, with files in a jail, code in
 the sandbox, budgets, consent, recovery, memory and plans.
 
-Read `tools`, `calls` and `policy`, then `loop`.
+Read `tools`, `calls` and `policy`, then `loop`; `editing` has the tools of a coding
+agent.
 """
 
 from .builtin import (
@@ -21,6 +22,13 @@ from .calls import (
     parse_call,
     write_call,
 )
+from .editing import (
+    TESTS_FILE,
+    editing_tools,
+    replace_once,
+    run_tests_tool,
+    smallest_edit,
+)
 from .jail import FileJail, JailError
 from .libraries import call_with_sdk, langgraph_agent, run_langgraph, sdk_server
 from .loop import (
@@ -38,7 +46,7 @@ from .loop import (
     show_run,
 )
 from .mcp import MCPClient, serve_tools
-from .memory import LongTermMemory, memory_tools, shortened
+from .memory import LongTermMemory, compacted, memory_tools, shortened
 from .policy import (
     Conversation,
     Grammar,

@@ -105,3 +105,27 @@ def shortened(
         f"The task and a summary are longer than {room}: allow more, or summarize more "
         "briefly."
     )
+
+
+def compacted(
+    conversation: Conversation,
+    count: Callable[[Conversation], int],
+    room: int,
+    summarize: Callable[[Sequence[str]], str],
+) -> list[Message]:
+    """Return a conversation to go on from: if it is longer than `room`, everything
+    between the task and the last call with its result is replaced by one turn, which
+    says what `summarize` keeps of the results there.
+
+    Applied after each step to what it returned before, it summarizes its own summary
+    again and again, as the compaction of a long session does; `shortened` always begins
+    with the whole conversation.
+
+    Args:
+        count: Returns the length of a conversation, in the unit of `room`.
+    """
+    task, *turns = conversation
+    if count(conversation) <= room or len(turns) <= 2:
+        return list(conversation)
+    kept = result_message(summarize(last_results([task, *turns[:-2]])))
+    return [task, kept, *turns[-2:]]

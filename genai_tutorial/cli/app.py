@@ -2,6 +2,7 @@
 for classes and for the server. Their implementations are imported when a command runs.
 """
 
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from genai_tutorial import __version__
 
-from .model_commands import agent, ask, chat, models, sample, train
+from .model_commands import agent, ask, chat, models, sample, suggestion, train
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 # The base class of all command-line errors, both in versions of typer that bundle click
@@ -37,17 +38,33 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         message, code = str(error), error.exit_code
     except UsageError as error:
-        command = error.ctx.command_path if error.ctx else "genai-tutorial"
-        message = " ".join(error.format_message().split()).rstrip(".")
-        message, code = f"{message}. See {command} --help.", WRONG_USE
+        message, code = _usage_message(error), WRONG_USE
     # a package that is not installed, a full disk, a folder without permission
     except (ImportError, OSError) as error:
         message, code = str(error), NOT_POSSIBLE
+        if isinstance(error, OSError) and error.filename is not None:
+            message = f"{error.filename}: {error.strerror}"
     except typer.Abort:  # Ctrl-C; newer versions of typer return 130 by themselves
         code = 130
     if message:
         print(f"genai-tutorial: {message}", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_message(error: UsageError) -> str:
+    """Return what is wrong with a command line in one line, with the nearest word or an
+    example where there is one.
+    """
+    message = " ".join(error.format_message().split()).rstrip(".?")
+    message = message.replace("Value error, ", "")
+    if wrong := re.search(r"'(.*)' is not one of (.*)", message):
+        message += suggestion(wrong[1], re.findall(r"'(.*?)'", wrong[2]))
+    command = error.ctx.command_path if error.ctx else "genai-tutorial"
+    told = (error.ctx.command.help if error.ctx else None) or ""
+    examples = re.findall(rf"`({command} .*?)`", told, re.DOTALL)
+    if message.startswith("Missing") and examples:
+        message += f", as in {' '.join(examples[0].split())}"
+    return f"{message}. See {command} --help."
 
 
 def _print_version(wanted: bool) -> bool:
@@ -157,7 +174,9 @@ def serve(
 
     Set a client's base URL to the address that is printed, and any key. There are
     `/v1/chat/completions` for smollm2, factbook-sft and factbook-ppo, `/v1/completions`
-    for all models, `/v1/models` and `/health`, for programs of this machine only.
+    for all models, `/v1/embeddings` for minilm, `/v1/models` and `/health`, for
+    programs of this machine only. A chat's `response_format` may be a JSON schema. Only
+    smollm2 heeds a system message.
 
     Requests run side by side in the batching engine of chapter 24. Each gets the answer
     that it would get alone, up to near ties between tokens, which rounding decides.

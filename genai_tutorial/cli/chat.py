@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from genai_tutorial import recipes
@@ -42,15 +43,14 @@ class Continuation:
 
 @dataclass(frozen=True)
 class ChatProfile:
-    """The chat template of a model, the message at the start, defaults, and what the
-    model was trained on: several turns, system messages.
+    """The chat template of a model, the message at the start, defaults, and whether the
+    model was trained on several turns.
     """
 
     template: ChatTemplate | Continuation
     greeting: str
     max_tokens: int
     remembers: bool = False
-    takes_system: bool = False
     penalty: float | int = 1
 
 
@@ -61,7 +61,6 @@ CHAT_PROFILES = {
         "an answer, Ctrl-D ends.",
         max_tokens=512,
         remembers=True,
-        takes_system=True,
         penalty=1.1,  # without it, long answers fall into loops
     ),
     "base": ChatProfile(
@@ -185,7 +184,10 @@ def chat(
     profile = CHAT_PROFILES[model]
     max_tokens = profile.max_tokens if max_tokens is None else max_tokens
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+    with (
+        user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE),
+        working(f"loading {model}"),
+    ):
         is_own = model != "smollm2"
         loaded = load_own(model) if is_own else load(precision or "int4")
     with user_errors(ValueError, exit_code=WRONG_USE):
@@ -287,3 +289,13 @@ def note(text: str) -> None:
     """Print a line on standard error that is not part of an answer."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print(text, style="dim", markup=False)
+
+
+def working(label: str) -> Progress:
+    """Return a context that shows a moving bar on a real terminal, and nothing else."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    is_hidden = not console.is_terminal
+    bar = Progress(*columns, console=console, transient=True, disable=is_hidden)
+    bar.add_task(label, total=None)
+    return bar

@@ -2,7 +2,10 @@
 which load torch, are imported when a command runs.
 """
 
+import json
 import math
+import sys
+from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -10,15 +13,11 @@ from typing import Annotated
 
 import typer
 
+from .model_table import MODELS
 from .user_errors import WRONG_USE, UserError
 
-_LINES = Path(__file__).with_name("models.txt").read_text("utf8").splitlines()
-_ROWS = ([field.strip() for field in line.split("|")] for line in _LINES)
-MODELS = {name: rest for name, *rest in _ROWS}
-"""For each recipe: its kind of output, its options and an example command, so that a
-command line is checked before torch is loaded. A test holds the file equal to the
-recipes.
-"""
+CHECKPOINTS = Path(__file__).parents[1] / "pretrained" / "checkpoints"
+"""The folder of the book's models and their cards."""
 
 LONGEST_TASK = 300
 """The largest number of characters in an agent's task."""
@@ -40,13 +39,17 @@ Seed = Annotated[
 
 
 def models() -> None:
-    """List the book's models, with what to type for each and their options.
+    """List the book's models: what each does, its size and chapter, what to type, and
+    its options.
 
     Example: `genai-tutorial models`
     """
-    for name, (_, options, command) in MODELS.items():
-        comment = f"  # {options}" if options else ""
-        print(f"{name:23} genai-tutorial {command}{comment}")
+    print(f"{'Model':23} {'Size':>4}  Chapter  What it does, what to type, its options")
+    for name, row in MODELS.items():
+        print(f"{name:23} {row.size:>4}  {row.chapter:>7}  {row.purpose}")
+        options = f"  # {' '.join(row.ranges)}" if row.options else ""
+        print(f"    genai-tutorial {row.command}{options}")
+    print("SmolLM2 and MiniLM are not ours: try genai-tutorial chat and serve.")
 
 
 def train(
@@ -124,7 +127,10 @@ def sample(
     - `genai-tutorial sample paddle-world frames=100 --count 4 --out dreams.gif`
     """
     _check_name(name)
-    _check_sample(name, options or [], count, out)
+    check_sample(name, options or [], count, out)
+    prompts = [one[7:] for one in options or [] if one.startswith("prompt=")]
+    if told := _unknown_words(name, "".join(prompts), folder)[0]:
+        print(f"{told}. Looking for words near it.", file=sys.stderr)
     from .models import sample_model
 
     sample_model(name, options or [], count, seed, folder, out)
@@ -132,26 +138,61 @@ def sample(
 
 def _check_name(name: str) -> None:
     if name not in MODELS:
-        near = get_close_matches(name, MODELS, n=1)
-        hint = f"Did you mean {near[0]}?" if near else "See genai-tutorial models."
-        raise UserError(f"There is no model {name!r}. {hint}", WRONG_USE)
+        hint = f"{suggestion(name, MODELS)}; genai-tutorial models lists all."
+        raise UserError(f"There is no model {name!r}{hint}", WRONG_USE)
 
 
-def _check_sample(
+def suggestion(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _wrong_value(option: str, value: str, limits: str) -> str:
+    """Return what is wrong with a number, or an empty text."""
+    if not limits:
+        return ""
+    kind = float if "." in limits else int
+    low, high = (limit.strip(".") for limit in limits.split(","))
+    try:
+        is_right = float(low or "-inf") <= kind(value) <= float(high or "inf")
+    except ValueError:
+        is_right = False
+    noun = "a number" if kind is float else "an integer"
+    bounds = f" from {low} to {high}" if high else f" of at least {low}" if low else ""
+    return "" if is_right else f"{option} must be {noun}{bounds}, got {value!r}"
+
+
+def _unknown_words(name: str, text: str, folder: Path | None) -> tuple[str, list[str]]:
+    """Return the words of a text that the model's card does not know, in a sentence,
+    and all that it knows; both are empty if all are known or the card has no words.
+    """
+    card = (folder or CHECKPOINTS) / f"{name}.json"
+    if not card.is_file():
+        return "", []
+    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    unknown = [word for word in text.lower().split() if word not in words]
+    if not words or not unknown:
+        return "", []
+    return f"{name} has never seen {' or '.join(map(repr, unknown))}", words
+
+
+def check_sample(
     name: str, assignments: list[str], count: int | None, out: Path | None
 ) -> None:
-    makes, options, _ = MODELS[name]
-    names = options.split()
-    theirs = f"its options are {', '.join(names)}"
-    if len(names) < 2:
-        theirs = f"its only option is {options}" if names else "it has no options"
+    makes, ranges = MODELS[name].makes, MODELS[name].ranges
+    theirs = f"its options are {', '.join(ranges)}"
+    if len(ranges) < 2:
+        theirs = f"its only option is {''.join(ranges)}" if ranges else "it has none"
     for assignment in assignments if makes else ():
-        option, equals, _ = assignment.partition("=")
+        option, equals, value = assignment.partition("=")
         if not equals:
             wrong = f"Options are written key=value, got {assignment!r}"
+        elif option not in ranges:
+            wrong = f"{name} has no option {option}{suggestion(option, ranges)}"
+        else:
+            wrong = _wrong_value(option, value, ranges[option])
+        if wrong:
             raise UserError(f"{wrong}; {theirs}.", WRONG_USE)
-        if option not in names:
-            raise UserError(f"{name} has no option {option}; {theirs}.", WRONG_USE)
     for option, value in (("--count", count), ("--out", out)):
         if makes == "text" and value is not None:
             wrong = f"{name} writes text, so it has no option {option}"
@@ -164,7 +205,7 @@ def _check_sample(
 
 
 def ask(
-    image: Annotated[Path, typer.Argument(help="A square picture of shapes on white.")],
+    image: Annotated[Path, typer.Argument(help="A picture of shapes on white.")],
     question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
     folder: Folder = None,
 ) -> None:
@@ -182,9 +223,15 @@ def ask(
     """
     if not image.is_file():
         raise UserError(f"There is no picture {image}.", WRONG_USE)
+    told, words = _unknown_words("shapes-vlm", question.rstrip(" ?:."), folder)
+    if told:
+        raise UserError(f"{told}; it knows: {' '.join(words)}.", WRONG_USE)
+    from .pictures import read_square
+
+    picture = read_square(image)
     from .models import ask_about
 
-    ask_about(image, question, folder)
+    ask_about(picture, question, folder)
 
 
 def agent(
@@ -195,11 +242,19 @@ def agent(
     steps: Annotated[
         int, typer.Option(min=1, max=20, help="Largest number of the agent's messages.")
     ] = 6,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Let the code model repair a folder's functions until its tests.py "
+            "passes; an empty folder gets an example first.",
+        ),
+    ] = False,
 ) -> None:
     """Give a task to SmolLM2 with tools, and see what it calls.
 
     It has a calculator, the World Factbook, the files of one folder, a sandbox for
-    Python, and a search. Before it writes or deletes a file it asks you. It is a small
+    Python, and a search. Before it changes or deletes a file it asks you. It is a small
     model: it does well what chapter 26 trains it for, and little else.
 
     Examples to try:
@@ -207,6 +262,7 @@ def agent(
     - `genai-tutorial agent "How many letters does the capital of Peru have?"`
     - `genai-tutorial agent "How many lines does the file README.md have?"`
     - `genai-tutorial agent "Write hello into the file greeting.txt." --folder try`
+    - `genai-tutorial agent "Make the tests pass." --folder empty --repair --steps 20`
     """
     length = len(task.strip())
     if not 0 < length <= LONGEST_TASK:
@@ -214,7 +270,7 @@ def agent(
         raise UserError(message, WRONG_USE)
     from .agent import work_on
 
-    work_on(task, folder, steps)
+    work_on(task, folder, steps, repair)
 
 
 Precision = StrEnum("Precision", ["fp32", "bf16", "int8", "int4"])

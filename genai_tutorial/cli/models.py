@@ -2,7 +2,6 @@
 
 import math
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,12 @@ from genai_tutorial.runtime import (
     write_sound,
 )
 from genai_tutorial.tasks.scene_questions import spaced_question
-from genai_tutorial.tasks.shapes import IMAGE_SIZE
+from genai_tutorial.tasks.shapes import IMAGE_SIZE, read_scenes
 
-from .chat import note
+from .chat import note, working
 from .known_words import check_words
-from .user_errors import NOT_POSSIBLE, WRONG_USE, user_errors
+from .model_table import MODELS
+from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
 FRAME_MILLISECONDS = 160
 """The display time of a frame; the films are repeated endlessly."""
@@ -32,13 +32,8 @@ FRAME_MILLISECONDS = 160
 PAUSE_SECONDS = 0.5
 """The silence between two clips."""
 
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-# Pillow calls a broken chunk of a PNG file a syntax error.
-DAMAGED = (OSError, SyntaxError, ValueError)
-BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-LONGEST_SIDE = 4096
-LEAST_WHITE = 0.4
-"""The smallest share of white pixels in images like the training images."""
+WORST_FIT = 0.3
+"""The largest misfit of a patch that resembles a shape; see `Reading`."""
 
 COLUMNS, GAP = 10, 2
 SHORTEST_SIDE = 84
@@ -58,9 +53,10 @@ def train_model(
     folder.mkdir(parents=True, exist_ok=True)  # fail now, not at the first checkpoint
     run, model = (folder / f"{name}{end}.safetensors" for end in (".run", ""))
     if run.exists() and not resume and not _is_newer(model, run):
-        note(
-            f"{run} holds an interrupted run, which starts again from step 0. To "
-            "continue it, stop with Ctrl-C and add --resume."
+        raise UserError(
+            f"{run} holds an interrupted run: add --resume to continue it, or delete "
+            "the file to start again.",
+            WRONG_USE,
         )
     try:
         with user_errors(ValueError, exit_code=NOT_POSSIBLE):
@@ -98,7 +94,7 @@ def sample_model(
     with user_errors(ValueError, exit_code=WRONG_USE):
         recipe = recipes.recipe(name)
         options = recipes.parse_options(recipe, assignments)
-    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
+    with user_errors(ValueError, exit_code=NOT_POSSIBLE), working(f"loading {name}"):
         loaded = recipes.load(name, folder)
     if words := recipe.known_words(loaded):
         check_words(name, options.prompt or "", words, recipe.known_names())
@@ -109,10 +105,12 @@ def sample_model(
             count = 1 if has_prompt else DEFAULT_COUNTS[recipe.makes]
         if out is not None and not out.parent.exists():
             note(f"The folder {out.parent} is created.")
-        match recipes.sample(recipe, loaded, options, count, seed):
+        with working(f"sampling {name}"):
+            samples = recipes.sample(recipe, loaded, options, count, seed)
+        match samples:
             case recipes.TextSamples(texts):
                 print("\n".join(texts))
-                note(f"{name}: {recipe.description()}.")
+                note(f"{name}: {MODELS[name].purpose}.")
                 return
             case recipes.FilmSamples(films):
                 path = out or Path(f"{name}.gif")
@@ -178,53 +176,28 @@ def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> 
     write_sound(together[: len(together) - pause.shape[1]], rate, path)
 
 
-def ask_about(image: Path, question: str, folder: Path | None) -> None:
-    """Print the answer of `shapes-vlm` to a question about an image."""
-    with user_errors(ValueError, exit_code=WRONG_USE):
-        pixels = read_picture(image)
+def ask_about(picture: Image.Image, question: str, folder: Path | None) -> None:
+    """Print the answer of `shapes-vlm` to a question about a square picture."""
     with user_errors(ValueError, exit_code=NOT_POSSIBLE):
         reader = recipes.load("shapes-vlm", folder)
+    pixels = small_pixels(picture)
     with user_errors(ValueError, exit_code=WRONG_USE):  # words it does not know
         with torch.no_grad():
             squares = reader.model.look(pixels[None])
         print(reader.answer(squares, [spaced_question(question)])[0])
 
 
-def read_picture(path: Path) -> Float[Tensor, "3 32 32"]:
-    """Return an image as the model saw them in training: red, green and blue from 0 to
-    1, transparency on white, 32×32 pixels.
+def small_pixels(picture: Image.Image) -> Float[Tensor, "3 32 32"]:
+    """Return a square picture as the model saw them in training, and say so if nothing
+    on it looks like the shapes of its world.
     """
-    # an image with very many pixels is refused, where Pillow would only warn
-    bombs = {"action": "error", "category": Image.DecompressionBombWarning}
-    try:
-        with (
-            warnings.catch_warnings(**bombs),
-            Image.open(path, formats=PICTURE_FORMATS) as file,
-        ):
-            width, height = file.size
-            is_fit = width == height <= LONGEST_SIDE
-            picture = file.convert("RGBA") if is_fit else None
-    except (*DAMAGED, *BOMBS) as error:
-        raise ValueError(
-            f"{path.name} is not a picture that can be read: it must be a whole file, "
-            f"in {', '.join(PICTURE_FORMATS)}."
-        ) from error
-    if width != height:
-        raise ValueError(
-            f"The model reads square pictures, and {path.name} has {width}×{height} "
-            "pixels. Cut out a square first."
-        )
-    if picture is None:
-        raise ValueError(
-            f"{path.name} has {width}×{height} pixels, and at most "
-            f"{LONGEST_SIDE}×{LONGEST_SIDE} are read. Make it smaller."
-        )
-    white = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-    if width != IMAGE_SIZE:
-        note(f"The picture is resized from {width} to {IMAGE_SIZE} pixels.")
+    if picture.width != IMAGE_SIZE:
+        note(f"The picture is resized from {picture.width} to {IMAGE_SIZE} pixels.")
         picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BOX)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
-    if (pixels > 0.9).all(dim=0).float().mean() < LEAST_WHITE:
-        note("The model knows shapes on white only, and this picture is not mostly so.")
+    if min(read_scenes(pixels[None])[0].misfits, default=1.0) > WORST_FIT:
+        note(
+            "The model knows circles, squares, triangles and crosses on white, and "
+            "nothing on this picture looks like one."
+        )
     return pixels

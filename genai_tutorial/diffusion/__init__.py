@@ -3,6 +3,7 @@ from noise alone.
 
 Read `schedule`, `prediction` and `loss`, which every model of this room has in common,
 then `samplers`. Any sampler works with any model, on points, pixels or latent codes.
+`masked` is the diffusion of tokens, and `unmasking` draws texts with it.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
@@ -17,6 +18,16 @@ from .guidance import (
 )
 from .likelihood import ode_log_prob
 from .loss import diffusion_loss
+from .masked import (
+    FillingOrder,
+    TokenModel,
+    likelihood_bound,
+    mask_counts,
+    mask_tokens,
+    masked_loss,
+    nats_in_order,
+    token_log_probabilities,
+)
 from .pipeline import Conditions, Decode, sample_images
 from .prediction import (
     FLOW,
@@ -54,3 +65,11 @@ from .schedule import (
 )
 from .unet import UNet, UNetConfig
 from .unet_blocks import TextAttention
+from .unmasking import (
+    EntropyBound,
+    Quota,
+    Threshold,
+    Unmasked,
+    UnmaskingRule,
+    unmask,
+)

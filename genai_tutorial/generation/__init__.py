@@ -6,7 +6,13 @@ expression, which `regular` parses and `json_schema` makes from a schema. `specu
 saves forward passes by the rule in `speculative_rule`, and `watermark` marks the text.
 """
 
-from .constrained import ConstrainedText, Constraint, ForbiddenTokens, TokenMask
+from .constrained import (
+    ConstrainedText,
+    Constraint,
+    ForbiddenTokens,
+    TokenMask,
+    mask_row,
+)
 from .generate import Decoder, Stop, StopAtText, draw, generate, stream
 from .json_schema import regex_from_schema
 from .prefix import generate_all, option_log_likelihoods, shared_length

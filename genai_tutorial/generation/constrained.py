@@ -84,7 +84,15 @@ def mask_row(
     drawn: Sequence[int],
     left: int,
 ) -> Float[Tensor, "vocab"]:
-    """Return one row's logits with -inf at each token that it may not draw."""
+    """Return one row's logits with -inf at each token that it may not draw.
+
+    Args:
+        drawn: The tokens drawn for this row so far, without the prompt.
+        left: The number of tokens that may still be drawn, this one included.
+
+    Raises:
+        ValueError: If the constraint has another vocabulary, or allows no token.
+    """
     allowed = constraint.allowed(drawn, left).to(logits.device)
     if allowed.shape != logits.shape:
         raise ValueError(

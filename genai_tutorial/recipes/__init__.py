@@ -27,6 +27,7 @@ from .factbook_draft import (
 )
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
+from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED, held_out_puzzles
 from .molecules import held_out_molecule_loss
 from .recipe import Recipe, RunSettings, Trained, build_rounded, load_recipe
 from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples

@@ -25,6 +25,7 @@ from .factbook_assistants import FACTBOOK_PPO, FACTBOOK_SFT
 from .factbook_draft import FACTBOOK_DRAFT
 from .families import DIGIT_FAMILIES
 from .latent_diffusion import EMOJI_LATENT, SHAPES_LATENT
+from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED
 from .molecules import MOLECULES, MOLECULES_3D
 from .paddle_world import PADDLE_WORLD
 from .python_exercises import PYTHON_EXERCISES
@@ -72,6 +73,8 @@ RECIPES: tuple[Recipe, ...] = (
     PADDLE_WORLD,
     MOLECULES_3D,
     MOLECULES,
+    LATIN_LEFT_TO_RIGHT,
+    LATIN_MASKED,
 )
 """All recipes of the book."""
 

@@ -10,15 +10,13 @@ import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
-from importlib.metadata import metadata
+from importlib.metadata import metadata, version
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
-
-from genai_tutorial import __version__
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -237,4 +235,5 @@ def repository_branch() -> str:
     >>> repository_branch() == "main" or repository_branch().startswith("v")
     True
     """
-    return "main" if ".dev" in __version__ else f"v{__version__}"
+    installed = version("genai_tutorial")
+    return "main" if ".dev" in installed else f"v{installed}"

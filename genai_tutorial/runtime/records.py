@@ -117,7 +117,8 @@ def run_parts(
     """Run a script's parts from the command line, and return the whole record.
 
     Each part and seed is one file in a folder and is not repeated. The record keeps
-    what it has of parts and seeds without a file.
+    what it has of parts and seeds without a file, and the machine that it began on;
+    each new run names its own processor.
 
     Args:
         parts: The parts by name, in their order.
@@ -143,6 +144,7 @@ def run_parts(
             start = time.process_time()
             measured = parts[part](seed, settings.smoke)
             measured["seconds"] = round(time.process_time() - start, 1)
+            measured["processor"] = describe_machine()["processor"]
             print(f"{part}, seed {seed}: {measured['seconds']} s", flush=True)
             if not settings.smoke:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,7 +154,7 @@ def run_parts(
         return None
     record = record or RECORDS / f"{name}.json"
     kept = read_json(record) if record.is_file() else {}
-    whole: dict = {"machine": describe_machine()}
+    whole: dict = {"machine": kept.get("machine", describe_machine())}
     for part in parts:
         runs = dict(kept.get(part, {}))
         for path in settings.folder.glob(f"{name}_{part}_[0-9]*.json"):

@@ -3,7 +3,8 @@ and the decoder language model built from them.
 
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
-keeps the keys and values of earlier tokens. The other modules are variants.
+keeps the keys and values of earlier tokens. The other modules are variants;
+`fixed_memory` and `delta_net` replace attention by a memory of fixed size.
 """
 
 from .attention import (
@@ -37,6 +38,8 @@ from .context import (
     sliding_window_mask,
 )
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
+from .delta_net import FixedMemory, MemoryKind, replace_attention
+from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
 from .layers import (
     Activation,
     FeedForward,

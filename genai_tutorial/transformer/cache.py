@@ -56,7 +56,7 @@ class KVCache:
         self.length = length
         self.lengths = [0] * rows  # how many tokens each row has read
         self.interrupted = False  # whether the last pass began but did not finish
-        # The last inputs of layers that look back without attention.
+        # The last inputs, or the state, of layers that look back without attention.
         self.last_inputs: dict[nn.Module, Tensor] = {}
 
     def context(self, new_lengths: list[int] | None = None) -> "CachedContext":
@@ -144,12 +144,12 @@ class KVCache:
         Raises:
             ValueError: If a row has read fewer tokens, or what came before its end is
                 no longer known: the cache has overwritten keys, or the model has short
-                convolutions or n-gram tables.
+                convolutions, n-gram tables or memories of fixed size.
         """
         if self.forgets or self.last_inputs:
             raise ValueError(
-                f"This {type(self).__name__} cannot go back: earlier keys, or inputs "
-                "of short convolutions and n-gram tables are gone. Use `keep`."
+                f"This {type(self).__name__} cannot go back: earlier keys, states, or "
+                "inputs of short convolutions and n-gram tables are gone. Use `keep`."
             )
         read = min(self.lengths)
         if not 0 <= length <= read:

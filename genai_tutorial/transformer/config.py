@@ -28,6 +28,7 @@ class AttentionConfig:
         sliding_window: The number of tokens that each token attends to, itself
             included; None for all.
         query_key_norm: If true, queries and keys are normalized.
+        causal: If false, tokens attend to later ones too, and no cache is possible.
     """
 
     heads: int = 4
@@ -37,6 +38,7 @@ class AttentionConfig:
     rotary_scaling: RotaryScaling | None = None
     sliding_window: int | None = None
     query_key_norm: bool = False
+    causal: bool = True
 
     def __post_init__(self):
         if self.key_value_heads is None:
@@ -57,6 +59,8 @@ class AttentionConfig:
                 "rotary_scaling must be a scaling, such as YarnScaling(4), and needs "
                 f"rotary positions; got {scaling!r} and positions={self.positions!r}."
             )
+        both = self.sliding_window is None and self.positions != "alibi"
+        _require(self, "causal", self.causal or both, "true with a window or ALiBi")
 
 
 @dataclass(frozen=True)
@@ -142,8 +146,7 @@ class InitializationConfig:
     """Initialization of the weights.
 
     Attributes:
-        std: The standard deviation of the weight matrices; None for 1/sqrt(inputs) of
-            each matrix.
+        std: Standard deviation of the matrices; None for 1/sqrt(inputs) of each.
         zero_outputs: If true, each block's output layers, and an untied output layer of
             the model, are initialized to zero.
     """

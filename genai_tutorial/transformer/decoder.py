@@ -172,7 +172,16 @@ class DecoderLM(nn.Module):
         return torch.stack([block.attention_weights(x) for block, x in pairs])
 
     def make_cache(self, batch_size: int = 1, length: int | None = None) -> KVCache:
-        """Return an empty cache with the model's dtype and device; see `KVCache`."""
+        """Return an empty cache with the model's dtype and device; see `KVCache`.
+
+        Raises:
+            ValueError: If the model is not causal, or a size is out of range.
+        """
+        if not self.config.attention.causal:
+            raise ValueError(
+                "A cache needs causal=True: without it every new token changes the "
+                "keys and values of all others."
+            )
         sizes = self.config.cache_sizes(batch_size, length)
         weight = self.token_embedding.weight
         window = self.config.attention.sliding_window
@@ -290,6 +299,7 @@ def _make_attention(
         bias=config.bias,
         rotary=rotary,
         query_key_norm=settings.query_key_norm,
+        causal=settings.causal,
         window=settings.sliding_window,
         alibi=settings.positions == "alibi",
         layer=layer,

@@ -6,6 +6,7 @@ import torch
 from genai_tutorial.agents import (
     LongTermMemory,
     ToolError,
+    compacted,
     last_results,
     memory_tools,
     result_message,
@@ -62,3 +63,17 @@ def test_shortened_leaves_out_the_oldest_results_and_no_more():
     assert last_results(shorter) == ["2 results", "c" * 20]
     with pytest.raises(ValueError, match="longer than 5"):
         shortened(whole, size, 5, "".join)
+
+
+def test_compacted_summarizes_its_own_summary():
+    def join(results):
+        return f"<{'+'.join(results)}>"
+
+    turns = conversation(["aa", "bb", "cc", "dd"])
+    context = turns[:3]
+    for place in range(3, 9, 2):
+        context = compacted([*context, *turns[place : place + 2]], size, 25, join)
+    assert last_results(context) == ["<<<aa>+bb>+cc>", "dd"]
+    assert context[0] == turns[0]
+    assert compacted(turns, size, 1000, join) == turns
+    assert compacted(turns[:3], size, 1, join) == turns[:3], "the last result stays"

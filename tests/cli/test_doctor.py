@@ -1,16 +1,8 @@
 import importlib.util
 
-import pytest
-
-from genai_tutorial import data
 from genai_tutorial.cli.doctor import examine_retrieval
 from genai_tutorial.pretrained import find_minilm
 from genai_tutorial.retrieval import store as store_module
-
-
-@pytest.mark.parametrize("source", data.SOURCES, ids=lambda source: source.name)
-def test_each_data_set_has_the_loader_that_doctor_calls(source):
-    assert callable(getattr(data, source.loader))
 
 
 def test_doctor_reports_working_search(monkeypatch):

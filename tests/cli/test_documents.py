@@ -13,7 +13,6 @@ from genai_tutorial.cli import chat as chat_module
 from genai_tutorial.cli import documents
 from genai_tutorial.cli.documents import (
     LARGEST_FILE,
-    LARGEST_FOLDER,
     LONGEST_PASSAGE,
     THRESHOLD,
     AnswerModel,
@@ -112,21 +111,44 @@ def test_bad_files_are_named_and_the_others_are_read(folder):
     assert left_out == [
         "empty.md is left out: it is empty.",
         "gone.txt is left out: it is not an ordinary file.",
-        "large.txt is left out: it has more than 1 MB.",
+        "large.txt is left out: it has more than 10 MB.",
         "latin.txt is left out: it is not UTF-8 text (byte 3 is not valid).",
         "wifi.pdf is left out: only .txt and .md files are read.",
         "zero.txt is left out: it has null characters, so it is not text.",
     ]
 
 
-def test_a_folder_that_is_too_large_is_read_in_part(tmp_path):
-    files = LARGEST_FOLDER // LARGEST_FILE + 1
-    for number in range(files):
+def test_a_folder_that_is_too_large_is_read_in_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(documents, "LARGEST_FILE", 1_000_000)
+    monkeypatch.setattr(documents, "LARGEST_FOLDER", 2_000_000)
+    for number in range(3):
         (tmp_path / f"{number}.txt").write_bytes(b"\n".join([b"a" * 999] * 1000))
     places, left_out = read_folder(tmp_path)
-    assert len({place.file for place in places}) == files - 1
+    assert len({place.file for place in places}) == 2
     assert len(left_out) == 1
     assert "nearly 2 MB together" in left_out[0]
+
+
+def test_library_of_many_passages_encodes_those_with_words_of_the_question(
+    folder, monkeypatch
+):
+    class Counted(WordCounts):
+        """Vectors that remember how many texts were encoded."""
+
+        def encode(self, texts, batch_size=32, show_progress=False):
+            encoded.append(len(texts))
+            return super().encode(texts)
+
+    WordCounts.known, encoded = {}, []
+    monkeypatch.setattr(documents, "MOST_ENCODED", 1)
+    places, _ = read_folder(folder)
+    parts = word_counts()
+    library = Library(places, Counted(parts.encoder, parts.tokenizer), False)
+    found, cosine = library.find("Where is the hose in the garden?")
+    assert found[0] == places[1]
+    assert cosine > 0.5
+    assert library.find("bicycle")[1] == pytest.approx(0, abs=1e-5)
+    assert encoded == [2, 1, 1, 1]
 
 
 def test_library_finds_the_passage_and_its_cosine(folder):

@@ -39,10 +39,13 @@ def test_without_minilm_nothing_is_refused_here(monkeypatch):
     check_words("painter", "a crimson disc", WORDS, ())
 
 
-def test_sample_offers_words_instead_of_drawing(error_line, tmp_path):
+def test_sample_offers_words_instead_of_drawing(command, tmp_path):
     path = tmp_path / "x.png"
     prompt = "prompt=a crimson circle"
-    said = error_line(2, "sample", "shapes-latent", prompt, "--out", path)
+    code, _, errors = command("sample", "shapes-latent", prompt, "--out", path)
+    first, said = errors.splitlines()
+    assert code == 2
+    assert first.startswith("shapes-latent has never seen 'crimson'.")
     assert "among its 27 words: crimson: " in said
     assert not path.exists()
 

@@ -135,5 +135,6 @@ def test_served_smollm2_answers_as_if_alone(smollm2):
             messages=[{"role": "user", "content": "Say hello."}],
             max_tokens=8,
             temperature=0,
+            extra_body={"repetition_penalty": 1},
         )
     assert reply.choices[0].message.content == alone

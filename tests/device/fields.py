@@ -5,13 +5,21 @@ from functools import partial
 import pytest
 import torch
 
-from genai_tutorial import audio, data, edge, retrieval, safety, worldmodels
+from genai_tutorial import (
+    audio,
+    data,
+    edge,
+    recipes,
+    retrieval,
+    safety,
+    worldmodels,
+)
 from genai_tutorial.alignment import LoRAConfig
 from genai_tutorial.audio.codebook_pattern import undelay
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
-from genai_tutorial.tasks import motion, paddle_game, shapes
+from genai_tutorial.tasks import latin, motion, paddle_game, shapes
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -435,6 +443,16 @@ CASES |= {
     "caption_accuracy": (
         lambda x: vars(shapes.caption_accuracy(SHAPES.captions, x)),
         SHAPES.images,
+    ),
+    "Latin squares": (
+        lambda m, x, g: (
+            latin.CountingDenoiser(3)(x[:, :9].clamp(max=3)), latin.is_latin(x),
+            latin.fill_single_candidates(x), latin.backtrack(x[0]),
+            latin.solve_left_to_right(m, x, g),
+            latin.left_to_right_loss(m, x.clamp(min=1), g),
+        ),
+        recipes.LATIN_LEFT_TO_RIGHT.build(),
+        recipes.held_out_puzzles(12)[:3], seeded(),
     ),
     "read_scenes": (lambda x: [str(r) for r in shapes.read_scenes(x)], SHAPES.images),
     "motion_accuracy": (

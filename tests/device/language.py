@@ -10,6 +10,7 @@ from torch import nn
 
 from genai_tutorial import (
     alignment,
+    diffusion,
     efficiency,
     generation,
     interpretability,
@@ -116,6 +117,16 @@ def rewound(model, ids):
     return model(ids[[2, 0], 4:], transformer.AttentionContext.cached(cache))
 
 
+def recalled(model, ids):
+    """Return the logits of a text read in two parts, the second after its states."""
+    cache = model.make_cache(len(ids))
+    context = transformer.AttentionContext.cached
+    return [model(part, context(cache)) for part in ids.split(5, dim=1)]
+
+
+DELTA_NET = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 4))
+
+
 def padded(model, ids, lengths):
     return model(ids, transformer.AttentionContext.padded(lengths, ids.shape[1]))
 
@@ -161,6 +172,14 @@ CASES |= {
         transformer.MultiHeadAttention(6, 2, causal=False, source_width=5), QUERY,
         rand(2, 3, 5),
     ),
+    "FixedMemory": (
+        lambda m, x: (m(x), m.gates(x)), transformer.FixedMemory(6, 2, key_width=2),
+        QUERY,
+    ),
+    "replace_attention": (
+        recalled, transformer.replace_attention(DELTA_NET, ("add", "gated delta"), 0),
+        IDS,
+    ),
     "share_heads": (
         lambda k, q: transformer.share_heads(k, q), rand(2, 2, 4, 6), rand(2, 4, 4, 6),
     ),
@@ -179,6 +198,7 @@ CASES |= {
 
 DRAFT = transformer.DecoderLM(replace(LLAMA, layers=1), seed=1)
 CHANCES = rand(2, 3, 13).softmax(dim=-1)
+TWO_SIDED = transformer.DecoderLM(with_positions(LLAMA, causal=False))
 PROMPTS = [[3, 4, 5], [6, 7], [8, 9, 10, 2]]
 BYTES = generation.TokenMask([b"a", b"b", b"c", *[None] * 10], end_token=3)
 WATERMARK = generation.GreenListWatermark(vocab_size=13)
@@ -234,6 +254,25 @@ CASES |= {
             m, PROMPTS, 5, end_token=END, generator=g
         ),
         LM, seeded(),
+    ),
+    "unmask": (
+        lambda m, ids, g: [
+            diffusion.unmask(m, ids, rule, 0, generator=g)
+            for rule in (
+                diffusion.Quota(3, "random"), diffusion.Quota(2, "reading"),
+                diffusion.Threshold(0.2), diffusion.EntropyBound(99.0),
+            )
+        ], TWO_SIDED, IDS * (IDS > 8), seeded(),
+    ),
+    "masked diffusion": (
+        lambda m, ids, g: (
+            step(m, lambda m, x: diffusion.masked_loss(m, x, 0, g), ids),
+            diffusion.likelihood_bound(m, ids, 0, g),
+            [
+                diffusion.nats_in_order(m, ids, 0, order, g)
+                for order in ("reading", "random", "confident")
+            ],
+        ), TWO_SIDED, IDS.clamp(min=1), seeded(),
     ),
     "beam_search": (
         lambda m, ids: generation.beam_search(m, ids[0].tolist(), 4, beams=3), LM, IDS,

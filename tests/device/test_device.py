@@ -16,7 +16,10 @@ TABLES = ["images", "language", "fields", "recipes"]
 @pytest.mark.parametrize("table", TABLES)
 def test_table_gives_the_results_of_the_cpu(table):
     command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "--tb=short"]
-    command += ["-p", "no:cacheprovider", f"tests/device/{table}.py"]
+    # Plug-ins that other packages bring would take seconds to load.
+    unused = "cacheprovider", "nbval", "langsmith_plugin", "anyio", "platformdirs"
+    command += [word for name in unused for word in ("-p", f"no:{name}")]
+    command += [f"tests/device/{table}.py"]
     run = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True
     )

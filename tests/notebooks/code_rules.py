@@ -122,7 +122,7 @@ def has_few_claims_and_names(chapter: ChapterFile) -> list[str]:
     """A chapter has few claims, and uses few names of the package."""
     claims = len(chapter.facts_in_outputs("claim"))
     exercises = next(
-        (n for n, _, text in chapter.headings if text.startswith("Exercises")),
+        (n for n, _, text in chapter.headings if text == "Exercises"),
         len(chapter.cells) + 1,
     )
     names = {

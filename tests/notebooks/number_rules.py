@@ -29,7 +29,7 @@ def prefix(chapter: ChapterFile) -> str:
 
 def lesson(chapter: ChapterFile) -> list[dict]:
     """Return the cells before the exercises."""
-    ends = [n for n, _, text in chapter.headings if text.startswith("Exercises")]
+    ends = [n for n, _, text in chapter.headings if text == "Exercises"]
     return chapter.cells[: ends[0] - 1] if ends else chapter.cells
 
 

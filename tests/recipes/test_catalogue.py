@@ -30,7 +30,17 @@ def test_recipe_has_all_its_settings(chosen):
     assert not chosen.title.endswith(".")
 
 
-@pytest.mark.parametrize("chosen", RECIPES, ids=names())
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        # `build` lays out the whole of SmolLM2, twice
+        pytest.param(
+            one, marks=[pytest.mark.slow] if one.name == "smollm2-tools" else []
+        )
+        for one in RECIPES
+    ],
+    ids=names(),
+)
 def test_recipe_round_trip_through_json(chosen):
     saved = json.loads(json.dumps(dataclasses.asdict(chosen)))
     assert saved.keys() == {field.name for field in dataclasses.fields(chosen)}

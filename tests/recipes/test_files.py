@@ -151,6 +151,8 @@ SAMPLE_SIZES = {
     "molecules-3d": 40,
     "molecules": 300,
     "paddle-world": 1000,
+    "latin-left-to-right": 200,
+    "latin-masked": 60,
 }
 """The number of items that one core measures in at most three seconds."""
 

@@ -11,6 +11,7 @@ import torch
 
 from genai_tutorial.runtime import (
     RECORDS,
+    describe_machine,
     keep_images,
     keep_record,
     record,
@@ -84,13 +85,15 @@ def test_parts_and_seeds_that_have_a_file_are_not_repeated(tmp_path):
 
 def test_a_record_keeps_parts_and_seeds_without_a_file(tmp_path):
     record = tmp_path / "some.json"
-    old = {"first": {"3": {"value": 7}}, "gone": {"0": {}}}
+    old = {"machine": {"processor": "Z"}, "first": {"3": {"value": 7}}, "gone": {}}
     record.write_text(json.dumps(old), "utf-8")
     arguments = ["--folder", str(tmp_path), "--seeds", "0", "--parts", "first"]
     whole = run_parts("some", script([]), "help", arguments, record)
     assert whole["first"]["3"] == {"value": 7}
     assert list(whole["first"]) == ["0", "3"]
     assert set(whole) == {"machine", "first"}
+    assert whole["machine"] == {"processor": "Z"}
+    assert whole["first"]["0"]["processor"] == describe_machine()["processor"]
 
 
 def test_a_smoke_run_measures_all_parts_and_keeps_nothing(tmp_path):

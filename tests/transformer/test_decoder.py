@@ -100,6 +100,20 @@ def test_decoder_logits_depend_on_earlier_tokens(config):
 
 
 @BOTH
+def test_decoder_without_the_causal_mask_reads_later_tokens(config):
+    attention = dataclasses.replace(config.attention, causal=False)
+    model = randomized(dataclasses.replace(config, attention=attention))
+    ids = tokens(1, 8)
+    other = ids.clone()
+    other[0, 7] = (other[0, 7] + 1) % 11
+    assert ((model(other) - model(ids)).abs().amax(-1) > 1e-4).all()
+    with pytest.raises(ValueError, match="A cache needs causal=True"):
+        model.make_cache()
+    with pytest.raises(ValueError, match="true with a window"):
+        dataclasses.replace(attention, sliding_window=2)
+
+
+@BOTH
 def test_decoder_without_positions_ignores_order(config):
     ids = torch.tensor([[1, 2, 3, 4]])
     swapped = torch.tensor([[2, 1, 3, 4]])

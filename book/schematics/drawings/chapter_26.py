@@ -116,4 +116,38 @@ def mcp_messages() -> Schematic:
     return drawing
 
 
-DRAWINGS = (agent_loop, tool_injection, mcp_messages)
+def repair_loop() -> Schematic:
+    """Return the loop of a coding agent, with the edit of the page's example."""
+    drawing = Schematic(
+        "repair_loop",
+        224,
+        "The loop of a coding agent",
+        """The agent runs the tests in the sandbox. If one fails, a proposer gives an
+        edit: an old and a new text. If the old text occurs once, the file is replaced
+        as a whole and the tests run again; otherwise an error goes back.""",
+    )
+    tests = drawing.box("run_tests", 8, 60, 112, 52, "data", note="in the sandbox")
+    report = drawing.box("all pass?", 168, 64, 96, 44, "op")
+    policy = drawing.box("proposer", 318, 54, 124, 64, "train", note="model or search")
+    edit = drawing.box("edit_file", 510, 60, 120, 52, "data", note="old, new")
+    done = drawing.box("done", 184, 8, 64, 32, "ok")
+    drawing.arrow(tests.right, report.left)
+    drawing.arrow(report.top, done.bottom, "yes", shift=(8, 4), side="L")
+    drawing.arrow(report.right, policy.left, "no")
+    drawing.arrow(policy.right, edit.left, "a text")
+    once = drawing.box("once?", 530, 164, 80, 44, "op")
+    drawing.arrow(edit.bottom, once.top)
+    whole = drawing.box("new file", 286, 160, 188, 52, note="written, then renamed")
+    drawing.arrow(once.left, whole.right, "yes")
+    drawing.arrow(whole.left, tests.bottom, "run again", "back", via=[(64, 186)])
+    drawing.arrow(
+        once.right,
+        policy.top,
+        "no: an error, and the file stays as it was",
+        "back",
+        via=[(660, 186), (660, 24), (380, 24)],
+    )
+    return drawing
+
+
+DRAWINGS = (agent_loop, tool_injection, mcp_messages, repair_loop)

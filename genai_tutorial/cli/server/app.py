@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import anyio
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -21,8 +22,9 @@ from starlette.routing import Route
 
 from genai_tutorial.pretrained import find_smollm2
 
-from ..chat import note
+from ..chat import note, working
 from ..user_errors import NOT_POSSIBLE, UserError, user_errors
+from .embeddings import EMBEDDER, embed, has_embedder
 from .requests import ChatRequest, Completion, TextRequest, read_completion
 from .worker import ApiError, Event, Job, ServedModel, TextStream, Worker, load_served
 
@@ -182,13 +184,15 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
         owner = {"owned_by": "genai-tutorial"}
         return {"id": name, "object": "model", "created": created} | owner
 
+    names = [*models, *([EMBEDDER] if has_embedder() else [])]
+
     async def list_models(request: Request) -> Response:
-        data = [described(name) for name in models]
+        data = [described(name) for name in names]
         return JSONResponse({"object": "list", "data": data})
 
     async def show_model(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in models:
+        if name not in names:
             raise ApiError(404, f"There is no model {name!r}.", "model")
         return JSONResponse(described(name))
 
@@ -197,6 +201,10 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
         state = {"status": "ok" if alive else "stopped", "models": list(models)}
         state |= {"open_answers": worker.open_jobs}
         return JSONResponse(state, 200 if alive else 503)
+
+    async def embeddings(request: Request) -> Response:
+        _check_origin(request)
+        return JSONResponse(await run_in_threadpool(embed, await _body(request)))
 
     def completions(kind: type[ChatRequest | TextRequest]) -> Callable:
         async def answer(request: Request) -> Response:
@@ -217,6 +225,7 @@ def make_app(models: Mapping[str, ServedModel], worker: Worker) -> Starlette:
             Route("/v1/models/{name}", show_model),
             Route("/v1/chat/completions", completions(ChatRequest), methods=["POST"]),
             Route("/v1/completions", completions(TextRequest), methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/health", health),
         ],
         # Otherwise a web page could have its own domain name resolve to 127.0.0.1 and
@@ -314,5 +323,8 @@ def available_models(names: Sequence[str]) -> list[str]:
 
 
 def load_all(names: Sequence[str]) -> dict[str, ServedModel]:
-    with user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE):
+    with (
+        user_errors(ValueError, NotImplementedError, exit_code=NOT_POSSIBLE),
+        working(f"loading {', '.join(names)}"),
+    ):
         return {name: load_served(name) for name in names}

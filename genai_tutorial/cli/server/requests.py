@@ -4,14 +4,16 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from genai_tutorial.efficiency import Request, SamplingOptions
+from genai_tutorial.generation import ConstrainedText, regex_from_schema
 from genai_tutorial.tokenization import Message
 
+from .logits import AnswerLogits
 from .worker import ApiError, ServedModel
 
 MAX_ANSWERS = 16
@@ -23,16 +25,13 @@ TEXT_TOKENS = 16
 NEUTRAL = {
     "best_of": (1,),
     "echo": (False,),
-    "frequency_penalty": (0,),
     "function_call": ("none",),
     "functions": ([],),
     "logit_bias": ({},),
     "logprobs": (False, 0),
     "modalities": (["text"],),
     "parallel_tool_calls": (True, False),
-    "presence_penalty": (0,),
     "reasoning_effort": ("none",),
-    "response_format": ({"type": "text"},),
     "suffix": ("",),
     "tool_choice": ("none", "auto"),
     "tools": ([],),
@@ -53,7 +52,7 @@ NO_EFFECT = {
 """Fields that change nothing about an answer."""
 
 
-def _as_list(value: Any) -> Any:
+def as_list(value: Any) -> Any:
     """Return a single text, or a single prompt of tokens, as a list of one."""
     is_tokens = isinstance(value, list) and value and isinstance(value[0], int)
     return [value] if isinstance(value, str) or is_tokens else value
@@ -72,9 +71,12 @@ def _joined(content: Any) -> Any:
 NonEmpty = Annotated[str, Field(min_length=1)]
 Tokens = Annotated[list[int], Field(min_length=1)]
 Limit = Annotated[int | None, Field(ge=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
 
 
-class _Strict(BaseModel, strict=True, extra="forbid", allow_inf_nan=False):
+class StrictBody(BaseModel, strict=True, extra="forbid", allow_inf_nan=False):
+    """Fields of a request; those that are not known are refused."""
+
     @model_validator(mode="before")
     @classmethod
     def _drop_what_asks_for_nothing(cls, fields: Any) -> Any:
@@ -92,19 +94,22 @@ class _Strict(BaseModel, strict=True, extra="forbid", allow_inf_nan=False):
         return kept
 
 
-class _StreamOptions(_Strict):
+class _StreamOptions(StrictBody):
     include_usage: bool = False
     include_obfuscation: bool = False
 
 
-class _Sampling(_Strict):
+class _Sampling(StrictBody):
     """The fields that both kinds of requests have."""
 
     model: NonEmpty
+    frequency_penalty: Penalty = 0.0
+    presence_penalty: Penalty = 0.0
+    repetition_penalty: float | None = Field(None, ge=1, le=2)
     max_tokens: Limit = None
     n: int = Field(1, ge=1, le=MAX_ANSWERS)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
-    stop: Annotated[list[NonEmpty], BeforeValidator(_as_list)] = Field([], max_length=4)
+    stop: Annotated[list[NonEmpty], BeforeValidator(as_list)] = Field([], max_length=4)
     stream: bool = False
     stream_options: _StreamOptions | None = None
     temperature: float | None = Field(None, ge=0, le=2)
@@ -128,11 +133,30 @@ class _ChatMessage(BaseModel, strict=True):
     content: Annotated[str, BeforeValidator(_joined)]
 
 
+class _JSONSchema(BaseModel):
+    """A schema in `response_format`; its name and description have no effect."""
+
+    body: dict = Field(alias="schema")
+
+
+class _ResponseFormat(StrictBody):
+    type: Literal["text", "json_schema"]
+    json_schema: _JSONSchema | None = None
+
+    @model_validator(mode="after")
+    def _json_needs_a_schema(self) -> "_ResponseFormat":
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            message = "Give json_schema with the type json_schema, and only with it."
+            raise ApiError(400, message, "response_format")
+        return self
+
+
 class ChatRequest(_Sampling):
     """The body of a request to `/v1/chat/completions`."""
 
     messages: list[_ChatMessage] = Field(min_length=1)
     max_completion_tokens: Limit = None
+    response_format: _ResponseFormat | None = None
 
     @property
     def limit(self) -> int | None:
@@ -155,7 +179,7 @@ class ChatRequest(_Sampling):
 class TextRequest(_Sampling):
     """The body of a request to `/v1/completions`."""
 
-    prompt: Annotated[list[NonEmpty | Tokens], BeforeValidator(_as_list)] = Field(
+    prompt: Annotated[list[NonEmpty | Tokens], BeforeValidator(as_list)] = Field(
         min_length=1, max_length=MAX_ANSWERS
     )
 
@@ -172,6 +196,7 @@ class TextRequest(_Sampling):
 
 
 _Body = ChatRequest | TextRequest
+_Anything = TypeVar("_Anything", bound=StrictBody)
 
 
 @dataclass(frozen=True)
@@ -191,7 +216,7 @@ def read_completion(
     kind: type[_Body], text: bytes, models: Mapping[str, ServedModel]
 ) -> Completion:
     """Check the body of a request; an `ApiError` says what is wrong with it."""
-    body = _parse(kind, text)
+    body = parse_body(kind, text)
     model = models.get(body.model)
     if model is None:
         message = f"There is no model {body.model!r}. There are: {', '.join(models)}."
@@ -213,12 +238,14 @@ def read_completion(
         message = f"{sees}, and the prompt has {longest}. Shorten it."
         raise ApiError(400, message, field, "context_length_exceeded")
     usual = model.profile.max_tokens if is_chat else TEXT_TOKENS
+    limit = min(body.limit or usual, window - longest)
     options = SamplingOptions(
-        max_new_tokens=min(body.limit or usual, window - longest),
+        max_new_tokens=limit,
         temperature=model.temperature if body.temperature is None else body.temperature,
         # zero keeps the best token, as does a number close to it
         top_p=None if body.top_p is None else max(body.top_p, 1e-9),
         end_tokens=model.end_tokens,
+        processor=_processor(body, model, limit),
     )
     requests = []
     for prompt in prompts:
@@ -229,7 +256,27 @@ def read_completion(
     return Completion(body, model, tuple(requests))
 
 
-def _parse(kind: type[_Body], text: bytes) -> _Body:
+def _processor(body: _Body, model: ServedModel, limit: int) -> AnswerLogits | None:
+    """Return what changes the logits of the answers, if the request asks for it."""
+    form = body.response_format if isinstance(body, ChatRequest) else None
+    constraint, usual = None, 1.0
+    if form is not None and form.json_schema is not None:
+        try:
+            pattern = regex_from_schema(form.json_schema.body)
+            constraint = ConstrainedText(pattern, model.token_mask)
+            constraint.allowed([], limit)  # whether the shortest text fits
+        except ValueError as error:
+            raise ApiError(400, str(error), "response_format") from error
+    elif isinstance(body, ChatRequest):
+        usual = model.profile.penalty
+    repetition = body.repetition_penalty or usual
+    penalties = body.frequency_penalty, body.presence_penalty, repetition
+    if constraint is None and penalties == (0, 0, 1):
+        return None
+    return AnswerLogits(*penalties, constraint, limit)
+
+
+def parse_body(kind: type[_Anything], text: bytes) -> _Anything:
     try:
         fields = from_json(text, allow_inf_nan=False)
         if not isinstance(fields, dict):

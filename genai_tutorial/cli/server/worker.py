@@ -8,10 +8,12 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from starlette.responses import JSONResponse
 
 from genai_tutorial.efficiency import Answer, Engine, Request, quantized
+from genai_tutorial.generation import TokenMask
 from genai_tutorial.pretrained import load_smollm2
 from genai_tutorial.recipes import load
 from genai_tutorial.tokenization import (
@@ -74,15 +76,20 @@ class ServedModel:
     def encode_chat(self, messages: Sequence[Message]) -> list[int]:
         if self.profile is None:
             raise ValueError(f"{self.name} only continues texts: use /v1/completions.")
-        if not self.profile.takes_system and messages[0].role == "system":
-            raise ValueError(f"{self.name} was not taught to listen to the system.")
-        kept = messages if self.profile.remembers else messages[-1:]  # as in training
+        # As in training; a system message has no effect on a model that knows none.
+        kept = messages if self.profile.remembers else messages[-1:]
         return self.profile.template.encode(self.tokenizer, kept)
 
     def text_decoder(self) -> StreamDecoder:
         if isinstance(self.tokenizer, CharacterTokenizer):
             return StreamDecoder([c.encode() for c in self.tokenizer.characters])
         return self.tokenizer.stream()
+
+    @cached_property
+    def token_mask(self) -> TokenMask:
+        """The tokens of JSON, for a model with a chat template."""
+        end = self.tokenizer.special_tokens[self.profile.template.end]
+        return TokenMask.from_tokenizer(self.tokenizer, end)
 
     def make_engine(self) -> Engine:
         # room for a few texts of a whole window, or for several times as many shorter

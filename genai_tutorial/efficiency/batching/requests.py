@@ -27,6 +27,7 @@ class SamplingOptions:
         top_p: See `next_token_probabilities`.
         end_tokens: Tokens that end the answer and do not belong to it.
         stop: Says whether the answer's tokens finish it; the answer contains them all.
+        processor: Changes the logits before each draw, given the answer's tokens.
         seed: Seed of the request's own random generator.
 
     Raises:
@@ -38,6 +39,7 @@ class SamplingOptions:
     top_p: float | int | None = None
     end_tokens: frozenset[int] = frozenset()
     stop: Stop | None = None
+    processor: Callable[[Tensor, list[int]], Tensor] | None = None
     seed: int = 0
 
     def __post_init__(self):
@@ -120,6 +122,8 @@ class Answer:
         """
         options = self.request.options
         try:
+            if options.processor is not None:
+                logits = options.processor(logits, self.ids)
             if options.temperature == 0:
                 token = _best(logits)
             else:

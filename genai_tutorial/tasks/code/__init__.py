@@ -2,7 +2,8 @@
 judgement of programs by running them.
 
 Read `exercises`, which combines the pieces in `exercise_parts`, then `code_model` and
-`problems`, and `answers`, which runs programs in the sandbox.
+`problems`, and `answers`, which runs programs in the sandbox. `repositories` plants a
+fault in several exercises, and `repairs` has agents that look for it.
 """
 
 from .answers import (
@@ -49,3 +50,12 @@ from .problems import (
     load_human_eval,
     run_completions,
 )
+from .repairs import (
+    Proposer,
+    RepairPolicy,
+    infilled,
+    likeliest_first,
+    resampled,
+    reversed_mutations,
+)
+from .repositories import Repository, draw_repositories

@@ -4,7 +4,7 @@ without knowing the correct answers, how to repair one, and how much its tests n
 
 import ast
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Bool
@@ -171,16 +171,33 @@ def mutants(source: str) -> list[str]:
     return x >= 0
     return x > 1
     """
+    return _changed(source, _changes)
+
+
+def unmutated(source: str) -> list[str]:
+    r"""Return all programs of which a program is a mutant: each mutation, backwards.
+
+    >>> for program in unmutated("def f(x):\n    return x - 1"):
+    ...     print(program.splitlines()[1].strip())
+    return x + 1
+    return x - 0
+    """
+    mutant = ast.unparse(ast.parse(source))
+    return [one for one in _changed(source, _reversals) if mutant in mutants(one)]
+
+
+def _changed(source: str, changes: Callable[[ast.AST], Iterator[tuple]]) -> list[str]:
+    """Return the programs after each change alone, without duplicates."""
     original = ast.unparse(ast.parse(source))
-    count = sum(1 for node in ast.walk(ast.parse(source)) for _ in _changes(node))
+    count = sum(1 for node in ast.walk(ast.parse(source)) for _ in changes(node))
     found = []
     for number in range(count):
         tree = ast.parse(source)
-        changes = [change for node in ast.walk(tree) for change in _changes(node)]
-        apply, *arguments = changes[number]
+        every = [change for node in ast.walk(tree) for change in changes(node)]
+        apply, *arguments = every[number]
         apply(*arguments)
         found.append(ast.unparse(ast.fix_missing_locations(tree)))
-    return [mutant for mutant in dict.fromkeys(found) if mutant != original]
+    return [program for program in dict.fromkeys(found) if program != original]
 
 
 def _changes(node: ast.AST) -> Iterator[tuple]:
@@ -201,6 +218,32 @@ def _changes(node: ast.AST) -> Iterator[tuple]:
             yield setattr, node, "value", not node.value
         elif isinstance(node.value, int | float):
             yield setattr, node, "value", node.value + 1
+
+
+def _reversals(node: ast.AST) -> Iterator[tuple]:
+    """Return what may have been changed in one node, like `_changes`."""
+    for field in ("value", "test"):
+        if isinstance(node, ast.Return | ast.If | ast.While | ast.IfExp):
+            inner = getattr(node, field, None)
+            if isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.Not):
+                yield setattr, node, field, inner.operand
+    if isinstance(node, ast.Compare):
+        for place, operator in enumerate(node.ops):
+            for before in _swapped_to(operator):
+                yield node.ops.__setitem__, place, before()
+    if isinstance(node, ast.BinOp | ast.BoolOp | ast.AugAssign):
+        for before in _swapped_to(node.op):
+            yield setattr, node, "op", before()
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            yield setattr, node, "value", not node.value
+        elif isinstance(node.value, int | float):
+            yield setattr, node, "value", node.value - 1
+
+
+def _swapped_to(operator: ast.AST) -> list[type]:
+    """Return the operators that a mutation replaces by this one."""
+    return [before for before, after in _SWAPS.items() if after is type(operator)]
 
 
 def mutation_score(tests: Sequence[str], source: str) -> float:

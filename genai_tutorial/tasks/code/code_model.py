@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import torch
 
 from genai_tutorial.corpus import Gap, docstring_gap, infilling_prompt
-from genai_tutorial.generation import ForbiddenTokens, generate_rollouts
+from genai_tutorial.generation import (
+    ForbiddenTokens,
+    generate_rollouts,
+    option_log_likelihoods,
+)
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
@@ -72,6 +76,15 @@ class CodeModel:
             [prompt + TESTS for prompt in prompts], TEST_TOKENS, temperature, seed
         )
         return [text.strip().splitlines() for text in written]
+
+    def log_likelihoods(self, prompt: str, bodies: Sequence[str]) -> list[float]:
+        """Return the log-probability of each body behind a prompt, its end included, in
+        nats.
+        """
+        end = self.tokenizer.special_tokens[END]
+        options = [[*self.tokenizer.encode(body), end] for body in bodies]
+        start = [end, *self.tokenizer.encode(prompt)]
+        return option_log_likelihoods(self.model, [start], options)[0].tolist()
 
     @torch.no_grad()
     def _write(

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import torch
 
 from genai_tutorial.cli.server.requests import (
     ChatRequest,
@@ -17,6 +18,11 @@ USER = [{"role": "user", "content": "hello"}]
 def chat(**fields):
     fields = {"model": "chat", "messages": USER} | fields
     return read_completion(ChatRequest, json.dumps(fields).encode(), MODELS)
+
+
+def json_format(schema):
+    form = {"name": "answer", "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 def text(**fields):
@@ -74,9 +80,21 @@ def text(**fields):
             "stream_options.include_usage: Input should be a valid boolean, got 1",
         ),
         ({"tools": [{"type": "function"}]}, "tools", "has no tools"),
-        ({"response_format": {"type": "json_object"}}, "response_format", "has no"),
+        (
+            {"response_format": {"type": "json_object"}},
+            "response_format",
+            "json_schema",
+        ),
+        ({"response_format": {"type": "json_schema"}}, "response_format", "Give json"),
+        (json_format({"type": "text"}), "response_format", "type must be one of"),
+        (
+            json_format({"type": "string", "minLength": 40}) | {"max_tokens": 9},
+            "response_format",
+            "The shortest text that matches needs",
+        ),
         ({"logprobs": True}, "logprobs", "has no logprobs"),
-        ({"frequency_penalty": 0.5}, "frequency_penalty", "has no frequency"),
+        ({"frequency_penalty": 2.5}, "frequency_penalty", "less than or equal to 2"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty", "greater than or equal"),
         ({"reasoning_effort": "high"}, "reasoning_effort", "has no reasoning_effort"),
         ({"verbosity": "low"}, "verbosity", "has no verbosity"),
         ({"temprature": 1}, "temprature", "There is no field 'temprature'"),
@@ -217,11 +235,21 @@ def test_chat_keeps_the_turns_that_the_model_was_taught_to_read():
     assert last.requests[0].prompt == alone.requests[0].prompt
 
 
-def test_chat_refuses_a_system_message_that_the_model_would_not_heed():
+def test_system_message_reaches_only_a_model_that_was_taught_to_heed_it():
     system = {"role": "developer", "content": "Be brief."}
-    assert chat(messages=[system, *USER])
-    with pytest.raises(ApiError, match="not taught to listen to the system"):
-        chat(model="single", messages=[system, *USER])
+    for name, changes in (("chat", True), ("single", False)):
+        with_it, without = chat(model=name, messages=[system, *USER]), chat(model=name)
+        assert (with_it.requests[0].prompt != without.requests[0].prompt) == changes
+
+
+def test_penalties_lower_the_logits_of_tokens_in_the_answer():
+    assert chat().requests[0].options.processor is None
+    fields = {"frequency_penalty": 0.5, "presence_penalty": 1, "repetition_penalty": 2}
+    for request in (chat(**fields), text(**fields)):
+        processor = request.requests[0].options.processor
+        logits = torch.tensor([4.0, 4.0, -4.0])
+        assert processor(logits, []).tolist() == [4, 4, -4]
+        assert processor(logits, [1, 2, 2]).tolist() == [4, 0.5, -10]
 
 
 def test_content_in_parts_is_joined():

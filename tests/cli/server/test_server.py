@@ -1,5 +1,6 @@
 """The server, asked by OpenAI's own client over the loopback interface."""
 
+import base64
 import json
 import socket
 import threading
@@ -8,12 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 
+import numpy as np
 import openai
 import pytest
+import torch
 from openai import OpenAI
 
 from genai_tutorial.cli.server.app import MAX_BODY
 from genai_tutorial.cli.server.worker import TextStream
+from genai_tutorial.pretrained import load_minilm
 from genai_tutorial.tokenization import Message
 from tests.cli.server.tiny_models import (
     expected_bytes,
@@ -70,7 +74,8 @@ def expected_chat(served, content, new=12, **options):
 
 
 def test_server_lists_its_models(client):
-    assert [model.id for model in client.models.list()] == ["chat", "single", "letters"]
+    names = ["chat", "single", "letters", "minilm"]
+    assert [model.id for model in client.models.list()] == names
     assert client.models.retrieve("letters").object == "model"
     with pytest.raises(openai.NotFoundError, match="no model 'gpt'"):
         client.models.retrieve("gpt")
@@ -86,6 +91,52 @@ def test_chat_answer_equals_that_of_the_model_alone(client, served):
     usage = reply.usage
     assert (usage.prompt_tokens, usage.completion_tokens) == (len(prompt), len(ids))
     assert usage.total_tokens == len(prompt) + len(ids)
+
+
+def test_chat_answer_is_valid_json_under_the_schema(client):
+    """The random model writes any bytes, so all structure is the constraint's; the
+    answer is complete although the limit is short.
+    """
+    word = {"type": "string", "maxLength": 5}
+    schema = {"type": "object", "properties": {"a": word, "b": {"enum": [1, 2]}}}
+    schema |= {"required": ["a", "b"], "additionalProperties": False}
+    form = {"name": "x", "schema": schema, "strict": True}
+    for seed in range(3):
+        reply = client.chat.completions.create(
+            model="chat",
+            messages=[USER],
+            response_format={"type": "json_schema", "json_schema": form},
+            temperature=1,
+            seed=seed,
+            max_tokens=30,
+        )
+        answer = json.loads(reply.choices[0].message.content)
+        assert answer.keys() == {"a", "b"}
+        assert answer["b"] in (1, 2)
+
+
+def test_answer_at_the_end_of_the_context_has_the_reason_length(client):
+    reply = client.completions.create(model="letters", prompt="a" * 60, max_tokens=50)
+    choice = reply.choices[0]
+    assert (choice.finish_reason, reply.usage.completion_tokens) == ("length", 4)
+
+
+def test_embeddings_are_those_of_minilm(client):
+    texts = ["the capital of Kenya", "a recipe for rice"]
+    for form in ("float", "base64"):
+        reply = client.embeddings.create(
+            model="minilm", input=texts, encoding_format=form
+        )
+        vectors = [entry.embedding for entry in reply.data]
+        if form == "base64":
+            raw = map(base64.b64decode, vectors)
+            vectors = [np.frombuffer(one, "<f4").tolist() for one in raw]
+        expected = load_minilm().encode(texts)
+        torch.testing.assert_close(torch.tensor(vectors), expected)
+    assert reply.usage.prompt_tokens == 12
+    assert len(client.embeddings.create(model="minilm", input="one").data) == 1
+    with pytest.raises(openai.NotFoundError, match="'chat' makes no embeddings"):
+        client.embeddings.create(model="chat", input="one")
 
 
 def test_chat_answer_ends_at_an_end_token(client, served, monkeypatch):

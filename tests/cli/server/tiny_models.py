@@ -24,7 +24,7 @@ SPECIAL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 LETTERS = CharacterTokenizer("\n abcdefghijklmnopqrstuvwxyzé🙂")
 
 
-def chat_model(name="chat", remembers=True, takes_system=True, context=256, seed=0):
+def chat_model(name="chat", remembers=True, context=256, seed=0):
     """Return a chat model that writes any bytes and seldom ends by itself."""
     words = "user assistant system You are a helpful AI assistant named SmolLM " * 3
     tokenizer = train_bpe(words, 280, special_tokens=SPECIAL)
@@ -32,8 +32,8 @@ def chat_model(name="chat", remembers=True, takes_system=True, context=256, seed
     # Large weights make answers to different prompts differ.
     config = replace(config, initialization=InitializationConfig(std=0.5))
     model = DecoderLM(config, seed).eval()
-    template = SMOLLM2_CHAT if takes_system else ChatTemplate()
-    profile = ChatProfile(template, "", 12, remembers, takes_system)
+    template = SMOLLM2_CHAT if remembers else ChatTemplate()
+    profile = ChatProfile(template, "", 12, remembers)
     return ServedModel(name, model, tokenizer, profile, 0)
 
 
@@ -48,7 +48,7 @@ def letter_model(name="letters"):
 def models():
     served = [
         chat_model(),
-        chat_model("single", remembers=False, takes_system=False, seed=1),
+        chat_model("single", remembers=False, seed=1),
         letter_model(),
     ]
     return {model.name: model for model in served}

@@ -12,7 +12,7 @@ from genai_tutorial.tasks.code import (
     mutants,
     solved,
 )
-from genai_tutorial.tasks.code.answers import NO_ANSWER, mutation_score
+from genai_tutorial.tasks.code.answers import NO_ANSWER, mutation_score, unmutated
 
 EXERCISES = draw_exercises(3, "train", seed=0)
 
@@ -138,3 +138,13 @@ def test_mutation_score_rejects_wrong_programs_and_nothing_to_change():
         mutation_score(["assert clamp(3, 1, 5) == 4"], CLAMP)
     with pytest.raises(ValueError, match="nothing to change"):
         mutation_score(["assert True"], "pass")
+
+
+def test_unmutated_finds_the_program_behind_each_mutant():
+    for exercise in EXERCISES:
+        original = ast.unparse(ast.parse(exercise.program))
+        for mutant in mutants(exercise.program):
+            found = unmutated(mutant)
+            assert original in found
+            assert all(mutant in mutants(program) for program in found)
+            assert len(found) < 20

@@ -1,0 +1,39 @@
+"""Parts of the benchmark that could be wrong unnoticed."""
+
+import torch
+
+from benchmarks.fixed_memory import (
+    any_recall_batch,
+    holds,
+    relative,
+    rounded_memory,
+    small_model,
+    train,
+)
+from genai_tutorial.transformer import recurrent_memory
+
+
+def test_training_stops_after_its_seconds_and_learns():
+    model = small_model(("add", "add"), 0)
+    generator = torch.Generator().manual_seed(0)
+    found = train(model, lambda: any_recall_batch(generator), 0.3)
+    assert found["steps"] >= 1
+    assert model.blocks[0].attention.output.weight.abs().max() > 0
+
+
+def test_small_model_has_a_state_of_8_by_48():
+    layer = small_model(("delta", "softmax"), 0).blocks[0].attention
+    assert layer.key.weight.shape == (8, 48)
+    assert layer.heads == 1
+
+
+def test_wider_keys_hold_more():
+    assert holds("add", 4, 0) < holds("add", 8, 0)
+
+
+def test_rounding_has_a_small_error():
+    generator = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(1, 1, 20, 4, generator=generator) for _ in range(3)]
+    exact = recurrent_memory(*inputs)[0]
+    error = relative(rounded_memory(*inputs, None, None), exact)
+    assert 0 < error.max() < 0.1

@@ -1,0 +1,40 @@
+"""The recipes of the Latin squares: the config decides about the loss and the order."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genai_tutorial.recipes import (
+    LATIN_LEFT_TO_RIGHT,
+    LATIN_MASKED,
+    RunSettings,
+    held_out_puzzles,
+    load,
+)
+from genai_tutorial.tasks.latin import is_latin, solve_left_to_right
+from genai_tutorial.training import Checkpoint, Process
+
+
+@pytest.mark.parametrize("recipe", [LATIN_LEFT_TO_RIGHT, LATIN_MASKED])
+def test_first_losses_are_those_of_a_model_that_knows_nothing(recipe, tmp_path):
+    """A masked model never predicts the mask, so five numbers are left."""
+    short = dataclasses.replace(recipe, batch_size=4)
+    run = RunSettings(
+        1,
+        torch.device("cpu"),
+        Process(),
+        Checkpoint(tmp_path / "run", every=1, resume=False),
+        progress=False,
+    )
+    numbers = 6 if recipe.config.attention.causal else 5
+    expected = torch.tensor(float(numbers)).log().item()
+    assert short.fit(run).notes["losses"] == pytest.approx([expected], abs=1e-3)
+
+
+def test_score_is_whether_the_drawn_puzzles_are_solved():
+    model = load(LATIN_LEFT_TO_RIGHT.name)
+    scores = LATIN_LEFT_TO_RIGHT.score(model, 300, seed=3)
+    solved = is_latin(solve_left_to_right(model, held_out_puzzles(8))).tolist()
+    assert sum(scores) == sum(solved)
+    assert scores != solved  # in another order
