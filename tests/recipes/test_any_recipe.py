@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from genai_tutorial import recipes
+from genai_tutorial.cli.model_table import ModelRow
 from genai_tutorial.data import MNIST_SOURCE
 from genai_tutorial.recipes import (
     ImageSamples,
@@ -117,8 +118,10 @@ def use_recipes(monkeypatch, tmp_path):
 
     def put(*chosen):
         monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", chosen)
-        rows = {recipe.name: ["images", "digit guidance", ""] for recipe in chosen}
-        monkeypatch.setattr("genai_tutorial.cli.model_commands.MODELS", rows)
+        row = ModelRow("images", "1", "1", "draws sides", "digit guidance", "")
+        for module in ("model_commands", "models"):
+            rows = {recipe.name: row for recipe in chosen}
+            monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", rows)
 
     put(PainterRecipe())
     return put
