@@ -102,7 +102,9 @@ def test_colab_workflow_installs_what_the_first_cells_name():
         cells = json.loads(path.read_text("utf8"))["cells"]
         code = (cell for cell in cells if cell["cell_type"] == "code")
         first = "".join(next(code)["source"])
-        extras |= set(re.search(r"genai_tutorial\[([a-z,]+)\]", first)[1].split(","))
+        # a chapter without extras installs `genai_tutorial @ ...`
+        named = re.search(r"genai_tutorial(?:\[([a-z,]+)\])? @", first)[1]
+        extras |= set(named.split(",") if named else ())
         alone |= set(" ".join(re.findall(r"--no-deps (.+)", first)).split())
     workflow = (ROOT / ".github" / "workflows" / "colab.yml").read_text("utf8")
     installed = re.search(r'"\.\[([a-z,]+)\]"', workflow)[1].split(",")
