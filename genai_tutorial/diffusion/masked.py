@@ -35,7 +35,7 @@ def mask_tokens(
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> mask_tokens(torch.tensor([[5, 6, 7, 8]]), torch.tensor([3]), 0, generator)
-    tensor([[0, 0, 7, 0]])
+    tensor([[0, 6, 0, 0]])
     """
     noise = torch.rand(tokens.shape, generator=generator)
     rank = noise.argsort(dim=1).argsort(dim=1).to(tokens.device)
