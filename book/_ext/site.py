@@ -38,16 +38,18 @@ def forget_future_typing():
         codecs.unregister(search_function)
 
 
-def use_address(app, config):
-    # for the Colab, Binder and repository buttons
+def use_address_and_edition(app, config):
+    # for the Colab, Binder and repository buttons, and for the foot of each page
     text = (Path(app.srcdir) / "pyproject.toml").read_text("utf8")
     project = tomllib.loads(text)["project"]
     address, version = project["urls"]["Repository"].rstrip("/"), project["version"]
-    config.html_theme_options["repository_url"] = address
-    branch = "main" if ".dev" in version else f"v{version}"
-    config.html_theme_options["repository_branch"] = branch
-    config.html_theme_options["use_repository_button"] = True
-    config.html_theme_options["use_issues_button"] = True
+    options = config.html_theme_options
+    options["repository_url"] = address
+    options["repository_branch"] = "main" if ".dev" in version else f"v{version}"
+    options["use_repository_button"] = True
+    options["use_issues_button"] = True
+    shown = edition(app.srcdir, version)
+    options["extra_footer"] = f"{options.get('extra_footer', '')}<br>{shown}."
 
 
 def edition(folder, version):
@@ -69,14 +71,6 @@ def edition(folder, version):
         return f"Edition {version}, {date}"
     draft = version.partition(".dev")[0]
     return f"Draft of edition {draft}, {date}, commit {commit}"
-
-
-def show_edition(app, config):
-    text = (Path(app.srcdir) / "pyproject.toml").read_text("utf8")
-    version = tomllib.loads(text)["project"]["version"]
-    options = config.html_theme_options
-    shown = edition(app.srcdir, version)
-    options["extra_footer"] = f"{options.get('extra_footer', '')}<br>{shown}."
 
 
 def use_local_mathjax(app, config):
@@ -143,8 +137,7 @@ def forget_navigation(app):
 
 def setup(app):
     forget_future_typing()
-    app.connect("config-inited", use_address, priority=100)
-    app.connect("config-inited", show_edition, priority=100)
+    app.connect("config-inited", use_address_and_edition, priority=100)
     app.connect("config-inited", use_local_mathjax)
     app.connect("config-inited", remove_thebe)
     app.connect("builder-inited", forget_navigation)
