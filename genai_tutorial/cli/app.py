@@ -316,8 +316,52 @@ def gradebook(
     )
 
 
+def slides(
+    chapter: Annotated[
+        str | None,
+        typer.Argument(help="The chapter's number; all chapters if it is left out."),
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(help="The HTML file, or the folder for all chapters.")
+    ] = Path("slides"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the slides of a chapter as one HTML file, for any browser.
+
+    What the slides show of the chapter is taken from its notebook. In the browser,
+    space goes on, `n` shows the notes for the speaker, and `p` prints.
+
+    Examples to try:
+    - `genai-tutorial slides 4 --to deck.html`
+    - `genai-tutorial slides --to slides` writes all of them, and a page that lists them
+    """
+    from .book import make_slides
+
+    make_slides(chapter, to, overwrite)
+
+
+def questions(
+    chapter: ChapterName,
+    gift: Annotated[
+        Path, typer.Option(help="The file to write, which Moodle imports as GIFT.")
+    ],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the questions of a chapter for a learning platform.
+
+    Their answers are compared with the chapter's outputs first.
+
+    Example: `genai-tutorial questions 4 --gift chapter4.gift`
+    """
+    from genai_tutorial import teaching
+
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        path = teaching.write_gift(chapter, gift, overwrite=overwrite)
+    print(f"The questions are in {path}.")
+
+
 COMMANDS = (
     doctor, models, chapters, train, sample, ask, chat, agent, serve, execute, renumber
 )  # fmt: skip
-for command in (*COMMANDS, assign, grade, gradebook):
+for command in (*COMMANDS, assign, grade, gradebook, slides, questions):
     app.command()(command)

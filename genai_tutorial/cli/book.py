@@ -1,4 +1,4 @@
-"""The commands `chapters`, `execute`, `renumber`, `grade` and `gradebook`."""
+"""The commands `chapters`, `execute`, `renumber`, `grade`, `gradebook` and `slides`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from genai_tutorial.notebook import (
     ExecutionError,
     chapters,
     execute,
+    find_repository,
     renumber,
     spoken_seconds,
     unnumbered_pages,
@@ -149,3 +150,14 @@ def write_gradebook(
     print(
         f"Upload {folder / table.name}, and the feedback in {folder / 'feedback.zip'}."
     )
+
+
+def make_slides(chapter: str | None, target: Path, overwrite: bool) -> None:
+    """Write the slides of one chapter or of all, and print where they are."""
+    with user_errors(teaching.TeachingError, FileNotFoundError, exit_code=NOT_POSSIBLE):
+        if chapter is not None:
+            path = teaching.write_slides(chapter, target, overwrite=overwrite)
+            print(f"The slides are in {path}. Open it in a browser.")
+            return
+        written = teaching.write_all_slides(find_repository(), target)
+    print(f"{len(written)} decks are in {target}. Open {target / 'index.html'}.")
