@@ -4,14 +4,15 @@ document.addEventListener("change", (event) => {
   if (!field) return;
   const { choice, number, within, wrong } = JSON.parse(field.dataset.answer);
   const text = event.target.value.replace(/[\s%]/g, "").replace("−", "-");
+  // In "4,159", the comma may stand for the point or between thousands.
   const thousands = /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(text);
-  const value = Number(text === "" ? NaN : text.replaceAll(",", thousands ? "" : "."));
-  const near = (other, room) => Math.abs(value - other) <= room + 1e-9;
-  const correct = number === undefined ? value === choice : near(number, within);
+  const values = [text.replace(",", "."), thousands ? text.replaceAll(",", "") : ""].map((one) => (one ? Number(one) : NaN));
+  const near = (other, room) => values.some((value) => Math.abs(value - other) <= room + 1e-9);
+  const correct = number === undefined ? near(choice, 0) : near(number, within);
   const hint = Object.entries(wrong).find(([other]) => near(other, number === undefined ? 0 : Math.abs(other) / 100));
   const say = field.querySelector("output");
   if (correct) say.textContent = "✓ Correct.";
-  else if (Number.isNaN(value)) say.textContent = "Enter a number.";
+  else if (values.every(Number.isNaN)) say.textContent = "Enter a number.";
   else say.textContent = `✗ ${hint ? hint[1] : "Not yet."}`;
   if (correct) field.querySelector("details").open = true;
 });

@@ -160,4 +160,5 @@ def make_slides(chapter: str | None, target: Path, overwrite: bool) -> None:
             print(f"The slides are in {path}. Open it in a browser.")
             return
         written = teaching.write_all_slides(find_repository(), target)
-    print(f"{len(written)} decks are in {target}. Open {target / 'index.html'}.")
+    count = f"{len(written)} decks are" if len(written) != 1 else "1 deck is"
+    print(f"{count} in {target}. Open {target / 'index.html'}.")

@@ -2,13 +2,12 @@
 buttons.
 """
 
-from .captions import captions, schematic, show
+from .captions import schematic, show
 from .chapters import (
     Chapter,
     Row,
     chapters,
     find_repository,
-    recorded_claims,
     scoreboard,
     spoken_seconds,
     unnumbered_pages,

@@ -109,7 +109,7 @@ def caption_fault(caption: str, alts: list[str | None]) -> str:
 
 
 def captions(notebook: Mapping) -> list[tuple[dict, str]]:
-    """Return each output of a notebook with a caption, and the caption."""
+    """Return each output with a caption, and the caption."""
     found = []
     for cell in notebook["cells"]:
         for figure, below in zip(

@@ -9,7 +9,7 @@ with `platforms`, which knows Canvas and Moodle. For the lesson, read `slides` a
 from .exercises import TeachingError, assign, find_chapter
 from .gradebook import write_students, write_upload
 from .grading import grade
-from .questions import Question, check_questions, gift, read_questions, write_gift
+from .questions import check_questions, write_gift
 from .references import number_named
-from .slides import Slide, read_slides, write_all_slides, write_slides
+from .slides import write_all_slides, write_slides
 from .submission import find_submissions

@@ -24,33 +24,19 @@ _FORMULA = re.compile(r"\$([^$\n]+)\$")
 
 @dataclass(frozen=True)
 class Question:
-    """One question: to answer with a number, or by choice.
-
-    Attributes:
-        ask: Question, in Markdown.
-        answer: Correct number, or correct choice.
-        within: How far from it a number may be; 0 for a choice.
-        choices: Choices in the order shown; empty for a number.
-        wrong: What to say about typical wrong answers.
-        because: Reason for the answer, in Markdown.
-        origin: Where the chapter proves the answer; empty if it follows by hand.
-    """
+    """One question, to answer with a number or by choice; its texts are Markdown."""
 
     ask: str
     answer: float | str
-    within: float
-    choices: tuple[str, ...]
-    wrong: dict[float | str, str]
+    within: float  # how far from the answer a number may be
+    choices: tuple[str, ...]  # empty for a number
+    wrong: dict[float | str, str]  # what to say about typical wrong answers
     because: str
-    origin: dict[str, str]
+    origin: dict[str, str]  # where the chapter proves the answer, if it does
 
 
 def read_questions(path: Path) -> list[Question]:
-    """Read the questions of a chapter, without looking at the chapter.
-
-    Raises:
-        TeachingError: If a question does not have the form of one.
-    """
+    """Read the questions of a chapter, without looking at the chapter."""
     yaml = require("yaml", "book")
     try:
         entries = yaml.safe_load(path.read_text("utf8"))

@@ -7,9 +7,8 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-
-from genai_tutorial.notebook import captions, recorded_claims
 
 from .exercises import TeachingError
 
@@ -39,6 +38,11 @@ class ReaderView:
     cells: list[dict]
 
     @cached_property
+    def outputs(self) -> list[dict]:
+        """All outputs."""
+        return [output for cell in self.cells for output in cell.get("outputs", ())]
+
+    @cached_property
     def printed(self) -> list[list[str]]:
         """The printed lines of each cell."""
         return [_lines(cell) for cell in self.cells if cell["cell_type"] == "code"]
@@ -60,9 +64,8 @@ class ReaderView:
         return block[index : index + count]
 
     def bars(self, words: str, count: int) -> list[tuple[str, str]]:
-        """Return the label of each of these lines, and its last number with its unit.
-
-        The lines may begin at any line that contains the words, but at the first.
+        """Return the label and the last number, with its unit, of each of `count`
+        lines from the first that contains these words.
         """
         for block in self.printed:
             for index, line in enumerate(block):
@@ -95,8 +98,8 @@ class ReaderView:
         """Return a numbered figure; of an interactive one, the first frame."""
         found = [
             output
-            for output, caption in captions({"cells": self.cells})
-            if caption.startswith(f"Figure {number}. ")
+            for output, below in pairwise(self.outputs)
+            if _fact(below, "caption").startswith(f"Figure {number}. ")
         ]
         output = _only(found, f"figure {number}")
         data = {kind: "".join(content) for kind, content in output["data"].items()}
@@ -115,8 +118,9 @@ class ReaderView:
         """Return the claim whose statement begins with these words."""
         found = [
             claim
-            for claim in recorded_claims({"cells": self.cells})
-            if claim["statement"].startswith(beginning)
+            for output in self.outputs
+            if (claim := _fact(output, "claim"))
+            and claim["statement"].startswith(beginning)
         ]
         return _only(found, f"claim that begins with {beginning!r}")
 
@@ -187,6 +191,10 @@ def _only(found: list, what: str):
         count = f"more than one {what} ({len(found)})" if found else f"no {what}"
         raise NotFoundError(f"the chapter has {count}")
     return found[0]
+
+
+def _fact(output: dict, name: str):
+    return output.get("metadata", {}).get("genai_tutorial", {}).get(name, "")
 
 
 def _lines(cell: dict) -> list[str]:

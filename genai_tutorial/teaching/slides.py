@@ -7,6 +7,7 @@ a line such as `::figure 4.3` shows what the chapter shows today.
 
 import html
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -61,11 +62,7 @@ class Slide:
 
 
 def read_slides(path: Path) -> list[Slide]:
-    """Read a deck as it is written, without looking at the chapter.
-
-    Raises:
-        TeachingError: If a line is none of those that a deck may have.
-    """
+    """Read a deck as it is written, without looking at the chapter."""
     slides: list[Slide] = []
     notes = False
     for number, line in enumerate(path.read_text("utf8").splitlines(), start=1):
@@ -80,7 +77,10 @@ def read_slides(path: Path) -> list[Slide]:
         elif notes:
             slides[-1].notes += f"{line}\n"
         elif line.strip():
-            slides[-1].items.append(_item(path, number, line))
+            items, item = slides[-1].items, _item(path, number, line.rstrip())
+            if items and all(one.text.startswith("- ") for one in (items[-1], item)):
+                item = Item("text", f"{items.pop().text}\n{item.text}", number)
+            items.append(item)
     if not slides:
         raise TeachingError(f"{path} has no slide.")
     return slides
@@ -112,37 +112,27 @@ def _fault(path: Path, number: int, reason: object) -> TeachingError:
 
 
 def deck(source: Path, notebook: Path) -> str:
-    """Return the slides of a chapter as an HTML page.
-
-    Raises:
-        TeachingError: If a line of the deck is wrong, or refers to nothing.
-    """
+    """Return the slides of a chapter as an HTML page."""
     pygments = require("pygments.formatters", "book")
     slides, page = read_slides(source), _Drawing(read_view(notebook))
     sections = []
     for index, slide in enumerate(slides, start=1):
-        parts, text = [], []
-        for item in [*slide.items, None]:
-            if text and (item is None or item.kind != "text"):
-                parts.append(page.markdown("\n".join(text)))
-                text = []
-            if item is None:
-                break
-            if item.kind == "text":
-                text.append(item.text)
-                continue
-            try:
+        parts, line = [], slide.line
+        try:
+            title, notes = page.inline(slide.title), page.markdown(slide.notes)
+            for item in slide.items:
+                line = item.line
                 parts.append(page.draw(item))
-            except (NotFoundError, ValueError) as error:
-                raise _fault(source, item.line, error) from error
+        except (NotFoundError, ValueError) as error:
+            raise _fault(source, line, error) from error
         shown = "\n".join(parts)
         kind = "title" if slide.first else "picture" if 'class="figure' in shown else ""
         heading = "h1" if slide.first else "h2"
         sections.append(
             f'<section class="{kind}" aria-label="Slide {index} of {len(slides)}">'
-            f"<{heading}>{page.inline(slide.title)}</{heading}>\n"
+            f"<{heading}>{title}</{heading}>\n"
             f'<div class="body">{shown}</div>\n'
-            f"<aside>{page.markdown(slide.notes)}</aside>"
+            f"<aside>{notes}</aside>"
             f"<footer>{source.stem.lstrip('0') or 0} · {index} / {len(slides)}</footer>"
             "</section>"
         )
@@ -177,6 +167,8 @@ class _Drawing:
         return self._markdown.renderInline(text)
 
     def draw(self, item: Item) -> str:
+        if item.kind == "text":
+            return self.markdown(item.text)
         if item.kind == "formula":
             return _formula(item.text)
         if item.kind == "question":
@@ -195,16 +187,21 @@ class _Drawing:
 
 def _formula(latex: str, *, inline: bool = False) -> str:
     """Draw a formula as SVG, in the colour and size of the text around it."""
-    ziamath = require("ziamath", "book")
     size = 24
+    latex = re.sub(r"\\[!,;]", " ", latex)
     try:
-        made = ziamath.Latex(
-            re.sub(r"\\[!,;]", " ", latex),
-            size=size, color="currentColor", inline=inline,
-        )  # fmt: skip
-        drawing = made.svg()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # how it reads its font
+            ziamath = require("ziamath", "book")
+            made = ziamath.Latex(latex, size, color="currentColor", inline=inline)
+            drawing = made.svg()
+    except ImportError:
+        raise
     except Exception as error:  # ziamath raises many kinds
-        raise ValueError(f"{latex!r} cannot be typeset ({error})") from error
+        reason = f"{type(error).__name__} {error}".strip()
+        raise ValueError(f"{latex!r} cannot be typeset ({reason})") from error
+    if unknown := re.search(r">(\\\w+)", made.mathmlstr()):
+        raise ValueError(f"{latex!r} has a command that is unknown here, {unknown[1]}")
     _, top, width, height = map(
         float, re.search(r'viewBox="([^"]+)"', drawing)[1].split()
     )
@@ -281,11 +278,7 @@ def write_slides(chapter: str | int, target: str | Path, *, overwrite: bool) -> 
 
 
 def lecture_file(notebook: Path, kind: str, ending: str) -> Path:
-    """Return the file of a chapter in `book/slides` or `book/questions`.
-
-    Raises:
-        TeachingError: If there is none.
-    """
+    """Return the file of a chapter in `book/slides` or `book/questions`."""
     folder = notebook.resolve().parents[1] / "book" / kind
     path = folder / f"{notebook.name[:2]}{ending}"
     if not path.is_file():
@@ -297,7 +290,14 @@ def lecture_file(notebook: Path, kind: str, ending: str) -> Path:
 
 
 def write_all_slides(root: Path, folder: Path) -> list[Path]:
-    """Write the slides of all chapters that have some, and a page that lists them."""
+    """Write the slides of all chapters that have some, and a page that lists them.
+
+    Args:
+        root: The repository.
+
+    Raises:
+        TeachingError: If a line of the slides is wrong.
+    """
     written, lines = [], []
     for source in sorted((root / "book" / "slides").glob("[0-9][0-9].md")):
         notebook = next((root / "notebooks").glob(f"{source.stem}_*.ipynb"))
