@@ -606,7 +606,7 @@ def add_lesson(book):
     """Write slides and questions for chapter 8."""
     for name, text in {
         "slides/08.md": "# Eight\nWhy?\n\nNotes:\nAsk.\n",
-        "questions/08.yml": "- ask: 1 + 1?\n  number: 2\n  within: 0\n  because: It is.\n",
+        "questions/08.yml": "- ask: 1 + 1?\n  number: 2\n  within: 0\n  because: So.\n",
     }.items():
         path = book / "book" / name
         path.parent.mkdir(parents=True)
@@ -622,7 +622,7 @@ def test_slides_and_questions_are_written(command, book):
     assert "<h1>Eight</h1>" in deck.read_text("utf8")
     said = f"The questions are in {quiz}.\n"
     assert command("questions", chapter, "--gift", str(quiz)) == (0, said, "")
-    assert "=%100%2:0#It is." in quiz.read_text("utf8")
+    assert "=%100%2:0#So." in quiz.read_text("utf8")
     folder = book / "decks"
     said = f"1 deck is in {folder}. Open {folder / 'index.html'}.\n"
     assert command("slides", "--to", str(folder)) == (0, said, "")
