@@ -194,7 +194,7 @@ def _formula(latex: str, *, inline: bool = False) -> str:
             warnings.simplefilter("ignore", DeprecationWarning)  # how it reads its font
             ziamath = require("ziamath", "book")
             made = ziamath.Latex(latex, size, color="currentColor", inline=inline)
-            drawing = made.svg()
+            drawing = made.svg().replace('"black"', '"currentColor"')
     except ImportError:
         raise
     except Exception as error:  # ziamath raises many kinds
@@ -253,14 +253,13 @@ def _figure(figure: Figure) -> str:
 
 
 def _claim(claim: dict) -> str:
+    statement = html.escape(claim["statement"])
+    statement = re.sub(r"`([^`]+)`", r"<code>\1</code>", statement)
     numbers = f"Measured: {claim['measured']}."
     for part, title in (("baseline", "Baseline"), ("versus", "Compared with")):
         if part in claim:
             numbers += f" {title}: {claim[part]}."
-    return (
-        f'<p class="claim"><strong>{html.escape(claim["statement"])}.</strong> '
-        f"{html.escape(numbers)}</p>"
-    )
+    return f'<p class="claim"><strong>{statement}.</strong> {html.escape(numbers)}</p>'
 
 
 def write_slides(chapter: str | int, target: str | Path, *, overwrite: bool) -> Path:

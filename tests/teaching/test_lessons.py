@@ -225,13 +225,15 @@ def test_all_decks_have_a_page_that_lists_them(tmp_path):
     (tmp_path / "book" / "slides").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "notebooks" / "08_x.ipynb").write_text('{"cells": []}')
-    text = "# A & *B*\nWhy $x_i$?\n\nNotes:\nAsk `them`.\n"
+    text = "# A & *B*\nWhy $\\overline{x}$?\n\nNotes:\nAsk `them`.\n"
     (tmp_path / "book" / "slides" / "08.md").write_text(text, "utf8")
     (written,) = write_all_slides(tmp_path, tmp_path / "out")
     assert written.name == "08.html"
     page = written.read_text("utf8")
     assert "<h1>A &amp; <em>B</em></h1>" in page
-    assert 'aria-label="x_i"' in page
+    formula = re.search(r'aria-label="\\overline{x}">(.+?)</span>', page)[1]
+    assert formula.count("currentColor") == 2  # the letter and the line over it
+    assert "black" not in formula
     assert "<code>them</code>" in page
     index = (tmp_path / "out" / "index.html").read_text("utf8")
     assert '<a href="08.html">A &amp; *B*</a>' in index
