@@ -14,7 +14,7 @@ BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*\)\]\(https://colab[^)]*\)")
 EXERCISE = re.compile(r"^### Exercise .*\((\d+) minutes, (\d+) points?\)", re.M)
 MARKUP = re.compile(r"[*`$]")
 SCRIPT = Path(__file__).with_name("questions.js")
-HEADING = "## Check yourself"
+HEADING, EXERCISES = "## Check yourself", "## Exercises"
 
 
 def numbered(docname: str, folder: str) -> str | None:
@@ -73,12 +73,15 @@ def questions_section(questions) -> str:
 
 def with_questions(cells: list[dict], section: str) -> list[dict]:
     """Return a notebook's cells with this section before the exercises."""
-    cell = {"cell_type": "markdown", "id": "check-yourself", "metadata": {}}
-    for index, other in enumerate(cells):
-        source = "".join(other["source"])
-        if other["cell_type"] == "markdown" and source.startswith("## Exercises"):
-            return [*cells[:index], cell | {"source": [section]}, *cells[index:]]
-    raise ValueError("the chapter has no cell that begins with '## Exercises'")
+    made = {"cell_type": "markdown", "id": "check-yourself", "metadata": {}}
+    for index, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown":
+            before, heading, after = "".join(cell["source"]).partition(EXERCISES)
+            if heading and (not before or before.endswith("\n")):
+                made["source"] = [f"{before}{section}"]
+                cell = cell | {"source": [heading + after]}
+                return [*cells[:index], made, cell, *cells[index + 1 :]]
+    raise ValueError("the chapter has no section '## Exercises'")
 
 
 def at_a_glance(root: Path, number: str) -> str:

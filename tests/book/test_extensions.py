@@ -507,6 +507,8 @@ def test_questions_come_before_the_exercises():
     ]
     with pytest.raises(ValueError, match="no cell that begins with '## Exercises'"):
         with_questions(cells[:1], section)
+    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        assert with_questions(json.loads(path.read_text("utf8"))["cells"], section)
 
 
 def test_page_for_teachers_begins_with_facts_of_its_chapter():
