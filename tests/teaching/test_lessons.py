@@ -246,7 +246,7 @@ def test_questions(path):
     assert sum(bool(question.choices) for question in questions) == 4
     assert sum(bool(question.origin) for question in questions) >= 5
     for question in questions:
-        assert len(question.wrong) >= 2, question.ask
+        assert len(question.wrong) >= (2 if question.choices else 1), question.ask
     assert gift(questions, path.stem).count("::[markdown]") == 8
 
 
@@ -274,6 +274,6 @@ def test_page_for_teachers(path):
         assert numbers[-1] <= slides
     parts = dict(re.findall(r"^## (.+)\n((?:(?!## ).*\n)+)", text, re.MULTILINE))
     assert 5 <= len(re.findall(r"^\*\*", parts["Misconceptions"], re.M)) <= 7
-    assert 3 <= len(re.findall(r"^\*\*", parts["Where students get stuck"], re.M)) <= 5
+    assert len(re.findall(r"^\*\*", parts["Where students get stuck"], re.M)) >= 3
     for answer in ("A weak answer", "A good answer"):
         assert f"**{answer}" in parts["The open question"]
