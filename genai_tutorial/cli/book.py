@@ -89,6 +89,7 @@ def grade_submissions(
     chapter: str,
     submissions: Sequence[Path],
     folder: Path,
+    seed: int | None,
     overwrite: bool,
     unprotected: bool,
 ) -> None:
@@ -98,7 +99,12 @@ def grade_submissions(
         teaching.find_submissions(submissions, notebook.stem)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         reports = teaching.grade(
-            notebook, submissions, folder, overwrite=overwrite, unprotected=unprotected
+            notebook,
+            submissions,
+            folder,
+            seed=seed,
+            overwrite=overwrite,
+            unprotected=unprotected,
         )
     names = ("Student", "Points", "Waiting for you", "Please look at")
     table = Table(*names, box=None, pad_edge=False)
