@@ -17,6 +17,8 @@ from genai_tutorial.runtime import (
     write_atomically,
 )
 
+from .versions import change_exercises
+
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 # comments in code are not headings
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -126,8 +128,8 @@ def find_chapter(chapter: str | int | Path) -> Path:
     )
 
 
-def read_chapter(chapter: str | int | Path) -> CourseChapter:
-    """Read a chapter's notebook and the exercises in it."""
+def read_chapter(chapter: str | int | Path, seed: int | None = None) -> CourseChapter:
+    """Read a chapter's notebook and the exercises in it, in the versions of a seed."""
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
     try:
@@ -135,8 +137,12 @@ def read_chapter(chapter: str | int | Path) -> CourseChapter:
     except Exception as error:
         message = f"{path} cannot be read as a notebook ({error})."
         raise TeachingError(message) from error
+    if seed is not None and not change_exercises(notebook, seed):
+        raise TeachingError(
+            f"No exercise of {path.name} has versions, so it takes no seed."
+        )
     title = next(iter(_headings(notebook.cells)), path.stem)
-    exercises = group_exercises(notebook.cells, path.name)
+    exercises = _exercises(notebook.cells, path.name)
     if not exercises:
         raise TeachingError(
             f"{path.name} has no exercises: no cell carries nbgrader's metadata."
@@ -150,7 +156,7 @@ def _headings(cells: list) -> list[str]:
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
-def group_exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
+def _exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
     """Group the graded cells by the heading above them."""
     groups: list[tuple[str, str, list[ExerciseCell], tuple[str, ...]]] = []
     setup: list[str] = []
@@ -211,14 +217,6 @@ def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
     return exercise
 
 
-def read_version(chapter: str | int | Path, seed: int | None) -> CourseChapter:
-    """Read a chapter, with other versions of its exercises if there is a seed."""
-    from .versions import with_versions
-
-    found = read_chapter(chapter)
-    return found if seed is None else with_versions(found, seed)
-
-
 def release(notebook: dict) -> dict:
     """Create the students' version of a chapter with nbgrader's own steps."""
     # Solution cells are unfolded, so that students see where to write. The Colab badge
@@ -273,7 +271,7 @@ def assign(
         TeachingError: If the chapter is not found or has no exercises, or the file
             exists already.
     """
-    found = read_version(chapter, seed)
+    found = read_chapter(chapter, seed)
     target = Path(folder) / found.path.name
     if target.exists() and target.resolve() == found.path:
         raise TeachingError(

@@ -14,7 +14,7 @@ from .exercises import (
     ExerciseCell,
     GradedExercise,
     TeachingError,
-    read_version,
+    read_chapter,
     release,
 )
 from .reports import Gradebook, Report, Result, legible
@@ -312,7 +312,7 @@ def grade(
     """
     from tqdm import tqdm
 
-    found = read_version(chapter, seed)
+    found = read_chapter(chapter, seed)
     notebooks = find_submissions(submissions, found.path.stem)
     students = [student for student, _ in notebooks]
     book = Gradebook(Path(folder), found, limits, students, overwrite)

@@ -8,7 +8,6 @@ import pytest
 from genai_tutorial.teaching import TeachingError, assign, grade
 from genai_tutorial.teaching.exercises import read_chapter
 from genai_tutorial.teaching.version_texts import VERSIONS
-from genai_tutorial.teaching.versions import with_versions
 
 ALL = {name: versions() for name, versions in VERSIONS.items()}
 
@@ -47,11 +46,11 @@ def test_solution_passes_its_own_tests_and_no_others(exercise):
 
 @pytest.mark.parametrize("exercise", ALL)
 def test_every_version_is_chosen_by_some_seed(exercise):
-    chapter = read_chapter(exercise.partition(".")[0])
+    chapter = exercise.partition(".")[0]
     cells = {
         cell.source
         for seed in range(80)
-        for one in with_versions(chapter, seed).exercises
+        for one in read_chapter(chapter, seed).exercises
         if one.name == exercise
         for part in one.of_kind("solution")
         for cell in [part.cell]
@@ -66,7 +65,7 @@ def test_release_has_the_text_and_the_points_of_the_exercise(tmp_path):
     assert "## Exercises" in text
     assert "BEGIN SOLUTION" not in text
     assert "causal_attention_weights(scores)" not in text
-    book, varied = read_chapter(4), with_versions(read_chapter(4), 7)
+    book, varied = read_chapter(4), read_chapter(4, 7)
     assert [one.name for one in varied.exercises] == [
         one.name for one in book.exercises
     ]
@@ -77,13 +76,13 @@ def test_release_has_the_text_and_the_points_of_the_exercise(tmp_path):
 
 def test_chapter_without_versions_refuses_a_seed():
     with pytest.raises(TeachingError, match="No exercise of 02_tokens"):
-        with_versions(read_chapter(2), 7)
+        read_chapter(2, 7)
 
 
 @pytest.mark.slow
 def test_grader_takes_the_version_of_its_seed(tmp_path):
     handed_out = assign(4, tmp_path, seed=7)
-    varied = with_versions(read_chapter(4), 7)
+    varied = read_chapter(4, 7)
     solutions = {
         part.grade_id: part.cell.source
         for one in varied.exercises
