@@ -254,8 +254,8 @@ def test_api_reference_lists_every_public_name(site, pages):
 
 def test_site_size_per_chapter():
     """Theme, fonts, MathJax and search take about 10 MB. A chapter adds its page, its
-    notebook for download, its slides and the reference pages of its rooms. The models in
-    the pages are loaded only on a click, and count for themselves.
+    notebook for download, its slides and the reference pages of its rooms. The models
+    in the pages are loaded only on a click, and count for themselves.
     """
     models = folder_size(SITE / "models")
     assert models < 11e6
