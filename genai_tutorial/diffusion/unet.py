@@ -159,8 +159,8 @@ class UNet(ConditionedNetwork):
         t: Float[Tensor, "batch"],
         condition: Condition = None,
         residuals: Residuals | None = None,
-    ) -> Float[Tensor, "batch channel height width"]:
-        """Return the prediction for noisy images.
+    ) -> Float[Tensor, "batch _ height width"]:
+        """Return the prediction for noisy images, with `image_channels` channels.
 
         Args:
             t: The timestep of each, in the unit of the path that noised them.

@@ -53,7 +53,7 @@ class TextToImage(nn.Module):
         x: Float[Tensor, "batch channel height width"],
         t: Float[Tensor, "batch"],
         condition: Int[Tensor, "batch token"] | TextCondition | None = None,
-    ) -> Float[Tensor, "batch channel height width"]:
+    ) -> Float[Tensor, "batch _ height width"]:
         """Return the prediction for noisy images.
 
         Args:

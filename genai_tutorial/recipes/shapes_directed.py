@@ -321,7 +321,7 @@ SHAPES_CONTROL = ControlRecipe(
     title="A ControlNet through which the latent diffusion model follows outlines",
     optimizer=U_NET_RATES,
     batch_size=64,
-    steps=1_500,
+    steps=1_000,
     warmup_steps=20,
 )
 
@@ -330,7 +330,7 @@ SHAPES_EDITOR = EditorRecipe(
     title="The latent diffusion model of shapes, trained on to follow instructions",
     optimizer=U_NET_RATES,
     batch_size=64,
-    steps=3_000,
+    steps=500,
     warmup_steps=20,
 )
 """The two models of chapter 35."""

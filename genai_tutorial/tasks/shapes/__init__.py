@@ -45,6 +45,7 @@ from .instructions import (
     random_instructions,
     unchanged_positions,
 )
+from .new_colour import PINK, ink_colour, render_in
 from .outlines import (
     LayoutAccuracy,
     layout_accuracy,

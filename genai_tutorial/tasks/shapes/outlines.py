@@ -106,7 +106,8 @@ def layout_scores(
 def _score(wanted: Scene, seen: Scene) -> LayoutAccuracy:
     checks = [agreement(thing, nearest(thing, seen)) for thing in wanted.objects]
     columns = list(zip(*checks, strict=True))
-    complete = len(seen.objects) == len(wanted.objects) and all(map(all, checks))
+    as_many = len(seen.objects) == len(wanted.objects)
+    complete = as_many and all(map(all, checks))
     return LayoutAccuracy(
         *(sum(column) / len(checks) for column in columns), float(complete)
     )
