@@ -225,7 +225,8 @@ def word(seed: int, small: bool) -> dict:
     prior = own_samples(painter, seed, 8 if small else 96)
     found: dict = {"items": 40}
     target = torch.tensor(PINK, dtype=torch.float)
-    drawn_back = painter.autoencoder.to_images(latents)
+    with torch.no_grad():
+        drawn_back = painter.autoencoder.to_images(latents)
     found["autoencoder alone"] = distance(ink_colour(drawn_back), target)
     for name, method in (
         ("before", None),
@@ -261,7 +262,7 @@ def word(seed: int, small: bool) -> dict:
 
 
 def distance(colours: Tensor, target: Tensor) -> float:
-    return round(float((colours - target).norm(dim=1).median()), 1)
+    return round((colours - target).norm(dim=1).median().item(), 1)
 
 
 def word_scores(loaded, target: Tensor, seed: int) -> dict:

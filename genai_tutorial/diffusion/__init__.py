@@ -8,7 +8,7 @@ an image as a second condition to a trained U-Net.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
-from .control import ControlNet, zero_convolution
+from .control import ControlNet
 from .dit import DiT, DiTBlock, DiTConfig
 from .flow_matching import StraightPath, flow_euler
 from .guidance import (

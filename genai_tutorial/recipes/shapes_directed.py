@@ -72,12 +72,7 @@ def draw_with(
     steps: int = STEPS,
     guidance: float | int = GUIDANCE,
 ) -> Float[Tensor, "text 3 32 32"]:
-    """Draw an image for each text with a model of a painter's latents, all at once.
-
-    Args:
-        painter: Reads the texts and decodes the latents.
-        model: Called as `model(x, t, condition)`.
-    """
+    """Draw an image for each text, with a model of the painter's latents."""
     return sample_images(
         model,
         SHAPES_SCHEDULE,
@@ -333,4 +328,4 @@ SHAPES_EDITOR = EditorRecipe(
     steps=500,
     warmup_steps=20,
 )
-"""The two models of chapter 35."""
+"""Both start from chapter 10's model of shapes."""

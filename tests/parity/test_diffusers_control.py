@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from genai_tutorial.alignment import LoRALinear
-from genai_tutorial.diffusion import zero_convolution
+from genai_tutorial.diffusion.control import zero_convolution
 from tests.parity.weights import same
 
 diffusers = pytest.importorskip("diffusers")

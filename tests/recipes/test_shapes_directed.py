@@ -5,13 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genai_tutorial.recipes import (
+from genai_tutorial.recipes import RunSettings, load, name_objects
+from genai_tutorial.recipes.shapes_directed import (
     SHAPES_CONTROL,
     SHAPES_EDITOR,
-    RunSettings,
     draw_with,
-    load,
-    name_objects,
 )
 from genai_tutorial.tasks.shapes import Scene, SceneObject, load_shapes, outlines
 from genai_tutorial.training import Checkpoint, Process
