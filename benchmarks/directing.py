@@ -45,6 +45,7 @@ from genai_tutorial.tasks.shapes import (
     layout_accuracy,
     load_shapes,
     outlines,
+    place,
     random_instructions,
     render,
     render_in,
@@ -161,10 +162,10 @@ OLD_COLOURS = ("orange", "yellow", "green", "blue", "purple")
 
 def described(colour: str) -> list[str]:
     return [
-        f"a {size} {colour} {shape} {place}"
+        f"a {size} {colour} {shape} {where}"
         for size in ("small", "large")
         for shape in SHAPES
-        for place in PLACES
+        for where in PLACES
     ]
 
 
@@ -181,7 +182,13 @@ def five_examples(painter, seed: int) -> tuple[Tensor, list[str]]:
             )
         )
     latents = encode_images(painter.autoencoder, render_in(chosen, PINK), seed)
-    return latents, [f"a pink {scene.objects[0].shape}" for scene in chosen]
+    texts = []
+    for scene in chosen:
+        thing = scene.objects[0]
+        sized = f"a {thing.size} pink {thing.shape}"
+        # as varied as the old captions, or a model may learn their length
+        texts += [f"a pink {thing.shape}", sized, f"{sized} {place(thing)}"]
+    return latents.repeat_interleave(3, dim=0), texts
 
 
 def own_samples(painter, seed: int, count: int) -> tuple[Tensor, Tensor]:
