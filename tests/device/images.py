@@ -437,7 +437,10 @@ TO_IMAGE = multimodal.TextToImage(
         classes=None, text_width=8, image_size=8,
     ),
 )  # fmt: skip
-CONTROL_TEXT, WIDE = diffusion.ControlNet(TO_IMAGE.network.config), copy.deepcopy(TO_IMAGE)
+CONTROL_TEXT, WIDE = (
+    diffusion.ControlNet(TO_IMAGE.network.config),
+    copy.deepcopy(TO_IMAGE),
+)
 multimodal.widen_stem(WIDE)
 READING = multimodal.VisionLanguageConfig(
     SEER, DecoderConfig(8, context_length=16, width=8, layers=1)
