@@ -89,8 +89,8 @@ def draw_with(
 class OutlinePainter(NamedTuple):
     """A ControlNet with the frozen model that it controls, as `load` returns them."""
 
-    painter: LatentDiffusion
     control: ControlNet
+    painter: LatentDiffusion
 
     def draw(
         self,
@@ -111,8 +111,11 @@ class OutlinePainter(NamedTuple):
 
 
 class ImageEditor(NamedTuple):
-    """The editor with tokenizer and autoencoder, as `load` returns it."""
+    """The editor, and the painter that it started from, as `load` returns them: its
+    tokenizer and its autoencoder are used.
+    """
 
+    editor: TextToImage
     painter: LatentDiffusion
 
     def edit(
@@ -130,7 +133,7 @@ class ImageEditor(NamedTuple):
             instructions: Such as "circle red", in the words of captions.
         """
         latents = encode_images(self.painter.autoencoder, images, seed)
-        model = Editing(self.painter.model, latents)
+        model = Editing(self.editor, latents)
         return draw_with(
             self.painter, model, instructions, seed, steps=steps, guidance=guidance
         )
@@ -205,7 +208,7 @@ class ControlRecipe(DirectedRecipe):
         )
 
     def wrap(self, model: ControlNet, card: dict) -> OutlinePainter:
-        return OutlinePainter(load_recipe(SHAPES_LATENT), model)
+        return OutlinePainter(model, load_recipe(SHAPES_LATENT))
 
     def measure(self, model: ControlNet) -> dict:
         scenes, drawn = _follow(self.wrap(model, {}), MEASURED, self.seed)
@@ -286,7 +289,7 @@ class EditorRecipe(DirectedRecipe):
         )
 
     def wrap(self, model: TextToImage, card: dict) -> ImageEditor:
-        return ImageEditor(load_recipe(SHAPES_LATENT)._replace(model=model))
+        return ImageEditor(model, load_recipe(SHAPES_LATENT))
 
     def measure(self, model: TextToImage) -> dict:
         scores = _edit(self.wrap(model, {}), MEASURED, self.seed)

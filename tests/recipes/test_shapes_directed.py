@@ -26,7 +26,7 @@ def test_first_loss_is_the_painters_and_the_result_fits_the_file(recipe, tmp_pat
     # the painter's own loss; half-trained models are far above
     assert 0.05 < trained.notes["losses"][0] < 0.45
     recipe.build().load_state_dict(trained.model.state_dict())
-    assert not recipe.wrap(trained.model.eval(), {}).painter.model.training
+    assert recipe.wrap(trained.model.eval(), {})[0] is trained.model
 
 
 def test_control_net_trains_all_its_weights_and_none_of_the_painters(tmp_path):
