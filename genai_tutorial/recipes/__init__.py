@@ -35,6 +35,7 @@ from .sampling import parse_options, sample
 from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_SCHEDULE, draw_scenes
+from .shapes_directed import SHAPES_CONTROL, name_objects
 from .shapes_video import LatentVideo
 from .shapes_vlm import SHAPES_VLM
 from .smollm2_tools import SMOLLM2_TOOLS

@@ -35,6 +35,7 @@ from .shakespeare import LIVE as SHAKESPEARE_LIVE
 from .shakespeare import LONGER as SHAKESPEARE
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_DIFFUSION
+from .shapes_directed import SHAPES_CONTROL, SHAPES_EDITOR
 from .shapes_stream import SHAPES_STREAM
 from .shapes_video import SHAPES_VIDEO
 from .shapes_vlm import SHAPES_VLM
@@ -75,6 +76,8 @@ RECIPES: tuple[Recipe, ...] = (
     MOLECULES,
     LATIN_LEFT_TO_RIGHT,
     LATIN_MASKED,
+    SHAPES_CONTROL,
+    SHAPES_EDITOR,
 )
 """All recipes of the book."""
 

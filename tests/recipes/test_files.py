@@ -153,6 +153,8 @@ SAMPLE_SIZES = {
     "paddle-world": 1000,
     "latin-left-to-right": 200,
     "latin-masked": 60,
+    "shapes-control": 60,
+    "shapes-editor": 60,
 }
 """The number of items that one core measures in at most three seconds."""
 
