@@ -29,8 +29,8 @@ MOST_LOADED = {
     "gan": 13, "tokenization": 13, "transformer": 15, "teaching": 24, "data": 25,
     "notebook": 29, "diffusion": 30, "interpretability": 32, "generation": 40,
     "training": 44, "multimodal": 56, "video": 60, "alignment": 73, "efficiency": 83,
-    "worldmodels": 83, "retrieval": 90, "pretrained": 97, "audio": 97, "safety": 113,
-    "edge": 113, "agents": 149,
+    "policies": 44, "worldmodels": 83, "retrieval": 90, "pretrained": 97, "audio": 97,
+    "safety": 113, "edge": 113, "agents": 149,
 }  # fmt: skip
 
 
