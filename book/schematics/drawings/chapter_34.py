@@ -31,10 +31,9 @@ def policy() -> Schematic:
         "pushing_policy",
         300,
         "One trunk, three heads, and a receding horizon",
-        """Above: convolutions over the image, scaled and shifted by the instruction,
-        then one point for each feature map, a trunk, and three heads: regression,
-        mixture, flow. Below: of sixteen predicted moves four are executed and twelve
-        discarded; then the policy looks again.""",
+        """Above: convolutions over the image, scaled and shifted by the words, one point
+        per feature map, a trunk, and three heads. Below: of sixteen predicted moves
+        four are executed and twelve discarded; then it looks again.""",
     )
     image = drawing.box("image", 14, 22, 70, 42, "data")
     words = drawing.box("instruction", 14, 100, 100, 42, "data")
