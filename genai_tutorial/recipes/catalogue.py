@@ -28,6 +28,7 @@ from .latent_diffusion import EMOJI_LATENT, SHAPES_LATENT
 from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED
 from .molecules import MOLECULES, MOLECULES_3D
 from .paddle_world import PADDLE_WORLD
+from .push_policy import PUSH_POLICY
 from .python_exercises import PYTHON_EXERCISES
 from .recipe import Recipe, RunSettings, build_rounded, load_recipe
 from .sampling import sample, set_options
@@ -76,6 +77,7 @@ RECIPES: tuple[Recipe, ...] = (
     MOLECULES,
     LATIN_LEFT_TO_RIGHT,
     LATIN_MASKED,
+    PUSH_POLICY,
     SHAPES_CONTROL,
     SHAPES_EDITOR,
 )
