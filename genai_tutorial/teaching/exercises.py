@@ -136,7 +136,7 @@ def read_chapter(chapter: str | int | Path) -> CourseChapter:
         message = f"{path} cannot be read as a notebook ({error})."
         raise TeachingError(message) from error
     title = next(iter(_headings(notebook.cells)), path.stem)
-    exercises = _exercises(notebook.cells, path.name)
+    exercises = group_exercises(notebook.cells, path.name)
     if not exercises:
         raise TeachingError(
             f"{path.name} has no exercises: no cell carries nbgrader's metadata."
@@ -150,7 +150,7 @@ def _headings(cells: list) -> list[str]:
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
-def _exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
+def group_exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
     """Group the graded cells by the heading above them."""
     groups: list[tuple[str, str, list[ExerciseCell], tuple[str, ...]]] = []
     setup: list[str] = []
@@ -211,6 +211,14 @@ def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
     return exercise
 
 
+def read_version(chapter: str | int | Path, seed: int | None) -> CourseChapter:
+    """Read a chapter, with other versions of its exercises if there is a seed."""
+    from .versions import with_versions
+
+    found = read_chapter(chapter)
+    return found if seed is None else with_versions(found, seed)
+
+
 def release(notebook: dict) -> dict:
     """Create the students' version of a chapter with nbgrader's own steps."""
     # Solution cells are unfolded, so that students see where to write. The Colab badge
@@ -247,19 +255,25 @@ def release(notebook: dict) -> dict:
 
 
 def assign(
-    chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False
+    chapter: str | int | Path,
+    folder: str | Path,
+    *,
+    seed: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the release of a chapter for students to a folder, and return its path.
 
     Args:
         chapter: The chapter's number, or the path of its notebook.
         folder: Folder to write to; created if necessary.
+        seed: Chooses other versions of the exercises that have some; grade with the
+            same.
 
     Raises:
         TeachingError: If the chapter is not found or has no exercises, or the file
             exists already.
     """
-    found = read_chapter(chapter)
+    found = read_version(chapter, seed)
     target = Path(folder) / found.path.name
     if target.exists() and target.resolve() == found.path:
         raise TeachingError(
