@@ -31,7 +31,7 @@ def policy() -> Schematic:
         "pushing_policy",
         300,
         "One trunk, three heads, and a receding horizon",
-        """Above: convolutions over the image, scaled and shifted by the words, one point
+        """Above: convolutions over the image, scaled and shifted by the words, a point
         per feature map, a trunk, and three heads. Below: of sixteen predicted moves
         four are executed and twelve discarded; then it looks again.""",
     )
