@@ -2,7 +2,7 @@
 
 Flow matching, MeanFlow, reflow, regression from noise to the flow's own samples, and a
 GAN train networks of the same width. The numbers of steps were chosen once so that each
-takes seven to nine seconds on the machine of the record, and are the same for all seeds.
+takes seven to nine seconds on the record's machine, and are the same for all seeds.
 
     # about four minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/one_step.py --seeds 0 1 2 3 4

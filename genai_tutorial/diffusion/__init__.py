@@ -6,10 +6,15 @@ then `samplers`. Any sampler works with any model, on points, pixels or latent c
 `masked` is the diffusion of tokens, and `unmasking` draws texts with it.
 """
 
-from .average_velocity import AverageVelocity, mean_flow, mean_flow_loss
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
 from .dit import DiT, DiTBlock, DiTConfig
-from .flow_matching import StraightPath, flow_euler
+from .flow_matching import (
+    AverageVelocity,
+    StraightPath,
+    flow_euler,
+    mean_flow,
+    mean_flow_loss,
+)
 from .guidance import (
     GuidanceWeight,
     Guided,
