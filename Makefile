@@ -56,6 +56,10 @@ epub: $(EPUB)  ## pack the book into _build/epub, for reading devices
 $(EPUB): $(HTML) $(VENV)/.test chromium
 	$(BIN)/python book/make_epub.py $@
 
+.PHONY: slides
+slides: $(VENV)/.book  ## write the slides of all chapters into _build/slides
+	$(BIN)/genai-tutorial slides --to _build/slides
+
 .PHONY: serve
 serve: book  ## serve the built book on http://127.0.0.1:8000
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000

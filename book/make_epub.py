@@ -42,7 +42,7 @@ SIMPLIFY = r"""(names) => {
   const article = document.querySelector("article.bd-article");
   const gone = "script, link, iframe, button, input, form, audio, canvas, "
     + ".headerlink, .copybtn, .viewcode-link, .actions, .only-dark, .genai-frames-row, "
-    + ".genai-frames-note, img[src*='colab'], .chapter-map, .genai-check";
+    + ".genai-frames-note, .deck, .own-answer, img[src*='colab'], .chapter-map, .genai-check";
   for (const part of article.querySelectorAll(gone)) part.remove();
   for (const style of article.querySelectorAll("style")) {
     // drawings keep theirs, with the values of the light theme

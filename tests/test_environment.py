@@ -112,3 +112,21 @@ def test_colab_workflow_installs_what_the_first_cells_name():
     by_itself = re.search(r"--no-deps (.+)", workflow)[1].split()
     assert sorted(alone) == sorted(by_itself)
     assert set(by_itself) == {f"{name}=={pins()[name]}" for name in ALONE}
+
+
+def test_binder_installs_what_the_first_cells_name():
+    workflow = (ROOT / ".github" / "workflows" / "colab.yml").read_text("utf8")
+    extras = re.search(r"\.(\[[a-z,]+\])", workflow)[1]
+    lines = (ROOT / "binder" / "requirements.txt").read_text("utf8").splitlines()
+    assert lines[-2:] == ["-c ../constraints.txt", f"-e .{extras}"]
+    script = (ROOT / "binder" / "postBuild").read_text("utf8")
+    assert script.rstrip().endswith(" ".join(["constraints.txt", *ALONE]))
+
+
+def test_container_for_editors_makes_targets_of_the_makefile():
+    text = (ROOT / ".devcontainer" / "devcontainer.json").read_text("utf8")
+    command = json.loads(text)["postCreateCommand"].split()
+    makefile = (ROOT / "Makefile").read_text("utf8").replace("$(VENV)", ".venv")
+    assert command[0] == "make"
+    for target in command[1:]:
+        assert f"\n{target}:" in makefile

@@ -8,7 +8,6 @@ number. A name that begins with `baseline` or `versus` looks in the numbers that
 compared with, and one that ends in `%` shows a share as a percentage.
 """
 
-import re
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -82,20 +81,6 @@ def table(
     return nodes.table("", group, classes=classes)
 
 
-def number_named(text: str, name: str) -> str | None:
-    """Return the number called `name` in a claim's text, or None.
-
-    >>> number_named("Paris: 0.97; Rome: 1,200; the rest: 3", "Rome")
-    '1,200'
-    >>> number_named("0.42 (95% interval 0.30 to 0.54)", "")
-    '0.42'
-    """
-    number = r"(-?[\d,]*\d(?:\.\d*)?(?:e-?\d+)?)(?: \(95% interval [^)]*\))?(?=; |$)"
-    start = rf"(?:^|; ){re.escape(name)}: " if name else "^"
-    found = re.search(start + number, text)
-    return found[1] if found else None
-
-
 def find_number(claims, chapter: int, beginning: str, name: str) -> tuple[str, object]:
     """Return the number and the claim that it comes from; "items" is the number of
     test items behind the claim.
@@ -104,6 +89,8 @@ def find_number(claims, chapter: int, beginning: str, name: str) -> tuple[str, o
         ValueError: If not exactly one claim of the chapter begins so, or if it has no
             number of that name.
     """
+    from genai_tutorial.teaching import number_named
+
     found = [
         claim
         for claim in claims

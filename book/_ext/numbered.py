@@ -136,8 +136,8 @@ def pages(root: Path) -> dict[str, str]:
 
 
 def link(app, doctree, docname):
-    """Turn "figure 8.4" in the text of a notebook into a link."""
-    if not docname.startswith("notebooks/"):
+    """Turn "figure 8.4" into a link in notebooks and on pages for teachers."""
+    if not docname.startswith(("notebooks/", "book/teachers/")):
         return
     known = pages(Path(app.srcdir))
     for text in list(doctree.findall(nodes.Text)):

@@ -204,21 +204,35 @@ Folder = Annotated[
     typer.Option("--to", help="The folder to write to; it is created if necessary."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Choose other versions of the exercises that have some."),
+]
 
 
-def assign(chapter: ChapterName, to: Folder, overwrite: Overwrite = False) -> None:
+def assign(
+    chapter: ChapterName,
+    to: Folder,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+) -> None:
     """Write the students' version of a chapter, without solutions, hidden tests and
     outputs.
 
-    Example: `genai-tutorial assign 4 --to homework`
+    Examples to try:
+    - `genai-tutorial assign 4 --to homework`
+    - `genai-tutorial assign 4 --to homework --seed 7` changes exercises 4.1 and 4.4, so
+      that the folded solutions don't pass
     """
     from genai_tutorial import teaching
 
     with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
-        path = teaching.assign(notebook, to, overwrite=overwrite)
-    print(f"The release is {path}. Grade what is handed in with: genai-tutorial grade")
+        path = teaching.assign(notebook, to, seed=seed, overwrite=overwrite)
+    option = "" if seed is None else f" --seed {seed}"
+    command = f"genai-tutorial grade{option}"
+    print(f"The release is {path}. Grade what is handed in with: {command}")
 
 
 def grade(
@@ -228,6 +242,9 @@ def grade(
         typer.Argument(help="Students' notebooks, or folders with notebooks."),
     ],
     to: Folder = Path("grades"),
+    seed: Annotated[
+        int | None, typer.Option(help="The seed of assign, if it had one.")
+    ] = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Grade all again and replace the grades."),
@@ -258,7 +275,7 @@ def grade(
     """
     from .book import grade_submissions
 
-    grade_submissions(chapter, submissions, to, overwrite, unprotected)
+    grade_submissions(chapter, submissions, to, seed, overwrite, unprotected)
 
 
 def gradebook(
@@ -316,8 +333,52 @@ def gradebook(
     )
 
 
+def slides(
+    chapter: Annotated[
+        str | None,
+        typer.Argument(help="The chapter's number; all chapters if it is left out."),
+    ] = None,
+    to: Annotated[
+        Path, typer.Option(help="The HTML file, or the folder for all chapters.")
+    ] = Path("slides"),
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the slides of a chapter as one HTML file, for any browser.
+
+    What the slides show of the chapter is taken from its notebook. In the browser,
+    space goes on, `n` shows the notes for the speaker, and `p` prints.
+
+    Examples to try:
+    - `genai-tutorial slides 4 --to deck.html`
+    - `genai-tutorial slides --to slides` writes all of them, and a page that lists them
+    """
+    from .book import make_slides
+
+    make_slides(chapter, to, overwrite)
+
+
+def questions(
+    chapter: ChapterName,
+    gift: Annotated[
+        Path, typer.Option(help="The file to write, which Moodle imports as GIFT.")
+    ],
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the questions of a chapter for a learning platform.
+
+    Their answers are compared with the chapter's outputs first.
+
+    Example: `genai-tutorial questions 4 --gift chapter4.gift`
+    """
+    from genai_tutorial import teaching
+
+    with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
+        path = teaching.write_gift(chapter, gift, overwrite=overwrite)
+    print(f"The questions are in {path}.")
+
+
 COMMANDS = (
     doctor, models, chapters, train, sample, ask, chat, agent, serve, execute, renumber
 )  # fmt: skip
-for command in (*COMMANDS, assign, grade, gradebook):
+for command in (*COMMANDS, assign, grade, gradebook, slides, questions):
     app.command()(command)

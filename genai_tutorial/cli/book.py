@@ -1,4 +1,4 @@
-"""The commands `chapters`, `execute`, `renumber`, `grade` and `gradebook`."""
+"""The commands `chapters`, `execute`, `renumber`, `grade`, `gradebook` and `slides`."""
 
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from genai_tutorial.notebook import (
     ExecutionError,
     chapters,
     execute,
+    find_repository,
     renumber,
     spoken_seconds,
     unnumbered_pages,
@@ -88,6 +89,7 @@ def grade_submissions(
     chapter: str,
     submissions: Sequence[Path],
     folder: Path,
+    seed: int | None,
     overwrite: bool,
     unprotected: bool,
 ) -> None:
@@ -97,7 +99,12 @@ def grade_submissions(
         teaching.find_submissions(submissions, notebook.stem)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         reports = teaching.grade(
-            notebook, submissions, folder, overwrite=overwrite, unprotected=unprotected
+            notebook,
+            submissions,
+            folder,
+            seed=seed,
+            overwrite=overwrite,
+            unprotected=unprotected,
         )
     names = ("Student", "Points", "Waiting for you", "Please look at")
     table = Table(*names, box=None, pad_edge=False)
@@ -149,3 +156,15 @@ def write_gradebook(
     print(
         f"Upload {folder / table.name}, and the feedback in {folder / 'feedback.zip'}."
     )
+
+
+def make_slides(chapter: str | None, target: Path, overwrite: bool) -> None:
+    """Write the slides of one chapter or of all, and print where they are."""
+    with user_errors(teaching.TeachingError, FileNotFoundError, exit_code=NOT_POSSIBLE):
+        if chapter is not None:
+            path = teaching.write_slides(chapter, target, overwrite=overwrite)
+            print(f"The slides are in {path}. Open it in a browser.")
+            return
+        written = teaching.write_all_slides(find_repository(), target)
+    count = f"{len(written)} decks are" if len(written) != 1 else "1 deck is"
+    print(f"{count} in {target}. Open {target / 'index.html'}.")

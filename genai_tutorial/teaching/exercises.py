@@ -17,6 +17,8 @@ from genai_tutorial.runtime import (
     write_atomically,
 )
 
+from .versions import change_exercises
+
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 # comments in code are not headings
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -126,8 +128,8 @@ def find_chapter(chapter: str | int | Path) -> Path:
     )
 
 
-def read_chapter(chapter: str | int | Path) -> CourseChapter:
-    """Read a chapter's notebook and the exercises in it."""
+def read_chapter(chapter: str | int | Path, seed: int | None = None) -> CourseChapter:
+    """Read a chapter's notebook and the exercises in it, in the versions of a seed."""
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
     try:
@@ -135,6 +137,10 @@ def read_chapter(chapter: str | int | Path) -> CourseChapter:
     except Exception as error:
         message = f"{path} cannot be read as a notebook ({error})."
         raise TeachingError(message) from error
+    if seed is not None and not change_exercises(notebook, seed):
+        raise TeachingError(
+            f"No exercise of {path.name} has versions, so it takes no seed."
+        )
     title = next(iter(_headings(notebook.cells)), path.stem)
     exercises = _exercises(notebook.cells, path.name)
     if not exercises:
@@ -247,19 +253,25 @@ def release(notebook: dict) -> dict:
 
 
 def assign(
-    chapter: str | int | Path, folder: str | Path, *, overwrite: bool = False
+    chapter: str | int | Path,
+    folder: str | Path,
+    *,
+    seed: int | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write the release of a chapter for students to a folder, and return its path.
 
     Args:
         chapter: The chapter's number, or the path of its notebook.
         folder: Folder to write to; created if necessary.
+        seed: Chooses other versions of the exercises that have some; grade with the
+            same.
 
     Raises:
         TeachingError: If the chapter is not found or has no exercises, or the file
             exists already.
     """
-    found = read_chapter(chapter)
+    found = read_chapter(chapter, seed)
     target = Path(folder) / found.path.name
     if target.exists() and target.resolve() == found.path:
         raise TeachingError(

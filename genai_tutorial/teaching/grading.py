@@ -278,6 +278,7 @@ def grade(
     submissions: Sequence[str | Path],
     folder: str | Path,
     *,
+    seed: int | None = None,
     limits: Limits = _LIMITS,
     overwrite: bool = False,
     unprotected: bool = False,
@@ -296,6 +297,7 @@ def grade(
     Args:
         chapter: The chapter's number, or the path of the instructor's notebook.
         submissions: Students' notebooks, or folders with notebooks.
+        seed: The seed with which the chapter was assigned, if there was one.
         limits: Resource limits for the code of one exercise; by default one minute per
             cell and 2 GiB.
         overwrite: If true, grade all submissions again, and replace grades of another
@@ -310,7 +312,7 @@ def grade(
     """
     from tqdm import tqdm
 
-    found = read_chapter(chapter)
+    found = read_chapter(chapter, seed)
     notebooks = find_submissions(submissions, found.path.stem)
     students = [student for student, _ in notebooks]
     book = Gradebook(Path(folder), found, limits, students, overwrite)

@@ -62,7 +62,7 @@ def test_glossary_lookup_handles_plurals_and_both_spellings():
     assert "softmax" in candidates("softmax")
 
 
-def test_outline_has_seven_parts_and_chapters_0_to_33():
+def test_outline_has_seven_parts_and_chapters_0_to_35():
     from _ext.chapter_map import read_outline
 
     parts = read_outline(ROOT)
@@ -70,7 +70,7 @@ def test_outline_has_seven_parts_and_chapters_0_to_33():
         "Part I", "Part II", "Part III", "Part IV", "Part V", "Part VI", "Part VII",
     ]  # fmt: skip
     numbers = [chapter.number for part in parts for chapter in part.chapters]
-    assert numbers == list(range(34))
+    assert numbers == list(range(36))
     ready = {
         chapter.document
         for part in parts
@@ -466,3 +466,53 @@ def test_edition_is_the_tag_or_the_commit(tmp_path):
     git("tag", "v1.2.0")
     assert edition(tmp_path, "1.2.0") == f"Edition 1.2.0, {date}"
     assert edition(tmp_path / "elsewhere", "1.2.0") == "Edition 1.2.0"
+
+
+def test_slides_are_linked_beside_the_badge():
+    from _ext.lecture import with_link
+
+    badge = "[![Open](x.svg)](https://colab.research.google.com/a.ipynb)"
+    link = '<a class="deck" href="../slides/04.html">Slides</a>'
+    assert with_link(f"# 4. A\n\n{badge}\n\nText", "04") == (
+        f"# 4. A\n\n{badge} {link}\n\nText"
+    )
+
+
+def test_questions_come_before_the_exercises():
+    from _ext.lecture import questions_section, with_questions
+
+    from genai_tutorial.teaching.questions import Question
+
+    number = Question(
+        "What is $1 + 1$?", 2.0, 0.5, (), {4.0: "*Twice* that."}, "So.", {}
+    )
+    choice = Question("Which?", "b", 0.0, ("a", "b", "c"), {"c": '"no"'}, "It is.", {})
+    section = questions_section([number, choice])
+    page = BeautifulSoup(section, "html.parser")
+    first, second = (json.loads(q["data-answer"]) for q in page.select(".question"))
+    assert first == {"number": 2.0, "within": 0.5, "wrong": {"4.0": "Twice that."}}
+    assert second == {"choice": 1, "wrong": {"2": '"no"'}}
+    assert [field["value"] for field in page.select("input[type=radio]")] == list("012")
+    assert "\n\n**2.** So.\n\n" in section
+    assert "\n\n**b.** It is.\n\n" in section
+    cells = [
+        {"cell_type": "markdown", "source": ["# 4. A"]},
+        {"cell_type": "markdown", "source": ["Before.\n\n", "## Exercises\n", "Do."]},
+    ]
+    made = [cell["source"] for cell in with_questions(cells, section)]
+    assert made == [["# 4. A"], [f"Before.\n\n{section}"], ["## Exercises\nDo."]]
+    with pytest.raises(ValueError, match="no section '## Exercises'"):
+        with_questions(cells[:1], section)
+    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        assert with_questions(json.loads(path.read_text("utf8"))["cells"], section)
+
+
+def test_page_for_teachers_begins_with_facts_of_its_chapter():
+    from _ext.lecture import at_a_glance
+
+    table = at_a_glance(ROOT, "04")
+    page = "/notebooks/04_transformer_language_model.ipynb"
+    assert f"| chapter | [4. The Transformer language model]({page}) |" in table
+    assert "](/notebooks/00_a_neural_network.ipynb)" in table
+    assert "| to read | 45 minutes |" in table
+    assert "| exercises | 6, 100 minutes, 20 points |" in table

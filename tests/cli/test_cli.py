@@ -221,6 +221,7 @@ def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
         ("paddle-world", ["frames=0"]),
         ("bach-chorales", ["harmonize=2"]),
         ("bach-chorales", ["eighth=2.1"]),
+        ("latin-masked", ["clues=25"]),
     ],
 )
 def test_limits_of_options_are_those_of_the_recipes(name, options):
@@ -600,6 +601,44 @@ def test_chapters_rejects_notebook_without_metadata(error_line, book):
 def test_chapters_rejects_invalid_notebook_file(error_line, book):
     (book / "notebooks" / "10_text.ipynb").write_text("this is no JSON")
     assert "10_text.ipynb" in error_line(1, "chapters")
+
+
+def add_lesson(book):
+    """Write slides and questions for chapter 8."""
+    for name, text in {
+        "slides/08.md": "# Eight\nWhy?\n\nNotes:\nAsk.\n",
+        "questions/08.yml": "- ask: 1 + 1?\n  number: 2\n  within: 0\n  because: So.\n",
+    }.items():
+        path = book / "book" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+
+
+def test_slides_and_questions_are_written(command, book):
+    add_lesson(book)
+    chapter = str(book / "notebooks" / "08_small.ipynb")
+    deck, quiz = book / "deck.html", book / "quiz.gift"
+    said = f"The slides are in {deck}. Open it in a browser.\n"
+    assert command("slides", chapter, "--to", str(deck)) == (0, said, "")
+    assert "<h1>Eight</h1>" in deck.read_text("utf8")
+    said = f"The questions are in {quiz}.\n"
+    assert command("questions", chapter, "--gift", str(quiz)) == (0, said, "")
+    assert "=%100%2:0#So." in quiz.read_text("utf8")
+    folder = book / "decks"
+    said = f"1 deck is in {folder}. Open {folder / 'index.html'}.\n"
+    assert command("slides", "--to", str(folder)) == (0, said, "")
+
+
+def test_slides_and_questions_need_a_copy_of_the_book(error_line, book):
+    chapter = str(book / "notebooks" / "08_small.ipynb")
+    message = error_line(1, "slides", chapter, "--to", str(book / "deck.html"))
+    assert "run this from a copy of the book's repository" in message
+    message = error_line(1, "questions", chapter, "--gift", str(book / "quiz.gift"))
+    assert "08.yml: the questions do not come with" in message
+    add_lesson(book)
+    (book / "deck.html").touch()
+    message = error_line(1, "slides", chapter, "--to", str(book / "deck.html"))
+    assert "exists already" in message
 
 
 def add_equations(book, *numbers):
