@@ -211,14 +211,6 @@ def _checked(exercise: GradedExercise, where: str) -> GradedExercise:
     return exercise
 
 
-def read_version(chapter: str | int | Path, seed: int | None) -> CourseChapter:
-    """Read a chapter, with other versions of its exercises if there is a seed."""
-    from .versions import with_versions
-
-    found = read_chapter(chapter)
-    return found if seed is None else with_versions(found, seed)
-
-
 def release(notebook: dict) -> dict:
     """Create the students' version of a chapter with nbgrader's own steps."""
     # Solution cells are unfolded, so that students see where to write. The Colab badge
@@ -252,37 +244,6 @@ def release(notebook: dict) -> dict:
     notebook.metadata.setdefault("kernelspec", kernel)
     notebook.metadata["colab"] = {"provenance": []}
     return notebook
-
-
-def assign(
-    chapter: str | int | Path,
-    folder: str | Path,
-    *,
-    seed: int | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Write the release of a chapter for students to a folder, and return its path.
-
-    Args:
-        chapter: The chapter's number, or the path of its notebook.
-        folder: Folder to write to; created if necessary.
-        seed: Chooses other versions of the exercises that have some; grade with the
-            same.
-
-    Raises:
-        TeachingError: If the chapter is not found or has no exercises, or the file
-            exists already.
-    """
-    found = read_version(chapter, seed)
-    target = Path(folder) / found.path.name
-    if target.exists() and target.resolve() == found.path:
-        raise TeachingError(
-            f"{folder} is where the chapter itself lies; choose another folder for the "
-            "release."
-        )
-    check_absent(target, overwrite)
-    nbformat = require("nbformat", "teach")
-    return write_text(target, nbformat.writes(release(found.notebook)) + "\n")
 
 
 def _unfold(cell: dict) -> None:
