@@ -315,6 +315,8 @@ def grade(
             other grades, it is not writable, or a protection is missing and
             `unprotected` is false.
     """
+    from tqdm import tqdm
+
     notebooks = dict(find_submissions(submissions, find_chapter(chapter).stem))
     reports: dict[str, Report] = {}
     for found, students in chapters_of(chapter, list(notebooks), seed, roster):
@@ -322,17 +324,22 @@ def grade(
         for student in students:
             if earlier := book.earlier(student, notebooks[student]):
                 reports[student] = earlier
-        left = {name: notebooks[name] for name in students if name not in reports}
+        left = [student for student in students if student not in reports]
         if left:
             secrets = [path for path in notebooks.values() if path.is_file()]
             with Grader(found, secrets, limits) as grader:
-                _check_protections(grader, unprotected)
-                reports |= _graded(grader, left, book)
+                _check_protections(grader.sandbox.protections, unprotected)
+                shown = tqdm(left, desc="Grading", unit=" notebooks", disable=None)
+                for student in shown:
+                    path = notebooks[student]
+                    fingerprint = book.fingerprint(path)
+                    reports[student] = grader.report(read_submission(student, path))
+                    book.add(reports[student], fingerprint)
     return [reports[student] for student in notebooks]
 
 
-def _check_protections(grader: Grader, unprotected: bool) -> None:
-    missing = [one for one in grader.sandbox.protections if not one.enforced]
+def _check_protections(protections: Sequence, unprotected: bool) -> None:
+    missing = [one for one in protections if not one.enforced]
     if missing and not unprotected:
         raise TeachingError(
             f"No student's code has run yet. {'. '.join(map(str, missing))}. "
@@ -340,17 +347,3 @@ def _check_protections(grader: Grader, unprotected: bool) -> None:
             "without anything of value; or allow it here, at your own risk, with "
             "--unprotected."
         )
-
-
-def _graded(
-    grader: Grader, notebooks: dict[str, Path], book: Gradebook
-) -> dict[str, Report]:
-    from tqdm import tqdm
-
-    reports = {}
-    shown = tqdm(notebooks.items(), desc="Grading", unit=" notebooks", disable=None)
-    for student, path in shown:
-        fingerprint = book.fingerprint(path)
-        reports[student] = grader.report(read_submission(student, path))
-        book.add(reports[student], fingerprint)
-    return reports
