@@ -3,10 +3,12 @@ from noise alone.
 
 Read `schedule`, `prediction` and `loss`, which every model of this room has in common,
 then `samplers`. Any sampler works with any model, on points, pixels or latent codes.
-`masked` is the diffusion of tokens, and `unmasking` draws texts with it.
+`masked` is the diffusion of tokens, and `unmasking` draws texts with it. `control` adds
+an image as a second condition to a trained U-Net.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
+from .control import ControlNet
 from .dit import DiT, DiTBlock, DiTConfig
 from .flow_matching import StraightPath, flow_euler
 from .guidance import (
@@ -63,7 +65,7 @@ from .schedule import (
     scaled_linear_schedule,
     zero_terminal_snr,
 )
-from .unet import UNet, UNetConfig
+from .unet import Residuals, UNet, UNetConfig
 from .unet_blocks import TextAttention
 from .unmasking import (
     EntropyBound,
