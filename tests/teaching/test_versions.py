@@ -13,6 +13,7 @@ import yaml
 from genai_tutorial.teaching import TeachingError, assign, grade
 from genai_tutorial.teaching.exercises import read_chapter
 from genai_tutorial.teaching.handouts import chapters_of
+from genai_tutorial.teaching.slides import lecture_file
 from genai_tutorial.teaching.versions import read_versions
 
 FILES = sorted((Path(__file__).parents[2] / "book" / "versions").glob("*.yml"))
@@ -203,3 +204,16 @@ def test_another_student_s_solution_gets_no_points(tmp_path):
         hand_in(handout, ada, folder / f"{student}.ipynb")
     reports = grade(4, [folder], tmp_path / "grades", roster=roster, unprotected=True)
     assert points_of(reports) == {"ada": [3.0, 4.0], "bob": [0.0, 0.0]}
+
+
+def test_chapter_without_versions_is_refused_with_those_that_have(tmp_path):
+    with pytest.raises(TeachingError, match=r"Chapter 01 has no versions.* have: 04"):
+        lecture_file(_book(tmp_path, "01_a"), "versions", ".yml")
+    assert lecture_file(_book(tmp_path, "04_b"), "versions", ".yml").stem == "04"
+
+
+def _book(folder: Path, chapter: str) -> Path:
+    texts = folder / "book" / "versions"
+    texts.mkdir(parents=True, exist_ok=True)
+    (texts / "04.yml").touch()
+    return folder / "notebooks" / f"{chapter}.ipynb"
