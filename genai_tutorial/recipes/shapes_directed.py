@@ -328,7 +328,7 @@ SHAPES_EDITOR = EditorRecipe(
     title="The latent diffusion model of shapes, trained on to follow instructions",
     optimizer=U_NET_RATES,
     batch_size=64,
-    steps=500,
+    steps=5_000,
     warmup_steps=20,
 )
 """Both start from chapter 10's model of shapes."""
