@@ -27,10 +27,10 @@ WITHIN = ("tasks", "science")  # their folders are rooms of their own
 MOST_LOADED = {
     "runtime": 6, "density": 8, "sandbox": 8, "vae": 9, "metrics": 11, "corpus": 12,
     "gan": 13, "tokenization": 13, "transformer": 15, "teaching": 29, "data": 25,
-    "notebook": 29, "diffusion": 30, "interpretability": 32, "generation": 40,
-    "training": 44, "multimodal": 56, "video": 60, "alignment": 73, "efficiency": 83,
-    "worldmodels": 83, "retrieval": 90, "pretrained": 97, "audio": 97, "safety": 113,
-    "edge": 113, "agents": 149,
+    "notebook": 29, "diffusion": 30, "interpretability": 35, "generation": 40,
+    "training": 44, "policies": 44, "multimodal": 57, "video": 62, "alignment": 73,
+    "efficiency": 83, "worldmodels": 83, "retrieval": 90, "pretrained": 97, "audio": 97,
+    "safety": 116, "edge": 113, "agents": 152,
 }  # fmt: skip
 
 

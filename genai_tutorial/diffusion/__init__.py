@@ -3,12 +3,20 @@ from noise alone.
 
 Read `schedule`, `prediction` and `loss`, which every model of this room has in common,
 then `samplers`. Any sampler works with any model, on points, pixels or latent codes.
-`masked` is the diffusion of tokens, and `unmasking` draws texts with it.
+`masked` is the diffusion of tokens, and `unmasking` draws texts with it. `control` adds
+an image as a second condition to a trained U-Net.
 """
 
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
+from .control import ControlNet
 from .dit import DiT, DiTBlock, DiTConfig
-from .flow_matching import StraightPath, flow_euler
+from .flow_matching import (
+    AverageVelocity,
+    StraightPath,
+    flow_euler,
+    mean_flow,
+    mean_flow_loss,
+)
 from .guidance import (
     GuidanceWeight,
     Guided,
@@ -63,7 +71,7 @@ from .schedule import (
     scaled_linear_schedule,
     zero_terminal_snr,
 )
-from .unet import UNet, UNetConfig
+from .unet import Residuals, UNet, UNetConfig
 from .unet_blocks import TextAttention
 from .unmasking import (
     EntropyBound,

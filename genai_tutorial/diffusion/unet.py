@@ -2,6 +2,7 @@
 connections.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -75,6 +76,28 @@ class UNetConfig:
         return self.patch_size * 2 ** (len(self.channels) - 1)
 
 
+@dataclass(frozen=True)
+class Residuals:
+    """What a second network adds to the features of a U-Net.
+
+    Attributes:
+        skips: One addend for each skip connection, in the order of the way down.
+        middle: The addend for the output of the bottleneck.
+    """
+
+    skips: Sequence[Float[Tensor, "batch _ _ _"]]
+    middle: Float[Tensor, "batch channel height width"]
+
+    def scaled(self, factor: float | int) -> "Residuals":
+        """Return the addends multiplied by a factor.
+
+        >>> one = torch.ones(1, 2, 4, 4)
+        >>> Residuals([one], one).scaled(0.5).middle.mean()
+        tensor(0.5000)
+        """
+        return Residuals([factor * skip for skip in self.skips], factor * self.middle)
+
+
 class UNet(ConditionedNetwork):
     """A U-Net that maps a noisy image, its timestep and its condition to an output of
     the image's shape.
@@ -135,13 +158,15 @@ class UNet(ConditionedNetwork):
         x: Float[Tensor, "batch channel height width"],
         t: Float[Tensor, "batch"],
         condition: Condition = None,
-    ) -> Float[Tensor, "batch channel height width"]:
-        """Return the prediction for noisy images.
+        residuals: Residuals | None = None,
+    ) -> Float[Tensor, "batch _ height width"]:
+        """Return the prediction for noisy images, with `image_channels` channels.
 
         Args:
             t: The timestep of each, in the unit of the path that noised them.
             condition: A label for each image, or texts, as the config says; None for no
                 label.
+            residuals: Addends for the features, as a `ControlNet` returns them.
 
         Raises:
             ValueError: If the image cannot be downsampled often enough, or the
@@ -158,6 +183,9 @@ class UNet(ConditionedNetwork):
             hidden = hidden + self.positions
         for block in self.middle:
             hidden = block(hidden, embedding, text)
+        if residuals is not None:
+            skips = [a + b for a, b in zip(skips, residuals.skips, strict=True)]
+            hidden = hidden + residuals.middle
         for upsample, blocks in zip(self.upsample, self.up, strict=True):
             hidden = upsample(hidden)
             for block in blocks:

@@ -1,6 +1,7 @@
 """Look inside a model: what its attention heads attend to, how well its hidden states
 separate two senses, what an ablation costs, what changes when a part of one run is
-patched into another, and what word vectors and tokens encode.
+patched into another or a direction is added, which directions its states are made of,
+and what word vectors and tokens encode.
 """
 
 from .attention_heads import (
@@ -26,6 +27,15 @@ from .probes import (
     who_bites_batch,
     within_between_auc,
     within_between_auc_interval,
+)
+from .sparse_autoencoder import SparseAutoencoder, train_sparse_autoencoder
+from .steering import mean_states, steered
+from .superposition import (
+    SuperpositionToy,
+    best_cosines,
+    draw_superposed,
+    random_directions,
+    train_superposition,
 )
 from .token_attribution import (
     ablate_tokens,

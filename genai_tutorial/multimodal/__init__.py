@@ -9,6 +9,7 @@ from .clip import (
     hits_at_k,
     sigmoid_loss,
 )
+from .directing import Controlled, Editing, add_word, widen_stem
 from .encoders import (
     Encoder,
     EncoderConfig,

@@ -53,18 +53,28 @@ class TextToImage(nn.Module):
         x: Float[Tensor, "batch channel height width"],
         t: Float[Tensor, "batch"],
         condition: Int[Tensor, "batch token"] | TextCondition | None = None,
-    ) -> Float[Tensor, "batch channel height width"]:
+    ) -> Float[Tensor, "batch _ height width"]:
         """Return the prediction for noisy images.
 
         Args:
             condition: The tokens of each text with its end token, or features as `read`
                 returns them; None for the empty text, which is an end token only.
         """
+        return self.network(x, t, self.read_condition(x, condition))
+
+    def read_condition(
+        self,
+        x: Float[Tensor, "batch channel height width"],
+        condition: Int[Tensor, "batch token"] | TextCondition | None,
+    ) -> TextCondition:
+        """Return the features of the texts of a batch in the form that the network
+        expects; None means empty texts.
+        """
         if condition is None:
             condition = self.empty(len(x), x.device)
-        if not isinstance(condition, TextCondition):
-            condition = self.read(condition)
-        return self.network(x, t, condition)
+        if isinstance(condition, TextCondition):
+            return condition
+        return self.read(condition)
 
     def read(
         self, ids: Int[Tensor, "batch token"], words_alone: bool = False

@@ -29,12 +29,14 @@ from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED, held_out_puzzles
 from .molecules import held_out_molecule_loss
+from .push_policy import PUSH_POLICY, held_out_games, pushing_policy
 from .recipe import Recipe, RunSettings, Trained, build_rounded, load_recipe
 from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
 from .sampling import parse_options, sample
 from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_SCHEDULE, draw_scenes
+from .shapes_directed import SHAPES_CONTROL, name_objects
 from .shapes_video import LatentVideo
 from .shapes_vlm import SHAPES_VLM
 from .smollm2_tools import SMOLLM2_TOOLS

@@ -28,6 +28,7 @@ from .latent_diffusion import EMOJI_LATENT, SHAPES_LATENT
 from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED
 from .molecules import MOLECULES, MOLECULES_3D
 from .paddle_world import PADDLE_WORLD
+from .push_policy import PUSH_POLICY
 from .python_exercises import PYTHON_EXERCISES
 from .recipe import Recipe, RunSettings, build_rounded, load_recipe
 from .sampling import sample, set_options
@@ -35,6 +36,7 @@ from .shakespeare import LIVE as SHAKESPEARE_LIVE
 from .shakespeare import LONGER as SHAKESPEARE
 from .shapes_clip import SHAPES_CLIP
 from .shapes_diffusion import SHAPES_DIFFUSION
+from .shapes_directed import SHAPES_CONTROL, SHAPES_EDITOR
 from .shapes_stream import SHAPES_STREAM
 from .shapes_video import SHAPES_VIDEO
 from .shapes_vlm import SHAPES_VLM
@@ -75,6 +77,9 @@ RECIPES: tuple[Recipe, ...] = (
     MOLECULES,
     LATIN_LEFT_TO_RIGHT,
     LATIN_MASKED,
+    PUSH_POLICY,
+    SHAPES_CONTROL,
+    SHAPES_EDITOR,
 )
 """All recipes of the book."""
 

@@ -28,7 +28,8 @@ from genai_tutorial.tasks.latin import (
 from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import AttentionConfig, DecoderConfig, DecoderLM
 
-from .recipe import Recipe, RunSettings, Trained, draw_items, mean
+from .recipe import RunSettings, Trained, draw_items, mean
+from .sampling import TextRecipe
 
 CLUES = 8
 """The number of cells that are given in the held-out puzzles."""
@@ -37,7 +38,18 @@ CELLS = ORDER * ORDER
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatinRecipe(Recipe):
+class LatinOptions:
+    """How many cells of a held-out square are given."""
+
+    clues: int = CLUES
+
+    def __post_init__(self):
+        if not 0 <= self.clues < CELLS:
+            raise ValueError(f"clues must be from 0 to {CELLS - 1}, got {self.clues}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatinRecipe(TextRecipe):
     """A recipe for a decoder that completes Latin squares; whether its attention is
     causal decides how it is trained and how it fills the cells.
     """
@@ -46,6 +58,7 @@ class LatinRecipe(Recipe):
 
     network = DecoderLM
     source = LATIN_SOURCE
+    options = LatinOptions()
     metric = "solved_with_8_clues"
     in_words = "{solved_with_8_clues:.1%} of unseen squares with 8 cells given solved"
 
@@ -75,12 +88,35 @@ class LatinRecipe(Recipe):
 
     def score(self, loaded: DecoderLM, n: int, seed: int) -> list:
         chosen = torch.tensor(draw_items(range(HELD_OUT), n, seed))
-        puzzles = held_out_puzzles(CLUES)[chosen]
+        return is_latin(self._solve(loaded, held_out_puzzles(CLUES)[chosen])).tolist()
+
+    def write(self, loaded: DecoderLM, options: LatinOptions, seed: int) -> str:
+        """Return a puzzle beside what the model makes of it."""
+        puzzles = held_out_puzzles(options.clues)
+        place = torch.randint(
+            len(puzzles), (1,), generator=torch.Generator().manual_seed(seed)
+        )
+        device = loaded.token_embedding.weight.device
+        solved = self._solve(loaded, puzzles[place].to(device))
+        lines = [
+            " ".join(str(n) if n else "." for n in before)
+            + "    "
+            + " ".join(map(str, after))
+            for before, after in zip(
+                puzzles[place].view(ORDER, ORDER).tolist(),
+                solved.view(ORDER, ORDER).tolist(),
+                strict=True,
+            )
+        ]
+        verdict = "a Latin square" if is_latin(solved) else "not a Latin square"
+        return "\n".join([*lines, verdict])
+
+    def _solve(
+        self, loaded: DecoderLM, puzzles: Int[Tensor, "puzzle cell"]
+    ) -> Int[Tensor, "puzzle cell"]:
         if self.config.attention.causal:
-            solved = solve_left_to_right(loaded, puzzles)
-        else:
-            solved = unmask(loaded, puzzles, Quota(1), OPEN, temperature=0).tokens
-        return is_latin(solved).tolist()
+            return solve_left_to_right(loaded, puzzles)
+        return unmask(loaded, puzzles, Quota(1), OPEN, temperature=0).tokens
 
 
 def held_out_puzzles(clues: int) -> Int[Tensor, "puzzle cell"]:

@@ -188,7 +188,6 @@ class _Drawing:
 def _formula(latex: str, *, inline: bool = False) -> str:
     """Draw a formula as SVG, in the colour and size of the text around it."""
     size = 24
-    latex = re.sub(r"\\[!,;]", " ", latex)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # how it reads its font

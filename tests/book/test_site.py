@@ -254,12 +254,12 @@ def test_api_reference_lists_every_public_name(site, pages):
 
 def test_site_size_per_chapter():
     """Theme, fonts, MathJax and search take about 10 MB. A chapter adds its page, its
-    notebook for download and the reference pages of its rooms. The models that run in
-    the pages are loaded only on a click, and count for themselves.
+    notebook for download, its slides and the reference pages of its rooms. The models
+    in the pages are loaded only on a click, and count for themselves.
     """
     models = folder_size(SITE / "models")
     assert models < 11e6
-    assert folder_size(SITE) - models < 10e6 + 2.25e6 * len(NOTEBOOKS)
+    assert folder_size(SITE) - models < 10e6 + 2.4e6 * len(NOTEBOOKS)
 
 
 def folder_size(folder: Path) -> int:

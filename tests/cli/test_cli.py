@@ -221,6 +221,7 @@ def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
         ("paddle-world", ["frames=0"]),
         ("bach-chorales", ["harmonize=2"]),
         ("bach-chorales", ["eighth=2.1"]),
+        ("latin-masked", ["clues=25"]),
     ],
 )
 def test_limits_of_options_are_those_of_the_recipes(name, options):

@@ -428,6 +428,7 @@ CASES |= {
 # --- data and tasks -------------------------------------------------------------------
 
 SHAPES = shapes.load_shapes(2, seed=0, objects=(2,))
+INSTRUCTIONS = shapes.random_instructions(2, seed=0)
 DESCRIBED = [shapes.describe(scene) for scene in SHAPES.scenes]
 CLIPS = motion.load_clips(2, seed=0)
 
@@ -453,6 +454,17 @@ CASES |= {
         ),
         recipes.LATIN_LEFT_TO_RIGHT.build(),
         recipes.held_out_puzzles(12)[:3], seeded(),
+    ),
+    "outlines": (
+        lambda x: (
+            shapes.outlines(x), shapes.silhouettes(x), shapes.ink_colour(x),
+            [str(score) for score in shapes.layout_scores(SHAPES.scenes, x)],
+        ),
+        SHAPES.images,
+    ),
+    "instruction_scores": (
+        lambda x: [str(s) for s in shapes.instruction_scores(INSTRUCTIONS, x)],
+        SHAPES.images,
     ),
     "read_scenes": (lambda x: [str(r) for r in shapes.read_scenes(x)], SHAPES.images),
     "motion_accuracy": (

@@ -351,6 +351,14 @@ def sampled(sampler, path, prediction, **options):
     return run, NET, GREY, CLASSES, seeded()
 
 
+def mean_flow_step(model, x, generator):
+    def average(x, r, t):
+        return model(torch.cat([x, r[:, None], t[:, None]], dim=1))
+
+    loss = diffusion.mean_flow_loss(average, x, generator)
+    return loss, diffusion.mean_flow(average, x, steps=2)
+
+
 def filled_in(model, x, labels, known):
     denoise = diffusion.Denoiser(model, SCHEDULE, diffusion.NOISE, labels)
     region = diffusion.KnownRegion(denoise, x[0], known)
@@ -364,7 +372,19 @@ def draw_images(model, labels, **options):
     )  # fmt: skip
 
 
+CONTROL = diffusion.ControlNet(NET.config)
+
+
+def controlled(control, network, x, t, labels, hint):
+    residuals = control(x, *network.embed(x, t, labels), hint)
+    return network(x, t, labels, residuals.scaled(0.5))
+
+
 CASES |= {
+    "ControlNet": (
+        controlled, CONTROL, NET, rand(2, 1, 16, 16), TIMES, CLASSES,
+        rand(2, 1, 32, 32),
+    ),
     "UNet": (denoising_step, NET, GREY, CLASSES, SCHEDULE, diffusion.NOISE, seeded()),
     "DiT": (
         denoising_step, DIT, GREY, CLASSES, diffusion.StraightPath(), diffusion.FLOW,
@@ -376,6 +396,7 @@ CASES |= {
     "flow_euler": sampled(
         diffusion.flow_euler, diffusion.StraightPath(), diffusion.FLOW
     ),
+    "mean_flow": (mean_flow_step, torch.nn.Linear(4, 2), rand(4, 2), seeded()),
     "Guided": (
         lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y), NET, GREY, TIMES,
         CLASSES,
@@ -425,6 +446,11 @@ TO_IMAGE = multimodal.TextToImage(
         classes=None, text_width=8, image_size=8,
     ),
 )  # fmt: skip
+CONTROL_TEXT, WIDE = (
+    diffusion.ControlNet(TO_IMAGE.network.config),
+    copy.deepcopy(TO_IMAGE),
+)
+multimodal.widen_stem(WIDE)
 READING = multimodal.VisionLanguageConfig(
     SEER, DecoderConfig(8, context_length=16, width=8, layers=1)
 )
@@ -448,6 +474,11 @@ def answers(model, images):
         reader.first_words(squares, asked),
         reader.probabilities(squares, asked),
     )
+
+
+def directed(painter, control, wide, x, t, ids, hint):
+    guided = multimodal.Controlled(painter, control, hint, 0.5)
+    return guided(x, t, ids), multimodal.Editing(wide, x)(x, t, ids)
 
 
 def attention_maps(model, x, t, ids):
@@ -479,6 +510,10 @@ CASES |= {
         ),
         TO_IMAGE,
         CAPTIONS,
+    ),
+    "Controlled and Editing": (
+        directed, TO_IMAGE, CONTROL_TEXT, WIDE, IMAGES, TIMES, CAPTIONS,
+        rand(2, 1, 16, 16),
     ),
     "record_attention_maps": (attention_maps, TO_IMAGE, IMAGES, TIMES, CAPTIONS),
     "denoising_errors": (

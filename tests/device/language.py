@@ -434,6 +434,17 @@ def patching(model, ids):
         return estimate, grid, model(ids)
 
 
+def steering(model, ids):
+    means = interpretability.mean_states(model, [row.tolist() for row in ids])
+    with interpretability.steered(model, 1, means[0, 1]):
+        return means, model(ids)
+
+
+def superposed(directions):
+    x, amounts = interpretability.draw_superposed(20, directions, 0.2, seeded())
+    return x, amounts, interpretability.best_cosines(directions, x)
+
+
 def token_scores(vectors):
     def score(x):
         return x.square().sum(dim=(1, 2))
@@ -448,6 +459,19 @@ def token_scores(vectors):
 CASES |= {
     "ablation_costs": (ablation, LM, IDS),
     "patching": (patching, LM, IDS),
+    "steering": (steering, LM, IDS),
+    "superposed": (superposed, rand(6, 3)),
+    "SuperpositionToy": (
+        lambda m, x: m(x), interpretability.SuperpositionToy(5, 2, seed=0), rand(4, 5),
+    ),
+    "SparseAutoencoder": (
+        lambda m, x: (m.encode(x), m(x)),
+        interpretability.SparseAutoencoder(3, 6, 2, seed=0), rand(4, 3),
+    ),
+    "train_sparse_autoencoder": (
+        lambda x: interpretability.train_sparse_autoencoder(x, 6, 2, 201, 0)(x),
+        rand(40, 3),
+    ),
     "token_scores": (token_scores, rand(2, 4, 3)),
     "attention_rollout": (interpretability.attention_rollout, MAPS),
     "AttentionOnly": (

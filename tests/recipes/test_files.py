@@ -153,6 +153,9 @@ SAMPLE_SIZES = {
     "paddle-world": 1000,
     "latin-left-to-right": 200,
     "latin-masked": 60,
+    "push-policy": 300,
+    "shapes-control": 60,
+    "shapes-editor": 60,
 }
 """The number of items that one core measures in at most three seconds."""
 

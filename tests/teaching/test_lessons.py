@@ -191,6 +191,14 @@ def test_gift_escapes_its_signs(tmp_path):
 # --- The book's decks, questions and pages for teachers -------------------------------
 
 
+def test_every_chapter_has_slides_questions_and_a_page_for_teachers():
+    chapters = sorted(
+        path.name[:2] for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")
+    )
+    for found in (DECKS, QUESTIONS, MANUALS):
+        assert [path.stem for path in found] == chapters
+
+
 @pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
 def test_deck(path):
     page = deck(path, notebook_of(path))

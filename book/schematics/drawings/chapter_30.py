@@ -100,4 +100,30 @@ def two_layer_paths() -> Schematic:
     return drawing
 
 
-DRAWINGS = (activation_patching, two_layer_paths)
+def sparse_autoencoder() -> Schematic:
+    """Return the way from a state over its few active latents to the sum."""
+    drawing = Schematic(
+        "sparse_autoencoder",
+        214,
+        "A sparse autoencoder on the states of a model",
+        """A state of 576 numbers is read by 1,152 latents; the 24 largest activations
+        are kept, and the sum of their directions is the reconstruction. The squared
+        error between both trains readers and directions.""",
+    )
+    state = drawing.box("state", 12, 60, 96, 48, "data", note="576 numbers")
+    encode = drawing.box("encoder", 152, 56, 112, 56, "train", note="1,152 readers")
+    keep = drawing.box("keep 24", 308, 60, 92, 48, "op")
+    decode = drawing.box("decoder", 444, 56, 112, 56, "train", note="1,152 directions")
+    rebuilt = drawing.box("sum", 594, 60, 80, 48, "data", note="576")
+    loss = drawing.box("squared error", 286, 160, 136, 40, "loss")
+    drawing.arrow(state.right, encode.left)
+    drawing.arrow(encode.right, keep.left)
+    drawing.arrow(keep.right, decode.left)
+    drawing.arrow(decode.right, rebuilt.left)
+    drawing.arrow(state.bottom, loss.left, via=[(60, 180)])
+    drawing.arrow(rebuilt.bottom, loss.right, via=[(634, 180)])
+    drawing.text("of 1,152 activations, all but the largest become 0", 354, 36, "s")
+    return drawing
+
+
+DRAWINGS = (activation_patching, two_layer_paths, sparse_autoencoder)

@@ -34,19 +34,14 @@ def memories() -> Schematic:
     key = drawing.box("key, value", 354, 40, 84, 32)
     drawing.arrow(key.bottom, state.left, via=[(396, 121)])
     drawing.text("writes", 402, 140, "s", "L")
-    drawing.arrow(
-        (558, 104),
-        (558, 138),
-        "decays",
-        "back",
-        via=[(612, 104), (612, 138)],
-        shift=(32, 5),
-    )
+    drawing.arrow((558, 104), (558, 138), kind="back", via=[(606, 104), (606, 138)])
+    drawing.text("decays", 616, 125, "s", "L")
     query = drawing.box("query", 356, 224, 78, 36)
     read = drawing.box("output", 582, 224, 78, 36)
     drawing.arrow(state.bottom, read.left, via=[(502, 242)])
     drawing.arrow(query.right, (502, 242), "", "")
-    drawing.text("the same size after every token", 506, 206, "s", halo=True)
+    drawing.text("the same size", 514, 188, "s", "L")
+    drawing.text("after every token", 514, 205, "s", "L")
     return drawing
 
 

@@ -2,7 +2,8 @@
 an image back and compares it with its caption.
 
 Read `scenes` and `captions`, then `pictures`, the data sets, and `verifier`.
-`caption_accuracy` and `binding` measure images and edits with it.
+`caption_accuracy` and `binding` measure images and edits with it, `outlines` and
+`instructions` images that follow an outline or an instruction.
 """
 
 from .binding import (
@@ -36,6 +37,21 @@ from .captions import (
     encode_captions,
     full_captions,
     parse_caption,
+)
+from .instructions import (
+    EditScore,
+    Instruction,
+    instruction_scores,
+    random_instructions,
+    unchanged_positions,
+)
+from .new_colour import PINK, ink_colour, render_in
+from .outlines import (
+    LayoutAccuracy,
+    layout_accuracy,
+    layout_scores,
+    outlines,
+    silhouettes,
 )
 from .pictures import (
     HELD_OUT_EITHER_WAY,

@@ -1,0 +1,303 @@
+"""Policies that imitate: several correct actions, errors that add up, instructions.
+
+    sides    crashes into one obstacle, by the share of demonstrations on its left
+    course   DAgger, more demonstrations and noisy ones, where one move is correct
+    pushing  a policy that sees and reads: three heads, and the swapped instruction
+
+    OMP_NUM_THREADS=1 python benchmarks/acting.py --folder runs
+
+Each part and seed is one file in the folder and is not repeated.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from genai_tutorial.policies import (
+    FlowHead,
+    InstructedPolicy,
+    MixtureHead,
+    RegressionHead,
+)
+from genai_tutorial.recipes import PUSH_POLICY, pushing_policy
+from genai_tutorial.runtime import keep_record, run_parts
+from genai_tutorial.tasks.detour import (
+    correct_moves,
+    crashes,
+    demonstrate_course,
+    draw_paths,
+    run_course,
+)
+from genai_tutorial.tasks.pushing import (
+    PushingGames,
+    draw_games,
+    load_demonstrations,
+    play,
+    pushing_moves,
+)
+
+SHARES = (0.9, 0.7, 0.5)
+STARTS = 500
+
+
+def train(
+    model: nn.Module,
+    loss: Callable[[Tensor], Tensor],
+    count: int,
+    steps: int,
+    seed: int,
+) -> None:
+    """Train with AdamW on random batches; `loss` gets the numbers of the examples."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        chosen = torch.randint(count, (256,), generator=generator)
+        optimizer.zero_grad()
+        loss(chosen).backward()
+        optimizer.step()
+        schedule.step()
+
+
+def share(found: Tensor) -> float:
+    return round(found.double().mean().item(), 4)
+
+
+# --- one obstacle ---
+
+
+def sides(seed: int, small: bool) -> dict:
+    steps = 20 if small else 1000
+    found: dict[str, Any] = {}
+    for left in SHARES[-1:] if small else SHARES:
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        paths, starts = draw_paths(2000, left, generator)
+        _, asked = draw_paths(STARTS, left, generator)
+        flat = paths.flatten(1)
+        heads = {
+            "regression": (RegressionHead(1, 32), steps),
+            "mixture": (MixtureHead(1, 32, 2), steps),
+            "flow": (FlowHead(1, 32), 2 * steps),
+        }
+        rows = {}
+        for name, (head, length) in heads.items():
+            train(
+                head,
+                lambda rows, h=head, s=starts, x=flat, g=generator: h.loss(
+                    s[rows], x[rows], g
+                ),
+                2000,
+                length,
+                seed,
+            )
+            rows[name] = crash_share(head, asked, generator)
+        heads["flow"][0].steps = 1
+        rows["flow, 1 step"] = crash_share(heads["flow"][0], asked, generator)
+        nearest = (asked - starts.T).abs().argmin(dim=1)
+        rows["nearest demonstration"] = share(crashes(paths[nearest]))
+        if left == 0.5:
+            rows |= tokens(flat, starts, asked, steps, seed)
+        found[str(left)] = rows
+    return found
+
+
+def crash_share(head: Any, starts: Tensor, generator: torch.Generator) -> float:
+    return share(crashes(head.sample(starts, generator).view(-1, 16, 2)))
+
+
+BINS = 32
+
+
+def tokens(flat: Tensor, starts: Tensor, asked: Tensor, steps: int, seed: int) -> dict:
+    """Measure paths of 32 numbers as tokens, drawn independently or one after
+    another.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    low, high = flat.min(0).values, flat.max(0).values
+    width = (high - low + 1e-6) / BINS
+    token = ((flat - low) / width).long().clamp(0, BINS - 1)
+    centre = low + (token + 0.5) * width
+    eye = torch.eye(32)
+
+    def network(inputs: int, outputs: int) -> nn.Sequential:
+        layers = [nn.Linear(inputs, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU()]
+        return nn.Sequential(*layers, nn.Linear(128, outputs))
+
+    once, one_by_one = network(1, 32 * BINS), network(65, BINS)
+
+    def loss_once(rows: Tensor) -> Tensor:
+        logits = once(starts[rows]).view(-1, BINS)
+        return functional.cross_entropy(logits, token[rows].flatten())
+
+    def loss_one_by_one(rows: Tensor) -> Tensor:
+        number = torch.randint(32, (len(rows),), generator=generator)
+        before = centre[rows] * (torch.arange(32) < number[:, None])
+        logits = one_by_one(torch.cat([starts[rows], before, eye[number]], dim=1))
+        return functional.cross_entropy(logits, token[rows, number])
+
+    train(once, loss_once, len(flat), steps, seed)
+    train(one_by_one, loss_one_by_one, len(flat), 2 * steps, seed)
+
+    def draw(logits: Tensor) -> Tensor:
+        return torch.multinomial(logits.softmax(-1), 1, generator=generator)[:, 0]
+
+    with torch.no_grad():
+        together = draw(once(asked).view(-1, BINS)).view(-1, 32)
+        path = torch.zeros(len(asked), 32)
+        for number in range(32):
+            place = eye[number].expand(len(asked), -1)
+            drawn = draw(one_by_one(torch.cat([asked, path, place], dim=1)))
+            path[:, number] = low[number] + (drawn + 0.5) * width[number]
+    return {
+        "tokens, independent": share(
+            crashes((low + (together + 0.5) * width).view(-1, 16, 2))
+        ),
+        "tokens, one by one": share(crashes(path.view(-1, 16, 2))),
+    }
+
+
+# --- errors that add up ---
+
+
+def clone(states: Tensor, moves: Tensor, steps: int, seed: int) -> RegressionHead:
+    """Return a regression from states to moves in tenths."""
+    torch.manual_seed(seed)
+    head, generator = RegressionHead(3, 2), torch.Generator()
+    train(
+        head,
+        lambda rows: head.loss(states[rows], 10 * moves[rows], generator),
+        len(states),
+        steps,
+        seed,
+    )
+    return head
+
+
+def arrived(head: RegressionHead, runs: int, seed: int) -> tuple[float, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    result = run_course(lambda states: head.network(states) / 10, runs, generator)
+    return share(result.arrived), result.states
+
+
+def course(seed: int, small: bool) -> dict:
+    steps, few = (20, 2) if small else (800, 10)
+    generator = torch.Generator().manual_seed(seed)
+    states, moves = demonstrate_course(few, generator)
+    head = clone(states, moves, steps, seed)
+    rows = {f"{few} demonstrations": arrived(head, 400, 77)[0]}
+    for number in range(3):
+        _, visited = arrived(head, 3 * few, 1000 * seed + 100 + number)
+        visited = visited.flatten(0, 1)
+        order = torch.randperm(len(visited), generator=generator)[: 34 * few]
+        states = torch.cat([states, visited[order]])
+        moves = torch.cat([moves, correct_moves(visited[order])])
+        head = clone(states, moves, steps, seed)
+        rows[f"DAgger, round {number + 1}"] = arrived(head, 400, 77)[0]
+    for name, noise in (("more demonstrations", 0.0), ("DART", 0.06)):
+        for times in (2, 4):
+            examples = demonstrate_course(times * few, generator, noise)
+            head = clone(*examples, steps, seed)
+            rows[f"{name}, {times} times"] = arrived(head, 400, 77)[0]
+    rows["demonstrator"] = share(
+        run_course(correct_moves, 400, torch.Generator().manual_seed(77)).arrived
+    )
+    return rows
+
+
+# --- see, read, act ---
+
+EVERY = (16, 8, 4, 1)
+
+
+def pushing(seed: int, small: bool) -> dict:
+    found: dict[str, Any] = {}
+    for name, gives_away in (("between", False), ("given away", True)):
+        model = train_pushing(seed, 10 if small else 1200, gives_away)
+        generator = torch.Generator().manual_seed(1_000_003 + seed)
+        count = 20 if small else 200
+        games = draw_games(count, generator, gives_away=gives_away)
+        found[name] = {
+            head: measured(pushing_policy(model, head, seed), games)
+            for head in model.heads
+        }
+        if not gives_away:
+            found[name] |= {
+                "nearest demonstration": measured(
+                    nearest(seed, 50 if small else 900), games, EVERY[1:3]
+                ),
+                "program, asked again": measured(program(seed), games),
+            }
+    return found
+
+
+def train_pushing(seed: int, steps: int, gives_away: bool) -> InstructedPolicy:
+    """Train a policy, shorter than the recipe's."""
+    examples = load_demonstrations(max(20, steps), seed, gives_away=gives_away)
+    model = InstructedPolicy(PUSH_POLICY.config, seed)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    for _ in range(steps):
+        rows = torch.randint(len(examples.images), (64,), generator=generator)
+        images, *rest = (part[rows] for part in vars(examples).values())
+        optimizer.zero_grad()
+        model.loss(images.float() / 255, *rest, generator).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+def measured(policy: Callable, games: PushingGames, every: tuple = EVERY) -> dict:
+    """Return what share of instructions is followed, what share of shapes is pushed
+    the wrong way, and both for the swapped instruction.
+    """
+    rows = {}
+    for k in every:
+        own, other = (play(policy, g, k) for g in (games, games.told_other()))
+        rows[str(k)] = {
+            "solved": share(own.solved),
+            "wrong way": share(own.wrong_way),
+            "swapped": share(other.solved),
+        }
+    return rows
+
+
+def nearest(seed: int, episodes: int) -> Callable:
+    """Return the policy that copies the most similar frame with the same words."""
+    examples = load_demonstrations(episodes, seed)
+    images = examples.images.float().flatten(1) / 255
+
+    def act(games: PushingGames) -> Tensor:
+        far = torch.cdist(games.images().flatten(1), images).square() / 30
+        far += torch.cdist(games.gripper, examples.gripper).square() / 64
+        far += 1000 * (3 - games.words() @ examples.words.T)
+        return examples.chunks[far.argmin(dim=1)]
+
+    return act
+
+
+def program(seed: int) -> Callable:
+    generator = torch.Generator().manual_seed(seed)
+    return lambda games: pushing_moves(games, generator)[0][:, :16]
+
+
+PARTS: dict[str, Callable[[int, bool], dict]] = {
+    "sides": sides,
+    "course": course,
+    "pushing": pushing,
+}
+
+
+def main() -> None:
+    whole = run_parts("acting", PARTS, __doc__.splitlines()[0])
+    if whole is not None:
+        keep_record("acting", whole)
+
+
+if __name__ == "__main__":
+    main()

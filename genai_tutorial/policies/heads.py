@@ -1,0 +1,168 @@
+"""Three heads of a policy: regression, a mixture of normal distributions, and a flow.
+
+Each turns a context, which is what the policy knows, into a flat vector of actions.
+Actions should have a standard deviation near 1.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genai_tutorial.diffusion import (
+    FLOW,
+    Denoiser,
+    StraightPath,
+    diffusion_loss,
+    flow_euler,
+    last_sample,
+)
+
+_WIDTH = 128
+_LOG_DEVIATIONS = -2.0, 1.0  # without a lower limit, moves of exactly 0 decide the loss
+
+
+class RegressionHead(nn.Module):
+    """Predicts the mean of all actions, with the squared error as its loss."""
+
+    def __init__(self, context: int, actions: int):
+        super().__init__()
+        self.network = _network(context, actions)
+
+    def loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch action"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the mean squared error; the generator is not used."""
+        return (self.network(context) - actions).square().mean()
+
+    @torch.no_grad()
+    def sample(
+        self, context: Float[Tensor, "batch context"], generator: torch.Generator
+    ) -> Float[Tensor, "batch action"]:
+        """Return the predicted mean; nothing is random."""
+        return self.network(context)
+
+
+def mixture_log_likelihood(
+    actions: Float[Tensor, "batch action"],
+    logits: Float[Tensor, "batch component"],
+    means: Float[Tensor, "batch component action"],
+    log_deviations: Float[Tensor, "batch component action"],
+) -> Float[Tensor, "batch"]:
+    """Compute the log-likelihood of actions in nats under a mixture of normal
+    distributions whose numbers are independent within a component.
+
+    Source: Bishop, Mixture Density Networks, equations 22 and 23,
+        https://publications.aston.ac.uk/id/eprint/373/
+    """
+    scaled = (actions[:, None] - means) * (-log_deviations).exp()
+    constant = 0.5 * torch.log(torch.tensor(2 * torch.pi))
+    per_number = -0.5 * scaled.square() - log_deviations - constant
+    return torch.logsumexp(logits.log_softmax(1) + per_number.sum(2), dim=1)
+
+
+class MixtureHead(nn.Module):
+    """Predicts a mixture of normal distributions, a mixture density network.
+
+    A sample is the mean of a component that is drawn with its weight: the deviations
+    serve the training only.
+    """
+
+    def __init__(self, context: int, actions: int, components: int = 4):
+        super().__init__()
+        self.components = components
+        self.network = _network(context, components * (1 + 2 * actions))
+
+    def parameters_of(
+        self, context: Float[Tensor, "batch context"]
+    ) -> tuple[
+        Float[Tensor, "batch component"],
+        Float[Tensor, "batch component action"],
+        Float[Tensor, "batch component action"],
+    ]:
+        """Return the logits of the weights, the means and the logarithms of the
+        standard deviations.
+        """
+        output = self.network(context).unflatten(1, (self.components, -1))
+        means, log_deviations = output[:, :, 1:].chunk(2, dim=2)
+        return output[:, :, 0], means, log_deviations.clamp(*_LOG_DEVIATIONS)
+
+    def loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch action"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the negative log-likelihood in nats per number; the generator is not
+        used.
+        """
+        likelihood = mixture_log_likelihood(actions, *self.parameters_of(context))
+        return -likelihood.mean() / actions.shape[1]
+
+    @torch.no_grad()
+    def sample(
+        self, context: Float[Tensor, "batch context"], generator: torch.Generator
+    ) -> Float[Tensor, "batch action"]:
+        """Draw a component for each context and return its mean."""
+        logits, means, _ = self.parameters_of(context)
+        weights = logits.softmax(1).cpu()
+        chosen = torch.multinomial(weights, 1, generator=generator)[:, 0]
+        return means[torch.arange(len(means)), chosen.to(means.device)]
+
+
+class FlowHead(nn.Module):
+    """Turns noise into actions by flow matching on a straight path.
+
+    Attributes:
+        steps: The number of Euler steps of a sample.
+    """
+
+    def __init__(self, context: int, actions: int, steps: int = 10):
+        super().__init__()
+        self.actions, self.steps = actions, steps
+        self.network = _network(context + 1 + actions, actions)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch action"],
+        t: Float[Tensor, "batch"],
+        context: Float[Tensor, "batch context"],
+    ) -> Float[Tensor, "batch action"]:
+        """Predict the velocity from actions to noise."""
+        return self.network(torch.cat([context, t[:, None], x], dim=1))
+
+    def loss(
+        self,
+        context: Float[Tensor, "batch context"],
+        actions: Float[Tensor, "batch action"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, ""]:
+        """Return the squared error of the velocity at random times."""
+        return diffusion_loss(
+            self, StraightPath(), FLOW, actions, context, generator=generator
+        )
+
+    @torch.no_grad()
+    def sample(
+        self, context: Float[Tensor, "batch context"], generator: torch.Generator
+    ) -> Float[Tensor, "batch action"]:
+        """Draw noise and follow the flow to actions in `steps` steps."""
+        path = StraightPath()
+        noise = torch.randn(len(context), self.actions, generator=generator)
+        denoise = Denoiser(self, path, FLOW, context)
+        timesteps = path.timesteps(self.steps)
+        return last_sample(flow_euler(denoise, noise.to(context.device), timesteps))
+
+
+def _network(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, _WIDTH),
+        nn.SiLU(),
+        nn.Linear(_WIDTH, _WIDTH),
+        nn.SiLU(),
+        nn.Linear(_WIDTH, _WIDTH),
+        nn.SiLU(),
+        nn.Linear(_WIDTH, outputs),
+    )

@@ -1,0 +1,74 @@
+"""Heads learn what they should: the mean, the modes, and samples from them."""
+
+import pytest
+import torch
+
+from genai_tutorial.policies import (
+    FlowHead,
+    InstructedPolicy,
+    InstructedPolicyConfig,
+    MixtureHead,
+    RegressionHead,
+)
+
+CONTEXT = torch.zeros(128, 1)
+SIDES = torch.tensor([-1.0, 1.0]).repeat(64)[:, None]  # half left, half right
+
+
+def trained(head):
+    torch.manual_seed(0)
+    for parameter in head.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.xavier_uniform_(parameter)
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=3e-3)
+    for _ in range(800):
+        optimizer.zero_grad()
+        head.loss(CONTEXT, SIDES, generator).backward()
+        optimizer.step()
+    return head.sample(CONTEXT, generator)
+
+
+def test_regression_averages_the_two_sides():
+    assert trained(RegressionHead(1, 1)).abs().max() < 0.2
+
+
+@pytest.mark.parametrize("head", [MixtureHead(1, 1, 2), FlowHead(1, 1)])
+def test_mixture_and_flow_draw_both_sides(head):
+    drawn = trained(head)
+    assert (drawn.abs() > 0.6).float().mean() > 0.8
+    assert 0.2 < (drawn > 0).float().mean() < 0.8
+
+
+def policy(seed=0):
+    return InstructedPolicy(InstructedPolicyConfig(words=3, chunk=4, scale=2.0), seed)
+
+
+def seen():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(2, 3, 32, 32, generator=generator)
+    return images, torch.eye(3)[:2], torch.full((2, 2), 16.0)
+
+
+@pytest.mark.parametrize("head", ["regression", "mixture", "flow"])
+def test_policy_reads_the_words(head):
+    images, words, gripper = seen()
+    images = images[:1].expand(2, -1, -1, -1)
+    generator = torch.Generator()
+    chunks = policy().act(head, images, words, gripper, generator.manual_seed(0))
+    swapped = policy().act(
+        head, images, words.flip(0), gripper, generator.manual_seed(0)
+    )
+    assert chunks.shape == (2, 4, 2)
+    assert not torch.equal(chunks[0], swapped[0])
+
+
+def test_policy_with_the_same_seed_is_the_same():
+    first, again, other = policy(), policy(), policy(1)
+    assert torch.equal(first.film.weight, again.film.weight)
+    assert not torch.equal(first.film.weight, other.film.weight)
+
+
+def test_policy_without_such_a_head_says_so():
+    with pytest.raises(ValueError, match="head must be one of"):
+        policy().act("oracle", *seen(), torch.Generator())
