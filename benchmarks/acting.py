@@ -197,6 +197,19 @@ def course(seed: int, small: bool) -> dict:
         moves = torch.cat([moves, correct_moves(visited[order])])
         head = clone(states, moves, steps, seed)
         rows[f"DAgger, round {number + 1}"] = arrived(head, 400, 77)[0]
+    gusts = torch.Generator().manual_seed(1000 * seed + 200)
+    windy = run_course(correct_moves, 3 * few, gusts).states.flatten(0, 1)
+    first, first_moves = demonstrate_course(few, torch.Generator().manual_seed(seed))
+    for times in (2, 4):
+        order = torch.randperm(len(windy), generator=gusts)
+        seen = windy[order[: 34 * few * (times - 1)]]
+        head = clone(
+            torch.cat([first, seen]),
+            torch.cat([first_moves, correct_moves(seen)]),
+            steps,
+            seed,
+        )
+        rows[f"demonstrations with gusts, {times} times"] = arrived(head, 400, 77)[0]
     for name, noise in (("more demonstrations", 0.0), ("DART", 0.06)):
         for times in (2, 4):
             examples = demonstrate_course(times * few, generator, noise)
@@ -224,7 +237,12 @@ def pushing(seed: int, small: bool) -> dict:
             head: measured(pushing_policy(model, head, seed), games)
             for head in model.heads
         }
-        if not gives_away:
+        if gives_away:
+            found[name]["wrong shape"] = {
+                head: wrong_shape(pushing_policy(model, head, seed), games)
+                for head in model.heads
+            }
+        else:
             found[name] |= {
                 "nearest demonstration": measured(
                     nearest(seed, 50 if small else 900), games, EVERY[1:3]
@@ -265,6 +283,14 @@ def measured(policy: Callable, games: PushingGames, every: tuple = EVERY) -> dic
             "swapped": share(other.solved),
         }
     return rows
+
+
+def wrong_shape(policy: Callable, games: PushingGames) -> float:
+    """Return how often a policy with the swapped instruction, which looks every 4
+    moves, does what the instruction was before: it pushes the other shape.
+    """
+    last = play(policy, games.told_other(), 4).history[-1]
+    return share(last.told_other().solved(games))
 
 
 def nearest(seed: int, episodes: int) -> Callable:

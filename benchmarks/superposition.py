@@ -83,13 +83,17 @@ def dictionary(seed: int, small: bool) -> dict:
             fit_algorithm="cd",
             transform_algorithm="lasso_cd",
         )
-        means = MiniBatchKMeans(features, random_state=seed, n_init=3).fit(x.numpy())
+        means, twice = (
+            MiniBatchKMeans(centres, random_state=seed, n_init=3).fit(x.numpy())
+            for centres in (features, 2 * features)
+        )
         candidates = {
             "SAE": train_sparse_autoencoder(x, features, active, steps, seed),
             "SAE, twice the latents": train_sparse_autoencoder(
                 x, 2 * features, active, steps, seed
             ),
             "k-means": means.cluster_centers_,
+            "k-means, twice the centres": twice.cluster_centers_,
             "dictionary learning": learner.fit(few).components_,
             "ICA": FastICA(dim, random_state=seed, max_iter=300).fit(few).mixing_.T,
             "PCA": components(x),
