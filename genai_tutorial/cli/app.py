@@ -206,7 +206,11 @@ Folder = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 Seed = Annotated[
     int | None,
-    typer.Option(help="Choose other versions of the exercises that have some."),
+    typer.Option(help="Choose other versions of two exercises, for the whole class."),
+]
+Roster = Annotated[
+    Path | None,
+    typer.Option(help="A table whose column 'student' lists who has own versions."),
 ]
 
 
@@ -214,6 +218,7 @@ def assign(
     chapter: ChapterName,
     to: Folder,
     seed: Seed = None,
+    roster: Roster = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the students' version of a chapter, without solutions, hidden tests and
@@ -223,14 +228,22 @@ def assign(
     - `genai-tutorial assign 4 --to homework`
     - `genai-tutorial assign 4 --to homework --seed 7` changes exercises 4.1 and 4.4, so
       that the folded solutions don't pass
+    - `genai-tutorial assign 4 --to homework --roster class.csv` gives each student of
+      the table a version of these exercises
     """
     from genai_tutorial import teaching
 
     with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
-        path = teaching.assign(notebook, to, seed=seed, overwrite=overwrite)
+        path = teaching.assign(
+            notebook, to, seed=seed, roster=roster, overwrite=overwrite
+        )
     option = "" if seed is None else f" --seed {seed}"
+    if roster is not None:
+        key = roster.with_suffix(".key")
+        print(f"Keep {key}, and to yourself: grading needs it.")
+        option = f" --roster {roster}"
     command = f"genai-tutorial grade{option}"
     print(f"The release is {path}. Grade what is handed in with: {command}")
 
@@ -245,6 +258,7 @@ def grade(
     seed: Annotated[
         int | None, typer.Option(help="The seed of assign, if it had one.")
     ] = None,
+    roster: Roster = None,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Grade all again and replace the grades."),
@@ -275,7 +289,8 @@ def grade(
     """
     from .book import grade_submissions
 
-    grade_submissions(chapter, submissions, to, seed, overwrite, unprotected)
+    versions = {"seed": seed, "roster": roster}
+    grade_submissions(chapter, submissions, to, versions, overwrite, unprotected)
 
 
 def gradebook(

@@ -89,11 +89,11 @@ def grade_submissions(
     chapter: str,
     submissions: Sequence[Path],
     folder: Path,
-    seed: int | None,
+    versions: dict,
     overwrite: bool,
     unprotected: bool,
 ) -> None:
-    """Grade, write the files, and print the points."""
+    """Grade, write the files, and print the points; `versions` has seed and roster."""
     with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
         notebook = teaching.find_chapter(chapter)
         teaching.find_submissions(submissions, notebook.stem)
@@ -102,7 +102,7 @@ def grade_submissions(
             notebook,
             submissions,
             folder,
-            seed=seed,
+            **versions,
             overwrite=overwrite,
             unprotected=unprotected,
         )

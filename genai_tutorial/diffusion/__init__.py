@@ -10,7 +10,13 @@ an image as a second condition to a trained U-Net.
 from .condition import Condition, TextCondition, drop_labels, sinusoidal_features
 from .control import ControlNet
 from .dit import DiT, DiTBlock, DiTConfig
-from .flow_matching import StraightPath, flow_euler
+from .flow_matching import (
+    AverageVelocity,
+    StraightPath,
+    flow_euler,
+    mean_flow,
+    mean_flow_loss,
+)
 from .guidance import (
     GuidanceWeight,
     Guided,

@@ -294,9 +294,9 @@ class EditorRecipe(DirectedRecipe):
     def measure(self, model: TextToImage) -> dict:
         scores = _edit(self.wrap(model, {}), MEASURED, self.seed)
         return {
-            "as_instructed": round(mean([score.both for score in scores]), 4),
-            "done": round(mean([score.done for score in scores]), 4),
-            "rest_kept": round(mean([score.kept for score in scores]), 4),
+            "as_instructed": round(mean([float(score.both) for score in scores]), 4),
+            "done": round(mean([float(score.done) for score in scores]), 4),
+            "rest_kept": round(mean([float(score.kept) for score in scores]), 4),
             "instructions": MEASURED,
             "sampler": f"DDIM, {STEPS} steps, guidance {GUIDANCE}",
         }
@@ -328,7 +328,7 @@ SHAPES_EDITOR = EditorRecipe(
     title="The latent diffusion model of shapes, trained on to follow instructions",
     optimizer=U_NET_RATES,
     batch_size=64,
-    steps=500,
+    steps=5_000,
     warmup_steps=20,
 )
 """Both start from chapter 10's model of shapes."""

@@ -17,8 +17,6 @@ from genai_tutorial.runtime import (
     write_atomically,
 )
 
-from .versions import change_exercises
-
 _HEADING = re.compile(r"^#{1,3} +(?P<text>.+?)\s*$", re.MULTILINE)
 # comments in code are not headings
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -128,8 +126,8 @@ def find_chapter(chapter: str | int | Path) -> Path:
     )
 
 
-def read_chapter(chapter: str | int | Path, seed: int | None = None) -> CourseChapter:
-    """Read a chapter's notebook and the exercises in it, in the versions of a seed."""
+def read_chapter(chapter: str | int | Path) -> CourseChapter:
+    """Read a chapter's notebook and the exercises in it."""
     path = find_chapter(chapter)
     nbformat = require("nbformat", "teach")
     try:
@@ -137,12 +135,8 @@ def read_chapter(chapter: str | int | Path, seed: int | None = None) -> CourseCh
     except Exception as error:
         message = f"{path} cannot be read as a notebook ({error})."
         raise TeachingError(message) from error
-    if seed is not None and not change_exercises(notebook, seed):
-        raise TeachingError(
-            f"No exercise of {path.name} has versions, so it takes no seed."
-        )
     title = next(iter(_headings(notebook.cells)), path.stem)
-    exercises = _exercises(notebook.cells, path.name)
+    exercises = group_exercises(notebook.cells, path.name)
     if not exercises:
         raise TeachingError(
             f"{path.name} has no exercises: no cell carries nbgrader's metadata."
@@ -156,7 +150,7 @@ def _headings(cells: list) -> list[str]:
     return [match["text"] for text in texts for match in _HEADING.finditer(text)]
 
 
-def _exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
+def group_exercises(cells: list, where: str) -> tuple[GradedExercise, ...]:
     """Group the graded cells by the heading above them."""
     groups: list[tuple[str, str, list[ExerciseCell], tuple[str, ...]]] = []
     setup: list[str] = []
@@ -250,37 +244,6 @@ def release(notebook: dict) -> dict:
     notebook.metadata.setdefault("kernelspec", kernel)
     notebook.metadata["colab"] = {"provenance": []}
     return notebook
-
-
-def assign(
-    chapter: str | int | Path,
-    folder: str | Path,
-    *,
-    seed: int | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Write the release of a chapter for students to a folder, and return its path.
-
-    Args:
-        chapter: The chapter's number, or the path of its notebook.
-        folder: Folder to write to; created if necessary.
-        seed: Chooses other versions of the exercises that have some; grade with the
-            same.
-
-    Raises:
-        TeachingError: If the chapter is not found or has no exercises, or the file
-            exists already.
-    """
-    found = read_chapter(chapter, seed)
-    target = Path(folder) / found.path.name
-    if target.exists() and target.resolve() == found.path:
-        raise TeachingError(
-            f"{folder} is where the chapter itself lies; choose another folder for the "
-            "release."
-        )
-    check_absent(target, overwrite)
-    nbformat = require("nbformat", "teach")
-    return write_text(target, nbformat.writes(release(found.notebook)) + "\n")
 
 
 def _unfold(cell: dict) -> None:

@@ -14,9 +14,10 @@ from .exercises import (
     ExerciseCell,
     GradedExercise,
     TeachingError,
-    read_chapter,
+    find_chapter,
     release,
 )
+from .handouts import chapters_of
 from .reports import Gradebook, Report, Result, legible
 from .sandbox import FORGED, ConfinedProcess, Limits, Sandbox, Stopped
 from .source import (
@@ -279,6 +280,7 @@ def grade(
     folder: str | Path,
     *,
     seed: int | None = None,
+    roster: str | Path | None = None,
     limits: Limits = _LIMITS,
     overwrite: bool = False,
     unprotected: bool = False,
@@ -298,6 +300,8 @@ def grade(
         chapter: The chapter's number, or the path of the instructor's notebook.
         submissions: Students' notebooks, or folders with notebooks.
         seed: The seed with which the chapter was assigned, if there was one.
+        roster: The roster with which it was assigned, if there was one; its key is
+            beside it.
         limits: Resource limits for the code of one exercise; by default one minute per
             cell and 2 GiB.
         overwrite: If true, grade all submissions again, and replace grades of another
@@ -307,31 +311,39 @@ def grade(
 
     Raises:
         TeachingError: If the chapter or a submission is missing, the chapter's own
-            solutions do not pass, the folder contains other grades, it is not
-            writable, or a protection is missing and `unprotected` is false.
+            solutions do not pass, a student is not in the roster, the folder contains
+            other grades, it is not writable, or a protection is missing and
+            `unprotected` is false.
     """
     from tqdm import tqdm
 
-    found = read_chapter(chapter, seed)
-    notebooks = find_submissions(submissions, found.path.stem)
-    students = [student for student, _ in notebooks]
-    book = Gradebook(Path(folder), found, limits, students, overwrite)
-    reports = {student: book.earlier(student, path) for student, path in notebooks}
-    left = [(student, path) for student, path in notebooks if not reports[student]]
-    if left:
-        secrets = [path for _, path in notebooks if path.is_file()]
-        with Grader(found, secrets, limits) as grader:
-            missing = [p for p in grader.sandbox.protections if not p.enforced]
-            if missing and not unprotected:
-                raise TeachingError(
-                    f"No student's code has run yet. {'. '.join(map(str, missing))}. "
-                    "Grade on Linux with kernel 5.13 or later, in a container or on a "
-                    "machine without anything of value; or allow it here, at your own "
-                    "risk, with --unprotected."
-                )
-            shown = tqdm(left, desc="Grading", unit=" notebooks", disable=None)
-            for student, path in shown:
-                fingerprint = book.fingerprint(path)
-                reports[student] = grader.report(read_submission(student, path))
-                book.add(reports[student], fingerprint)
-    return list(reports.values())
+    notebooks = dict(find_submissions(submissions, find_chapter(chapter).stem))
+    reports: dict[str, Report] = {}
+    for found, students in chapters_of(chapter, list(notebooks), seed, roster):
+        book = Gradebook(Path(folder), found, limits, students, overwrite)
+        for student in students:
+            if earlier := book.earlier(student, notebooks[student]):
+                reports[student] = earlier
+        left = [student for student in students if student not in reports]
+        if left:
+            secrets = [path for path in notebooks.values() if path.is_file()]
+            with Grader(found, secrets, limits) as grader:
+                _check_protections(grader.sandbox.protections, unprotected)
+                shown = tqdm(left, desc="Grading", unit=" notebooks", disable=None)
+                for student in shown:
+                    path = notebooks[student]
+                    fingerprint = book.fingerprint(path)
+                    reports[student] = grader.report(read_submission(student, path))
+                    book.add(reports[student], fingerprint)
+    return [reports[student] for student in notebooks]
+
+
+def _check_protections(protections: Sequence, unprotected: bool) -> None:
+    missing = [one for one in protections if not one.enforced]
+    if missing and not unprotected:
+        raise TeachingError(
+            f"No student's code has run yet. {'. '.join(map(str, missing))}. "
+            "Grade on Linux with kernel 5.13 or later, in a container or on a machine "
+            "without anything of value; or allow it here, at your own risk, with "
+            "--unprotected."
+        )

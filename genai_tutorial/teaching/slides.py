@@ -276,10 +276,16 @@ def write_slides(chapter: str | int, target: str | Path, *, overwrite: bool) -> 
 
 
 def lecture_file(notebook: Path, kind: str, ending: str) -> Path:
-    """Return the file of a chapter in `book/slides` or `book/questions`."""
+    """Return the file of a chapter in `book/slides`, `questions` or `versions`."""
     folder = notebook.resolve().parents[1] / "book" / kind
     path = folder / f"{notebook.name[:2]}{ending}"
-    if not path.is_file():
+    if others := sorted(file.stem for file in folder.glob(f"*{ending}")):
+        if path.stem not in others:
+            raise TeachingError(
+                f"Chapter {path.stem} has no {kind}. Chapters that have: "
+                f"{', '.join(others)}."
+            )
+    else:
         raise TeachingError(
             f"There is no {path}: the {kind} do not come with the installed package, "
             "so run this from a copy of the book's repository."

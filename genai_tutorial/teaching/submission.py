@@ -88,7 +88,7 @@ def find_submissions(
         if not notebooks:
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
-            same = found.setdefault(_legal(_student(path, chapter)), [])
+            same = found.setdefault(legal_name(_student(path, chapter)), [])
             real = os.path.realpath(path)
             if real not in map(os.path.realpath, same):
                 same.append(path)
@@ -134,7 +134,7 @@ def _student(path: Path, chapter: str) -> str:
     return next((name for name in names if name and name != chapter), path.stem)
 
 
-def _legal(name: str) -> str:
+def legal_name(name: str) -> str:
     """Return a name that can be a file's in every folder."""
     legal = re.sub(r"[^\w.@+-]+", "_", name).strip(".") or "student"
     return legal if len(legal.encode()) <= _LONGEST_NAME else _with_hash(legal, legal)

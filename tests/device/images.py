@@ -351,6 +351,14 @@ def sampled(sampler, path, prediction, **options):
     return run, NET, GREY, CLASSES, seeded()
 
 
+def mean_flow_step(model, x, generator):
+    def average(x, r, t):
+        return model(torch.cat([x, r[:, None], t[:, None]], dim=1))
+
+    loss = diffusion.mean_flow_loss(average, x, generator)
+    return loss, diffusion.mean_flow(average, x, steps=2)
+
+
 def filled_in(model, x, labels, known):
     denoise = diffusion.Denoiser(model, SCHEDULE, diffusion.NOISE, labels)
     region = diffusion.KnownRegion(denoise, x[0], known)
@@ -388,6 +396,7 @@ CASES |= {
     "flow_euler": sampled(
         diffusion.flow_euler, diffusion.StraightPath(), diffusion.FLOW
     ),
+    "mean_flow": (mean_flow_step, torch.nn.Linear(4, 2), rand(4, 2), seeded()),
     "Guided": (
         lambda m, x, t, y: diffusion.Guided(m, 2.0, y)(x, t, y), NET, GREY, TIMES,
         CLASSES,

@@ -6,6 +6,8 @@ Both get the same model, a fixed function that is no denoiser at all, and the sa
 noise. Everything is computed in double precision.
 """
 
+from itertools import pairwise
+
 import diffusers
 import pytest
 import torch
@@ -201,6 +203,20 @@ def test_flow_euler(steps):
         theirs.append(x)
     denoise = Denoiser(model, diffusion.StraightPath(), FLOW)
     assert_same(diffusion.flow_euler(denoise, start(0), times), theirs)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_mean_flow(steps):
+    def average(x, r, t):
+        return model(x, 100 * t) - r.view(-1, 1, 1, 1)
+
+    scheduler = diffusers.FlowMapEulerDiscreteScheduler()
+    scheduler.set_timesteps(steps)
+    x, times = start(0), [*scheduler.timesteps, torch.tensor(0.0)]
+    for later, earlier in pairwise(times):
+        r, t = (torch.full((2,), time / 1000) for time in (earlier, later))
+        x = scheduler.step(average(x, r, t), later, x, earlier).prev_sample.double()
+    same(diffusion.mean_flow(average, start(0), steps), x, rtol=0, atol=1e-6)
 
 
 # --- The numbers in diffusers' own tests ----------------------------------------------

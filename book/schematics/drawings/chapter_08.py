@@ -208,4 +208,46 @@ def guidance() -> Schematic:
     return drawing
 
 
-DRAWINGS = (chain, training, unet, guidance)
+def average_velocity() -> Schematic:
+    """Return a step along the tangent of a path and one along its chord."""
+    drawing = Schematic(
+        "average_velocity",
+        232,
+        "Two velocities of a curved path",
+        """Twice the same dotted path from noise at time t down to a sample at time r.
+        Left, a long step along the velocity at t leaves the path and misses the end.
+        Right, a step along the average velocity, the chord, ends at the sample.""",
+    )
+    for left, name, ending in (
+        (10, "the velocity at time t", "misses"),
+        (346, "the average velocity", "arrives"),
+    ):
+        drawing.group(name, left, 6, 324, 218)
+        start, end = (left + 44, 70), (left + 240, 186)
+        curve = [
+            (
+                start[0] + (end[0] - start[0]) * (part / 60),
+                start[1] + (end[1] - start[1]) * (part / 60) ** 3,
+            )
+            for part in range(1, 60)
+        ]
+        drawing.points(curve)
+        drawing.branch(*start)
+        drawing.branch(*end)
+        drawing.text("noise", start[0] - 14, start[1] - 12, "b", "L")
+        drawing.text("sample", end[0] + 8, end[1] + 22, "b")
+        if ending == "misses":
+            target = (left + 240, 70)
+            drawing.arrow(start, target, kind="no")
+            drawing.text("one step along v", left + 150, 58, "s")
+            drawing.text("the error", left + 248, 132, "s", "L")
+            drawing.arrow(target, (end[0], end[1] - 8), kind="back")
+        else:
+            drawing.arrow(start, (end[0] - 5, end[1] - 3), kind="train")
+            drawing.text("one step along u", left + 88, 152, "s")
+        drawing.text("t", start[0] - 18, start[1] + 5, "c")
+        drawing.text("r", end[0] + 18, end[1] + 5, "c")
+    return drawing
+
+
+DRAWINGS = (chain, training, unet, guidance, average_velocity)
