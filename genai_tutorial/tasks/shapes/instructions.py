@@ -44,7 +44,7 @@ def random_instructions(count: int, seed: int) -> tuple[Instruction, ...]:
     colour, a new shape or the other size.
 
     >>> random_instructions(1, seed=0)[0].words
-    'square circle'
+    'triangle small'
     """
     generator = torch.Generator().manual_seed(seed)
     draw = partial(_draw, generator)
@@ -129,6 +129,7 @@ def instruction_scores(
     Raises:
         ValueError: If there are not as many instructions as images.
 
+    >>> from genai_tutorial.tasks.shapes import render
     >>> made = random_instructions(5, seed=0)
     >>> instruction_scores(made, render([one.after for one in made]))[0]
     EditScore(done=True, kept=True)
