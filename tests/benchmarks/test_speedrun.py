@@ -3,6 +3,7 @@ that they break.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 
 from benchmarks.speedrun import judge
 from benchmarks.speedrun.judge import EntryError, Task, check_rules, run_entry
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the judge needs Linux")
 
 UNIFORM = """
 import numpy as np
@@ -46,12 +49,16 @@ def test_the_books_entries_keep_the_rules(path):
     check_rules(path.read_bytes())
 
 
+@pytest.mark.slow
+@linux
 def test_uniform_entry_pays_three_bits_for_eight_characters():
     found, used = run_entry(entry(), TASK, 0, 5.0)
     assert judge.bits(found, TASK) == pytest.approx(3.0)
     assert 0 <= used < 5
 
 
+@pytest.mark.slow
+@linux
 @pytest.mark.parametrize(
     ("source", "words"),
     [
