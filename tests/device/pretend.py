@@ -34,6 +34,8 @@ TAKE_NUMBERS = {"aten::fill_", "aten::masked_fill", "aten::masked_fill_"}
 # Their results have sizes of their own, so PyTorch cannot make an empty one beforehand.
 FACTORIES = ["empty.memory_format", "empty_strided", "arange", "arange.start"]
 FACTORIES += ["arange.start_step", "eye", "eye.m", "tril_indices", "triu_indices"]
+# zeros without memory, which forward-mode derivatives use, get memory here
+WITHOUT_MEMORY = {"_efficientzerotensor": "zeros"}
 
 
 class PretendTensor(torch.Tensor):
@@ -168,8 +170,8 @@ def register() -> torch.device:
     if not _libraries:
         _setup_privateuseone_for_python_backend(NAME, backend_module=_module())
         library = torch.library.Library("aten", "IMPL")
-        for name in FACTORIES:
-            packet, _, overload = name.partition(".")
+        for name in [*FACTORIES, *WITHOUT_MEMORY]:
+            packet, _, overload = WITHOUT_MEMORY.get(name, name).partition(".")
             operation = getattr(getattr(aten, packet), overload or "default")
 
             def kernel(*args: Any, operation: Any = operation, **kwargs: Any) -> Any:

@@ -5,9 +5,6 @@ import torch
 
 from genai_tutorial.diffusion import mean_flow, mean_flow_loss
 
-# torch compiles some rules of forward-mode derivatives in a way that it deprecates
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
-
 
 def seeded():
     return torch.Generator().manual_seed(0)
