@@ -79,7 +79,7 @@ class LatinRecipe(TextRecipe):
     def measure(self, model: DecoderLM) -> dict:
         solved = self.score(model, HELD_OUT, 0)
         return {
-            self.metric: round(mean(solved), 4),
+            self.metric: round(mean([float(one) for one in solved]), 4),
             "held_out_squares": HELD_OUT,
             "filled": "in reading order"
             if self.config.attention.causal
