@@ -29,7 +29,7 @@ def public_names(room: ModuleType) -> list[str]:
     functions. A room that is one module offers what it defines.
     """
     used = set()
-    if not room.__file__.endswith("__init__.py"):
+    if not (hasattr(room, "__path__") or room.__spec__ is None):
         used = {
             alias.name
             for node in ast.parse(inspect.getsource(room)).body

@@ -150,9 +150,7 @@ def _order(squares: Tensor) -> int:
 
 
 def left_to_right_loss(
-    model: DecoderLM,
-    squares: Int[Tensor, "square cell"],
-    generator: torch.Generator,
+    model: DecoderLM, squares: Int[Tensor, "square cell"], generator: torch.Generator
 ) -> Float[Tensor, ""]:
     """Return the mean cross-entropy of the open cells of random puzzles, in nats.
 

@@ -108,10 +108,7 @@ def _shuffle(keys: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _ask(
-    written: Tensor,
-    keys: int,
-    generator: torch.Generator,
-    asked: Tensor | None = None,
+    written: Tensor, keys: int, generator: torch.Generator, asked: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Draw values for the written keys, and questions for the first `keys` columns."""
     rows, writes = written.shape
