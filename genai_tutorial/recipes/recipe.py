@@ -73,7 +73,6 @@ class RunSettings:
 
     Attributes:
         steps: Number of steps: the recipe's, or fewer for a shorter run.
-        process: This process among those that share the run.
         checkpoint: The file that the run is saved in and resumed from.
     """
 
@@ -115,14 +114,11 @@ class RunSettings:
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`, and with `generator` if it draws.
             optimizer: By default built with the recipe's settings.
-            generator: The random generator that the loss draws from.
             in_parallel: If true, processes average their gradients; the loss must then
                 call nothing but `forward`.
             evaluate: Called with the model regularly; returns a number to keep.
-            evaluate_every: Number of steps between two evaluations.
             losses_every: Every how many steps the card has the training loss; None for
                 no losses.
-            notes: Further entries of the card.
 
         Returns:
             The model with the average of the weights, or the model itself if the recipe
@@ -163,7 +159,6 @@ class Trained:
 
     Attributes:
         model: The model whose weights the file will hold.
-        seconds: The training time.
         notes: Further entries of the card, as values for JSON: a tokenizer, the
             held-out loss during training.
     """
@@ -178,9 +173,6 @@ class Recipe(ABC):
     """The settings and methods that all recipes share.
 
     Attributes:
-        name: The name for `train` and `load`.
-        title: A description in one line.
-        config: The settings of the model.
         batch_size: The number of examples in a batch, over all processes.
         warmup_steps: Number of steps in the warmup; a linear decay follows.
         final_factor: The factor of the learning rates at the end of the decay.
@@ -268,7 +260,6 @@ class Recipe(ABC):
         items.
 
         Args:
-            loaded: The result of `load`.
             n: The number of items, few enough for every test run.
             seed: Seed of the draw, and of the noise if the model is sampled.
 
