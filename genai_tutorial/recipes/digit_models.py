@@ -47,12 +47,12 @@ from .digit_classifier import (
 from .recipe import (
     FAST_U_NET_RATES,
     U_NET_RATES,
+    ImageSamples,
     Recipe,
     RunSettings,
     Trained,
     load_recipe,
 )
-from .samples import ImageSamples
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""

@@ -31,8 +31,7 @@ from genai_tutorial.worldmodels import (
     train_world_model,
 )
 
-from .recipe import Recipe, RunSettings, Trained
-from .samples import FilmSamples
+from .recipe import FilmSamples, Recipe, RunSettings, Trained
 
 SOURCE = own_source(
     "Ball and paddle",

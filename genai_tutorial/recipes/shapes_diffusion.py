@@ -31,8 +31,7 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tokenization import WordTokenizer
 
-from .recipe import U_NET_RATES, RunSettings, Trained, load_recipe
-from .samples import ImageSamples
+from .recipe import U_NET_RATES, ImageSamples, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions, CaptionRecipe, DrawCaptions
 from .shapes_clip import SHAPES_CLIP
 
