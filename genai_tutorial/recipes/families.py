@@ -95,12 +95,8 @@ PIXEL_FAMILY = FamilyPixels(
 )
 
 DIGIT_FAMILIES: tuple[FamilyRecipe, ...] = (
-    VAE_FAMILY,
-    GAN_FAMILY,
-    DIFFUSION_FAMILY,
-    FLOW_FAMILY,
-    PIXEL_FAMILY,
-)
+    VAE_FAMILY, GAN_FAMILY, DIFFUSION_FAMILY, FLOW_FAMILY, PIXEL_FAMILY,
+)  # fmt: skip
 """The neural families, in the order of the chapter."""
 
 

@@ -54,14 +54,9 @@ FAST_U_NET_RATES = OptimizerSettings(
 """The learning rates of the U-Nets, and of those that are trained for a minute."""
 
 DAMAGED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
     MemoryError,
-)
+)  # fmt: skip
 """The errors of models that are built from a damaged card."""
 
 

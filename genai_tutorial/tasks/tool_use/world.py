@@ -26,13 +26,9 @@ from genai_tutorial.tasks import read_words
 from genai_tutorial.tasks.search_questions import fact_library
 
 TASK_TOOLS = (
-    "calculator",
-    "factbook_lookup",
-    "count_lines",
-    "read_file",
-    "count_letters",
+    "calculator", "factbook_lookup", "count_lines", "read_file", "count_letters",
     "run_python",
-)
+)  # fmt: skip
 """The tools that the 60 tasks need."""
 
 
