@@ -5,20 +5,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from genai_tutorial.recipes import RunSettings, load, name_objects
+from genai_tutorial.recipes import load, name_objects
 from genai_tutorial.recipes.shapes_directed import SHAPES_CONTROL, SHAPES_EDITOR
 from genai_tutorial.tasks.shapes import Scene, SceneObject, load_shapes, outlines
-from genai_tutorial.training import Checkpoint, Process
-
-
-def run(path, steps=2):
-    checkpoint = Checkpoint(path / "run", every=steps, resume=False)
-    return RunSettings(steps, torch.device("cpu"), Process(), checkpoint, False)
+from tests.recipes.conftest import run_recipe
 
 
 @pytest.mark.parametrize("recipe", [SHAPES_CONTROL, SHAPES_EDITOR])
 def test_first_loss_is_the_painters_and_the_result_fits_the_file(recipe, tmp_path):
-    trained = replace(recipe, examples=80, batch_size=32).fit(run(tmp_path))
+    small = replace(recipe, examples=80, batch_size=32, steps=2)
+    trained = run_recipe(small, tmp_path)
     # the painter's own loss; half-trained models are far above
     assert 0.05 < trained.notes["losses"][0] < 0.45
     recipe.build().load_state_dict(trained.model.state_dict())
@@ -26,7 +22,8 @@ def test_first_loss_is_the_painters_and_the_result_fits_the_file(recipe, tmp_pat
 
 
 def test_control_net_trains_all_its_weights_and_none_of_the_painters(tmp_path):
-    trained = replace(SHAPES_CONTROL, examples=80, batch_size=16).fit(run(tmp_path, 4))
+    small = replace(SHAPES_CONTROL, examples=80, batch_size=16, steps=4)
+    trained = run_recipe(small, tmp_path)
     painter = load("shapes-latent").model
     start = SHAPES_CONTROL.build()
     start.copy_from(painter.network)
