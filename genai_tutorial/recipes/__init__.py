@@ -19,12 +19,7 @@ from .factbook import (
     packed_logits,
     write_corpus,
 )
-from .factbook_draft import (
-    FACTBOOK_DRAFT,
-    agreement,
-    packed_rows,
-    teacher_targets,
-)
+from .factbook_draft import FACTBOOK_DRAFT, agreement, packed_rows, teacher_targets
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED, held_out_puzzles

@@ -192,11 +192,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         seed: int,
     ) -> Float[Tensor, "count 3 32 32"]:
         return draw_scenes(
-            *loaded,
-            captions,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+            *loaded, captions, steps=options.steps, guidance=options.guidance, seed=seed
         )
 
     def sample(

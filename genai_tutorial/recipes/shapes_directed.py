@@ -254,10 +254,7 @@ class EditorRecipe(DirectedRecipe):
         made = random_instructions(self.examples, self.seed)
         before, after = (
             encode_images(painter.autoencoder, render(scenes), self.seed)
-            for scenes in (
-                [one.before for one in made],
-                [one.after for one in made],
-            )
+            for scenes in ([one.before for one in made], [one.after for one in made])
         )
         texts = painter.read([one.words for one in made])
         editor = painter.model

@@ -57,9 +57,6 @@ def test_scale_zero_draws_what_the_painter_draws():
 
 def test_names_of_objects_have_articles_and_no_positions():
     scene = Scene(
-        (
-            SceneObject("orange", "circle", 0, 0, 8),
-            SceneObject("red", "cross", 9, 9, 8),
-        )
+        (SceneObject("orange", "circle", 0, 0, 8), SceneObject("red", "cross", 9, 9, 8))
     )
     assert name_objects(scene) == "an orange circle and a red cross"

@@ -80,7 +80,7 @@ def test_each_fact_is_judged_by_itself_in_its_place():
 
 @pytest.mark.slow
 def test_texts_come_in_the_order_of_their_prompts_however_many(monkeypatch):
-    monkeypatch.setattr("genai_tutorial.tasks.assistant.exams.BATCH_SIZE", 2)
+    monkeypatch.setattr("genai_tutorial.tasks.assistant.measures.BATCH_SIZE", 2)
     texts = [
         "The capital of Kenya is Nairobi.",
         "Peru is Lima.",

@@ -12,8 +12,8 @@ from genai_tutorial.tasks.code import (
     load_human_eval,
     run_completions,
 )
-from genai_tutorial.tasks.code import problems as module
-from genai_tutorial.tasks.code.problems import cut_completion
+from genai_tutorial.tasks.code import code_models as module
+from genai_tutorial.tasks.code.code_models import cut_completion
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 

@@ -3,19 +3,21 @@
 import pytest
 
 from genai_tutorial.tasks.people import (
+    _CITIES,
+    _NAMES,
+    _SENTENCES,
     PersonSentence,
     describe_people,
     few_shot_messages,
     read_profile_json,
 )
-from genai_tutorial.tasks.people.people import CITIES, NAMES, SENTENCES
 
 
 def test_held_out_words_are_in_no_demonstration():
-    for words in (NAMES, CITIES, SENTENCES):
+    for words in (_NAMES, _CITIES, _SENTENCES):
         assert not set(words["trained"]) & set(words["held-out"])
     texts = " ".join(person.text for person in describe_people(400, "trained"))
-    for word in (*NAMES["held-out"], *CITIES["held-out"]):
+    for word in (*_NAMES["held-out"], *_CITIES["held-out"]):
         assert word not in texts.replace(",", "").replace(".", "").split()
 
 
@@ -32,7 +34,7 @@ def test_describe_people_states_each_fact_once(wording):
 
 def test_describe_people_uses_every_sentence():
     texts = [person.text for person in describe_people(200, "held-out")]
-    for sentence in SENTENCES["held-out"]:
+    for sentence in _SENTENCES["held-out"]:
         ending = sentence.rpartition("}")[2]
         assert any(text.endswith(ending) for text in texts)
 

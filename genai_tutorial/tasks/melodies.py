@@ -23,10 +23,10 @@ from torch import Tensor
 from genai_tutorial.audio import SAWTOOTH, SINE, SQUARE, PlayedNote, synthesize
 from genai_tutorial.tasks import pick
 
-TIMBRES = ("sine", "square", "sawtooth")
-TEMPI = ("slow", "medium", "fast")
-REGISTERS = ("low", "middle", "high")
-MODES = ("major", "minor")
+_TIMBRES = ("sine", "square", "sawtooth")
+_TEMPI = ("slow", "medium", "fast")
+_REGISTERS = ("low", "middle", "high")
+_MODES = ("major", "minor")
 
 NOTES = 12
 """The number of notes in a melody."""
@@ -63,11 +63,11 @@ class MelodyCaption:
 
 
 CAPTIONS = tuple(
-    MelodyCaption(*words) for words in product(TIMBRES, TEMPI, REGISTERS, MODES)
+    MelodyCaption(*words) for words in product(_TIMBRES, _TEMPI, _REGISTERS, _MODES)
 )
 """All 54 captions."""
 
-WORDS = ("nothing", *TIMBRES, *TEMPI, *REGISTERS, *MODES)
+WORDS = ("nothing", *_TIMBRES, *_TEMPI, *_REGISTERS, *_MODES)
 """The words of caption tokens, by token id; the first stands for no caption."""
 
 
@@ -77,9 +77,12 @@ def held_out_captions() -> tuple[MelodyCaption, ...]:
     """
     return tuple(
         MelodyCaption(
-            timbre, TEMPI[(i + j) % 3], REGISTERS[(2 * i + j) % 3], MODES[(i + j) % 2]
+            timbre,
+            _TEMPI[(i + j) % 3],
+            _REGISTERS[(2 * i + j) % 3],
+            _MODES[(i + j) % 2],
         )
-        for i, timbre in enumerate(TIMBRES)
+        for i, timbre in enumerate(_TIMBRES)
         for j in range(3)
     )
 
@@ -114,9 +117,9 @@ def _melody(
     scale = _STEPS[caption.mode]
     degrees = _walk(generator)
     pitches = [tonic + 12 * (d // 7) + scale[d % 7] - _LOWEST for d in degrees]
-    first = 2 * (len(TEMPI) - 1 - TEMPI.index(caption.tempo))
+    first = 2 * (len(_TEMPI) - 1 - _TEMPI.index(caption.tempo))
     lengths = [pick((first, first + 1), generator) for _ in degrees]
-    timbre = TIMBRES.index(caption.timbre)
+    timbre = _TIMBRES.index(caption.timbre)
     return torch.tensor([[timbre] * NOTES, pitches, lengths])
 
 
@@ -137,7 +140,7 @@ def _walk(generator: torch.Generator) -> list[int]:
 RATE = 16_000
 """Samples per second of the melodies."""
 
-_TIMBRES = (SINE, SQUARE, SAWTOOTH)  # in the order of the tokens
+_SPECTRA = (SINE, SQUARE, SAWTOOTH)  # in the order of the tokens
 _HOP = 64  # samples between two values of the loudness
 _QUIET = 0.35  # of the mean loudness: the dip between two notes
 _LOWEST_HERTZ, _HIGHEST_HERTZ = 70.0, 1100.0
@@ -171,13 +174,13 @@ def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
     now = 0.0
     for timbre, pitch, length in zip(*tokens, strict=True):
         seconds = _LENGTHS[min(int(length), len(_LENGTHS) - 1)] * _UNIT
-        kind = min(int(timbre), len(_TIMBRES) - 1)
+        kind = min(int(timbre), len(_SPECTRA) - 1)
         note = PlayedNote(now, seconds, int(pitch) + _LOWEST)
         notes.setdefault(kind, []).append(note)
         now += seconds
     wave = torch.zeros(round(now * RATE) + 1)
     for kind, played in notes.items():
-        part = synthesize(played, _TIMBRES[kind], RATE)
+        part = synthesize(played, _SPECTRA[kind], RATE)
         wave[: len(part)] += part
     return wave[:-1]
 
@@ -197,8 +200,8 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
     return Heard(
         MelodyCaption(
             _timbre(middles, tones),
-            TEMPI[(per_second > _SLOWEST_MEDIUM) + (per_second > _SLOWEST_FAST)],
-            REGISTERS[(middle > _HIGHEST_LOW) + (middle > _HIGHEST_MIDDLE)],
+            _TEMPI[(per_second > _SLOWEST_MEDIUM) + (per_second > _SLOWEST_FAST)],
+            _REGISTERS[(middle > _HIGHEST_LOW) + (middle > _HIGHEST_MIDDLE)],
             _mode(pitches),
         ),
         tuple(pitches),

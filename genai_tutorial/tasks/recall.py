@@ -1,19 +1,24 @@
-"""Rows of pairs of a key and a value, followed by questions for the last value of a
-key; and bits with their parity.
+"""The recall task: pairs of a key and a value, and questions for the value that a key
+had last; bits with their parity; and, without training, how much a memory holds.
 """
 
+from typing import Literal
+
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-KEYS = 32
+from genai_tutorial.tasks import check_choice
+from genai_tutorial.transformer import parallel_memory
+
+_KEYS = 32
 """The number of keys, tokens 0 to 31, and of values, tokens 32 to 63."""
 
-QUESTIONS = 12
+_QUESTIONS = 12
 """The number of questions at the end of each row."""
 
-WRITES = 24
+_WRITES = 24
 """The number of pairs in a row of `table_batch`."""
 
 _NO_TARGET = -100  # what PyTorch's cross-entropy ignores
@@ -51,10 +56,10 @@ def table_batch(
     Raises:
         ValueError: If the number of keys is not from 2 to 24.
     """
-    if keys > WRITES:
-        raise ValueError(f"A table of {keys} keys needs more than {WRITES} writes.")
+    if keys > _WRITES:
+        raise ValueError(f"A table of {keys} keys needs more than {_WRITES} writes.")
     written = _draw_keys(rows, keys, generator)
-    more = torch.randint(keys, (rows, WRITES - keys), generator=generator)
+    more = torch.randint(keys, (rows, _WRITES - keys), generator=generator)
     written = torch.cat([written, written.gather(1, more)], dim=1)
     # The questions ask for the keys in the first columns, so their order is kept apart.
     return _ask(_shuffle(written, generator), keys, generator, asked=written)
@@ -89,9 +94,11 @@ def parity_batch(
 
 
 def _draw_keys(rows: int, keys: int, generator: torch.Generator) -> Tensor:
-    if not 2 <= keys <= KEYS:
-        raise ValueError(f"There are {KEYS} keys, and a row has 2 or more; got {keys}.")
-    return torch.rand(rows, KEYS, generator=generator).argsort(dim=1)[:, :keys]
+    if not 2 <= keys <= _KEYS:
+        raise ValueError(
+            f"There are {_KEYS} keys, and a row has 2 or more; got {keys}."
+        )
+    return torch.rand(rows, _KEYS, generator=generator).argsort(dim=1)[:, :keys]
 
 
 def _shuffle(keys: Tensor, generator: torch.Generator) -> Tensor:
@@ -101,15 +108,12 @@ def _shuffle(keys: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _ask(
-    written: Tensor,
-    keys: int,
-    generator: torch.Generator,
-    asked: Tensor | None = None,
+    written: Tensor, keys: int, generator: torch.Generator, asked: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Draw values for the written keys, and questions for the first `keys` columns."""
     rows, writes = written.shape
-    values = torch.randint(KEYS, 2 * KEYS, written.shape, generator=generator)
-    chosen = torch.randint(keys, (rows, QUESTIONS), generator=generator)
+    values = torch.randint(_KEYS, 2 * _KEYS, written.shape, generator=generator)
+    chosen = torch.randint(keys, (rows, _QUESTIONS), generator=generator)
     question = (written if asked is None else asked).gather(1, chosen)
     same = written[:, None, :] == question[:, :, None]
     last = torch.where(same, torch.arange(writes), -1).amax(dim=2)
@@ -119,3 +123,61 @@ def _ask(
     targets = torch.full_like(inputs, _NO_TARGET)
     targets[:, 2 * writes :: 2] = answers[:, 1::2]
     return inputs, targets
+
+
+MemoryRule = Literal["add", "decay", "delta", "least squares", "softmax"]
+"""What turns the written pairs into what a key reads: adding with or without decay, the
+delta rule with beta 1, the best matrix, or attention over all pairs."""
+
+_DRAWS = 200
+"""The number of independent memories over which `stored_recall` averages."""
+
+_VALUES, _VALUE_WIDTH = 64, 32
+_DECAY, _SHARPNESS = 0.95, 30.0
+
+
+def stored_recall(
+    rule: MemoryRule,
+    pairs: int,
+    generator: torch.Generator,
+    *,
+    key_width: int = 16,
+    overwritten: bool = False,
+) -> Float[Tensor, "write"]:
+    """Write pairs of a random unit key and one of 64 random values of 32 features, read
+    every key, and return how often the nearest value is the correct one, for each write
+    from the oldest to the newest.
+
+    Args:
+        key_width: The number of features of a key.
+        overwritten: If true, the first half of the keys is written again at the end; a
+            value that no longer counts has the result NaN.
+
+    Raises:
+        ValueError: If the rule is unknown.
+    """
+    check_choice("rule", rule, MemoryRule)
+    again = pairs // 2 if overwritten else 0
+    values = torch.randn(_VALUES, _VALUE_WIDTH, generator=generator)
+    values = functional.normalize(values, dim=-1)
+    key = torch.randn(_DRAWS, 1, pairs, key_width, generator=generator)
+    key = functional.normalize(key, dim=-1)
+    key = torch.cat([key, key[:, :, :again]], dim=2)
+    chosen = torch.randint(_VALUES, (_DRAWS, pairs + again), generator=generator)
+    read = _read(rule, key, values[chosen][:, None])
+    correct = (read[:, 0] @ values.T).argmax(dim=-1) == chosen
+    share = correct.float().mean(dim=0)
+    share[:again] = torch.nan
+    return share
+
+
+def _read(rule: MemoryRule, key: Tensor, value: Tensor) -> Tensor:
+    """Return what each key reads after all pairs were written."""
+    if rule == "softmax":
+        return (_SHARPNESS * key @ key.transpose(-1, -2)).softmax(dim=-1) @ value
+    if rule == "least squares":
+        return key @ (torch.linalg.pinv(key) @ value)
+    ones = torch.ones_like(key[..., 0])
+    log_decay = (_DECAY * ones).log() if rule == "decay" else None
+    beta = ones if rule == "delta" else None
+    return key @ parallel_memory(key, key, value, log_decay, beta)[1]

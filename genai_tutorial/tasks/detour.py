@@ -1,9 +1,11 @@
-"""A course with gusts: one correct move everywhere, and moves that are disturbed.
+"""The detour task: pass an obstacle on its left or on its right.
 
-A state is the position and the obstacle's place from left to right. Everyone passes on
-the side of the obstacle where they are.
+First whole paths round one obstacle. Then a course with gusts, where a policy moves
+step by step: a state is the position and the obstacle's place from left to right, and
+everyone passes on the side of the obstacle where they are.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,12 +13,50 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from .paths import RADIUS
+_POINTS = 16
+_RADIUS = 0.3
+"""The radius of the obstacle, whose centre is (0, 0)."""
 
-SPEED = 0.1
+
+def draw_paths(
+    count: int, share_left: float, generator: torch.Generator
+) -> tuple[Float[Tensor, "path 16 2"], Float[Tensor, "path 1"]]:
+    """Return demonstrated paths from (start, -1) to (0, 1), and their starts.
+
+    A path bends by 0.5 to 0.65 to its side, with noise of 0.01 at each point.
+
+    Raises:
+        ValueError: If `share_left` is not from 0 to 1.
+    """
+    if not 0 <= share_left <= 1:
+        raise ValueError(f"share_left must be from 0 to 1, got {share_left}.")
+
+    def uniform() -> Tensor:
+        return torch.rand(count, 1, generator=generator)
+
+    side = torch.where(uniform() < share_left, -1.0, 1.0)
+    start, bend = 0.4 * uniform() - 0.2, (0.5 + 0.15 * uniform()) * side
+    t = torch.linspace(0, 1, _POINTS)
+    x = start * (1 - t) + bend * torch.sin(math.pi * t)
+    paths = torch.stack([x, (2 * t - 1).expand(count, -1)], dim=2)
+    return paths + 0.01 * torch.randn(paths.shape, generator=generator), start
+
+
+def crashes(paths: Float[Tensor, "path point 2"]) -> Bool[Tensor, "path"]:
+    """Return which paths touch the obstacle, also between their points.
+
+    >>> crashes(torch.tensor([[[0.0, -1.0], [0.0, 1.0]], [[1.0, -1.0], [1.0, 1.0]]]))
+    tensor([ True, False])
+    """
+    here, there = paths[:, :-1, None], paths[:, 1:, None]
+    between = here + (there - here) * torch.linspace(0, 1, 11)[:, None]
+    return (between.norm(dim=3) < _RADIUS).any(dim=(1, 2))
+
+
+_SPEED = 0.1
 """The length of the longest move."""
 
-STEPS = 34
+_STEPS = 34
 """The number of moves of a demonstration; a policy has six more."""
 
 _GOAL = torch.tensor([0.0, 1.0])
@@ -52,10 +92,10 @@ def correct_moves(states: Float[Tensor, "run 3"]) -> Float[Tensor, "run 2"]:
     aim = torch.stack([beside, torch.zeros_like(beside)], dim=1)
     way = torch.where(past[:, None], _GOAL, aim) - place
     passing = past & (y < 0.25) & ((x - obstacle).abs() < _BESIDE)
-    upwards = torch.stack([0.5 * (beside - x), torch.full_like(x, SPEED)], dim=1)
+    upwards = torch.stack([0.5 * (beside - x), torch.full_like(x, _SPEED)], dim=1)
     way = torch.where(passing[:, None], upwards, way)
     length = way.norm(dim=1, keepdim=True).clamp(min=1e-6)
-    return way / length * length.clamp(max=SPEED)
+    return way / length * length.clamp(max=_SPEED)
 
 
 def demonstrate_course(
@@ -75,7 +115,7 @@ def demonstrate_course(
     """
     states = _start(runs, generator)
     seen, moves = [], []
-    for _ in range(STEPS):
+    for _ in range(_STEPS):
         move = correct_moves(states)
         seen.append(states)
         moves.append(move)
@@ -98,7 +138,7 @@ def run_course(
     when = torch.randint(1, 6, (runs,), generator=generator)
     force = gust * torch.randn(runs, generator=generator).sign()
     crashed, seen = torch.zeros(runs, dtype=torch.bool), []
-    for time in range(STEPS + 6):
+    for time in range(_STEPS + 6):
         seen.append(states)
         place = states[:, :2]
         noise = _UNSTEADY * torch.randn(runs, 2, generator=generator)
@@ -122,4 +162,4 @@ def _touches(before: Tensor, after: Tensor, obstacle: Tensor) -> Tensor:
     share = torch.linspace(0, 1, 5)[:, None, None]
     points = before + (after - before) * share
     centre = torch.stack([obstacle, torch.zeros_like(obstacle)], dim=1)
-    return ((points - centre).norm(dim=2) < RADIUS).any(dim=0)
+    return ((points - centre).norm(dim=2) < _RADIUS).any(dim=0)

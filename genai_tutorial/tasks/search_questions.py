@@ -23,7 +23,7 @@ from genai_tutorial.tasks.assistant import (
     normalize_answer,
 )
 
-LICENCE = "public domain"
+_LICENCE = "public domain"
 
 
 def fact_library(facts: Iterable[Fact]) -> tuple[Passage, ...]:
@@ -33,7 +33,9 @@ def fact_library(facts: Iterable[Fact]) -> tuple[Passage, ...]:
     Passage(text='The internet domain of Kenya is .ke.', source='The World Factbook, Kenya', licence='public domain')
     """  # noqa: E501
     return tuple(
-        Passage(fact_sentences(fact)[0], f"The World Factbook, {fact.country}", LICENCE)
+        Passage(
+            fact_sentences(fact)[0], f"The World Factbook, {fact.country}", _LICENCE
+        )
         for fact in facts
     )
 
@@ -163,7 +165,7 @@ def poison(facts: Sequence[Fact], count: int, seed: int = 0) -> tuple[Poisoning,
             Poisoning(
                 question,
                 replace(question, answer=false.answer),
-                tuple(Passage(sentence, source, LICENCE) for sentence, source in told),
+                tuple(Passage(sentence, source, _LICENCE) for sentence, source in told),
                 Passage(fact_sentences(false)[0], "An anonymous page"),
             )
         )

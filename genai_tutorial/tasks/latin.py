@@ -1,7 +1,9 @@
-"""Latin squares: all of them, puzzles with some cells given, and a model that knows the
-truth because it counts.
+"""Latin squares: puzzles whose solutions can all be counted.
 
-A square of order n is a row of n * n tokens from 1 to n; 0 stands for an open cell.
+First all squares, puzzles with some cells given, two solvers, and a model that knows
+the truth because it counts; then the loss and the decoding of a model that reads the
+puzzle and writes the cells in reading order. A square of order n is a row of n * n
+tokens from 1 to n; 0 stands for an open cell.
 """
 
 from functools import cache
@@ -10,10 +12,14 @@ from itertools import permutations
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.functional import one_hot
 
 from genai_tutorial.data import Source
+from genai_tutorial.diffusion import mask_counts, mask_tokens, token_log_probabilities
+from genai_tutorial.generation import draw
 from genai_tutorial.tasks import own_source
+from genai_tutorial.transformer import AttentionContext, DecoderLM
 
 OPEN = 0
 """The token of an open cell."""
@@ -21,7 +27,7 @@ OPEN = 0
 ORDER = 5
 """The order of the puzzles."""
 
-TRAINING, HELD_OUT = 40_000, 300
+_TRAINING, HELD_OUT = 40_000, 300
 """The number of squares to train on, and of others to test on."""
 
 LATIN_SOURCE: Source = own_source(
@@ -56,7 +62,7 @@ def latin_split() -> tuple[Int[Tensor, "square cell"], Int[Tensor, "held_out cel
     """Return 40,000 random squares of order 5 to train on, and 300 others."""
     squares = all_squares()
     order = torch.randperm(len(squares), generator=torch.Generator().manual_seed(0))
-    return squares[order[:TRAINING]], squares[order[TRAINING : TRAINING + HELD_OUT]]
+    return squares[order[:_TRAINING]], squares[order[_TRAINING : _TRAINING + HELD_OUT]]
 
 
 def is_latin(squares: Int[Tensor, "square cell"]) -> Bool[Tensor, " square"]:
@@ -141,3 +147,44 @@ class CountingDenoiser:
 
 def _order(squares: Tensor) -> int:
     return round(squares.shape[1] ** 0.5)
+
+
+def left_to_right_loss(
+    model: DecoderLM, squares: Int[Tensor, "square cell"], generator: torch.Generator
+) -> Float[Tensor, ""]:
+    """Return the mean cross-entropy of the open cells of random puzzles, in nats.
+
+    The puzzles are those of `masked_loss`, and each weighs the same.
+    """
+    rows, cells = squares.shape
+    counts = mask_counts(rows, cells, generator)
+    puzzles = mask_tokens(squares, counts, OPEN, generator)
+    logits = model(torch.cat([puzzles, squares[:, :-1]], dim=1))[:, cells - 1 :]
+    losses = functional.cross_entropy(logits.transpose(1, 2), squares, reduction="none")
+    is_open = puzzles == OPEN
+    return ((losses * is_open).sum(dim=1) / is_open.sum(dim=1)).mean()
+
+
+@torch.no_grad()
+def solve_left_to_right(
+    model: DecoderLM,
+    puzzles: Int[Tensor, "puzzle cell"],
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "puzzle cell"]:
+    """Write the solutions, cell after cell; cells that are given are copied.
+
+    Args:
+        generator: Samples the numbers; None takes the most probable ones.
+    """
+    rows, cells = puzzles.shape
+    context = AttentionContext.cached(model.make_cache(rows, 2 * cells))
+    logits, written = model(puzzles, context)[:, -1:], []
+    for given in puzzles.unbind(1):
+        log_p = token_log_probabilities(logits, OPEN)[:, 0]
+        guess = log_p.argmax(dim=-1)
+        if generator is not None:
+            guess = draw(log_p.exp(), generator).to(puzzles.device)
+        written.append(torch.where(given == OPEN, guess, given))
+        if len(written) < cells:
+            logits = model(written[-1][:, None], context)
+    return torch.stack(written, dim=1)
