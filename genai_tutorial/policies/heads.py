@@ -170,11 +170,7 @@ class MixtureHead(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """Turns noise into actions by flow matching on a straight path.
-
-    Attributes:
-        steps: The number of Euler steps of a sample.
-    """
+    """Turns noise into actions by flow matching on a straight path."""
 
     def __init__(self, context: int, actions: int, steps: int = 10):
         super().__init__()

@@ -135,11 +135,9 @@ class FamilyRecord:
     """All runs.
 
     Attributes:
-        seeds: The seeds, in the order of the runs.
         machine: The machine on which the seconds were measured.
         real_digits: The Fréchet distance, precision and recall of 1,000 training
             images, for each seed.
-        runs: The runs of each family, one per seed.
     """
 
     seeds: tuple[int, ...]

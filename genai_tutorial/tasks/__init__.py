@@ -75,9 +75,22 @@ def own_source(name: str, loader: str, contents: str, makes: str) -> Source:
 
 
 class EndlessBatches:
-    """Batches without an end, from a generator whose state a training run can save."""
+    """Batches without an end, from a generator whose state a training run can save; a
+    process gets its share, `mine`, of each batch.
+    """
 
-    def __init__(self, seed: int):
+    def __init__(self, batch_size: int, seed: int, rank: int = 0, world_size: int = 1):
+        """Make the batches of process number `rank`, from 0, of `world_size`.
+
+        Raises:
+            ValueError: If the processes cannot share a batch of this size.
+        """
+        if batch_size < 1 or batch_size % world_size:
+            raise ValueError(
+                "batch_size must be a multiple of the number of processes, "
+                f"{world_size}; got {batch_size}."
+            )
+        self.batch_size, self.mine = batch_size, slice(rank, None, world_size)
         self._generator = torch.Generator().manual_seed(seed)
 
     def __iter__(self) -> "EndlessBatches":

@@ -72,7 +72,6 @@ class CourseResult:
 
     Attributes:
         arrived: Whether a run ended near the goal without touching the obstacle.
-        states: The states visited: positions and the obstacle's place.
     """
 
     arrived: Bool[Tensor, "run"]

@@ -33,10 +33,7 @@ NOTES = 12
 
 _UNIT = 1 / 32  # of note lengths, in seconds
 _LENGTHS = (3, 4, 6, 8, 12, 16)  # in units, two for each tempo, the fast one first
-_LOWEST, _HIGHEST = 38, 84  # pitches with a token, as MIDI numbers
-
-STREAM_VOCAB = _HIGHEST - _LOWEST + 1
-"""The vocabulary size of each of the three streams; only the pitches use it all."""
+_LOWEST = 38  # the lowest pitch with a token, as a MIDI number
 
 _STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 _TONICS = {"low": range(45, 50), "middle": range(57, 62), "high": range(69, 74)}
@@ -66,41 +63,6 @@ CAPTIONS = tuple(
     MelodyCaption(*words) for words in product(_TIMBRES, _TEMPI, _REGISTERS, _MODES)
 )
 """All 54 captions."""
-
-WORDS = ("nothing", *_TIMBRES, *_TEMPI, *_REGISTERS, *_MODES)
-"""The words of caption tokens, by token id; the first stands for no caption."""
-
-
-def held_out_captions() -> tuple[MelodyCaption, ...]:
-    """Return the nine captions held out of training; each timbre, tempo and register
-    occurs in three of them.
-    """
-    return tuple(
-        MelodyCaption(
-            timbre,
-            _TEMPI[(i + j) % 3],
-            _REGISTERS[(2 * i + j) % 3],
-            _MODES[(i + j) % 2],
-        )
-        for i, timbre in enumerate(_TIMBRES)
-        for j in range(3)
-    )
-
-
-def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
-    """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
-    which stands for no caption.
-
-    >>> caption_tokens([MelodyCaption("sine", "slow", "low", "major"), None]).tolist()
-    [[1, 4, 7, 10], [0, 0, 0, 0]]
-    """
-    rows = [
-        [0] * 4
-        if caption is None
-        else [WORDS.index(word) for word in vars(caption).values()]
-        for caption in captions
-    ]
-    return torch.tensor(rows)
 
 
 def draw_melodies(

@@ -296,9 +296,7 @@ def load_demonstrations(
     """Return random frames of demonstrations, each with the moves that follow.
 
     Args:
-        chunk: The number of moves.
         frames: The number of frames per episode; the first two are always among them.
-        gives_away: See `draw_games`.
 
     Raises:
         ValueError: If a number is below 1.
@@ -349,7 +347,6 @@ class PushingResult:
 
     Attributes:
         history: The games before each move, and at the end.
-        solved: Whether the instruction was followed.
         wrong_way: Whether the named shape was pushed more than 1 pixel backwards.
     """
 

@@ -1,5 +1,5 @@
 """The recall task: pairs of a key and a value, and questions for the value that a key
-had last; bits with their parity; and, without training, how much a memory holds.
+had last; and, without training, how much a memory holds.
 """
 
 from typing import Literal
@@ -78,21 +78,6 @@ def answer_accuracy(
     return (model(inputs).argmax(dim=-1) == targets)[asked].float().mean().item()
 
 
-def parity_batch(
-    rows: int, length: int, generator: torch.Generator
-) -> tuple[Int[Tensor, "row position"], Int[Tensor, "row position"]]:
-    """Draw rows of bits after a start token, 2, and return them with the parity of the
-    bits up to each position.
-
-    >>> ids, parity = parity_batch(1, 6, torch.Generator().manual_seed(0))
-    >>> ids, parity
-    (tensor([[2, 0, 1, 1, 0, 1, 1]]), tensor([[0, 0, 1, 0, 0, 1, 0]]))
-    """
-    bits = torch.randint(2, (rows, length), generator=generator)
-    parity = functional.pad(bits.cumsum(dim=1) % 2, (1, 0))
-    return functional.pad(bits, (1, 0), value=2), parity
-
-
 def _draw_keys(rows: int, keys: int, generator: torch.Generator) -> Tensor:
     if not 2 <= keys <= _KEYS:
         raise ValueError(
@@ -149,7 +134,6 @@ def stored_recall(
     from the oldest to the newest.
 
     Args:
-        key_width: The number of features of a key.
         overwritten: If true, the first half of the keys is written again at the end; a
             value that no longer counts has the result NaN.
 

@@ -6,11 +6,7 @@ import pytest
 import torch
 
 from genai_tutorial.recipes import RunSettings, load, name_objects
-from genai_tutorial.recipes.shapes_directed import (
-    SHAPES_CONTROL,
-    SHAPES_EDITOR,
-    draw_with,
-)
+from genai_tutorial.recipes.shapes_directed import SHAPES_CONTROL, SHAPES_EDITOR
 from genai_tutorial.tasks.shapes import Scene, SceneObject, load_shapes, outlines
 from genai_tutorial.training import Checkpoint, Process
 
@@ -49,7 +45,7 @@ def test_scale_zero_draws_what_the_painter_draws():
     captions = [name_objects(scene) for scene in shapes.scenes]
     hints = outlines(shapes.images)
     drawn = loaded.draw(captions, hints, seed=0, scale=0)
-    plain = draw_with(loaded.painter, loaded.painter.model, captions, 0)
+    plain = loaded.painter.draw(captions, steps=15, guidance=2.0, seed=0)
     assert (drawn - plain).abs().max() < 1e-5
     other = loaded.draw(captions, hints, seed=0)
     assert (other - plain).abs().max() > 0.1

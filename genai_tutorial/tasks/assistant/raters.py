@@ -201,9 +201,6 @@ def split_by_question(
     A random split of the comparisons would leak: most held-out comparisons would be
     about answers that the reward model has seen judged.
 
-    Args:
-        held_out: The share of the questions to hold out.
-
     Raises:
         ValueError: If one of the two parts would be empty.
     """
@@ -353,7 +350,6 @@ class Votes(NamedTuple):
 
     Attributes:
         won: 1 if the rater preferred the first system's answer, 0 if the second's.
-        question: The number of the question.
     """
 
     first: Int[Tensor, "vote"]
@@ -369,9 +365,6 @@ def draw_votes(
 ) -> Votes:
     """Draw votes, each by a random rater on a random question between two different
     random systems.
-
-    Args:
-        table: Probabilities from `preference_table`.
     """
     raters, systems, _, questions = table.shape
 

@@ -125,7 +125,6 @@ class CodeProblem:
 
     Attributes:
         name: A name for tables: the function's, or HumanEval's number.
-        reference: A correct completion of the prompt.
         tests: The tests, each a line or a block that can fail independently.
     """
 

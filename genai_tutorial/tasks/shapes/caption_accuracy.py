@@ -192,11 +192,6 @@ def edit_accuracy(
 ) -> EditAccuracy:
     """Compare edited images of single shapes with the originals.
 
-    Args:
-        before: The shape of each original image.
-        colours: The colour that each edit asked for.
-        images: The edited images.
-
     >>> shapes = load_shapes(1, seed=0, objects=(1,))
     >>> things = [scene.objects[0] for scene in shapes.scenes]
     >>> edit_accuracy(things, ["red"], shapes.images)
@@ -313,7 +308,6 @@ class ColourBinding:
     """The colours of the named shapes that an image shows exactly once.
 
     Attributes:
-        shapes: The number of such shapes.
         own: The number that have the colour given in the caption.
         swapped: The number that have the colour of the other shape.
     """
@@ -362,7 +356,6 @@ def attention_binding(
 
     Args:
         images: Images of it; those that do not show all of it are left out.
-        maps: For each image and each token of the caption, an attention map.
 
     Returns:
         Under `colour` and `shape`, one answer for each object of each correct image.

@@ -4,14 +4,13 @@ outline, does an edited image show the change and nothing else?
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genai_tutorial.tasks import check_same_length
+from genai_tutorial.tasks import check_same_length, pick
 
 from .pictures import random_scenes
 from .scenes import DIAMETERS, IMAGE_SIZE, Colour, Scene, SceneObject, Shape
@@ -172,32 +171,27 @@ def random_instructions(count: int, seed: int) -> tuple[Instruction, ...]:
     'triangle small'
     """
     generator = torch.Generator().manual_seed(seed)
-    draw = partial(_draw, generator)
     found: list[Instruction] = []
     while len(found) < count:
         for scene in random_scenes(count, generator, (1, 2)):
             shapes = [thing.shape for thing in scene.objects]
             if len(set(shapes)) == len(shapes):
-                made = _instruct(scene, draw)
+                made = _instruct(scene, generator)
                 found += [] if made is None else [made]
     return tuple(found[:count])
 
 
-def _draw(generator: torch.Generator, options: Sequence) -> object:
-    return options[int(torch.randint(len(options), (), generator=generator))]
-
-
-def _instruct(scene: Scene, draw: partial) -> Instruction | None:
+def _instruct(scene: Scene, generator: torch.Generator) -> Instruction | None:
     """Return a random instruction for a scene; None if it would change nothing, or the
     changed object would touch the other one.
     """
-    index = draw(range(len(scene.objects)))
-    old, kind = scene.objects[index], draw(get_args(EditKind))
+    index = pick(range(len(scene.objects)), generator)
+    old, kind = scene.objects[index], pick(get_args(EditKind), generator)
     if kind == "recolour":
-        new = replace(old, colour=draw(get_args(Colour)))
+        new = replace(old, colour=pick(get_args(Colour), generator))
         word = new.colour
     elif kind == "reshape":
-        new = replace(old, shape=draw(get_args(Shape)))
+        new = replace(old, shape=pick(get_args(Shape), generator))
         word = new.shape
     else:
         word = "small" if old.size == "large" else "large"

@@ -154,9 +154,6 @@ def server_command(folder: Path, kind: str = "hand") -> list[str]:
     """Return the command that starts a server of all tools, by hand ("hand") or with
     the official SDK ("sdk").
 
-    Args:
-        folder: The folder of the file tools.
-
     Raises:
         ValueError: If there is no such kind.
     """
