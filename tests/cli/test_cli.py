@@ -747,6 +747,7 @@ def test_assign_and_grade_chapter(command, book):
     ]
 
 
+@pytest.mark.slow
 def test_gradebook_for_canvas_is_filled_from_downloaded_names(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     assert command("assign", path, "--to", book / "homework")[0] == 0
