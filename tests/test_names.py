@@ -3,7 +3,7 @@ module is, and how much an import loads.
 
 A name is public, and in its room's face (`__init__.py`), because a notebook, a
 benchmark, a page of the book or another room uses it, or because it stands in the
-signature of such a name.
+signature of such a name. A room that is one module is its own face.
 """
 
 import ast
@@ -19,7 +19,7 @@ from tests.test_architecture import import_graph, imported_module
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "genai_tutorial"
 LONGEST = 400
-WITHIN = ("tasks", "science")  # their folders are rooms of their own
+WITHIN = ("tasks", "science")  # what is in them is a room of its own
 
 # The largest number of the package's modules that `import genai_tutorial.<room>` loads.
 MOST_LOADED = {
@@ -57,8 +57,9 @@ def faces() -> dict[str, dict[str, str]]:
             if isinstance(node, ast.ImportFrom) and node.level
             for alias in node.names
         }
+        | {own: name for own in definitions(name) if not own.startswith("_")}
         for name, (path, tree) in modules().items()
-        if path.name == "__init__.py" and name == room_of(name) and "." in name
+        if name == room_of(name) and "." in name
     }
 
 

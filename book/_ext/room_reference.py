@@ -5,6 +5,7 @@ The reference shows the room's docstring, a table of its public names, and each 
 with its signature, its documentation and a link to its source.
 """
 
+import ast
 import importlib
 import inspect
 import re
@@ -27,12 +28,20 @@ DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 def public_names(room: ModuleType) -> list[str]:
     """Return the names that a room offers: constants first, then classes, then
-    functions.
+    functions. A room that is one module offers what it defines.
     """
+    used = set()
+    if not (hasattr(room, "__path__") or room.__spec__ is None):
+        used = {
+            alias.name
+            for node in ast.parse(inspect.getsource(room)).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
     names = [
         name
         for name, thing in vars(room).items()
-        if not (name.startswith("_") or isinstance(thing, ModuleType))
+        if not (name.startswith("_") or name in used or isinstance(thing, ModuleType))
     ]
     # SHAPES, Shape, shape
     return sorted(names, key=lambda name: (name[0].islower(), not name.isupper(), name))
