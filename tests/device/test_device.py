@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-TABLES = [("images", "language", "fields"), ("recipes",)]  # which take equally long
+TABLES = [("images", "language", "fields"), ("recipes",)]  # for two processes
 
 
 @pytest.mark.slow
