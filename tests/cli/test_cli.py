@@ -443,6 +443,12 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
+    evaluate = recipes.shakespeare.evaluate_language_model  # reads whole plays
+    monkeypatch.setattr(
+        recipes.shakespeare,
+        "evaluate_language_model",
+        lambda model, ids, window: evaluate(model, ids[:1000], window),
+    )
     row = model_commands.MODELS["shakespeare"]
     for module in ("model_commands", "models"):
         monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", {"tiny": row})
