@@ -4,7 +4,9 @@ and the decoder language model built from them.
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
 keeps the keys and values of earlier tokens. The other modules are variants;
-`fixed_memory` and `delta_net` replace attention by a memory of fixed size.
+`fixed_memory` and `delta_net` replace attention by a memory of fixed size,
+`latent_attention` makes the cache smaller, `learned_sinks` lets a head attend to
+nothing, and `biased_router` balances experts without a loss.
 """
 
 from .attention import (
@@ -14,6 +16,7 @@ from .attention import (
     fused_attention,
     share_heads,
 )
+from .biased_router import BiasedRouter, balance_experts
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
 from .config import (
@@ -40,6 +43,7 @@ from .context import (
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
 from .delta_net import FixedMemory, MemoryKind, replace_attention
 from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
+from .latent_attention import LatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,
@@ -53,6 +57,7 @@ from .layers import (
     routings,
     usage_entropy,
 )
+from .learned_sinks import SinkAttention, sink_weights
 from .local import NGramEmbedding, ShortConvolution
 from .pixel_transformer import PixelConfig, PixelTransformer
 from .positions import (
