@@ -26,7 +26,8 @@ def make_chunks(
     """
     if length < 1:
         raise ValueError(f"A chunk has at least one move, got length {length}.")
-    later = torch.arange(len(moves))[:, None] + torch.arange(length)
+    time = torch.arange(len(moves), device=moves.device)
+    later = time[:, None] + torch.arange(length, device=moves.device)
     inside = later < len(moves)
     chunks = moves[later.clamp(max=len(moves) - 1)]
     return torch.where(inside[:, :, None], chunks, 0.0), inside

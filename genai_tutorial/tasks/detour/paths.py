@@ -42,5 +42,6 @@ def crashes(paths: Float[Tensor, "path point 2"]) -> Bool[Tensor, "path"]:
     tensor([ True, False])
     """
     here, there = paths[:, :-1, None], paths[:, 1:, None]
-    between = here + (there - here) * torch.linspace(0, 1, 11)[:, None]
+    share = torch.linspace(0, 1, 11, device=paths.device)[:, None]
+    between = here + (there - here) * share
     return (between.norm(dim=3) < RADIUS).any(dim=(1, 2))
