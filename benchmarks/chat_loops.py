@@ -22,9 +22,9 @@ Answers in a loop, of 24, in the first, second and third turn, with int4:
     1        0            96       1 2 3       0.21    0.25
     1        0.7          96       1 0 0       0.03    0.04
 
-Without a penalty, answers loop in every turn and at every temperature, most at 0. There,
-1.1 leaves one loop of 14, and it is the command's default. What is missing above has not
-been measured: 1.3, 1.1 at other temperatures, and the other precisions.
+Without a penalty, answers loop in every turn and at every temperature, most at 0.
+There, 1.1 leaves one loop of 14, and it is the command's default. What is missing above
+has not been measured: 1.3, 1.1 at other temperatures, and the other precisions.
 
 The package's file of SmolLM2 has four bits per weight, and so float32 and int8 are
 these weights too: what differs is the rounding of activations and of the last layer.
