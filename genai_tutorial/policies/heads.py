@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from genai_tutorial.diffusion import (
     FLOW,
+    Denoise,
     Denoiser,
+    KnownRegion,
     StraightPath,
     diffusion_loss,
     flow_euler,
@@ -40,7 +42,8 @@ def make_chunks(
     """
     if length < 1:
         raise ValueError(f"A chunk has at least one move, got length {length}.")
-    later = torch.arange(len(moves))[:, None] + torch.arange(length)
+    time = torch.arange(len(moves), device=moves.device)
+    later = time[:, None] + torch.arange(length, device=moves.device)
     inside = later < len(moves)
     chunks = moves[later.clamp(max=len(moves) - 1)]
     return torch.where(inside[:, :, None], chunks, 0.0), inside
@@ -202,10 +205,42 @@ class FlowHead(nn.Module):
         self, context: Float[Tensor, "batch context"], generator: torch.Generator
     ) -> Float[Tensor, "batch action"]:
         """Draw noise and follow the flow to actions in `steps` steps."""
-        path = StraightPath()
+        return self._follow(
+            Denoiser(self, StraightPath(), FLOW, context), context, generator
+        )
+
+    @torch.no_grad()
+    def complete(
+        self,
+        context: Float[Tensor, "batch context"],
+        first: Float[Tensor, "batch known"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "batch action"]:
+        """Draw actions whose first numbers are given, by inpainting.
+
+        Raises:
+            ValueError: If none or all numbers are given.
+
+        Source: Black et al., Real-Time Execution of Action Chunking Flow Policies,
+            section 3, https://arxiv.org/abs/2506.07339 (there with guidance by a
+            gradient, here `KnownRegion`)
+        """
+        if not 0 < first.shape[1] < self.actions:
+            raise ValueError(
+                f"first must hold from 1 to {self.actions - 1} numbers, got "
+                f"{first.shape[1]}."
+            )
+        whole = first.new_zeros(len(first), self.actions)
+        whole[:, : first.shape[1]] = first
+        known = torch.arange(self.actions, device=first.device) < first.shape[1]
+        denoise = Denoiser(self, StraightPath(), FLOW, context)
+        return self._follow(KnownRegion(denoise, whole, known), context, generator)
+
+    def _follow(
+        self, denoise: Denoise, context: Tensor, generator: torch.Generator
+    ) -> Tensor:
         noise = torch.randn(len(context), self.actions, generator=generator)
-        denoise = Denoiser(self, path, FLOW, context)
-        timesteps = path.timesteps(self.steps)
+        timesteps = denoise.path.timesteps(self.steps)
         return last_sample(flow_euler(denoise, noise.to(context.device), timesteps))
 
 

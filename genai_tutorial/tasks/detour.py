@@ -49,7 +49,8 @@ def crashes(paths: Float[Tensor, "path point 2"]) -> Bool[Tensor, "path"]:
     tensor([ True, False])
     """
     here, there = paths[:, :-1, None], paths[:, 1:, None]
-    between = here + (there - here) * torch.linspace(0, 1, 11)[:, None]
+    share = torch.linspace(0, 1, 11, device=paths.device)[:, None]
+    between = here + (there - here) * share
     return (between.norm(dim=3) < _RADIUS).any(dim=(1, 2))
 
 
@@ -78,18 +79,24 @@ class CourseResult:
     states: Float[Tensor, "run time 3"]
 
 
-def correct_moves(states: Float[Tensor, "run 3"]) -> Float[Tensor, "run 2"]:
+def correct_moves(
+    states: Float[Tensor, "run 3"], side: Float[Tensor, "run"] | None = None
+) -> Float[Tensor, "run 2"]:
     """Return the demonstrator's move in each state: to a point beside the obstacle,
     past it, then to the goal.
+
+    Args:
+        side: -1 to pass on the left, 1 on the right; by default the side of the state.
     """
     place, obstacle = states[:, :2], states[:, 2]
     x, y = place.unbind(1)
-    side = torch.where(x >= obstacle, 1.0, -1.0)
+    if side is None:
+        side = torch.where(x >= obstacle, 1.0, -1.0)
     beside = obstacle + _BESIDE * side
-    clear = (x - obstacle).abs() > _NEARLY_BESIDE
+    clear = (x - obstacle) * side > _NEARLY_BESIDE
     past = (y > -0.02) | (clear & (y > -0.3))
     aim = torch.stack([beside, torch.zeros_like(beside)], dim=1)
-    way = torch.where(past[:, None], _GOAL, aim) - place
+    way = torch.where(past[:, None], _GOAL.to(place.device), aim) - place
     passing = past & (y < 0.25) & ((x - obstacle).abs() < _BESIDE)
     upwards = torch.stack([0.5 * (beside - x), torch.full_like(x, _SPEED)], dim=1)
     way = torch.where(passing[:, None], upwards, way)
@@ -125,7 +132,11 @@ def demonstrate_course(
 
 @torch.no_grad()
 def run_course(
-    policy: CoursePolicy, runs: int, generator: torch.Generator, gust: float = 0.3
+    policy: CoursePolicy,
+    runs: int,
+    generator: torch.Generator,
+    gust: float = 0.3,
+    moves: int = _STEPS + 6,
 ) -> CourseResult:
     """Let a policy run from new starts. Each move is disturbed a little, and one of the
     first six by a gust to the left or to the right.
@@ -137,7 +148,7 @@ def run_course(
     when = torch.randint(1, 6, (runs,), generator=generator)
     force = gust * torch.randn(runs, generator=generator).sign()
     crashed, seen = torch.zeros(runs, dtype=torch.bool), []
-    for time in range(_STEPS + 6):
+    for time in range(moves):
         seen.append(states)
         place = states[:, :2]
         noise = _UNSTEADY * torch.randn(runs, 2, generator=generator)

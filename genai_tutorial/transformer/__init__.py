@@ -4,8 +4,10 @@ and the decoder language model built from them.
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
 keeps the keys and values of earlier tokens. These are all that a GPT needs. The other
-modules are variants, which `decoder` imports only when the settings ask for them;
-`fixed_memory` replaces attention by a memory of fixed size.
+modules are variants, which `decoder` imports only when the settings ask for them:
+`fixed_memory` replaces attention by a memory of fixed size, `latent_attention` makes
+the cache smaller, `learned_sinks` lets a head attend to nothing, and `biased_router`
+balances experts without a loss.
 """
 
 from .attention import (
@@ -15,6 +17,7 @@ from .attention import (
     fused_attention,
     share_heads,
 )
+from .biased_router import BiasedRouter, balance_experts
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
 from .config import (
@@ -47,6 +50,7 @@ from .fixed_memory import (
     recurrent_memory,
     replace_attention,
 )
+from .latent_attention import LatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,
@@ -54,6 +58,7 @@ from .layers import (
     RMSNorm,
     activate,
 )
+from .learned_sinks import SinkAttention, sink_weights
 from .local import NGramEmbedding, ShortConvolution
 from .mixture import (
     MixtureOfExperts,

@@ -87,7 +87,7 @@ class KVCache:
         self,
         layer: int,
         key: Float[Tensor, "batch head new dim"],
-        value: Float[Tensor, "batch head new dim"],
+        value: Float[Tensor, "batch head new value_dim"],
     ) -> tuple[Tensor, Tensor]:
         """Store a layer's keys and values for the new tokens, and return the whole
         text's keys and values.

@@ -443,6 +443,12 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
+    evaluate = recipes.shakespeare.evaluate_language_model  # reads whole plays
+    monkeypatch.setattr(
+        recipes.shakespeare,
+        "evaluate_language_model",
+        lambda model, ids, window: evaluate(model, ids[:1000], window),
+    )
     row = model_commands.MODELS["shakespeare"]
     for module in ("model_commands", "models"):
         monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", {"tiny": row})
@@ -751,6 +757,7 @@ def test_assign_and_grade_chapter(command, book):
     ]
 
 
+@pytest.mark.slow
 def test_gradebook_for_canvas_is_filled_from_downloaded_names(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     assert command("assign", path, "--to", book / "homework")[0] == 0

@@ -146,11 +146,11 @@ def test_card_metric_lies_in_the_interval_of_a_sample(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
-    """The sample is large enough to detect other weights."""
+    """A third of the sample is large enough to detect other weights."""
     loaded = load(name)
     model = network(loaded)
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
-    check = spot_check(recipe(name), loaded, SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), loaded, max(SAMPLE_SIZES[name] // 3, 8), seed=1)
     assert check.on_card(card(name)["metrics"]) not in check.interval()
 
 

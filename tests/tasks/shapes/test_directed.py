@@ -71,6 +71,7 @@ def test_layout_score_of_a_further_or_a_missing_object():
         layout_scores([], torch.ones(0, 3, 32, 32))
 
 
+@pytest.mark.slow
 def test_instructions_are_done_by_the_new_scene_and_not_by_the_old_one():
     made = random_instructions(300, 0)
     assert {one.kind for one in made} == {"recolour", "reshape", "resize"}
