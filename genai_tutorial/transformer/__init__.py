@@ -43,7 +43,7 @@ from .context import (
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
 from .delta_net import FixedMemory, MemoryKind, replace_attention
 from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
-from .latent_attention import LatentAttention, latent_cache
+from .latent_attention import MultiHeadLatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,
