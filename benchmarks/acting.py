@@ -2,6 +2,7 @@
 
     sides    crashes into one obstacle, by the share of demonstrations on its left
     course   DAgger, more demonstrations and noisy ones, where one move is correct
+    delay    answers that come some moves late, where both sides are correct
     pushing  a policy that sees and reads: three heads, and the swapped instruction
 
     OMP_NUM_THREADS=1 python benchmarks/acting.py --folder runs
@@ -21,6 +22,7 @@ from genai_tutorial.policies import (
     InstructedPolicy,
     MixtureHead,
     RegressionHead,
+    make_chunks,
 )
 from genai_tutorial.recipes import PUSH_POLICY, pushing_policy
 from genai_tutorial.runtime import keep_record, run_parts
@@ -221,6 +223,156 @@ def course(seed: int, small: bool) -> dict:
     return rows
 
 
+# --- answers that come late ---
+
+CHUNK = 8
+LOOK = 4
+DELAYS = (0, 1, 2, 4)
+
+
+def two_sided(runs: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return states, and the chunk of moves that follows each. Near the middle, a run
+    passes on a side that is drawn for it.
+    """
+    states = demonstrate_course(runs, generator)[0][:runs]
+    offset = states[:, 0] - states[:, 2]
+    drawn = torch.where(torch.rand(runs, generator=generator) < 0.5, -1.0, 1.0)
+    side = torch.where(offset.abs() < 0.12, drawn, offset.sign())
+    seen, moves = [], []
+    for _ in range(34):
+        move = correct_moves(states, side)
+        seen.append(states)
+        moves.append(move)
+        states = torch.cat([states[:, :2] + move, states[:, 2:]], dim=1)
+    followed = torch.stack(moves, dim=1)
+    chunks = torch.stack([make_chunks(run, CHUNK)[0] for run in followed])
+    return torch.stack(seen, dim=1).flatten(0, 1), chunks.flatten(0, 1)
+
+
+def with_prefix(states: Tensor, first: Tensor) -> Tensor:
+    """Return states with the moves in flight, at most 4, and a mask of them."""
+    padded = torch.zeros(len(states), LOOK, 2)
+    padded[:, : first.shape[1]] = first
+    mask = (torch.arange(LOOK) < first.shape[1]).float().expand(len(states), -1)
+    return torch.cat([states, padded.flatten(1), mask], dim=1)
+
+
+class Late:
+    """A policy for `run_course` that looks every 4 moves and answers `delay` late."""
+
+    def __init__(self, head: Any, way: str, delay: int, seed: int):
+        self.head, self.way, self.delay = head, way, delay
+        self.generator = torch.Generator().manual_seed(seed)
+        self.states: list[Tensor] = []
+        self.moves: list[Tensor] = []
+        self.queue: list[Tensor] = []
+
+    def __call__(self, states: Tensor) -> Tensor:
+        self.states.append(states)
+        if not self.queue:
+            self.queue = self._answer()
+        self.moves.append(self.queue.pop(0))
+        return self.moves[-1]
+
+    def _answer(self) -> list[Tensor]:
+        now = self.states[-1]
+        if len(self.states) == 1 or not self.delay:
+            return self._ask(now, self._prefix(now, []))[:LOOK]
+        if self.way == "hold still":
+            still = [torch.zeros(len(now), 2)] * self.delay
+            return still + self._ask(now, now)[:LOOK]
+        old, flown = self.states[-1 - self.delay], self.moves[-self.delay :]
+        if self.way == "predict the position":
+            there = torch.cat([old[:, :2] + sum(flown), old[:, 2:]], dim=1)
+            return self._ask(there, there)[:LOOK]
+        if self.way == "inpaint":
+            first = 10 * torch.cat(flown, dim=1)
+            chunk = self.head.complete(old, first, self.generator)
+        else:
+            chunk = self.head.sample(self._prefix(old, flown), self.generator)
+        rest = chunk.unflatten(1, (CHUNK, 2)).unbind(1)[self.delay :]
+        return [move / 10 for move in rest[:LOOK]]
+
+    def _prefix(self, states: Tensor, flown: list[Tensor]) -> Tensor:
+        if self.way != "trained with the moves in flight":
+            return states
+        first = torch.stack(flown, 1) if flown else torch.zeros(len(states), 0, 2)
+        return with_prefix(states, 10 * first)
+
+    def _ask(self, states: Tensor, context: Tensor) -> list[Tensor]:
+        chunk = self.head.sample(context, self.generator).unflatten(1, (CHUNK, 2))
+        return [move / 10 for move in chunk.unbind(1)]
+
+
+def late_scores(policy: Late, runs: int) -> dict:
+    """Return the share of runs that reach the goal without touching the obstacle, the
+    mean number of moves that they need, and how often a run before the obstacle turns
+    from one side to the other.
+    """
+    generator = torch.Generator().manual_seed(77)
+    states = run_course(policy, runs, generator, gust=0.0, moves=80).states
+    place, obstacle = states[:, :, :2], states[:, :1, 2:]
+    near = (place - torch.tensor([0.0, 1.0])).norm(dim=2) < 0.15
+    when = torch.where(near.any(1), near.int().argmax(1), 79)
+    kept = torch.minimum(torch.arange(80), when[:, None])
+    way = place.gather(1, kept[:, :, None].expand(-1, -1, 2))
+    crashed = crashes(way - torch.cat([obstacle, torch.zeros_like(obstacle)], dim=2))
+    good = near.any(1) & ~crashed
+    across = torch.stack(policy.moves, dim=1)[:, :, 0]
+    large = across.abs() > 0.03
+    turned = (across[:, 1:] * across[:, :-1] < 0) & large[:, 1:] & large[:, :-1]
+    turned &= place[:, 1:, 1] < -0.1
+    return {
+        "arrived": share(good),
+        "moves": round(when[good].double().mean().item(), 1) if good.any() else None,
+        "turns": round(turned.double().sum(1).mean().item(), 3),
+    }
+
+
+def delay(seed: int, small: bool) -> dict:
+    generator = torch.Generator().manual_seed(seed)
+    states, chunks = two_sided(5 if small else 200, generator)
+    flat = 10 * chunks.flatten(1)
+    found: dict[str, Any] = {}
+    kinds = {"flow": FlowHead, "regression": RegressionHead, "mixture": MixtureHead}
+    for name, kind in kinds.items():
+        steps = 20 if small else 4000 if name == "flow" else 1500
+        torch.manual_seed(seed)
+        plain, prefixed = kind(3, 2 * CHUNK), kind(3 + 3 * LOOK, 2 * CHUNK)
+        train(
+            plain,
+            lambda r, h=plain: h.loss(states[r], flat[r], generator),
+            len(states),
+            steps,
+            seed,
+        )
+
+        def loss_with_prefix(rows: Tensor, head: Any = prefixed) -> Tensor:
+            count = torch.randint(LOOK + 1, (len(rows), 1), generator=generator)
+            mask = (torch.arange(LOOK) < count).float()
+            first = 10 * chunks[rows, :LOOK] * mask[:, :, None]
+            context = torch.cat([states[rows], first.flatten(1), mask], dim=1)
+            return head.loss(context, flat[rows], generator)
+
+        train(prefixed, loss_with_prefix, len(states), steps, seed)
+        ways = {
+            "switch": plain,
+            "hold still": plain,
+            "predict the position": plain,
+            "trained with the moves in flight": prefixed,
+        }
+        if name == "flow":
+            ways["inpaint"] = plain
+        found[name] = {
+            way: {
+                str(late): late_scores(Late(head, way, late, seed), 400)
+                for late in DELAYS[: 2 if small else None]
+            }
+            for way, head in ways.items()
+        }
+    return found
+
+
 # --- see, read, act ---
 
 EVERY = (16, 8, 4, 1)
@@ -315,6 +467,7 @@ def program(seed: int) -> Callable:
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sides": sides,
     "course": course,
+    "delay": delay,
     "pushing": pushing,
 }
 

@@ -3,10 +3,11 @@ and the decoder language model built from them.
 
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
-keeps the keys and values of earlier tokens. The other modules are variants;
-`fixed_memory` and `delta_net` replace attention by a memory of fixed size,
-`latent_attention` makes the cache smaller, `learned_sinks` lets a head attend to
-nothing, and `biased_router` balances experts without a loss.
+keeps the keys and values of earlier tokens. These are all that a GPT needs. The other
+modules are variants, which `decoder` imports only when the settings ask for them:
+`fixed_memory` replaces attention by a memory of fixed size, `latent_attention` makes
+the cache smaller, `learned_sinks` lets a head attend to nothing, and `biased_router`
+balances experts without a loss.
 """
 
 from .attention import (
@@ -41,24 +42,32 @@ from .context import (
     sliding_window_mask,
 )
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
-from .delta_net import FixedMemory, MemoryKind, replace_attention
-from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
+from .fixed_memory import (
+    FixedMemory,
+    MemoryKind,
+    chunked_memory,
+    parallel_memory,
+    recurrent_memory,
+    replace_attention,
+)
 from .latent_attention import MultiHeadLatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,
-    MixtureOfExperts,
     NormKind,
     RMSNorm,
+    activate,
+)
+from .learned_sinks import SinkAttention, sink_weights
+from .local import NGramEmbedding, ShortConvolution
+from .mixture import (
+    MixtureOfExperts,
     Router,
     Routing,
-    activate,
     load_balancing_loss,
     routings,
     usage_entropy,
 )
-from .learned_sinks import SinkAttention, sink_weights
-from .local import NGramEmbedding, ShortConvolution
 from .pixel_transformer import PixelConfig, PixelTransformer
 from .positions import (
     DynamicNTKScaling,

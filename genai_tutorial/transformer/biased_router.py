@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .layers import MixtureOfExperts, Router, Routing, expert_usage
+from .mixture import MixtureOfExperts, Router, Routing, expert_usage
 
 
 class BiasedRouter(Router):

@@ -9,6 +9,7 @@ from genai_tutorial import (
     audio,
     data,
     edge,
+    policies,
     recipes,
     retrieval,
     safety,
@@ -19,7 +20,7 @@ from genai_tutorial.audio.codebook_pattern import undelay
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
-from genai_tutorial.tasks import latin, motion, paddle_game, shapes
+from genai_tutorial.tasks import detour, latin, motion, paddle_game, shapes
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -298,6 +299,43 @@ CASES |= {
     ),
 }  # fmt: skip
 
+# --- policies -------------------------------------------------------------------------
+
+POLICY = policies.InstructedPolicy(
+    policies.InstructedPolicyConfig(words=3, chunk=2, channels=4, context=8), 0
+)
+SEEN = rand(2, 3, 8, 8), torch.eye(3)[:2], 8 * rand(2, 2)
+HEADS = policies.RegressionHead, policies.MixtureHead, policies.FlowHead
+
+
+def policy_step(model, images, words, gripper, chunks, generator):
+    def loss(model, *batch):
+        return model.loss(*batch, generator)
+
+    return step(model, loss, images, words, gripper, chunks)
+
+
+CASES |= {
+    "InstructedPolicy": (policy_step, POLICY, *SEEN, rand(2, 2, 2), seeded()),
+    "InstructedPolicy.act": (
+        lambda model, *seen: [model.act(name, *seen, seeded()) for name in model.heads],
+        POLICY, *SEEN,
+    ),
+    "heads": (
+        lambda heads, context, x: [
+            (head.loss(context, x, seeded()), head.sample(context, seeded()))
+            for head in heads
+        ],
+        [head(3, 4) for head in HEADS], rand(5, 3), rand(5, 4),
+    ),
+    "FlowHead.complete": (
+        lambda head, context, first: head.complete(context, first, seeded()),
+        policies.FlowHead(3, 4), rand(5, 3), rand(5, 2),
+    ),
+    "make_chunks": (lambda moves: policies.make_chunks(moves, 2), rand(3, 2)),
+    "temporal_ensemble": (policies.temporal_ensemble, [rand(2, 3, 1), rand(2, 3, 1)]),
+}  # fmt: skip
+
 # --- retrieval and safety -------------------------------------------------------------
 
 VECTORS, QUERIES = rand(40, 4), rand(3, 4, seed=1)
@@ -491,6 +529,13 @@ CASES |= {
             ),
         ),
         rand(2, 8, 8),
+    ),
+    "detour": (
+        lambda states, paths: (
+            detour.correct_moves(states), detour.correct_moves(states, states[:, 0]),
+            detour.crashes(paths),
+        ),
+        rand(4, 3), rand(4, 5, 2),
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Heads learn what they should: the mean, the modes, and samples from them."""
+"""Chunks of moves, heads, and the instructed policy."""
 
 import pytest
 import torch
@@ -9,14 +9,39 @@ from genai_tutorial.policies import (
     InstructedPolicyConfig,
     MixtureHead,
     RegressionHead,
+    make_chunks,
+    temporal_ensemble,
 )
+
+
+def test_chunks_hold_the_moves_from_each_time_on():
+    moves = torch.arange(10.0).view(5, 2)
+    chunks, inside = make_chunks(moves, 3)
+    assert torch.equal(chunks[1], moves[1:4])
+    assert inside.sum(1).tolist() == [3, 3, 3, 2, 1]
+    assert chunks[~inside].abs().sum() == 0
+
+
+def test_ensemble_reads_the_present_move_of_each_chunk_that_reaches_it():
+    chunks = [torch.full((1, 2, 1), float(k)) for k in range(5)]
+    assert temporal_ensemble(chunks, rate=0.0).item() == 3.5  # chunks 3 and 4
+    assert temporal_ensemble(chunks, rate=1.0).item() < 3.5  # the older weighs more
+
+
+def test_wrong_arguments_raise():
+    with pytest.raises(ValueError, match="at least one move"):
+        make_chunks(torch.zeros(3, 2), 0)
+    with pytest.raises(ValueError, match="at least one chunk"):
+        temporal_ensemble([])
+
 
 CONTEXT = torch.zeros(128, 1)
 SIDES = torch.tensor([-1.0, 1.0]).repeat(64)[:, None]  # half left, half right
 
 
-def trained(head):
+def trained(kind, *settings):
     torch.manual_seed(0)
+    head = kind(1, 1, *settings)
     for parameter in head.parameters():
         if parameter.ndim == 2:
             torch.nn.init.xavier_uniform_(parameter)
@@ -30,14 +55,34 @@ def trained(head):
 
 
 def test_regression_averages_the_two_sides():
-    assert trained(RegressionHead(1, 1)).abs().max() < 0.2
+    assert trained(RegressionHead).abs().max() < 0.2
 
 
-@pytest.mark.parametrize("head", [MixtureHead(1, 1, 2), FlowHead(1, 1)])
+@pytest.mark.parametrize("head", [(MixtureHead, 2), (FlowHead,)])
 def test_mixture_and_flow_draw_both_sides(head):
-    drawn = trained(head)
+    drawn = trained(*head)
     assert (drawn.abs() > 0.6).float().mean() > 0.8
     assert 0.2 < (drawn > 0).float().mean() < 0.8
+
+
+def test_flow_completes_the_side_that_it_is_given():
+    torch.manual_seed(0)
+    flow = FlowHead(1, 4)
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.AdamW(flow.parameters(), lr=3e-3)
+    for _ in range(800):
+        optimizer.zero_grad()
+        flow.loss(CONTEXT, SIDES.expand(-1, 4), generator).backward()
+        optimizer.step()
+    drawn = flow.complete(CONTEXT, SIDES.expand(-1, 3), generator)
+    assert torch.equal(drawn[:, :3], SIDES.expand(-1, 3))
+    assert (drawn[:, 3:] * SIDES > 0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("known", [0, 4])
+def test_flow_completes_neither_nothing_nor_everything(known):
+    with pytest.raises(ValueError, match="first must hold"):
+        FlowHead(1, 4).complete(CONTEXT, SIDES.expand(-1, known), torch.Generator())
 
 
 def policy(seed=0):

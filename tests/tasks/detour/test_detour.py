@@ -39,6 +39,17 @@ def test_demonstrator_arrives_in_spite_of_gusts():
         run_course(correct_moves, 0, generator())
 
 
+def test_demonstrator_passes_on_the_side_that_it_is_told():
+    told = torch.tensor([-1.0, 1.0]).repeat(10)
+    result = run_course(
+        lambda s: correct_moves(s, told), 20, generator(), 0.0, moves=44
+    )
+    assert result.states.shape == (20, 44, 3)
+    assert result.arrived.all()
+    passing = result.states[torch.arange(20), result.states[:, :, 1].abs().argmin(1)]
+    assert torch.equal((passing[:, 0] - passing[:, 2]).sign(), told)
+
+
 def test_noise_widens_the_states_and_leaves_the_labels_correct():
     plain, _ = demonstrate_course(50, generator())
     noisy, moves = demonstrate_course(50, generator(), noise=0.06)
