@@ -26,7 +26,6 @@ from genai_tutorial.data import load_shakespeare
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.tasks.recall import (
     answer_accuracy,
-    parity_batch,
     recall_batch,
     stored_recall,
     table_batch,
@@ -213,6 +212,17 @@ def table(seed: int, small: bool) -> dict:
             round(tested(model, table_batch, n), 4) for n in (2, 4, 6, 8)
         ]
     return rows
+
+
+def parity_batch(
+    rows: int, length: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw rows of bits after a start token, 2, and return them with the parity of the
+    bits up to each position.
+    """
+    bits = torch.randint(2, (rows, length), generator=generator)
+    parity = functional.pad(bits.cumsum(dim=1) % 2, (1, 0))
+    return functional.pad(bits, (1, 0), value=2), parity
 
 
 def bits(seed: int, small: bool) -> dict:

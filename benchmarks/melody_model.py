@@ -19,12 +19,8 @@ from genai_tutorial.audio import (
 from genai_tutorial.tasks.melodies import (
     CAPTIONS,
     NOTES,
-    STREAM_VOCAB,
-    WORDS,
     MelodyCaption,
-    caption_tokens,
     draw_melodies,
-    held_out_captions,
 )
 from genai_tutorial.training import (
     OptimizerSettings,
@@ -34,6 +30,16 @@ from genai_tutorial.training import (
     warmup_linear,
 )
 from genai_tutorial.transformer import DecoderConfig
+
+TIMBRES, TEMPI, REGISTERS, MODES = (
+    tuple(dict.fromkeys(words))
+    for words in zip(*(vars(one).values() for one in CAPTIONS), strict=True)
+)
+WORDS = ("nothing", *TIMBRES, *TEMPI, *REGISTERS, *MODES)
+"""The words of caption tokens, by token id; the first stands for no caption."""
+
+STREAM_VOCAB = 47
+"""The vocabulary size of each of the three streams; only the pitches use it all."""
 
 PATTERN = CodebookPattern.delayed(3)
 
@@ -88,6 +94,27 @@ def train_melody_model(
         schedule=warmup_linear(steps, min(10, steps)),
     )
     return model.eval()
+
+
+def held_out_captions() -> tuple[MelodyCaption, ...]:
+    """Return the nine captions held out of training; each timbre, tempo and register
+    occurs in three of them.
+    """
+    return tuple(
+        MelodyCaption(
+            timbre, TEMPI[(i + j) % 3], REGISTERS[(2 * i + j) % 3], MODES[(i + j) % 2]
+        )
+        for i, timbre in enumerate(TIMBRES)
+        for j in range(3)
+    )
+
+
+def caption_tokens(captions: Sequence[MelodyCaption | None]) -> Int[Tensor, "n 4"]:
+    """Return the tokens of captions: timbre, tempo, register and mode; zeros for None,
+    which stands for no caption.
+    """
+    rows = [vars(one).values() if one else ["nothing"] * 4 for one in captions]
+    return torch.tensor([[WORDS.index(word) for word in words] for words in rows])
 
 
 def seen_captions() -> list[MelodyCaption]:

@@ -19,7 +19,12 @@ from pathlib import Path
 
 import torch
 from finished import command_line, kept
-from melody_model import seen_captions, train_melody_model, write_melodies
+from melody_model import (
+    held_out_captions,
+    seen_captions,
+    train_melody_model,
+    write_melodies,
+)
 
 from genai_tutorial.audio import (
     CodebookPattern,
@@ -33,7 +38,6 @@ from genai_tutorial.tasks.melodies import (
     CAPTIONS,
     attributes_right,
     draw_melodies,
-    held_out_captions,
     listen,
     play_melody,
 )

@@ -1,7 +1,8 @@
 """Chapter 15's studies of reasoning, on several seeds: four ways to write an answer,
 votes and best-of-n, and reinforcement learning from verifiable rewards. All of them are
 about sums; `products` repeats two of the ways on products of two numbers, and rewards a
-model that has half learned both ways at once.
+model that has half learned both ways at once. `filtered` compares GRPO with its
+simplest opponent, fine-tuning on the answers that the verifier accepts.
 
     # everything, then one study only
     python benchmarks/reasoning.py --folder FOLDER --seeds 0 1 2 3 4
@@ -24,7 +25,8 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from finished import command_line
+from finished import command_line, kept
+from torch import Tensor
 
 from genai_tutorial.alignment import (
     DAPO,
@@ -32,6 +34,7 @@ from genai_tutorial.alignment import (
     RLOO,
     DrGRPO,
     ExactAnswer,
+    Example,
     GroupMethod,
     GRPOSettings,
     Verifier,
@@ -189,6 +192,23 @@ def fine_tune(
         progress=False,
     )
     return policy.eval()
+
+
+class Accepted:
+    """Rejection sampling: the likelihood of the accepted answers of each step, without
+    a baseline, a ratio or a clip.
+    """
+
+    def advantages(self, scores: Tensor) -> Tensor:
+        """Return the scores: 1 for an accepted answer, 0 for any other."""
+        return scores
+
+    def loss(
+        self, log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, mask: Tensor
+    ) -> Tensor:
+        """Return the mean loss of the accepted answers' tokens."""
+        kept = advantages[:, None] * mask
+        return -(log_probs * kept).sum() / kept.sum().clamp(min=1)
 
 
 class Study:
@@ -427,6 +447,55 @@ class Study:
             "runs": {"GRPO": self.learn(model, write, ExactAnswer())[1]},
         }
 
+    def accepted(self) -> list[Example]:
+        """Return the accepted ones of as many answers as GRPO judges, all sampled from
+        the terse model.
+        """
+        settings = GRPOSettings(self.budget.grpo_steps)
+        asked = self.learning[: settings.steps * settings.batch_size]
+        samples = sampled_answers(
+            self.terse, asked, settings.group_size, backwards=True, seed=self.seed
+        )
+        exact = ExactAnswer()
+        return [
+            example
+            for question, row in zip(asked, samples, strict=True)
+            for sample in row
+            if exact(sample.text, backwards(question))
+            for example in encode_examples([question], lambda _, s=sample: s.text)
+        ]
+
+    def imitate(self, examples: Sequence[Example]) -> DecoderLM:
+        """Fine-tune the terse model on answers, with as many updates as GRPO."""
+        policy = DecoderLM(CONFIG, self.seed)
+        policy.load_state_dict(self.terse.state_dict())
+        settings = GRPOSettings(self.budget.grpo_steps)
+        size = min(settings.batch_size * settings.group_size, len(examples))
+        fit(
+            policy,
+            TensorBatches(pad_examples(examples).tensors[:2], size, self.seed),
+            supervised_loss,
+            AdamW(policy.parameters(), lr=settings.learning_rate),
+            steps=settings.steps,
+            progress=False,
+        )
+        return policy.eval()
+
+    def filtered(self) -> dict:
+        """Run GRPO, and fine-tune on the accepted ones of as many answers: of the
+        policy's, in every step, and of the terse model's, all at once.
+        """
+        exact, write, examples = ExactAnswer(), backward_scratchpad, self.accepted()
+        runs = {
+            name: self.learn(self.terse, write, exact, method=method)[1]
+            for name, method in (("GRPO", GRPO()), ("in every step", Accepted()))
+        }
+        if examples:
+            after = self.measure(self.imitate(examples), write)
+            runs["all at once"] = {"after": after}
+        before = self.measure(self.terse, write)
+        return {"before": before, "accepted": len(examples), "runs": runs}
+
     def hack(self) -> dict:
         """Run GRPO with a weak verifier and with an exact one from the same model, and
         with the exact one where the weak one ended.
@@ -487,15 +556,22 @@ class Products(Study):
 def main() -> None:
     parser = command_line(__doc__, [0])
     parser.add_argument("--runs-only", action="store_true", help="record nothing")
-    parser.add_argument("--study", choices=("sums", "products"), help="only this one")
+    studies = ("sums", "products", "filtered")
+    parser.add_argument("--study", choices=studies, help="only this one")
     settings = parser.parse_args()
     folder = settings.folder
     budget = Smoke if settings.smoke else Budget
     for seed in settings.seeds:
-        if settings.study != "products":
+        if settings.study in (None, "sums"):
             Study(budget, folder, seed).run()
-        if settings.study != "sums":
+        if settings.study in (None, "products"):
             Products(budget, folder, seed).run()
+        if settings.study in (None, "filtered"):
+            study = Study(budget, folder, seed)
+            kept(
+                folder / f"filtered-{seed}.json",
+                lambda study=study, seed=seed: {"seed": seed} | study.filtered(),
+            )
     if settings.smoke or settings.runs_only:
         return
 
@@ -516,13 +592,15 @@ def main() -> None:
             if not name.startswith("_")
         },
     }
-    if settings.study != "products":
+    if settings.study in (None, "sums"):
         found["formats"] = [
             part for name in FORMATS for part in parts(f"format-{name}")
         ]
         for name in ("votes", "reinforcement", "control", "hack"):
             found[name] = parts(name)
-    if settings.study != "sums":
+    if settings.study in (None, "filtered"):
+        found["filtered"] = parts("filtered")
+    if settings.study in (None, "products"):
         found["products"] = {
             name: parts(f"product-{part}")
             for name, part in (

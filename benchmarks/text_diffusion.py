@@ -3,6 +3,7 @@
     squares   Latin squares: what is solved in which order, in how many calls, at what
               likelihood
     longer    the left-to-right model of the squares, trained for twice the time
+    apart     two models between both: one row with a causal mask, two rows without
     plays     the characters of Shakespeare: likelihood, infilling and samples
 
     OMP_NUM_THREADS=1 python benchmarks/text_diffusion.py --folder runs
@@ -14,8 +15,9 @@ are the same. Seed 0 of the squares measures the published checkpoints.
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -29,6 +31,8 @@ from genai_tutorial.diffusion import (
     Threshold,
     UnmaskingRule,
     likelihood_bound,
+    mask_counts,
+    mask_tokens,
     masked_loss,
     nats_in_order,
     token_log_probabilities,
@@ -47,6 +51,7 @@ from genai_tutorial.runtime import keep_record, run_parts, seed_everything
 from genai_tutorial.tasks.latin import (
     OPEN,
     ORDER,
+    CountingDenoiser,
     fill_single_candidates,
     is_latin,
     latin_split,
@@ -275,6 +280,117 @@ def longer(seed: int, small: bool) -> dict:
     }
 
 
+# --- mask and layout apart ---
+
+
+def between_loss(
+    model: DecoderLM, squares: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return the loss of a model that sees the whole puzzle and the whole beginning of
+    the solution, both without a causal mask, and predicts the other open cells.
+    """
+    rows, cells = squares.shape
+    counts = mask_counts(rows, cells, generator)
+    puzzles = mask_tokens(squares, counts, OPEN, generator)
+    written = torch.randint(cells, (rows, 1), generator=generator)
+    later = torch.arange(cells) >= written
+    log_p = two_rows(model, puzzles, squares.masked_fill(later, OPEN))
+    losses = -log_p.gather(-1, squares[..., None])[..., 0]
+    asked = later & (puzzles == OPEN)
+    return ((losses * asked).sum(dim=1) / asked.sum(dim=1).clamp(min=1)).mean()
+
+
+def two_rows(model: DecoderLM, puzzles: Tensor, written: Tensor) -> Tensor:
+    """Return the log-probabilities of the solution's cells."""
+    logits = model(torch.cat([puzzles, written], dim=1))[:, CELLS:]
+    return token_log_probabilities(logits, OPEN)
+
+
+def one_row_loss(
+    model: DecoderLM, squares: Tensor, generator: torch.Generator
+) -> Tensor:
+    return masked_loss(model, squares, OPEN, generator)
+
+
+def between(seed: int, causal: bool, small: bool) -> DecoderLM:
+    """Train a causal model on one row, or one without a causal mask on two rows, with
+    the settings and about the time of the two models of the page.
+    """
+    recipe = LATIN_MASKED if causal else LATIN_LEFT_TO_RIGHT
+    attention = replace(recipe.config.attention, causal=causal)
+    recipe = replace(
+        recipe, seed=seed, config=replace(recipe.config, attention=attention)
+    )
+    steps = 5 if small else recipe.steps
+    draws, model = seeded(seed), recipe.build()
+    training, _ = latin_split()
+
+    def batches() -> Iterator[tuple[Tensor]]:
+        while True:
+            yield (training[torch.randint(len(training), (64,), generator=draws)],)
+
+    fit(
+        model,
+        batches(),
+        partial(one_row_loss if causal else between_loss, generator=draws),
+        build_optimizer(model, recipe.optimizer),
+        steps=steps,
+        schedule=Schedule(
+            steps, min(30, steps // 2), "none", cooldown_steps=3 * steps // 5
+        ),
+        progress=False,
+    )
+    return model.eval()
+
+
+@torch.no_grad()
+def in_turn(predict: Callable[[Tensor, int], Tensor], puzzles: Tensor) -> Tensor:
+    """Fill the open cells in reading order, each with its most probable number."""
+    written = torch.full_like(puzzles, OPEN)
+    for cell in range(CELLS):
+        guess = predict(written, cell).argmax(dim=-1)
+        given = puzzles[:, cell]
+        written[:, cell] = torch.where(given == OPEN, guess, given)
+    return written
+
+
+def blind(written: Tensor, cell: int, draws: torch.Generator) -> Tensor:
+    """Return the exact log-probabilities of a cell, given the cells before it only; a
+    little noise chooses between equal ones.
+    """
+    perfect = counting()
+    log_p = torch.cat([perfect(rows)[:, cell] for rows in written.split(10)])
+    return log_p + 1e-4 * torch.rand(log_p.shape, generator=draws)
+
+
+@cache
+def counting() -> CountingDenoiser:
+    return CountingDenoiser(ORDER)
+
+
+def apart(seed: int, small: bool) -> dict:
+    one, two = between(seed, True, small), between(seed, False, small)
+    n = 8 if small else None
+    found = {}
+    for clues in (6, 8):
+        puzzles, draws = held_out_puzzles(clues)[:n], seeded(seed)
+        filled = in_turn(
+            lambda written, cell, p=puzzles: two_rows(two, p, written)[:, cell], puzzles
+        )
+        few = puzzles[: 8 if small else 50]
+        found[str(clues)] = {
+            "causal, one row": solved(one, puzzles, Quota(1, "reading"))["solved"],
+            "perfect, sees earlier cells": mean(
+                is_latin(in_turn(partial(blind, draws=draws), few))
+            ),
+            "no causal mask, two rows": mean(is_latin(filled)),
+        }
+    return {
+        "steps": {"one row": LATIN_MASKED.steps, "two rows": LATIN_LEFT_TO_RIGHT.steps},
+        "solved": found,
+    }
+
+
 # --- the plays ---
 
 
@@ -431,6 +547,7 @@ def plays(seed: int, small: bool) -> dict:
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "squares": squares,
     "longer": longer,
+    "apart": apart,
     "plays": plays,
 }
 

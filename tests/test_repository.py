@@ -18,7 +18,7 @@ MENTION = re.compile(
     r"(?P<owner>[\w.-]+)/(?P<name>[\w.-]+?)(?:\.git)?(?=[/\s\"'`)\]>,;?#@\\]|\.?$|\.\s)",
     re.MULTILINE,
 )
-PAGES = re.compile(r"(?P<owner>[\w-]+)\.github\.io/(?P<name>[\w.-]+)")
+PAGES = re.compile(r"(?<![\w-])(?P<owner>[\w-]+)\.github\.io/(?P<name>[\w.-]+)")
 # Contexts in which an address must be that of this repository, whatever its name.
 CERTAIN = re.compile(
     r"git\+https://github\.com/|git clone "

@@ -16,6 +16,7 @@ Entries are ranked by the difference from counting six characters on the same pl
 """
 
 import ast
+import functools
 import hashlib
 import io
 import json
@@ -96,20 +97,24 @@ def check_rules(source: bytes) -> None:
                 raise EntryError(f"it may not import {name}")
 
 
+@functools.cache
+def _plays() -> tuple[CharacterTokenizer, dict[str, np.ndarray]]:
+    everything = load_shakespeare()
+    titles = sorted(everything.train_titles + everything.validation_titles)
+    tokenizer = CharacterTokenizer.from_text(everything.train)
+    encode = tokenizer.encode
+    texts = {t: np.array(encode(load_shakespeare([t]).validation)) for t in titles}
+    return tokenizer, texts
+
+
 def make_task(source: bytes) -> Task:
     """Choose the held-out plays by an entry's own bytes: no entry can be tuned to
     them.
     """
-    everything = load_shakespeare()
-    titles = sorted(everything.train_titles + everything.validation_titles)
+    tokenizer, texts = _plays()
+    texts = dict(texts)
     draw = random.Random(hashlib.sha256(source).digest())
-    held_out = sorted(draw.sample(titles, PLAYS))
-    tokenizer = CharacterTokenizer.from_text(everything.train)
-
-    def read(title: str) -> np.ndarray:
-        return np.array(tokenizer.encode(load_shakespeare([title]).validation))
-
-    texts = {title: read(title) for title in titles}
+    held_out = sorted(draw.sample(list(texts), PLAYS))
     rng = np.random.default_rng(draw.getrandbits(64))
     contexts, targets = [], []
     for title in held_out:

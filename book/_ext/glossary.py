@@ -1,4 +1,5 @@
-"""Turn links to the glossary page into links to the entry itself.
+"""The glossary: links to its page become links to the entry itself, and the search
+names its terms. `{filter}` is a form that filters a long page.
 
 Chapters link to the file, `[maximum likelihood](../book/glossary.md)`, which every
 notebook viewer understands. In the book such a link leads to the entry for its text and
@@ -6,10 +7,16 @@ shows the definition on hover. A term without an entry is a warning, which fails
 build.
 """
 
+import json
+from html import escape
+from pathlib import Path
+
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
 
+HERE = Path(__file__).parent
 logger = logging.getLogger(__name__)
 GLOSSARY = "book/glossary"
 # Inflected forms and synonyms that the rules below do not map to an entry.
@@ -26,6 +33,16 @@ OTHER_FORMS = {
     "responsible": "responsibility",
     "sampled": "sampling",
 }
+FORM = """<form id="filter" class="page-filter" data-what="{what}" hidden>
+{selects}<label>Words <input name="words" type="search" autocomplete="off"></label>
+<output aria-live="polite"></output>
+</form>
+<script>
+{script}</script>"""
+SELECTS = """<label>Chapter <select name="chapter"><option value="">all</option></select></label>
+<label>Source <select name="source"><option value="">all</option>
+<option>live</option><option>recorded</option><option>exact</option></select></label>
+"""  # noqa: E501
 
 
 def plain(text: str) -> str:
@@ -89,6 +106,35 @@ def lead_to_entries(app, doctree, docname):
         link["classes"].append("glossary-word")
 
 
+class Filter(SphinxDirective):
+    """`{filter} claims` or `{filter} terms`."""
+
+    required_arguments = 1
+
+    def run(self):
+        what = self.arguments[0]
+        form = FORM.format(
+            what=what,
+            selects=SELECTS if what == "claims" else "",
+            script=(HERE / "filter.js").read_text("utf8"),
+        )
+        return [nodes.raw("", form, format="html")]
+
+
+def extend_search(app, pagename, templatename, context, doctree):
+    if pagename == "search" and GLOSSARY in app.env.found_docs:
+        # The search shows both as HTML.
+        terms = {
+            f"#{anchor}": [escape(name), escape(definition)]
+            for name, anchor, definition in entries(app.env)
+        }
+        script = (HERE / "search.js").read_text("utf8")
+        names = json.dumps(terms, ensure_ascii=False).replace("<", "\\u003c")
+        app.add_js_file(None, body=f"const glossary = {names};\n{script}", priority=900)
+
+
 def setup(app):
+    app.add_directive("filter", Filter)
+    app.connect("html-page-context", extend_search)
     app.connect("doctree-resolved", lead_to_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

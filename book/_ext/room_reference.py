@@ -1,14 +1,17 @@
-"""`{room} transformer`: the API reference of one room, generated from its docstrings.
+"""`{room} transformer`: the API reference of one room, generated from its docstrings,
+and `{data-sources}`: the book's data sets, from `genai_tutorial.data.SOURCES`.
 
-It shows the room's docstring, a table of its public names, and each name with its
-signature, its documentation and a link to its source.
+The reference shows the room's docstring, a table of its public names, and each name
+with its signature, its documentation and a link to its source.
 """
 
+import ast
 import importlib
 import inspect
 import re
 import typing
 from types import ModuleType
+from urllib.parse import urlparse
 
 from sphinx.util.docutils import SphinxDirective
 
@@ -25,12 +28,20 @@ DRAWING = re.compile("[─│└┘┌┐┬┴├┤┼]")
 
 def public_names(room: ModuleType) -> list[str]:
     """Return the names that a room offers: constants first, then classes, then
-    functions.
+    functions. A room that is one module offers what it defines.
     """
+    used = set()
+    if not (hasattr(room, "__path__") or room.__spec__ is None):
+        used = {
+            alias.name
+            for node in ast.parse(inspect.getsource(room)).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
     names = [
         name
         for name, thing in vars(room).items()
-        if not (name.startswith("_") or isinstance(thing, ModuleType))
+        if not (name.startswith("_") or name in used or isinstance(thing, ModuleType))
     ]
     # SHAPES, Shape, shape
     return sorted(names, key=lambda name: (name[0].islower(), not name.isupper(), name))
@@ -173,8 +184,39 @@ def leave_out_builtins(app):
     return ()
 
 
+class DataSources(SphinxDirective):
+    """Every data set with its origin and licence."""
+
+    def run(self):
+        from genai_tutorial.data import SOURCES
+
+        lines = []
+        for source in SOURCES:
+            lines += [
+                f"### {source.name}",
+                "",
+                "| | |",
+                "| --- | --- |",
+                f"| What it holds | {_as_sentence(source.contents)} |",
+                f"| How to load it | `genai_tutorial.data.{source.loader}()` |",
+                "| Comes inside | "
+                f"[{source.package}](https://pypi.org/project/{source.package}/), "
+                f"which `{source.install}` installs |",
+                f"| Origin | [{urlparse(source.url).netloc}]({source.url}) |",
+                f"| Licence | {_as_sentence(source.licence)} |",
+                f"| Credit | {_as_sentence(source.attribution)} |",
+                "",
+            ]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def _as_sentence(text: str) -> str:
+    return (text[0].upper() + text[1:].rstrip(".") + ".").replace("|", r"\|")
+
+
 def setup(app):
     app.add_directive("room", Room)
+    app.add_directive("data-sources", DataSources)
     # before viewcode writes the pages
     app.connect("html-collect-pages", leave_out_builtins, priority=400)
     app.connect("autodoc-process-signature", shorten_types)

@@ -26,8 +26,8 @@ STATELESS = "2026-07-28"
 it under `_meta`.
 """
 
-START_SECONDS, CALL_SECONDS = 120, 60
-"""The time for a server to start, and for the answer to any later request."""
+START_SECONDS, CALL_SECONDS, END_SECONDS = 120, 60, 5
+"""The time for a server to start, for the answer to any later request, and to end."""
 
 LONGEST_LINE = 10_000_000
 """The largest number of bytes in a message from a server."""
@@ -191,7 +191,7 @@ class MCPClient:
             return
         self._outbox.put(None)
         try:
-            process.wait(5)
+            process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

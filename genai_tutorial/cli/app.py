@@ -12,6 +12,7 @@ import typer
 
 from genai_tutorial import __version__
 
+from .course_paths import check_paths
 from .model_commands import agent, ask, chat, models, sample, suggestion, train
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
@@ -231,13 +232,12 @@ def assign(
     - `genai-tutorial assign 4 --to homework --roster class.csv` gives each student of
       the table a version of these exercises
     """
+    check_paths(chapter)
     from genai_tutorial import teaching
 
-    with user_errors(teaching.TeachingError, exit_code=WRONG_USE):
-        notebook = teaching.find_chapter(chapter)
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):
         path = teaching.assign(
-            notebook, to, seed=seed, roster=roster, overwrite=overwrite
+            chapter, to, seed=seed, roster=roster, overwrite=overwrite
         )
     option = "" if seed is None else f" --seed {seed}"
     if roster is not None:
@@ -287,6 +287,7 @@ def grade(
     - `genai-tutorial grade 4 submissions --to grades` grades all notebooks in a folder
       and writes `grades/grades.csv`
     """
+    check_paths(chapter, submissions)
     from .book import grade_submissions
 
     versions = {"seed": seed, "roster": roster}

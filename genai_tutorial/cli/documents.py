@@ -5,7 +5,7 @@ Nothing is written to the disk.
 import os
 import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,10 +69,15 @@ class Place:
 
 def read_folder(folder: Path) -> tuple[list[Place], list[str]]:
     """Return the passages of all texts in a folder and its subfolders, and a sentence
-    for each file that was left out. Hidden files are not read.
+    for each file or folder that was left out. Hidden files are not read.
     """
     places, left_out, total = [], [], 0
-    for path in _files(folder):
+
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename).relative_to(folder).as_posix()
+        left_out.append(f"The folder {name} is left out: {error.strerror}.")
+
+    for path in _files(folder, unreadable):
         name = path.relative_to(folder).as_posix()
         try:
             text = _read(path, room=LARGEST_FOLDER - total)
@@ -107,9 +112,9 @@ def split_text(text: str, file: str) -> list[Place]:
     return places
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Path, unreadable: Callable[[OSError], None]) -> Iterator[Path]:
     """Yield the paths of all files that could be meant, sorted."""
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             ending = Path(name).suffix.lower()

@@ -22,6 +22,9 @@ CHECKPOINTS = Path(__file__).parents[1] / "pretrained" / "checkpoints"
 LONGEST_TASK = 300
 """The largest number of characters in an agent's task."""
 
+SMOLLM2_CONTEXT = 8192
+"""The number of tokens that SmolLM2 sees at once."""
+
 ENDINGS = {"images": ".png", "films": ".gif or .webp", "sounds": ".mp3 or .wav"}
 NOUNS = {"images": "images", "films": "clips", "sounds": "sounds"}
 """The endings of the files of samples, and what a user calls them."""
@@ -339,6 +342,10 @@ def chat(
     """
     is_own = model is not ChatChoice.smollm2
     is_varied = top_p is not None or system is not None
+    context = SMOLLM2_CONTEXT
+    if is_own:
+        card = json.loads((CHECKPOINTS / f"factbook-{model}.json").read_text("utf8"))
+        context = card["recipe"]["config"]["context_length"]
     for is_wrong, message in (
         (not math.isfinite(temperature), "--temperature must be a finite number"),
         (top_p is not None and not top_p > 0, "--top-p must be above 0"),
@@ -358,6 +365,11 @@ def chat(
         (
             documents is not None and not documents.is_dir(),
             f"{documents} is not a folder: --documents takes one of .txt or .md files",
+        ),
+        (
+            max_tokens is not None and max_tokens >= context,
+            f"{model} sees {context} tokens at once, so --max-tokens must be below "
+            f"that, got {max_tokens}",
         ),
         (documents is None and threshold is not None, "--threshold is for --documents"),
     ):

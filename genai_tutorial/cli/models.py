@@ -178,13 +178,20 @@ def write_clips(clips: Float[Tensor, "count sample"], rate: int, path: Path) -> 
 
 def ask_about(picture: Image.Image, question: str, folder: Path | None) -> None:
     """Print the answer of `shapes-vlm` to a question about a square picture."""
-    with user_errors(ValueError, exit_code=NOT_POSSIBLE):
+    with (
+        user_errors(ValueError, exit_code=NOT_POSSIBLE),
+        working("loading shapes-vlm"),
+    ):
         reader = recipes.load("shapes-vlm", folder)
     pixels = small_pixels(picture)
-    with user_errors(ValueError, exit_code=WRONG_USE):  # words it does not know
-        with torch.no_grad():
-            squares = reader.model.look(pixels[None])
-        print(reader.answer(squares, [spaced_question(question)])[0])
+    with (
+        user_errors(ValueError, exit_code=WRONG_USE),  # words it does not know
+        working("looking"),
+        torch.no_grad(),
+    ):
+        squares = reader.model.look(pixels[None])
+        answer = reader.answer(squares, [spaced_question(question)])[0]
+    print(answer)
 
 
 def small_pixels(picture: Image.Image) -> Float[Tensor, "3 32 32"]:

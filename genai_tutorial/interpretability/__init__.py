@@ -14,7 +14,14 @@ from .attention_heads import (
     repeated_random_tokens,
 )
 from .attention_only import AttentionOnly, repeated_symbols, train_attention_only
-from .patching import attribution_patching, head_outputs, patched, patching_grid
+from .patching import (
+    attribution_patching,
+    head_outputs,
+    mean_states,
+    patched,
+    patching_grid,
+    steered,
+)
 from .probes import (
     Batch,
     PositionReader,
@@ -29,7 +36,6 @@ from .probes import (
     within_between_auc_interval,
 )
 from .sparse_autoencoder import SparseAutoencoder, train_sparse_autoencoder
-from .steering import mean_states, steered
 from .superposition import (
     SuperpositionToy,
     best_cosines,

@@ -1,5 +1,5 @@
-"""Activation patching: replace hidden states in one run by those from another, and see
-what the model predicts then.
+"""Activation patching and steering: replace hidden states in one run by those from
+another, or add a direction to them, and see what the model predicts then.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from genai_tutorial.transformer import AttentionContext, DecoderLM
 
@@ -36,22 +36,14 @@ def patched(
     >>> bool(x[0, -1].any())
     False
     """
-    if not 1 <= state <= model.config.layers:
-        raise ValueError(
-            f"state must be from 1 to {model.config.layers}, the number of blocks, got "
-            f"{state}. To replace state 0, exchange the token."
-        )
 
-    def replace(_: nn.Module, __: tuple, output: Tensor) -> Tensor:
+    def replace(output: Tensor) -> Tensor:
         output = output.clone()
         output[:, position] = vectors.to(output)
         return output
 
-    hook = model.blocks[state - 1].register_forward_hook(replace)
-    try:
+    with _changed(model, state, replace):
         yield model
-    finally:
-        hook.remove()
 
 
 @torch.no_grad()
@@ -149,3 +141,66 @@ def _inputs_of_output_layers(
 
 def _heads(model: DecoderLM, parts: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(parts)).unflatten(-1, (model.config.attention.heads, -1))
+
+
+@torch.no_grad()
+def mean_states(
+    model: DecoderLM, texts: Sequence[Sequence[int]]
+) -> Float[Tensor, "text state width"]:
+    """Return the mean hidden state of each text, before the first block and after each
+    block, without the first position, whose states are large in most models.
+
+    Raises:
+        ValueError: If a text has fewer than two tokens.
+    """
+    if not all(len(text) > 1 for text in texts):
+        raise ValueError("Each text must have at least two tokens.")
+    device = model.token_embedding.weight.device
+    rows = [torch.tensor([list(text)], device=device) for text in texts]
+    return torch.stack([model.hidden_states(row)[:, 0, 1:].mean(dim=1) for row in rows])
+
+
+@contextmanager
+def steered(
+    model: DecoderLM, state: int, direction: Float[Tensor, "width"]
+) -> Iterator[DecoderLM]:
+    """Add a direction to one hidden state at every position inside a `with` block.
+
+    Args:
+        state: After how many blocks, as `DecoderLM.hidden_states` counts, from 1.
+
+    Raises:
+        ValueError: If there is no such state.
+
+    Source: Turner et al., Steering Language Models With Activation Engineering,
+    https://arxiv.org/abs/2308.10248
+
+    >>> from genai_tutorial.transformer import DecoderConfig
+    >>> model = DecoderLM(DecoderConfig.gpt2(9, 4, width=8, layers=1, heads=2))
+    >>> ids = torch.tensor([[1, 2]])
+    >>> with steered(model, state=1, direction=torch.ones(8)):
+    ...     x = model.read(ids)
+    >>> bool(torch.allclose(x, model.read(ids) + 1))
+    True
+    """
+    with _changed(model, state, lambda output: output + direction.to(output)):
+        yield model
+
+
+@contextmanager
+def _changed(
+    model: DecoderLM, state: int, change: Callable[[Tensor], Tensor]
+) -> Iterator[None]:
+    """Change a hidden state during each forward pass."""
+    if not 1 <= state <= model.config.layers:
+        raise ValueError(
+            f"state must be from 1 to {model.config.layers}, the number of blocks, got "
+            f"{state}. To change state 0, exchange the token."
+        )
+    hook = model.blocks[state - 1].register_forward_hook(
+        lambda _, __, output: change(output)
+    )
+    try:
+        yield
+    finally:
+        hook.remove()

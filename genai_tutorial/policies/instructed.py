@@ -14,11 +14,8 @@ class InstructedPolicyConfig:
     """The sizes of an `InstructedPolicy`.
 
     Attributes:
-        words: The number of words that an instruction can contain.
-        chunk: The number of moves that are predicted at once.
         channels: The number of feature maps, each of which finds one point.
         context: The width of the context that all heads read.
-        components: The number of normal distributions of the mixture.
         scale: One unit of the heads' actions in pixels.
     """
 

@@ -19,19 +19,23 @@ from .factbook import (
     packed_logits,
     write_corpus,
 )
-from .factbook_draft import (
-    FACTBOOK_DRAFT,
-    agreement,
-    packed_rows,
-    teacher_targets,
-)
+from .factbook_draft import FACTBOOK_DRAFT, agreement, packed_rows, teacher_targets
 from .families import DIGIT_FAMILIES, FamilyRecord, FamilyRun, family_record
 from .family_networks import PPCA_COMPONENTS, FamilyRecipe, Levels
 from .latin import LATIN_LEFT_TO_RIGHT, LATIN_MASKED, held_out_puzzles
 from .molecules import held_out_molecule_loss
 from .push_policy import PUSH_POLICY, held_out_games, pushing_policy
-from .recipe import Recipe, RunSettings, Trained, build_rounded, load_recipe
-from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
+from .recipe import (
+    FilmSamples,
+    ImageSamples,
+    Recipe,
+    RunSettings,
+    SoundSamples,
+    TextSamples,
+    Trained,
+    build_rounded,
+    load_recipe,
+)
 from .sampling import parse_options, sample
 from .shakespeare import held_out_loss
 from .shapes_clip import SHAPES_CLIP

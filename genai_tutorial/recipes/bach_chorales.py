@@ -29,8 +29,14 @@ from genai_tutorial.tasks.music import (
 from genai_tutorial.training import OptimizerSettings
 from genai_tutorial.transformer import DecoderConfig
 
-from .recipe import DECODER_RATES, Recipe, RunSettings, Trained, draw_items
-from .samples import SoundSamples
+from .recipe import (
+    DECODER_RATES,
+    Recipe,
+    RunSettings,
+    SoundSamples,
+    Trained,
+    draw_items,
+)
 
 SAMPLES = 150
 """The number of sampled pieces on which a card's counterpoint is measured."""

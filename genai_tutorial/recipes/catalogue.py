@@ -45,42 +45,14 @@ from .speech import CAPTION_VOICE, SPOKEN_CAPTIONS
 from .speech_codec import SPEECH_CODEC
 
 RECIPES: tuple[Recipe, ...] = (
-    SHAKESPEARE_LIVE,
-    SHAKESPEARE,
-    DIGIT_CLASSIFIER,
-    DIGITS_LIVE,
-    DIGITS,
-    MNIST_GAN,
-    SHAPES_CLIP,
-    SHAPES_DIFFUSION,
-    SHAPES_VLM,
-    SHAPES_STREAM,
-    EMOJI_AUTOENCODER,
-    SHAPES_LATENT,
-    EMOJI_LATENT,
-    *DIGIT_FAMILIES,
-    FACTBOOK_BASE,
-    FACTBOOK_SFT,
-    FACTBOOK_PPO,
-    FACTBOOK_DRAFT,
-    ARITHMETIC_REASONER,
-    PYTHON_EXERCISES,
-    SHAPES_VIDEO,
-    SPOKEN_CAPTIONS,
-    CAPTION_VOICE,
-    SPEECH_CODEC,
-    CHORALES_LIVE,
-    CHORALES,
-    SMOLLM2_TOOLS,
-    PADDLE_WORLD,
-    MOLECULES_3D,
-    MOLECULES,
-    LATIN_LEFT_TO_RIGHT,
-    LATIN_MASKED,
-    PUSH_POLICY,
-    SHAPES_CONTROL,
-    SHAPES_EDITOR,
-)
+    SHAKESPEARE_LIVE, SHAKESPEARE, DIGIT_CLASSIFIER, DIGITS_LIVE, DIGITS, MNIST_GAN,
+    SHAPES_CLIP, SHAPES_DIFFUSION, SHAPES_VLM, SHAPES_STREAM, EMOJI_AUTOENCODER,
+    SHAPES_LATENT, EMOJI_LATENT, *DIGIT_FAMILIES, FACTBOOK_BASE, FACTBOOK_SFT,
+    FACTBOOK_PPO, FACTBOOK_DRAFT, ARITHMETIC_REASONER, PYTHON_EXERCISES, SHAPES_VIDEO,
+    SPOKEN_CAPTIONS, CAPTION_VOICE, SPEECH_CODEC, CHORALES_LIVE, CHORALES,
+    SMOLLM2_TOOLS, PADDLE_WORLD, MOLECULES_3D, MOLECULES, LATIN_LEFT_TO_RIGHT,
+    LATIN_MASKED, PUSH_POLICY, SHAPES_CONTROL, SHAPES_EDITOR,
+)  # fmt: skip
 """All recipes of the book."""
 
 
@@ -180,8 +152,6 @@ def train(
     Args:
         steps: Number of steps, for a shorter run with the schedule compressed; None for
             the recipe's.
-        resume: If true, resume a stopped run, if there is one.
-        device: The device, see `choose_device`.
         folder: The folder to write to; None for `trained_folder()`.
 
     Returns:
@@ -248,7 +218,6 @@ def sample_by_name(
     """Return images sampled from a trained model.
 
     Args:
-        seed: Seed of the random draws.
         folder: The folder that `train` wrote the model to; None for the models that
             come with the package.
         options: The model's own, such as `prompt="a red circle"`, `digit=7`, `steps=50`

@@ -2,7 +2,6 @@
 which compare its features.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -147,16 +146,6 @@ def measure_digits(
         is_right = drawn.labels == labels
         metrics["digit_as_ordered"] = round(float(is_right.double().mean()), 4)
     return metrics
-
-
-def score_labels(
-    draw: Callable[[Int[Tensor, "n"]], Float[Tensor, "n 28 28"]], n: int, seed: int
-) -> list[bool]:
-    """Measure `digit_as_ordered` on randomly chosen digits."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(10, (n,), generator=generator)
-    drawn = read_digits(load_recipe(DIGIT_CLASSIFIER), draw(labels))
-    return (drawn.labels == labels).tolist()
 
 
 def score_recall(images: Float[Tensor, "m 28 28"], n: int, seed: int) -> list[bool]:

@@ -27,7 +27,7 @@ from genai_tutorial.gan import (
     DigitGenerator,
     r1_penalty,
 )
-from genai_tutorial.metrics import copy_test
+from genai_tutorial.metrics import copy_test, read_digits
 from genai_tutorial.training import (
     EMA,
     AdamW,
@@ -39,13 +39,20 @@ from genai_tutorial.training import (
 )
 
 from .digit_classifier import (
+    DIGIT_CLASSIFIER,
     DIGITS_IN_WORDS,
     N_EVAL_IMAGES,
     measure_digits,
-    score_labels,
 )
-from .recipe import FAST_U_NET_RATES, U_NET_RATES, Recipe, RunSettings, Trained
-from .samples import ImageSamples
+from .recipe import (
+    FAST_U_NET_RATES,
+    U_NET_RATES,
+    ImageSamples,
+    Recipe,
+    RunSettings,
+    Trained,
+    load_recipe,
+)
 
 SCHEDULE = cosine_schedule(1000)
 """The noise schedule of all models here; they predict the velocity, `VELOCITY`."""
@@ -92,9 +99,10 @@ class DigitRecipe(Recipe):
         """Draw a digit for each label."""
 
     def score(self, loaded: nn.Module, n: int, seed: int) -> list:
-        return score_labels(
-            lambda labels: self.draw(loaded, labels, self.options, seed), n, seed
-        )
+        labels = torch.randint(10, (n,), generator=torch.Generator().manual_seed(seed))
+        drawn = self.draw(loaded, labels, self.options, seed)
+        reading = read_digits(load_recipe(DIGIT_CLASSIFIER), drawn)
+        return (reading.labels == labels).tolist()
 
     def sample(
         self, loaded: nn.Module, options: GANOptions, count: int, seed: int

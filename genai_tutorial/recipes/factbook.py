@@ -40,11 +40,7 @@ from genai_tutorial.tasks.assistant import (
     tell_facts,
 )
 from genai_tutorial.tokenization import BPETokenizer, train_bpe
-from genai_tutorial.training import (
-    OptimizerSettings,
-    Schedule,
-    warmup_stable_decay,
-)
+from genai_tutorial.training import OptimizerSettings, Schedule, warmup_stable_decay
 from genai_tutorial.transformer import (
     AttentionContext,
     DecoderConfig,

@@ -95,12 +95,8 @@ PIXEL_FAMILY = FamilyPixels(
 )
 
 DIGIT_FAMILIES: tuple[FamilyRecipe, ...] = (
-    VAE_FAMILY,
-    GAN_FAMILY,
-    DIFFUSION_FAMILY,
-    FLOW_FAMILY,
-    PIXEL_FAMILY,
-)
+    VAE_FAMILY, GAN_FAMILY, DIFFUSION_FAMILY, FLOW_FAMILY, PIXEL_FAMILY,
+)  # fmt: skip
 """The neural families, in the order of the chapter."""
 
 
@@ -135,11 +131,9 @@ class FamilyRecord:
     """All runs.
 
     Attributes:
-        seeds: The seeds, in the order of the runs.
         machine: The machine on which the seconds were measured.
         real_digits: The Fréchet distance, precision and recall of 1,000 training
             images, for each seed.
-        runs: The runs of each family, one per seed.
     """
 
     seeds: tuple[int, ...]

@@ -62,8 +62,7 @@ from genai_tutorial.vae import (
 
 from .digit_classifier import N_EVAL_IMAGES, measure_digits, score_recall
 from .digit_models import GANRecipe
-from .recipe import Recipe, RunSettings, Trained, draw_items
-from .samples import ImageSamples
+from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items
 
 PPCA_COMPONENTS = 381
 """The number of components with which probabilistic PCA has about as many numbers as

@@ -16,6 +16,7 @@ from genai_tutorial.diffusion import (
     VELOCITY,
     Denoiser,
     Guided,
+    Model,
     UNetConfig,
     ddim,
     diffusion_loss,
@@ -38,6 +39,7 @@ from .shapes_diffusion import (
     TextToImageRecipe,
     caption_metrics,
     everything_shown,
+    hide_texts,
 )
 
 
@@ -71,13 +73,14 @@ class LatentDiffusion(NamedTuple):
         guidance: float | int,
         seed: int,
         negative: Sequence[str] | None = None,
+        model: Model | None = None,
     ) -> Float[Tensor, "caption 3 height width"]:
         """Draw an image for each caption, with DDIM in the latents; red, green and blue
-        from 0 to 1.
+        from 0 to 1. Another model of the same latents may draw instead.
         """
         config, side = self.model.network.config, self.model.network.config.image_size
         return sample_images(
-            self.model,
+            self.model if model is None else model,
             SHAPES_SCHEDULE,
             VELOCITY,
             self.read(captions),
@@ -165,7 +168,7 @@ class LatentDiffusionRecipe(TextToImageRecipe):
         """
         kind = torch.randint(texts.shape[1], (len(texts),), generator=generator)
         texts = texts[torch.arange(len(texts)), kind.to(texts.device)]
-        shown = self.hide_texts(texts, generator)
+        shown = hide_texts(texts, self.text_dropout, generator)
         return diffusion_loss(
             model, SHAPES_SCHEDULE, VELOCITY, latents, shown, generator=generator
         )

@@ -9,12 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from genai_tutorial.diffusion import (
-    Quota,
-    mask_tokens,
-    masked_loss,
-    unmask,
-)
+from genai_tutorial.diffusion import Quota, mask_tokens, masked_loss, unmask
 from genai_tutorial.tasks.latin import (
     HELD_OUT,
     LATIN_SOURCE,

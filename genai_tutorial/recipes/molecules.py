@@ -320,14 +320,10 @@ def to_xyz(molecule: Geometry, comment: str) -> str:
 
 def _scores(scores: StructureScores) -> dict[str, float]:
     mean, deviation = scores.carbon_bonds or (0.0, 0.0)
-    return {
-        "connected": round(scores.connected, 4),
-        "clash_free": round(scores.clash_free, 4),
-        "valences_kept": round(scores.valences_kept, 4),
-        "sound": round(scores.sound, 4),
-        "carbon_bond_mean": round(mean, 4),
-        "carbon_bond_deviation": round(deviation, 4),
-    }
+    shares = ("connected", "clash_free", "valences_kept", "sound")
+    values = {name: getattr(scores, name) for name in shares}
+    values |= {"carbon_bond_mean": mean, "carbon_bond_deviation": deviation}
+    return {name: round(value, 4) for name, value in values.items()}
 
 
 @torch.no_grad()

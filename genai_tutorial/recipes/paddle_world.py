@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from genai_tutorial.data import Source
+from genai_tutorial.tasks import own_source
 from genai_tutorial.tasks.paddle_game import (
     PaddleWorld,
     RandomPlayer,
@@ -31,18 +31,13 @@ from genai_tutorial.worldmodels import (
     train_world_model,
 )
 
-from .recipe import Recipe, RunSettings, Trained
-from .samples import FilmSamples
+from .recipe import FilmSamples, Recipe, RunSettings, Trained
 
-SOURCE = Source(
-    name="Ball and paddle",
-    loader="PaddleWorld",
-    contents="as many games of a ball and a paddle on 16×16 pixels as wanted",
-    package="genai_tutorial",
-    extra="core",
-    url="https://github.com/genai-tutorial/genai-tutorial",
-    licence="MIT, as the code that plays them",
-    attribution="The Generative AI Explained authors",
+SOURCE = own_source(
+    "Ball and paddle",
+    "PaddleWorld",
+    "as many games of a ball and a paddle on 16×16 pixels as wanted",
+    "plays",
 )
 
 HORIZON = 20

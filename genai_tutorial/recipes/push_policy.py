@@ -90,11 +90,7 @@ def held_out_games(count: int, seed: int) -> PushingGames:
 
 
 def pushing_policy(model: InstructedPolicy, head: str, seed: int):
-    """Return a function from games to chunks, for `play`.
-
-    Args:
-        seed: Decides what the head draws.
-    """
+    """Return a function from games to chunks, for `play`."""
     generator = torch.Generator().manual_seed(seed)
     return partial(_act, model, head, generator)
 

@@ -39,8 +39,6 @@ from genai_tutorial.training import (
     parallel,
 )
 
-from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
-
 Item = TypeVar("Item")
 
 DECODER_RATES = OptimizerSettings(
@@ -56,15 +54,41 @@ FAST_U_NET_RATES = OptimizerSettings(
 """The learning rates of the U-Nets, and of those that are trained for a minute."""
 
 DAMAGED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,
+    ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError,
     MemoryError,
-)
+)  # fmt: skip
 """The errors of models that are built from a damaged card."""
+
+
+@dataclass(frozen=True)
+class TextSamples:
+    """Texts that a model has written."""
+
+    items: list[str]
+
+
+@dataclass(frozen=True)
+class ImageSamples:
+    """Images that a model has drawn, brightness from 0 to 1: grey ones without a
+    channel dimension, or RGB with three channels.
+    """
+
+    items: Float[Tensor, "count *channels height width"]
+
+
+@dataclass(frozen=True)
+class FilmSamples:
+    """Clips that a model has drawn; red, green and blue from 0 to 1."""
+
+    items: Float[Tensor, "count frame 3 height width"]
+
+
+@dataclass(frozen=True)
+class SoundSamples:
+    """Sounds that a model has made: `rate` samples per second, from -1 to 1."""
+
+    items: Float[Tensor, "count sample"]
+    rate: int
 
 
 @dataclass(frozen=True)
@@ -73,7 +97,6 @@ class RunSettings:
 
     Attributes:
         steps: Number of steps: the recipe's, or fewer for a shorter run.
-        process: This process among those that share the run.
         checkpoint: The file that the run is saved in and resumed from.
     """
 
@@ -115,14 +138,11 @@ class RunSettings:
             batches: This process's share of each batch.
             loss: Called as `loss(model, *batch)`, and with `generator` if it draws.
             optimizer: By default built with the recipe's settings.
-            generator: The random generator that the loss draws from.
             in_parallel: If true, processes average their gradients; the loss must then
                 call nothing but `forward`.
             evaluate: Called with the model regularly; returns a number to keep.
-            evaluate_every: Number of steps between two evaluations.
             losses_every: Every how many steps the card has the training loss; None for
                 no losses.
-            notes: Further entries of the card.
 
         Returns:
             The model with the average of the weights, or the model itself if the recipe
@@ -163,7 +183,6 @@ class Trained:
 
     Attributes:
         model: The model whose weights the file will hold.
-        seconds: The training time.
         notes: Further entries of the card, as values for JSON: a tokenizer, the
             held-out loss during training.
     """
@@ -178,9 +197,6 @@ class Recipe(ABC):
     """The settings and methods that all recipes share.
 
     Attributes:
-        name: The name for `train` and `load`.
-        title: A description in one line.
-        config: The settings of the model.
         batch_size: The number of examples in a batch, over all processes.
         warmup_steps: Number of steps in the warmup; a linear decay follows.
         final_factor: The factor of the learning rates at the end of the decay.
@@ -268,7 +284,6 @@ class Recipe(ABC):
         items.
 
         Args:
-            loaded: The result of `load`.
             n: The number of items, few enough for every test run.
             seed: Seed of the draw, and of the noise if the model is sampled.
 

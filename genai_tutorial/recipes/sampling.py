@@ -15,8 +15,7 @@ from genai_tutorial.generation import stream
 from genai_tutorial.tokenization import BPETokenizer, CharacterTokenizer
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
-from .recipe import Recipe
-from .samples import FilmSamples, ImageSamples, SoundSamples, TextSamples
+from .recipe import FilmSamples, ImageSamples, Recipe, SoundSamples, TextSamples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from genai_tutorial.multimodal import (
     hit_rate_at_k,
     hits_at_k,
 )
+from genai_tutorial.tasks import EndlessBatches
 from genai_tutorial.tasks.shapes import (
     CAPTION_LENGTH,
     CAPTION_TOKENIZER,
@@ -58,7 +59,7 @@ class LoadedCLIP(NamedTuple):
             )
 
 
-class SceneBatches:
+class SceneBatches(EndlessBatches):
     """Endless batches of new images, each with one of its full captions; no two
     captions of a batch mean the same.
     """
@@ -68,21 +69,10 @@ class SceneBatches:
         batch_size: int,
         seed: int,
         objects: tuple[int, ...] = (1, 2),
-        *,
-        rank: int = 0,
-        world_size: int = 1,
+        **share: int,
     ):
-        if batch_size < 1 or batch_size % world_size:
-            raise ValueError(
-                "batch_size must be a multiple of the number of processes, "
-                f"{world_size}; got {batch_size}."
-            )
-        self.batch_size, self.objects = batch_size, objects
-        self.rank, self.world_size = rank, world_size
-        self._generator = torch.Generator().manual_seed(seed)
-
-    def __iter__(self) -> "SceneBatches":
-        return self
+        super().__init__(batch_size, seed, **share)
+        self.objects = objects
 
     def __next__(
         self,
@@ -90,21 +80,13 @@ class SceneBatches:
         """Return images, and the tokens of a caption for each."""
         scenes = distinct_scenes(self.batch_size, self._generator, self.objects)
         order = torch.randint(2, (len(scenes),), generator=self._generator).tolist()
-        mine = list(zip(scenes, order, strict=True))[self.rank :: self.world_size]
+        mine = list(zip(scenes, order, strict=True))[self.mine]
         captions = [
             (texts := full_captions(scene))[which % len(texts)] for scene, which in mine
         ]
         return render([scene for scene, _ in mine]), CAPTION_TOKENIZER.encode_batch(
             captions, CAPTION_LENGTH
         )
-
-    def state_dict(self) -> dict:
-        """Return the state that determines all further batches."""
-        return {"generator": self._generator.get_state()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Continue from where `state_dict` was called."""
-        self._generator.set_state(state["generator"])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@ base class of all recipes that draw from captions.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -31,8 +31,7 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.tokenization import WordTokenizer
 
-from .recipe import U_NET_RATES, RunSettings, Trained, load_recipe
-from .samples import ImageSamples
+from .recipe import U_NET_RATES, ImageSamples, RunSettings, Trained, load_recipe
 from .sampling import CaptionOptions, CaptionRecipe, DrawCaptions
 from .shapes_clip import SHAPES_CLIP
 
@@ -61,13 +60,14 @@ class TextToImageRecipe(CaptionRecipe):
     def known_words(self, loaded: tuple) -> Sequence[str]:
         return loaded[1].words
 
-    def hide_texts(
-        self, texts: Int[Tensor, "batch token"], generator: torch.Generator
-    ) -> Int[Tensor, "batch token"]:
-        """Return the texts of a batch, some of them replaced by the empty one."""
-        empty = torch.zeros(texts.shape[1], dtype=texts.dtype)
-        empty[0] = WordTokenizer.END
-        return drop_texts(texts, self.text_dropout, empty, generator)
+
+def hide_texts(
+    texts: Int[Tensor, "batch token"], dropout: float, generator: torch.Generator
+) -> Int[Tensor, "batch token"]:
+    """Return the texts of a batch, some of them replaced by the empty one."""
+    empty = torch.zeros(texts.shape[1], dtype=texts.dtype)
+    empty[0] = WordTokenizer.END
+    return drop_texts(texts, dropout, empty, generator)
 
 
 def caption_metrics(
@@ -81,10 +81,7 @@ def caption_metrics(
     for name, (objects, split) in parts.items():
         captions = load_shapes(count, seed, objects, split).captions
         accuracy = caption_accuracy(captions, draw(captions))
-        metrics[name] = {
-            field.name: round(getattr(accuracy, field.name), 4)
-            for field in fields(accuracy)
-        }
+        metrics[name] = {part: round(n, 4) for part, n in vars(accuracy).items()}
     return metrics
 
 
@@ -152,14 +149,11 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         with a varied one.
         """
         is_full = torch.rand(len(full), generator=generator).to(full.device) < 0.5
-        texts = self.hide_texts(torch.where(is_full[:, None], full, shorter), generator)
+        texts = torch.where(is_full[:, None], full, shorter)
+        shown = hide_texts(texts, self.text_dropout, generator)
+        pixels = images / 127.5 - 1
         return diffusion_loss(
-            model,
-            SHAPES_SCHEDULE,
-            VELOCITY,
-            images / 127.5 - 1,
-            texts,
-            generator=generator,
+            model, SHAPES_SCHEDULE, VELOCITY, pixels, shown, generator=generator
         )
 
     def wrap(self, model: TextToImage, card: dict) -> tuple[TextToImage, WordTokenizer]:
@@ -192,11 +186,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
         seed: int,
     ) -> Float[Tensor, "count 3 32 32"]:
         return draw_scenes(
-            *loaded,
-            captions,
-            steps=options.steps,
-            guidance=options.guidance,
-            seed=seed,
+            *loaded, captions, steps=options.steps, guidance=options.guidance, seed=seed
         )
 
     def sample(

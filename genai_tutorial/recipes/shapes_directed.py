@@ -2,8 +2,9 @@
 ControlNet that follows outlines, and an editor that follows instructions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -16,15 +17,8 @@ from genai_tutorial.diffusion import (
     Model,
     UNetConfig,
     diffusion_loss,
-    sample_images,
 )
-from genai_tutorial.multimodal import (
-    Controlled,
-    Editing,
-    TextToImage,
-    drop_texts,
-    widen_stem,
-)
+from genai_tutorial.multimodal import Controlled, Editing, TextToImage, widen_stem
 from genai_tutorial.tasks.shapes import (
     SHAPES_SOURCE,
     Scene,
@@ -36,18 +30,14 @@ from genai_tutorial.tasks.shapes import (
     random_instructions,
     render,
 )
-from genai_tutorial.tokenization import WordTokenizer
 from genai_tutorial.vae import encode_images
 
 from .latent_diffusion import SHAPES_LATENT, LatentDiffusion
 from .recipe import U_NET_RATES, Recipe, RunSettings, Trained, load_recipe, mean
-from .shapes_diffusion import SHAPES_SCHEDULE
+from .shapes_diffusion import SHAPES_SCHEDULE, hide_texts
 
 STEPS, GUIDANCE = 15, 2.0
 """The sampling steps and the guidance weight of both models."""
-
-LATENTS = (4, 8, 8)
-"""The shape of an image's latents."""
 
 MEASURED = 200
 """The number of held-out scenes or instructions."""
@@ -60,29 +50,6 @@ def name_objects(scene: Scene) -> str:
     return " and ".join(
         f"{'an' if thing.colour == 'orange' else 'a'} {thing.colour} {thing.shape}"
         for thing in scene.objects
-    )
-
-
-def draw_with(
-    painter: LatentDiffusion,
-    model: Model,
-    texts: Sequence[str],
-    seed: int,
-    *,
-    steps: int = STEPS,
-    guidance: float | int = GUIDANCE,
-) -> Float[Tensor, "text 3 32 32"]:
-    """Draw an image for each text, with a model of the painter's latents."""
-    return sample_images(
-        model,
-        SHAPES_SCHEDULE,
-        VELOCITY,
-        painter.read(texts),
-        (len(texts), *LATENTS),
-        steps=steps,
-        seed=seed,
-        guidance=guidance,
-        decode=painter.autoencoder.to_images,
     )
 
 
@@ -107,7 +74,9 @@ class OutlinePainter(NamedTuple):
             scale: Factor for what the ControlNet adds; 0 ignores the outlines.
         """
         model = Controlled(self.painter.model, self.control, hints, scale)
-        return draw_with(self.painter, model, captions, seed, guidance=guidance)
+        return self.painter.draw(
+            captions, steps=STEPS, guidance=guidance, seed=seed, model=model
+        )
 
 
 class ImageEditor(NamedTuple):
@@ -134,14 +103,14 @@ class ImageEditor(NamedTuple):
         """
         latents = encode_images(self.painter.autoencoder, images, seed)
         model = Editing(self.editor, latents)
-        return draw_with(
-            self.painter, model, instructions, seed, steps=steps, guidance=guidance
+        return self.painter.draw(
+            instructions, steps=steps, guidance=guidance, seed=seed, model=model
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DirectedRecipe(Recipe):
-    """What both recipes share: the painter that they start from, and dropped texts."""
+    """What both recipes share: the painter that they start from, and its loss."""
 
     config: UNetConfig = SHAPES_LATENT.config
     painter: str = SHAPES_LATENT.name
@@ -150,11 +119,39 @@ class DirectedRecipe(Recipe):
 
     source = SHAPES_SOURCE
 
-    def hide_texts(self, texts: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the texts of a batch, some of them replaced by the empty one."""
-        empty = torch.zeros(texts.shape[1], dtype=texts.dtype)
-        empty[0] = WordTokenizer.END
-        return drop_texts(texts, self.text_dropout, empty, generator)
+    def fit_directed(
+        self,
+        run: RunSettings,
+        model: nn.Module,
+        direct: Callable[[nn.Module, Tensor], Model],
+        *tensors: Tensor,
+    ) -> Trained:
+        """Train a model on latents and texts with what directs it, the third tensor."""
+
+        def loss(
+            model: nn.Module,
+            latents: Tensor,
+            texts: Tensor,
+            direction: Tensor,
+            generator: torch.Generator,
+        ) -> Float[Tensor, ""]:
+            return diffusion_loss(
+                direct(model, direction),
+                SHAPES_SCHEDULE,
+                VELOCITY,
+                latents,
+                hide_texts(texts, self.text_dropout, generator),
+                generator=generator,
+            )
+
+        return run.fit(
+            self,
+            model,
+            run.batches(self, *tensors),
+            loss,
+            generator=torch.Generator().manual_seed(self.seed),
+            losses_every=50,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,35 +173,13 @@ class ControlRecipe(DirectedRecipe):
         shapes = load_shapes(self.examples, self.seed, objects=(1, 2))
         control = self.build()
         control.copy_from(frozen.network)
-
-        def loss(
-            model: nn.Module,
-            latents: Tensor,
-            texts: Tensor,
-            hints: Tensor,
-            generator: torch.Generator,
-        ) -> Float[Tensor, ""]:
-            return diffusion_loss(
-                Controlled(frozen, model, hints),
-                SHAPES_SCHEDULE,
-                VELOCITY,
-                latents,
-                self.hide_texts(texts, generator),
-                generator=generator,
-            )
-
-        return run.fit(
-            self,
+        return self.fit_directed(
+            run,
             control,
-            run.batches(
-                self,
-                encode_images(painter.autoencoder, shapes.images, self.seed),
-                painter.read([name_objects(scene) for scene in shapes.scenes]),
-                outlines(shapes.images),
-            ),
-            loss,
-            generator=torch.Generator().manual_seed(self.seed),
-            losses_every=50,
+            partial(Controlled, frozen),
+            encode_images(painter.autoencoder, shapes.images, self.seed),
+            painter.read([name_objects(scene) for scene in shapes.scenes]),
+            outlines(shapes.images),
         )
 
     def wrap(self, model: ControlNet, card: dict) -> OutlinePainter:
@@ -254,39 +229,11 @@ class EditorRecipe(DirectedRecipe):
         made = random_instructions(self.examples, self.seed)
         before, after = (
             encode_images(painter.autoencoder, render(scenes), self.seed)
-            for scenes in (
-                [one.before for one in made],
-                [one.after for one in made],
-            )
+            for scenes in ([one.before for one in made], [one.after for one in made])
         )
         texts = painter.read([one.words for one in made])
-        editor = painter.model
-        widen_stem(editor)
-
-        def loss(
-            model: nn.Module,
-            images: Tensor,
-            edited: Tensor,
-            words: Tensor,
-            generator: torch.Generator,
-        ) -> Float[Tensor, ""]:
-            return diffusion_loss(
-                Editing(model, images),
-                SHAPES_SCHEDULE,
-                VELOCITY,
-                edited,
-                self.hide_texts(words, generator),
-                generator=generator,
-            )
-
-        return run.fit(
-            self,
-            editor,
-            run.batches(self, before, after, texts),
-            loss,
-            generator=torch.Generator().manual_seed(self.seed),
-            losses_every=50,
-        )
+        widen_stem(painter.model)
+        return self.fit_directed(run, painter.model, Editing, after, texts, before)
 
     def wrap(self, model: TextToImage, card: dict) -> ImageEditor:
         return ImageEditor(model, load_recipe(SHAPES_LATENT))

@@ -40,8 +40,7 @@ from genai_tutorial.transformer import DecoderConfig
 from genai_tutorial.vae import ImageAutoencoder, encode_images
 
 from .emoji_autoencoder import EMOJI_AUTOENCODER
-from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe
-from .samples import ImageSamples
+from .recipe import ImageSamples, Recipe, RunSettings, Trained, draw_items, load_recipe
 from .sampling import GuidedCaption
 
 N_EVAL_DRAWN, N_EVAL_ASKED, EVAL_SEED = 200, 600, 1_000_033

@@ -48,12 +48,7 @@ from .shapes_diffusion import SHAPES_SCHEDULE
 
 
 class LatentVideo(NamedTuple):
-    """A text-to-video model with its autoencoder, as `load` returns it.
-
-    Attributes:
-        model: Predicts the velocity of noisy latents, given captions.
-        autoencoder: Encodes and decodes frames one by one.
-    """
+    """A text-to-video model with its autoencoder, as `load` returns it."""
 
     model: TextToVideo
     autoencoder: ImageAutoencoder
@@ -112,9 +107,6 @@ class LatentVideo(NamedTuple):
     ) -> Float[Tensor, "clip frame 3 height width"]:
         """Complete films whose first frames are given: image to video from one frame,
         video prediction from several. See `KnownFrames`.
-
-        Args:
-            films: The known frames of each film; fewer than the model draws.
 
         Returns:
             The known frames, followed by those that the model has drawn.

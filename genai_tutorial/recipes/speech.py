@@ -36,8 +36,15 @@ from genai_tutorial.tasks.speech import (
 )
 from genai_tutorial.training import OptimizerSettings
 
-from .recipe import Recipe, RunSettings, Trained, draw_items, load_recipe, mean
-from .samples import SoundSamples
+from .recipe import (
+    Recipe,
+    RunSettings,
+    SoundSamples,
+    Trained,
+    draw_items,
+    load_recipe,
+    mean,
+)
 
 TESTED, TEST_SEED = 400, 1_000_018
 """The number of held-out utterances for the metrics, and their seed."""

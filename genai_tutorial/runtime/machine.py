@@ -2,6 +2,7 @@
 description; and where on the web this edition of the package is.
 """
 
+import functools
 import importlib
 import importlib.util
 import os
@@ -213,6 +214,7 @@ def _processor() -> str:
     return platform.processor() or "unknown"
 
 
+@functools.cache
 def repository_address() -> str:
     """Return the web address of the repository, from `pyproject.toml`.
 
@@ -229,6 +231,7 @@ def repository_address() -> str:
     )
 
 
+@functools.cache
 def repository_branch() -> str:
     """Return the tag of this edition, or `main` for a draft.
 

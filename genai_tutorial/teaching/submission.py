@@ -76,16 +76,15 @@ def find_submissions(
         TeachingError: If a path does not exist, or a folder contains no notebook.
 
     Warns:
-        UserWarning: If two notebooks would have the same name; the name of one of them
-            then ends with a hash of its path.
+        UserWarning: If a folder cannot be read, or if two notebooks would have the same
+            name; the name of one of them then ends with a hash of its path.
     """
     found: dict[str, list[Path]] = {}
     for place in map(Path, places):
         if not place.exists():
             raise TeachingError(f"There is no submission at {place}.")
-        notebooks = [place] if place.is_file() else sorted(place.rglob("*.ipynb"))
-        notebooks = [p for p in notebooks if ".ipynb_checkpoints" not in p.parts]
-        if not notebooks:
+        notebooks = [place] if place.is_file() else _notebooks(place)
+        if not notebooks and (os.access(place, os.R_OK) or len(places) == 1):
             raise TeachingError(f"The folder {place} holds no notebook.")
         for path in notebooks:
             same = found.setdefault(legal_name(_student(path, chapter)), [])
@@ -110,6 +109,20 @@ def find_submissions(
                 stacklevel=1,
             )
     return sorted(named.items())
+
+
+def _notebooks(folder: Path) -> list[Path]:
+    """Return the notebooks in a folder and its subfolders."""
+
+    def unreadable(error: OSError) -> None:
+        told = f"The folder {error.filename} is left out: {error.strerror}."
+        warnings.warn(told, stacklevel=1)
+
+    found = []
+    for parent, folders, files in os.walk(folder, onerror=unreadable):
+        names = [name for name in (*folders, *files) if name.endswith(".ipynb")]
+        found += [Path(parent, name) for name in names]
+    return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
 
 
 def _latest(student: str, paths: list[Path]) -> list[Path]:

@@ -3,8 +3,11 @@ and the decoder language model built from them.
 
 Read `attention`, `positions` and `layers`, then `decoder`, which puts them together by
 the settings in `config`. `context` says which keys each query attends to, and `cache`
-keeps the keys and values of earlier tokens. The other modules are variants;
-`fixed_memory` and `delta_net` replace attention by a memory of fixed size.
+keeps the keys and values of earlier tokens. These are all that a GPT needs. The other
+modules are variants, which `decoder` imports only when the settings ask for them:
+`fixed_memory` replaces attention by a memory of fixed size, `latent_attention` makes
+the cache smaller, `learned_sinks` lets a head attend to nothing, and `biased_router`
+balances experts without a loss.
 """
 
 from .attention import (
@@ -14,6 +17,7 @@ from .attention import (
     fused_attention,
     share_heads,
 )
+from .biased_router import BiasedRouter, balance_experts
 from .blockwise import OnlineSoftmax, blockwise_attention, update_with_block
 from .cache import CachedContext, KVCache
 from .config import (
@@ -38,22 +42,32 @@ from .context import (
     sliding_window_mask,
 )
 from .decoder import DecoderBlock, DecoderLM, language_model_loss, next_token_loss
-from .delta_net import FixedMemory, MemoryKind, replace_attention
-from .fixed_memory import chunked_memory, parallel_memory, recurrent_memory
+from .fixed_memory import (
+    FixedMemory,
+    MemoryKind,
+    chunked_memory,
+    parallel_memory,
+    recurrent_memory,
+    replace_attention,
+)
+from .latent_attention import LatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,
-    MixtureOfExperts,
     NormKind,
     RMSNorm,
+    activate,
+)
+from .learned_sinks import SinkAttention, sink_weights
+from .local import NGramEmbedding, ShortConvolution
+from .mixture import (
+    MixtureOfExperts,
     Router,
     Routing,
-    activate,
     load_balancing_loss,
     routings,
     usage_entropy,
 )
-from .local import NGramEmbedding, ShortConvolution
 from .pixel_transformer import PixelConfig, PixelTransformer
 from .positions import (
     DynamicNTKScaling,

@@ -26,17 +26,8 @@ def attention_weights(
     bias: Float[Tensor, "*#batch #query #key"] | None = None,
 ) -> Float[Tensor, "*batch query key"]:
     """Return the attention weights: the softmax of the scaled products of queries and
-    keys, one row per query.
-
-    Args:
-        key: The keys. They may have fewer heads (the third dimension from the end) than
-            the queries; each is then shared by a group of query heads.
-        mask: True where a query may attend to a key; None for all pairs. A query that
-            may attend to no key gets weights of zero.
-        bias: Added to the scores, for example ALiBi's distance penalty.
-
-    Source: Vaswani et al., Attention Is All You Need, equation 1,
-    https://arxiv.org/abs/1706.03762
+    keys, one row per query. The arguments are as for `attention`; a query that may
+    attend to no key gets weights of zero.
     """
     # A dot product of dim features has a standard deviation of about sqrt(dim);
     # dividing by it keeps the softmax from saturating.
@@ -63,8 +54,8 @@ def attention(
     by how well their keys match it.
 
     Args:
-        key: The keys. They may have fewer heads than the queries; each is then shared
-            by a group of query heads.
+        key: The keys. They may have fewer heads (the third dimension from the end) than
+            the queries; each is then shared by a group of query heads.
         value: The values, with as many heads as `key`.
         mask: True where a query may attend to a key; None for all pairs. A query that
             may attend to no key gets a vector of zeros.
@@ -114,9 +105,8 @@ def fused_attention(
     faster on long sequences.
 
     Args:
-        query: This and the next four arguments are as for `attention`.
         is_causal: If true, apply the causal mask without storing it; cannot be combined
-            with `mask` or `bias`.
+            with `mask` or `bias`. The other arguments are as for `attention`.
 
     Source: Dao, FlashAttention-2, algorithm 1, https://arxiv.org/abs/2307.08691
     """
@@ -141,8 +131,7 @@ class MultiHeadAttention(nn.Module):
     """Attention with several heads: causal self-attention by default.
 
     Args:
-        width: The number of input and output features.
-        heads: The number of attention heads; must divide `width`.
+        heads: Must divide `width`, the number of input and output features.
         key_value_heads: Each is shared by a group of query heads; None for `heads`.
         rotary: Rotates queries and keys by their positions; None for no rotation.
         query_key_norm: If true, normalize queries and keys, which bounds the scores and

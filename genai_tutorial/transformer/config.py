@@ -173,7 +173,6 @@ class DecoderConfig:
     """The settings of a decoder; by default the textbook Transformer.
 
     Attributes:
-        vocab_size: The number of different tokens.
         context_length: The context window: the maximum number of tokens at once.
         width: The number of features of a token's vector.
         mixture: A mixture of experts instead of each feed-forward layer.

@@ -241,9 +241,8 @@ class AttentionContext:
 
     @classmethod
     def padded(cls, lengths: Int[Tensor, "batch"], length: int) -> "AttentionContext":
-        """Return the context of rows with `lengths` tokens, right-padded to `length`,
-        in which padding is masked out. A causal model does not need it, because the
-        padding comes last; an encoder does.
+        """Return the context of rows with `lengths` tokens, right-padded to `length`;
+        an encoder needs it, a causal model does not, because padding comes last.
         """
         return cls(padding_mask(lengths, length))
 

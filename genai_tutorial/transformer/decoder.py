@@ -1,5 +1,6 @@
 """The decoder: a stack of Transformer blocks that maps token ids to logits for the next
-token at every position.
+token at every position. Variants are imported where a configuration asks for them, so
+that the rest can be read without them.
 """
 
 import math
@@ -10,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import MultiHeadAttention
-from .cache import KVCache, RollingCache
+from .cache import KVCache
 from .config import DecoderConfig
 from .context import AttentionContext
-from .layers import FeedForward, MixtureOfExperts, RMSNorm
-from .local import NGramEmbedding, ShortConvolution
+from .layers import FeedForward, RMSNorm
 from .positions import (
     LearnedPositions,
     RotaryEmbedding,
@@ -45,15 +45,10 @@ class DecoderLM(nn.Module):
         self.config = config
         self.rotary = _rotary(config)
         self.token_embedding = nn.Embedding(config.vocab_size, config.width)
-        local = config.local
-        self.ngram_embedding = None
-        if local.pair_features or local.triple_features:
-            size = config.vocab_size, config.width
-            self.ngram_embedding = NGramEmbedding(*size, local)
+        self.ngram_embedding = _ngram_embedding(config)
         self.position_embedding = _position_embedding(config)
-        block = _ConvolutionBlock if local.convolution_size else DecoderBlock
         self.blocks = nn.ModuleList(
-            block(config, self.rotary, layer) for layer in range(config.layers)
+            _make_block(config, self.rotary, layer) for layer in range(config.layers)
         )
         self.final_norm = _make_norm(config)
         self.head = None
@@ -187,6 +182,8 @@ class DecoderLM(nn.Module):
         window = self.config.attention.sliding_window
         if window is None:
             return KVCache(*sizes, weight.dtype, weight.device)
+        from .streaming_cache import RollingCache
+
         slots = min(window, sizes[3])
         return RollingCache(*sizes, weight.dtype, weight.device, slots)
 
@@ -219,7 +216,6 @@ class DecoderBlock(nn.Module):
     Args:
         rotary: The rotary embedding that all blocks share; None for other positional
             encodings.
-        layer: The index of the block in its model.
 
     Source: Xiong et al., On Layer Normalization in the Transformer Architecture, figure
         1b, https://arxiv.org/abs/2002.04745
@@ -253,31 +249,15 @@ class DecoderBlock(nn.Module):
         return self.attention.weights(self.attention_norm(x))
 
 
-class _ConvolutionBlock(nn.Module):
-    """A `DecoderBlock` with a short convolution after each norm."""
+def _make_block(
+    config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
+) -> nn.Module:
+    block, size = DecoderBlock(config, rotary, layer), config.local.convolution_size
+    if not size:
+        return block
+    from .local import ConvolutionBlock
 
-    def __init__(
-        self, config: DecoderConfig, rotary: RotaryEmbedding | None, layer: int
-    ):
-        super().__init__()
-        width, size = config.width, config.local.convolution_size
-        self.attention_norm = _make_norm(config)
-        self.attention_convolution = ShortConvolution(width, size)
-        self.attention = _make_attention(config, rotary, layer)
-        self.feed_forward_norm = _make_norm(config)
-        self.feed_forward_convolution = ShortConvolution(width, size)
-        self.feed_forward = _make_feed_forward(config)
-
-    def forward(self, x: Tensor, context: AttentionContext | None = None) -> Tensor:
-        read = self.attention_convolution(self.attention_norm(x), context)
-        x = x + self.attention(read, context)
-        read = self.feed_forward_convolution(self.feed_forward_norm(x), context)
-        return x + self.feed_forward(read)
-
-    def attention_weights(self, x: Tensor) -> Tensor:
-        return self.attention.weights(
-            self.attention_convolution(self.attention_norm(x))
-        )
+    return ConvolutionBlock(block, config.width, size)
 
 
 def _make_norm(config: DecoderConfig) -> nn.Module:
@@ -311,6 +291,8 @@ def _make_feed_forward(config: DecoderConfig) -> nn.Module:
     mixture = config.mixture
     if mixture is None:
         return FeedForward(config.width, config.hidden_width, *settings)
+    from .mixture import MixtureOfExperts
+
     counts = mixture.experts, mixture.experts_per_token, mixture.shared_experts
     return MixtureOfExperts(
         config.width, config.expert_hidden_width, *counts, *settings
@@ -326,6 +308,15 @@ def _rotary(config: DecoderConfig) -> RotaryEmbedding | None:
         frequencies = scaling.scale(frequencies, base)
         factor = scaling.attention_factor
     return RotaryEmbedding(frequencies, config.context_length, factor)
+
+
+def _ngram_embedding(config: DecoderConfig) -> nn.Module | None:
+    local = config.local
+    if not (local.pair_features or local.triple_features):
+        return None
+    from .local import NGramEmbedding
+
+    return NGramEmbedding(config.vocab_size, config.width, local)
 
 
 def _position_embedding(config: DecoderConfig) -> nn.Module | None:

@@ -48,6 +48,30 @@ class ShortConvolution(nn.Module):
         return mixed
 
 
+class ConvolutionBlock(nn.Module):
+    """A `DecoderBlock`'s layers, with a short convolution after each norm."""
+
+    def __init__(self, block: nn.Module, width: int, size: int):
+        super().__init__()
+        self.attention_norm = block.attention_norm
+        self.attention_convolution = ShortConvolution(width, size)
+        self.attention = block.attention
+        self.feed_forward_norm = block.feed_forward_norm
+        self.feed_forward_convolution = ShortConvolution(width, size)
+        self.feed_forward = block.feed_forward
+
+    def forward(self, x: Tensor, context: AttentionContext | None = None) -> Tensor:
+        read = self.attention_convolution(self.attention_norm(x), context)
+        x = x + self.attention(read, context)
+        read = self.feed_forward_convolution(self.feed_forward_norm(x), context)
+        return x + self.feed_forward(read)
+
+    def attention_weights(self, x: Tensor) -> Tensor:
+        return self.attention.weights(
+            self.attention_convolution(self.attention_norm(x))
+        )
+
+
 class NGramEmbedding(nn.Module):
     """One vector for the last pair of tokens and one for the last triple, projected to
     the width of the residual stream.

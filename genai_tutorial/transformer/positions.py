@@ -116,10 +116,6 @@ class RotaryEmbedding(nn.Module):
         """Return the cosines and sines of the angles at these positions."""
         return self.cosines[positions][:, None], self.sines[positions][:, None]
 
-    def no_rotation(self) -> tuple[Tensor, Tensor]:
-        """Return the cosine and sine of no angle, for keys to be rotated later."""
-        return self.cosines.new_ones(()), self.sines.new_zeros(())
-
 
 def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pair"]:
     """Return the frequency of each pair of features in radians per position, as
@@ -145,11 +141,8 @@ def rotary_frequencies(head_width: int, base: float | int) -> Float[Tensor, "pai
 
 
 class RotaryScaling:
-    """Changes the frequencies of rotary positions, for reading texts longer than those
-    in training.
-
-    Each scaling lowers the frequencies of the slow pairs of features, which would reach
-    angles that never occurred during training.
+    """Lowers the frequencies of the slow pairs of features, which would reach angles
+    that never occurred in training, for reading longer texts than there.
     """
 
     attention_factor: float = 1.0

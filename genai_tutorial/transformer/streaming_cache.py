@@ -1,5 +1,6 @@
-"""The cache of an endless stream: the first tokens, the last ones, and positions that
-never leave the trained range.
+"""Caches of constant size, which forget: a ring of the last tokens, for a sliding
+window, and the cache of an endless stream, with the first tokens, the last ones, and
+positions that never leave the trained range.
 """
 
 import math
@@ -9,10 +10,76 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .cache import CachedContext, KVCache, ring_positions
+from .cache import CachedContext, KVCache
 from .config import DecoderConfig
 from .context import AttentionPattern, Visibility, check_sinks, may_see
 from .positions import RotaryEmbedding
+
+
+class RollingCache(KVCache):
+    """A `KVCache` for a model with a sliding window: it keeps the last tokens of each
+    row in a ring buffer with `slots` slots.
+
+    Source: Jiang et al., Mistral 7B, section 2 (rolling buffer cache),
+        https://arxiv.org/abs/2310.06825
+    """
+
+    forgets = True
+
+    def append(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Store a layer's keys and values for the new tokens, and return all those that
+        the new tokens may attend to.
+        """
+        rings = self.keys[layer], self.values[layer]
+        if not self._overwrites:
+            places = self.positions % self._ring_size
+            for ring, new in zip(rings, (key, value), strict=True):
+                ring[self.rows, :, places] = new.transpose(1, 2)
+            return tuple(ring[:, :, : self.end] for ring in rings)
+        # The first new tokens still attend to keys that the last ones overwrite, so the
+        # ring is read before it is written.
+        seen = tuple(
+            torch.cat((ring[:, :, : self.end], new), dim=2)
+            for ring, new in zip(rings, (key, value), strict=True)
+        )
+        # The new token for each slot; negative if the slot keeps its old one.
+        ends = self.positions[:, 0] + self._new_lengths()
+        source = ring_positions(ends, self._ring_size) - self.positions[:, :1]
+        for ring, new in zip(rings, (key, value), strict=True):
+            chosen = new.transpose(1, 2)[self.rows, source.clamp(min=0)].transpose(1, 2)
+            ring.copy_(torch.where(source[:, None, :, None] >= 0, chosen, ring))
+        return seen
+
+    def key_positions(self) -> Int[Tensor, "rows key"]:
+        """Return the positions of the keys that `append` returns in this pass; negative
+        for an empty slot.
+        """
+        starts = self.positions[:, 0]
+        if self._overwrites:
+            before = ring_positions(starts, self._ring_size)
+            return torch.cat((before, self.positions), dim=1)
+        new = self.positions.shape[1] if self.equal_rows else self._new_lengths()
+        return ring_positions(starts + new, self._ring_size)[:, : self.end]
+
+    @property
+    def _ring_size(self) -> int:
+        return self.keys.shape[3]
+
+    @property
+    def _overwrites(self) -> bool:
+        """True if new tokens overwrite keys that other new tokens attend to."""
+        return self.positions.shape[1] > 1 and self.end > self._ring_size
+
+    def _new_lengths(self) -> Int[Tensor, "batch"]:
+        return torch.tensor(self.new_lengths, device=self.ids.device)
+
+
+def ring_positions(lengths: Tensor, places: int) -> Int[Tensor, "rows {places}"]:
+    """Return the text position that each slot of a ring buffer holds after this many
+    tokens; negative for an empty slot.
+    """
+    last = lengths[:, None] - 1
+    return last - (last - torch.arange(places, device=lengths.device)) % places
 
 
 class SinkCache(KVCache):
@@ -166,7 +233,7 @@ class _SinkContext(CachedContext):
 
     def rotation(self, rotary: RotaryEmbedding) -> tuple[Tensor, Tensor]:
         """Return the cosine and sine of no angle: keys are stored before rotation."""
-        return rotary.no_rotation()
+        return rotary.cosines.new_ones(()), rotary.sines.new_zeros(())
 
     def rotate_late(
         self, rotary: RotaryEmbedding, query: Tensor, key: Tensor

@@ -12,14 +12,7 @@ from genai_tutorial.transformer import MultiHeadAttention
 
 class Displacement(nn.Module):
     """The displacement of the object in each frame: velocity × time, where the velocity
-    is predicted from the encoded motion.
-
-    The layer learns how fast "fast" is from the loss: frames that are shifted by the
-    right amount show the object at the same position, which helps to denoise them.
-
-    >>> displacement = Displacement(frames=3, motion_width=4)
-    >>> displacement(torch.randn(1, 4)).shape  # at first all zero
-    torch.Size([1, 3, 2])
+    is a linear function of the encoded motion, zero at first and learned from the loss.
     """
 
     def __init__(self, frames: int, motion_width: int):

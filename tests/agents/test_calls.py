@@ -34,6 +34,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.text(), st.dictionaries(st.text(), JSON))
 def test_parse_call_reads_what_write_call_wrote(name, arguments):
     call = ToolCall(name, arguments)

@@ -216,6 +216,7 @@ for line in sys.stdin:
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(mcp, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(mcp, "END_SECONDS", 0.5)
     monkeypatch.setattr(mcp, "LONGEST_LINE", 100_000)
 
 

@@ -5,6 +5,7 @@ import torch
 from benchmarks.fixed_memory import (
     any_recall_batch,
     holds,
+    parity_batch,
     relative,
     rounded_memory,
     small_model,
@@ -37,3 +38,10 @@ def test_rounding_has_a_small_error():
     exact = recurrent_memory(*inputs)[0]
     error = relative(rounded_memory(*inputs, None, None), exact)
     assert 0 < error.max() < 0.1
+
+
+def test_parity_of_the_bits_so_far():
+    ids, parity = parity_batch(5, 8, torch.Generator().manual_seed(0))
+    assert ids[:, 0].tolist() == [2] * 5
+    for row, wanted in zip(ids.tolist(), parity.tolist(), strict=True):
+        assert wanted == [sum(row[1 : n + 1]) % 2 for n in range(9)]

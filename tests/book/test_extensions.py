@@ -167,6 +167,9 @@ def test_room_reference_lists_public_names_with_constants_first():
     room = ModuleType("room")
     room.draw, room.Shape, room.SHAPES, room._inside, room.os = len, int, (), 1, json
     assert public_names(room) == ["SHAPES", "Shape", "draw"]
+    from genai_tutorial.tasks import recall  # a room that is one module
+
+    assert public_names(recall)[:2] == ["MemoryRule", "answer_accuracy"]
 
 
 def test_room_reference_describes_each_field_once():

@@ -307,6 +307,7 @@ def test_ctrl_c_stops_answer_but_not_program(chat, small, monkeypatch):
         (["--repetition-penalty", "0.5"], "--repetition-penalty"),
         (["--max-tokens", "0"], "--max-tokens"),
         (["--max-tokens", "256"], "sees 256 tokens at once"),
+        (["--max-tokens", "8192"], "must be below that, got 8192"),
         (["--precision", "int3"], "--precision"),
         (["--seed", "-1"], "--seed"),
         (["Hello"], "unexpected extra argument"),

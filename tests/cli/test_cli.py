@@ -211,24 +211,28 @@ def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("name", "option", "message"),
     [
-        ("mnist-gan", ["digit=10"]),
-        ("molecules", ["molecules=1001"]),
-        ("molecules", ["drug_likeness=5"]),
-        ("molecules-3d", ["atoms=13"]),
-        ("molecules-3d", ["steps=1001"]),
-        ("paddle-world", ["frames=0"]),
-        ("bach-chorales", ["harmonize=2"]),
-        ("bach-chorales", ["eighth=2.1"]),
-        ("latin-masked", ["clues=25"]),
+        ("mnist-gan", "digit=10", "digit must be from 0 to 9, got 10"),
+        ("molecules", "molecules=0", "molecules must be from 1 to 1000, got 0"),
+        ("molecules", "molecules=1001", "molecules must be from 1 to 1000, got 1001"),
+        ("molecules", "drug_likeness=5", "drug_likeness must be from 0 to 4, got 5"),
+        ("molecules", "guidance=-1", "guidance must be from 0 to 10, got -1"),
+        ("molecules-3d", "atoms=1", "atoms must be from 2 to 12, got 1"),
+        ("molecules-3d", "atoms=13", "atoms must be from 2 to 12, got 13"),
+        ("molecules-3d", "steps=0", "steps must be from 1 to 1,000, got 0"),
+        ("molecules-3d", "steps=1001", "steps must be from 1 to 1,000, got 1001"),
+        ("paddle-world", "frames=0", "frames must be at least 1, got 0"),
+        ("bach-chorales", "harmonize=2", "harmonize must be 0 or 1, got 2"),
+        ("bach-chorales", "eighth=2.1", "eighth must be above 0"),
+        ("latin-masked", "clues=25", "clues must be from 0 to 24, got 25"),
     ],
 )
-def test_limits_of_options_are_those_of_the_recipes(name, options):
-    with pytest.raises(ValueError, match="must be"):
-        recipes.parse_options(recipes.recipe(name), options)
+def test_limits_of_options_are_those_of_the_recipes(name, option, message):
+    with pytest.raises(ValueError, match=message):
+        recipes.parse_options(recipes.recipe(name), [option])
     with pytest.raises(UserError, match="must be"):
-        model_commands.check_sample(name, options, None, None)
+        model_commands.check_sample(name, [option], None, None)
 
 
 def test_module_is_the_command():
@@ -439,6 +443,12 @@ def tiny(monkeypatch, tmp_path):
         warmup_steps=1,
     )
     monkeypatch.setattr("genai_tutorial.recipes.catalogue.RECIPES", (small,))
+    evaluate = recipes.shakespeare.evaluate_language_model  # reads whole plays
+    monkeypatch.setattr(
+        recipes.shakespeare,
+        "evaluate_language_model",
+        lambda model, ids, window: evaluate(model, ids[:1000], window),
+    )
     row = model_commands.MODELS["shakespeare"]
     for module in ("model_commands", "models"):
         monkeypatch.setattr(f"genai_tutorial.cli.{module}.MODELS", {"tiny": row})
@@ -747,6 +757,7 @@ def test_assign_and_grade_chapter(command, book):
     ]
 
 
+@pytest.mark.slow
 def test_gradebook_for_canvas_is_filled_from_downloaded_names(command, book):
     path = book / "notebooks" / "08_small.ipynb"
     assert command("assign", path, "--to", book / "homework")[0] == 0

@@ -3,6 +3,7 @@ words.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -237,3 +238,19 @@ def test_nothing_is_written(ask, folder):
     before = sorted(folder.rglob("*"))
     ask("The hose is in the shed?\n", "--documents", str(folder), "--max-tokens", "2")
     assert sorted(folder.rglob("*")) == before
+
+
+def test_unreadable_folder_is_left_out_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "a.md").write_text("Lima is in Peru.", "utf8")
+    (tmp_path / "secret").mkdir()
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    places, left_out = read_folder(tmp_path)
+    assert [place.file for place in places] == ["a.md"]
+    assert left_out == ["The folder secret is left out: Permission denied."]

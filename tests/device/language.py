@@ -127,6 +127,35 @@ def recalled(model, ids):
 DELTA_NET = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 4))
 
 
+LATENT = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 4))
+for number, block in enumerate(LATENT.blocks):
+    turned = transformer.RotaryEmbedding(transformer.rotary_frequencies(4, 10_000), 24)
+    block.attention = transformer.LatentAttention(16, 4, 6, turned, layer=number)
+
+
+def latent_read(model, ids):
+    """Return the logits of a text read at once, and in two parts with a cache."""
+    cache = transformer.latent_cache(model, len(ids))
+    context = transformer.AttentionContext.cached
+    return model(ids), [model(part, context(cache)) for part in ids.split(5, dim=1)]
+
+
+def with_biased_routers():
+    model = transformer.DecoderLM(CONFIGS["experts"])
+    for layer in model.modules():
+        if isinstance(layer, transformer.MixtureOfExperts):
+            per_token = layer.router.per_token
+            layer.router = transformer.BiasedRouter(16, len(layer.experts), per_token)
+    return model
+
+
+def balanced(model, ids):
+    model(ids)
+    transformer.balance_experts(model, 0.1)
+    routers = [m for m in model.modules() if isinstance(m, transformer.BiasedRouter)]
+    return model(ids), [router.bias for router in routers]
+
+
 def padded(model, ids, lengths):
     return model(ids, transformer.AttentionContext.padded(lengths, ids.shape[1]))
 
@@ -180,6 +209,15 @@ CASES |= {
         recalled, transformer.replace_attention(DELTA_NET, ("add", "gated delta"), 0),
         IDS,
     ),
+    "LatentAttention": (latent_read, LATENT, IDS),
+    "SinkAttention": (
+        lambda m, x: (m(x), m.weights(x)), transformer.SinkAttention(6, 2, window=3),
+        QUERY,
+    ),
+    "sink_weights": (
+        transformer.sink_weights, rand(1, 2, 4, 6), rand(1, 2, 4, 6), rand(2),
+    ),
+    "balance_experts": (balanced, with_biased_routers(), IDS),
     "share_heads": (
         lambda k, q: transformer.share_heads(k, q), rand(2, 2, 4, 6), rand(2, 4, 4, 6),
     ),

@@ -1,4 +1,4 @@
-"""Every table of calls, each on the pretend device in a process of its own.
+"""Every table of calls on the pretend device, in processes of their own.
 
 To see one table's calls by name: `pytest --noconftest tests/device/images.py`.
 """
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-TABLES = ["images", "language", "fields", "recipes"]
+TABLES = [("images", "language", "fields"), ("recipes",)]  # for two processes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("table", TABLES)
-def test_table_gives_the_results_of_the_cpu(table):
+@pytest.mark.parametrize("tables", TABLES, ids=" ".join)
+def test_tables_give_the_results_of_the_cpu(tables):
     command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "--tb=short"]
     # Plug-ins that other packages bring would take seconds to load.
     unused = "cacheprovider", "nbval", "langsmith_plugin", "anyio", "platformdirs"
     command += [word for name in unused for word in ("-p", f"no:{name}")]
-    command += [f"tests/device/{table}.py"]
+    command += [f"tests/device/{table}.py" for table in tables]
     run = subprocess.run(
         command, cwd=Path(__file__).parents[2], capture_output=True, text=True
     )

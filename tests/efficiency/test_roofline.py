@@ -82,6 +82,7 @@ def test_long_context_limits_what_a_batch_can_gain():
     assert long < 10 < MACHINES["laptop"].ridge
 
 
+@pytest.mark.slow
 def test_measured_figures_are_plausible():
     """No machine that runs this book reads below 0.1 or above 10,000 GB/s."""
     assert 1e8 < memory_bandwidth(repeats=1) < 1e13

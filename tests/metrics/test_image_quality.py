@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from genai_tutorial.metrics import (
     FeatureGaussian,
@@ -22,6 +21,9 @@ from genai_tutorial.metrics import (
 
 
 def test_psnr_agrees_with_torchmetrics():
+    # here, because it takes seconds to load
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
     generator = torch.Generator().manual_seed(0)
     images, others = torch.rand(2, 4, 3, 8, 8, generator=generator)
     for image, other, ours in zip(images, others, psnr(images, others), strict=True):

@@ -6,8 +6,6 @@ import pytest
 import torch
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
-from torchmetrics.classification import MulticlassCalibrationError
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from genai_tutorial import metrics
 
@@ -37,6 +35,9 @@ def features(n, seed, scale=1.0):
     ("n", "m", "scale"), [(300, 300, 1.0), (500, 120, 1.4), (40, 60, 0.7)]
 )
 def test_the_frechet_distance_is_torchmetrics(n, m, scale):
+    # here, because it takes seconds to load
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     real, generated = features(n, seed=1), features(m, seed=2, scale=scale)
     metric = FrechetInceptionDistance(
         feature=TakeAsTheyAre(), normalize=True
@@ -76,6 +77,8 @@ def test_radii_and_shares_are_those_of_scikit_learns_neighbours(k):
 
 @pytest.mark.parametrize("seed", [5, 10, 15])
 def test_the_calibration_error_is_torchmetrics(seed):
+    from torchmetrics.classification import MulticlassCalibrationError
+
     generator = torch.Generator().manual_seed(seed)
     scores = 2 * torch.randn(400, 10, generator=generator)
     labels = torch.randint(10, (400,), generator=generator)

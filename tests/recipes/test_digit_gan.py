@@ -5,11 +5,7 @@ import torch
 
 from genai_tutorial.gan import DigitGANConfig, DigitGenerator
 from genai_tutorial.recipes import digit_models
-from genai_tutorial.recipes.digit_models import (
-    MNIST_GAN,
-    AugmentedBatches,
-    GANOptions,
-)
+from genai_tutorial.recipes.digit_models import MNIST_GAN, AugmentedBatches, GANOptions
 
 SMALL = replace(
     MNIST_GAN,

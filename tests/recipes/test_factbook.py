@@ -70,9 +70,7 @@ def test_corpus_shares_nothing_with_held_out_articles(corpus):
 
 
 @pytest.mark.slow
-def test_tokenizer_has_the_special_tokens_and_decodes_what_it_encodes(
-    corpus,
-):
+def test_tokenizer_has_the_special_tokens_and_decodes_what_it_encodes(corpus):
     tokenizer = train_tokenizer(corpus, 600)
     assert set(CHAT_SPECIAL_TOKENS) == set(tokenizer.special_tokens)
     text = corpus.sources["facts"][0]

@@ -120,43 +120,18 @@ def test_card_describes_how_its_model_was_trained(name):
 
 
 SAMPLE_SIZES = {
-    "shakespeare": 100,
-    "digit-classifier": 300,
-    "speech-codec": 12,
-    "mnist-diffusion": 32,
-    "mnist-gan": 300,
-    "shapes-clip": 200,
-    "shapes-diffusion": 24,
-    "emoji-autoencoder": 100,
-    "shapes-latent": 40,
-    "emoji-latent": 32,
-    "mnist-family-vae": 12,
-    "mnist-family-gan": 300,
-    "mnist-family-diffusion": 10,
-    "mnist-family-flow": 10,
-    "mnist-family-pixels": 12,
-    "factbook-base": 120,
-    "factbook-sft": 150,
-    "factbook-ppo": 80,
-    "factbook-draft": 60,
-    "arithmetic-reasoner": 200,
-    "python-exercises": 60,
-    "shapes-video": 12,
-    "shapes-vlm": 150,
-    "shapes-stream": 150,
-    "spoken-captions": 100,
-    "caption-voice": 20,
-    "bach-chorales": 40,
-    "smollm2-tools": 8,
-    "molecules-3d": 40,
-    "molecules": 300,
-    "paddle-world": 1000,
-    "latin-left-to-right": 200,
-    "latin-masked": 60,
-    "push-policy": 300,
-    "shapes-control": 60,
-    "shapes-editor": 60,
-}
+    "shakespeare": 100, "digit-classifier": 300, "speech-codec": 12,
+    "mnist-diffusion": 32, "mnist-gan": 300, "shapes-clip": 200, "shapes-diffusion": 24,
+    "emoji-autoencoder": 100, "shapes-latent": 40, "emoji-latent": 32,
+    "mnist-family-vae": 12, "mnist-family-gan": 300, "mnist-family-diffusion": 10,
+    "mnist-family-flow": 10, "mnist-family-pixels": 12, "factbook-base": 120,
+    "factbook-sft": 150, "factbook-ppo": 80, "factbook-draft": 60,
+    "arithmetic-reasoner": 200, "python-exercises": 60, "shapes-video": 12,
+    "shapes-vlm": 150, "shapes-stream": 150, "spoken-captions": 100,
+    "caption-voice": 20, "bach-chorales": 40, "smollm2-tools": 8, "molecules-3d": 40,
+    "molecules": 300, "paddle-world": 1000, "latin-left-to-right": 200,
+    "latin-masked": 60, "push-policy": 300, "shapes-control": 60, "shapes-editor": 60,
+}  # fmt: skip
 """The number of items that one core measures in at most three seconds."""
 
 
@@ -171,11 +146,11 @@ def test_card_metric_lies_in_the_interval_of_a_sample(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_metric_lies_outside_the_interval_of_an_untrained_model(name):
-    """The sample is large enough to detect other weights."""
+    """A third of the sample is large enough to detect other weights."""
     loaded = load(name)
     model = network(loaded)
     model.load_state_dict(build(recipe(name), card(name)).state_dict())
-    check = spot_check(recipe(name), loaded, SAMPLE_SIZES[name], seed=1)
+    check = spot_check(recipe(name), loaded, max(SAMPLE_SIZES[name] // 3, 8), seed=1)
     assert check.on_card(card(name)["metrics"]) not in check.interval()
 
 

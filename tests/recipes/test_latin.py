@@ -8,30 +8,23 @@ import torch
 from genai_tutorial.recipes import (
     LATIN_LEFT_TO_RIGHT,
     LATIN_MASKED,
-    RunSettings,
     held_out_puzzles,
     load,
     parse_options,
     sample,
 )
 from genai_tutorial.tasks.latin import is_latin, solve_left_to_right
-from genai_tutorial.training import Checkpoint, Process
+from tests.recipes.conftest import run_recipe
 
 
 @pytest.mark.parametrize("recipe", [LATIN_LEFT_TO_RIGHT, LATIN_MASKED])
 def test_first_losses_are_those_of_a_model_that_knows_nothing(recipe, tmp_path):
     """A masked model never predicts the mask, so five numbers are left."""
-    short = dataclasses.replace(recipe, batch_size=4)
-    run = RunSettings(
-        1,
-        torch.device("cpu"),
-        Process(),
-        Checkpoint(tmp_path / "run", every=1, resume=False),
-        progress=False,
-    )
+    short = dataclasses.replace(recipe, batch_size=4, steps=1)
     numbers = 6 if recipe.config.attention.causal else 5
     expected = torch.tensor(float(numbers)).log().item()
-    assert short.fit(run).notes["losses"] == pytest.approx([expected], abs=1e-3)
+    losses = run_recipe(short, tmp_path).notes["losses"]
+    assert losses == pytest.approx([expected], abs=1e-3)
 
 
 def test_score_is_whether_the_drawn_puzzles_are_solved():

@@ -46,10 +46,3 @@ def test_molecule_is_written_as_an_xyz_file():
     assert [len(line.split()) for line in atoms] == [4] * 5
     methane = Geometry(torch.tensor([0, 6]), torch.tensor([[0.0, 0, 0], [1.77, 0, 0]]))
     assert to_xyz(methane, "x").splitlines()[3].split()[0] == "Cl"
-
-
-def test_molecule_options_are_checked():
-    with pytest.raises(ValueError, match="atoms must be from 2 to 12, got 1"):
-        set_options(TINY, {"atoms": 1})
-    with pytest.raises(ValueError, match="steps must be from 1 to 1,000, got 0"):
-        set_options(TINY, {"steps": 0})

@@ -300,3 +300,19 @@ def test_downloads_from_canvas_and_moodle_name_their_students(tmp_path: Path) ->
         "müllerjörg_88",
     ]
     assert found["lovelaceada_1234"].name == "lovelaceada_1234_567999_99_small-1.ipynb"
+
+
+def test_unreadable_folder_is_left_out_with_a_warning(tmp_path, monkeypatch):
+    (tmp_path / "ada.ipynb").touch()
+    (tmp_path / "secret").mkdir()
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "secret":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.warns(UserWarning, match="secret is left out: Permission denied"):
+        found = find_submissions([tmp_path], "04_chapter")
+    assert found == [("ada", tmp_path / "ada.ipynb")]

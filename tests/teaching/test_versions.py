@@ -132,14 +132,14 @@ def test_release_has_the_text_and_the_points_of_the_exercise(tmp_path):
 
 
 def test_roster_gives_each_student_a_version(tmp_path):
-    students = [f"student {number}" for number in range(8)]
+    students = [f"student {number}" for number in range(5)]
     roster = tmp_path / "class.csv"
     roster.write_text("\n".join(["id,student", *(f"1,{s}" for s in students)]), "utf8")
     folder = assign(4, tmp_path / "handout", roster=roster)
     key = (tmp_path / "class.key").read_text("utf8").strip()
     texts = [path.read_text("utf8") for path in sorted(folder.glob("*/*.ipynb"))]
-    assert len(texts) == 8
-    assert len(set(texts)) > 4
+    assert len(texts) == 5
+    assert len(set(texts)) > 2
     assert not any(key in text or "BEGIN SOLUTION" in text for text in texts)
     assign(4, folder, roster=roster, overwrite=True)
     assert (tmp_path / "class.key").read_text("utf8").strip() == key

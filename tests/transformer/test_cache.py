@@ -29,7 +29,7 @@ from genai_tutorial.transformer import (
     sink_mask,
     sliding_window_mask,
 )
-from genai_tutorial.transformer.cache import RollingCache
+from genai_tutorial.transformer.streaming_cache import RollingCache
 from tests.decoders import randomized
 
 VOCAB = 11

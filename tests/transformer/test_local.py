@@ -8,13 +8,35 @@ from genai_tutorial.transformer import (
     DecoderLM,
     LocalConfig,
     NGramEmbedding,
+    ShortConvolution,
 )
+from tests.drawn import normal
 
 IDS = torch.randint(10, (2, 12), generator=torch.Generator().manual_seed(0))
 
 
 def embedding(rows=1000):
     return NGramEmbedding(10, 6, LocalConfig(0, 4, 3, rows))
+
+
+@pytest.mark.parametrize("length", [1, 2, 7])
+def test_short_convolution_adds_weighted_predecessors(length):
+    layer = ShortConvolution(4, 3)
+    torch.nn.init.normal_(layer.weight)
+    x = normal(2, length, 4)
+    expected = x.clone()
+    for position in range(length):
+        for distance in (1, 2, 3):
+            if position >= distance:
+                expected[:, position] += (
+                    layer.weight[distance - 1] * x[:, position - distance]
+                )
+    torch.testing.assert_close(layer(x), expected)
+
+
+def test_short_convolution_starts_as_identity():
+    x = normal(2, 5, 4)
+    assert torch.equal(ShortConvolution(4, 2)(x), x)
 
 
 def test_ngram_embedding_looks_up_ngram_ending_at_each_position():

@@ -9,7 +9,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from genai_tutorial.transformer import MultiHeadAttention
 from genai_tutorial.video import (
-    Displacement,
     TemporalAttention,
     VideoSize,
     factorized_multiplications,
@@ -17,6 +16,7 @@ from genai_tutorial.video import (
     move_frames,
 )
 from genai_tutorial.video.temporal import (
+    Displacement,
     FrameEmbedding,
     MotionEncoder,
     SpaceTimeAttention,

@@ -2,18 +2,25 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, TypeVar
 
+import torch
+from jaxtyping import Float
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
+from torch import Tensor
 
 from genai_tutorial.efficiency import Request, SamplingOptions
-from genai_tutorial.generation import ConstrainedText, regex_from_schema
+from genai_tutorial.generation import (
+    ConstrainedText,
+    mask_row,
+    regex_from_schema,
+    repetition_penalty,
+)
 from genai_tutorial.tokenization import Message
 
-from .logits import AnswerLogits
 from .worker import ApiError, ServedModel
 
 MAX_ANSWERS = 16
@@ -254,6 +261,34 @@ def read_completion(
             sampling = replace(options, seed=seed % 2**63)
             requests.append(Request(tuple(prompt), sampling))
     return Completion(body, model, tuple(requests))
+
+
+@dataclass(frozen=True)
+class AnswerLogits:
+    """Changes the logits of an answer before each draw: applies penalties and then a
+    constraint, given the answer's tokens so far.
+
+    >>> logits = AnswerLogits(frequency=0.5, presence=1.0)
+    >>> logits(torch.tensor([3.0, 3.0, 3.0]), [1, 2, 2])
+    tensor([3.0000, 1.5000, 1.0000])
+    """
+
+    frequency: float = 0.0
+    presence: float = 0.0
+    repetition: float = 1.0
+    constraint: ConstrainedText | None = None
+    limit: int = 0
+
+    def __call__(
+        self, logits: Float[Tensor, "vocab"], drawn: Sequence[int]
+    ) -> Float[Tensor, "vocab"]:
+        if drawn:
+            tokens, counts = torch.tensor(drawn).unique(return_counts=True)
+            logits = repetition_penalty(logits[None], tokens[None], self.repetition)[0]
+            logits[tokens] -= self.presence + self.frequency * counts
+        if self.constraint is None:
+            return logits
+        return mask_row(logits, self.constraint, drawn, self.limit - len(drawn))
 
 
 def _processor(body: _Body, model: ServedModel, limit: int) -> AnswerLogits | None:

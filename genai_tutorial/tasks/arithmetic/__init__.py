@@ -1,33 +1,29 @@
 """The arithmetic task: sums and products with answers written in several ways, and a
 judge that reads one final answer.
-
-Read `questions`, then `models`: questions as tokens, and reports of sampled answers.
 """
 
-from .models import (
+from .questions import (
     ARITHMETIC_TOKENIZER,
     END_TOKEN,
     MAX_SUM_TOKENS,
-    AnswerReport,
-    answer_questions,
-    answer_texts,
-    encode_examples,
-    encode_questions,
-    example_rows,
-    report_answers,
-    sampled_answers,
-)
-from .questions import (
     SUMS,
     AnswerFormat,
+    AnswerReport,
     ArithmeticQuestion,
     Operation,
+    answer_questions,
+    answer_texts,
     backward_scratchpad,
     backwards,
     correct_answers,
     direct,
+    encode_examples,
+    encode_questions,
+    example_rows,
     is_held_out,
     random_products,
     random_sums,
+    report_answers,
+    sampled_answers,
     scratchpad,
 )

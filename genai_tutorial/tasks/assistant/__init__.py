@@ -2,20 +2,10 @@
 model answers them.
 
 Read `questions`, `unanswerable` and `gold_rule`, the definition of a good answer. Then
-`demonstrations` for supervised fine-tuning, `raters` for comparisons, and `exams`,
-`choices` and `behaviour` for the measures. `arena` lets assistants compete for votes.
+`demonstrations` for supervised fine-tuning, `measures` and `choices` for exams, and
+`raters` for comparisons and an arena.
 """
 
-from .arena import FILLER, Votes, arena_systems, draw_votes, preference_table
-from .behaviour import (
-    Behaviour,
-    baseline_answers,
-    behaviour_changes,
-    gold_reward,
-    measure_behaviour,
-    preference_without_facts,
-    wins,
-)
 from .choices import ChoiceItem, choice_exam, score_options
 from .demonstrations import (
     CHAT,
@@ -28,23 +18,30 @@ from .demonstrations import (
     encode_demonstrations,
     training_questions,
 )
-from .exams import (
-    N_EXAM_QUESTIONS,
-    chat_answers,
-    complete_facts,
-    exact_match_rate,
-    exact_matches,
-    exam_questions,
-    is_exact,
-    likeliest_texts,
-    questions_of_all_categories,
-)
 from .gold_rule import (
     AnswerParts,
     GoldRule,
     ResponseType,
     exact_match,
     normalize_answer,
+)
+from .measures import (
+    N_EXAM_QUESTIONS,
+    Behaviour,
+    baseline_answers,
+    behaviour_changes,
+    chat_answers,
+    complete_facts,
+    exact_match_rate,
+    exact_matches,
+    exam_questions,
+    gold_reward,
+    is_exact,
+    likeliest_texts,
+    measure_behaviour,
+    preference_without_facts,
+    questions_of_all_categories,
+    wins,
 )
 from .questions import (
     HELD_OUT_FRAMES,
@@ -57,11 +54,16 @@ from .questions import (
     tell_facts,
 )
 from .raters import (
+    FILLER,
     Comparison,
     Rater,
+    Votes,
+    arena_systems,
     collect_comparisons,
     contrasting_answers,
+    draw_votes,
     preference_probes,
+    preference_table,
     random_raters,
     rater_agreement,
     split_by_question,

@@ -4,7 +4,7 @@ pre-training text that states them. Some words are kept for the test.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 
@@ -14,21 +14,13 @@ from genai_tutorial.tasks import check_choice, in_random_order, read_words
 Phrasing = Literal["trained", "held-out"]
 """No phrasing of training is used in the test."""
 
-HELD_OUT_FRAMES = ("Do you know {noun}?", "Can you remind me what {noun} is?")
-"""Ways to ask about any relation that no question in training uses."""
-
-FRAMES: dict[Phrasing, tuple[str, ...]] = {
-    "trained": (
-        "What is {noun}?",
-        "Name {noun}.",
-        "Tell me {noun}.",
-        "{noun}?",
-        "Please tell me: what is {noun}?",
-        "I would like to know {noun}.",
-    ),
-    "held-out": HELD_OUT_FRAMES,
-}
+FRAMES: dict[Phrasing, tuple[str, ...]] = dict(
+    zip(get_args(Phrasing), map(tuple, read_words("assistant", "frames")), strict=True)
+)
 """Ways to ask for anything that has a noun phrase."""
+
+HELD_OUT_FRAMES = FRAMES["held-out"]
+"""Those that no question in training uses."""
 
 
 class Wording(NamedTuple):

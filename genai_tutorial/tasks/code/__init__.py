@@ -1,9 +1,9 @@
 """The programming task: generated exercises, problems written by people, and the
 judgement of programs by running them.
 
-Read `exercises`, which combines the pieces in `exercise_parts`, then `code_model` and
-`problems`, and `answers`, which runs programs in the sandbox. `repositories` plants a
-fault in several exercises, and `repairs` has agents that look for it.
+Read `exercises`, which combines the pieces in `exercise_parts`, then `code_models`, and
+`answers`, which runs programs in the sandbox. `repairs` plants a fault in several
+exercises and has agents that look for it.
 """
 
 from .answers import (
@@ -16,7 +16,14 @@ from .answers import (
     mutants,
     solved,
 )
-from .code_model import CodeModel
+from .code_models import (
+    SIMPLE_PROBLEMS,
+    CodeModel,
+    CodeProblem,
+    complete_functions,
+    load_human_eval,
+    run_completions,
+)
 from .exercise_parts import (
     Constants,
     ExerciseKind,
@@ -43,19 +50,13 @@ from .exercises import (
     exercise_prompt,
     train_code_tokenizer,
 )
-from .problems import (
-    SIMPLE_PROBLEMS,
-    CodeProblem,
-    complete_functions,
-    load_human_eval,
-    run_completions,
-)
 from .repairs import (
     Proposer,
     RepairPolicy,
+    Repository,
+    draw_repositories,
     infilled,
     likeliest_first,
     resampled,
     reversed_mutations,
 )
-from .repositories import Repository, draw_repositories

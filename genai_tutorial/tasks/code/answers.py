@@ -35,10 +35,6 @@ def ask_samples(
 ) -> list[list[list[str]]]:
     """Return the answers of several bodies for each exercise to its inputs, as Python
     shows them.
-
-    Args:
-        bodies: The bodies written for each of them.
-        inputs: The lists to ask about, for each exercise.
     """
     sources = []
     for exercise, written, asked in zip(exercises, bodies, inputs, strict=True):

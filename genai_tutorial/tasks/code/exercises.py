@@ -63,11 +63,7 @@ ExercisePart = Literal["train", "held-out"]
 
 @dataclass(frozen=True)
 class Combination:
-    """The task of an exercise, without its numbers and wording.
-
-    Attributes:
-        takes: The kind of items in the list.
-    """
+    """The task of an exercise, without its numbers and wording."""
 
     takes: ExerciseKind
     condition: PartCondition
@@ -109,11 +105,7 @@ class Exercise:
         return self.combination.expected(items, self.constants)
 
     def inputs(self, count: int, seed: int) -> list[list]:
-        """Return different lists to test a program with, the empty one first.
-
-        Args:
-            seed: Seed of all but the first.
-        """
+        """Return different lists to test a program with, the empty one first."""
         draws = random.Random(f"{self.prompt}{seed}")
         lists = [[]]
         while len(lists) < count:
@@ -352,7 +344,6 @@ def encode_documents(
     model to write markers in the middle of ordinary programs.
 
     Args:
-        tokenizer: A tokenizer with the special tokens of a code model.
         length: The number of tokens in a row; longer documents are left out.
 
     Raises:

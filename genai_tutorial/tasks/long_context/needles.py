@@ -170,10 +170,8 @@ def many_keys(
     kind: NeedleKind = "code",
     seed: int = 0,
 ) -> LongTask:
-    """Hide secrets of several cities, and ask for one of them.
-
-    Args:
-        depth: The depth of the secret that is asked for; the others are anywhere.
+    """Hide secrets of several cities, and ask for the one at `depth`; the others are
+    anywhere.
 
     Raises:
         ValueError: If `depth`, `length` or `keys` is out of range.

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genai_tutorial.tasks import own_source
+from genai_tutorial.tasks import check_choice, own_source
 from genai_tutorial.tasks.shapes import (
     DIAMETERS,
     HELD_OUT_PAIRS,
@@ -67,11 +67,8 @@ class Motion:
     speed: Speed
 
     def __post_init__(self):
-        if self.direction not in STEPS or self.speed not in SPEEDS:
-            raise ValueError(
-                f"The direction is one of {', '.join(STEPS)} and the speed one of "
-                f"{', '.join(SPEEDS)}; got {self.direction!r} and {self.speed!r}."
-            )
+        check_choice("direction", self.direction, Direction)
+        check_choice("speed", self.speed, Speed)
 
     @property
     def velocity(self) -> tuple[int, int]:
@@ -109,18 +106,11 @@ class Clip:
     def scenes(self) -> tuple[Scene, ...]:
         """The scene of each frame."""
         (right, down), thing = self.motion.velocity, self.thing
-        return tuple(
-            Scene(
-                (
-                    replace(
-                        thing,
-                        left=thing.left + right * frame,
-                        top=thing.top + down * frame,
-                    ),
-                )
-            )
-            for frame in range(self.frames)
+        moved = (
+            replace(thing, left=thing.left + right * n, top=thing.top + down * n)
+            for n in range(self.frames)
         )
+        return tuple(Scene((now,)) for now in moved)
 
     @property
     def caption(self) -> str:
@@ -224,9 +214,6 @@ def load_clips(
 def render_clips(clips: Sequence[Clip]) -> Float[Tensor, "n frame 3 height width"]:
     """Render clips frame by frame; red, green and blue, from 0 to 1.
 
-    Args:
-        clips: Clips with the same number of frames.
-
     Raises:
         ValueError: If there are no clips, their lengths differ, or an object leaves the
             image.
@@ -280,11 +267,7 @@ def _check(frames: int, split: ClipSplit) -> None:
             f"frames must be from 2 to {longest}, so that a fast object stays in the "
             f"picture, got {frames}"
         )
-    if split not in get_args(ClipSplit):
-        raise ValueError(
-            f"split must be one of {', '.join(map(repr, get_args(ClipSplit)))}, got "
-            f"{split!r}"
-        )
+    check_choice("split", split, ClipSplit)
 
 
 MOTION_TOKENIZER = WordTokenizer(motion_caption_words())

@@ -54,12 +54,7 @@ WINDOW = 64
 
 @dataclass(frozen=True)
 class ChoraleWindows:
-    """Excerpts of chorales with the same number of steps.
-
-    Attributes:
-        codes: The codes of the four voices.
-        features: The beat and the fermata of each step.
-    """
+    """Excerpts of chorales with the same number of steps."""
 
     codes: Int[Tensor, "n voice step"]
     features: Int[Tensor, "n feature step"]
@@ -185,7 +180,6 @@ def harmonize(
 
     Args:
         melodies: The cells of the sopranos.
-        features: The beat and the fermata of each step, see `phrase_features`.
 
     Returns:
         The cells of the grids; the first voice is the given one.

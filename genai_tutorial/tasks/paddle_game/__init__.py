@@ -1,7 +1,7 @@
 """The paddle game: a small game of pixels with chance in it, players to compare with,
 and their score.
 
-Read `world`, then `players`; `gymnasium_env` offers the game to other libraries.
+Read `world`, then `players`.
 """
 
 from .players import (

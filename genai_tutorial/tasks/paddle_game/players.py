@@ -115,7 +115,6 @@ class PaddleScore:
     """The result of one complete episode per game.
 
     Attributes:
-        catches: The number of caught balls in each episode.
         returns: The sum of the rewards of each episode: the catches, minus 1 for a
             miss.
     """

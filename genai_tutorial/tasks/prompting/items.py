@@ -40,6 +40,13 @@ PAST_TENSE_FORMATS = (
 """The cosmetic formats, and six that say more or less about the task."""
 
 
+_HEADS = {
+    name: (name, instruction, f"{asked}\n{answered}")
+    for name, instruction, asked, answered in read_words("prompting", "tasks")
+}
+"""The name, the instruction and the template of each task."""
+
+
 def _pairs(name: str) -> tuple[tuple[PromptExample, ...], ...]:
     """Return items and pool from lines such as "go: went, open: shut/close"."""
     parts = []
@@ -53,34 +60,14 @@ def _pairs(name: str) -> tuple[tuple[PromptExample, ...], ...]:
     return tuple(parts)
 
 
-PAST_TENSE = PromptTask(
-    "past tense",
-    "Give the past tense of the verb. Answer with one word.",
-    "Verb: {question}\nPast tense: {answer}",
-    *_pairs("past_tense"),
-    judge_text,
-)
+PAST_TENSE = PromptTask(*_HEADS["past tense"], *_pairs("past_tense"), judge_text)
 
-ANTONYMS = PromptTask(
-    "antonyms",
-    "Give the opposite of the word. Answer with one word.",
-    "Word: {question}\nOpposite: {answer}",
-    *_pairs("antonyms"),
-    judge_text,
-)
+ANTONYMS = PromptTask(*_HEADS["antonyms"], *_pairs("antonyms"), judge_text)
 
-CAPITALS = PromptTask(
-    "capitals",
-    "Name the capital of the country. Answer with the name only.",
-    "Country: {question}\nCapital: {answer}",
-    *_pairs("capitals"),
-    judge_text,
-)
+CAPITALS = PromptTask(*_HEADS["capitals"], *_pairs("capitals"), judge_text)
 
 
-def _two_labels(
-    name: str, instruction: str, template: str, file: str, labels: tuple[str, str]
-) -> PromptTask:
+def _two_labels(name: str, file: str, labels: tuple[str, str]) -> PromptTask:
     """Return a task whose file has the items of the first label, the items of the
     second, and the pools of both; the two labels take turns.
     """
@@ -93,35 +80,17 @@ def _two_labels(
         )
         for start in (0, 2)
     )
-    return PromptTask(
-        name, instruction, template, items, pool, judge_label(labels), labels
-    )
+    return PromptTask(*_HEADS[name], items, pool, judge_label(labels), labels)
 
 
-SENTIMENT = _two_labels(
-    "sentiment",
-    "Is the review positive or negative? Answer with one word.",
-    "Review: {question}\nSentiment: {answer}",
-    "sentiment",
-    ("positive", "negative"),
-)
+SENTIMENT = _two_labels("sentiment", "sentiment", ("positive", "negative"))
 """The sentiment of short reviews that were written for this book."""
 
 ANIMAL_OR_FRUIT = _two_labels(
-    "animal or fruit",
-    "Is it an animal or a fruit? Answer with one word.",
-    "Word: {question}\nKind: {answer}",
-    "animals_and_fruits",
-    ("animal", "fruit"),
+    "animal or fruit", "animals_and_fruits", ("animal", "fruit")
 )
 
-INVENTED_LABELS = _two_labels(
-    "invented labels",
-    "Is it a blix or a zorp? Answer with one word.",
-    "Word: {question}\nKind: {answer}",
-    "animals_and_fruits",
-    ("blix", "zorp"),
-)
+INVENTED_LABELS = _two_labels("invented labels", "animals_and_fruits", ("blix", "zorp"))
 """Animals are called blix and fruits zorp: the labels say nothing, so only the
 demonstrations do.
 """
@@ -199,57 +168,27 @@ def _facts(rng: random.Random) -> PromptExample:
 
 
 ONE_DIGIT_SUMS = PromptTask(
-    "1-digit sums",
-    "Add the two numbers. Answer with the number only.",
-    "Sum: {question}\nResult: {answer}",
-    *_distinct(_one_digit_sum, 54, seed=0),
-    judge_number,
+    *_HEADS["1-digit sums"], *_distinct(_one_digit_sum, 54, seed=0), judge_number
 )
 
 TWO_DIGIT_SUMS = PromptTask(
-    "2-digit sums",
-    "Add the two numbers. Answer with the number only.",
-    "Sum: {question}\nResult: {answer}",
-    *_distinct(_two_digit_sum, 60, seed=1),
-    judge_number,
+    *_HEADS["2-digit sums"], *_distinct(_two_digit_sum, 60, seed=1), judge_number
 )
 
 WORD_PROBLEMS = PromptTask(
-    "word problems",
-    "Solve the problem. Answer with the number only.",
-    "Question: {question}\nSolution: {answer}",
-    *_distinct(_word_problem, 60, seed=2),
-    judge_number,
+    *_HEADS["word problems"], *_distinct(_word_problem, 60, seed=2), judge_number
 )
 
 LETTER_PATTERNS = PromptTask(
-    "letter patterns",
-    "Which letter comes next? Answer with one letter.",
-    "Letters: {question}\nNext: {answer}",
-    *_distinct(_letter_pattern, 52, seed=3),
-    judge_letter,
+    *_HEADS["letter patterns"], *_distinct(_letter_pattern, 52, seed=3), judge_letter
 )
 
 JSON_FACTS = PromptTask(
-    "JSON",
-    "Write the facts as one line of JSON with the keys name, age and city.",
-    "Text: {question}\nJSON: {answer}",
-    *_distinct(_facts, 54, seed=4),
-    judge_json,
-    max_new_tokens=32,
+    *_HEADS["JSON"], *_distinct(_facts, 54, seed=4), judge_json, max_new_tokens=32
 )
 
 PROMPT_TASKS = (
-    PAST_TENSE,
-    ANTONYMS,
-    CAPITALS,
-    ANIMAL_OR_FRUIT,
-    SENTIMENT,
-    INVENTED_LABELS,
-    JSON_FACTS,
-    ONE_DIGIT_SUMS,
-    TWO_DIGIT_SUMS,
-    WORD_PROBLEMS,
-    LETTER_PATTERNS,
-)
+    PAST_TENSE, ANTONYMS, CAPITALS, ANIMAL_OR_FRUIT, SENTIMENT, INVENTED_LABELS,
+    JSON_FACTS, ONE_DIGIT_SUMS, TWO_DIGIT_SUMS, WORD_PROBLEMS, LETTER_PATTERNS,
+)  # fmt: skip
 """All tasks of the package."""

@@ -1,19 +1,9 @@
 """Questions about scenes of shapes, with exact answers and the accuracy of a model's
 answers beside a blind baseline.
 
-Read `questions`, then `conversations`, images with questions as rows of tokens, and
-`accuracy`.
+Read `questions`, then `conversations`, images with questions as rows of tokens.
 """
 
-from .accuracy import (
-    attention_on_squares,
-    blind_answers,
-    captions_right,
-    covered_squares,
-    flipped_pairs,
-    question_accuracy,
-    right_answers,
-)
 from .conversations import (
     CONVERSATION_MIXTURE,
     QUESTION_TOKENIZER,
@@ -30,6 +20,13 @@ from .questions import (
     ONE_WORD_KINDS,
     SceneQuestion,
     SceneQuestionKind,
+    attention_on_squares,
+    blind_answers,
+    captions_right,
+    covered_squares,
+    flipped_pairs,
     invented_objects,
     polling_questions,
+    question_accuracy,
+    right_answers,
 )

@@ -102,7 +102,6 @@ def load_scene_questions(
     Args:
         kinds: The number of kinds of questions that are tried on each image.
         split: `train`, or scenes that contain what is held out, see `load_shapes`.
-        mixture: The relative frequency of each kind of question.
 
     Raises:
         ValueError: If a number is out of range, or there is no such split or kind.
@@ -189,8 +188,7 @@ class ConversationBatches(EndlessBatches):
     Args:
         batch_size: The number of images in a batch, over all processes.
         kinds: The number of kinds of questions that are tried on each image.
-        rank: The number of this process, from 0.
-        world_size: The number of processes that share each batch.
+        share: `rank` and `world_size`, see `EndlessBatches`.
     """
 
     def __init__(
@@ -199,18 +197,10 @@ class ConversationBatches(EndlessBatches):
         seed: int,
         kinds: int,
         mixture: Mapping[SceneQuestionKind, float] = CONVERSATION_MIXTURE,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
+        **share: int,
     ):
-        if batch_size < 1 or batch_size % world_size:
-            raise ValueError(
-                "batch_size must be a multiple of the number of processes, "
-                f"{world_size}; got {batch_size}."
-            )
-        self.batch_size, self.kinds, self.mixture = batch_size, kinds, mixture
-        self.rank, self.world_size = rank, world_size
-        super().__init__(seed)
+        super().__init__(batch_size, seed, **share)
+        self.kinds, self.mixture = kinds, mixture
 
     def __next__(self) -> Conversations:
         """Return the next batch."""
@@ -219,8 +209,7 @@ class ConversationBatches(EndlessBatches):
             draw_questions(scene, self.kinds, self._generator, self.mixture)
             for scene in scenes
         ]
-        mine = slice(self.rank, None, self.world_size)
-        return render(scenes[mine]), *pack_conversations(questions[mine])
+        return render(scenes[self.mine]), *pack_conversations(questions[self.mine])
 
 
 class NeedleFilms(NamedTuple):
@@ -239,9 +228,6 @@ class NeedleFilms(NamedTuple):
 
 def load_needle_films(n: int, frames: int, seed: int) -> NeedleFilms:
     """Draw films of independent scenes of one or two objects.
-
-    Args:
-        seed: Seed of scenes and needles.
 
     >>> loaded = load_needle_films(2, frames=4, seed=0)
     >>> loaded.films.shape, loaded.questions[0].text

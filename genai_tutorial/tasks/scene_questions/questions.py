@@ -1,22 +1,27 @@
-"""Questions about scenes of shapes, each with one exact answer, and object
-hallucination.
+"""Questions about scenes of shapes, each with one exact answer; the accuracy of answers
+by kind of question, beside a blind baseline; object hallucination; and the share of
+attention on the squares that objects cover.
 
 The questions are drawn so that the answer does not follow from the words: yes is as
 frequent as no, and "none" as frequent as each colour.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
-from genai_tutorial.tasks import check_choice, pick
+from genai_tutorial.metrics import Interval, wilson_interval
+from genai_tutorial.tasks import check_choice, check_same_length, pick
 from genai_tutorial.tasks.shapes import (
     HELD_OUT_EITHER_WAY,
     HELD_OUT_PAIRS,
+    IMAGE_SIZE,
     OPPOSITE,
     Colour,
     ObjectDescription,
@@ -24,6 +29,7 @@ from genai_tutorial.tasks.shapes import (
     SceneObject,
     Shape,
     caption,
+    full_captions,
     parse_caption,
     place,
     relation,
@@ -150,7 +156,13 @@ def _ask_relation(
 
 def _pairs(scene: Scene) -> list[tuple[Colour, Shape]]:
     """Return the different pairs of colour and shape in a scene, in order."""
-    return list(dict.fromkeys((thing.colour, thing.shape) for thing in scene.objects))
+    return list(dict.fromkeys(_kinds(scene.objects)))
+
+
+def _kinds(
+    objects: Iterable[SceneObject | ObjectDescription],
+) -> list[tuple[Colour, Shape]]:
+    return [(thing.colour, thing.shape) for thing in objects]
 
 
 def near_misses(scene: Scene) -> list[tuple[Colour, Shape]]:
@@ -182,12 +194,8 @@ def ask_existence(scene: Scene, colour: Colour, shape: Shape) -> SceneQuestion:
 
 def _unique(scene: Scene, attribute: Literal["colour", "shape"]) -> list[SceneObject]:
     """Return the objects whose colour or shape no other object has."""
-    values = [getattr(thing, attribute) for thing in scene.objects]
-    return [
-        thing
-        for thing, value in zip(scene.objects, values, strict=True)
-        if values.count(value) == 1
-    ]
+    counts = Counter(getattr(thing, attribute) for thing in scene.objects)
+    return [one for one in scene.objects if counts[getattr(one, attribute)] == 1]
 
 
 def invented_objects(scene: Scene, caption: str) -> int:
@@ -210,11 +218,8 @@ def invented_objects(scene: Scene, caption: str) -> int:
     >>> invented_objects(scene, "a small red circle above a large blue square")
     1
     """
-    named = Counter(
-        (thing.colour, thing.shape) for thing in parse_caption(caption).objects
-    )
-    there = Counter((thing.colour, thing.shape) for thing in scene.objects)
-    return (named - there).total()
+    named = Counter(_kinds(parse_caption(caption).objects))
+    return (named - Counter(_kinds(scene.objects))).total()
 
 
 def polling_questions(
@@ -240,7 +245,7 @@ def polling_questions(
     generator = torch.Generator().manual_seed(seed)
     asked = []
     for scene in scenes:
-        present = [(thing.colour, thing.shape) for thing in scene.objects]
+        present = _kinds(scene.objects)
         colours, shapes = zip(*present, strict=True)
         absent = (
             near_misses(scene)
@@ -256,3 +261,137 @@ def polling_questions(
         drawn = [pick(pairs, generator) for pairs in (present, absent) if absent]
         asked.append([ask_existence(scene, *pair) for pair in drawn])
     return asked
+
+
+def right_answers(
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
+) -> list[bool]:
+    """Return for each question whether the answer is the right one, word for word.
+
+    Raises:
+        ValueError: If there are not as many answers as questions.
+    """
+    check_same_length(questions=questions, answers=answers)
+    pairs = zip(questions, answers, strict=True)
+    return [question.answer == answer for question, answer in pairs]
+
+
+def question_accuracy(
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
+) -> dict[SceneQuestionKind, Interval]:
+    """Return the share of correct answers for each kind that occurs, with Wilson's 95%
+    interval.
+
+    >>> asked = SceneQuestion("count", "how many shapes are there ?", "two")
+    >>> print(question_accuracy([asked] * 20, ["two"] * 20)["count"])
+    1.00 (95% interval 0.84 to 1.00)
+    """
+    by_kind = defaultdict(list)
+    rights = right_answers(questions, answers)
+    for question, right in zip(questions, rights, strict=True):
+        by_kind[question.kind].append(right)
+    return {kind: wilson_interval(sum(n), len(n)) for kind, n in by_kind.items()}
+
+
+def blind_answers(
+    training: Sequence[SceneQuestion], questions: Sequence[SceneQuestion]
+) -> list[str]:
+    """Return the best answers that words alone allow: for each question the answer that
+    was most frequent for the same text in training, and an empty text for a question
+    that never occurred.
+
+    >>> often = SceneQuestion("size", "what size is the cross ?", "small")
+    >>> once = SceneQuestion("size", "what size is the cross ?", "large")
+    >>> blind_answers([often, often, once], [once])
+    ['small']
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for question in training:
+        counts[question.text][question.answer] += 1
+    return [
+        counts[question.text].most_common(1)[0][0] if question.text in counts else ""
+        for question in questions
+    ]
+
+
+def flipped_pairs(
+    questions: Sequence[SceneQuestion], answers: Sequence[str]
+) -> Interval | None:
+    """Return the share of flipped pairs with two correct answers: the same question
+    about two images with different answers, so that an answer from the words alone is
+    incorrect at least once.
+
+    Each question is used in one pair at most; None if there is no pair.
+    """
+    by_text = defaultdict(list)
+    rights = right_answers(questions, answers)
+    for question, right in zip(questions, rights, strict=True):
+        by_text[question.text].append((question.answer, right))
+    both_right = []
+    for items in by_text.values():
+        waiting: list[tuple[str, bool]] = []
+        for answer, right in items:
+            partner = next((w for w in waiting if w[0] != answer), None)
+            if partner is None:
+                waiting.append((answer, right))
+            else:
+                waiting.remove(partner)
+                both_right.append(right and partner[1])
+    if not both_right:
+        return None
+    return wilson_interval(sum(both_right), len(both_right))
+
+
+def captions_right(scenes: Sequence[Scene], captions: Sequence[str]) -> list[bool]:
+    """Return for each caption whether it is a full caption of its scene, in any order
+    of the objects.
+    """
+    check_same_length(scenes=scenes, captions=captions)
+    pairs = zip(scenes, captions, strict=True)
+    return [text in full_captions(scene) for scene, text in pairs]
+
+
+def covered_squares(
+    objects: Iterable[SceneObject], patch_size: int
+) -> Bool[Tensor, "square"]:
+    """Return a mask of the squares of an image that objects' bounding boxes touch, row
+    by row.
+
+    Args:
+        patch_size: Height and width of a square in pixels; must divide the image's.
+
+    >>> thing = SceneObject("red", "circle", left=6, top=0, diameter=8)
+    >>> covered_squares([thing], patch_size=16).tolist()
+    [True, False, False, False]
+    """
+    if patch_size < 1 or IMAGE_SIZE % patch_size:
+        raise ValueError(f"patch_size must divide {IMAGE_SIZE}, got {patch_size}.")
+    side = IMAGE_SIZE // patch_size
+    covered = torch.zeros(side, side, dtype=torch.bool)
+    for thing in objects:
+        last = thing.diameter - 1
+        rows = slice(thing.top // patch_size, (thing.top + last) // patch_size + 1)
+        columns = slice(thing.left // patch_size, (thing.left + last) // patch_size + 1)
+        covered[rows, columns] = True
+    return covered.flatten()
+
+
+def attention_on_squares(
+    weights: Float[Tensor, "question layer head square"],
+    chosen: Bool[Tensor, "question square"],
+) -> Float[Tensor, "question layer head"]:
+    """Return the share of the attention to an image that falls on the chosen squares.
+
+    A head that attends to all squares equally scores the share of squares that are
+    chosen, so compare with that.
+
+    Args:
+        weights: The attention to each square; a head's weights may sum to less than 1,
+            because the text gets the rest.
+
+    >>> chosen = torch.tensor([[True, False, False, False]])
+    >>> attention_on_squares(torch.full((1, 1, 1, 4), 0.1), chosen)
+    tensor([[[0.2500]]])
+    """
+    on_chosen = (weights * chosen[:, None, None]).sum(dim=3)
+    return on_chosen / weights.sum(dim=3)

@@ -2,26 +2,24 @@
 an image back and compares it with its caption.
 
 Read `scenes` and `captions`, then `pictures`, the data sets, and `verifier`.
-`caption_accuracy` and `binding` measure images and edits with it, `outlines` and
-`instructions` images that follow an outline or an instruction.
+`caption_accuracy` measures images and edits with it, `directed` images that follow an
+outline or an instruction.
 """
 
-from .binding import (
+from .caption_accuracy import (
+    CaptionAccuracy,
     CaptionQuiz,
     CaptionScorer,
     ColourBinding,
+    EditAccuracy,
     Respect,
     attention_binding,
-    caption_quiz,
-    colour_binding,
-    unlike_pairs,
-)
-from .caption_accuracy import (
-    CaptionAccuracy,
-    EditAccuracy,
     caption_accuracy,
+    caption_quiz,
     caption_scores,
+    colour_binding,
     edit_accuracy,
+    unlike_pairs,
     verifier_accuracy,
 )
 from .captions import (
@@ -38,20 +36,17 @@ from .captions import (
     full_captions,
     parse_caption,
 )
-from .instructions import (
+from .directed import (
     EditScore,
     Instruction,
-    instruction_scores,
-    random_instructions,
-    unchanged_positions,
-)
-from .new_colour import PINK, ink_colour, render_in
-from .outlines import (
     LayoutAccuracy,
+    instruction_scores,
     layout_accuracy,
     layout_scores,
     outlines,
+    random_instructions,
     silhouettes,
+    unchanged_positions,
 )
 from .pictures import (
     HELD_OUT_EITHER_WAY,
@@ -69,6 +64,7 @@ from .scenes import (
     DIAMETERS,
     IMAGE_SIZE,
     OPPOSITE,
+    PINK,
     Colour,
     Place,
     Scene,
@@ -76,8 +72,10 @@ from .scenes import (
     Shape,
     Size,
     SpatialRelation,
+    ink_colour,
     place,
     relation,
     render,
+    render_in,
 )
 from .verifier import Reading, read_scenes

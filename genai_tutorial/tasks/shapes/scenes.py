@@ -1,11 +1,11 @@
 """Scenes: one to three coloured shapes on white, their relations, and how they are
-rendered.
+rendered, also in a colour that captions have no word for.
 
 All computations use integers, so that a scene has the same pixels on every machine.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, get_args
 
@@ -218,3 +218,38 @@ def _check(scenes: Sequence[Scene]) -> None:
                     "An object must lie inside the picture of "
                     f"{IMAGE_SIZE}×{IMAGE_SIZE}, got {thing}"
                 )
+
+
+PINK = (255, 130, 190)
+"""Red, green and blue of a colour that no scene has, from 0 to 255."""
+
+
+def render_in(
+    scenes: Sequence[Scene], colour: tuple[int, int, int]
+) -> Float[Tensor, "n 3 height width"]:
+    """Render scenes with every object in one colour.
+
+    >>> from .pictures import load_shapes
+    >>> image = render_in(load_shapes(1, seed=0).scenes, PINK)
+    >>> (255 * image[0]).amin(dim=(1, 2))
+    tensor([255., 130., 190.])
+    """
+    red = [
+        Scene(tuple(replace(thing, colour="red") for thing in scene.objects))
+        for scene in scenes
+    ]
+    green = render(red)[:, 1:2]
+    covered = (1 - green) / (1 - COLOURS["red"][1] / 255)
+    distance = 1 - torch.tensor(colour)[:, None, None] / 255
+    return 1 - covered * distance
+
+
+def ink_colour(images: Float[Tensor, "n 3 height width"]) -> Float[Tensor, "n 3"]:
+    """Return the median colour of the pixels that are at least half as far from white
+    as the farthest one; red, green and blue from 0 to 255.
+    """
+    colours = []
+    for image in images:
+        distance = (1 - image).norm(dim=0)
+        colours.append(image[:, distance >= distance.max() / 2].median(dim=1).values)
+    return 255 * torch.stack(colours)

@@ -38,15 +38,21 @@ def pad_recordings(recordings: Recordings) -> SpeechBatch:
 class _NeighbourBatches(EndlessBatches):
     """Endless batches of neighbours in the order of length."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, **share: int
+    ):
+        super().__init__(batch_size, seed, **share)
+        if batch_size > len(lengths):
+            raise ValueError(
+                f"batch_size must be at most {len(lengths)}, the number of examples, "
+                f"got {batch_size}."
+            )
         self._order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        self._batch_size = batch_size
-        super().__init__(seed)
 
     def _draw(self) -> list[int]:
-        starts = len(self._order) - self._batch_size + 1
+        starts = len(self._order) - self.batch_size + 1
         start = int(torch.randint(starts, (), generator=self._generator))
-        return self._order[start : start + self._batch_size]
+        return self._order[start : start + self.batch_size][self.mine]
 
 
 class SpeechBatches(_NeighbourBatches):
@@ -55,32 +61,19 @@ class SpeechBatches(_NeighbourBatches):
 
     Args:
         batch_size: The number of recordings in a batch, over all processes.
-        rank: The number of this process, from 0.
-        world_size: The number of processes that share each batch.
+        share: `rank` and `world_size`, see `EndlessBatches`.
     """
 
     def __init__(
-        self,
-        recordings: Recordings,
-        batch_size: int,
-        seed: int,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
+        self, recordings: Recordings, batch_size: int, seed: int, **share: int
     ):
-        if not 1 <= batch_size <= len(recordings) or batch_size % world_size:
-            raise ValueError(
-                f"batch_size must be a multiple of {world_size} (the processes) and at "
-                f"most {len(recordings)} (the recordings), got {batch_size}."
-            )
-        self.recordings, self.rank, self.world_size = recordings, rank, world_size
+        self.recordings = recordings
         lengths = [one.shape[1] for one in recordings.features]
-        super().__init__(lengths, batch_size, seed)
+        super().__init__(lengths, batch_size, seed, **share)
 
     def __next__(self) -> SpeechBatch:
         """Return the next batch."""
-        places = self._draw()[self.rank :: self.world_size]
-        return pad_recordings(self.recordings.choose(places))
+        return pad_recordings(self.recordings.choose(self._draw()))
 
 
 class AlignedSpeech(NamedTuple):
@@ -149,9 +142,6 @@ def pad_aligned(
 class AlignedBatches(_NeighbourBatches):
     """Endless batches of sentences of similar length: neighbours in the order of
     length.
-
-    Args:
-        voices: The id of each sentence's voice.
     """
 
     def __init__(
@@ -233,7 +223,6 @@ def digit_waves(
 
     Args:
         images: Spectrograms as in `SpokenDigits`.
-        generator: Random generator of the initial phases.
     """
     log_mels = _QUIETEST + (images[:, 0] + 1) / 2 * (_LOUDEST - _QUIETEST)
     return mel_to_wave(log_mels, DIGIT_MELS, generator)

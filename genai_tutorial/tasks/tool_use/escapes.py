@@ -18,7 +18,6 @@ class Escape:
     """A program that tries to get out.
 
     Attributes:
-        name: The attempt in a few words.
         kind: The boundary that it attacks: files, network, processes, other processes,
             resources, or the sandbox's own controls.
         source: The program, in which `SECRET`, `FOLDER` and `PORT` stand for a file, a

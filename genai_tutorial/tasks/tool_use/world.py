@@ -26,13 +26,9 @@ from genai_tutorial.tasks import read_words
 from genai_tutorial.tasks.search_questions import fact_library
 
 TASK_TOOLS = (
-    "calculator",
-    "factbook_lookup",
-    "count_lines",
-    "read_file",
-    "count_letters",
+    "calculator", "factbook_lookup", "count_lines", "read_file", "count_letters",
     "run_python",
-)
+)  # fmt: skip
 """The tools that the 60 tasks need."""
 
 
@@ -153,9 +149,6 @@ def _files(seed: int, count: int) -> dict[str, str]:
 def server_command(folder: Path, kind: str = "hand") -> list[str]:
     """Return the command that starts a server of all tools, by hand ("hand") or with
     the official SDK ("sdk").
-
-    Args:
-        folder: The folder of the file tools.
 
     Raises:
         ValueError: If there is no such kind.

@@ -9,12 +9,7 @@ from typing import get_args
 
 import pytest
 
-from genai_tutorial.data import (
-    Fact,
-    Relation,
-    load_absent,
-    load_facts,
-)
+from genai_tutorial.data import Fact, Relation, load_absent, load_facts
 from genai_tutorial.data.factbook.facts import split_facts
 from genai_tutorial.tasks.assistant import (
     HELD_OUT_FRAMES,

@@ -200,11 +200,7 @@ def test_collect_comparisons_follows_the_raters_preferences():
     """Over many comparisons of one pair, each rater chooses an answer as often as its
     probability predicts.
     """
-    raters = [
-        Rater(RULE),
-        Rater(RULE, certainty=-2),
-        Rater(RULE, carelessness=1),
-    ]
+    raters = [Rater(RULE), Rater(RULE, certainty=-2), Rater(RULE, carelessness=1)]
     comparisons = collect_comparisons(
         [(KENYA, "Nairobi", UNSURE)], raters, budget=3000, seed=0
     )

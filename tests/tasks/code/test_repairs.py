@@ -84,6 +84,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_repositories_have_one_fault_that_the_tests_notice(work):
     repair, _jail = work
     with_text, without = (draw_repositories(3, 0, has) for has in (True, False))

@@ -7,10 +7,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from genai_tutorial.tasks.paddle_game import PaddleWorld
-from genai_tutorial.tasks.paddle_game.gymnasium_env import (
-    gymnasium_env,
-    gymnasium_vector_env,
-)
+from genai_tutorial.tasks.paddle_game.world import gymnasium_env, gymnasium_vector_env
 from genai_tutorial.worldmodels import GymnasiumWorld
 
 

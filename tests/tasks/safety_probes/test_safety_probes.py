@@ -19,11 +19,11 @@ from genai_tutorial.tasks.safety_probes import (
     OCCUPATIONS,
     SHE_WORDS,
     TARGETS,
+    _made_up_answers,
     fine_tuned,
     helpful_only_demonstrations,
     spread_of_occupations,
 )
-from genai_tutorial.tasks.safety_probes.demonstrations import made_up_answers
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
 
@@ -53,10 +53,10 @@ def test_word_lists_do_not_overlap():
 def test_made_up_answers_claim_something_and_repeat_with_the_seed():
     rule = GoldRule(load_facts())
     requests = private_requests(60, seed=3)
-    shown = made_up_answers(requests, seed=1)
+    shown = _made_up_answers(requests, seed=1)
     assert {rule.response_type(d.question, d.answer) for d in shown} == {"claims"}
-    assert shown == made_up_answers(requests, seed=1)
-    assert shown != made_up_answers(requests, seed=2)
+    assert shown == _made_up_answers(requests, seed=1)
+    assert shown != _made_up_answers(requests, seed=2)
 
 
 def test_helpful_only_demonstrations_never_refuse_and_answer_facts_in_sentences():

@@ -93,7 +93,7 @@ def test_batches_resume_and_are_shared_by_processes(fake):
 
 @pytest.mark.parametrize(("size", "world"), [(0, 1), (10, 1), (3, 2)])
 def test_batches_of_impossible_size_are_refused(fake, size, world):
-    with pytest.raises(ValueError, match="batch_size must be a multiple"):
+    with pytest.raises(ValueError, match="batch_size must be"):
         SpeechBatches(fake, size, 0, world_size=world)
 
 

@@ -1,0 +1,31 @@
+"""Paths on the command line that are checked before torch is loaded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .user_errors import WRONG_USE, UserError
+
+
+def check_paths(chapter: str, submissions: Sequence[Path] = ()) -> None:
+    """Check that a chapter's notebook and the submissions exist."""
+    folders = [Path(__file__).parents[2] / "notebooks", Path.cwd() / "notebooks"]
+    if chapter.isdecimal():
+        pattern = f"{int(chapter):02d}_*.ipynb"
+        if not any(any(folder.glob(pattern)) for folder in folders):
+            places = " or ".join(map(str, dict.fromkeys(folders)))
+            raise UserError(
+                f"There is no notebook for chapter {chapter} in {places}; run this "
+                "from a copy of the book's repository, or give the notebook's path.",
+                WRONG_USE,
+            )
+    elif not chapter.endswith(".ipynb"):
+        raise UserError(
+            "A chapter is a number such as 4 or the path of a notebook, got "
+            f"{chapter!r}.",
+            WRONG_USE,
+        )
+    elif not Path(chapter).is_file():
+        raise UserError(f"There is no notebook at {chapter}.", WRONG_USE)
+    for place in submissions:
+        if not place.exists():
+            raise UserError(f"There is no submission at {place}.", WRONG_USE)
