@@ -37,9 +37,9 @@ from genai_tutorial.transformer import (
     BiasedRouter,
     DecoderConfig,
     DecoderLM,
-    LatentAttention,
     MixtureConfig,
     MixtureOfExperts,
+    MultiHeadLatentAttention,
     RotaryEmbedding,
     SinkAttention,
     balance_experts,
@@ -153,7 +153,9 @@ def cached_model(
     rotary = RotaryEmbedding(rotary_frequencies(ROTATED, 10_000), CONTEXT)
     generator = torch.Generator().manual_seed(seed)
     for layer, block in enumerate(model.blocks):
-        block.attention = LatentAttention(WIDTH, heads, latent, rotary, layer=layer)
+        block.attention = MultiHeadLatentAttention(
+            WIDTH, heads, latent, rotary, layer=layer
+        )
         block.attention.initialize(generator)
     return model, latent + ROTATED
 

@@ -50,7 +50,7 @@ from .fixed_memory import (
     recurrent_memory,
     replace_attention,
 )
-from .latent_attention import LatentAttention, latent_cache
+from .latent_attention import MultiHeadLatentAttention, latent_cache
 from .layers import (
     Activation,
     FeedForward,

@@ -16,7 +16,7 @@ from .layers import RMSNorm
 from .positions import RotaryEmbedding
 
 
-class LatentAttention(nn.Module):
+class MultiHeadLatentAttention(nn.Module):
     """Causal attention with the interface of `MultiHeadAttention`, whose keys and
     values are computed from a latent vector per token.
 
@@ -165,10 +165,10 @@ def latent_cache(model: DecoderLM, rows: int = 1, length: int | None = None) -> 
         ValueError: If a block has another kind of attention, or a size is out of range.
     """
     layers = [block.attention for block in model.blocks]
-    if not all(isinstance(layer, LatentAttention) for layer in layers):
+    if not all(isinstance(layer, MultiHeadLatentAttention) for layer in layers):
         kinds = ", ".join(sorted({type(layer).__name__ for layer in layers}))
         raise ValueError(
-            f"Every block needs a LatentAttention; this model has {kinds}."
+            f"Every block needs a MultiHeadLatentAttention; this model has {kinds}."
         )
     _, rows, _, length, _ = model.config.cache_sizes(rows, length)
     width = layers[0].latent + layers[0].rotated

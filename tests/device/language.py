@@ -130,7 +130,9 @@ DELTA_NET = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 
 LATENT = transformer.DecoderLM(transformer.DecoderConfig.fast(13, 24, 16, 2, 4))
 for number, block in enumerate(LATENT.blocks):
     turned = transformer.RotaryEmbedding(transformer.rotary_frequencies(4, 10_000), 24)
-    block.attention = transformer.LatentAttention(16, 4, 6, turned, layer=number)
+    block.attention = transformer.MultiHeadLatentAttention(
+        16, 4, 6, turned, layer=number
+    )
 
 
 def latent_read(model, ids):
@@ -209,7 +211,7 @@ CASES |= {
         recalled, transformer.replace_attention(DELTA_NET, ("add", "gated delta"), 0),
         IDS,
     ),
-    "LatentAttention": (latent_read, LATENT, IDS),
+    "MultiHeadLatentAttention": (latent_read, LATENT, IDS),
     "SinkAttention": (
         lambda m, x: (m(x), m.weights(x)), transformer.SinkAttention(6, 2, window=3),
         QUERY,

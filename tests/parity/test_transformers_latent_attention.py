@@ -9,7 +9,7 @@ from genai_tutorial.transformer import (
     AttentionContext,
     BiasedRouter,
     KVCache,
-    LatentAttention,
+    MultiHeadLatentAttention,
     RotaryEmbedding,
     SinkAttention,
     rotary_frequencies,
@@ -54,7 +54,7 @@ def test_latent_attention_of_deepseek(version):
     config = getattr(transformers, f"{name}Config")(**sizes)
     theirs = randomized(getattr(library, f"{name}Attention")(config, 0))
     rotary = RotaryEmbedding(rotary_frequencies(6, 10_000), LENGTH)
-    ours = LatentAttention(32, 4, 10, rotary)
+    ours = MultiHeadLatentAttention(32, 4, 10, rotary)
     ours.query.weight.copy_(theirs.q_proj.weight)
     down, shared = theirs.kv_a_proj_with_mqa.weight.split([10, 6])
     ours.down.weight.copy_(down)

@@ -7,8 +7,8 @@ import torch
 from genai_tutorial.transformer import (
     DecoderConfig,
     DecoderLM,
-    LatentAttention,
     MultiHeadAttention,
+    MultiHeadLatentAttention,
     RotaryEmbedding,
     attention,
     causal_mask,
@@ -23,12 +23,12 @@ ROTARY = RotaryEmbedding(rotary_frequencies(4, 10_000), 24)
 def make_model():
     model = DecoderLM(DecoderConfig.fast(13, 24, 16, 2, 2), seed=0)
     for layer, block in enumerate(model.blocks):
-        block.attention = LatentAttention(16, 2, 6, ROTARY, layer=layer)
+        block.attention = MultiHeadLatentAttention(16, 2, 6, ROTARY, layer=layer)
     return stirred(model, 1, 0.3).eval()
 
 
 def test_output_follows_the_paper():
-    layer = stirred(LatentAttention(16, 2, 6, ROTARY), 0, 0.4)
+    layer = stirred(MultiHeadLatentAttention(16, 2, 6, ROTARY), 0, 0.4)
     x = normal(2, 9, 16)
     latent, shared = layer.norm(layer.down(x)), ROTARY(layer.shared_key(x))
     heads = []
@@ -77,18 +77,20 @@ def test_another_cache_is_refused():
 def test_cache_needs_latent_attention_in_all_blocks():
     model = make_model()
     model.blocks[1].attention = MultiHeadAttention(16, 2)
-    with pytest.raises(ValueError, match="LatentAttention, MultiHeadAttention"):
+    with pytest.raises(
+        ValueError, match="MultiHeadAttention, MultiHeadLatentAttention"
+    ):
         latent_cache(model)
 
 
 @pytest.mark.parametrize(("heads", "latent"), [(3, 6), (2, 0)])
 def test_impossible_sizes_are_refused(heads, latent):
     with pytest.raises(ValueError, match="heads must divide width"):
-        LatentAttention(16, heads, latent, ROTARY)
+        MultiHeadLatentAttention(16, heads, latent, ROTARY)
 
 
 def test_initialized_layer_outputs_zero():
-    layer = LatentAttention(16, 2, 6, ROTARY)
+    layer = MultiHeadLatentAttention(16, 2, 6, ROTARY)
     layer.initialize(torch.Generator().manual_seed(0))
     assert layer(normal(1, 5, 16)).abs().max() == 0
     assert layer.down.weight.std().item() == pytest.approx(0.25, rel=0.3)
@@ -96,4 +98,4 @@ def test_initialized_layer_outputs_zero():
 
 def test_wrong_shape_is_refused():
     with pytest.raises(jaxtyping.TypeCheckError):
-        LatentAttention(16, 2, 6, ROTARY)(torch.zeros(5, 16))
+        MultiHeadLatentAttention(16, 2, 6, ROTARY)(torch.zeros(5, 16))
