@@ -55,7 +55,7 @@ from genai_tutorial.tasks.shapes import (
 )
 from genai_tutorial.vae import encode_images
 
-STRENGTHS = (0.2, 0.3, 0.4)
+STRENGTHS = (0.2, 0.3, 0.4, 0.5, 0.6)
 SAMPLING = {"steps": 15, "guidance": 2.0}
 
 
