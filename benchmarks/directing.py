@@ -11,6 +11,7 @@ Each part and seed is one file in the folder and is not repeated. A seed decides
 held-out scenes and the noise; in `word` also what is trained.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
@@ -91,13 +92,21 @@ def following(seed: int, small: bool) -> dict:
         "full caption": painter.draw(whole, seed=seed, **SAMPLING),
     }
     for strength in STRENGTHS:
-        ways[f"image-to-image, strength {strength}"] = painter.redraw(
-            silhouettes(images), captions, strength=strength, seed=seed, **SAMPLING
-        )
+        options = {
+            "strength": strength,
+            "steps": math.ceil(SAMPLING["steps"] / strength),  # 15 are left
+            "guidance": SAMPLING["guidance"],
+            "seed": seed,
+        }
+        for name, texts in (("", captions), (", full caption", whole)):
+            ways[f"image-to-image{name}, strength {strength}"] = painter.redraw(
+                silhouettes(images), texts, **options
+            )
     for scale in (0.5, 1):
         ways[f"ControlNet, scale {scale}"] = loaded.draw(
             captions, hints, seed=seed, scale=scale
         )
+    ways["ControlNet, full caption"] = loaded.draw(whole, hints, seed=seed)
     latents = encode_images(painter.autoencoder, images, seed)
     ways["autoencoder alone"] = painter.autoencoder.to_images(latents)
     return {"items": len(scenes)} | {

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from genai_tutorial.data import SOURCES
 from tests.test_architecture import import_graph, imported_module
 
@@ -170,6 +172,7 @@ def words_of_used_names() -> set[str]:
     return {word for one in everyone & users().keys() for word in words_of(*one)}
 
 
+@pytest.mark.slow
 def test_names_in_a_face_have_a_user():
     unused = {room: names_without_a_user(room) for room in faces()}
     assert {room: names for room, names in unused.items() if names} == {}

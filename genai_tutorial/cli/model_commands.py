@@ -309,7 +309,9 @@ def chat(
         typer.Option(
             min=1,
             max=2,
-            help="Against loops; by default 1.1 for smollm2, else 1 (none).",
+            help="Against loops; by default 1.1 for smollm2, else 1 (none). With 1, "
+            "14 of 24 likeliest answers of smollm2 repeated a sentence three times, "
+            "with 1.1 one did.",
         ),
     ] = None,
     max_tokens: Annotated[

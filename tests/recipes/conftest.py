@@ -16,12 +16,14 @@ class Killed(Exception):
     pass
 
 
-def run_recipe(recipe: Recipe, folder: Path, resume: bool = False) -> Trained:
-    """Run a small recipe to its end, with a save every two steps."""
+def run_recipe(
+    recipe: Recipe, folder: Path, resume: bool = False, steps: int | None = None
+) -> Trained:
+    """Run a small recipe to its end or for some steps, with a save every two."""
     checkpoint = Checkpoint(folder / "run.safetensors", every=2, resume=resume)
     cpu = torch.device("cpu")
     seed_everything(recipe.seed)  # for dropout
-    run = RunSettings(recipe.steps, cpu, Process(), checkpoint, progress=False)
+    run = RunSettings(steps or recipe.steps, cpu, Process(), checkpoint, progress=False)
     return recipe.fit(run)
 
 
