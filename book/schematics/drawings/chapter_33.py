@@ -93,4 +93,41 @@ def hybrid() -> Schematic:
     return drawing
 
 
-DRAWINGS = (memories, hybrid)
+def latent() -> Schematic:
+    """Return multi-head latent attention: what is cached, and what is absorbed."""
+    drawing = Schematic(
+        "latent_attention",
+        268,
+        "Multi-head latent attention",
+        """A token is mapped down to a latent vector and to one rotated key; only these
+        two are cached. Left, for training: all heads compute keys and values from the
+        latent vector. Right, with a cache: queries and outputs are mapped instead.""",
+    )
+    token = drawing.box("token", 300, 14, 84, 34)
+    small = drawing.box("latent vector c", 196, 92, 132, 34, "ok")
+    turned = drawing.box("rotated key", 356, 92, 132, 34, "ok")
+    drawing.arrow(token.bottom, small.top, via=[(342, 70), (262, 70)])
+    drawing.arrow(token.bottom, turned.top, via=[(342, 70), (422, 70)])
+    drawing.text("the cache: both,", 508, 104, "s", "L")
+    drawing.text("once for all heads", 508, 120, "s", "L")
+    drawing.group("in training", 8, 150, 316, 108)
+    keys = drawing.box("keys", 112, 180, 92, 50, "train", note="of all heads")
+    values = drawing.box("values", 216, 180, 92, 50, "train", note="of all heads")
+    drawing.text("then attention", 18, 202, "s", "L")
+    drawing.text("as before", 18, 218, "s", "L")
+    drawing.arrow(small.bottom, keys.top, via=[(262, 140), (158, 140)])
+    drawing.arrow(small.bottom, values.top)
+    drawing.group("with a cache", 340, 150, 332, 108)
+    query = drawing.box("query", 350, 180, 116, 50, "train", note="times key matrix")
+    output = drawing.box(
+        "output", 546, 180, 118, 50, "train", note="times value matrix"
+    )
+    mixed = drawing.box("mean", 478, 186, 56, 38)
+    drawing.arrow(query.right, mixed.left)
+    drawing.arrow(mixed.right, output.left)
+    drawing.arrow(turned.bottom, mixed.top, via=[(422, 140), (506, 140)])
+    drawing.text("keys and values are never built", 506, 250, "s")
+    return drawing
+
+
+DRAWINGS = (memories, hybrid, latent)
