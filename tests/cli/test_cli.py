@@ -158,6 +158,9 @@ EARLY_ERRORS = {
     "chat --documents . --system x": "leave out --model, --system and --top-p",
     "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
     "agent": "Missing argument",
+    "slides 99": "There is no notebook for chapter 99",
+    "questions 99 --gift all.gift": "There is no notebook for chapter 99",
+    "gradebook none": "none is no folder that grade has written",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
     "serve --model shakspeare": "(did you mean shakespeare?)",
 }
@@ -340,7 +343,7 @@ def test_doctor_reports_working_parts(command, book):
     assert lines[f"2 chapters in {book / 'notebooks'}"] == "ok"
     assert "The core works." in output
     if sys.platform == "linux":
-        assert "  ok       a right program passes, and a wrong one fails\n" in output
+        assert "  ok       a correct program passes, and a wrong one fails\n" in output
         assert "A program has no network" in output
     extras = importlib.metadata.metadata("genai_tutorial").get_all("Provides-Extra")
     for extra in set(extras) - {"all"}:
