@@ -22,6 +22,7 @@ the same.
 
 import math
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -120,10 +121,18 @@ def encode(texts: Sequence[str]) -> Tensor:
 
 @cache
 def own_texts() -> tuple[tuple[str, ...], Tensor]:
-    """Return the prose of chapters 1 to 12, and chapters 13 and 14 as tokens."""
-    texts = [own for own in read_own_texts(NOTEBOOKS) if own.name[:2].isdigit()]
-    prose = [own.text for own in texts if 1 <= int(own.name[:2]) <= 14]
-    return tuple(prose[:-2]), encode(prose[-2:])
+    """Return the prose of chapters 1 to 12, and chapters 13 and 14 as tokens.
+
+    Pages that continue a chapter don't belong to it, so that a new one changes nothing;
+    an edited chapter does. "own tokens" in the record says how long the text was.
+    """
+    texts = {own.name: own.text for own in read_own_texts(NOTEBOOKS)}
+    prose = [
+        text
+        for name, text in texts.items()
+        if (chapter := re.match(r"(\d\d)_", name)) and 1 <= int(chapter[1]) <= 14
+    ]
+    return tuple(prose[:12]), encode(prose[12:])
 
 
 @cache

@@ -12,7 +12,7 @@ import typer
 
 from genai_tutorial import __version__
 
-from .course_paths import check_paths
+from .course_paths import check_grades, check_paths
 from .model_commands import agent, ask, chat, models, sample, suggestion, train
 from .user_errors import NOT_POSSIBLE, WRONG_USE, UserError, user_errors
 
@@ -336,6 +336,7 @@ def gradebook(
         raise UserError(
             "A platform's table and the graded submissions go together.", WRONG_USE
         )
+    check_grades(grades, submissions or [], canvas or moodle)
     from .book import write_gradebook
 
     write_gradebook(
@@ -368,6 +369,8 @@ def slides(
     - `genai-tutorial slides 4 --to deck.html`
     - `genai-tutorial slides --to slides` writes all of them, and a page that lists them
     """
+    if chapter is not None:
+        check_paths(chapter)
     from .book import make_slides
 
     make_slides(chapter, to, overwrite)
@@ -386,6 +389,7 @@ def questions(
 
     Example: `genai-tutorial questions 4 --gift chapter4.gift`
     """
+    check_paths(chapter)
     from genai_tutorial import teaching
 
     with user_errors(teaching.TeachingError, exit_code=NOT_POSSIBLE):

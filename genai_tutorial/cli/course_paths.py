@@ -26,6 +26,24 @@ def check_paths(chapter: str, submissions: Sequence[Path] = ()) -> None:
         )
     elif not Path(chapter).is_file():
         raise UserError(f"There is no notebook at {chapter}.", WRONG_USE)
+    _check_submissions(submissions)
+
+
+def check_grades(
+    grades: Path, submissions: Sequence[Path], table: Path | None = None
+) -> None:
+    """Check that the folder of grades, the submissions and a platform's table exist."""
+    if not (grades / "grades.csv").is_file():
+        raise UserError(
+            f"{grades} is no folder that grade has written: it has no grades.csv.",
+            WRONG_USE,
+        )
+    _check_submissions(submissions)
+    if table is not None and not table.is_file():
+        raise UserError(f"There is no table at {table}.", WRONG_USE)
+
+
+def _check_submissions(submissions: Sequence[Path]) -> None:
     for place in submissions:
         if not place.exists():
             raise UserError(f"There is no submission at {place}.", WRONG_USE)

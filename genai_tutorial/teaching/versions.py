@@ -158,22 +158,32 @@ def _filled(text: str, values: dict, where: str) -> str:
 
 
 def with_versions(chapter: CourseChapter, chosen: dict[str, Version]) -> CourseChapter:
-    """Return a chapter with these versions of exercises, given by their numbers."""
+    """Return a chapter with these versions of exercises, given by their numbers; a
+    version has one solution and one cell of tests, which has all points.
+    """
     notebook = copy.deepcopy(chapter.notebook)
-    kinds = {one.name: [part.kind for part in one.parts] for one in chapter.exercises}
+    where, dropped = chapter.path.name, []
+    exercises = {one.name: one for one in group_exercises(notebook.cells, where)}
     for number, version in chosen.items():
-        if kinds.get(number) != ["solution", "tests"]:
+        parts = exercises[number].parts if number in exercises else ()
+        if {part.kind for part in parts} != {"solution", "tests"}:
             raise TeachingError(
-                f"{version.where}: in {chapter.path.name}, the exercise must have one "
-                "solution and one cell of tests."
+                f"{version.where}: in {where}, the exercise must have solutions and "
+                "tests, and nothing else that is graded."
             )
-    for index, head in enumerate(notebook.cells):
+        solution, *more = exercises[number].of_kind("solution")
+        tests, *others = exercises[number].of_kind("tests")
+        solution.cell.source, tests.cell.source = version.reference, version.tests
+        tests.cell.metadata.nbgrader.points += sum(
+            part.cell.metadata.nbgrader.points for part in others
+        )
+        dropped += [id(part.cell) for part in (*more, *others)]
+    notebook.cells = [cell for cell in notebook.cells if id(cell) not in dropped]
+    for head in notebook.cells:
         found = _HEADING.search(head.source) if head.cell_type == "markdown" else None
         if found and (version := chosen.get(found[2])):
             start = head.source[: found.start()]
             title = f"{found[1]}{version.title} {found[3]}"
             head.source = f"{start}{title}\n\n{version.text}"
-            solution, tests = notebook.cells[index + 1 : index + 3]
-            solution.source, tests.source = version.reference, version.tests
-    exercises = group_exercises(notebook.cells, chapter.path.name)
-    return replace(chapter, notebook=notebook, exercises=exercises)
+    grouped = group_exercises(notebook.cells, where)
+    return replace(chapter, notebook=notebook, exercises=grouped)

@@ -158,6 +158,9 @@ EARLY_ERRORS = {
     "chat --documents . --system x": "leave out --model, --system and --top-p",
     "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
     "agent": "Missing argument",
+    "slides 99": "There is no notebook for chapter 99",
+    "questions 99 --gift all.gift": "There is no notebook for chapter 99",
+    "gradebook none": "none is no folder that grade has written",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
     "serve --model shakspeare": "(did you mean shakespeare?)",
 }
