@@ -336,18 +336,11 @@ def gradebook(
         raise UserError(
             "A platform's table and the graded submissions go together.", WRONG_USE
         )
-    check_grades(grades, submissions or [], canvas or moodle)
+    submissions, table = submissions or [], canvas or moodle
+    check_grades(grades, submissions, table)
     from .book import write_gradebook
 
-    write_gradebook(
-        grades,
-        to,
-        submissions or [],
-        canvas or moodle,
-        column,
-        allow_missing,
-        overwrite,
-    )
+    write_gradebook(grades, to, submissions, table, column, allow_missing, overwrite)
 
 
 def slides(
