@@ -332,22 +332,15 @@ def gradebook(
         raise UserError("Give either --canvas or --moodle.", WRONG_USE)
     if bool(canvas) != (column is not None):
         raise UserError("--canvas and --column go together.", WRONG_USE)
-    if bool(canvas or moodle) != bool(submissions):
+    table, handed_in = canvas or moodle, submissions or []
+    if bool(table) != bool(handed_in):
         raise UserError(
             "A platform's table and the graded submissions go together.", WRONG_USE
         )
-    check_grades(grades, submissions or [], canvas or moodle)
+    check_grades(grades, handed_in, table)
     from .book import write_gradebook
 
-    write_gradebook(
-        grades,
-        to,
-        submissions or [],
-        canvas or moodle,
-        column,
-        allow_missing,
-        overwrite,
-    )
+    write_gradebook(grades, to, handed_in, table, column, allow_missing, overwrite)
 
 
 def slides(
