@@ -33,7 +33,11 @@ from injections import (
     only_quoted_spans,
     reminded_prompt,
 )
-from safety_measures import direction_added, sentence_pair_log_odds
+from safety_measures import (
+    ai_comparisons,
+    direction_added,
+    sentence_pair_log_odds,
+)
 from torch import Tensor
 
 from genai_tutorial.alignment import encode_pairs, learn_by_dpo
@@ -46,7 +50,6 @@ from genai_tutorial.retrieval import ChatModel, grounded_prompt
 from genai_tutorial.runtime import keep_record, run_parts
 from genai_tutorial.safety import (
     Principle,
-    ai_comparisons,
     association_test,
     associations,
     count_log_ratios,

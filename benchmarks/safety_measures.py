@@ -1,13 +1,15 @@
-"""Steering by a direction, and the odds of two sentences."""
+"""Steering by a direction, the odds of two sentences, and comparisons by a critic."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.retrieval import continuation_log_likelihoods
+from genai_tutorial.safety import Principle, critic_scores
 from genai_tutorial.tokenization import BPETokenizer
 from genai_tutorial.transformer import DecoderLM
 
@@ -90,3 +92,42 @@ def _in_batches(
             for start in range(0, len(prompts), _BATCH_SIZE)
         ]
     )
+
+
+_MARGIN = 0.1
+"""Answers whose scores differ by less are not compared."""
+
+
+def ai_comparisons(
+    encode: Callable[[Sequence[str]], Float[Tensor, "text width"]],
+    declines: Principle,
+    prompts: Sequence[str],
+    answers: Sequence[tuple[str, str]],
+    breaks_principle: Sequence[bool | None],
+) -> list[PreferencePair]:
+    """Compare two answers to each prompt: the one that declines is preferred if the
+    prompt breaks the principle, and the other one if it does not.
+
+    Args:
+        declines: The description of answers that decline, and its opposite.
+        breaks_principle: The critic's verdicts on the prompts; prompts without one are
+            left out.
+
+    Source: Bai et al., Constitutional AI, section 4.1,
+        https://arxiv.org/abs/2212.08073; Lee et al., RLAIF vs. RLHF,
+        https://arxiv.org/abs/2309.00267
+    """
+    if not prompts:
+        return []
+    scores = critic_scores(
+        encode, declines, [text for pair in answers for text in pair]
+    )
+    pairs = []
+    for prompt, (first, second), verdict, (a, b) in zip(
+        prompts, answers, breaks_principle, scores.view(-1, 2).tolist(), strict=True
+    ):
+        if verdict is None or abs(a - b) < _MARGIN:
+            continue
+        chosen, rejected = (first, second) if (a > b) == verdict else (second, first)
+        pairs.append(PreferencePair(prompt, chosen, rejected))
+    return pairs

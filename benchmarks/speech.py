@@ -32,11 +32,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from bigram import BigramModel
 from finished import script_parser
 from torch import Tensor
 
 from genai_tutorial.audio import (
-    BigramModel,
     Lexicon,
     SpeechRecognizer,
     SpeechSynthesizer,

@@ -8,7 +8,6 @@ codes at once, and `synthesizer` plays notes. `ctc` and `recognizer` recognize s
 from .codebook_pattern import CodebookPattern, delay
 from .ctc import (
     PAUSE,
-    BigramModel,
     LanguageModel,
     Lexicon,
     best_alignment,

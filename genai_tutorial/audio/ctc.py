@@ -213,34 +213,6 @@ LanguageModel = Callable[[tuple[int, ...], int | None], float]
 None stands for the end of the transcript.
 """
 
-_SMOOTHING = 0.01  # added to every count, so that nothing is impossible
-
-
-class BigramModel:
-    """The probability of each word given the one before it, counted in sentences.
-
-    Args:
-        labels: The number of labels, the blank included.
-
-    >>> model = BigramModel([[1, 2], [1, 3]], labels=4)
-    >>> round(math.exp(model((1,), 2)), 2)
-    0.5
-    """
-
-    def __init__(self, sentences: Sequence[Sequence[int]], labels: int):
-        self.labels = labels
-        self.counts: defaultdict[int, Counter] = defaultdict(Counter)
-        for sentence in sentences:
-            # label 0 is the blank, and stands for both ends of a sentence here
-            for before, after in zip([0, *sentence], [*sentence, 0], strict=True):
-                self.counts[before][after] += 1
-
-    def __call__(self, transcript: tuple[int, ...], label: int | None) -> float:
-        """Return the log-probability of a label after a transcript."""
-        row = self.counts[transcript[-1] if transcript else 0]
-        count = row[label or 0] + _SMOOTHING
-        return math.log(count / (sum(row.values()) + _SMOOTHING * self.labels))
-
 
 def prefix_beam_search(
     log_probabilities: Float[Tensor, "frame label"],

@@ -211,7 +211,7 @@ def examine_sandbox() -> Iterator[Finding]:
     except SandboxError as error:
         yield Finding(False, "a sandbox for programs", str(error))
         return
-    yield Finding(True, "a right program passes, and a wrong one fails")
+    yield Finding(True, "a correct program passes, and a wrong one fails")
     for protection in protections:
         remedy = "" if protection.enforced else "run only programs that you have read"
         yield Finding(protection.enforced, str(protection), remedy)

@@ -200,19 +200,10 @@ def personalize(
 
 
 class LossChange(NamedTuple):
-    """A loss before and after a fine-tuning, in nats per token.
-
-    >>> round(LossChange(before=4.0, after=4.5).change, 3)  # half a nat forgotten
-    0.5
-    """
+    """A loss before and after a fine-tuning, in nats per token."""
 
     before: float
     after: float
-
-    @property
-    def change(self) -> float:
-        """The rise of the loss; negative where the model has learned."""
-        return self.after - self.before
 
 
 def loss_change(

@@ -62,13 +62,6 @@ class Speculation:
     accepted: int
 
     @property
-    def acceptance(self) -> float:
-        """The share of the checked tokens that were accepted. Tokens after a rejected
-        one count as not accepted, so this is at most `acceptance_rate`, on average.
-        """
-        return self.accepted / max(1, self.drafted)
-
-    @property
     def tokens_per_pass(self) -> float:
         """The number of new tokens per pass of the target: how many times fewer passes
         it needs than plain decoding.

@@ -31,7 +31,6 @@ from .canaries import (
 )
 from .constitution import (
     Principle,
-    ai_comparisons,
     critic_scores,
     critique_and_revise,
     unlabelled_verdicts,

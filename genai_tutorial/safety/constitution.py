@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from genai_tutorial.alignment import PreferencePair
-
 ToVectors = Callable[[Sequence[str]], Float[Tensor, "text width"]]
 """A function from texts to vectors of length one, such as `SentenceVectors.encode`."""
 
@@ -89,7 +87,12 @@ def critique_and_revise(
     >>> critique_and_revise(["A?", "B?"], ["1.", "2."], [True, False], "No.")
     [('A?', 'No.'), ('B?', '2.')]
     """
-    _check(prompts, answers, breaks_principle)
+    if not len(prompts) == len(answers) == len(breaks_principle):
+        raise ValueError(
+            "Each prompt needs an answer and a verdict, got "
+            f"{len(prompts)} prompts, {len(answers)} answers and "
+            f"{len(breaks_principle)} verdicts."
+        )
     return [
         (prompt, revision if verdict else answer)
         for prompt, answer, verdict in zip(
@@ -97,57 +100,3 @@ def critique_and_revise(
         )
         if verdict is not None
     ]
-
-
-_MARGIN = 0.1
-"""Answers whose scores differ by less are not compared."""
-
-
-def ai_comparisons(
-    encode: ToVectors,
-    declines: Principle,
-    prompts: Sequence[str],
-    answers: Sequence[tuple[str, str]],
-    breaks_principle: Sequence[bool | None],
-) -> list[PreferencePair]:
-    """Compare two answers to each prompt: the one that declines is preferred if the
-    prompt breaks the principle, and the other one if it does not.
-
-    Args:
-        declines: The description of answers that decline, and its opposite.
-        breaks_principle: The critic's verdicts on the prompts; prompts without one are
-            left out.
-
-    Raises:
-        ValueError: If the numbers of prompts, answers and verdicts differ.
-
-    Source: Bai et al., Constitutional AI, section 4.1,
-        https://arxiv.org/abs/2212.08073; Lee et al., RLAIF vs. RLHF,
-        https://arxiv.org/abs/2309.00267
-    """
-    _check(prompts, answers, breaks_principle)
-    if not prompts:
-        return []
-    scores = critic_scores(
-        encode, declines, [text for pair in answers for text in pair]
-    )
-    pairs = []
-    for prompt, (first, second), verdict, (a, b) in zip(
-        prompts, answers, breaks_principle, scores.view(-1, 2).tolist(), strict=True
-    ):
-        if verdict is None or abs(a - b) < _MARGIN:
-            continue
-        chosen, rejected = (first, second) if (a > b) == verdict else (second, first)
-        pairs.append(PreferencePair(prompt, chosen, rejected))
-    return pairs
-
-
-def _check(
-    prompts: Sequence[str], answers: Sequence, verdicts: Sequence[bool | None]
-) -> None:
-    if not len(prompts) == len(answers) == len(verdicts):
-        raise ValueError(
-            "Each prompt needs an answer and a verdict, got "
-            f"{len(prompts)} prompts, {len(answers)} answers and {len(verdicts)} "
-            "verdicts."
-        )

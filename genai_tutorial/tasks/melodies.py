@@ -122,7 +122,6 @@ class Heard:
 
     caption: MelodyCaption
     pitches: tuple[int, ...]
-    onsets_per_second: float
 
 
 def play_melody(tokens: Sequence[Sequence[int]]) -> Float[Tensor, " sample"]:
@@ -167,7 +166,6 @@ def listen(wave: Float[Tensor, " sample"]) -> Heard:
             _mode(pitches),
         ),
         tuple(pitches),
-        per_second,
     )
 
 

@@ -111,7 +111,8 @@ class Grader:
 
     def _result(self, exercise: GradedExercise, submission: Submission) -> Result:
         if submission.problem:
-            return _result(exercise, 0.0, submission.problem)
+            look = ("nothing in this file was graded",)
+            return _result(exercise, 0.0, submission.problem, attention=look)
         if exercise.is_open:
             return self._open_result(exercise, submission)
         solutions = exercise.of_kind("solution")

@@ -86,7 +86,10 @@ def chapters_of(
     if roster is not None:
         key, names = _read_key(Path(roster)), {name: name for name in students}
         if unknown := sorted(names.keys() - set(_read_roster(Path(roster)))):
-            raise TeachingError(f"{roster} has no student {', '.join(unknown)}.")
+            raise TeachingError(
+                f"{roster} has no student {', '.join(unknown)}. Give each file a name "
+                "of the table, or add the student to it."
+            )
     versions = read_versions(lecture_file(found.path, "versions", ".yml"))
     groups: dict[tuple[int, ...], list[str]] = {}
     for student, name in names.items():

@@ -29,6 +29,7 @@ class Figure:
     alt: str
     svg: str
     png: str
+    frame: str = ""  # positions of the sliders, if a frame was chosen
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,10 @@ class ReaderView:
         ]
         return _only(found, f"cell that defines {name}")
 
-    def figure(self, number: str) -> Figure:
-        """Return a numbered figure; of an interactive one, the first frame."""
+    def figure(self, number: str, frame: str | None = None) -> Figure:
+        """Return a numbered figure; of an interactive one, the frame at these positions
+        of its sliders, such as "temperature 0.6, top-p 0.9", or the first.
+        """
         found = [
             output
             for output, below in pairwise(self.outputs)
@@ -105,13 +108,11 @@ class ReaderView:
         data = {kind: "".join(content) for kind, content in output["data"].items()}
         alt = output["metadata"].get("image/png", {}).get("alt", "")
         svg, png = data.get("image/svg+xml", ""), data.get("image/png", "")
+        page = data.get("text/html", "")
+        if frame is not None:
+            return _frame(page, number, frame)
         if not svg and not png:
-            page = data.get("text/html", "")
-            image = re.search(r'<img[^>]*src="data:image/png;base64,([^"]+)"', page)
-            text = re.search(r'<img[^>]*alt="([^"]*)"', page)
-            if image is None:
-                raise NotFoundError(f"figure {number} has no image")
-            png, alt = image[1], text[1] if text else ""
+            png, alt = _first_image(page, number)
         return Figure(alt, svg, png)
 
     def claim(self, beginning: str) -> dict:
@@ -191,6 +192,25 @@ def _only(found: list, what: str):
         count = f"more than one {what} ({len(found)})" if found else f"no {what}"
         raise NotFoundError(f"the chapter has {count}")
     return found[0]
+
+
+def _first_image(page: str, number: str) -> tuple[str, str]:
+    image = re.search(r'<img[^>]*src="data:image/png;base64,([^"]+)"', page)
+    text = re.search(r'<img[^>]*alt="([^"]*)"', page)
+    if image is None:
+        raise NotFoundError(f"figure {number} has no image")
+    return image[1], text[1] if text else ""
+
+
+def _frame(page: str, number: str, frame: str) -> Figure:
+    data = re.search(r'<script type="application/json">(.*?)</script>', page, re.DOTALL)
+    if data is None:
+        raise NotFoundError(f"figure {number} has no sliders")
+    frames = json.loads(data[1])
+    found = [n for n, alt in enumerate(frames["alts"]) if alt.endswith(f"({frame}).")]
+    index = _only(found, f"frame {frame!r} of figure {number}")
+    images = [_first_image(page, number)[0], *frames["frames"]]
+    return Figure(frames["alts"][index], "", images[index], frame)
 
 
 def _fact(output: dict, name: str):

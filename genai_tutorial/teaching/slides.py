@@ -29,7 +29,7 @@ _REFERENCES = {
     "bars": re.compile(r'"(?P<words>.+)" (?P<count>\d+)'),
     "output": re.compile(r'"(?P<words>.+)" (?P<count>\d+)'),
     "equation": re.compile(r"(?P<number>\d+[a-z]?\.\d+)"),
-    "figure": re.compile(r"(?P<number>\d+[a-z]?\.\d+)"),
+    "figure": re.compile(r'(?P<number>\d+[a-z]?\.\d+)(?: "(?P<frame>.+)")?'),
     "code": re.compile(r"(?P<name>\w+)"),
     "claim": re.compile(r'"(?P<beginning>.+)"'),
 }
@@ -248,7 +248,10 @@ def _figure(figure: Figure) -> str:
         return f'<div class="figure drawing">{figure.svg}</div>'
     alt = html.escape(html.unescape(figure.alt), quote=True)
     source = f"data:image/png;base64,{figure.png.strip()}"
-    return f'<img class="figure" alt="{alt}" src="{source}">'
+    image = f'<img class="figure" alt="{alt}" src="{source}">'
+    if figure.frame:
+        return f'<div class="frame">{image}<p>{html.escape(figure.frame)}</p></div>'
+    return image
 
 
 def _claim(claim: dict) -> str:

@@ -62,6 +62,7 @@ def test_parse_call_refuses_broken_calls(text):
         parse_call(text)
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x7f"), max_size=20))
 def test_call_pattern_matches_calls_with_any_text(text):
     call = write_call(ToolCall("look", {"country": text}))

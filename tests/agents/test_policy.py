@@ -57,6 +57,7 @@ def mask(policy):
     return TokenMask.from_tokenizer(policy.tokenizer, policy.end_token)
 
 
+@pytest.mark.slow
 def test_model_policy_says_the_likeliest_message(policy):
     replies = policy.replies(ASKED)
     prompts = [policy.encode(one) for one in ASKED]

@@ -1,5 +1,6 @@
 """Parts of the benchmark that could be wrong unnoticed."""
 
+import pytest
 import torch
 
 from benchmarks.lean_attention import (
@@ -14,6 +15,7 @@ from benchmarks.lean_attention import (
 from genai_tutorial.transformer import latent_cache
 
 
+@pytest.mark.slow
 def test_numbers_per_token_are_those_of_the_caches():
     for name, settings in (SHARED | LATENT).items():
         model, numbers = cached_model(seed=0, **settings)

@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from benchmarks.safety_measures import direction_added, sentence_pair_log_odds
+from benchmarks.safety_measures import (
+    ai_comparisons,
+    direction_added,
+    sentence_pair_log_odds,
+)
+from genai_tutorial.alignment import PreferencePair
+from genai_tutorial.safety import Principle
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
 
@@ -40,3 +46,24 @@ def test_sentence_pair_log_odds_are_the_difference_of_sums(model):
     odds = sentence_pair_log_odds(model, TOKENIZER, [PAIR, (PAIR[1], PAIR[1])])
     torch.testing.assert_close(odds[0], sums[0] - sums[1], atol=1e-4, rtol=1e-4)
     assert odds[1] == 0
+
+
+def test_ai_comparisons_prefer_declining_only_for_flagged_prompts():
+    words = ("cannot", "answer")
+
+    def encode(texts):
+        """Count words: a stand-in for a sentence encoder."""
+        counts = [[float(text.count(word)) for word in words] for text in texts]
+        return torch.nn.functional.normalize(torch.tensor(counts), dim=1)
+
+    declines = Principle(*words)
+    answers = [("answer", "cannot"), ("cannot", "answer"), ("answer", "answer")]
+    pairs = ai_comparisons(
+        encode, declines, ["p", "q", "r"], answers, [True, False, True]
+    )
+    assert pairs == [
+        PreferencePair("p", "cannot", "answer"),
+        PreferencePair("q", "answer", "cannot"),
+    ]
+    assert ai_comparisons(encode, declines, ["p"], answers[:1], [None]) == []
+    assert ai_comparisons(encode, declines, [], [], []) == []

@@ -75,6 +75,7 @@ def test_judge_refuses_an_entry_that_breaks_a_rule(source, words):
         run_entry(source, TASK, 0, 0.5)
 
 
+@pytest.mark.slow
 def test_held_out_plays_follow_from_the_entry():
     first, again, other = (judge.make_task(s) for s in (b"a", b"a", b"b"))
     assert first.titles == again.titles != other.titles

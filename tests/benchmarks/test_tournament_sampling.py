@@ -10,6 +10,7 @@ from tests.generation.test_watermark import VOCAB, written
 KEY = b"a secret"
 
 
+@pytest.mark.slow
 def test_tournament_changes_nothing_on_average_over_keys():
     probabilities = torch.tensor([0.6, 0.3, 0.1])
     won = torch.stack(

@@ -343,7 +343,7 @@ def test_doctor_reports_working_parts(command, book):
     assert lines[f"2 chapters in {book / 'notebooks'}"] == "ok"
     assert "The core works." in output
     if sys.platform == "linux":
-        assert "  ok       a right program passes, and a wrong one fails\n" in output
+        assert "  ok       a correct program passes, and a wrong one fails\n" in output
         assert "A program has no network" in output
     extras = importlib.metadata.metadata("genai_tutorial").get_all("Provides-Extra")
     for extra in set(extras) - {"all"}:

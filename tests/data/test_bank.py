@@ -3,7 +3,6 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 
 from genai_tutorial.data import load_bank_sentences
 
@@ -22,13 +21,13 @@ def test_bank_has_24_distinct_sentences_per_sense():
     assert len({s.text.lower() for s in SENTENCES}) == 48
 
 
-@pytest.mark.parametrize("text", [s.text for s in SENTENCES])
-def test_bank_word_occurs_once_at_end(text):
-    assert text.endswith(" bank")
-    assert text.count("bank") == 1
-    assert text[0].isupper()
-    assert text.isascii()
-    assert text == " ".join(text.split())
+def test_bank_word_occurs_once_at_end():
+    for text in (sentence.text for sentence in SENTENCES):
+        assert text.endswith(" bank"), text
+        assert text.count("bank") == 1, text
+        assert text[0].isupper(), text
+        assert text.isascii(), text
+        assert text == " ".join(text.split())
 
 
 def test_bank_preceding_two_words_do_not_reveal_sense():

@@ -35,6 +35,7 @@ def test_peptides_no_longer_begin_with_the_methionine_of_whole_proteins():
     assert share(load_peptides()) < 0.1
 
 
+@pytest.mark.slow
 def test_peptide_split_has_four_disjoint_parts_without_relatives():
     split = load_peptide_split()
     parts = [getattr(split, field.name) for field in dataclasses.fields(split)]

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from genai_tutorial.recipes import RunSettings, load_recipe, sample, shakespeare
+from genai_tutorial.recipes import (
+    RunSettings,
+    factbook,
+    factbook_draft,
+    load_corpus,
+    load_recipe,
+    sample,
+    shakespeare,
+)
 from genai_tutorial.recipes.catalogue import RECIPES
 from genai_tutorial.recipes.sampling import set_options
 from genai_tutorial.runtime import seed_everything
@@ -20,7 +28,7 @@ SMALL = {
     "copies": 1, "reward_steps": 1, "budget": 60, "exercises": 100,
     "tokenizer_exercises": 100, "utterances": 40, "non_speech": 4, "sentences": 30,
     "traces": 8, "rounds": 1, "games": 4, "game_steps": 60, "updates": 1,
-    "batch_size": 4,
+    "batch_size": 4, "answers": 2, "examples": 16, "prompt_length": 96,
 }  # fmt: skip
 SHORT = {"tokens": 4, "steps": 2}
 CAPTION = "a small red circle above a blue square"
@@ -43,14 +51,22 @@ def smaller(recipe):
     return replace(recipe, **settings)
 
 
+def small_corpus(copies):
+    corpus = load_corpus(copies)
+    sources = {name: documents[:20] for name, documents in corpus.sources.items()}
+    return replace(corpus, sources=sources)
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_recipe_takes_a_step(recipe, tmp_path, monkeypatch):
     if hasattr(recipe, "training_rows"):  # the teacher would read the whole corpus
         whole = type(recipe).training_rows
         monkeypatch.setattr(
-            type(recipe), "training_rows", lambda *args: whole(*args)[:100]
+            type(recipe), "training_rows", lambda *args: whole(*args)[:20]
         )
-    # The held-out text would be read whole.
+    # The corpus and the held-out text would be read whole.
+    for module in (factbook, factbook_draft):
+        monkeypatch.setattr(module, "load_corpus", small_corpus)
     measure = shakespeare.evaluate_language_model
     monkeypatch.setattr(
         shakespeare,

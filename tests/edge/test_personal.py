@@ -62,7 +62,8 @@ def test_personalize_learns_the_own_text_and_leaves_the_model_unchanged():
     model = disturbed(LLAMA)
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     copy = personalize(model, OWN, shape(steps=40), progress=False)
-    assert loss_change(model, copy, OWN, 8).change < -1
+    before, after = loss_change(model, copy, OWN, 8)
+    assert after < before - 1
     assert all(
         torch.equal(kept[name], value) for name, value in model.state_dict().items()
     )
@@ -109,21 +110,12 @@ def test_old_text_in_the_batches_keeps_the_old_text():
     model = personalize(
         disturbed(LLAMA), OLD, shape(steps=60, lora=None), progress=False
     )
-    rises = [
-        loss_change(
-            model,
-            personalize(
-                model,
-                OWN,
-                shape(steps=40, lora=None, old_share=share),
-                old=OLD,
-                progress=False,
-            ),
-            OLD,
-            8,
-        ).change
-        for share in (0.0, 0.3)
-    ]
+    rises = []
+    for share in (0.0, 0.3):
+        settings = shape(steps=40, lora=None, old_share=share)
+        copy = personalize(model, OWN, settings, old=OLD, progress=False)
+        before, after = loss_change(model, copy, OLD, 8)
+        rises.append(after - before)
     assert rises[0] > 1
     assert rises[1] < 0.5 * rises[0]
 
@@ -161,7 +153,6 @@ def test_loss_change_is_a_difference_of_losses_on_the_same_text():
     model = disturbed(LLAMA)
     change = loss_change(model, model, OLD, 8)
     assert change == LossChange(change.before, change.before)
-    assert change.change == 0
 
 
 def notebook(*cells):

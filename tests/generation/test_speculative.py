@@ -91,18 +91,15 @@ def test_speculation_with_the_target_as_draft_accepts_everything():
     target = model(0)
     found = generate_speculatively(target, target, PROMPT, 30, drafted=4)
     assert (found.passes, found.drafted, found.accepted) == (6, 24, 24)
-    assert found.acceptance == 1
     assert found.tokens_per_pass == 5
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "filters",
-    [{}, {"temperature": 1.5, "top_k": 9, "top_p": 0.8}],
-    ids=str,
-)
-def test_sampled_speculation_has_the_distribution_of_the_target(filters):
-    """Counts of pairs of tokens, against the exact probabilities of all pairs."""
+def test_sampled_speculation_has_the_distribution_of_the_target():
+    """Counts of pairs of tokens, against the exact probabilities of all pairs. Without
+    filters, `tests/parity/test_transformers_assisted.py` counts them.
+    """
+    filters = {"temperature": 1.5, "top_k": 9, "top_p": 0.8}
     target, draft = model(1), model(2, SMALL)
     generator = torch.Generator().manual_seed(0)
     counts = torch.zeros(20, 20, dtype=torch.long)

@@ -6,9 +6,9 @@ import ast
 import importlib
 import inspect
 import sys
-import textwrap
 from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 LOADING = {"require", "package_folder"}
 # A recipe needs its data only for training, and sounds are WAV files without soundfile.
@@ -56,11 +56,23 @@ def lazy_extras(thing: object) -> set[str]:
 
 
 @cache
+def definitions(module: ModuleType) -> dict[str, ast.stmt]:
+    """Return a module's functions and classes; `inspect.getsource` of a class reads the
+    whole module again.
+    """
+    return {
+        node.name: node
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+
+@cache
 def named_in(thing: type) -> tuple[set[str], list[object]]:
     """Return the extras that a function or class names, and all that it names else."""
     module = sys.modules[thing.__module__]
     names = dict(vars(module))
-    code = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    code = definitions(module)[thing.__qualname__]
     extras, called = set(), []
     for node in ast.walk(code):
         if isinstance(node, ast.ImportFrom):

@@ -111,6 +111,7 @@ def answers_of_lm_eval(items, folder):
     return found
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_lm_eval():
     assert our_answers(capital_items()) == ANSWERS
 

@@ -27,6 +27,7 @@ def test_first_losses_are_those_of_a_model_that_knows_nothing(recipe, tmp_path):
     assert losses == pytest.approx([expected], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_score_is_whether_the_drawn_puzzles_are_solved():
     model = load(LATIN_LEFT_TO_RIGHT.name)
     scores = LATIN_LEFT_TO_RIGHT.score(model, 300, seed=3)

@@ -21,6 +21,7 @@ def test_first_loss_is_the_painters_and_the_result_fits_the_file(recipe, tmp_pat
     assert recipe.wrap(trained.model.eval(), {})[0] is trained.model
 
 
+@pytest.mark.slow
 def test_control_net_trains_all_its_weights_and_none_of_the_painters(tmp_path):
     small = replace(SHAPES_CONTROL, examples=80, batch_size=16, steps=4, warmup_steps=0)
     trained = run_recipe(small, tmp_path)
@@ -36,6 +37,7 @@ def test_control_net_trains_all_its_weights_and_none_of_the_painters(tmp_path):
         assert any(not torch.equal(one, other) for one, other in pairs), part
 
 
+@pytest.mark.slow
 def test_scale_zero_draws_what_the_painter_draws():
     loaded = load("shapes-control")
     shapes = load_shapes(3, 5, objects=(1,))

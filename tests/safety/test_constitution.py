@@ -3,17 +3,14 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from genai_tutorial.alignment import PreferencePair
 from genai_tutorial.safety import (
     Principle,
-    ai_comparisons,
     critic_scores,
     critique_and_revise,
     unlabelled_verdicts,
 )
 
 PRINCIPLE = Principle("private", "country")
-DECLINES = Principle("cannot", "answer")
 WORDS = ("private", "country", "cannot", "answer")
 
 
@@ -46,16 +43,3 @@ def test_critique_and_revise_changes_only_what_the_critic_flags():
     assert learned == [("a", "no"), ("c", "3")]
     with pytest.raises(ValueError, match="1 prompts, 2 answers and 1 verdicts"):
         critique_and_revise(["a"], ["1", "2"], [True], "no")
-
-
-def test_ai_comparisons_prefer_declining_only_for_flagged_prompts():
-    answers = [("answer", "cannot"), ("cannot", "answer"), ("answer", "answer")]
-    pairs = ai_comparisons(
-        encode, DECLINES, ["p", "q", "r"], answers, [True, False, True]
-    )
-    assert pairs == [
-        PreferencePair("p", "cannot", "answer"),
-        PreferencePair("q", "answer", "cannot"),
-    ]
-    assert ai_comparisons(encode, DECLINES, ["p"], answers[:1], [None]) == []
-    assert ai_comparisons(encode, DECLINES, [], [], []) == []

@@ -84,6 +84,7 @@ def test_backward_of_a_long_chain_does_not_overflow_the_stack():
     assert x.grad == [3001.0]
 
 
+@pytest.mark.slow
 def test_learning_lowers_the_loss_and_clears_the_gradients():
     random.seed(0)
     words = [[0, 1, 2, 1, 2, 0], [0, 2, 1, 2, 1, 0]]

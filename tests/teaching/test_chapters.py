@@ -171,6 +171,7 @@ def test_slightly_wrong_answers_get_no_points(grader: Grader, hand_in) -> None:
 
 
 @pytest.mark.slow
+@in_one_chapter
 def test_exiting_process_gets_no_points(grader: Grader, hand_in) -> None:
     notebook = _release(grader)
     endings = itertools.cycle(["import sys; sys.exit(0)", "import os; os._exit(0)"])

@@ -35,6 +35,12 @@ CLAIM = {
     "holds": True,
 }
 
+FRAMES = (
+    '<div><img alt="Up (step 1, top-p 1.0)." src="data:image/png;base64,AAAA">'
+    '<script type="application/json">{"alts": ["Up (step 1, top-p 1.0).", '
+    '"Down (step 11, top-p 1.0)."], "frames": ["BBBB"]}</script></div>'
+)
+
 
 def code(source: str, *outputs: dict, **metadata) -> dict:
     return {
@@ -56,6 +62,7 @@ def shown(data: dict, **metadata) -> dict:
 @pytest.fixture
 def view() -> ReaderView:
     caption = {"genai_tutorial": {"caption": "Figure 4.2. It falls."}}
+    turns = {"genai_tutorial": {"caption": "Figure 4.3. It turns."}}
     equations = "$$ a = b \\tag{4.1} $$ and $$\nc \\\\ d \\tag{4.10}\n$$"
     step = '@wrapped\ndef step(x):\n    """Do it.\n\n    Now.\n    """\n    return x\n'
     return ReaderView(
@@ -72,6 +79,11 @@ def view() -> ReaderView:
                 shown({"text/plain": "Figure 4.2. It falls."}, **caption),
                 shown({"text/plain": "✓"}, genai_tutorial={"claim": CLAIM}),
             ),
+            code(
+                "frames",
+                shown({"text/html": FRAMES}),
+                shown({"text/plain": "Figure 4.3. It turns."}, **turns),
+            ),
         ]
     )  # fmt: skip
 
@@ -84,6 +96,9 @@ def test_parts_are_found_by_what_a_reader_sees(view):
     assert view.equation("4.10") == "c \\\\ d"
     assert view.code("step") == ["@wrapped", "def step(x):", "    return x"]
     assert (view.figure("4.2").alt, view.figure("4.2").svg) == ("a < b", "")
+    first, down = (view.figure("4.3", f"step {n}, top-p 1.0") for n in (1, 11))
+    assert (first.png, down.png) == ("AAAA", "BBBB")
+    assert (view.figure("4.3").png, down.alt) == ("AAAA", "Down (step 11, top-p 1.0).")
     assert view.claim("The net")["baseline"] == "1.58"
     assert view.measured("The net", "after 1,000 steps") == 1.8
     assert view.match(r"bigram: ([\d.]+)")[1] == "2.48"
@@ -99,6 +114,8 @@ def test_parts_are_found_by_what_a_reader_sees(view):
         (lambda view: view.bars("6-gram", 3), "no 3 printed lines"),
         (lambda view: view.equation("4.2"), "no equation 4.2"),
         (lambda view: view.figure("4.1"), "no figure 4.1"),
+        (lambda view: view.figure("4.2", "step 1"), "4.2 has no sliders"),
+        (lambda view: view.figure("4.3", "step 2"), "no frame 'step 2' of figure 4.3"),
         (lambda view: view.code("train"), "no cell that defines train"),
         (lambda view: view.claim("A net"), "no claim that begins"),
         (lambda view: view.measured("The net", "loss"), "no number with the label"),

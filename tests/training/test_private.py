@@ -107,6 +107,7 @@ def test_poisson_sample_draws_each_record_independently():
     assert len(set(drawn.tolist())) == len(drawn)
 
 
+@pytest.mark.slow
 def test_fit_privately_learns_less_with_more_noise():
     batch = records(60)
     losses = []

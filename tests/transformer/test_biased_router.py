@@ -60,6 +60,7 @@ def test_even_load_moves_nothing():
     assert router.bias.abs().max() == 0
 
 
+@pytest.mark.slow
 def test_balancing_evens_the_loads_of_a_model():
     config = DecoderConfig.llama(13, 24, 16, 2, 2, 2, 24)
     config = replace(config, mixture=MixtureConfig(6, 1, expert_width=8))

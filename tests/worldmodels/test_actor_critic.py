@@ -143,6 +143,7 @@ def test_loss_does_not_count_what_comes_after_an_end():
     assert torch.equal(*losses)
 
 
+@pytest.mark.slow
 def test_learning_finds_what_pays():
     agent, draw = ActorCritic(features=4, actions=2), seeded()
     rewards = learn_in_dreams(

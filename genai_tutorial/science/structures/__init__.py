@@ -19,7 +19,6 @@ from .judge import (
     StructureScores,
     StructureVerdict,
     accepted_smiles,
-    bond_agreement,
     bond_pairs,
     expert_positions,
     judge_structure,

@@ -2,7 +2,6 @@
 with, and rules for bonds, clashes and valences.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -220,20 +219,6 @@ def judge_structures(molecules: Sequence[Geometry | Ligand]) -> StructureScores:
         sound=share("sound"),
         carbon_bonds=carbon_bonds,
     )
-
-
-def bond_agreement(molecules: Sequence[Ligand]) -> tuple[float, float]:
-    """Return how well distances find the bonds that are known: the share of found bonds
-    that are real (precision), and the share of real bonds that are found (recall).
-    """
-    counts: Counter[str] = Counter()
-    for molecule in molecules:
-        found = {tuple(pair) for pair in bond_pairs(molecule).tolist()}
-        real = {tuple(sorted(pair)) for pair in molecule.bonds.tolist()}
-        counts["found"] += len(found)
-        counts["real"] += len(real)
-        counts["both"] += len(found & real)
-    return counts["both"] / counts["found"], counts["both"] / counts["real"]
 
 
 def accepted_smiles(molecule: Geometry | Ligand) -> str | None:

@@ -37,12 +37,10 @@ class Reading:
         misfits: For each object, how much its patch differs from the pure shape: the
             sum of squared differences in coverage, divided by the shape's own. It is 0
             for rendered scenes, and above 0.3 a patch resembles no shape.
-        specks: The number of coloured pixels outside all objects.
     """
 
     scene: Scene
     misfits: tuple[float, ...]
-    specks: int
 
 
 @torch.no_grad()
@@ -94,14 +92,8 @@ def _read_batch(images: Float[Tensor, "n 3 height width"]) -> list[Reading]:
     for i in range(len(images)):
         here = (image == i).nonzero().flatten().tolist()
         here.sort(key=lambda k: -int(own[k].sum()))
-        specks = int(inked[i].sum() - own[here].sum())
-        readings.append(
-            Reading(
-                Scene(tuple(objects[k] for k in here)),
-                tuple(misfits[k] for k in here),
-                specks,
-            )
-        )
+        scene = Scene(tuple(objects[k] for k in here))
+        readings.append(Reading(scene, tuple(misfits[k] for k in here)))
     return readings
 
 

