@@ -5,7 +5,8 @@
     rerank       late interaction and query likelihood on the natural questions
     indices      recall@10 against distances computed, on MiniLM's own word vectors
     abstention   does the search know that it has found nothing?
-    answers      SmolLM2 with no passage, the right one, and one, three or five found
+    answers      SmolLM2 with no passage, the right one alone or among four random ones,
+                 and one, three or five found
     attribution  which passage carries the answer: by taking each away, and by words
     poison       one false passage beside true ones, and the vote of passages
     planted      two false passages beside a true one
@@ -20,6 +21,7 @@ Each part and seed is one file in the folder and is not repeated; the record kee
 it has. `--seeds` and `--smoke` make it smaller. All is computed on the CPU.
 """
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -429,6 +431,26 @@ def abstention(seed: int, small: bool) -> dict:
     return measured
 
 
+def among_random(
+    facts: Sequence[Fact], own: list[int], found: list[list[int]], seed: int
+) -> list[list[int]]:
+    """Return each passage at the place where it was found, else at the first, and four
+    random ones about other countries and other relations around it.
+    """
+    draw, rows = random.Random(seed), []
+    for place, row in zip(own, found, strict=True):
+        fact = facts[place]
+        far = [
+            n
+            for n, one in enumerate(facts)
+            if one.country != fact.country and one.relation != fact.relation
+        ]
+        others = draw.sample(far, len(row) - 1)
+        at = row.index(place) if place in row else 0
+        rows.append([*others[:at], place, *others[at:]])
+    return rows
+
+
 def answers(seed: int, small: bool) -> dict:
     facts = load_facts()
     exam = abstention_exam(facts, 6 if small else 40, seed)
@@ -445,6 +467,7 @@ def answers(seed: int, small: bool) -> dict:
         "none": [[] for _ in questions],
         "right": [[place] for place in own],
         **{f"top {k}": [row[:k] for row in found] for k in (1, 3, 5)},
+        "right among random": among_random(facts, own, found, seed),
     }
     measured: dict = {"questions": len(questions), "conditions": {}}
     written = {}

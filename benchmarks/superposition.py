@@ -144,12 +144,18 @@ def absorption(seed: int, small: bool) -> dict:
             scores = (torch.cat([test, more], dim=1) @ probe)[:, 0]
             says = scores > scores[~is_on].quantile(0.95)
             alone, both = is_on & ~with_child, is_on & with_child
+            # the control: another feature beside the implied one, which implies nothing
+            beside = torch.stack([alone & truth[:, i] for i in range(4, 28)])
             rows.append(
                 {
                     "latents": latents,
                     "cosine": rounded(cosines[parent, latent]),
                     "latent": [rounded(fires[w, latent]) for w in (alone, both)],
                     "probe": [rounded(says[w]) for w in (alone, both)],
+                    "beside an unrelated one": [
+                        rounded(torch.cat([yes[w] for w in beside]))
+                        for yes in (fires[:, latent], says)
+                    ],
                 }
             )
     return {"parents": rows}

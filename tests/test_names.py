@@ -28,7 +28,7 @@ MOST_LOADED = {
     "runtime": 5, "density": 8, "sandbox": 7, "vae": 7, "metrics": 11, "corpus": 11,
     "gan": 13, "tokenization": 12, "transformer": 17, "teaching": 27, "data": 22,
     "notebook": 29, "diffusion": 33, "interpretability": 37, "generation": 41,
-    "training": 46, "policies": 36, "multimodal": 60, "video": 65, "alignment": 75,
+    "training": 46, "policies": 37, "multimodal": 60, "video": 65, "alignment": 75,
     "efficiency": 60, "worldmodels": 85, "retrieval": 91, "pretrained": 98,
     "audio": 99, "safety": 118, "edge": 115, "agents": 154,
 }  # fmt: skip

@@ -332,22 +332,15 @@ def gradebook(
         raise UserError("Give either --canvas or --moodle.", WRONG_USE)
     if bool(canvas) != (column is not None):
         raise UserError("--canvas and --column go together.", WRONG_USE)
-    if bool(canvas or moodle) != bool(submissions):
+    table, submissions = canvas or moodle, submissions or []
+    if bool(table) != bool(submissions):
         raise UserError(
             "A platform's table and the graded submissions go together.", WRONG_USE
         )
-    check_grades(grades, submissions or [], canvas or moodle)
+    check_grades(grades, submissions, table)
     from .book import write_gradebook
 
-    write_gradebook(
-        grades,
-        to,
-        submissions or [],
-        canvas or moodle,
-        column,
-        allow_missing,
-        overwrite,
-    )
+    write_gradebook(grades, to, submissions, table, column, allow_missing, overwrite)
 
 
 def slides(
@@ -369,8 +362,7 @@ def slides(
     - `genai-tutorial slides 4 --to deck.html`
     - `genai-tutorial slides --to slides` writes all of them, and a page that lists them
     """
-    if chapter is not None:
-        check_paths(chapter)
+    check_paths(chapter)
     from .book import make_slides
 
     make_slides(chapter, to, overwrite)

@@ -6,8 +6,11 @@ from pathlib import Path
 from .user_errors import WRONG_USE, UserError
 
 
-def check_paths(chapter: str, submissions: Sequence[Path] = ()) -> None:
-    """Check that a chapter's notebook and the submissions exist."""
+def check_paths(chapter: str | None, submissions: Sequence[Path] = ()) -> None:
+    """Check that a chapter's notebook, if one is named, and the submissions exist."""
+    _check_submissions(submissions)
+    if chapter is None:
+        return
     folders = [Path(__file__).parents[2] / "notebooks", Path.cwd() / "notebooks"]
     if chapter.isdecimal():
         pattern = f"{int(chapter):02d}_*.ipynb"
@@ -26,7 +29,6 @@ def check_paths(chapter: str, submissions: Sequence[Path] = ()) -> None:
         )
     elif not Path(chapter).is_file():
         raise UserError(f"There is no notebook at {chapter}.", WRONG_USE)
-    _check_submissions(submissions)
 
 
 def check_grades(

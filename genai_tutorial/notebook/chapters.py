@@ -220,14 +220,14 @@ def _has_chapter_metadata(path: Path) -> bool:
         return False  # somebody's file, not a page of the book
 
 
-def chapters_table(found: Sequence[Chapter], notebooks: str = "notebooks") -> str:
+def chapters_table(found: Sequence[Chapter]) -> str:
     """Return the chapters as a Markdown table, with links from the repository root."""
     rows = [
         "| chapter | package rooms | to read | to run |",
         "| --- | --- | --- | --- |",
     ]
     for chapter in found:
-        link = f"[{chapter.number}. {chapter.title}]({notebooks}/{chapter.path.name})"
+        link = f"[{chapter.number}. {chapter.title}](notebooks/{chapter.path.name})"
         rooms = ", ".join(f"`{room}`" for room in chapter.rooms)
         rows.append(
             f"| {link} | {rooms} | {chapter.reading_minutes} min | "

@@ -133,7 +133,6 @@ def execute(
     *,
     jobs: int = 1,
     report: Callable[[str], None] = print,
-    seconds_a_cell: int = SECONDS_A_CELL,
 ) -> list[Executed]:
     """Run notebooks, each in a fresh kernel without network access and with one thread,
     and rewrite them with their outputs.
@@ -146,7 +145,6 @@ def execute(
         jobs: Number of notebooks that run at the same time, the longest first. With 1,
             they run one after another in the given order.
         report: Called with a line of text when a notebook is done.
-        seconds_a_cell: Time limit per cell.
 
     Raises:
         ExecutionError: If a cell failed or a file is not a notebook. It is raised after
@@ -157,7 +155,7 @@ def execute(
         raise ValueError(f"jobs must be at least 1, got {jobs}.")
     notebooks = list(map(Path, paths))
     done, failures = [], []
-    for path, outcome in _outcomes(notebooks, jobs, seconds_a_cell):
+    for path, outcome in _outcomes(notebooks, jobs):
         if isinstance(outcome, ExecutionError):
             failures.append(outcome)
             if len(notebooks) > 1:  # the reason is reported after the others have run
@@ -184,32 +182,28 @@ Outcome = tuple[str, float] | ExecutionError
 """The text of an executed notebook and the seconds that it ran, or why it failed."""
 
 
-def _outcomes(
-    paths: list[Path], jobs: int, seconds_a_cell: int
-) -> Iterator[tuple[Path, Outcome]]:
+def _outcomes(paths: list[Path], jobs: int) -> Iterator[tuple[Path, Outcome]]:
     if jobs == 1 or len(paths) < 2:
         for path in paths:
-            yield path, _outcome(path, seconds_a_cell)
+            yield path, _outcome(path)
         return
     # Processes instead of threads, because each notebook client has its own event loop
     # and signal handlers. They are spawned, not forked, because a forked process with
     # PyTorch's threads may hang.
     workers = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
     try:
-        running = {
-            workers.submit(_outcome, path, seconds_a_cell): path
-            for path in longest_first(paths)
-        }
+        queue = longest_first(paths)
+        running = {workers.submit(_outcome, path): path for path in queue}
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
         workers.shutdown(cancel_futures=True)
 
 
-def _outcome(path: Path, seconds_a_cell: int) -> Outcome:
+def _outcome(path: Path) -> Outcome:
     started = time.perf_counter()
     try:
-        text = executed_text(path, seconds_a_cell=seconds_a_cell)
+        text = executed_text(path)
     except ExecutionError as error:
         return error
     return text, time.perf_counter() - started

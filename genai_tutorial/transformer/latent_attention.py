@@ -154,15 +154,12 @@ class MultiHeadLatentAttention(nn.Module):
         return mixed @ up_value.transpose(-1, -2)
 
 
-def latent_cache(model: DecoderLM, rows: int = 1, length: int | None = None) -> KVCache:
-    """Return an empty cache for a model whose blocks all have latent attention: per
-    token and layer, one latent vector and one rotated key.
-
-    Args:
-        length: The maximum number of tokens per row; None for the context length.
+def latent_cache(model: DecoderLM, rows: int = 1) -> KVCache:
+    """Return an empty cache of the context's length for a model whose blocks all have
+    latent attention: per token and layer, one latent vector and one rotated key.
 
     Raises:
-        ValueError: If a block has another kind of attention, or a size is out of range.
+        ValueError: If a block has another kind of attention, or `rows` is below 1.
     """
     layers = [block.attention for block in model.blocks]
     if not all(isinstance(layer, MultiHeadLatentAttention) for layer in layers):
@@ -170,7 +167,7 @@ def latent_cache(model: DecoderLM, rows: int = 1, length: int | None = None) -> 
         raise ValueError(
             f"Every block needs a MultiHeadLatentAttention; this model has {kinds}."
         )
-    _, rows, _, length, _ = model.config.cache_sizes(rows, length)
+    _, rows, _, length, _ = model.config.cache_sizes(rows)
     width = layers[0].latent + layers[0].rotated
     weight = model.token_embedding.weight
     cache = KVCache(len(layers), rows, 1, length, width, weight.dtype, weight.device)

@@ -20,7 +20,7 @@ from genai_tutorial.audio.codebook_pattern import undelay
 from genai_tutorial.multimodal import EncoderConfig
 from genai_tutorial.notebook import Sound, claim, image_grid
 from genai_tutorial.science import molecules, structures
-from genai_tutorial.tasks import detour, latin, motion, paddle_game, shapes
+from genai_tutorial.tasks import babyai, detour, latin, motion, paddle_game, shapes
 from genai_tutorial.tokenization import train_bpe
 from genai_tutorial.training import TokenBatches
 from genai_tutorial.transformer import DecoderConfig, DecoderLM
@@ -305,6 +305,7 @@ POLICY = policies.InstructedPolicy(
     policies.InstructedPolicyConfig(words=3, chunk=2, channels=4, context=8), 0
 )
 SEEN = rand(2, 3, 8, 8), torch.eye(3)[:2], 8 * rand(2, 2)
+TOKENS = policies.ActionTokenPolicy(8, 3, 3, seed=0)
 HEADS = policies.RegressionHead, policies.MixtureHead, policies.FlowHead
 
 
@@ -331,6 +332,16 @@ CASES |= {
     "FlowHead.complete": (
         lambda head, context, first: head.complete(context, first, seeded()),
         policies.FlowHead(3, 4), rand(5, 3), rand(5, 2),
+    ),
+    "ActionTokenPolicy": (
+        lambda model, images, words: step(
+            model, lambda model, *seen: model(*seen).logsumexp(1).sum(), images, words
+        ),
+        TOKENS, rand(2, 3, 8, 8), torch.eye(3)[:2],
+    ),
+    "ActionTokenPolicy.act": (
+        lambda model, *seen: model.act(*seen, seeded()),
+        TOKENS, rand(2, 3, 8, 8), torch.eye(3)[:2],
     ),
     "make_chunks": (lambda moves: policies.make_chunks(moves, 2), rand(3, 2)),
     "temporal_ensemble": (policies.temporal_ensemble, [rand(2, 3, 1), rand(2, 3, 1)]),
@@ -538,6 +549,7 @@ CASES |= {
         rand(4, 3), rand(4, 5, 2),
     ),
     "fit_line": (motion.fit_line, rand(4, 2)),
+    "babyai_images": (babyai.babyai_images, ints(2, 7, 7, below=22).byte()),
 }  # fmt: skip
 
 

@@ -62,4 +62,36 @@ def policy() -> Schematic:
     return drawing
 
 
-DRAWINGS = (averaging, policy)
+def tokens() -> Schematic:
+    """Return the policy of page 34a, and what success does not see."""
+    drawing = Schematic(
+        "babyai_policy",
+        272,
+        "A policy for BabyAI, and two ways to count",
+        """Above: layers read each cell of the image alone, scaled and shifted by the
+        instruction, then all cells, and choose an action. Below: told to go to the red
+        ball, an agent faces a green key first and the ball later: success.""",
+    )
+    image = drawing.box("image", 14, 22, 82, 44, "data", note="7×7 cells")
+    words = drawing.box("instruction", 14, 98, 104, 42, "data")
+    patches = drawing.box("patches", 128, 22, 88, 44, "train", note="per cell")
+    cells = drawing.box("two layers", 250, 22, 116, 44, "train", note="each cell alone")
+    whole = drawing.box("two layers", 400, 22, 116, 44, "train", note="all cells")
+    token = drawing.box("action token", 556, 22, 114, 44, note="one of three")
+    drawing.arrow(image.right, patches.left)
+    drawing.arrow(patches.right, cells.left)
+    drawing.arrow(cells.right, whole.left)
+    drawing.arrow(whole.right, token.left)
+    drawing.arrow(words.right, cells.bottom, "scales, shifts", via=[(308, 119)])
+    drawing.group("told: go to the red ball", 14, 160, 656, 100)
+    start = drawing.box("start", 30, 196, 76, 44)
+    key = drawing.box(
+        "faces the green key", 170, 196, 168, 44, "no", note="first: wrong"
+    )
+    ball = drawing.box("faces the red ball", 402, 196, 168, 44, "ok", note="success")
+    drawing.arrow(start.right, key.left)
+    drawing.arrow(key.right, ball.left)
+    return drawing
+
+
+DRAWINGS = (averaging, policy, tokens)

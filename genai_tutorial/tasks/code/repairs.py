@@ -183,20 +183,23 @@ def reversed_mutations(source: str) -> list[str]:
     return [quoted(program) for program in unmutated(source)]
 
 
-def resampled(model: CodeModel, samples: int = 20) -> Proposer:
+_RESAMPLED, _A_GAP = 20, 8  # samples of a body, and of each line
+
+
+def resampled(model: CodeModel) -> Proposer:
     """Return a proposer that lets a model write the body again and again, from the
     signature and the docstring alone: it reads neither the faulty body nor a test.
     """
 
     def propose(source: str) -> list[str]:
         head, _ = _split(source)
-        (bodies,) = model.sample([head], samples)
+        (bodies,) = model.sample([head], _RESAMPLED)
         return [head + body for body in bodies]
 
     return propose
 
 
-def infilled(model: CodeModel, samples: int = 8) -> Proposer:
+def infilled(model: CodeModel) -> Proposer:
     """Return a proposer that lets a model fill each line of the body from the lines
     around it, the likeliest versions of the function first. Where there is no
     docstring, the model reads its own explanation of the function.
@@ -208,7 +211,7 @@ def infilled(model: CodeModel, samples: int = 8) -> Proposer:
         prompts = [infilling_prompt(gap.prefix, gap.suffix, ORDER) for gap in gaps]
         return [
             _split(source)[0] + (gap.prefix + line + gap.suffix).removeprefix(head)
-            for gap, lines in zip(gaps, model.sample(prompts, samples), strict=True)
+            for gap, lines in zip(gaps, model.sample(prompts, _A_GAP), strict=True)
             for line in lines
         ]
 
