@@ -1,7 +1,9 @@
 """A sparse autoencoder on the states of SmolLM2, against probes.
 
-    features    state 15 on Wikipedia: the reconstruction, and named concepts against
-                probes, single dimensions, principal components and random directions
+    features    state 15 on Wikipedia: the reconstruction, against principal components
+                and orthogonal matching pursuit in states drawn from the training set,
+                and named concepts against probes, single dimensions, principal
+                components and random directions
     untrained   the same if the blocks have random weights
 
 A seed decides the articles for training and test, the initial weights and the labels
@@ -20,6 +22,7 @@ from functools import cache
 import numpy as np
 import torch
 from scipy.stats import rankdata
+from sklearn.decomposition import sparse_encode
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -100,6 +103,15 @@ def states(model: DecoderLM, rows: Tensor) -> Tensor:
             x = block(x)
         found.append(x)
     return torch.cat(found)
+
+
+def pursued(x: Tensor, directions: Tensor) -> Tensor:
+    """Rebuild states from the directions that orthogonal matching pursuit chooses."""
+    units = (directions / directions.norm(dim=1, keepdim=True)).double().numpy()
+    codes = sparse_encode(
+        x.double().numpy(), units, algorithm="omp", n_nonzero_coefs=ACTIVE
+    )
+    return torch.from_numpy(codes @ units).float()
 
 
 class Words:
@@ -305,6 +317,14 @@ def features(seed: int, small: bool) -> dict:
     rebuilt = {"SAE": data.sae(test)}
     for count in (ACTIVE, 128):
         rebuilt[f"PCA, {count}"] = test @ axes[:count].T @ axes[:count]
+    draws = torch.Generator().manual_seed(seed)
+    drawn = torch.randperm(len(data.train), generator=draws)[:LATENTS]
+    for name, directions in {
+        "training states, OMP": data.train[drawn],
+        "random directions, OMP": random_directions(LATENTS, test.shape[1], draws),
+        "SAE's directions, OMP": data.sae.directions.detach(),
+    }.items():
+        rebuilt[name] = pursued(test, directions)
     intact, gone = data.loss(test), data.loss(torch.zeros_like(test))
     return {
         "norms": data.norms,

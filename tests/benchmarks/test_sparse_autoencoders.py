@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks import sparse_autoencoders
-from benchmarks.sparse_autoencoders import aurocs, best_column
+from benchmarks.sparse_autoencoders import ACTIVE, aurocs, best_column, pursued
 from benchmarks.steering import split_reviews
 from genai_tutorial.metrics import auroc
 from genai_tutorial.runtime import record
@@ -25,6 +25,14 @@ def test_best_column_is_chosen_with_its_sign_on_the_training_set():
     test = torch.tensor([[1.0, 0.0], [3.0, 9.0]])
     assert best_column(train, labels, test, truth, signed=True) == 1.0
     assert best_column(train, labels, test, truth, signed=False) == 0.0
+
+
+def test_pursuit_rebuilds_sums_of_directions_of_any_length_but_no_longer_sums():
+    directions = torch.eye(32) * torch.arange(1.0, 33.0)[:, None]
+    signs = torch.tensor([1.0, -1.0]).repeat(16)
+    x = torch.stack([signs * (torch.arange(32) < n) for n in (ACTIVE, ACTIVE + 3)])
+    rest = (pursued(x, directions) - x).square().sum(dim=1)
+    assert rest.tolist() == pytest.approx([0, 3], abs=1e-5)
 
 
 def test_parentheses_and_next_tokens_are_labelled_without_the_first_token(monkeypatch):
