@@ -4,8 +4,11 @@
                2,000 demonstrations, one of them without the words
     more       clones of 5,000 demonstrations, and of as many labels from DAgger
     many       clones of 20,000 demonstrations
+    lookup     the nearest of 20,000 demonstrations
     longer     a clone of 2,000 demonstrations, trained as long as on 20,000
+    converged  the clones of `more`, trained as long as on 20,000
     one_thing  clones of rooms with one thing, and what 200 rooms with two change
+    two_things a clone of these 200 rooms with two alone
 
     OMP_NUM_THREADS=1 python benchmarks/babyai.py --folder runs --seeds 0 1 2
 
@@ -95,7 +98,8 @@ def nearest(answers: BabyAIAnswers) -> Callable[[Tensor, Tensor], Tensor]:
     def stored(said: tuple[float, ...]) -> tuple[Tensor, Tensor]:
         alike = answers.words @ torch.tensor(said)
         rows = answers[alike == alike.max()]
-        return coordinates(babyai_images(rows.views)), rows.actions
+        parts = [coordinates(babyai_images(part)) for part in rows.views.split(2000)]
+        return torch.cat(parts), rows.actions
 
     def act(images: Tensor, words: Tensor) -> Tensor:
         found = torch.zeros(len(images), dtype=torch.long)
@@ -132,16 +136,31 @@ def rules(seed: int, small: bool) -> dict:
     }
 
 
-def more(seed: int, small: bool) -> dict:
-    answers, steps = demonstrations(MORE, seed, small)
+def paired(seed: int, small: bool) -> tuple[BabyAIAnswers, BabyAIAnswers]:
+    """Return 5,000 demonstrations, and as many labels of which DAgger asked some."""
+    answers, _ = demonstrations(MORE, seed, small)
     few, few_steps = demonstrations(FEW, seed, small)
     clone = train(few, few_steps, seed)
     wanted = len(answers.actions) - len(few.actions)
-    asked = BabyAIAnswers.join([few, *visited(clone, seed, wanted)])
+    return answers, BabyAIAnswers.join([few, *visited(clone, seed, wanted)])
+
+
+def more(seed: int, small: bool) -> dict:
+    answers, asked = paired(seed, small)
+    steps = 5 if small else STEPS[MORE]
     return {
         "clone, 5,000": measured(train(answers, steps, seed), small),
         "DAgger, labels of 5,000": measured(train(asked, steps, seed), small),
         "labels": len(asked.actions),
+    }
+
+
+def converged(seed: int, small: bool) -> dict:
+    answers, asked = paired(seed, small)
+    steps = 5 if small else STEPS[MANY]
+    return {
+        "clone, 5,000, 1,500 steps": measured(train(answers, steps, seed), small),
+        "DAgger, 1,500 steps": measured(train(asked, steps, seed), small),
     }
 
 
@@ -151,6 +170,11 @@ def many(seed: int, small: bool) -> dict:
         "clone, 20,000": measured(train(answers, steps, seed), small),
         "labels": len(answers.actions),
     }
+
+
+def lookup(seed: int, small: bool) -> dict:
+    answers, _ = demonstrations(MANY, seed, small)
+    return {"nearest of 20,000": measured(nearest(answers), small)}
 
 
 def longer(seed: int, small: bool) -> dict:
@@ -183,12 +207,21 @@ def one_thing(seed: int, small: bool) -> dict:
     }
 
 
+def two_things(seed: int, small: bool) -> dict:
+    answers = demonstrate_babyai(5 if small else 200, seed)
+    steps = 5 if small else STEPS[MANY]
+    return {"200 with two": measured(train(answers, steps, seed), small)}
+
+
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "rules": rules,
     "more": more,
     "many": many,
+    "lookup": lookup,
     "longer": longer,
+    "converged": converged,
     "one_thing": one_thing,
+    "two_things": two_things,
 }
 
 
