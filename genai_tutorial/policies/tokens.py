@@ -65,4 +65,5 @@ class ActionTokenPolicy(nn.Module):
     ) -> Int[Tensor, "batch"]:
         """Draw an action token for each image."""
         chances = self(images, words).softmax(dim=1).cpu()
-        return torch.multinomial(chances, 1, generator=generator)[:, 0]
+        drawn = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        return drawn.to(images.device)
