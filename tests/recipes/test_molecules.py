@@ -78,9 +78,10 @@ def test_molecule_metrics_hold_the_real_molecules_beside_the_samples(monkeypatch
     monkeypatch.setattr(molecules, "SAMPLES", 40)
     monkeypatch.setattr(molecules, "COOLER_SAMPLES", 20)
     monkeypatch.setattr(molecules, "LABELLED_SAMPLES", 20)
+    model = load("molecules")
+    assert MOLECULES.tokenizer == model.tokenizer  # of all molecules, before the cut
     train, held_out = (part[:300] for part in load_molecule_split())
     monkeypatch.setattr(molecules, "load_molecule_split", lambda: (train, held_out))
-    model = load("molecules")
     metrics = MOLECULES.measure(model.decoder)
     assert metrics["held_out"]["validity"] == 1
     assert metrics["failures"]["valid"] == metrics["sampled"]["valid"]

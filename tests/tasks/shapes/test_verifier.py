@@ -28,7 +28,6 @@ def test_read_scenes_recovers_rendered_scenes(count):
     shapes = load_shapes(500, seed=10 + count, objects=[count])
     for scene, reading in zip(shapes.scenes, read_scenes(shapes.images), strict=True):
         assert set(reading.scene.objects) == set(scene.objects)
-        assert reading.specks == 0
         assert max(reading.misfits) < 0.001
 
 
