@@ -10,7 +10,7 @@ simplest opponent, fine-tuning on the answers that the verifier accepts.
 
 Finished parts are kept in the folder, so a run that was stopped continues, and several
 runs with different seeds can share it. With `--runs-only` nothing is recorded. A study
-that is not run keeps its place in the record.
+that is not run keeps its place in the record, which names the machine that it began on.
 
 A seed decides the training questions, the initialization, the order of the examples and
 everything that is sampled; all models answer the same held-out questions.
@@ -82,6 +82,7 @@ FORMATS: dict[str, AnswerFormat] = {
     "both": backward_scratchpad,
 }
 CONFIG, OPTIMIZER = ARITHMETIC_REASONER.config, ARITHMETIC_REASONER.optimizer
+GRPO_RATE = 2e-4
 
 
 class Budget:
@@ -389,6 +390,7 @@ class Study:
         method: GroupMethod | None = None,
         steps: int | None = None,
         rounds: int = 1,
+        rate: float = GRPO_RATE,
     ) -> tuple[DecoderLM, dict]:
         """Train a policy; return it with its history and its measures."""
         truth = direct if write is direct else backwards
@@ -401,6 +403,7 @@ class Study:
             GRPOSettings(
                 steps or self.budget.grpo_steps,
                 max_new_tokens=MAX_SUM_TOKENS,
+                learning_rate=rate,
                 sampling_rounds=rounds,
             ),
             decode=ARITHMETIC_TOKENIZER.decode,
@@ -475,7 +478,7 @@ class Study:
             policy,
             TensorBatches(pad_examples(examples).tensors[:2], size, self.seed),
             supervised_loss,
-            AdamW(policy.parameters(), lr=settings.learning_rate),
+            AdamW(policy.parameters(), lr=GRPO_RATE),
             steps=settings.steps,
             progress=False,
         )
@@ -483,16 +486,19 @@ class Study:
 
     def filtered(self) -> dict:
         """Run GRPO, and fine-tune on the accepted ones of as many answers: of the
-        policy's, in every step, and of the terse model's, all at once.
+        policy's, in every step, and of the terse model's, all at once. The first two
+        have two learning rates, because their gradients differ in size.
         """
         exact, write, examples = ExactAnswer(), backward_scratchpad, self.accepted()
         runs = {
-            name: self.learn(self.terse, write, exact, method=method)[1]
+            f"{name}, rate {rate}": self.learn(
+                self.terse, write, exact, method=method, rate=rate
+            )[1]["after"]
             for name, method in (("GRPO", GRPO()), ("in every step", Accepted()))
+            for rate in (GRPO_RATE, 2 * GRPO_RATE)
         }
         if examples:
-            after = self.measure(self.imitate(examples), write)
-            runs["all at once"] = {"after": after}
+            runs["all at once"] = self.measure(self.imitate(examples), write)
         before = self.measure(self.terse, write)
         return {"before": before, "accepted": len(examples), "runs": runs}
 
@@ -581,8 +587,7 @@ def main() -> None:
             for seed in settings.seeds
         ]
 
-    found = {} if settings.study is None else record("reasoning")
-    found |= {
+    found = {
         "machine": describe_machine(),
         "seconds": "CPU seconds of one thread",
         "parameters": DecoderLM(CONFIG).parameter_count(),
@@ -592,6 +597,8 @@ def main() -> None:
             if not name.startswith("_")
         },
     }
+    if settings.study is not None:
+        found |= record("reasoning")
     if settings.study in (None, "sums"):
         found["formats"] = [
             part for name in FORMATS for part in parts(f"format-{name}")
