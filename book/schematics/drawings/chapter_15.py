@@ -144,4 +144,36 @@ def constrained_step() -> Schematic:
     return drawing
 
 
-DRAWINGS = (best_of_n, grpo_group, constrained_step)
+def process_reward() -> Schematic:
+    """Return one answer with two rewards: for its end, and for each of its steps."""
+    drawing = Schematic(
+        "process_reward",
+        252,
+        "Outcome reward and process reward",
+        """The policy answers 82×83 with two steps and a final number, of which only the
+        first step is correct. The outcome reward reads the final number and is 0; the
+        process reward reads all three and is one third.""",
+    )
+    question = drawing.box("82×83=", 6, 108, 84, 36, face="c")
+    policy = drawing.box("policy", 112, 99, 88, 54, "train")
+    drawing.arrow(question.right, policy.left)
+    drawing.group("one answer, backwards", 226, 66, 244, 120)
+    numbers = (("642", "82·3", "ok"), ("0646", "82·80", "no"), ("6096", "sum", "no"))
+    for column, (number, note, kind) in enumerate(numbers):
+        x = 238 + 76 * column
+        node = drawing.box(number, x, 104, 66, 38, kind, face="c")
+        drawing.text(note, x + 33, 164, "s")
+    drawing.arrow(policy.right, (226, 126))
+    outcome = drawing.box("outcome reward", 496, 12, 116, 52, "op", note="the end only")
+    drawing.arrow(node.top, outcome.left, via=[(node.top[0], 38)])
+    drawing.arrow(outcome.right, drawing.box("0", 636, 20, 36, 36).left)
+    process = drawing.box(
+        "process reward", 496, 188, 116, 52, "op", note="every number"
+    )
+    drawing.arrow((348, 186), process.left, via=[(348, 214)])
+    drawing.arrow(process.right, drawing.box("1/3", 636, 196, 36, 36).left)
+    drawing.legend(6, 240, ("ok", "correct"), ("no", "incorrect"))
+    return drawing
+
+
+DRAWINGS = (best_of_n, grpo_group, constrained_step, process_reward)
