@@ -93,10 +93,8 @@ LONGEST_ALT = 250
 
 
 def as_picture(figure: object, density: int = 1) -> Image.Image:
-    """Render a matplotlib figure, which is then closed, or convert a Pillow image.
-
-    Args:
-        density: Pixels of the image per pixel on the page, for a matplotlib figure.
+    """Render a matplotlib figure, which is then closed, with `density` pixels per pixel
+    on the page, or convert a Pillow image.
     """
     from matplotlib.figure import Figure
 
