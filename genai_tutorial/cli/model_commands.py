@@ -172,11 +172,15 @@ def _unknown_words(name: str, text: str, folder: Path | None) -> tuple[str, list
     card = (folder or CHECKPOINTS) / f"{name}.json"
     if not card.is_file():
         return "", []
-    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    try:
+        words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    except (ValueError, AttributeError):  # loading the model says more
+        return "", []
     unknown = [word for word in text.lower().split() if word not in words]
     if not words or not unknown:
         return "", []
-    return f"{name} has never seen {' or '.join(map(repr, unknown))}", words
+    told = [f"{word!r}{suggestion(word, words)}" for word in unknown]
+    return f"{name} has never seen {' or '.join(told)}", words
 
 
 def check_sample(
