@@ -232,7 +232,8 @@ def ask(
         raise UserError(f"There is no picture {image}.", WRONG_USE)
     told, words = _unknown_words("shapes-vlm", question.rstrip(" ?:."), folder)
     if told:
-        raise UserError(f"{told}; it knows: {' '.join(words)}.", WRONG_USE)
+        known = " ".join(filter(str.isalnum, words))
+        raise UserError(f"{told}; it knows: {known}.", WRONG_USE)
     from .pictures import read_square
 
     picture = read_square(image)
