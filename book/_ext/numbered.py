@@ -86,8 +86,8 @@ def on_page(app, docname, content):
 
 
 def captions_of_pictures(notebook: dict) -> dict[str, tuple[str, int]]:
-    """Return the caption and the width in pixels of each picture by its SHA-256, which
-    is its file's name.
+    """Return the caption and the width on the page, in pixels, of each picture by its
+    SHA-256, which is its file's name.
     """
     from genai_tutorial.notebook.captions import captions
 
@@ -95,7 +95,8 @@ def captions_of_pictures(notebook: dict) -> dict[str, tuple[str, int]]:
     for output, caption in captions(notebook):
         if picture := "".join(output["data"].get("image/png", "")):
             content = base64.b64decode(picture)
-            width = int.from_bytes(content[16:20])  # as a PNG stores it
+            stored = int.from_bytes(content[16:20])  # as a PNG has it
+            width = output["metadata"].get("image/png", {}).get("width", stored)
             found[hashlib.sha256(content).hexdigest()] = caption, width
     return found
 

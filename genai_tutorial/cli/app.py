@@ -56,7 +56,7 @@ def _usage_message(error: UsageError) -> str:
     """Return what is wrong with a command line in one line, with the nearest word or an
     example where there is one.
     """
-    message = " ".join(error.format_message().split()).rstrip(".?")
+    message = " ".join(error.format_message().split()).removesuffix(".")
     message = message.replace("Value error, ", "")
     if wrong := re.search(r"'(.*)' is not one of (.*)", message):
         message += suggestion(wrong[1], re.findall(r"'(.*?)'", wrong[2]))
@@ -65,7 +65,8 @@ def _usage_message(error: UsageError) -> str:
     examples = re.findall(rf"`({command} .*?)`", told, re.DOTALL)
     if message.startswith("Missing") and examples:
         message += f", as in {' '.join(examples[0].split())}"
-    return f"{message}. See {command} --help."
+    end = "" if message.endswith("?") else "."
+    return f"{message}{end} See {command} --help."
 
 
 def _print_version(wanted: bool) -> bool:
@@ -244,7 +245,7 @@ def assign(
         key = roster.with_suffix(".key")
         print(f"Keep {key}, and to yourself: grading needs it.")
         option = f" --roster {roster}"
-    command = f"genai-tutorial grade{option}"
+    command = f"genai-tutorial grade {chapter} SUBMISSIONS{option}"
     print(f"The release is {path}. Grade what is handed in with: {command}")
 
 
@@ -349,7 +350,7 @@ def slides(
         typer.Argument(help="The chapter's number; all chapters if it is left out."),
     ] = None,
     to: Annotated[
-        Path, typer.Option(help="The HTML file, or the folder for all chapters.")
+        Path, typer.Option(help="The folder, or for one chapter an HTML file.")
     ] = Path("slides"),
     overwrite: Overwrite = False,
 ) -> None:
@@ -363,6 +364,9 @@ def slides(
     - `genai-tutorial slides --to slides` writes all of them, and a page that lists them
     """
     check_paths(chapter)
+    if chapter is not None and to.suffix not in ("", ".html"):
+        wrong = f"Slides are an HTML file: --to must end in .html, got {to.name}."
+        raise UserError(wrong, WRONG_USE)
     from .book import make_slides
 
     make_slides(chapter, to, overwrite)

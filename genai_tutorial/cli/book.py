@@ -162,6 +162,8 @@ def make_slides(chapter: str | None, target: Path, overwrite: bool) -> None:
     """Write the slides of one chapter or of all, and print where they are."""
     with user_errors(teaching.TeachingError, FileNotFoundError, exit_code=NOT_POSSIBLE):
         if chapter is not None:
+            if not target.suffix:
+                target /= f"{teaching.find_chapter(chapter).stem}.html"
             path = teaching.write_slides(chapter, target, overwrite=overwrite)
             print(f"The slides are in {path}. Open it in a browser.")
             return

@@ -49,3 +49,9 @@ def _check_submissions(submissions: Sequence[Path]) -> None:
     for place in submissions:
         if not place.exists():
             raise UserError(f"There is no submission at {place}.", WRONG_USE)
+        if place.is_file() and place.suffix != ".ipynb":
+            raise UserError(
+                f"{place} is no notebook: give files .ipynb, or folders with some; "
+                "unpack an archive first.",
+                WRONG_USE,
+            )

@@ -1,9 +1,10 @@
 """Suggestions for a prompt with words that a model has never seen: the known words that
-are nearest in meaning.
+are nearest in spelling or in meaning.
 """
 
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 
 from genai_tutorial.pretrained import load_minilm
 
@@ -35,8 +36,8 @@ def check_words(
             )
             best = " ".join(near.get(word, [word])[0] for word in asked)
         raise UserError(
-            f"{model} has never seen {' or '.join(map(repr, unknown))}. Nearest in "
-            f'meaning among its {offered}. To draw that: prompt="{best}".',
+            f"{model} has never seen {' or '.join(map(repr, unknown))}. Nearest among "
+            f'its {offered}. To draw that: prompt="{best}".',
             WRONG_USE,
         )
 
@@ -45,4 +46,8 @@ def _nearest(texts: Sequence[str], known: Sequence[str]) -> list[list[str]]:
     encoder = load_minilm()
     cosines = encoder.encode(texts) @ encoder.encode(known).T
     order = cosines.topk(min(OFFERED, len(known))).indices.tolist()
-    return [[known[number] for number in row] for row in order]
+    near = [[known[number] for number in row] for row in order]
+    for text, row in zip(texts, near, strict=True):
+        # a misspelled word comes first, because its meaning says nothing
+        row[:0] = get_close_matches(text.lower(), known, n=1, cutoff=0.8)
+    return [list(dict.fromkeys(row))[:OFFERED] for row in near]

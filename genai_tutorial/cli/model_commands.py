@@ -172,11 +172,15 @@ def _unknown_words(name: str, text: str, folder: Path | None) -> tuple[str, list
     card = (folder or CHECKPOINTS) / f"{name}.json"
     if not card.is_file():
         return "", []
-    words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    try:
+        words = json.loads(card.read_text("utf8")).get("tokenizer", {}).get("words", [])
+    except (ValueError, AttributeError):  # loading the model says more
+        return "", []
     unknown = [word for word in text.lower().split() if word not in words]
     if not words or not unknown:
         return "", []
-    return f"{name} has never seen {' or '.join(map(repr, unknown))}", words
+    told = [f"{word!r}{suggestion(word, words)}" for word in unknown]
+    return f"{name} has never seen {' or '.join(told)}", words
 
 
 def check_sample(
@@ -228,7 +232,8 @@ def ask(
         raise UserError(f"There is no picture {image}.", WRONG_USE)
     told, words = _unknown_words("shapes-vlm", question.rstrip(" ?:."), folder)
     if told:
-        raise UserError(f"{told}; it knows: {' '.join(words)}.", WRONG_USE)
+        known = " ".join(filter(str.isalnum, words))
+        raise UserError(f"{told}; it knows: {known}.", WRONG_USE)
     from .pictures import read_square
 
     picture = read_square(image)

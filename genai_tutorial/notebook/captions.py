@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from PIL import Image
+
 from .figures import as_picture, checked_alt, png, put
 from .frames import Frames, Play
 
 CAPTION = re.compile(r"(Figure \d+[a-z]?\.\d+)\. (\S.*)")
 LONGEST_CAPTION = 20  # words, without the number
+DENSITY = (
+    2  # pixels of a figure per pixel on the page, for projectors and dense screens
+)
 TAG = re.compile(r"\\tag\{(\d+[a-z]?\.\d+)\}")
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from PIL import Image
 
 
 def show(
@@ -49,9 +53,11 @@ def show(
         data, metadata = figure._repr_mimebundle_()
     else:
         alt = checked_alt(alt or "")
-        content = base64.b64encode(png(as_picture(figure))).decode()
+        density = 1 if isinstance(figure, Image.Image) else DENSITY
+        picture = as_picture(figure, density)
+        content = base64.b64encode(png(picture)).decode()
         data = {"image/png": content, "text/plain": f"[Figure: {alt}]"}
-        metadata = {"image/png": {"alt": alt}}
+        metadata = {"image/png": {"alt": alt, "width": picture.width // density}}
     _put_with_caption(data, metadata, caption)
 
 

@@ -92,14 +92,17 @@ FEW_COLOURS = 64
 LONGEST_ALT = 250
 
 
-def as_picture(figure: object) -> Image.Image:
-    """Render a matplotlib figure, which is then closed, or convert a Pillow image."""
+def as_picture(figure: object, density: int = 1) -> Image.Image:
+    """Render a matplotlib figure, which is then closed, with `density` pixels per pixel
+    on the page, or convert a Pillow image.
+    """
     from matplotlib.figure import Figure
 
     if isinstance(figure, Figure):
         from matplotlib import pyplot
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+        figure.dpi *= density
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba()).copy()

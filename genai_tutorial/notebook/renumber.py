@@ -33,9 +33,16 @@ def renumber(notebook: Path, pages: Iterable[Path] = ()) -> dict[str, str]:
         The numbers that changed, as in {"figure 8.99": "figure 8.4"}.
 
     Raises:
-        ValueError: If two figures or two equations have the same number.
+        ValueError: If two figures or two equations have the same number, or the file
+            is damaged.
     """
-    new = _new_numbers(json.loads(notebook.read_text("utf8")), notebook.name)
+    try:
+        cells = json.loads(notebook.read_text("utf8"))["cells"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"{notebook} cannot be read as a notebook: restore it, or give another."
+        ) from error
+    new = _new_numbers(cells, notebook.name)
     changed = {old: number for old, number in new.items() if old != number}
     if changed:
         for path in {notebook.resolve(), *(page.resolve() for page in pages)}:
@@ -61,11 +68,11 @@ def _rewrite(path: Path, new: Mapping[str, str]) -> None:
             file.write(after)
 
 
-def _new_numbers(book: Mapping, name: str) -> dict[str, str]:
+def _new_numbers(cells: list[dict], name: str) -> dict[str, str]:
     """Return the number that each figure and equation should have."""
     found = [
         (kind, number)
-        for cell in book["cells"]
+        for cell in cells
         for kind, pattern in (
             [("figure", _CAPTION)] if cell["cell_type"] == "code" else
             [("equation", TAG)]

@@ -38,7 +38,7 @@ class ReasonerRecipe(DecoderRecipe):
     source = SUMS
     options = TextOptions(prompt="16+27+72+84", temperature=0, tokens=MAX_SUM_TOKENS)
     metric = "right_greedily"
-    in_words = "{right_greedily:.1%} of unseen sums right"
+    in_words = "{right_greedily:.1%} of unseen sums correct"
 
     def wrap(self, model: DecoderLM, card: dict) -> LoadedDecoder:
         return model, ARITHMETIC_TOKENIZER

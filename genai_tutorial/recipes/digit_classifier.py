@@ -38,7 +38,7 @@ class DigitClassifierRecipe(Recipe):
     network = DigitClassifier
     source = MNIST_SOURCE
     metric = "held_out_accuracy"
-    in_words = "{held_out_accuracy:.1%} of unseen digits read correctly"
+    in_words = "{held_out_accuracy:.1%} of unseen digits classified correctly"
 
     def schedule(self) -> Schedule:
         """Return the schedule of the learning rate over the recipe's steps."""

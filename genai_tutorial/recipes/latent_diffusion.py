@@ -201,7 +201,7 @@ class ShapesLatentRecipe(LatentDiffusionRecipe):
     example = "a small red circle above a large blue square"
     metric = "two_objects_everything"
     in_words = (
-        "{one_object_everything:.1%} of pictures of one object show all that the "
+        "{one_object_everything:.1%} of images of one object show all that the "
         "caption says"
     )
 
@@ -247,7 +247,7 @@ class EmojiLatentRecipe(LatentDiffusionRecipe):
     example = "fire engine"
     metric = "recalled"
     in_words = (
-        "{recalled:.1%} of training names give a picture that is nearest to their own"
+        "{recalled:.1%} of training names give an image that is nearest to their own"
     )
 
     def captioned(self) -> Captioned:

@@ -244,7 +244,7 @@ class Recipe(ABC):
 
     in_words: ClassVar[str]
     """The most important metric with its unit, as a format string for the card's
-    metrics, such as "{held_out_accuracy:.1%} of unseen digits read correctly".
+    metrics, such as "{held_out_accuracy:.1%} of unseen digits classified correctly".
     """
 
     tokenizer_file: ClassVar[str | None] = None

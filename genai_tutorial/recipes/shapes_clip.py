@@ -100,7 +100,7 @@ class ShapesCLIPRecipe(Recipe):
     source = SHAPES_SOURCE
     metric = "two_objects_image_to_text_recall_at_1"
     in_words = (
-        "{two_objects_image_to_text_recall_at_1:.1%} of unseen pictures find their "
+        "{two_objects_image_to_text_recall_at_1:.1%} of unseen images find their "
         "caption among {candidates[two_objects]}"
     )
 

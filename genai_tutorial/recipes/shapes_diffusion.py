@@ -116,7 +116,7 @@ class ShapesDiffusionRecipe(TextToImageRecipe):
     example = "a small red circle above a blue square"
     metric = "two_objects.everything"
     in_words = (
-        "{one_object[everything]:.1%} of pictures of one object show all that the "
+        "{one_object[everything]:.1%} of images of one object show all that the "
         "caption says"
     )
 

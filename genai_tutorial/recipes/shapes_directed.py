@@ -163,7 +163,7 @@ class ControlRecipe(DirectedRecipe):
     network = ControlNet
     metric = "everything"
     in_words = (
-        "{everything:.1%} of pictures have every object of the outline in its place, "
+        "{everything:.1%} of images have every object of the outline in its place, "
         "size and shape and in the caption's colour"
     )
 
@@ -215,7 +215,7 @@ class EditorRecipe(DirectedRecipe):
 
     metric = "as_instructed"
     in_words = (
-        "{as_instructed:.1%} of pictures show the change that was asked for and "
+        "{as_instructed:.1%} of images show the change that was asked for and "
         "nothing else changed"
     )
 

@@ -112,8 +112,8 @@ class ShapesStreamRecipe(Recipe):
     options = GuidedCaption(guidance=3.0)
     metric = "answered_right"
     in_words = (
-        "{one_object_drawn_right:.0%} of single shapes drawn right, "
-        "{answered_right:.0%} of questions answered right"
+        "{one_object_drawn_right:.0%} of single shapes drawn correctly, "
+        "{answered_right:.0%} of answers correct"
     )
 
     def build(self) -> StreamNetwork:

@@ -180,7 +180,7 @@ class TextToVideoRecipe(CaptionRecipe):
     makes = "films"
     metric = "train.direction"
     in_words = (
-        "{train[identity]:.1%} of films show the object of the caption in all frames, "
+        "{train[identity]:.1%} of videos show the object of the caption in all frames, "
         "and {train[direction]:.1%} move in its direction"
     )
 

@@ -59,7 +59,7 @@ class ShapesVLMRecipe(Recipe):
     network = VisionLanguageModel
     source = SHAPES_SOURCE
     metric = "unseen.all"
-    in_words = "{unseen[all]:.0%} of questions about unseen pictures answered right"
+    in_words = "{unseen[all]:.0%} of answers about unseen images correct"
 
     def fit(self, run: RunSettings) -> Trained:
         model = self.build()

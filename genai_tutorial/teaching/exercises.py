@@ -132,9 +132,10 @@ def read_chapter(chapter: str | int | Path) -> CourseChapter:
     nbformat = require("nbformat", "teach")
     try:
         notebook = nbformat.read(path, as_version=4)
-    except Exception as error:
-        message = f"{path} cannot be read as a notebook ({error})."
-        raise TeachingError(message) from error
+    except Exception as error:  # nbformat reports a damaged file in many ways
+        raise TeachingError(
+            f"{path} cannot be read as a notebook: restore it, or give another."
+        ) from error
     title = next(iter(_headings(notebook.cells)), path.stem)
     exercises = group_exercises(notebook.cells, path.name)
     if not exercises:
@@ -269,11 +270,25 @@ def _with_web_addresses(text: str) -> str:
     return _LINK.sub(address, text)
 
 
+def read_table(path: Path) -> str:
+    """Read a table that a person has saved."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise TeachingError(f"There is no table at {path}.") from error
+    except (OSError, UnicodeError) as error:
+        raise TeachingError(
+            f"{path} cannot be read as UTF-8 text: save it as CSV in UTF-8."
+        ) from error
+
+
 def check_absent(path: Path, overwrite: bool) -> None:
     """Refuse to replace an existing file, unless the teacher wants it."""
+    if path.is_dir():
+        raise TeachingError(f"{path} is a folder; choose another name for the file.")
     if path.exists() and not overwrite:
         raise TeachingError(
-            f"{path} exists already; choose another folder, or replace it with "
+            f"{path} exists already; choose another name or folder, or replace it with "
             "--overwrite."
         )
 
@@ -285,5 +300,7 @@ def write_text(path: Path, text: str) -> Path:
             file.write(text)
     except OSError as error:
         message = f"{path} cannot be written ({error.strerror or error})."
+        if files := [place for place in path.parents if place.is_file()]:
+            message = f"{files[0]} is a file and no folder; choose another folder."
         raise TeachingError(message) from error
     return path

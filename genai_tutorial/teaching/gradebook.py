@@ -11,7 +11,7 @@ from pathlib import Path
 
 from genai_tutorial.runtime import write_atomically
 
-from .exercises import TeachingError, check_absent, write_text
+from .exercises import TeachingError, check_absent, read_table, write_text
 from .platforms import Owner, canvas_table, moodle_table, owner_of
 from .reports import COLUMNS, no_formula
 from .submission import find_submissions
@@ -95,10 +95,7 @@ def write_upload(
         owner.id: sum(given for given, _ in students[name].values())
         for name, owner in owners.items()
     }
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise TeachingError(f"{table} cannot be read as UTF-8 text.") from error
+    text = read_table(table)
     if column is None:
         filled, unknown = moodle_table(text, points)
     else:
@@ -119,17 +116,23 @@ def _read_points(
     path = grades / "grades.csv"
     students: dict[str, dict[str, tuple[float, float]]] = {}
     missing = []
+    table = io.StringIO(read_table(path), newline="")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header, *rows = [*csv.reader(table, strict=True)] or [[]]
         if tuple(header[: len(COLUMNS)]) != COLUMNS:
-            raise ValueError("its columns have other names")
+            raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
         for student, exercise, points, most, *_ in rows:
             if not points.strip():
                 missing.append(f"{student} {exercise}")
-            given = float(points.strip() or 0)
+            try:
+                given = float(points.strip() or 0)
+            except ValueError as error:
+                raise TeachingError(
+                    f"{path} gives {student} {points!r} for exercise {exercise}: enter "
+                    "a number, such as 2.5."
+                ) from error
             students.setdefault(student, {})[exercise] = given, float(most)
-    except (OSError, ValueError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise TeachingError(f"{path} is no table of grades ({error}).") from error
     if missing and not allow_missing:
         more = f", and {len(missing) - 5} more" if len(missing) > 5 else ""

@@ -4,6 +4,7 @@ counts points like nbgrader.
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from genai_tutorial.runtime import require
@@ -74,6 +75,11 @@ class Grader:
 
     def report(self, submission: Submission) -> Report:
         """Grade one student's notebook. A failure affects only its own exercise."""
+        parts = [part for one in self.chapter.exercises for part in one.parts]
+        ids = {part.grade_id for part in parts}
+        if not submission.problem and ids.isdisjoint(submission.cells):
+            problem = "The notebook has none of the chapter's cells to fill in."
+            submission = replace(submission, problem=problem)
         results = []
         for exercise in self.chapter.exercises:
             try:

@@ -7,6 +7,7 @@ the student's name, and never from what is handed in.
 
 import csv
 import hmac
+import io
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from .exercises import (
     TeachingError,
     check_absent,
     read_chapter,
+    read_table,
     release,
     write_text,
 )
@@ -84,8 +86,9 @@ def chapters_of(
         raise TeachingError("Give a seed or a roster, not both.")
     key, names = str(seed).encode(), dict.fromkeys(students, "")
     if roster is not None:
-        key, names = _read_key(Path(roster)), {name: name for name in students}
-        if unknown := sorted(names.keys() - set(_read_roster(Path(roster)))):
+        listed, names = _read_roster(Path(roster)), {name: name for name in students}
+        key = _read_key(Path(roster))
+        if unknown := sorted(names.keys() - set(listed)):
             raise TeachingError(
                 f"{roster} has no student {', '.join(unknown)}. Give each file a name "
                 "of the table, or add the student to it."
@@ -122,20 +125,20 @@ def _pick(key: bytes, student: str, exercise: str, count: int) -> int:
 
 def _read_roster(path: Path) -> list[str]:
     """Return the students' names, in the form that submissions have."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = [row["student"].strip() for row in csv.DictReader(file)]
-    except (OSError, UnicodeError, KeyError, AttributeError, csv.Error) as error:
+    rows = csv.DictReader(io.StringIO(read_table(path), newline=""))
+    if "student" not in (columns := rows.fieldnames or ()):
         raise TeachingError(
-            f"{path} is no table with a column 'student' ({error})."
-        ) from error
+            f"{path} has no column 'student', separated by commas; its first line is "
+            f"{','.join(columns)!r}."
+        )
+    names = [(row["student"] or "").strip() for row in rows]
     names = [legal_name(name) for name in names if name]
     if not names or len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise TeachingError(
-            f"{path} has two students {', '.join(twice)}."
+            f"{path} has two students {', '.join(twice)}: tell them apart."
             if twice
-            else f"{path} has no student."
+            else f"{path} has no student: add a line for each."
         )
     return names
 
@@ -146,6 +149,6 @@ def _read_key(roster: Path) -> bytes:
         return bytes.fromhex(path.read_text("utf8"))
     except (OSError, ValueError) as error:
         raise TeachingError(
-            f"{path} is not the key that assign has written ({error}); without it, "
+            f"{path} is missing, or not the key that assign has written; without it, "
             "nobody knows which version each student has."
         ) from error

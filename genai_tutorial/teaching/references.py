@@ -160,7 +160,7 @@ def read_view(notebook: Path) -> ReaderView:
         return ReaderView(json.loads(notebook.read_text("utf8"))["cells"])
     except (OSError, ValueError, KeyError) as error:
         raise TeachingError(
-            f"{notebook} cannot be read as a notebook ({error})."
+            f"{notebook} cannot be read as a notebook: restore it, or give another."
         ) from error
 
 

@@ -281,7 +281,8 @@ class Gradebook:
             header, rows = self._header, []
             if self._table.exists():  # it does not if a run was interrupted early
                 text = self._table.read_text(encoding="utf-8-sig")
-                header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+                table = io.StringIO(text, newline="")
+                header, *rows = [*csv.reader(table, strict=True)] or [[]]
             if tuple(header[: len(COLUMNS)]) != COLUMNS:
                 raise ValueError("its columns have other names")
             if record["chapter"] != self._chapter.path.stem:

@@ -281,11 +281,11 @@ def write_slides(chapter: str | int, target: str | Path, *, overwrite: bool) -> 
 def lecture_file(notebook: Path, kind: str, ending: str) -> Path:
     """Return the file of a chapter in `book/slides`, `questions` or `versions`."""
     folder = notebook.resolve().parents[1] / "book" / kind
-    path = folder / f"{notebook.name[:2]}{ending}"
+    path = folder / f"{notebook.stem.partition('_')[0]}{ending}"
     if others := sorted(file.stem for file in folder.glob(f"*{ending}")):
         if path.stem not in others:
             raise TeachingError(
-                f"Chapter {path.stem} has no {kind}. Chapters that have: "
+                f"{notebook.name} has no {kind}. Chapters that have: "
                 f"{', '.join(others)}."
             )
     else:

@@ -346,6 +346,9 @@ def test_captions_of_pictures_are_found_by_their_bytes():
     found = captions_of_pictures({"cells": [cell, {"cell_type": "markdown"}]})
     assert list(found.values()) == [("Figure 8.1. Noise.", 640)]
     assert all(len(name) == 64 for name in found)
+    cell["outputs"][0]["metadata"]["image/png"] = {"width": 320}
+    found = captions_of_pictures({"cells": [cell]})
+    assert list(found.values()) == [("Figure 8.1. Noise.", 320)]
 
 
 def test_numbers_in_the_text_become_links(monkeypatch):

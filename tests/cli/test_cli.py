@@ -133,7 +133,7 @@ def test_help_does_not_import_heavy_libraries():
 EARLY_ERRORS = {
     "sample shapespear": "(did you mean shakespeare?)",
     "train huge": "There is no model 'huge'; genai-tutorial models lists all.",
-    "chatt": "Did you mean 'chat'",
+    "chatt": "Did you mean 'chat', 'chapters'? See",
     "sample mnist-gan digt=2": "no option digt (did you mean digit?)",
     "sample mnist-gan digit=12": "digit must be an integer from 0 to 9, got '12'",
     "sample shakespeare tokens=0": "tokens must be an integer of at least 1, got '0'",
@@ -159,6 +159,8 @@ EARLY_ERRORS = {
     "chat --documents . --top-p 0.5": "leave out --model, --system and --top-p",
     "agent": "Missing argument",
     "slides 99": "There is no notebook for chapter 99",
+    "slides 4 --to deck.pdf": "--to must end in .html, got deck.pdf",
+    "grade 4 pyproject.toml": "pyproject.toml is no notebook: give files .ipynb",
     "questions 99 --gift all.gift": "There is no notebook for chapter 99",
     "gradebook none": "none is no folder that grade has written",
     "serve --model gpt": "'gpt' is not one of 'smollm2'",
@@ -640,6 +642,8 @@ def test_slides_and_questions_are_written(command, book):
     assert command("questions", chapter, "--gift", str(quiz)) == (0, said, "")
     assert "=%100%2:0#So." in quiz.read_text("utf8")
     folder = book / "decks"
+    said = f"The slides are in {folder / '08_small.html'}. Open it in a browser.\n"
+    assert command("slides", chapter, "--to", str(folder)) == (0, said, "")
     said = f"1 deck is in {folder}. Open {folder / 'index.html'}.\n"
     assert command("slides", "--to", str(folder)) == (0, said, "")
 
@@ -651,6 +655,12 @@ def test_slides_and_questions_need_a_copy_of_the_book(error_line, book):
     message = error_line(1, "questions", chapter, "--gift", str(book / "quiz.gift"))
     assert "08.yml: the questions do not come with" in message
     add_lesson(book)
+    other = book / "notebooks" / "many.ipynb"
+    other.write_text((book / "notebooks" / "08_small.ipynb").read_text())
+    message = error_line(1, "slides", other, "--to", str(book / "many.html"))
+    assert "many.ipynb has no slides. Chapters that have: 08." in message
+    message = error_line(1, "questions", chapter, "--gift", str(book))
+    assert "is a folder; choose another name" in message
     (book / "deck.html").touch()
     message = error_line(1, "slides", chapter, "--to", str(book / "deck.html"))
     assert "exists already" in message
@@ -808,6 +818,14 @@ def test_assign_and_grade_reject_unknown_chapter(error_line, book, name):
     assert not Path("out").exists()
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"name": "x"}'])
+def test_sample_rejects_a_damaged_card(error_line, tmp_path, content):
+    card = tmp_path / "shakespeare.json"
+    card.write_text(content)
+    line = error_line(1, "sample", "shakespeare", "--folder", tmp_path)
+    assert str(card) in line
+
+
 def test_assign_overwrites_only_on_request(error_line, command, book):
     path = book / "notebooks" / "08_small.ipynb"
     target = book / "out" / "08_small.ipynb"
@@ -823,7 +841,39 @@ def test_assign_overwrites_only_on_request(error_line, command, book):
 def test_assign_rejects_uncreatable_folder(error_line, book):
     (book / "file").touch()
     path = book / "notebooks" / "08_small.ipynb"
-    error_line(1, "assign", path, "--to", book / "file" / "folder")
+    line = error_line(1, "assign", path, "--to", book / "file" / "folder")
+    assert f"{book / 'file'} is a file and no folder" in line
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff\xfe", b"{}", b"[1]"], ids=["empty", "binary", "{}", "list"]
+)
+def test_assign_rejects_a_damaged_notebook(error_line, book, content):
+    path = book / "damaged.ipynb"
+    path.write_bytes(content)
+    said = f"{path} cannot be read as a notebook: restore it, or give another."
+    assert said in error_line(1, "assign", path, "--to", book / "out")
+    assert not (book / "out").exists()
+
+
+ROSTERS = {
+    b"": "has no column 'student'",
+    b"id;student\n1;ada\n": "its first line is 'id;student'",
+    b"student\nZo\xeb\n": "save it as CSV in UTF-8",
+    b"student\n\n": "has no student: add a line for each",
+    b"student\nada\nada\n": "has two students ada",
+}
+
+
+@pytest.mark.parametrize(("content", "said"), ROSTERS.items(), ids=ROSTERS.values())
+def test_assign_rejects_a_bad_roster(error_line, book, content, said):
+    path, roster = book / "notebooks" / "08_small.ipynb", book / "class.csv"
+    arguments = ("assign", path, "--to", book / "out", "--roster", roster)
+    assert "There is no table at" in error_line(1, *arguments)
+    roster.write_bytes(content)
+    assert said in error_line(1, *arguments)
+    assert not (book / "out").exists()
+    assert not roster.with_suffix(".key").exists()
 
 
 def test_assign_rejects_chapter_without_exercises(error_line, book):

@@ -24,6 +24,12 @@ def test_each_unknown_word_gets_the_nearest_known_ones():
     assert said.endswith('prompt="a red circle red".')
 
 
+def test_a_misspelled_word_gets_the_word_that_was_meant():
+    with pytest.raises(UserError) as caught:
+        check_words("painter", "a red circel", ("green", *WORDS), ())
+    assert str(caught.value).endswith('prompt="a red circle".')
+
+
 def test_a_model_of_names_offers_whole_names():
     names = ("fire engine", "green apple", "full moon")
     with pytest.raises(UserError) as caught:

@@ -81,7 +81,7 @@ def test_execute_stores_exactly_the_displayed_outputs(twice):
     assert [output["output_type"] for output in outputs] == [
         "display_data", "display_data", "execute_result", "stream",
     ]  # fmt: skip
-    assert outputs[0]["metadata"] == {"image/png": {"alt": "Thirty dots at random."}}
+    assert outputs[0]["metadata"]["image/png"]["alt"] == "Thirty dots at random."
     assert "claim" in outputs[1]["metadata"]["genai_tutorial"]
     assert outputs[2]["data"].keys() == {"image/png", "text/html", "text/plain"}
     assert outputs[3]["name"] == "stdout"

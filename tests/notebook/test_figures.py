@@ -36,14 +36,22 @@ def test_show_displays_figure_once_with_alt_text_and_palette():
     ((data, metadata),) = displayed(
         lambda: show(make_figure(), alt="A curve that\n  rises.")
     )
-    assert metadata == {"image/png": {"alt": "A curve that rises."}}
+    assert metadata == {"image/png": {"alt": "A curve that rises.", "width": 640}}
     assert data["text/plain"] == "[Figure: A curve that rises.]"
     picture = decode_image(data["image/png"])
-    assert picture.size == (640, 360)
+    assert picture.size == (1280, 720)  # sharp on dense screens and projectors
     assert picture.mode == "P"
     assert len(picture.getcolors()) <= 64
     # otherwise the notebook shows it again at the end of the cell
     assert pyplot.get_fignums() == []
+
+
+def test_show_leaves_images_as_they_are():
+    ((data, metadata),) = displayed(
+        lambda: show(Image.new("RGB", (30, 20)), alt="A black image.")
+    )
+    assert metadata["image/png"]["width"] == 30
+    assert decode_image(data["image/png"]).size == (30, 20)
 
 
 def test_show_is_deterministic():

@@ -96,3 +96,11 @@ def test_number_that_occurs_twice_is_an_error(tmp_path):
     path = write(tmp_path, figure("Figure 8.1. One."), figure("Figure 8.1. Two."))
     with pytest.raises(ValueError, match=r"two figures 8\.1"):
         renumber(path)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]"])
+def test_damaged_notebook_is_an_error(tmp_path, content):
+    path = tmp_path / "08_x.ipynb"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"08_x\.ipynb cannot be read as a notebook"):
+        renumber(path)

@@ -108,7 +108,8 @@ def pictures_are_sane(chapter: ChapterFile) -> list[str]:
         if "image/png" not in data:
             continue
         picture = Image.open(io.BytesIO(base64.b64decode(text_of(data["image/png"]))))
-        width, height = picture.size
+        width = output["metadata"].get("image/png", {}).get("width", picture.width)
+        height = picture.height * width // picture.width
         if not (60 <= width <= 1000 and 40 <= height <= 1200):
             problems.append(f"cell {number}: a picture of {width} by {height} pixels")
         few = picture.mode in ("P", "1", "L")

@@ -47,7 +47,7 @@ def test_a_trained_stream_draws_and_answers(trained, monkeypatch):
     assert metrics["drawn"] == 4
     assert 0 <= metrics["one_object_drawn_right"] <= 1
     assert 0 <= metrics["answered_right"] < 0.7
-    assert "drawn right" in TINY.summary(metrics)
+    assert "drawn correctly" in TINY.summary(metrics)
     loaded = TINY.wrap(trained.model, trained.notes)
     assert trained.model.codebook.abs().sum() > 0  # it travels with the weights
     check = spot_check(TINY, loaded, 8, seed=0)

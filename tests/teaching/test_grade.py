@@ -297,6 +297,15 @@ def test_missing_cell_gets_no_points_and_explanation(grade_notebook: Grade) -> N
 
 
 @pytest.mark.slow
+def test_notebook_of_another_chapter_is_worth_a_look(grade_notebook: Grade) -> None:
+    cells = [nbformat.v4.new_code_cell("1 + 1")]
+    report = grade_notebook(nbformat.v4.new_notebook(cells=cells))
+    assert report.points == 0
+    assert report.results[0].comment.startswith("The notebook has none of the chapter")
+    assert all(result.attention for result in report.results)
+
+
+@pytest.mark.slow
 def test_solution_cell_converted_to_markdown_counts_as_missing(
     grade_notebook: Grade,
 ) -> None:

@@ -144,9 +144,18 @@ def test_what_does_not_fit_is_refused_and_nothing_written(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a,b\n", "student,exercise,points,max,comment\na"]
+    ("rows", "said"),
+    [
+        (b"", "its columns must be student, exercise"),
+        (b"a,b\n", "its columns must be student, exercise"),
+        (b"student,exercise,points,max,comment\na", "no table of grades"),
+        (b"student,exercise,points,max,comment\nada,4.1,two,3,\n", "a number, such"),
+        (b"student,exercise,points,max,comment\nZo\xeb,4.1,2,3,\n", "in UTF-8"),
+    ],
 )
-def test_a_damaged_table_of_grades_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / "grades.csv").write_text(text)
-    with pytest.raises(TeachingError, match="no table of grades"):
+def test_a_damaged_table_of_grades_is_refused(
+    tmp_path: Path, rows: bytes, said: str
+) -> None:
+    (tmp_path / "grades.csv").write_bytes(rows)
+    with pytest.raises(TeachingError, match=said):
         write_students(tmp_path, tmp_path)
