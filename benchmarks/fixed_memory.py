@@ -1,11 +1,14 @@
 """A memory of fixed size: what it holds, what it learns, and what it costs.
 
-    capacity   random pairs without training: width, overwriting, age
-    recall     pairs of a key and a value, and questions, after equal time of training
-    table      a table of 2 to 8 keys under 24 writes
-    bits       the parity of bits
-    language   characters of Shakespeare, after equal time of training
-    precision  a state rounded to bfloat16 after each token
+    capacity        random pairs without training: width, overwriting, age
+    recall          pairs of a key and a value, and questions, after equal time
+    table           a table of 2 to 8 keys under 24 writes
+    bits            the parity of bits
+    language        characters of Shakespeare, after equal time of training
+    precision       a state rounded to bfloat16 after each token
+    chosen          capacity with the best decay or beta, chosen on other draws
+    recall_rates    recall with three learning rates, for the steps of `recall`
+    language_rates  the same for `language`
 
     OMP_NUM_THREADS=1 python benchmarks/fixed_memory.py --folder runs
 
@@ -13,6 +16,7 @@ Each part and seed is one file in the folder and is not repeated. Time is proces
 time of the training steps, so that other programs on the machine don't count.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from genai_tutorial.data import load_shakespeare
-from genai_tutorial.runtime import keep_record, run_parts
+from genai_tutorial.runtime import keep_record, record, run_parts
 from genai_tutorial.tasks.recall import (
     answer_accuracy,
     recall_batch,
@@ -54,20 +58,29 @@ ROWS = 16  # in a batch of the trained memories
 RATES = OptimizerSettings(
     matrix_lr=0.03, embedding_lr=0.01, head_lr=0.005, vector_lr=0.01, momentum=0.9
 )
+FACTORS = (0.3, 1.0, 3.0)  # of all learning rates
 Draw = Callable[[], tuple[Tensor, Tensor]]
 
 
-def train(model: DecoderLM, draw: Draw, seconds: float) -> dict:
-    """Train for some seconds; the learning rate warms up and falls over this time."""
+def train(
+    model: DecoderLM,
+    draw: Draw,
+    seconds: float = math.inf,
+    steps: float = math.inf,
+    factor: float = 1.0,
+) -> dict:
+    """Train for some seconds, or steps; the learning rates, times a factor, warm up and
+    fall over this time.
+    """
     optimizer = build_optimizer(model, RATES)
     rates = [group["lr"] for group in optimizer.param_groups]
     spent, step, losses = 0.0, 0, []
-    while spent < seconds:
+    while (done := max(spent / seconds, step / steps)) < 1:
         inputs, targets = draw()
         start = time.process_time()
-        warm, left = min(1.0, (step + 1) / 20), 1.5 * (1 - spent / seconds)
+        warm, left = min(1.0, (step + 1) / 20), 1.5 * (1 - done)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * warm * min(1.0, left)
+            group["lr"] = factor * rate * warm * min(1.0, left)
         optimizer.zero_grad()
         loss = language_model_loss(model, inputs, targets)
         loss.backward()
@@ -121,6 +134,34 @@ def holds(rule: str, width: int, seed: int) -> int:
         pairs += 1
     return pairs
 
+
+def chosen(seed: int, small: bool) -> dict:
+    """Measure the capacity of two rules with the best of their settings for each number
+    of pairs, chosen on other draws.
+    """
+    found: dict[str, dict] = {}
+    for column, again in (("once", False), ("overwritten", True)):
+        found[column] = {}
+        for rule, settings in SETTINGS.items():
+            kept, shares = [], []
+            for pairs in PAIRS[:2] if small else PAIRS:
+                best = max(
+                    settings,
+                    key=lambda x, rule=rule, n=pairs, a=again: mean_recall(
+                        rule, n, seed + 100, overwritten=a, **x
+                    ),
+                )
+                share = mean_recall(rule, pairs, seed, overwritten=again, **best)
+                kept += best.values()
+                shares.append(round(share, 4))
+            found[column][rule] = {"chosen": kept, "recall": shares}
+    return found
+
+
+SETTINGS: dict[str, list[dict[str, float]]] = {
+    "decay": [{"decay": x} for x in (0.8, 0.85, 0.9, 0.95, 0.97, 0.99, 1.0)],
+    "delta": [{"beta": x / 10} for x in range(1, 11)],
+}
 
 # --- trained models ---
 
@@ -182,6 +223,45 @@ def recall(seed: int, small: bool) -> dict:
                 for n in ASKED
             ]
     return rows
+
+
+def recall_rates(seed: int, small: bool) -> dict:
+    rows = {}
+    for name, kinds in RECALL.items():
+        rows[name] = {"steps": steps_taken("recall", name, small)}
+        for factor in FACTORS:
+            model = small_model(kinds, seed)
+            generator = torch.Generator().manual_seed(seed)
+            train(
+                model,
+                lambda g=generator: any_recall_batch(g),
+                steps=rows[name]["steps"],
+                factor=factor,
+            )
+            rows[name][str(factor)] = {
+                column: [
+                    round(tested(model, recall_batch, n, overwritten=again), 4)
+                    for n in ASKED
+                ]
+                for column, again in (("once", False), ("overwritten", True))
+            } | {"other rows": round(other_rows(model), 4)}
+    return rows
+
+
+def other_rows(model: DecoderLM) -> float:
+    """Return the accuracy on rows like those of the training, to choose a rate by."""
+    generator = torch.Generator().manual_seed(20_000)
+    return (
+        answer_accuracy(model, *recall_batch(256, 16, generator, overwritten=False)) / 2
+        + answer_accuracy(model, *recall_batch(256, 16, generator, overwritten=True))
+        / 2
+    )
+
+
+def steps_taken(part: str, name: str, small: bool) -> int:
+    """Return the mean number of steps that a model took in its recorded time."""
+    runs = record("fixed_memory")[part].values()
+    return 2 if small else round(sum(run[name]["steps"] for run in runs) / len(runs))
 
 
 def any_recall_batch(generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -289,6 +369,30 @@ def held_out(model: DecoderLM, text: Tensor, small: bool) -> float:
     return torch.stack(losses).mean().item()
 
 
+def language_rates(seed: int, small: bool) -> dict:
+    rows = {}
+    vocab_size, training, validation = plays()
+    others = validation[128 * CONTEXT :]
+    for name, kinds in LANGUAGE.items():
+        rows[name] = {"steps": steps_taken("language", name, small)}
+        for factor in FACTORS:
+            config = DecoderConfig.fast(vocab_size, CONTEXT, 96)
+            model = replace_attention(DecoderLM(config, seed=seed), kinds, seed)
+            batches = TokenBatches(training, CONTEXT, 8, seed=seed)
+            found = train(
+                model,
+                lambda b=batches: next(b),
+                steps=rows[name]["steps"],
+                factor=factor,
+            )
+            rows[name][str(factor)] = {
+                "loss at step 50": found["loss at step 50"],
+                "validation": round(held_out(model, validation, small), 4),
+                "other text": round(held_out(model, others, small), 4),
+            }
+    return rows
+
+
 # --- precision ---
 
 
@@ -353,6 +457,9 @@ PARTS: dict[str, Callable[[int, bool], dict]] = {
     "bits": bits,
     "language": language,
     "precision": precision,
+    "chosen": chosen,
+    "recall_rates": recall_rates,
+    "language_rates": language_rates,
 }
 
 

@@ -2,6 +2,8 @@
 
     squares   Latin squares: what is solved in which order, in how many calls, at what
               likelihood
+    legal     the squares with numbers masked that clash, with beams, and in other calls
+    parity    two cells per call, with odd and even numbers of open cells
     longer    the left-to-right model of the squares, trained for twice the time
     apart     two models between both: one row with a causal mask, two rows without
     plays     the characters of Shakespeare: likelihood, infilling and samples
@@ -264,6 +266,160 @@ def squares(seed: int, small: bool) -> dict:
             for how in ("random", "alone", "conflicts")
         },
     }
+
+
+# --- with the rules of the puzzle, and with beams ---
+
+
+def legal(boards: Tensor) -> Tensor:
+    """Return True for the numbers of each cell, over 0 to n, that are not yet in its
+    row or column; False for 0.
+    """
+    grid = boards.view(-1, ORDER, ORDER)
+    seen = one_hot(grid, ORDER + 1).bool()
+    seen = seen.any(dim=2, keepdim=True) | seen.any(dim=1, keepdim=True)
+    seen[..., OPEN] = True
+    return ~seen.flatten(1, 2)
+
+
+def with_rules(model: DecoderLM) -> Callable[[Tensor], Tensor]:
+    """Return the model with numbers that clash almost impossible: a cell without a
+    legal number still gets one.
+    """
+    return lambda boards: model(boards) - 1e4 * (~legal(boards)).float()
+
+
+@torch.no_grad()
+def beam(
+    model: DecoderLM | None,
+    puzzles: Tensor,
+    beams: int,
+    rules: bool,
+    draws: torch.Generator,
+) -> Tensor:
+    """Fill the open cells in reading order, and return whether the squares of the beams
+    are correct, the most probable first.
+
+    Args:
+        model: A left-to-right model; None gives all numbers the same probability, and
+            random numbers break the ties.
+        rules: If true, numbers that clash with a clue or an earlier cell are masked.
+    """
+    boards = puzzles[:, None].repeat(1, beams, 1)
+    written = boards[..., :0]
+    score = torch.full(boards.shape[:2], -torch.inf)
+    score[:, 0] = 0
+    for cell in range(CELLS):
+        is_open = puzzles[:, cell] == OPEN
+        log_p = torch.full((*score.shape, ORDER + 1), -torch.inf)
+        log_p = log_p.scatter(2, boards[..., cell, None], 0)
+        now = boards[is_open].flatten(0, 1)
+        tokens = torch.cat(
+            [
+                puzzles[is_open].repeat_interleave(beams, dim=0),
+                written[is_open].flatten(0, 1),
+            ],
+            dim=1,
+        )
+        if model is None:
+            logits = 1e-4 * torch.rand(len(now), ORDER + 1, generator=draws)
+        else:
+            logits = model(tokens)[:, -1]
+        predicted = token_log_probabilities(logits[:, None], OPEN)[:, 0]
+        if rules:
+            predicted = predicted.masked_fill(~legal(now)[:, cell], -torch.inf)
+        log_p[is_open] = predicted.view(-1, beams, ORDER + 1)
+        score, best = (score[..., None] + log_p).flatten(1).topk(beams, dim=1)
+        parent, number = best // (ORDER + 1), best % (ORDER + 1)
+        boards = boards.gather(1, parent[..., None].expand(-1, -1, CELLS))
+        boards[..., cell] = number
+        written = boards[..., : cell + 1]
+    correct = is_latin(boards.flatten(0, 1).clamp(min=1)).view(score.shape)
+    return correct & score.isfinite()
+
+
+def with_legal(
+    causal: DecoderLM, masked: DecoderLM, puzzles: Tensor, seed: int
+) -> dict[str, float]:
+    """Return the share of puzzles solved with knowledge of the rules or with beams."""
+    draws, found = seeded(seed), {}
+    for name, model in (("left to right", causal), ("no model", None)):
+        for beams in (1, TRIES):
+            correct = beam(model, puzzles, beams, True, draws)
+            found[f"{name}, legal, beams {beams}"] = mean(correct[:, 0])
+    correct = beam(causal, puzzles, TRIES, False, draws)
+    found[f"left to right, beams {TRIES}"] = mean(correct[:, 0])
+    found[f"left to right, beams {TRIES}, checked"] = mean(correct.any(dim=1))
+    for order in ("random", "reading", "confident"):
+        filled = unmask(
+            with_rules(masked),
+            puzzles,
+            Quota(1, order),
+            OPEN,
+            temperature=0,
+            generator=draws,
+        )
+        found[f"masked, legal, {order}"] = mean(is_latin(filled.tokens))
+    return found
+
+
+class ThresholdAndOne:
+    """Keep all tokens above 0.99 and, besides, the surest of the others."""
+
+    def choose(
+        self,
+        log_probabilities: Tensor,
+        drawn: Tensor,
+        masked: Tensor,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        highest = log_probabilities.amax(dim=-1).exp()
+        sure = masked & (highest > 0.99)
+        next_best = highest.masked_fill(sure | ~masked, 0).argmax(dim=1, keepdim=True)
+        return masked & sure.scatter(1, next_best, True)
+
+
+CONTROLS: dict[str, UnmaskingRule] = {
+    **{f"{n} per call, random": Quota(n, "random") for n in (1, 2, 3, 5)},
+    "threshold 0.99, plus one": ThresholdAndOne(),
+}
+
+
+def with_search(seed: int, small: bool) -> dict:
+    causal, masked = square_models(seed, small)
+    n, draws = 8 if small else None, seeded(seed)
+    return {
+        "solved": {
+            str(clues): with_legal(causal, masked, held_out_puzzles(clues)[:n], seed)
+            for clues in (6, 8)
+        },
+        "rules": {
+            name: solved(masked, held_out_puzzles(8)[:n], rule, draws)
+            for name, rule in CONTROLS.items()
+        },
+    }
+
+
+def parity(seed: int, small: bool) -> dict:
+    """Return the share solved with two cells per call, and with the entropy bound, for
+    odd and even numbers of open cells.
+    """
+    _, masked = square_models(seed, small)
+    held_out = latin_split()[1][: 8 if small else None]
+    found = {}
+    for count in (19, 18, 17, 16, 15):
+        draws = seeded(seed)
+        hidden = torch.full((len(held_out),), count)
+        puzzles = mask_tokens(held_out, hidden, OPEN, draws)
+        found[str(count)] = {
+            name: solved(masked, puzzles, rule, draws)["solved"]
+            for name, rule in {
+                "most confident": Quota(2),
+                "random": Quota(2, "random"),
+                "entropy bound 0.02": EntropyBound(0.02),
+            }.items()
+        }
+    return {"solved": found}
 
 
 def longer(seed: int, small: bool) -> dict:
@@ -546,6 +702,8 @@ def plays(seed: int, small: bool) -> dict:
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "squares": squares,
+    "legal": with_search,
+    "parity": parity,
     "longer": longer,
     "apart": apart,
     "plays": plays,

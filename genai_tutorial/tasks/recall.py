@@ -112,13 +112,13 @@ def _ask(
 
 MemoryRule = Literal["add", "decay", "delta", "least squares", "softmax"]
 """What turns the written pairs into what a key reads: adding with or without decay, the
-delta rule with beta 1, the best matrix, or attention over all pairs."""
+delta rule, the best matrix, or attention over all pairs."""
 
 _DRAWS = 200
 """The number of independent memories over which `stored_recall` averages."""
 
 _VALUES, _VALUE_WIDTH = 64, 32
-_DECAY, _SHARPNESS = 0.95, 30.0
+_SHARPNESS = 30.0
 
 
 def stored_recall(
@@ -128,6 +128,8 @@ def stored_recall(
     *,
     key_width: int = 16,
     overwritten: bool = False,
+    decay: float = 0.95,
+    beta: float = 1.0,
 ) -> Float[Tensor, "write"]:
     """Write pairs of a random unit key and one of 64 random values of 32 features, read
     every key, and return how often the nearest value is the correct one, for each write
@@ -136,6 +138,8 @@ def stored_recall(
     Args:
         overwritten: If true, the first half of the keys is written again at the end; a
             value that no longer counts has the result NaN.
+        decay: What is left of the state before each write, for the rule with decay.
+        beta: The share of the difference that the delta rule writes.
 
     Raises:
         ValueError: If the rule is unknown.
@@ -148,20 +152,22 @@ def stored_recall(
     key = functional.normalize(key, dim=-1)
     key = torch.cat([key, key[:, :, :again]], dim=2)
     chosen = torch.randint(_VALUES, (_DRAWS, pairs + again), generator=generator)
-    read = _read(rule, key, values[chosen][:, None])
+    read = _read(rule, key, values[chosen][:, None], decay, beta)
     correct = (read[:, 0] @ values.T).argmax(dim=-1) == chosen
     share = correct.float().mean(dim=0)
     share[:again] = torch.nan
     return share
 
 
-def _read(rule: MemoryRule, key: Tensor, value: Tensor) -> Tensor:
+def _read(
+    rule: MemoryRule, key: Tensor, value: Tensor, decay: float, beta: float
+) -> Tensor:
     """Return what each key reads after all pairs were written."""
     if rule == "softmax":
         return (_SHARPNESS * key @ key.transpose(-1, -2)).softmax(dim=-1) @ value
     if rule == "least squares":
         return key @ (torch.linalg.pinv(key) @ value)
     ones = torch.ones_like(key[..., 0])
-    log_decay = (_DECAY * ones).log() if rule == "decay" else None
-    beta = ones if rule == "delta" else None
-    return key @ parallel_memory(key, key, value, log_decay, beta)[1]
+    log_decay = (decay * ones).log() if rule == "decay" else None
+    betas = beta * ones if rule == "delta" else None
+    return key @ parallel_memory(key, key, value, log_decay, betas)[1]

@@ -92,6 +92,16 @@ def test_decay_and_delta_forget_the_oldest_and_adding_does_not():
     assert abs(share[-8:].mean() - share[:8].mean()) < 0.1
 
 
+def test_small_beta_recalls_as_many_as_adding_and_decay_one_is_adding():
+    add = recall("add", 24)
+    total = add.mean().item()
+    assert recall("delta", 24).mean() < total - 0.2
+    assert recall("delta", 24, beta=0.01).mean().item() == pytest.approx(
+        total, abs=0.02
+    )
+    assert recall("decay", 24, decay=1.0).equal(add)
+
+
 def test_overwritten_values_do_not_count():
     share = recall("add", 8, overwritten=True)
     assert share.isnan().tolist() == [True] * 4 + [False] * 8
