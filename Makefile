@@ -89,7 +89,7 @@ UNIT := OMP_NUM_THREADS=1 MPLBACKEND=agg $(BIN)/python -m pytest --ignore=tests/
 SHAPES := --jaxtyping-packages=genai_tutorial,beartype.beartype
 
 .PHONY: check
-check: lint  ## the inner loop, in two minutes: lint and the tests that are not slow
+check: lint  ## the inner loop, in 90 s: lint and the tests that are not slow
 	$(UNIT) -m "not slow and not whole"
 
 .PHONY: unit

@@ -128,6 +128,7 @@ def test_smallest_edit_is_no_larger_than_it_must():
         smallest_edit(TEXT, TEXT)
 
 
+@pytest.mark.slow
 @unix
 def test_run_tests_tool_lists_the_tests_that_fail(tmp_path):
     jail = FileJail(tmp_path)

@@ -134,6 +134,7 @@ def test_ppo_micro_batches_do_not_change_the_update(count):
     assert same == pytest.approx(report, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_ppo_update_is_reproducible():
     results = []
     for seed in (0, 0, 1):

@@ -6,6 +6,7 @@ from benchmarks import context_compaction
 from benchmarks.context_compaction import measure_compaction
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remembers", [True, False])
 def test_summaries_keep_what_the_model_writes(monkeypatch, remembers):
     def answers(prompts, tokens):

@@ -1,5 +1,6 @@
 """Parts of the benchmark that could be wrong unnoticed."""
 
+import pytest
 import torch
 
 from benchmarks.fixed_memory import (
@@ -14,6 +15,7 @@ from benchmarks.fixed_memory import (
 from genai_tutorial.transformer import recurrent_memory
 
 
+@pytest.mark.slow
 def test_training_stops_after_its_seconds_and_learns():
     model = small_model(("add", "add"), 0)
     generator = torch.Generator().manual_seed(0)

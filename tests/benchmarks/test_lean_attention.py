@@ -24,6 +24,7 @@ def test_numbers_per_token_are_those_of_the_caches():
         assert per_token == numbers, name
 
 
+@pytest.mark.slow
 def test_models_with_and_without_sinks_begin_alike():
     plain, learned = (sink_model(kind, None, 0) for kind in (False, True))
     theirs = learned.state_dict()

@@ -67,6 +67,7 @@ def test_replay_buffer_leaves_out_steps_without_a_recorded_next_frame():
     assert max(time for time, _ in places) == len(recording.actions) - 2
 
 
+@pytest.mark.slow
 def test_replay_learner_walks_to_the_rewarded_end():
     recording = corridor()
     learner = ReplayLearner(recording)

@@ -186,6 +186,7 @@ def repair(command, monkeypatch, tmp_path):
     return give
 
 
+@pytest.mark.slow
 def test_agent_repairs_a_planted_fault(repair, tmp_path):
     code, output, errors = repair("y\n" * 9)
     assert (code, output) == (0, "All 24 tests pass.\n")

@@ -166,6 +166,7 @@ EARLY_ERRORS = {
 }
 
 
+@pytest.mark.slow
 def test_wrong_command_lines_are_refused_before_torch_is_loaded():
     program = (
         "import sys\nfrom genai_tutorial.cli import main\n"
@@ -183,6 +184,7 @@ def test_wrong_command_lines_are_refused_before_torch_is_loaded():
         assert said in line
 
 
+@pytest.mark.slow
 def test_models_are_those_of_the_recipes_and_their_examples_parse(command):
     output = command("models")[1]
     assert list(model_commands.MODELS) == re.findall(

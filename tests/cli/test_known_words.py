@@ -50,6 +50,7 @@ def test_sample_offers_words_instead_of_drawing(command, tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_names_of_emoji_are_made_of_known_words():
     recipe = recipes.recipe("emoji-latent")
     words = set(recipe.tokenizer().words)

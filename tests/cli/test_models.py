@@ -125,6 +125,7 @@ def test_ask_refuses_files_in_one_sentence(command, reader, tmp_path, kind, said
     assert said in errors
 
 
+@pytest.mark.slow
 def test_ask_pads_and_reduces_large_pictures(tmp_path, capsys):
     """A red square in the middle of a wide picture keeps its shape."""
     picture = Image.new("RGB", (6000, 3000), "white")

@@ -48,6 +48,7 @@ def test_cut_rows_keeps_every_token_once(documents, row_length):
     assert rows.shape[1] == row_length + 1
 
 
+@pytest.mark.slow
 @given(ANY_DOCUMENTS)
 @settings(max_examples=200)
 def test_document_numbers_and_positions_from_tokens(documents):

@@ -59,6 +59,7 @@ def test_load_ligands_rejects_sizes_out_of_range():
         load_ligand_split(13)
 
 
+@pytest.mark.slow
 def test_ligand_split_shares_no_bond_graph(ligands):
     train, held_out = load_ligand_split(9)
     assert 200 <= len(held_out) <= 210

@@ -48,6 +48,7 @@ def test_search_does_not_begin_with_directions_of_the_same_seed():
     assert int((best_cosines(directions, start) > 0.9).sum()) == 0
 
 
+@pytest.mark.slow
 def test_training_finds_known_directions_of_length_one():
     draws = seeded(1000)
     directions = random_directions(12, 8, draws)

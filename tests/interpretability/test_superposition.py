@@ -1,5 +1,6 @@
 """Superposition: the toy model, and states made of known directions."""
 
+import pytest
 import torch
 
 from genai_tutorial.interpretability import (
@@ -25,6 +26,7 @@ def test_toy_computes_equation_1_of_its_source():
         torch.testing.assert_close(model(x), expected.clamp(min=0))
 
 
+@pytest.mark.slow
 def test_training_stores_rare_features_in_directions_that_are_not_orthogonal():
     model = train_superposition(3, 2, share_on=0.05, seed=0, steps=600)
     assert not model.weight.requires_grad

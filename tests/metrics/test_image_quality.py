@@ -145,6 +145,7 @@ def two_clusters(n, seed, shares=(0.5, 0.5)):
     return centres + cloud(n, 4, seed)
 
 
+@pytest.mark.slow
 def test_precision_recall_of_more_points_than_one_chunk():
     real, generated = cloud(1100, 4, seed=0), cloud(700, 4, seed=1)
     distances = (

@@ -108,6 +108,7 @@ def test_cluster_bootstrap_with_one_value_per_group_is_the_bootstrap():
     )
 
 
+@pytest.mark.slow
 def test_cluster_bootstrap_covers_the_mean_where_the_plain_bootstrap_does_not():
     """Groups of four equal values: four times less information than it seems."""
     generator = torch.Generator().manual_seed(0)

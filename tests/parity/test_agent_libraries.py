@@ -49,6 +49,7 @@ def order(
     """
 
 
+@pytest.mark.slow
 def test_tool_schema_equals_the_input_schema_of_the_sdk():
     """Titles are pydantic's; descriptions of arguments the SDK does not read."""
     server = agents.sdk_server(agents.Toolbox((agents.Tool.from_function(order),)))
@@ -57,6 +58,7 @@ def test_tool_schema_equals_the_input_schema_of_the_sdk():
     assert theirs == without(agents.tool_schema(order), "description")
 
 
+@pytest.mark.slow
 def test_tool_schema_equals_the_one_of_langchain():
     from langchain_core.utils.function_calling import convert_to_openai_function
 

@@ -29,6 +29,7 @@ def detector(gamma, key, once):
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, VOCAB - 1), st.floats(0.01, 0.9), st.integers(1, 2**40))
 @settings(max_examples=50)
 def test_green_list(previous, gamma, key):
@@ -48,6 +49,7 @@ def test_marked_logits(seed):
     assert not torch.equal(found, logits)
 
 
+@pytest.mark.slow
 @given(seeds)
 @settings(max_examples=20)
 def test_z_score(seed):

@@ -54,10 +54,12 @@ def trained(kind, *settings):
     return head.sample(CONTEXT, generator)
 
 
+@pytest.mark.slow
 def test_regression_averages_the_two_sides():
     assert trained(RegressionHead).abs().max() < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [(MixtureHead, 2), (FlowHead,)])
 def test_mixture_and_flow_draw_both_sides(head):
     drawn = trained(*head)
@@ -65,6 +67,7 @@ def test_mixture_and_flow_draw_both_sides(head):
     assert 0.2 < (drawn > 0).float().mean() < 0.8
 
 
+@pytest.mark.slow
 def test_flow_completes_the_side_that_it_is_given():
     torch.manual_seed(0)
     flow = FlowHead(1, 4)

@@ -103,6 +103,7 @@ def test_write_pretrained_writes_the_shared_tokenizer_beside_the_card(tmp_path):
         assert (tmp_path / name).read_bytes() == (PUBLISHED / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_FILES)
 def test_card_describes_how_its_model_was_trained(name):
     about = card(name)

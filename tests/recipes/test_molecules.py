@@ -41,6 +41,7 @@ def test_held_out_losses_leave_out_nothing_but_long_molecules():
     assert losses[0] < losses[1]  # an untrained model: longer is less probable
 
 
+@pytest.mark.slow
 def test_sampled_molecules_come_with_their_drug_likeness():
     text = write("molecules", molecules=8, seed=3)
     assert text == write("molecules", molecules=8, seed=3)

@@ -11,6 +11,7 @@ from genai_tutorial.tasks.shapes import Scene, SceneObject, load_shapes, outline
 from tests.recipes.conftest import run_recipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [SHAPES_CONTROL, SHAPES_EDITOR])
 def test_first_loss_is_the_painters_and_the_result_fits_the_file(recipe, tmp_path):
     small = replace(recipe, examples=80, batch_size=32, steps=2, warmup_steps=0)

@@ -133,6 +133,7 @@ def test_program_cannot_remove_its_time_limit() -> None:
     assert 0.9 < outcome.cpu_seconds < 1.5
 
 
+@pytest.mark.slow
 def test_program_that_waits_is_stopped_by_the_clock() -> None:
     limits = ProgramLimits(wall_seconds=0.3)
     before = time.monotonic()

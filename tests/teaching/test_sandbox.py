@@ -209,6 +209,7 @@ def small_sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", _HIDDEN_FILES)
 @linux
 def test_hidden_files_count(small_sandbox: Sandbox, how: str) -> None:
@@ -266,6 +267,7 @@ def test_partial_credit_of_true_is_a_forged_answer() -> None:
     assert _read_reply(b'{"id": "a", "value": true}', "a") is None
 
 
+@pytest.mark.slow
 def test_sandbox_denies_network_even_to_localhost(run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.5)

@@ -42,6 +42,7 @@ def test_encode_and_decode_are_inverse_for_any_text(tokenizer, text):
     assert len(ids) <= len(text.encode())
 
 
+@pytest.mark.slow
 @each_tokenizer
 @given(
     text=st.lists(st.sampled_from([*SPECIAL, "the ", "<|end", "|>", "😀", "\n"])).map(

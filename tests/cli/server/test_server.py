@@ -121,6 +121,7 @@ def test_answer_at_the_end_of_the_context_has_the_reason_length(client):
     assert (choice.finish_reason, reply.usage.completion_tokens) == ("length", 4)
 
 
+@pytest.mark.slow
 def test_embeddings_are_those_of_minilm(client):
     texts = ["the capital of Kenya", "a recipe for rice"]
     for form in ("float", "base64"):
@@ -438,6 +439,7 @@ def slow_down(engine, monkeypatch):
     monkeypatch.setattr(engine, "step", lambda: time.sleep(0.02) or step())
 
 
+@pytest.mark.slow
 def test_full_queue_answers_429(served):
     with running({"chat": served["chat"]}, max_waiting=1) as (server, address):
         engine = server.worker.engines["chat"]

@@ -46,6 +46,7 @@ def test_allocator_counts_like_a_multiset(steps):
         ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.integers(1, 4),

@@ -58,6 +58,7 @@ def test_table_of_fragments_never_runs_code():
         _NumbersOnly(io.BytesIO(pickle.dumps(print))).load()
 
 
+@pytest.mark.slow
 def test_synthetic_accessibility_is_the_score_of_rdkits_own_module(molecules):
     """The table is read without unpickling objects, and gives the same scores."""
     scorer = _sa_scorer()

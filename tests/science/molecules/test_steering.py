@@ -43,6 +43,7 @@ def test_loss_is_the_published_square():
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_steer_raises_the_score_and_leaves_the_prior_alone(chains, monkeypatch):
     monkeypatch.setattr(steering, "LEARNING_RATE", 0.01)
     before = {k: v.clone() for k, v in chains.decoder.state_dict().items()}

@@ -53,6 +53,7 @@ def test_votes_are_between_two_systems_and_follow_the_table():
     assert rate == pytest.approx(float(TABLE[:, 0, 2].mean()), abs=0.03)
 
 
+@pytest.mark.slow
 def test_arena_has_twelve_systems_that_follow_their_names():
     tokenizer = train_bpe(
         [question.text for question in QUESTIONS],

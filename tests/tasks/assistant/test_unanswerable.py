@@ -63,6 +63,7 @@ def test_invented_countries_share_no_name_with_real_ones():
     assert not {own_word(name).lower() for name in INVENTED} & words
 
 
+@pytest.mark.slow
 def test_invented_countries_differ_from_factbook_names_by_more_than_a_letter():
     real = {
         word.lower()
@@ -78,6 +79,7 @@ def test_invented_countries_differ_from_factbook_names_by_more_than_a_letter():
         ), name
 
 
+@pytest.mark.slow
 def test_invented_countries_appear_in_neither_factbook_nor_wikipedia():
     texts = [text for country in COUNTRIES for text in country.entries.values()]
     known = set(re.findall(r"\w+", " ".join([*texts, load_wikipedia().text]).lower()))

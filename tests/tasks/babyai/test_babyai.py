@@ -54,6 +54,7 @@ def test_level_pays_when_the_agent_faces_the_named_thing(told_other):
     assert 5 < paid < 35
 
 
+@pytest.mark.slow
 def test_first_thing_faced_differs_from_success():
     result = play_babyai(wander(0), BabyAIGames(100, seed=3))
     assert not (result.named & result.other).any()
@@ -90,6 +91,7 @@ def test_bot_solves_its_demonstrations_in_the_same_way_every_time():
     assert len(result.answers.actions) == result.steps.sum()
 
 
+@pytest.mark.slow
 def test_bot_answers_in_states_that_another_agent_visits():
     games = BabyAIGames(30, seed=7)
     first = games.views()

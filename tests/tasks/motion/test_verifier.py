@@ -32,6 +32,7 @@ def test_motion_accuracy_of_real_clips_is_perfect_and_of_another_caption_low(cli
     assert accuracy.constant == 1
 
 
+@pytest.mark.slow
 def test_motion_accuracy_of_shuffled_or_still_frames_fails_the_motion_only(clips):
     captions, films = clips.captions[:15], clips.films[:15]
     shuffled = films[:, [4, 1, 6, 2, 7, 0, 5, 3]]

@@ -50,6 +50,7 @@ def test_waves_have_the_images_that_they_were_made_from(tones):
     assert error < 0.1 < 0.2 < swapped
 
 
+@pytest.mark.slow
 def test_digits_take_turns_and_voices_follow_the_split():
     pytest.importorskip("espeakng_loader")
     digits = draw_spoken_digits(12, seed=4)

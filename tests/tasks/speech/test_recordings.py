@@ -47,6 +47,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_recordings_are_the_spectrograms_of_the_utterances_and_are_cached(cache):
     recordings = load_recordings(3, seed=5, held_out_voices=True)
     utterances = draw_utterances(3, seed=5, held_out_voices=True)
