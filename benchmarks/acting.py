@@ -1,9 +1,12 @@
 """Policies that imitate: several correct actions, errors that add up, instructions.
 
     sides    crashes into one obstacle, by the share of demonstrations on its left
-    course   DAgger, more demonstrations and noisy ones, where one move is correct
+    settings the same with other numbers of components and more training of the flow
+    course   DAgger, more demonstrations, noisy ones and random states, where one move
+             is correct
     delay    answers that come some moves late, where both sides are correct
     pushing  a policy that sees and reads: three heads, and the swapped instruction
+    copies   the nearest demonstration by image, and by what a trained trunk makes of it
 
     OMP_NUM_THREADS=1 python benchmarks/acting.py --folder runs
 
@@ -107,6 +110,37 @@ def sides(seed: int, small: bool) -> dict:
     return found
 
 
+def settings(seed: int, small: bool) -> dict:
+    """Vary what `sides` keeps fixed: the mixture's components and the flow's steps."""
+    steps = 20 if small else 1000
+    found: dict[str, Any] = {}
+    for left in SHARES[-1:] if small else SHARES:
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        paths, starts = draw_paths(2000, left, generator)
+        _, asked = draw_paths(STARTS, left, generator)
+        flat = paths.flatten(1)
+        heads = {
+            "mixture of 1": (MixtureHead(1, 32, 1), steps),
+            "mixture of 5": (MixtureHead(1, 32, 5), steps),
+            "flow, 9,000 steps": (FlowHead(1, 32), 9 * steps),
+        }
+        rows = {}
+        for name, (head, length) in heads.items():
+            train(
+                head,
+                lambda rows, h=head, s=starts, x=flat, g=generator: h.loss(
+                    s[rows], x[rows], g
+                ),
+                2000,
+                length,
+                seed,
+            )
+            rows[name] = crash_share(head, asked, generator)
+        found[str(left)] = rows
+    return found
+
+
 def crash_share(head: Any, starts: Tensor, generator: torch.Generator) -> float:
     return share(crashes(head.sample(starts, generator).view(-1, 16, 2)))
 
@@ -185,14 +219,28 @@ def arrived(head: RegressionHead, runs: int, seed: int) -> tuple[float, Tensor]:
     return share(result.arrived), result.states
 
 
+BOX = torch.tensor([1.0, 1.15, 0.15])
+"""Random states are drawn from -BOX to BOX."""
+
+
+def touch_share(states: Tensor) -> float:
+    """Return in what share of runs, with three numbers per state, the way touches the
+    obstacle.
+    """
+    place, obstacle = states[:, :, :2], states[:, :, 2:]
+    return share(crashes(place - functional.pad(obstacle, (0, 1))))
+
+
 def course(seed: int, small: bool) -> dict:
     steps, few = (20, 2) if small else (800, 10)
     generator = torch.Generator().manual_seed(seed)
     states, moves = demonstrate_course(few, generator)
     head = clone(states, moves, steps, seed)
-    rows = {f"{few} demonstrations": arrived(head, 400, 77)[0]}
+    rows: dict[str, Any] = {f"{few} demonstrations": arrived(head, 400, 77)[0]}
+    touched = {}
     for number in range(3):
         _, visited = arrived(head, 3 * few, 1000 * seed + 100 + number)
+        touched[f"DAgger, round {number + 1}"] = touch_share(visited)
         visited = visited.flatten(0, 1)
         order = torch.randperm(len(visited), generator=generator)[: 34 * few]
         states = torch.cat([states, visited[order]])
@@ -212,11 +260,20 @@ def course(seed: int, small: bool) -> dict:
             seed,
         )
         rows[f"demonstrations with gusts, {times} times"] = arrived(head, 400, 77)[0]
-    for name, noise in (("more demonstrations", 0.0), ("DART", 0.06)):
+    for noise in (0.0, 0.06, 0.03, 0.12, 0.24):
+        name = f"DART of {noise}" if noise else "more demonstrations"
         for times in (2, 4):
+            row = f"{name}, {times} times"
             examples = demonstrate_course(times * few, generator, noise)
-            head = clone(*examples, steps, seed)
-            rows[f"{name}, {times} times"] = arrived(head, 400, 77)[0]
+            seen = examples[0].unflatten(0, (34, times * few))
+            touched[row] = touch_share(seen.transpose(0, 1))
+            rows[row] = arrived(clone(*examples, steps, seed), 400, 77)[0]
+    for times in (2, 4):
+        count = 34 * few * times
+        seen = BOX * (2 * torch.rand(count, 3, generator=generator) - 1)
+        head = clone(seen, correct_moves(seen), steps, seed)
+        rows[f"random states, {times} times"] = arrived(head, 400, 77)[0]
+    rows["touched"] = touched
     rows["demonstrator"] = share(
         run_course(correct_moves, 400, torch.Generator().manual_seed(77)).arrived
     )
@@ -459,6 +516,37 @@ def nearest(seed: int, episodes: int) -> Callable:
     return act
 
 
+@torch.no_grad()
+def nearest_context(seed: int, episodes: int, model: InstructedPolicy) -> Callable:
+    """Return the policy that copies the frame whose context, which is the output of the
+    model's trunk, is most similar.
+    """
+    examples = load_demonstrations(episodes, seed)
+    images = examples.images.float() / 255
+    frames = (x.split(500) for x in (images, examples.words, examples.gripper))
+    contexts = torch.cat([model.context(*x) for x in zip(*frames, strict=True)])
+
+    @torch.no_grad()
+    def act(games: PushingGames) -> Tensor:
+        context = model.context(games.images(), games.words(), games.gripper)
+        return examples.chunks[torch.cdist(context, contexts).argmin(dim=1)]
+
+    return act
+
+
+def copies(seed: int, small: bool) -> dict:
+    """Copy demonstrations, as many as the policies of `pushing` learn from."""
+    steps, count, episodes = (10, 20, 50) if small else (1200, 200, 1200)
+    model = train_pushing(seed, steps, gives_away=False)
+    generator = torch.Generator().manual_seed(1_000_003 + seed)
+    games = draw_games(count, generator)
+    by_context = nearest_context(seed, episodes, model)
+    return {
+        "nearest of 1,200": measured(nearest(seed, episodes), games, EVERY[1:3]),
+        "nearest context": measured(by_context, games),
+    }
+
+
 def program(seed: int) -> Callable:
     generator = torch.Generator().manual_seed(seed)
     return lambda games: pushing_moves(games, generator)[0][:, :16]
@@ -466,9 +554,11 @@ def program(seed: int) -> Callable:
 
 PARTS: dict[str, Callable[[int, bool], dict]] = {
     "sides": sides,
+    "settings": settings,
     "course": course,
     "delay": delay,
     "pushing": pushing,
+    "copies": copies,
 }
 
 
