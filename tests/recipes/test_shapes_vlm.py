@@ -74,7 +74,7 @@ def test_an_untrained_model_measures_nothing_but_chance(monkeypatch):
         assert metrics[split]["captions"] == 0
     assert "asked_for_new_pairs" in metrics["new_pairs"]
     assert "asked_for_new_pairs" not in metrics["unseen"]
-    assert "of questions about unseen pictures" in TINY.summary(metrics)
+    assert "of answers about unseen images correct" in TINY.summary(metrics)
     check = spot_check(TINY, ImageReader(TINY.build(), QUESTION_TOKENIZER), 20, seed=0)
     assert len(check.values) == 20
     assert check.metric == "unseen.all"
