@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from pygments.token import STANDARD_TYPES, Name, Punctuation, Whitespace
 from sphinx.transforms import SphinxTransform
 
 REACH = Path(__file__).with_name("reach.js")
@@ -15,6 +16,9 @@ EMPTY_HEADING = re.compile(r"<th( class=\"[^\"]*\")?>(?:<p></p>)?</th>")
 FORMULA_AND_STOP = re.compile(
     r'(<span class="math [^>]*>(?:(?!</span>).)*</span>)([.,;:!?)’”]+)', re.DOTALL
 )
+# Parts of a program that both styles leave in the colour of the block: an element
+# around each of them would be an eighth of the whole site.
+PLAIN = (Name, Punctuation, Whitespace)
 BOXES = {
     "note": "note",
     "tip": "tip",
@@ -119,6 +123,7 @@ def mend_names(app, exception):
 
 
 def setup(app):
+    STANDARD_TYPES.update(dict.fromkeys(PLAIN, ""))
     app.add_css_file("theme.css", priority=900)
     app.add_js_file(None, body=REACH.read_text("utf8"), priority=900)
     app.add_transform(QuotesAsBoxes)

@@ -263,6 +263,13 @@ def test_site_size_per_chapter():
     assert folder_size(SITE) - models < 10e6 + 2.4e6 * len(NOTEBOOKS)
 
 
+def test_plain_parts_of_programs_have_no_element_of_their_own():
+    """They would be an eighth of the site, in the colour that they have without it."""
+    page = (SITE / "notebooks" / "08_diffusion.html").read_text("utf8")
+    assert '<span class="k">' in page
+    assert not re.search(r'<span class="(n|p|w)">', page)
+
+
 def folder_size(folder: Path) -> int:
     """Return the size of all files in a folder in bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
