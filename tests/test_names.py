@@ -190,6 +190,7 @@ def names_without_a_user(room: str) -> set[str]:
     return face.keys() - public
 
 
+@pytest.mark.slow
 def test_no_two_faces_have_one_name():
     rooms: dict[str, list[str]] = {}
     for room, face in faces().items():

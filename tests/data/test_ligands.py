@@ -17,6 +17,7 @@ def ligands():
     return load_ligands(12)
 
 
+@pytest.mark.slow
 def test_ligands_are_centred_complete_and_connected(ligands):
     assert len(ligands) > 5000
     assert len({ligand.name for ligand in ligands}) == len(ligands)
@@ -33,6 +34,7 @@ def test_ligands_are_centred_complete_and_connected(ligands):
         assert ligand.bonds.max() < count
 
 
+@pytest.mark.slow
 def test_ligand_bonds_have_the_lengths_of_bonds(ligands):
     for ligand in ligands[::20]:
         ends = ligand.positions[ligand.bonds]
@@ -40,6 +42,7 @@ def test_ligand_bonds_have_the_lengths_of_bonds(ligands):
         assert 0.9 < lengths.min() <= lengths.max() < 2.6
 
 
+@pytest.mark.slow
 def test_alanine_has_its_known_bonds(ligands):
     alanine = next(ligand for ligand in ligands if ligand.name == "ALA")
     bonds = {
@@ -59,6 +62,7 @@ def test_load_ligands_rejects_sizes_out_of_range():
         load_ligand_split(13)
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_ligand_split_shares_no_bond_graph(ligands):
     train, held_out = load_ligand_split(9)
@@ -86,6 +90,7 @@ def test_graph_key_depends_on_the_graph_and_not_on_the_order_of_atoms():
     assert graph_key("CCOCNC", ring) != graph_key("CCOCNC", two_rings)
 
 
+@pytest.mark.slow
 def test_heavy_elements_all_occur(ligands):
     found = {symbol for ligand in ligands for symbol in ligand.symbols}
     assert found == set(HEAVY_ELEMENTS)

@@ -26,6 +26,7 @@ def test_standardize_smiles(smiles, expected, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_molecules_are_distinct_and_already_standard():
     molecules = load_molecules()
     assert 14_000 < len(molecules) < 15_000
@@ -34,6 +35,7 @@ def test_molecules_are_distinct_and_already_standard():
     assert not any(mark in smiles for smiles in molecules for mark in "@/\\.")
 
 
+@pytest.mark.slow
 def test_molecule_split_is_complete_and_disjoint():
     train, held_out = load_molecule_split()
     assert len(held_out) == 1_000

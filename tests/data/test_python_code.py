@@ -11,6 +11,7 @@ def functions():
     return load_functions()
 
 
+@pytest.mark.slow
 def test_functions_are_documented_ascii_and_parse(functions):
     assert len(functions) > 1000
     for function in functions[::20]:
@@ -21,6 +22,7 @@ def test_functions_are_documented_ascii_and_parse(functions):
         assert len(function.source) <= LONGEST
 
 
+@pytest.mark.slow
 def test_functions_are_split_by_module_without_duplicates(functions):
     train, held_out = (load_functions(part) for part in ("train", "held-out"))
     assert len(train) + len(held_out) == len(functions)

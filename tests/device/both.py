@@ -85,5 +85,6 @@ def check(function: Callable, *arguments: Any) -> None:
                 ours.detach().cpu(), theirs.detach(), rtol=1e-4, atol=1e-5
             )
         else:
-            close = pytest.approx(theirs, 1e-4) if isinstance(theirs, float) else theirs
+            is_float = isinstance(theirs, float)
+            close = pytest.approx(theirs, rel=1e-4, abs=1e-5) if is_float else theirs
             assert ours == close

@@ -183,6 +183,7 @@ def test_langgraph_makes_the_same_calls_on_all_tasks(folder, monkeypatch):
     assert threading.active_count() <= threads + 1
 
 
+@pytest.mark.slow
 def test_langgraph_shows_the_policy_the_same_errors(tmp_path):
     """Wrong arguments, failures and a refused consent read alike in both."""
     box = agents.Toolbox(

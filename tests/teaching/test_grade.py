@@ -145,7 +145,7 @@ def test_answer_gets_its_points_and_the_reason(
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["", "def double(x):\n    "])
 def test_infinite_loop_is_stopped(attack, short_timeouts, place: str) -> None:
-    assert "stopped after 3 seconds" in attack(place + "while True: pass").comment
+    assert "stopped after 10 seconds" in attack(place + "while True: pass").comment
 
 
 def test_multiline_failed_test_is_reported_without_its_message() -> None:
@@ -211,7 +211,7 @@ def test_training_with_optimizer_is_not_flagged(grade_notebook: Grade) -> None:
 @pytest.fixture
 def short_timeouts(grader: Grader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=3.0)
+        grader.sandbox, "limits", replace(grader.sandbox.limits, cell_seconds=10.0)
     )
 
 

@@ -219,6 +219,7 @@ def test_checkpoint_refuses_files_of_another_kind(tmp_path):
         load_checkpoint(tmp_path / "absent.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 7, 12, 23])
 def test_checkpoint_resumed_run_equals_an_uninterrupted_one(
     tmp_path, uninterrupted, stop
