@@ -35,6 +35,7 @@ def test_models_with_and_without_sinks_begin_alike():
     assert abs(sum(attended(plain, small=True)["nothing"])) < 1e-4
 
 
+@pytest.mark.slow
 def test_even_experts_have_a_load_of_one():
     model = mixture(0)
     model(torch.zeros(1, 8, dtype=torch.long))

@@ -159,6 +159,7 @@ def test_deduplicate_groups_are_transitive():
     assert result.kept == (0,)
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 12).flatmap(
         lambda n: st.tuples(

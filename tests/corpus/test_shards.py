@@ -33,6 +33,7 @@ END = 0
 ANY_DOCUMENTS = st.lists(st.lists(st.integers(1, 9), max_size=12), max_size=10)
 
 
+@pytest.mark.slow
 @given(ANY_DOCUMENTS, st.integers(1, 8))
 @settings(max_examples=200)
 def test_cut_rows_keeps_every_token_once(documents, row_length):

@@ -8,6 +8,7 @@ from genai_tutorial.density import NGramModel
 texts = st.lists(st.integers(0, 3), min_size=5, max_size=60)
 
 
+@pytest.mark.slow
 @given(texts, st.integers(1, 5), st.lists(st.integers(0, 4), max_size=8))
 @settings(max_examples=200)
 def test_ngram_probabilities_are_positive_and_sum_to_one(text, order, history):

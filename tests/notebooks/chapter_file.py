@@ -102,12 +102,15 @@ class ChapterFile:
         ]
 
 
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+dollarmath_plugin(MARKDOWN, double_inline=True)
+
+
+@cache
 def markdown_tokens(source: str) -> list[Token]:
-    parser = MarkdownIt("commonmark").enable("table")
-    dollarmath_plugin(parser, double_inline=True)
     return [
         part
-        for token in parser.parse(source)
+        for token in MARKDOWN.parse(source)
         for part in (token, *(token.children or ()))
     ]
 

@@ -19,8 +19,8 @@ def imported_things(code: ast.AST) -> Iterator[tuple[str, object]]:
     """Return what code imports from the package, with its name. Of an imported room,
     these are the attributes that the code uses.
     """
-    rooms = {}
-    for node in ast.walk(code):
+    rooms, nodes = {}, list(ast.walk(code))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module.startswith(
             "genai_tutorial"
         ):
@@ -32,7 +32,7 @@ def imported_things(code: ast.AST) -> Iterator[tuple[str, object]]:
                 if inspect.ismodule(thing):
                     rooms[alias.asname or alias.name] = thing
                 yield alias.name, thing
-    for node in ast.walk(code):
+    for node in nodes:
         if isinstance(node, ast.Attribute):
             room = rooms.get(getattr(node.value, "id", None))
             if room:
@@ -40,19 +40,25 @@ def imported_things(code: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def lazy_extras(thing: object) -> set[str]:
-    extras, seen, waiting = set(), set(), [thing]
+    extras, followed, waiting = set(), set(), code_among([thing])
     while waiting:
-        thing = inspect.unwrap(waiting.pop())
-        is_code = inspect.isfunction(thing) or inspect.isclass(thing)
-        if not is_code or thing in seen:
-            continue
-        seen.add(thing)
-        home = thing.__module__
-        if home.startswith("genai_tutorial.") and not home.startswith(NOT_FOLLOWED):
-            named, called = named_in(thing)
-            extras |= named
-            waiting += called
+        thing = waiting.pop()
+        followed.add(thing)
+        named, called = named_in(thing)
+        extras |= named
+        waiting |= called - followed
     return extras
+
+
+def code_among(things: list[object]) -> set[object]:
+    """Return the functions and classes whose code is followed."""
+    return {
+        thing
+        for thing in map(inspect.unwrap, things)
+        if (inspect.isfunction(thing) or inspect.isclass(thing))
+        and thing.__module__.startswith("genai_tutorial.")
+        and not thing.__module__.startswith(NOT_FOLLOWED)
+    }
 
 
 @cache
@@ -68,24 +74,24 @@ def definitions(module: ModuleType) -> dict[str, ast.stmt]:
 
 
 @cache
-def named_in(thing: type) -> tuple[set[str], list[object]]:
-    """Return the extras that a function or class names, and all that it names else."""
+def named_in(thing: type) -> tuple[set[str], set[object]]:
+    """Return the extras that a function or class names, and the code that it names."""
     module = sys.modules[thing.__module__]
     names = dict(vars(module))
-    code = definitions(module)[thing.__qualname__]
+    nodes = list(ast.walk(definitions(module)[thing.__qualname__]))
     extras, called = set(), []
-    for node in ast.walk(code):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             place = "." * node.level + (node.module or "")
             if node.level or place.startswith("genai_tutorial"):
                 source = importlib.import_module(place, module.__package__)
                 for alias in node.names:
                     names[alias.asname or alias.name] = getattr(source, alias.name, 0)
-    for node in ast.walk(code):
+    for node in nodes:
         if isinstance(node, ast.Name):
             called.append(names.get(node.id))
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in LOADING:
             given = [*node.args[1:], *(key.value for key in node.keywords)][0]
             extra = names[given.id] if isinstance(given, ast.Name) else given.value
             extras |= {extra} - {None}
-    return extras, called
+    return extras, code_among(called)

@@ -92,13 +92,14 @@ def words(chapter: ChapterFile) -> tuple[str, str]:
 def unknown_terms(chapter: Chapter) -> list[str]:
     """Return the terms that a reader meets without an introduction or a link."""
     linked, prose = words(lesson(ChapterFile.read(chapter.path)))
-    known, found = known_chapters(chapter), []
+    known, found, folded = known_chapters(chapter), [], prose.lower()
     for term, introduced in TERM_HOMES.items():
         flags = re.IGNORECASE if term.islower() else 0
         pattern = re.compile(rf"(?<![\w-]){re.escape(term)}(?:e?s)?(?![\w-])", flags)
         if (
             term not in EVERYDAY
             and not introduced & known
+            and term.lower() in folded
             and pattern.search(prose)
             and not pattern.search(linked)
         ):

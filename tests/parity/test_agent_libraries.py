@@ -217,6 +217,7 @@ def test_langgraph_shows_the_policy_the_same_errors(tmp_path):
     assert sum("Error" in text for text in seen[0][-1]) == 4
 
 
+@pytest.mark.slow
 def test_langgraph_ends_an_agent_that_never_answers():
     from langgraph.errors import GraphRecursionError
 

@@ -18,6 +18,7 @@ TINY = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_resumed_run_ends_at_the_same_weights(resumes):
     resumes(TINY, speech, "recognition_loss")
 
@@ -29,6 +30,7 @@ def test_training_set_holds_sounds_without_words():
     assert all(recordings.sentences[:12])
 
 
+@pytest.mark.slow
 def test_perfect_and_silent_recognizers_are_measured(monkeypatch):
     """The measures are 0 for what was said, and 1 for a recognizer that hears nothing;
     words in noise are counted.

@@ -18,6 +18,7 @@ from tests.alignment.models import CONFIGS, LLAMA, model_of
 from tests.efficiency.batching.requests import logits_after
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(
     st.lists(st.tuples(st.sampled_from(["allocate", "share", "release"]), st.randoms()))

@@ -41,6 +41,7 @@ def test_ruler_finds_all_real_bonds_and_no_others(held_out):
         assert found == {tuple(sorted(pair)) for pair in molecule.bonds.tolist()}
 
 
+@pytest.mark.slow
 def test_ruler_accepts_real_molecules_and_rejects_noise(held_out):
     generator = torch.Generator().manual_seed(0)
     real = judge_structures(held_out)

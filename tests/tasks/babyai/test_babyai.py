@@ -81,6 +81,7 @@ def test_held_out_things_are_in_no_other_room():
     assert not HELD_OUT & set(pairs(BabyAIGames(60, seed=5, told_other=True)))
 
 
+@pytest.mark.slow
 def test_bot_solves_its_demonstrations_in_the_same_way_every_time():
     answers = demonstrate_babyai(20, seed=6)
     again = demonstrate_babyai(20, seed=6)
