@@ -155,14 +155,15 @@ def facts_kept(model: DecoderLM, count: int) -> float:
 PERSONAL = {
     "LoRA": PersonalSettings(learning_rate=1e-2),
     "LoRA, 20% old text": PersonalSettings(learning_rate=1e-2, old_share=0.2),
+    "LoRA, a third of the rate": PersonalSettings(learning_rate=3e-3),
     "all weights": PersonalSettings(lora=None, learning_rate=3e-3),
     "all weights, 20% old text": PersonalSettings(
         lora=None, learning_rate=3e-3, old_share=0.2
     ),
     "all weights, a third of the rate": PersonalSettings(lora=None, learning_rate=1e-3),
 }
-"""The highest of the rates 0.001, 0.003, 0.01 that learned the own text best, and a
-smaller one for all weights.
+"""The highest of the rates 0.001, 0.003, 0.01 that learned the own text best, and the
+next smaller one.
 """
 
 
