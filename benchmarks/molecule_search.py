@@ -1,9 +1,12 @@
-"""A diversity filter: no reward for scaffolds that have been found often enough."""
+"""Searching for molecules with a high score: a filter of scaffolds, learned scores,
+hill climbing, and random changes without a model.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from random import Random
 
 import torch
 from jaxtyping import Float
@@ -19,6 +22,7 @@ from genai_tutorial.science.molecules import (
     canonical_smiles,
     molecule_rows,
     murcko_scaffold,
+    split_smiles,
     valid_scores,
 )
 from genai_tutorial.science.molecules.properties import BITS, RADIUS, parse_smiles
@@ -292,3 +296,49 @@ def hill_climb(
         )
         agent.decoder.eval()
     return Steered(agent, tuple(steps))
+
+
+def change_token(smiles: str, symbols: Sequence[str], random: Random) -> str:
+    """Remove a token, replace it, or put one in front of it."""
+    tokens = split_smiles(smiles)
+    place, kind = random.randrange(len(tokens)), random.randrange(3)
+    new = [] if kind == 0 else [random.choice(symbols)]
+    return "".join([*tokens[:place], *new, *tokens[place + (kind < 2) :]])
+
+
+def change_at_random(
+    start: Sequence[str],
+    score: MoleculeScore,
+    settings: HillClimbSettings,
+    *,
+    free_when_invalid: bool,
+) -> tuple[list[str], int]:
+    """Change tokens of the best molecules so far at random, round after round.
+
+    Args:
+        start: The molecules of the first round.
+        free_when_invalid: Whether only molecules count as samples, so that strings that
+            are none cost nothing.
+
+    Returns:
+        The molecules that were found, and the number of strings that were tried.
+    """
+    random = Random(settings.seed)
+    symbols = sorted({token for smiles in start for token in split_smiles(smiles)})
+    drawn = random.sample(start, settings.samples)
+    best = dict(zip(drawn, score(drawn).tolist(), strict=True))
+    found, tried, seen = [], 0, set(start)
+    for _ in range(settings.rounds - 1):
+        parents = sorted(best, key=best.__getitem__, reverse=True)[: settings.keep]
+        children, scored = [], 0
+        while scored < settings.samples:
+            child = change_token(random.choice(parents), symbols, random)
+            canonical = canonical_smiles(child)
+            tried += 1
+            scored += canonical is not None or not free_when_invalid
+            if canonical is not None and canonical not in seen:
+                children.append(canonical)
+                seen.add(canonical)
+        best |= dict(zip(children, score(children).tolist(), strict=True))
+        found += children
+    return found, tried

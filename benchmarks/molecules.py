@@ -5,6 +5,7 @@
     log_p        a reward that is hacked, and how it looks in the usual metrics
     best         the best 300 of all samples: of the unsteered model (screening), of
                  AddCarbon, of steering plain and with the filter, of hill climbing
+    changes      the same for random changes of single tokens, without a model
     cures        that reward with a smaller sigma, a second term, a window, near data
     learned      a score learned from 800 molecules, and an ensemble of such scores
     tokens       property tokens with classifier-free guidance
@@ -29,6 +30,7 @@ from molecule_search import (
     HillClimbSettings,
     RidgeEnsemble,
     ScaffoldFilter,
+    change_at_random,
     hill_climb,
 )
 
@@ -156,11 +158,29 @@ def measure_best(seed: int, small: bool) -> dict:
     count = len(sampled["plain"])
     sampled["screening"] = model().sample(count, generator=generator)
     sampled["AddCarbon"] = add_carbon(load_molecule_split()[0], count, seed)
+    return {
+        name: {"scored": len(samples), **best_of(samples, small)}
+        for name, samples in sampled.items()
+    }
+
+
+def best_of(samples: Sequence[str], small: bool) -> dict:
+    distinct = dict.fromkeys(valid_molecules(samples))
+    best = sorted(distinct, key=qed, reverse=True)[: 40 if small else SAMPLES]
+    return described(best)
+
+
+def measure_changes(seed: int, small: bool) -> dict:
+    climb = HillClimbSettings(rounds=2 if small else 8, seed=seed)
+    train, _ = load_molecule_split()
     measured = {}
-    for name, samples in sampled.items():
-        distinct = dict.fromkeys(valid_molecules(samples))
-        best = sorted(distinct, key=qed, reverse=True)[: 40 if small else SAMPLES]
-        measured[name] = {"scored": len(samples), **described(best)}
+    for name, free in (("molecules count", True), ("strings count", False)):
+        found, tried = change_at_random(train, qed_score, climb, free_when_invalid=free)
+        measured[name] = {
+            "scored": climb.rounds * climb.samples,
+            "strings": tried,
+            **best_of(found, small),
+        }
     return measured
 
 
@@ -239,6 +259,7 @@ PARTS = {
     "log_p": measure_log_p,
     "qed": measure_qed,
     "best": measure_best,
+    "changes": measure_changes,
     "tokens": measure_tokens,
     "learned": measure_learned,
     "cures": measure_cures,
